@@ -1,0 +1,1 @@
+"""The pure core: states, the table, the rules and the decisions. No I/O, no clock."""

@@ -1,0 +1,536 @@
+"""Turns (a picture of an order, an event, the time) into a step, or says why not."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from zlib import crc32
+
+from fsm.machine import Facts, advance
+from fsm.snapshot import Plan, Queue, Task
+from fsm.states import (
+    FINAL,
+    CaseKind,
+    OrderState,
+    Source,
+    State,
+    Trigger,
+    Verdict,
+    Waiting,
+)
+from fsm.table import REST, Answer, Keep, Row
+
+NOT_NEEDED: Final = "not_needed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a task, with what there is to prove it."""
+
+    trigger: Trigger
+    source: Source = Source.ANSWER
+    actor: str = "system"
+    code: str | None = None
+    message: str | None = None
+    reference: str | None = None
+    decision: str | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+class Announced(StrEnum):
+    """The kinds of order events that the outside is told of (contract, 3)."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    ATTEMPT_STARTED = "attempt_started"
+    ATTEMPT_FAILED = "attempt_failed"
+    MANUAL_CHECK = "manual_check"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """An order event to publish; ``task`` is None where it is about the order."""
+
+    type: Announced
+    task: Task | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A contradiction to open for a person."""
+
+    kind: CaseKind
+    task_id: str
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One task moves by one version; its audit line is made of this."""
+
+    before: Task
+    after: Task
+    trigger: str
+    actor: str
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueChange:
+    """The order's own row moves by one version."""
+
+    before: Queue
+    after: Queue
+    trigger: str
+    actor: str
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """All that one event changes; committed as a whole or not at all."""
+
+    changes: tuple[Change, ...]
+    queue: QueueChange | None
+    announcements: tuple[Announcement, ...]
+    cases: tuple[Case, ...]
+    after: Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Old news: nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """News that is too early: it waits in the inbox until the task is ready."""
+
+
+Decision = Step | Known | Wait
+
+NEWS: Final = frozenset(
+    {
+        Trigger.PAID,
+        Trigger.ACCEPTED,
+        Trigger.DECLINED,
+        Trigger.RETURNED,
+        Trigger.MISMATCHED,
+    }
+)
+PlanOf = Callable[[Task], Plan]
+_ANY_PLAN: Final = Plan()  # the rule's own moves depend on no capability
+
+
+def decide(
+    queue: Queue, task_id: str, event: Event, *, plan_of: PlanOf, now: datetime
+) -> Decision:
+    """Say what ``event`` means for one task of ``queue`` at ``now``."""
+    task = queue.task(task_id)
+    plan = plan_of(task)
+    if _is_early(task, event):
+        return Wait()
+    if event.trigger is Trigger.CANCEL_REQUESTED and task.cancel_requested:
+        return Known()
+    row = advance(Facts(task, plan, now), event.trigger)
+    if row is None:
+        return _at_rest(queue, task, event, now)
+    after = _moved(task, row, event, plan, now)
+    case = () if row.case is None else (_case(row.case, task, event),)
+    return _step(queue, [_change(task, after, event)], case, now)
+
+
+def cancel_order(
+    queue: Queue, event: Event, *, plan_of: PlanOf, now: datetime
+) -> Decision:
+    """Give up a whole order: every task that is not final is asked to stop."""
+    if queue.final or queue.cancel_requested:
+        return Known()
+    changes = []
+    for task in queue.tasks:
+        row = advance(Facts(task, plan_of(task), now), event.trigger)
+        if row is not None and not task.cancel_requested:
+            after = _moved(task, row, event, plan_of(task), now)
+            changes.append(_change(task, after, event))
+    wished = replace(queue, cancel_requested=True)
+    return _step(wished, changes, (), now, asked=(queue, event))
+
+
+def notified(queue: Queue) -> Step | Known:
+    """Core knows the outcome: nothing is due for this order any more."""
+    if queue.waiting_for is not Waiting.NOTIFICATION:
+        return Known()
+    after = replace(
+        queue, version=queue.version + 1, waiting_for=None, wake_at=None, tries=0
+    )
+    change = QueueChange(
+        before=queue, after=after, trigger="core.notified", actor="core", detail={}
+    )
+    return Step(changes=(), queue=change, announcements=(), cases=(), after=after)
+
+
+def _is_early(task: Task, event: Event) -> bool:
+    """True where news must wait for the step that is under way.
+
+    A webhook that overtakes the create's own answer would let the cascade go on
+    while that create is still in flight; and a no that is being weighed lasts
+    for one step only.
+    """
+    if event.trigger not in NEWS:
+        return False
+    if task.waiting_for is Waiting.WEIGHING:
+        return True
+    unanswered = task.state in {State.PENDING, State.CREATING}
+    return unanswered and event.source is Source.WEBHOOK
+
+
+def _at_rest(queue: Queue, task: Task, event: Event, now: datetime) -> Decision:
+    answer = REST[event.trigger][list(State).index(task.state)]
+    if answer is Answer.BY_VERDICT:
+        paid = task.verdict is Verdict.PAID
+        agrees = paid is (event.trigger is Trigger.PAID)
+        answer = Answer.KNOWN if agrees else Answer.CONTRADICTION
+    if answer is Answer.KNOWN:
+        return Known()
+    if answer is Answer.WAIT:
+        return Wait()
+    kind = _kind_of_contradiction(task, event.trigger)
+    after = replace(task, version=task.version + 1, updated_at=now)
+    return _step(queue, [_change(task, after, event)], (_case(kind, task, event),), now)
+
+
+def _kind_of_contradiction(task: Task, trigger: Trigger) -> CaseKind:
+    if trigger is Trigger.MISMATCHED:
+        return CaseKind.AMOUNT_MISMATCH
+    if trigger is Trigger.RETURNED and task.verdict is Verdict.PAID:
+        return CaseKind.RETURN_AFTER_SUCCESS
+    if trigger is Trigger.PAID and task.final:
+        return CaseKind.LATE_SUCCESS
+    return CaseKind.CONTRADICTION
+
+
+def _case(kind: CaseKind, task: Task, event: Event) -> Case:
+    detail: dict[str, object] = {
+        "state": task.state.value,
+        "trigger": event.trigger.value,
+        "provider": task.provider,
+        **({"code": event.code} if event.code else {}),
+        **event.detail,
+    }
+    return Case(kind=kind, task_id=task.task_id, detail=detail)
+
+
+def _change(task: Task, after: Task, event: Event) -> Change:
+    detail: dict[str, object] = {"source": event.source.value, **event.detail}
+    for name in ("code", "message", "reference", "decision"):
+        value = getattr(event, name)
+        if value is not None:
+            detail[name] = value
+    return Change(
+        before=task,
+        after=after,
+        trigger=event.trigger.value,
+        actor=event.actor,
+        detail=detail,
+    )
+
+
+def _moved(task: Task, row: Row, event: Event, plan: Plan, now: datetime) -> Task:
+    """Return the task as the row leaves it, and what is due then."""
+    after = replace(
+        task,
+        state=row.dest,
+        version=task.version + 1,
+        updated_at=now,
+        cancel_requested=task.cancel_requested
+        or event.trigger is Trigger.CANCEL_REQUESTED,
+        provider_reference=event.reference or task.provider_reference,
+    )
+    if isinstance(row.then, Keep):
+        return after
+    if event.trigger is Trigger.RESOLUTION_PROPOSED:
+        return replace(after, proposed_by=event.actor, proposed_decision=event.decision)
+    after = replace(after, proposed_by=None, proposed_decision=None)
+    if row.then is None:
+        return replace(
+            after, waiting_for=None, wake_at=None, tries=0, code=event.code or task.code
+        )
+    return _NEXT[row.then](replace(after, waiting_for=row.then), task, event, plan, now)
+
+
+_Next = Callable[[Task, Task, Event, Plan, datetime], Task]
+"""(moved so far, before, event, plan, now) -> the task with its next wake-up."""
+
+
+def _at_once(after: Task, task: Task, event: Event, plan: Plan, now: datetime) -> Task:
+    del task, event, plan
+    return replace(after, wake_at=now, tries=0)
+
+
+def _to_create(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    del plan
+    tries = task.tries if event.trigger is Trigger.RETRY_DUE else 0
+    first = task.sent_first_at or now
+    return replace(
+        after, wake_at=now, tries=tries, sent_first_at=first, sent_last_at=now
+    )
+
+
+def _to_create_retry(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    del event
+    wait = plan.recheck.after(task.tries, jitter(task))
+    return replace(after, wake_at=now + wait, tries=task.tries + 1)
+
+
+def _to_weighing(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    del task, event, plan
+    return replace(after, wake_at=now, tries=0, taken=True, sent_last_at=now)
+
+
+def _to_recheck(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    tries = 0 if event.trigger is Trigger.WEIGHED else task.tries + 1
+    recreated = task.waiting_for is Waiting.RECREATE
+    wait = plan.recheck.after(tries, jitter(task))
+    return replace(
+        after,
+        wake_at=now + wait,
+        tries=tries,
+        sent_last_at=now if recreated else task.sent_last_at,
+    )
+
+
+def _to_recreate(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    del event, plan
+    return replace(after, wake_at=now, tries=task.tries, sent_last_at=now)
+
+
+def _accepted(after: Task, task: Task, event: Event, plan: Plan, now: datetime) -> Task:
+    """Start the SLA where the provider has just taken the payout."""
+    if event.trigger is not Trigger.ACCEPTED:
+        return after
+    sla_at = None if plan.sla is None else now + plan.sla
+    del task
+    return replace(after, taken=True, sla_at=sla_at, deadline_at=None)
+
+
+def _to_webhook(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    after = _accepted(after, task, event, plan, now)
+    if after.deadline_at is not None:
+        return _polling(after, plan, now, tries=0)
+    return replace(after, wake_at=after.sla_at, tries=0)
+
+
+def _polling(after: Task, plan: Plan, now: datetime, *, tries: int) -> Task:
+    wait = plan.poll.after(tries, jitter(after))
+    deadline = after.deadline_at or now + plan.poll_deadline
+    return replace(
+        after,
+        waiting_for=Waiting.POLL,
+        wake_at=min(now + wait, deadline),
+        deadline_at=deadline,
+        tries=tries,
+    )
+
+
+def _to_poll(after: Task, task: Task, event: Event, plan: Plan, now: datetime) -> Task:
+    first = event.trigger is Trigger.SLA_PASSED
+    return _polling(after, plan, now, tries=0 if first else task.tries + 1)
+
+
+def _to_cancel(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    after = _accepted(after, task, event, plan, now)
+    if event.trigger is not Trigger.CANCEL_UNCLEAR:
+        return replace(after, wake_at=now, tries=0)
+    wait = plan.recheck.after(task.tries, jitter(task))
+    return replace(after, wake_at=now + wait, tries=task.tries + 1)
+
+
+def _to_commit(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    del task, event, plan
+    return replace(after, wake_at=now, tries=0, taken=True, verdict=Verdict.PAID)
+
+
+def _to_rollback(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    del plan
+    return replace(
+        after,
+        wake_at=now,
+        tries=0,
+        verdict=Verdict.NOT_PAID,
+        code=event.code or task.code,
+    )
+
+
+def _to_decision(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    del plan, now
+    return replace(after, wake_at=None, tries=0, code=event.code or task.code)
+
+
+_NEXT: Final[dict[Waiting, _Next]] = {
+    Waiting.FREEZE: _at_once,
+    Waiting.CREATE: _to_create,
+    Waiting.CREATE_RETRY: _to_create_retry,
+    Waiting.WEIGHING: _to_weighing,
+    Waiting.RECHECK: _to_recheck,
+    Waiting.RECREATE: _to_recreate,
+    Waiting.WEBHOOK: _to_webhook,
+    Waiting.POLL: _to_poll,
+    Waiting.CANCEL: _to_cancel,
+    Waiting.COMMIT: _to_commit,
+    Waiting.ROLLBACK: _to_rollback,
+    Waiting.DECISION: _to_decision,
+}
+
+
+def jitter(task: Task) -> float:
+    """Spread waits over ±10 %, the same for the same task and version."""
+    spread = crc32(f"{task.task_id}:{task.version}".encode()) / 2**32
+    return 0.9 + 0.2 * spread
+
+
+def _step(
+    queue: Queue,
+    changes: list[Change],
+    cases: tuple[Case, ...],
+    now: datetime,
+    *,
+    asked: tuple[Queue, Event] | None = None,
+) -> Step:
+    """Let the queue's rule follow the changes of its tasks."""
+    after = queue.with_tasks({c.after.task_id: c.after for c in changes})
+    followed, outcome = cascade(after, changes, now)
+    after = after.with_tasks({c.after.task_id: c.after for c in followed})
+    before = asked[0] if asked else queue
+    change = None
+    if outcome is not None or asked:
+        after = replace(after, version=before.version + 1)
+        if outcome is not None:
+            after = replace(
+                after, state=outcome, waiting_for=Waiting.NOTIFICATION, wake_at=now
+            )
+        event = asked[1] if asked else None
+        change = QueueChange(
+            before=before,
+            after=after,
+            trigger=event.trigger.value if event else f"order.{after.state.lower()}",
+            actor=event.actor if event else "system",
+            detail=dict(event.detail) if event else {},
+        )
+    every = (*changes, *followed)
+    return Step(
+        changes=every,
+        queue=change,
+        announcements=(*_announced(every), *_outcome_announced(outcome, every)),
+        cases=cases,
+        after=after,
+    )
+
+
+def cascade(
+    queue: Queue, changes: list[Change], now: datetime
+) -> tuple[list[Change], OrderState | None]:
+    """Apply the cascade's rule: first success completes, all negative fails.
+
+    A next task starts only once no task is at work, so an order never has two
+    holds; a cancelled order starts none.
+    """
+    if queue.final or not any(_finished(c) for c in changes):
+        return [], None
+    waiting = [t for t in queue.tasks if t.waiting_for is Waiting.TURN]
+    if any(t.state is State.SUCCEEDED for t in queue.tasks):
+        event = Event(trigger=Trigger.NOT_NEEDED, code=NOT_NEEDED)
+        return [_ruled(t, event, now) for t in waiting], OrderState.COMPLETED
+    if any(not t.final and t.waiting_for is not Waiting.TURN for t in queue.tasks):
+        return [], None
+    if not waiting:
+        gone = OrderState.CANCELLED if queue.cancel_requested else OrderState.FAILED
+        return [], gone
+    first = min(waiting, key=lambda t: t.position)
+    return [_ruled(first, Event(trigger=Trigger.TURN_CAME), now)], None
+
+
+def _finished(change: Change) -> bool:
+    return change.after.final and not change.before.final
+
+
+def _ruled(task: Task, event: Event, now: datetime) -> Change:
+    """Move a task that waits for its turn, as the rule says."""
+    row = advance(Facts(task, _ANY_PLAN, now), event.trigger)
+    if row is None:  # pragma: no cover - the table has both rows, a test holds it
+        raise LookupError(event.trigger, task.state)
+    event = replace(event, source=Source.TIMER)
+    return _change(task, _moved(task, row, event, _ANY_PLAN, now), event)
+
+
+def _announced(changes: tuple[Change, ...]) -> list[Announcement]:
+    told = []
+    for change in changes:
+        kind = _kind_announced(change)
+        if kind is not None:
+            told.append(
+                Announcement(
+                    type=kind,
+                    task=change.after,
+                    code=change.after.code,
+                    message=_text(change.detail.get("message")),
+                )
+            )
+    return told
+
+
+def _kind_announced(change: Change) -> Announced | None:
+    before, after = change.before, change.after
+    if before.state is State.PENDING and after.waiting_for is Waiting.CREATE:
+        return Announced.ATTEMPT_STARTED
+    if after.state is State.MANUAL_CHECK and before.state is not after.state:
+        return Announced.MANUAL_CHECK
+    begun = before.waiting_for is not Waiting.TURN
+    negative = after.state in FINAL and after.state is not State.SUCCEEDED
+    if begun and negative and not before.final:
+        return Announced.ATTEMPT_FAILED
+    return None
+
+
+def _outcome_announced(
+    outcome: OrderState | None, changes: tuple[Change, ...]
+) -> list[Announcement]:
+    if outcome is None:
+        return []
+    last = next(c.after for c in changes if _finished(c))
+    return [
+        Announcement(
+            type=Announced(outcome.value.lower()),
+            task=last if outcome is OrderState.COMPLETED else None,
+            code=None if outcome is OrderState.COMPLETED else last.code,
+        )
+    ]
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,136 @@
+"""The transitions library behind one pure function, ``advance``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from transitions import Machine, MachineError
+
+from fsm.snapshot import Plan, Task
+from fsm.states import State, Trigger, Verdict, Waiting
+from fsm.table import TABLE, Guard, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What guards may look at."""
+
+    task: Task
+    plan: Plan
+    now: datetime
+
+
+def _grace_is_over(facts: Facts) -> bool:
+    sent = facts.task.sent_last_at
+    return sent is not None and facts.now >= sent + facts.plan.not_found_grace
+
+
+def _may_repeat_create(facts: Facts) -> bool:
+    sent = facts.task.sent_first_at
+    return (
+        facts.plan.idempotent_create
+        and not facts.task.cancel_requested
+        and _checks_left(facts)
+        and _grace_is_over(facts)
+        and sent is not None
+        and facts.now < sent + facts.plan.key_lifetime
+    )
+
+
+def _checks_left(facts: Facts) -> bool:
+    return facts.task.tries + 1 < facts.plan.recheck_attempts
+
+
+def _waits(facts: Facts, *waiting: Waiting) -> bool:
+    return facts.task.waiting_for in waiting
+
+
+def _unproven(facts: Facts) -> bool:
+    return facts.task.verdict is None
+
+
+GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
+    Guard.BEFORE_TURN: lambda f: _waits(f, Waiting.TURN),
+    Guard.FREEZE_DUE: lambda f: _waits(f, Waiting.FREEZE),
+    Guard.FREEZE_UNWANTED: lambda f: (
+        _waits(f, Waiting.FREEZE) and f.task.cancel_requested
+    ),
+    Guard.ROLLBACK_DUE: lambda f: _waits(f, Waiting.ROLLBACK),
+    Guard.ROLLBACK_CANCELS: lambda f: (
+        _waits(f, Waiting.ROLLBACK) and f.task.cancel_requested
+    ),
+    Guard.ROLLBACK_FAILS: lambda f: _waits(f, Waiting.ROLLBACK) and f.task.taken,
+    Guard.UNSENT: lambda f: _waits(f, Waiting.CREATE_RETRY),
+    Guard.UNSENT_AGAIN: lambda f: (
+        _unproven(f) and _checks_left(f) and not f.task.cancel_requested
+    ),
+    Guard.WEIGHING: lambda f: _waits(f, Waiting.WEIGHING),
+    Guard.UNPROVEN: _unproven,
+    Guard.COMMIT_DUE: lambda f: (
+        _waits(f, Waiting.COMMIT) and f.task.verdict is Verdict.PAID
+    ),
+    Guard.CANCEL_WISHED: lambda f: _unproven(f) and f.task.cancel_requested,
+    Guard.POLLS: lambda f: _unproven(f) and f.plan.polls and f.task.deadline_at is None,
+    Guard.POLLING: lambda f: _unproven(f) and _waits(f, Waiting.POLL),
+    Guard.CANCELLING: lambda f: _unproven(f) and _waits(f, Waiting.CANCEL),
+    Guard.CANCELLING_AGAIN: lambda f: (
+        _unproven(f) and _waits(f, Waiting.CANCEL) and _checks_left(f)
+    ),
+    Guard.MAY_REPEAT_CREATE: _may_repeat_create,
+    Guard.ABSENCE_IS_PROOF: lambda f: f.plan.not_found_definite and _grace_is_over(f),
+    Guard.CHECKS_LEFT: _checks_left,
+}
+
+
+class _Cursor:
+    """A throwaway model: the machine keeps no reference to it."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state.value
+        self.row: Row | None = None
+
+
+def _fires(row: Row) -> Callable[[Any], bool]:
+    def condition(event: Any) -> bool:  # noqa: ANN401 - the library's own event
+        guard = row.when
+        if guard is not None and not GUARDS[guard](event.kwargs["facts"]):
+            return False
+        event.model.row = row
+        return True
+
+    return condition
+
+
+def _build() -> Machine:
+    machine = Machine(
+        model=None,
+        states=[state.value for state in State],
+        initial=None,
+        auto_transitions=False,
+        send_event=True,
+    )
+    for row in TABLE:
+        machine.add_transition(
+            row.trigger.value,
+            row.source.value,
+            row.dest.value,
+            conditions=_fires(row),
+        )
+    return machine
+
+
+_MACHINE: Final = _build()
+
+
+def advance(facts: Facts, trigger: Trigger) -> Row | None:
+    """Return the row of the table that fires, or None where none does."""
+    cursor = _Cursor(facts.task.state)
+    event = _MACHINE.events.get(trigger.value)
+    if event is None:
+        return None
+    try:
+        fired = event.trigger(cursor, facts=facts)
+    except MachineError:
+        return None
+    return cursor.row if fired else None

@@ -1,0 +1,179 @@
+"""The lifecycle of a task as one table, and an explicit answer for all the rest.
+
+``TABLE`` has a row for every legal move: rows of one (trigger, source) are tried
+in order, the first whose guard holds fires. ``REST`` answers for the pairs that
+no row fires for: already known, wait, or contradiction. Together they cover
+every (state, trigger) pair, which a test holds.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Final
+
+from fsm.states import CaseKind, State, Trigger, Waiting
+
+
+class Guard(StrEnum):
+    """A question about the facts of a task, answered in ``fsm.machine``."""
+
+    BEFORE_TURN = "before its turn"
+    FREEZE_DUE = "a freeze may be under way"
+    FREEZE_UNWANTED = "a freeze may be under way, cancel requested"
+    ROLLBACK_DUE = "a rollback is due"
+    ROLLBACK_CANCELS = "a rollback is due, cancel requested"
+    ROLLBACK_FAILS = "a rollback is due, the provider took it or may have"
+    UNSENT = "nothing is being sent"
+    UNSENT_AGAIN = "attempts left and no cancel requested"
+    WEIGHING = "a no is being weighed"
+    UNPROVEN = "nothing is proven"
+    COMMIT_DUE = "paid, the commit is due"
+    CANCEL_WISHED = "cancel requested, nothing is proven"
+    POLLS = "the provider is polled after the SLA, nothing is proven"
+    POLLING = "the provider is being polled"
+    CANCELLING = "the provider is asked to cancel"
+    CANCELLING_AGAIN = "the provider is asked to cancel, attempts left"
+    MAY_REPEAT_CREATE = "the grace is over and the create may be repeated"
+    ABSENCE_IS_PROOF = "the grace is over and not found is definite"
+    CHECKS_LEFT = "checks are left"
+
+
+class Keep(Enum):
+    """The row goes on waiting for what it waits for, until the same time."""
+
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One legal move: who fires it, from where, to where, what is due then."""
+
+    trigger: Trigger
+    source: State
+    dest: State
+    then: Waiting | Keep | None
+    when: Guard | None = None
+    case: CaseKind | None = None
+
+
+class Answer(StrEnum):
+    """What an event means where no row fires."""
+
+    KNOWN = "already known"
+    WAIT = "wait"
+    CONTRADICTION = "contradiction"
+    BY_VERDICT = "already known where it says what is proven, else contradiction"
+
+
+KEEP: Final = Keep.KEEP
+T, S, W, G, C = Trigger, State, Waiting, Guard, CaseKind
+
+# fmt: off
+TABLE: Final = (
+    #   trigger               source           dest             then            when                 case
+    Row(T.TURN_CAME,          S.PENDING,       S.PENDING,       W.FREEZE,       G.BEFORE_TURN),
+    Row(T.NOT_NEEDED,         S.PENDING,       S.SKIPPED,       None,           G.BEFORE_TURN),
+    Row(T.FREEZE_CONFIRMED,   S.PENDING,       S.CREATING,      W.ROLLBACK,     G.FREEZE_UNWANTED),
+    Row(T.FREEZE_CONFIRMED,   S.PENDING,       S.CREATING,      W.CREATE,       G.FREEZE_DUE),
+    Row(T.FREEZE_REFUSED,     S.PENDING,       S.CANCELLED,     None,           G.FREEZE_UNWANTED),
+    Row(T.FREEZE_REFUSED,     S.PENDING,       S.SKIPPED,       None,           G.FREEZE_DUE),
+    Row(T.CANCEL_REQUESTED,   S.PENDING,       S.CANCELLED,     None,           G.BEFORE_TURN),
+    Row(T.CANCEL_REQUESTED,   S.PENDING,       S.PENDING,       KEEP),
+
+    Row(T.PAID,               S.CREATING,      S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
+    Row(T.ACCEPTED,           S.CREATING,      S.EXECUTING,     W.CANCEL,       G.CANCEL_WISHED),
+    Row(T.ACCEPTED,           S.CREATING,      S.EXECUTING,     W.WEBHOOK,      G.UNPROVEN),
+    Row(T.DECLINED,           S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
+    Row(T.UNCLEAR,            S.CREATING,      S.NEGATIVE_EVAL, W.WEIGHING,     G.UNPROVEN),
+    Row(T.NOT_SENT,           S.CREATING,      S.CREATING,      W.CREATE_RETRY, G.UNSENT_AGAIN),
+    Row(T.NOT_SENT,           S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
+    Row(T.RETRY_DUE,          S.CREATING,      S.CREATING,      W.CREATE,       G.UNSENT),
+    Row(T.CANCEL_REQUESTED,   S.CREATING,      S.CREATING,      W.ROLLBACK,     G.UNSENT),
+    Row(T.CANCEL_REQUESTED,   S.CREATING,      S.CREATING,      KEEP),
+    Row(T.ROLLBACK_CONFIRMED, S.CREATING,      S.CANCELLED,     None,           G.ROLLBACK_DUE),
+    Row(T.ROLLBACK_REFUSED,   S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.ROLLBACK_DUE),
+
+    Row(T.PAID,               S.EXECUTING,     S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
+    Row(T.DECLINED,           S.EXECUTING,     S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
+    Row(T.ACCEPTED,           S.EXECUTING,     S.EXECUTING,     W.POLL,         G.POLLING),
+    Row(T.NOT_FOUND,          S.EXECUTING,     S.EXECUTING,     W.POLL,         G.POLLING),
+    Row(T.UNCLEAR,            S.EXECUTING,     S.EXECUTING,     W.POLL,         G.POLLING),
+    Row(T.NOT_SENT,           S.EXECUTING,     S.EXECUTING,     W.POLL,         G.POLLING),
+    Row(T.RETURNED,           S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.UNPROVEN,          C.CONTRADICTION),
+    Row(T.MISMATCHED,         S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.UNPROVEN,          C.AMOUNT_MISMATCH),
+    Row(T.SLA_PASSED,         S.EXECUTING,     S.EXECUTING,     W.POLL,         G.POLLS),
+    Row(T.SLA_PASSED,         S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.UNPROVEN),
+    Row(T.DEADLINE_PASSED,    S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.UNPROVEN),
+    Row(T.COMMIT_CONFIRMED,   S.EXECUTING,     S.SUCCEEDED,     None,           G.COMMIT_DUE),
+    Row(T.COMMIT_REFUSED,     S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.COMMIT_DUE,        C.BALANCE_REFUSED),
+    Row(T.CANCEL_REQUESTED,   S.EXECUTING,     S.EXECUTING,     W.CANCEL,       G.UNPROVEN),
+    Row(T.CANCEL_REQUESTED,   S.EXECUTING,     S.EXECUTING,     KEEP),
+    Row(T.CANCEL_CONFIRMED,   S.EXECUTING,     S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
+    Row(T.CANCEL_TOO_LATE,    S.EXECUTING,     S.EXECUTING,     W.WEBHOOK,      G.CANCELLING),
+    Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.EXECUTING,     W.CANCEL,       G.CANCELLING_AGAIN),
+    Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.EXECUTING,     W.WEBHOOK,      G.CANCELLING),
+
+    Row(T.WEIGHED,            S.NEGATIVE_EVAL, S.RECHECKING,    W.RECHECK,      G.WEIGHING),
+    Row(T.ROLLBACK_CONFIRMED, S.NEGATIVE_EVAL, S.CANCELLED,     None,           G.ROLLBACK_CANCELS),
+    Row(T.ROLLBACK_CONFIRMED, S.NEGATIVE_EVAL, S.FAILED,        None,           G.ROLLBACK_FAILS),
+    Row(T.ROLLBACK_CONFIRMED, S.NEGATIVE_EVAL, S.SKIPPED,       None,           G.ROLLBACK_DUE),
+    Row(T.ROLLBACK_REFUSED,   S.NEGATIVE_EVAL, S.MANUAL_CHECK,  W.DECISION,     G.ROLLBACK_DUE,      C.BALANCE_REFUSED),
+    Row(T.CANCEL_REQUESTED,   S.NEGATIVE_EVAL, S.NEGATIVE_EVAL, KEEP),
+
+    Row(T.PAID,               S.RECHECKING,    S.EXECUTING,     W.COMMIT),
+    Row(T.ACCEPTED,           S.RECHECKING,    S.EXECUTING,     W.CANCEL,       G.CANCEL_WISHED),
+    Row(T.ACCEPTED,           S.RECHECKING,    S.EXECUTING,     W.WEBHOOK),
+    Row(T.DECLINED,           S.RECHECKING,    S.NEGATIVE_EVAL, W.ROLLBACK),
+    Row(T.NOT_FOUND,          S.RECHECKING,    S.RECHECKING,    W.RECREATE,     G.MAY_REPEAT_CREATE),
+    Row(T.NOT_FOUND,          S.RECHECKING,    S.NEGATIVE_EVAL, W.ROLLBACK,     G.ABSENCE_IS_PROOF),
+    Row(T.NOT_FOUND,          S.RECHECKING,    S.RECHECKING,    W.RECHECK,      G.CHECKS_LEFT),
+    Row(T.NOT_FOUND,          S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION),
+    Row(T.UNCLEAR,            S.RECHECKING,    S.RECHECKING,    W.RECHECK,      G.CHECKS_LEFT),
+    Row(T.UNCLEAR,            S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION),
+    Row(T.NOT_SENT,           S.RECHECKING,    S.RECHECKING,    W.RECHECK,      G.CHECKS_LEFT),
+    Row(T.NOT_SENT,           S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION),
+    Row(T.RETURNED,           S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION,     None,                C.CONTRADICTION),
+    Row(T.MISMATCHED,         S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION,     None,                C.AMOUNT_MISMATCH),
+    Row(T.CANCEL_REQUESTED,   S.RECHECKING,    S.RECHECKING,    KEEP),
+
+    Row(T.PAID,               S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
+    Row(T.DECLINED,           S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
+    Row(T.RESOLUTION_PROPOSED,S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION),
+    Row(T.RESOLVED_POSITIVE,  S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT),
+    Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK),
+    Row(T.CANCEL_CONFIRMED,   S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
+    Row(T.CANCEL_REQUESTED,   S.MANUAL_CHECK,  S.MANUAL_CHECK,  KEEP),
+)
+
+_K, _W, _C, _V = Answer.KNOWN, Answer.WAIT, Answer.CONTRADICTION, Answer.BY_VERDICT
+
+REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
+    # in the order of State:  PEND CREA EXEC NEGA RECH MANU SUCC SKIP FAIL CANC
+    T.TURN_CAME:             (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.NOT_NEEDED:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.FREEZE_CONFIRMED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.FREEZE_REFUSED:        (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.COMMIT_CONFIRMED:      (_C,  _C,  _C,  _C,  _C,  _C,  _K,  _C,  _C,  _C),
+    T.COMMIT_REFUSED:        (_K,  _K,  _K,  _K,  _K,  _K,  _C,  _K,  _K,  _K),
+    T.ROLLBACK_CONFIRMED:    (_C,  _C,  _C,  _C,  _C,  _C,  _C,  _K,  _K,  _K),
+    T.ROLLBACK_REFUSED:      (_K,  _K,  _K,  _K,  _K,  _K,  _C,  _K,  _K,  _K),
+    T.RETRY_DUE:             (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.PAID:                  (_W,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V),
+    T.ACCEPTED:              (_W,  _C,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.DECLINED:              (_W,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V),
+    T.NOT_SENT:              (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.NOT_FOUND:             (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.UNCLEAR:               (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RETURNED:              (_W,  _W,  _C,  _C,  _C,  _C,  _C,  _C,  _C,  _C),
+    T.MISMATCHED:            (_W,  _W,  _C,  _C,  _C,  _C,  _C,  _C,  _C,  _C),
+    T.WEIGHED:               (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.SLA_PASSED:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.DEADLINE_PASSED:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.CANCEL_REQUESTED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.CANCEL_CONFIRMED:      (_K,  _K,  _C,  _K,  _K,  _C,  _C,  _K,  _K,  _K),
+    T.CANCEL_TOO_LATE:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.CANCEL_UNCLEAR:        (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RESOLUTION_PROPOSED:   (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RESOLVED_POSITIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RESOLVED_NEGATIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+}
+# fmt: on

@@ -1,0 +1,287 @@
+"""The calls: each makes one outside call at the most and says what it heard."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from fsm.decisions import Event
+from fsm.snapshot import Task
+from fsm.states import Source, Trigger, Waiting
+from handlers.engine import Engine
+from payment_service.domain.errors import Fault
+from payment_service.domain.orders import Order
+from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
+from providers.port import (
+    Accepted,
+    CancelAnswer,
+    Cancelled,
+    CreateAnswer,
+    Declined,
+    NotFound,
+    NotSent,
+    Payout,
+    Provider,
+    StatusAnswer,
+    Succeeded,
+    TooLate,
+    Unclear,
+)
+
+UNCONFIGURED: Final = "provider_not_configured"
+CLAIM_LOST: Final = "the worker that was to send it is gone: it may have been sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How fresh this chain's picture is, and which versions it entered itself.
+
+    ``taken_at`` is a local time before which nobody else can have moved the rows.
+    Whoever only finds a row from which a create is sent cannot know whether a worker
+    that died has sent it; whoever entered that version in this chain knows.
+    """
+
+    taken_at: float
+    entered: frozenset[tuple[str, int]] = frozenset()
+
+    def claims(self, task: Task) -> bool:
+        """True where this chain itself committed the intent it is to act on."""
+        return (task.task_id, task.version) in self.entered
+
+
+class ClaimTooOld(Fault):
+    """The process slept so long that another worker may have taken over."""
+
+
+async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> Event:
+    """Make the call that the task's row says is due, and return what it means.
+
+    :raises CoreUnavailable: core gave no definite answer.
+    :raises ClaimTooOld: a create must not be sent any more by this chain.
+    """
+    match task.waiting_for:
+        case Waiting.FREEZE:
+            return await _balance(Operation.FREEZE, order, task, engine)
+        case Waiting.COMMIT:
+            return await _balance(Operation.COMMIT, order, task, engine)
+        case Waiting.ROLLBACK:
+            return await _balance(Operation.ROLLBACK, order, task, engine)
+        case Waiting.CREATE:
+            return await _create(order, task, engine, view)
+        case Waiting.RECREATE:
+            return await _recreate(order, task, engine, view)
+        case Waiting.CREATE_RETRY:
+            return Event(trigger=Trigger.RETRY_DUE, source=Source.TIMER)
+        case Waiting.WEIGHING:
+            return Event(trigger=Trigger.WEIGHED, source=Source.TIMER)
+        case Waiting.WEBHOOK:
+            return Event(trigger=Trigger.SLA_PASSED, source=Source.TIMER)
+        case Waiting.RECHECK:
+            return await _status(order, task, engine)
+        case Waiting.POLL:
+            if task.deadline_at is not None and engine.clock.now() >= task.deadline_at:
+                return Event(trigger=Trigger.DEADLINE_PASSED, source=Source.TIMER)
+            return await _status(order, task, engine)
+        case Waiting.CANCEL:
+            return await _cancel(order, task, engine)
+        case Waiting.TURN | Waiting.DECISION | Waiting.NOTIFICATION | None:
+            raise ValueError(f"no call is due for {task.waiting_for}")
+
+
+_BALANCE: Final = {
+    Operation.FREEZE: (Trigger.FREEZE_CONFIRMED, Trigger.FREEZE_REFUSED),
+    Operation.COMMIT: (Trigger.COMMIT_CONFIRMED, Trigger.COMMIT_REFUSED),
+    Operation.ROLLBACK: (Trigger.ROLLBACK_CONFIRMED, Trigger.ROLLBACK_REFUSED),
+}
+
+
+async def _balance(
+    operation: Operation, order: Order, task: Task, engine: Engine
+) -> Event:
+    call = BalanceCall(
+        task_id=task.task_id,
+        queue_id=task.queue_id,
+        order_id=order.order_id,
+        merchant_id=order.merchant_id,
+        provider=task.provider,
+        terminal_id=task.terminal_id,
+        money=order.money,
+    )
+    confirmed, refused = _BALANCE[operation]
+    match await engine.core.balance(operation, call):
+        case Confirmed():
+            return Event(trigger=confirmed, actor="core")
+        case Refused(code=code, message=message):
+            return Event(trigger=refused, actor="core", code=code, message=message)
+
+
+async def _create(order: Order, task: Task, engine: Engine, view: View) -> Event:
+    provider = engine.providers.get(task.provider)
+    claimed = view.claims(task)
+    if provider is None:
+        return _unconfigured(task, claimed=claimed)
+    if not claimed and not _may_repeat(task, engine):
+        return Event(trigger=Trigger.UNCLEAR, message=CLAIM_LOST)
+    return await _send(provider, order, task, engine, view, claimed=claimed)
+
+
+async def _recreate(order: Order, task: Task, engine: Engine, view: View) -> Event:
+    provider = engine.providers.get(task.provider)
+    if provider is None:
+        return _unconfigured(task, claimed=False)
+    if not _may_repeat(task, engine):
+        return Event(trigger=Trigger.UNCLEAR, message="the key's lifetime has passed")
+    return await _send(provider, order, task, engine, view, claimed=False)
+
+
+async def _send(
+    provider: Provider,
+    order: Order,
+    task: Task,
+    engine: Engine,
+    view: View,
+    *,
+    claimed: bool,
+) -> Event:
+    """Send the create; checked last of all: that this chain did not oversleep."""
+    age = engine.clock.elapsed() - view.taken_at
+    if age > engine.limits.send_within.total_seconds():
+        raise ClaimTooOld(f"the picture of task {task.task_id} is {age:.1f} s old")
+    heard = event_of_create(await provider.create(payout_of(order, task)), order, task)
+    if heard.trigger is Trigger.NOT_SENT and not claimed:
+        # This request did nothing; one of a worker that died may have.
+        return replace(heard, trigger=Trigger.UNCLEAR)
+    return heard
+
+
+def _may_repeat(task: Task, engine: Engine) -> bool:
+    plan = engine.plan_of(task)
+    first = task.sent_first_at
+    return (
+        plan.idempotent_create
+        and first is not None
+        and engine.clock.now() < first + plan.key_lifetime
+    )
+
+
+def _unconfigured(task: Task, *, claimed: bool) -> Event:
+    """Nothing can be asked of a provider that is not configured (any more)."""
+    problem = f"provider {task.provider!r} is not configured here"
+    trigger = Trigger.NOT_SENT if claimed else Trigger.UNCLEAR
+    return Event(trigger=trigger, code=UNCONFIGURED, message=problem)
+
+
+async def _status(order: Order, task: Task, engine: Engine) -> Event:
+    provider = engine.providers.get(task.provider)
+    if provider is None:
+        return _unconfigured(task, claimed=False)
+    answer = await provider.status(payout_of(order, task))
+    return event_of_status(answer, order, task)
+
+
+async def _cancel(order: Order, task: Task, engine: Engine) -> Event:
+    provider = engine.providers.get(task.provider)
+    if provider is None:
+        return Event(trigger=Trigger.CANCEL_UNCLEAR, code=UNCONFIGURED)
+    return event_of_cancel(await provider.cancel(payout_of(order, task)), task)
+
+
+def payout_of(order: Order, task: Task) -> Payout:
+    """Return the attempt as the provider's port takes it."""
+    return Payout(
+        reference=task.task_id,
+        money=order.money,
+        destination=order.destination,
+        terminal_id=task.terminal_id,
+        provider_reference=task.provider_reference,
+    )
+
+
+def event_of_create(answer: CreateAnswer, order: Order, task: Task) -> Event:
+    """Translate what a create was answered with; another amount proves nothing."""
+    event = event_of_status(answer, order, task)
+    if event.trigger is Trigger.MISMATCHED:
+        return replace(event, trigger=Trigger.UNCLEAR)
+    return event
+
+
+def event_of_status(answer: StatusAnswer, order: Order, task: Task) -> Event:
+    """Translate what a provider says about one attempt."""
+    actor = f"provider:{task.provider}"
+    match answer:
+        case Succeeded():
+            return _succeeded(answer, order, actor)
+        case Accepted():
+            return Event(
+                trigger=Trigger.ACCEPTED,
+                actor=actor,
+                reference=answer.reference,
+                detail={"evidence": answer.evidence},
+            )
+        case Declined():
+            return Event(
+                trigger=Trigger.DECLINED,
+                actor=actor,
+                code=answer.code,
+                message=answer.message,
+                detail={"evidence": answer.evidence},
+            )
+        case NotFound():
+            return Event(
+                trigger=Trigger.NOT_FOUND,
+                actor=actor,
+                code="not_found",
+                detail={"evidence": answer.evidence},
+            )
+        case NotSent():
+            return Event(
+                trigger=Trigger.NOT_SENT, code="not_sent", message=answer.because
+            )
+        case Unclear():
+            return Event(
+                trigger=Trigger.UNCLEAR,
+                message=answer.because,
+                detail={"evidence": answer.evidence},
+            )
+
+
+def _succeeded(answer: Succeeded, order: Order, actor: str) -> Event:
+    differs = differing(order, answer.amount, answer.currency)
+    if differs:
+        return Event(
+            trigger=Trigger.MISMATCHED,
+            actor=actor,
+            code="amount_mismatch",
+            reference=answer.reference,
+            detail={"evidence": {**answer.evidence, **differs}},
+        )
+    return Event(
+        trigger=Trigger.PAID,
+        actor=actor,
+        reference=answer.reference,
+        detail={"evidence": answer.evidence},
+    )
+
+
+def differing(
+    order: Order, amount: int | None, currency: str | None
+) -> dict[str, object]:
+    """Return what a provider says otherwise than the order; empty where it agrees."""
+    said: dict[str, object] = {}
+    if amount is not None and amount != order.money.amount:
+        said["amount"] = amount
+    if currency is not None and currency != order.money.currency:
+        said["currency"] = currency
+    return said
+
+
+def event_of_cancel(answer: CancelAnswer, task: Task) -> Event:
+    """Translate what became of a cancellation."""
+    actor = f"provider:{task.provider}"
+    match answer:
+        case Cancelled():
+            return Event(
+                trigger=Trigger.CANCEL_CONFIRMED, actor=actor, code="cancelled"
+            )
+        case TooLate():
+            return Event(trigger=Trigger.CANCEL_TOO_LATE, actor=actor)
+        case NotSent() | Unclear():
+            return Event(trigger=Trigger.CANCEL_UNCLEAR, message=answer.because)

@@ -1,0 +1,139 @@
+"""Drives an order from wherever its rows stand until it has to wait."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from fsm.decisions import Event, Step, notified
+from fsm.snapshot import Queue, Task
+from fsm.states import Trigger
+from handlers.calls import View, call_for
+from handlers.engine import Bells, Engine, Settled, all_bells, commit, no_bells, settle
+from handlers.news import apply_waiting
+from payment_service.domain.errors import Fault
+from payment_service.domain.events import outcome_of
+from payment_service.domain.letters import Reason
+from payment_service.domain.orders import Order
+from payment_service.ports.outcomes import Done, Outcome, Park, Retry
+
+STEPS_MAX: Final = 1000
+EARLY_MAX: Final = timedelta(seconds=60)
+
+# The step that commits the intent of a create is followed by the create in the same
+# chain: whoever only found that intent would not know whether it had been sent.
+UNBROKEN: Final = frozenset({Trigger.FREEZE_CONFIRMED, Trigger.RETRY_DUE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doorbell:
+    """A message about a row: a task's, or (without ``task_id``) the order's own.
+
+    ``again`` says that it was delivered before, to a worker that did not finish.
+    """
+
+    queue_id: str
+    task_id: str | None
+    version: int
+    again: bool = False
+
+
+async def ring(bell: Doorbell, *, engine: Engine) -> Outcome:
+    """Answer a doorbell: go on with the order if its row still is what it rang for.
+
+    A bell for an older version is stale. One that is delivered again may be what is
+    left of a worker that died further on: it goes on with whatever is due.
+    """
+    taken_at = engine.clock.elapsed()
+    order = await engine.store.load(bell.queue_id)
+    row = None if order is None else _row(order, bell)
+    if order is None or row is None:
+        return Park(
+            because=f"no order queue {bell.queue_id} with this task",
+            reason=Reason.UNKNOWN_TASK,
+        )
+    if row.version != bell.version and not bell.again:
+        return Done(what="stale")
+    now = engine.clock.now()
+    if row.version == bell.version and row.wake_at is not None and row.wake_at > now:
+        return _early(row.wake_at - now)
+    if next_due(order, engine) is None:
+        return Done(what="stale")
+    return await drive(order, engine=engine, view=View(taken_at=taken_at))
+
+
+def _row(order: Order, bell: Doorbell) -> Task | Queue | None:
+    if bell.task_id is None:
+        return order.queue
+    return next((t for t in order.queue.tasks if t.task_id == bell.task_id), None)
+
+
+def _early(wait: timedelta) -> Outcome:
+    """Come back in time; what is far away the sweeper rings for."""
+    if wait > EARLY_MAX:
+        return Done(what="early")
+    return Retry(because="the timer rang early", delay=wait, in_vain=False)
+
+
+def next_due(order: Order, engine: Engine) -> Task | Queue | None:
+    """Return the row whose call is due now, by position; None where the order waits."""
+    now = engine.clock.now()
+    for task in order.queue.tasks:
+        if task.due(now):
+            return task
+    return order.queue if order.queue.due(now) else None
+
+
+async def drive(order: Order, *, engine: Engine, view: View) -> Outcome:
+    """Make call after call until nothing is due, each step committed by itself.
+
+    What is left after ``limits.chain`` is handed on to a message in the outbox.
+    """
+    began = engine.clock.elapsed()
+    for _ in range(STEPS_MAX):
+        row = next_due(order, engine)
+        if row is None:
+            return Done()
+        spent = engine.clock.elapsed() - began
+        hand_on = spent > engine.limits.chain.total_seconds()
+        try:
+            settled = await _step(order, row, engine, view, hand_on=hand_on)
+        except Fault as fault:
+            return Retry(because=str(fault))
+        if not isinstance(settled.decision, Step):
+            # Somebody else moved the row: they go on with it.
+            return Done(what="overtaken")
+        order, view = settled.order, _view(settled)
+        order = await apply_waiting(order, settled.news_waiting, engine=engine)
+        if order is not settled.order:
+            view = View(taken_at=settled.taken_at)
+        if order is settled.order and settled.rung:
+            return Done(what="handed_on")
+    return Retry(because=f"more than {STEPS_MAX} steps at once")
+
+
+def _view(settled: Settled) -> View:
+    step = settled.decision
+    changes = step.changes if isinstance(step, Step) else ()
+    entered = frozenset((c.after.task_id, c.after.version) for c in changes)
+    return View(taken_at=settled.taken_at, entered=entered)
+
+
+async def _step(
+    order: Order, row: Task | Queue, engine: Engine, view: View, *, hand_on: bool
+) -> Settled:
+    if isinstance(row, Queue):
+        return await _notify(order, engine)
+    event = await call_for(order, row, engine=engine, view=view)
+    return await settle(
+        order, row.task_id, event, engine=engine, bells=_bells(event, hand_on=hand_on)
+    )
+
+
+def _bells(event: Event, *, hand_on: bool) -> Bells:
+    return all_bells if hand_on and event.trigger not in UNBROKEN else no_bells
+
+
+async def _notify(order: Order, engine: Engine) -> Settled:
+    at = order.finished_at or engine.clock.now()
+    await engine.core.notify(outcome_of(order, at))
+    return await commit(order, lambda queue, _: notified(queue), engine=engine)

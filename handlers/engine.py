@@ -1,0 +1,232 @@
+"""What every step needs, and how one event becomes one committed step."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from fsm.decisions import Decision, Event, Step, cancel_order, decide
+from fsm.snapshot import Plan, Queue, Task
+from payment_service.domain.audit import audit_line
+from payment_service.domain.errors import Fault, StaleWrite, StoreUnavailable
+from payment_service.domain.events import order_event
+from payment_service.domain.messages import Message, queue_doorbell, task_doorbell
+from payment_service.domain.news import NewsState
+from payment_service.domain.orders import Order
+from payment_service.ports.clock import Clock
+from payment_service.ports.core import Core
+from payment_service.ports.store import Recorded, Store, Work
+from providers.plans import plan_for
+from providers.port import Providers
+
+CONFLICTS_MAX: Final = 20
+STORE_PAUSE: Final = timedelta(milliseconds=200)
+UNKNOWN_PROVIDER: Final = Plan()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long one delivery may be worked on.
+
+    ``chain``: after it a step hands on to a message of its own. ``send_within``: how
+    old the claim of a create may be when it is sent; past it another worker may have
+    taken over, so it must stay well below the consumer's AckWait.
+    """
+
+    chain: timedelta = timedelta(seconds=10)
+    send_within: timedelta = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The ports that a step is made with."""
+
+    store: Store
+    core: Core
+    providers: Providers
+    clock: Clock
+    limits: Limits = field(default_factory=Limits)
+
+    def plan_of(self, task: Task) -> Plan:
+        """Return how the task's provider may be treated."""
+        provider = self.providers.get(task.provider)
+        plan = UNKNOWN_PROVIDER if provider is None else provider.plan
+        return plan_for(plan, task.sla)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of an event: the order now, the decision, waiting webhooks.
+
+    ``taken_at`` is a local time before the rows had this version; ``rung`` says that
+    messages for what is due at once were committed with it.
+    """
+
+    order: Order
+    decision: Decision
+    taken_at: float
+    news_waiting: frozenset[str] = frozenset()
+    rung: bool = False
+
+
+Bells = Callable[[Order, datetime], list[Message]]
+
+
+class Contended(Fault):
+    """The row moved under every one of many tries; the message comes again."""
+
+
+def no_bells(order: Order, now: datetime) -> list[Message]:
+    """Ring for nothing that is due at once: the caller goes on with it."""
+    del order, now
+    return []
+
+
+def all_bells(order: Order, now: datetime) -> list[Message]:
+    """Ring for all that is due at once: any worker goes on with it."""
+    queue = order.queue
+    bells = [task_doorbell(task, now) for task in queue.tasks if task.due(now)]
+    if queue.due(now):
+        bells.append(queue_doorbell(queue))
+    return [bell for bell in bells if bell is not None]
+
+
+async def settle(
+    order: Order,
+    task_id: str,
+    event: Event,
+    *,
+    engine: Engine,
+    bells: Bells = no_bells,
+    news: Mapping[str, NewsState] | None = None,
+) -> Settled:
+    """Commit what the event means for one task.
+
+    Whoever loses the compare-and-set loads again and decides again with the event it
+    holds: an answer is never thrown away. The same is done where the store did not
+    say whether it had committed.
+
+    :raises Contended: every try was lost.
+    :raises StoreUnavailable: the store stayed away.
+    """
+
+    def judge(queue: Queue, now: datetime) -> Decision:
+        return decide(queue, task_id, event, plan_of=engine.plan_of, now=now)
+
+    return await commit(order, judge, engine=engine, bells=bells, news=news)
+
+
+async def settle_cancel_of_order(
+    order: Order, event: Event, *, engine: Engine, bells: Bells
+) -> Settled:
+    """Commit what the cancellation of a whole order means."""
+
+    def judge(queue: Queue, now: datetime) -> Decision:
+        return cancel_order(queue, event, plan_of=engine.plan_of, now=now)
+
+    return await commit(order, judge, engine=engine, bells=bells)
+
+
+async def commit(
+    order: Order,
+    judge: Callable[[Queue, datetime], Decision],
+    *,
+    engine: Engine,
+    bells: Bells = no_bells,
+    news: Mapping[str, NewsState] | None = None,
+) -> Settled:
+    """Judge and record until the record holds or nothing is left to record."""
+    failed: StoreUnavailable | None = None
+    for _ in range(CONFLICTS_MAX):
+        now, taken_at = engine.clock.now(), engine.clock.elapsed()
+        decision = judge(order.queue, now)
+        if not isinstance(decision, Step):
+            return Settled(order=order, decision=decision, taken_at=taken_at)
+        work = work_of(order, decision, now, bells=bells, news=news or {})
+        try:
+            recorded: Recorded = await engine.store.record(work)
+        except StaleWrite:
+            order = await _again(order, engine)
+        except StoreUnavailable as error:
+            if failed is not None:
+                raise
+            failed = error
+            await asyncio.sleep(STORE_PAUSE.total_seconds())
+            order = await _again(order, engine)
+        else:
+            return Settled(
+                order=work.order,
+                decision=decision,
+                taken_at=taken_at,
+                news_waiting=recorded.news_waiting,
+                rung=bool(bells(work.order, now)),
+            )
+    raise Contended(f"order queue {order.queue_id} moved {CONFLICTS_MAX} times")
+
+
+async def _again(order: Order, engine: Engine) -> Order:
+    found = await engine.store.load(order.queue_id)
+    if found is None:
+        raise StoreUnavailable(f"order queue {order.queue_id} is gone")
+    return found
+
+
+def work_of(
+    order: Order,
+    step: Step,
+    now: datetime,
+    *,
+    bells: Bells = no_bells,
+    news: Mapping[str, NewsState],
+) -> Work:
+    """Return the step with its audit lines and messages, ready to be committed."""
+    trace_id = trace_id_of(order.trace_parent)
+    changes = []
+    lines = []
+    for change in step.changes:
+        line = audit_line(change, at=now, trace_id=trace_id)
+        lines.append(line)
+        after = replace(change.after, audit_hash=line.hash)
+        changes.append(replace(change, after=after))
+    queue_change = step.queue
+    after_queue = step.after.with_tasks({c.after.task_id: c.after for c in changes})
+    if queue_change is not None:
+        line = audit_line(queue_change, at=now, trace_id=trace_id)
+        lines.append(line)
+        after_queue = replace(after_queue, audit_hash=line.hash)
+        queue_change = replace(queue_change, after=after_queue)
+    finished_at = now if after_queue.final else None
+    moved = replace(
+        order, queue=after_queue, finished_at=order.finished_at or finished_at
+    )
+    told = [order_event(moved, a, now) for a in step.announcements]
+    timers = [task_doorbell(c.after, now) for c in changes if _is_later(c.after, now)]
+    return Work(
+        order=moved,
+        step=replace(step, changes=tuple(changes), queue=queue_change),
+        lines=tuple(lines),
+        messages=tuple(
+            _traced(message, order.trace_parent)
+            for message in (*told, *timers, *bells(moved, now))
+            if message is not None
+        ),
+        at=now,
+        news=news,
+    )
+
+
+def _is_later(task: Task, now: datetime) -> bool:
+    return task.wake_at is not None and task.wake_at > now
+
+
+def _traced(message: Message, trace_parent: str | None) -> Message:
+    if trace_parent is None:
+        return message
+    return replace(message, headers={**message.headers, "traceparent": trace_parent})
+
+
+def trace_id_of(trace_parent: str | None) -> str | None:
+    """Return the trace id of a W3C ``traceparent``."""
+    parts = (trace_parent or "").split("-")
+    return parts[1] if len(parts) == 4 else None  # noqa: PLR2004 - its four fields

@@ -1,0 +1,82 @@
+"""Applies what providers say by webhook to the tasks it is about."""
+
+from collections.abc import Collection
+from typing import Final
+
+from fsm.decisions import Event, Known, Step, Wait
+from fsm.states import Source, Trigger
+from handlers.calls import differing
+from handlers.engine import Contended, Engine, settle
+from payment_service.domain.news import News, NewsState, NewsType
+from payment_service.domain.orders import Order
+from payment_service.ports.store import StoredNews
+
+TRIGGERS: Final = {
+    NewsType.SUCCEEDED: Trigger.PAID,
+    NewsType.FAILED: Trigger.DECLINED,
+    NewsType.ACCEPTED: Trigger.ACCEPTED,
+    NewsType.RETURNED: Trigger.RETURNED,
+}
+MARKS_MAX: Final = 10
+
+
+def event_of_news(news: News, order: Order) -> Event | None:
+    """Return what a webhook means; None where its type is unknown to us."""
+    trigger = TRIGGERS.get(news.type)
+    if trigger is None:
+        return None
+    evidence: dict[str, object] = {"event_id": news.event_id, "type": news.type.value}
+    differs = differing(order, news.amount, news.currency)
+    if differs:
+        trigger = Trigger.MISMATCHED
+    return Event(
+        trigger=trigger,
+        source=Source.WEBHOOK,
+        actor=f"provider:{news.provider}",
+        code="amount_mismatch" if differs else news.code,
+        message=news.message,
+        reference=None if differs else news.provider_reference,
+        detail={"evidence": {**evidence, **differs}},
+    )
+
+
+async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Order:
+    """Commit what one stored webhook means; return the order as it is then.
+
+    What is too early stays in the inbox, and the task's row says so.
+    """
+    event = event_of_news(stored.news, order)
+    if event is None:
+        await engine.store.close_news(stored.inbox_id, NewsState.IGNORED)
+        return order
+    task_id = stored.news.reference
+    for _ in range(MARKS_MAX):
+        settled = await settle(
+            order,
+            task_id,
+            event,
+            engine=engine,
+            news={stored.inbox_id: NewsState.APPLIED},
+        )
+        match settled.decision:
+            case Step():
+                return settled.order
+            case Known():
+                await engine.store.close_news(stored.inbox_id, NewsState.KNOWN)
+                return settled.order
+            case Wait():
+                version = settled.order.task(task_id).version
+                if await engine.store.mark_waiting(task_id, version):
+                    return settled.order
+                order = await engine.store.load(order.queue_id) or order
+    raise Contended(f"task {task_id} moved {MARKS_MAX} times")
+
+
+async def apply_waiting(
+    order: Order, task_ids: Collection[str], *, engine: Engine
+) -> Order:
+    """Apply the webhooks that waited for these tasks to be ready."""
+    for task_id in task_ids:
+        for stored in await engine.store.waiting_news(task_id):
+            order = await apply_news(order, stored, engine=engine)
+    return order

@@ -1,0 +1,85 @@
+"""Publishes the outbox: right after the commit, and what processes that died left."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from payment_service.domain.errors import Fault
+from payment_service.ports.bus import Publisher
+from payment_service.ports.store import Outbox, Unsent
+
+BACKLOG_MAX: Final = 20_000
+BATCH: Final = 500
+LEFT_AFTER: Final = timedelta(seconds=3)
+"""A row this old was not published by the process that wrote it."""
+
+
+async def relay(
+    *, outbox: Outbox, publisher: Publisher, older_than: timedelta = LEFT_AFTER
+) -> int:
+    """Publish one batch of what was left; return how many rows are gone.
+
+    A row goes only after its acknowledgement; a second relay at work at the same time
+    publishes under the same ids.
+    """
+    rows = await outbox.unsent(older_than=older_than, limit=BATCH)
+    if not rows:
+        return 0
+    acknowledged = await publisher.publish([row.message for row in rows])
+    sent = [row.seq for row, ok in zip(rows, acknowledged, strict=True) if ok]
+    await outbox.sent(sent)
+    return len(sent)
+
+
+class Courier:
+    """Publishes what this process has just committed, in batches, in order.
+
+    It holds a bounded backlog; what does not fit, or is not acknowledged, stays in
+    the outbox for the relay. ``remove`` is told which rows may go.
+    """
+
+    def __init__(
+        self, publisher: Publisher, *, remove: Callable[[Sequence[int]], None]
+    ) -> None:
+        self._publisher = publisher
+        self._remove = remove
+        self._backlog: list[Unsent] = []
+        self._stirred = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def hand(self, rows: Sequence[Unsent]) -> None:
+        """Take rows that have just been committed."""
+        if len(self._backlog) + len(rows) > BACKLOG_MAX:
+            return
+        self._backlog.extend(rows)
+        self._idle.clear()
+        self._stirred.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            batch, self._backlog = self._backlog, []
+            try:
+                await self._deliver(batch)
+            except Fault:
+                # The rows are in the outbox; the relay has more patience.
+                continue
+            finally:
+                if not self._backlog:
+                    self._idle.set()
+
+    async def _deliver(self, batch: Sequence[Unsent]) -> None:
+        if not batch:
+            return
+        acknowledged = await self._publisher.publish([row.message for row in batch])
+        self._remove(
+            [row.seq for row, ok in zip(batch, acknowledged, strict=True) if ok]
+        )
+
+    async def settle(self) -> None:
+        """Return once everything handed so far has been tried."""
+        await self._idle.wait()

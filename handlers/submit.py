@@ -1,0 +1,117 @@
+"""Accepts a request: an order, its tasks and the first doorbell, in one transaction."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from fsm.decisions import Announced, Announcement
+from fsm.snapshot import Queue, Task
+from fsm.states import Waiting
+from handlers.engine import Engine, all_bells, trace_id_of
+from payment_service.domain.audit import GENESIS, AuditLine, chained
+from payment_service.domain.events import order_event
+from payment_service.domain.ids import new_id
+from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
+from payment_service.ports.store import NewOrder
+
+REQUESTED = "order.requested"
+
+
+async def submit(
+    request: Request, *, engine: Engine, actor: str, trace_parent: str | None
+) -> Submission:
+    """Store the order unless it is known; after it returns the order is not lost.
+
+    A repeat with the same content is ``duplicate``, with another one ``conflict``.
+    """
+    now = engine.clock.now()
+    order, lines = _opened(request, now, actor=actor, trace_parent=trace_parent)
+    accepted = order_event(order, Announcement(type=Announced.ACCEPTED), now)
+    messages = [accepted, *all_bells(order, now)]
+    if trace_parent is not None:
+        headers = {"traceparent": trace_parent}
+        messages = [replace(message, headers=headers) for message in messages]
+    return await engine.store.submit(
+        NewOrder(
+            request=request, order=order, lines=tuple(lines), messages=tuple(messages)
+        )
+    )
+
+
+def _opened(
+    request: Request, now: datetime, *, actor: str, trace_parent: str | None
+) -> tuple[Order, list[AuditLine]]:
+    queue_id = new_id(now)
+    opened = [_task(queue_id, n, entry, now) for n, entry in enumerate(request.cascade)]
+    trace_id = trace_id_of(trace_parent)
+    lines = [
+        _first_line(queue_id, None, "ACTIVE", now=now, actor=actor, trace_id=trace_id),
+        *(
+            _first_line(
+                queue_id, task, task.state, now=now, actor=actor, trace_id=trace_id
+            )
+            for task in opened
+        ),
+    ]
+    tasks = tuple(
+        replace(task, audit_hash=line.hash)
+        for task, line in zip(opened, lines[1:], strict=True)
+    )
+    order = Order(
+        queue=Queue(
+            queue_id=queue_id,
+            kind=request.kind,
+            tasks=tasks,
+            audit_hash=lines[0].hash,
+        ),
+        order_id=request.order_id,
+        merchant_id=request.merchant_id,
+        customer_id=request.customer_id,
+        money=request.money,
+        destination=request.destination,
+        metadata=request.metadata,
+        created_at=now,
+        trace_parent=trace_parent,
+    )
+    return order, lines
+
+
+def _task(queue_id: str, position: int, entry: CascadeEntry, now: datetime) -> Task:
+    first = position == 0
+    return Task(
+        task_id=new_id(now),
+        queue_id=queue_id,
+        position=position,
+        provider=entry.provider,
+        terminal_id=entry.terminal_id,
+        sla=entry.sla,
+        waiting_for=Waiting.FREEZE if first else Waiting.TURN,
+        wake_at=now if first else None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _first_line(
+    queue_id: str,
+    task: Task | None,
+    state: str,
+    *,
+    now: datetime,
+    actor: str,
+    trace_id: str | None,
+) -> AuditLine:
+    detail: dict[str, object] = {} if task is None else {"provider": task.provider}
+    return chained(
+        GENESIS,
+        entity_id=queue_id if task is None else task.task_id,
+        queue_id=queue_id,
+        task_id=None if task is None else task.task_id,
+        version=1,
+        source=None,
+        target=state,
+        trigger=REQUESTED,
+        actor=actor,
+        at=now,
+        trace_id=trace_id,
+        detail=detail,
+    )

@@ -1,0 +1,102 @@
+"""Rings again for what nobody came for: rows, and webhooks in the inbox."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import orjson
+
+from payment_service.domain.ids import derived_id, is_uuid
+from payment_service.domain.letters import DeadLetter, Reason
+from payment_service.domain.messages import (
+    WEBHOOK_RECEIVED,
+    Message,
+    queue_doorbell,
+    task_doorbell,
+)
+from payment_service.domain.news import NewsState
+from payment_service.domain.orders import Order
+from payment_service.ports.bus import Publisher
+from payment_service.ports.clock import Clock
+from payment_service.ports.store import Store, StoredNews, Sweepable
+
+BATCH: Final = 500
+NEWS_KEPT: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep rang for."""
+
+    rows: int
+    news: int
+    expired: int
+
+    @property
+    def full(self) -> bool:
+        """True where more may be waiting than one sweep takes."""
+        return self.rows >= BATCH or self.news >= BATCH
+
+
+async def sweep(
+    *,
+    rows: Sweepable,
+    store: Store,
+    publisher: Publisher,
+    clock: Clock,
+    grace: timedelta,
+) -> Swept:
+    """Ring for everything overdue by ``grace``; a missing ring costs one sweep."""
+    orders = await rows.overdue(grace=grace, limit=BATCH)
+    news = await rows.overdue_news(grace=grace, limit=BATCH)
+    now = clock.now()
+    again = f"sweep:{int(now.timestamp() * 1000)}"
+    bells = [bell for order in orders for bell in _bells(order, now, again)]
+    await publisher.publish([*bells, *(_news_bell(n, again) for n in news)])
+    expired = await rows.expired_news(after=NEWS_KEPT, limit=BATCH)
+    for stored in expired:
+        await store.bury(_letter(stored, now), ())
+        await store.close_news(stored.inbox_id, NewsState.DEAD)
+    return Swept(rows=len(bells), news=len(news), expired=len(expired))
+
+
+def _bells(order: Order, now: datetime, again: str) -> list[Message]:
+    due = [task_doorbell(t, now, again=again) for t in order.queue.tasks if t.due(now)]
+    if order.queue.due(now):
+        due.append(queue_doorbell(order.queue, again=again))
+    return [bell for bell in due if bell is not None]
+
+
+def _news_bell(stored: StoredNews, again: str) -> Message:
+    body = {"provider": stored.news.provider, "event_id": stored.news.event_id}
+    cause = f"news:{stored.news.provider}:{stored.news.event_id}"
+    return Message(
+        subject=WEBHOOK_RECEIVED,
+        body=orjson.dumps(body),
+        message_id=f"{cause}:{again}",
+    )
+
+
+def _letter(stored: StoredNews, now: datetime) -> DeadLetter:
+    news = stored.news
+    body = {
+        "provider": news.provider,
+        "event_id": news.event_id,
+        "type": news.type.value,
+        "reference": news.reference,
+        "provider_reference": news.provider_reference,
+        "amount": news.amount,
+        "currency": news.currency,
+        "code": news.code,
+    }
+    return DeadLetter(
+        id=derived_id("letter", "news", news.provider, news.event_id),
+        subject=WEBHOOK_RECEIVED,
+        reason=Reason.UNKNOWN_TASK,
+        error=f"no task {news.reference!r} of {news.provider} in {NEWS_KEPT.days} days",
+        deliveries=0,
+        body=orjson.dumps(body),
+        headers={},
+        at=now,
+        task_id=news.reference if is_uuid(news.reference) else None,
+    )

@@ -1,0 +1,43 @@
+"""Handles ``order.task.webhook.received``: one stored webhook and what follows."""
+
+from handlers.calls import View
+from handlers.drive import drive, next_due
+from handlers.engine import Engine
+from handlers.news import apply_news
+from payment_service.domain.news import NewsState
+from payment_service.domain.orders import Order
+from payment_service.ports.outcomes import Done, Outcome
+from payment_service.ports.store import StoredNews
+
+
+async def webhook_received(
+    provider: str, event_id: str, *, again: bool, engine: Engine
+) -> Outcome:
+    """Apply the webhook to its task and drive the order on.
+
+    One that matches no task yet stays in the inbox; the sweeper rings for it again.
+    """
+    stored = await engine.store.find_news(provider, event_id)
+    if stored is None:
+        return Done(what="stale")
+    order = await matching_order(stored, engine=engine)
+    if order is None:
+        return Done(what="unmatched")
+    if stored.state is not NewsState.WAITING and not again:
+        return Done(what="duplicate")
+    taken_at = engine.clock.elapsed()
+    if stored.state is NewsState.WAITING:
+        order = await apply_news(order, stored, engine=engine)
+    if next_due(order, engine) is None:
+        return Done()
+    return await drive(order, engine=engine, view=View(taken_at=taken_at))
+
+
+async def matching_order(stored: StoredNews, *, engine: Engine) -> Order | None:
+    """Return the order a webhook is about, if its provider has the task."""
+    task_id = stored.news.reference
+    queue_id = await engine.store.queue_of(task_id)
+    order = None if queue_id is None else await engine.store.load(queue_id)
+    if order is None or order.task(task_id).provider != stored.news.provider:
+        return None
+    return order

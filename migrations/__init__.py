@@ -1,0 +1,1 @@
+"""The schema's history; `payment-service migrate` runs it."""

@@ -1,0 +1,328 @@
+"""Create the orders, their tasks, the audit trail, outbox, inbox, letters and cases.
+
+Revision: 0001, after nothing. Invariants that cost money when broken are held here as
+well as in code: one live attempt a queue, one SUCCEEDED a queue, versions that grow by
+exactly one, final states without exit, an append-only audit trail, positive amounts.
+"""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+STATES = (
+    "'PENDING', 'CREATING', 'EXECUTING', 'NEGATIVE_EVAL', 'RECHECKING', "
+    "'MANUAL_CHECK', 'SUCCEEDED', 'SKIPPED', 'FAILED', 'CANCELLED'"
+)
+LIVE = "'CREATING', 'EXECUTING', 'NEGATIVE_EVAL', 'RECHECKING', 'MANUAL_CHECK'"
+FINAL = "'SUCCEEDED', 'SKIPPED', 'FAILED', 'CANCELLED'"
+
+TABLES = f"""
+CREATE TABLE order_queues (
+    queue_id uuid NOT NULL,
+    kind text NOT NULL,
+    order_id text NOT NULL,
+    merchant_id text NOT NULL,
+    customer_id text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    state text NOT NULL,
+    version integer NOT NULL,
+    cancel_requested boolean NOT NULL DEFAULT false,
+    waiting_for text,
+    wake_at timestamptz,
+    tries integer NOT NULL DEFAULT 0,
+    customer_message text,
+    request jsonb NOT NULL,
+    content_hash bytea NOT NULL,
+    trace_parent text,
+    audit_hash bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    finished_at timestamptz,
+    CONSTRAINT pk_order_queues PRIMARY KEY (queue_id),
+    CONSTRAINT uq_order_queues_order UNIQUE (merchant_id, kind, order_id),
+    CONSTRAINT ck_order_queues_kind CHECK (kind IN ('withdrawal')),
+    CONSTRAINT ck_order_queues_state
+        CHECK (state IN ('ACTIVE', 'COMPLETED', 'FAILED', 'CANCELLED')),
+    CONSTRAINT ck_order_queues_waiting_for CHECK (waiting_for IN ('notification')),
+    CONSTRAINT ck_order_queues_waits CHECK ((waiting_for IS NULL) = (wake_at IS NULL)),
+    CONSTRAINT ck_order_queues_amount CHECK (amount BETWEEN 1 AND 9007199254740991),
+    CONSTRAINT ck_order_queues_currency CHECK (currency ~ '^[A-Z]{{3}}$'),
+    CONSTRAINT ck_order_queues_finished
+        CHECK ((finished_at IS NULL) = (state = 'ACTIVE'))
+) WITH (fillfactor = 85);
+
+CREATE TABLE order_tasks (
+    task_id uuid NOT NULL,
+    queue_id uuid NOT NULL,
+    position smallint NOT NULL,
+    provider text NOT NULL,
+    terminal_id text,
+    sla text,
+    state text NOT NULL,
+    version integer NOT NULL,
+    waiting_for text,
+    wake_at timestamptz,
+    tries integer NOT NULL DEFAULT 0,
+    verdict text,
+    taken boolean NOT NULL DEFAULT false,
+    cancel_requested boolean NOT NULL DEFAULT false,
+    news_waiting boolean NOT NULL DEFAULT false,
+    sent_first_at timestamptz,
+    sent_last_at timestamptz,
+    sla_at timestamptz,
+    deadline_at timestamptz,
+    provider_reference text,
+    code text,
+    proposed_by text,
+    proposed_decision text,
+    audit_hash bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    live boolean NOT NULL GENERATED ALWAYS AS (state IN ({LIVE})) STORED,
+    succeeded boolean NOT NULL GENERATED ALWAYS AS (state = 'SUCCEEDED') STORED,
+    CONSTRAINT pk_order_tasks PRIMARY KEY (task_id),
+    CONSTRAINT fk_order_tasks_queue_id FOREIGN KEY (queue_id)
+        REFERENCES order_queues (queue_id),
+    CONSTRAINT uq_order_tasks_position UNIQUE (queue_id, position),
+    CONSTRAINT ck_order_tasks_position CHECK (position BETWEEN 0 AND 63),
+    CONSTRAINT ck_order_tasks_state CHECK (state IN ({STATES})),
+    CONSTRAINT ck_order_tasks_version CHECK (version >= 1),
+    CONSTRAINT ck_order_tasks_waiting_for CHECK (waiting_for IN (
+        'turn', 'freeze', 'create', 'create_retry', 'weighing', 'recheck', 'recreate',
+        'webhook', 'poll', 'cancel', 'commit', 'rollback', 'decision')),
+    CONSTRAINT ck_order_tasks_verdict CHECK (verdict IN ('paid', 'not_paid')),
+    -- Nobody is forgotten: what is not final waits for something, and unless that is
+    -- its turn, a person, or a webhook without limit, it has a time.
+    CONSTRAINT ck_order_tasks_waits CHECK (
+        (state IN ({FINAL}) AND waiting_for IS NULL AND wake_at IS NULL)
+        OR (state NOT IN ({FINAL}) AND waiting_for IS NOT NULL AND (
+            wake_at IS NOT NULL OR waiting_for IN ('turn', 'decision', 'webhook')))),
+    CONSTRAINT ck_order_tasks_succeeded
+        CHECK (state <> 'SUCCEEDED' OR verdict IS NOT DISTINCT FROM 'paid'),
+    CONSTRAINT ck_order_tasks_unpaid
+        CHECK (state NOT IN ('SKIPPED', 'FAILED', 'CANCELLED')
+               OR verdict IS DISTINCT FROM 'paid'),
+    CONSTRAINT ck_order_tasks_contradicting_calls
+        CHECK ((waiting_for IS DISTINCT FROM 'commit'
+                OR verdict IS NOT DISTINCT FROM 'paid')
+               AND (waiting_for IS DISTINCT FROM 'rollback'
+                    OR verdict IS NOT DISTINCT FROM 'not_paid'))
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02,
+        autovacuum_vacuum_cost_delay = 1);
+
+CREATE TABLE order_task_events (
+    entity_id uuid NOT NULL,
+    version integer NOT NULL,
+    seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY (CACHE 32),
+    queue_id uuid NOT NULL,
+    task_id uuid,
+    source text,
+    target text NOT NULL,
+    trigger text NOT NULL,
+    actor text NOT NULL,
+    at timestamptz NOT NULL,
+    trace_id text,
+    detail jsonb NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT pk_order_task_events PRIMARY KEY (entity_id, version)
+) PARTITION BY RANGE (entity_id);
+CREATE TABLE order_task_events_rest PARTITION OF order_task_events DEFAULT;
+
+CREATE TABLE outbox (
+    seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    message_id text NOT NULL,
+    subject text NOT NULL,
+    body bytea NOT NULL,
+    headers jsonb,
+    at timestamptz,
+    schedule text,
+    queue_id uuid,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT pk_outbox PRIMARY KEY (seq)
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500,
+        autovacuum_vacuum_cost_delay = 0);
+
+CREATE TABLE webhook_inbox (
+    inbox_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    provider text NOT NULL,
+    event_id text NOT NULL,
+    type text NOT NULL,
+    reference text NOT NULL,
+    task_id uuid,
+    provider_reference text,
+    amount bigint,
+    currency text,
+    code text,
+    message text,
+    detail jsonb NOT NULL,
+    body_hash bytea NOT NULL,
+    state text NOT NULL DEFAULT 'waiting',
+    received_at timestamptz NOT NULL,
+    wake_at timestamptz,
+    settled_at timestamptz,
+    CONSTRAINT pk_webhook_inbox PRIMARY KEY (inbox_id),
+    CONSTRAINT uq_webhook_inbox_event UNIQUE (provider, event_id),
+    CONSTRAINT ck_webhook_inbox_state
+        CHECK (state IN ('waiting', 'applied', 'known', 'ignored', 'dead')),
+    CONSTRAINT ck_webhook_inbox_waits CHECK ((state = 'waiting') = (wake_at IS NOT NULL))
+);
+
+CREATE TABLE dead_letters (
+    id uuid NOT NULL,
+    subject text NOT NULL,
+    reason text NOT NULL,
+    error text NOT NULL,
+    deliveries integer NOT NULL,
+    body bytea NOT NULL,
+    headers jsonb NOT NULL,
+    task_id uuid,
+    queue_id uuid,
+    order_id text,
+    at timestamptz NOT NULL,
+    replayed_at timestamptz,
+    replayed_by text,
+    discarded_at timestamptz,
+    discarded_by text,
+    discard_reason text,
+    CONSTRAINT pk_dead_letters PRIMARY KEY (id),
+    CONSTRAINT ck_dead_letters_reason
+        CHECK (reason IN ('invalid', 'exhausted', 'crashed', 'unknown_task')),
+    CONSTRAINT ck_dead_letters_one_end
+        CHECK (replayed_at IS NULL OR discarded_at IS NULL)
+);
+
+CREATE TABLE cases (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    queue_id uuid NOT NULL,
+    order_id text NOT NULL,
+    task_id uuid NOT NULL,
+    provider text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    detail jsonb NOT NULL,
+    opened_at timestamptz NOT NULL,
+    closed_at timestamptz,
+    closed_by text,
+    reason text,
+    CONSTRAINT pk_cases PRIMARY KEY (id),
+    CONSTRAINT fk_cases_queue_id FOREIGN KEY (queue_id)
+        REFERENCES order_queues (queue_id),
+    CONSTRAINT ck_cases_kind CHECK (kind IN ('late_success', 'return_after_success',
+        'amount_mismatch', 'contradiction', 'balance_refused')),
+    CONSTRAINT ck_cases_closed CHECK ((closed_at IS NULL) = (closed_by IS NULL))
+);
+
+CREATE TABLE provider_controls (
+    provider text NOT NULL,
+    state text NOT NULL,
+    reason text NOT NULL,
+    changed_by text NOT NULL,
+    changed_at timestamptz NOT NULL,
+    CONSTRAINT pk_provider_controls PRIMARY KEY (provider),
+    CONSTRAINT ck_provider_controls_state CHECK (state IN ('ready', 'paused'))
+);
+"""
+
+INDEXES = """
+CREATE UNIQUE INDEX uq_order_tasks_one_live ON order_tasks (queue_id) WHERE live;
+CREATE UNIQUE INDEX uq_order_tasks_one_succeeded
+    ON order_tasks (queue_id) WHERE succeeded;
+CREATE INDEX ix_order_tasks_wake_at ON order_tasks (wake_at)
+    WHERE wake_at IS NOT NULL;
+CREATE INDEX ix_order_queues_wake_at ON order_queues (wake_at)
+    WHERE wake_at IS NOT NULL;
+CREATE INDEX ix_order_queues_customer ON order_queues (customer_id, queue_id);
+CREATE INDEX ix_order_queues_order_id ON order_queues (order_id);
+CREATE INDEX ix_webhook_inbox_wake_at ON webhook_inbox (wake_at)
+    WHERE wake_at IS NOT NULL;
+CREATE INDEX ix_webhook_inbox_waiting ON webhook_inbox (reference)
+    WHERE wake_at IS NOT NULL;
+CREATE INDEX ix_dead_letters_open ON dead_letters (at)
+    WHERE replayed_at IS NULL AND discarded_at IS NULL;
+CREATE INDEX ix_cases_open ON cases (opened_at) WHERE closed_at IS NULL;
+CREATE INDEX ix_cases_queue ON cases (queue_id);
+"""
+
+# The condition runs in the executor; the function is called only to refuse.
+GUARDS = f"""
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'payment-service: % refused on %', TG_NAME, TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+
+CREATE TRIGGER order_tasks_version_grows_by_one BEFORE UPDATE ON order_tasks
+FOR EACH ROW WHEN (
+    NEW.version NOT IN (OLD.version, OLD.version + 1)
+    OR (NEW.version = OLD.version AND (
+        NEW.state <> OLD.state
+        OR NEW.waiting_for IS DISTINCT FROM OLD.waiting_for
+        OR NEW.verdict IS DISTINCT FROM OLD.verdict
+        OR NEW.audit_hash <> OLD.audit_hash))
+) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER order_tasks_final_has_no_exit BEFORE UPDATE ON order_tasks
+FOR EACH ROW WHEN (
+    OLD.state IN ({FINAL}) AND (
+        NEW.state <> OLD.state OR NEW.verdict IS DISTINCT FROM OLD.verdict)
+) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER order_tasks_identity_is_fixed BEFORE UPDATE ON order_tasks
+FOR EACH ROW WHEN (
+    NEW.queue_id <> OLD.queue_id OR NEW.position <> OLD.position
+    OR NEW.provider <> OLD.provider
+    OR NEW.terminal_id IS DISTINCT FROM OLD.terminal_id
+) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER order_queues_version_grows_by_one BEFORE UPDATE ON order_queues
+FOR EACH ROW WHEN (
+    NEW.version NOT IN (OLD.version, OLD.version + 1)
+    OR (NEW.version = OLD.version AND NEW.state <> OLD.state)
+) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER order_queues_final_has_no_exit BEFORE UPDATE ON order_queues
+FOR EACH ROW WHEN (OLD.state <> 'ACTIVE' AND NEW.state <> OLD.state)
+EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER order_queues_identity_is_fixed BEFORE UPDATE ON order_queues
+FOR EACH ROW WHEN (
+    NEW.amount <> OLD.amount OR NEW.currency <> OLD.currency
+    OR NEW.order_id <> OLD.order_id OR NEW.merchant_id <> OLD.merchant_id
+    OR NEW.customer_id <> OLD.customer_id OR NEW.kind <> OLD.kind
+    OR NEW.request <> OLD.request OR NEW.content_hash <> OLD.content_hash
+) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER order_task_events_append_only BEFORE UPDATE OR DELETE
+ON order_task_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
+ON order_task_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+"""
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '4s'")
+    op.execute("SET LOCAL statement_timeout = '60s'")
+    for part in (TABLES, INDEXES, GUARDS):
+        op.execute(part)
+
+
+def downgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '4s'")
+    op.execute("SET LOCAL statement_timeout = '60s'")
+    for table in (
+        "provider_controls",
+        "cases",
+        "dead_letters",
+        "webhook_inbox",
+        "outbox",
+        "order_task_events",
+        "order_tasks",
+        "order_queues",
+    ):
+        op.execute(f"DROP TABLE {table}")
+    op.execute("DROP FUNCTION refuse_change()")

@@ -1,0 +1,1 @@
+"""payment-service: money movements that survive everything around them."""

@@ -1,0 +1,121 @@
+"""Core over HTTP: only a definite answer to exactly our question is one."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+import orjson
+
+from payment_service.domain.errors import CoreUnavailable
+from payment_service.outbound import Lost, NotSent, Outbound, Response
+from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
+from payment_service.reading import code_in, message_in
+
+IN_FLIGHT_MAX: Final = 256
+
+_REFUSALS: Final = frozenset({409, 422})
+_NOTIFY: Final = "notification"
+
+
+class HttpCore:
+    """Implements :class:`payment_service.ports.core.Core` (contract, section 4)."""
+
+    def __init__(
+        self,
+        outbound: Outbound,
+        *,
+        base_url: str,
+        token: str | None,
+        timeout: timedelta,
+    ) -> None:
+        self._lane = outbound.lane(IN_FLIGHT_MAX)
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._seconds = timeout.total_seconds()
+
+    async def balance(
+        self, operation: Operation, call: BalanceCall
+    ) -> Confirmed | Refused:
+        """Move the balance under the key (task_id, operation)."""
+        asked = balance_request(call)
+        answer = await self._post(
+            f"balance/{operation}", asked, key=f"{call.task_id}:{operation}"
+        )
+        return balance_answer(operation, asked, answer)
+
+    async def notify(self, event: Mapping[str, object]) -> None:
+        """Tell core the outcome of an order under the key ``event_id``."""
+        answer = await self._post("notifications", event, key=str(event["event_id"]))
+        if not isinstance(answer, Response):
+            raise CoreUnavailable(_NOTIFY, answer.because)
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - any 2xx is done
+            raise CoreUnavailable(_NOTIFY, f"status {answer.status}")
+
+    async def _post(
+        self, path: str, body: Mapping[str, object], *, key: str
+    ) -> Response | NotSent | Lost:
+        return await self._lane.request(
+            "POST",
+            f"{self._base_url}/v1/{path}",
+            json_body=orjson.dumps(body),
+            headers={**self._headers, "Idempotency-Key": key},
+            timeout=self._seconds,
+        )
+
+
+def balance_request(call: BalanceCall) -> dict[str, object]:
+    """Return the body of a balance call."""
+    return {
+        "task_id": call.task_id,
+        "queue_id": call.queue_id,
+        "order_id": call.order_id,
+        "merchant_id": call.merchant_id,
+        "provider": call.provider,
+        "terminal_id": call.terminal_id,
+        "amount": call.money.amount,
+        "currency": call.money.currency,
+    }
+
+
+def balance_answer(
+    operation: Operation,
+    asked: Mapping[str, object],
+    answer: Response | NotSent | Lost,
+) -> Confirmed | Refused:
+    """Read core's answer.
+
+    :raises CoreUnavailable: it is not definite, or it is about something else.
+    """
+    if not isinstance(answer, Response):
+        raise CoreUnavailable(operation, answer.because)
+    told = answer.read_object()
+    if wrong := _contradictions(asked, told or {}):
+        raise CoreUnavailable(
+            operation, f"ECHO MISMATCH: core answered another {wrong}"
+        )
+    if answer.status == 200:  # noqa: PLR2004 - by contract no other 2xx is done
+        return Confirmed()
+    refused = _refusal(told) if answer.status in _REFUSALS else None
+    if refused is None:
+        raise CoreUnavailable(
+            operation, f"status {answer.status} is no definite answer"
+        )
+    return refused
+
+
+def _contradictions(asked: Mapping[str, object], told: Mapping[str, object]) -> str:
+    """Name the fields that core repeats, and repeats otherwise."""
+    fields = ("task_id", "amount", "currency")
+    return ", ".join(
+        name
+        for name in fields
+        if told.get(name) is not None
+        and (type(told[name]), told[name]) != (type(asked[name]), asked[name])
+    )
+
+
+def _refusal(told: Mapping[str, object] | None) -> Refused | None:
+    if told is None or not isinstance(told.get("message"), str):
+        return None
+    code = code_in(told)
+    return None if code is None else Refused(code, message_in(told) or "")

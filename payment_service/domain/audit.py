@@ -1,0 +1,98 @@
+"""The audit trail: one line for every version of every row, chained by hash."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+
+from fsm.decisions import Change, QueueChange
+
+GENESIS: Final = b"\0" * 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLine:
+    """One line; ``entity_id`` is the task's id, or the queue's for the order itself."""
+
+    entity_id: str
+    queue_id: str
+    task_id: str | None
+    version: int
+    source: str | None
+    target: str
+    trigger: str
+    actor: str
+    at: datetime
+    trace_id: str | None
+    detail: Mapping[str, object]
+    hash: bytes
+
+
+def audit_line(
+    change: Change | QueueChange, *, at: datetime, trace_id: str | None
+) -> AuditLine:
+    """Return the line of a change, chained to the line before it."""
+    task_id = change.after.task_id if isinstance(change, Change) else None
+    return chained(
+        change.before.audit_hash,
+        entity_id=task_id or change.after.queue_id,
+        queue_id=change.after.queue_id,
+        task_id=task_id,
+        version=change.after.version,
+        source=change.before.state.value,
+        target=change.after.state.value,
+        trigger=change.trigger,
+        actor=change.actor,
+        at=at,
+        trace_id=trace_id,
+        detail=change.detail,
+    )
+
+
+def chained(  # noqa: PLR0913 - one argument for each column of the line
+    previous: bytes,
+    *,
+    entity_id: str,
+    queue_id: str,
+    task_id: str | None,
+    version: int,
+    source: str | None,
+    target: str,
+    trigger: str,
+    actor: str,
+    at: datetime,
+    trace_id: str | None,
+    detail: Mapping[str, object],
+) -> AuditLine:
+    """Make a line whose hash covers all of it and the hash before."""
+    signed = orjson.dumps(
+        [
+            entity_id,
+            version,
+            source,
+            target,
+            trigger,
+            actor,
+            at.astimezone(UTC).isoformat(timespec="microseconds"),
+            trace_id,
+            detail,
+        ],
+        option=orjson.OPT_SORT_KEYS,
+    )
+    return AuditLine(
+        entity_id=entity_id,
+        queue_id=queue_id,
+        task_id=task_id,
+        version=version,
+        source=source,
+        target=target,
+        trigger=trigger,
+        actor=actor,
+        at=at,
+        trace_id=trace_id,
+        detail=detail,
+        hash=hashlib.sha256(previous + signed).digest(),
+    )

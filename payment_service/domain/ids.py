@@ -1,0 +1,37 @@
+"""Ids: UUIDv7 for what this service makes, derived UUIDs for what follows from it."""
+
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+_EVENTS: Final = uuid5(NAMESPACE_URL, "urn:payment-service:events")
+_CANONICAL: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII
+)
+ID_LENGTH_MAX: Final = 128
+
+
+def new_id(at: datetime) -> str:
+    """Make a UUIDv7: 48 bits of milliseconds, then 74 random ones (RFC 9562)."""
+    millis = int(at.timestamp() * 1000)
+    value = (millis & (2**48 - 1)) << 80 | 0x7 << 76 | secrets.randbits(12) << 64
+    value |= 0b10 << 62 | secrets.randbits(62)
+    return str(UUID(int=value))
+
+
+def month_floor(at: datetime) -> str:
+    """Return the smallest UUIDv7 of the moment: a bound for partitions by month."""
+    millis = int(at.astimezone(UTC).timestamp() * 1000)
+    return str(UUID(int=(millis & (2**48 - 1)) << 80))
+
+
+def derived_id(*cause: object) -> str:
+    """Return the one id that belongs to this cause, today and after any replay."""
+    return str(uuid5(_EVENTS, "\x1f".join(map(str, cause))))
+
+
+def is_uuid(text: object) -> bool:
+    """True for a UUID in its canonical, lower-case form."""
+    return isinstance(text, str) and _CANONICAL.fullmatch(text) is not None

@@ -1,0 +1,108 @@
+"""Messages: the subjects, and how each one can be made again from a row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from fsm.snapshot import Queue, Task
+from fsm.states import Waiting
+
+WITHDRAWAL_REQUESTED: Final = "withdrawal.requested"
+STEP_DUE: Final = "order.task.step.due"
+RECHECK_TICK: Final = "order.task.recheck.tick"
+WEBHOOK_TIMEOUT: Final = "order.task.webhook.timeout"
+WEBHOOK_RECEIVED: Final = "order.task.webhook.received"
+STATUS_TICK: Final = "order.task.status.tick"
+STATUS_TIMEOUT: Final = "order.task.status.timeout"
+MANUAL_RESOLVED: Final = "order.task.manual.resolved"
+TASK_CANCEL: Final = "order.task.cancel.requested"
+QUEUE_CANCEL: Final = "order.queue.cancel.requested"
+NOTIFICATION_DUE: Final = "order.queue.notification.due"
+DEAD_LETTER: Final = "order.task.dlq"
+
+SCHEDULES: Final = "order.timer"
+"""Schedules' own subjects are ``order.timer.{task_id}.{version}``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Something to publish: at once, or on the server's clock at ``at``.
+
+    ``message_id`` is derived from its cause and becomes the ``Nats-Msg-Id``.
+    """
+
+    subject: str
+    body: bytes
+    message_id: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    at: datetime | None = None
+    schedule: str | None = None
+    queue_id: str | None = None
+
+
+def _doorbell(
+    subject: str, row: Task | Queue, *, at: datetime | None = None, again: str = ""
+) -> Message:
+    body: dict[str, object] = {"queue_id": row.queue_id, "version": row.version}
+    entity = row.queue_id
+    if isinstance(row, Task):
+        body = {"task_id": row.task_id, **body}
+        entity = row.task_id
+    cause = f"{entity}:{row.version}:{subject}"
+    return Message(
+        subject=subject,
+        body=orjson.dumps(body),
+        message_id=f"{cause}:{again}" if again else cause,
+        at=at,
+        schedule=None if at is None else f"{SCHEDULES}.{entity}.{row.version}",
+        queue_id=row.queue_id,
+    )
+
+
+_TIMERS: Final = {
+    Waiting.CREATE_RETRY: RECHECK_TICK,
+    Waiting.RECHECK: RECHECK_TICK,
+    Waiting.WEBHOOK: WEBHOOK_TIMEOUT,
+    Waiting.CANCEL: TASK_CANCEL,
+}
+
+
+def subject_for(task: Task) -> str:
+    """Return the subject of the message that drives a task from where it is."""
+    if task.waiting_for is Waiting.POLL:
+        ends = task.deadline_at is not None and task.wake_at == task.deadline_at
+        return STATUS_TIMEOUT if ends else STATUS_TICK
+    if task.waiting_for is None:
+        return STEP_DUE
+    return _TIMERS.get(task.waiting_for, STEP_DUE)
+
+
+def task_doorbell(task: Task, now: datetime, *, again: str = "") -> Message | None:
+    """Return the message a task needs to go on, or None if nothing is due ever.
+
+    ``again`` tells a repeat from the first ring, which JetStream would drop.
+    """
+    if task.wake_at is None:
+        return None
+    at = task.wake_at if task.wake_at > now else None
+    return _doorbell(subject_for(task), task, at=at, again=again)
+
+
+def queue_doorbell(queue: Queue, *, again: str = "") -> Message | None:
+    """Return the message that lets core be told the outcome, where that is due."""
+    if queue.wake_at is None:
+        return None
+    return _doorbell(NOTIFICATION_DUE, queue, again=again)
+
+
+def resolved_doorbell(task: Task) -> Message:
+    """A person's decision is in the row: go on with it."""
+    return _doorbell(MANUAL_RESOLVED, task)
+
+
+def cancel_doorbell(row: Task | Queue) -> Message:
+    """A cancellation is in the row: go on with it."""
+    return _doorbell(TASK_CANCEL if isinstance(row, Task) else QUEUE_CANCEL, row)

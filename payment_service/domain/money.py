@@ -1,0 +1,46 @@
+"""Money is an integer of minor units and a currency, never a float."""
+
+from dataclasses import dataclass
+from typing import Final
+
+AMOUNT_MAX: Final = 2**53 - 1
+
+_TWO = (
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN "
+    "BWP BYN BZD CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD "
+    "FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR "
+    "KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN "
+    "MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD "
+    "SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD "
+    "TZS UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW ZWG"
+)
+EXPONENTS: Final[dict[str, int]] = {
+    **dict.fromkeys(_TWO.split(), 2),
+    **dict.fromkeys(
+        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0
+    ),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+}
+"""ISO 4217: how many decimals the minor unit of a currency stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in minor units, from 1 to 2^53-1, of a known currency."""
+
+    amount: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.amount <= AMOUNT_MAX:
+            raise ValueError(f"amount {self.amount} is not between 1 and {AMOUNT_MAX}")
+        if self.currency not in EXPONENTS:
+            raise ValueError(f"currency {self.currency!r} is unknown")
+
+    def __str__(self) -> str:
+        """Write the amount as people do, by integer arithmetic only."""
+        exponent = EXPONENTS[self.currency]
+        if exponent == 0:
+            return f"{self.amount} {self.currency}"
+        whole, part = divmod(self.amount, 10**exponent)
+        return f"{whole}.{part:0{exponent}d} {self.currency}"

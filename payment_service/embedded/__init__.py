@@ -1,0 +1,12 @@
+"""PostgreSQL and NATS out of wheels, for demos, benchmarks and tests."""
+
+from payment_service.embedded.nats_server import EmbeddedNats
+from payment_service.embedded.postgres import EmbeddedPostgres
+from payment_service.embedded.process import EmbeddedServerError, WheelMissingError
+
+__all__ = [
+    "EmbeddedNats",
+    "EmbeddedPostgres",
+    "EmbeddedServerError",
+    "WheelMissingError",
+]

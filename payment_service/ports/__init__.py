@@ -1,0 +1,1 @@
+"""What the handlers need of the outside, as protocols; adapters implement them."""

@@ -1,0 +1,38 @@
+"""The message bus: a doorbell. Nothing that only it knows is ever evidence."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from payment_service.domain.messages import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A message as it was delivered to this process, for the n-th time.
+
+    ``identity`` names the stored message: the same for each of its deliveries,
+    another one after a stream was made anew.
+    """
+
+    subject: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    deliveries: int
+    identity: str
+
+
+class Publisher(Protocol):
+    """Puts messages into streams."""
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[bool]:
+        """Publish all of them; say for each whether the server acknowledged it.
+
+        False is unknown, not no: the message may have been stored. A message with
+        ``at`` becomes a schedule.
+        """
+        ...
+
+    async def reply(self, subject: str, body: bytes) -> None:
+        """Answer a requester, outside of any stream; best effort."""
+        ...

@@ -1,0 +1,106 @@
+"""What people and upstream systems may look at: read only, from the primary."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+from fsm.states import CaseKind, Kind, OrderState, State
+from payment_service.domain.audit import AuditLine
+from payment_service.domain.letters import DeadLetter
+from payment_service.domain.orders import Order
+
+Item_co = TypeVar("Item_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[Item_co]):
+    """Some items, and where the next ones begin; None where there are none."""
+
+    items: Sequence[Item_co]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Which orders are sought; what is None matches all.
+
+    ``since`` is included, ``until`` is not; both are about ``created_at``.
+    """
+
+    customer_id: str | None = None
+    merchant_id: str | None = None
+    kind: Kind | None = None
+    state: OrderState | None = None
+    task_state: State | None = None
+    provider: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One line of the audit trail with its place in it."""
+
+    seq: int
+    line: AuditLine
+
+
+class CaseState(StrEnum):
+    """Whether a case still waits for a person."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRecord:
+    """A stored case; ``closed_at`` is None while it is open."""
+
+    id: str
+    kind: CaseKind
+    order_id: str
+    queue_id: str
+    task_id: str
+    opened_at: datetime
+    closed_at: datetime | None = None
+    reason: str | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+class Reads(Protocol):
+    """The rows, as readers see them; every method may raise StoreUnavailable.
+
+    A cursor is opaque to everybody else: one that was not handed out here raises
+    :class:`InvalidRequest`.
+    """
+
+    async def find(self, asked: str) -> Order:
+        """Return the order with this queue_id or order_id.
+
+        :raises UnknownOrder: there is none.
+        :raises AmbiguousOrder: several merchants or kinds share it; a candidate is
+            ``{"queue_id", "order_id", "merchant_id", "kind"}``.
+        """
+        ...
+
+    async def search(self, search: Search) -> Page[Order]:
+        """Return the orders that match, newest first."""
+        ...
+
+    async def events(self, queue_id: str) -> Sequence[AuditEntry]:
+        """Return the audit trail of an order and all its tasks, by ``seq``."""
+        ...
+
+    async def cases(
+        self, *, state: CaseState | None, limit: int, cursor: str | None
+    ) -> Page[CaseRecord]:
+        """Return cases, newest first."""
+        ...
+
+    async def dead_letters(self, *, limit: int, cursor: str | None) -> Page[DeadLetter]:
+        """Return the dead letters neither replayed nor discarded, newest first."""
+        ...

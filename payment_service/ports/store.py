@@ -1,0 +1,156 @@
+"""The store: the one truth. Every method is one transaction, or none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from fsm.decisions import Step
+from payment_service.domain.audit import AuditLine
+from payment_service.domain.letters import DeadLetter
+from payment_service.domain.messages import Message
+from payment_service.domain.news import News, NewsState
+from payment_service.domain.orders import Order, Request, Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One step and all that must be committed with it."""
+
+    order: Order
+    step: Step
+    lines: tuple[AuditLine, ...]
+    messages: tuple[Message, ...] = ()
+    at: datetime
+    news: Mapping[str, NewsState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A committed step: what its tasks' inboxes hold."""
+
+    news_waiting: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredNews:
+    """A webhook in the inbox."""
+
+    inbox_id: str
+    news: News
+    state: NewsState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """An accepted request with the rows it becomes."""
+
+    request: Request
+    order: Order
+    lines: tuple[AuditLine, ...]
+    messages: tuple[Message, ...]
+
+
+class Store(Protocol):
+    """The rows, as handlers see them.
+
+    Guarantees: a method that returns has committed (or only read); one that
+    raises :class:`StoreUnavailable` may have committed, and the same call may be
+    made again. Messages given to a method are rows of the outbox in the same
+    transaction and are published soon after it, at least once.
+    """
+
+    async def submit(self, new: NewOrder) -> Submission:
+        """Insert an order unless (merchant, kind, order_id) exists.
+
+        Returns the existing one's queue_id as ``duplicate`` where the content is
+        the same and as ``conflict`` where it is not.
+        """
+        ...
+
+    async def load(self, queue_id: str) -> Order | None:
+        """Return the order with all its tasks, from the primary."""
+        ...
+
+    async def queue_of(self, task_id: str) -> str | None:
+        """Return the queue a task belongs to."""
+        ...
+
+    async def record(self, work: Work) -> Recorded:
+        """Commit a step: compare-and-set, audit lines, messages, cases, news.
+
+        :raises StaleWrite: a row of the step has another version; nothing is written.
+        :raises BrokenInvariant: a constraint refused it; nothing is written.
+        """
+        ...
+
+    async def keep_news(self, news: News) -> bool:
+        """Store a webhook and its doorbell; False if (provider, event_id) was known."""
+        ...
+
+    async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
+        """Return the webhooks of a task that nobody has applied, oldest first."""
+        ...
+
+    async def find_news(self, provider: str, event_id: str) -> StoredNews | None:
+        """Return a stored webhook."""
+        ...
+
+    async def mark_waiting(self, task_id: str, version: int) -> bool:
+        """Tell the task's next step that news waits; False if it has moved on."""
+        ...
+
+    async def close_news(self, inbox_id: str, state: NewsState) -> None:
+        """Settle a webhook that changes nothing."""
+        ...
+
+    async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
+        """Keep a dead letter and post ``messages``; the same one twice, once."""
+        ...
+
+    async def post(self, message: Message) -> None:
+        """Put a message that belongs to no step into the outbox."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """A row of the outbox that nobody has published yet."""
+
+    seq: int
+    message: Message
+
+
+class Outbox(Protocol):
+    """The outbox, as the relay sees it."""
+
+    async def unsent(self, *, older_than: timedelta, limit: int) -> Sequence[Unsent]:
+        """Return rows left over by processes that died, oldest first."""
+        ...
+
+    async def sent(self, seqs: Sequence[int]) -> None:
+        """Remove rows whose publish was acknowledged."""
+        ...
+
+
+class Sweepable(Protocol):
+    """The rows, as the sweeper sees them."""
+
+    async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
+        """Return orders with a row overdue by ``grace``, and mark them as rung for.
+
+        A row is not returned again before another ``grace`` has passed.
+        """
+        ...
+
+    async def overdue_news(
+        self, *, grace: timedelta, limit: int
+    ) -> Sequence[StoredNews]:
+        """Return webhooks that wait although their task may be ready."""
+        ...
+
+    async def expired_news(
+        self, *, after: timedelta, limit: int
+    ) -> Sequence[StoredNews]:
+        """Return webhooks whose task never appeared."""
+        ...

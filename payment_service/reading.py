@@ -1,0 +1,88 @@
+"""Reads single fields out of what strangers write, strictly or not at all."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from payment_service.domain.ids import ID_LENGTH_MAX
+from payment_service.domain.money import AMOUNT_MAX
+
+CODE_LENGTH_MAX: Final = 64
+MESSAGE_LENGTH_MAX: Final = 300
+MASK: Final = "***"
+# What is shorter hides nothing, and masking it would spoil every sentence.
+SECRET_LENGTH_MIN: Final = 4
+
+_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
+_CODE: Final = re.compile(rf"[!-~]{{1,{CODE_LENGTH_MAX}}}", re.ASCII)
+# Long enough for a card or an account, however it is grouped.
+_CARD_LIKE: Final = re.compile(r"[0-9](?:[ -]?[0-9]){11,}", re.ASCII)
+
+
+class UnreadableField(ValueError):
+    """A field is there, and is not what it must be."""
+
+
+def amount_in(body: Mapping[str, object]) -> int | None:
+    """Return the amount, None where it is not given.
+
+    :raises UnreadableField: it is not an integer from 1 to 2^53-1.
+    """
+    value = body.get("amount")
+    if value is None:
+        return None
+    # True is an int to isinstance.
+    if type(value) is not int or not 1 <= value <= AMOUNT_MAX:
+        raise UnreadableField("amount")
+    return value
+
+
+def currency_in(body: Mapping[str, object]) -> str | None:
+    """Return the currency, None where it is not given.
+
+    :raises UnreadableField: it is not three capital letters.
+    """
+    value = body.get("currency")
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+        raise UnreadableField("currency")
+    return value
+
+
+def identifier_in(body: Mapping[str, object], name: str) -> str | None:
+    """Return an id, None where it is missing, too long or not printable."""
+    value = body.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= ID_LENGTH_MAX:
+        return None
+    return value if value.isprintable() else None
+
+
+def code_in(body: Mapping[str, object]) -> str | None:
+    """Return a machine's word for what happened, None where there is none."""
+    value = body.get("code")
+    if not isinstance(value, str) or not _CODE.fullmatch(value):
+        return None
+    return masked(value)
+
+
+def message_in(body: Mapping[str, object]) -> str | None:
+    """Return a person's words for what happened: one short line, numbers masked."""
+    value = body.get("message")
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return shortened(masked(value))
+
+
+def masked(text: str, secrets: Mapping[str, str] | None = None) -> str:
+    """Hide what looks like a card, and every value of a destination."""
+    for name, secret in (secrets or {}).items():
+        if name != "type" and len(secret) >= SECRET_LENGTH_MIN:
+            text = text.replace(secret, MASK)
+    return _CARD_LIKE.sub(MASK, text)
+
+
+def shortened(text: str) -> str:
+    """Return one printable line of bounded length."""
+    line = "".join(c if c.isprintable() else " " for c in text[:MESSAGE_LENGTH_MAX])
+    return line.strip()

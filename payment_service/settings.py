@@ -1,0 +1,177 @@
+"""Settings: what the environment says, read once at the start and handed down."""
+
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from payment_service.domain.durations import format_duration
+from payment_service.domain.errors import PaymentServiceError
+from payment_service.domain.keys import ApiKey, parse_api_keys
+from payment_service.fields import Duration, HttpUrl
+
+PREFIX: Final = "PAYMENT_"
+ENV_FILE: Final = Path(".env")
+ROLES: Final = ("api", "worker", "relay", "sweeper")
+
+_DATABASE: Final = re.compile(r"postgresql://[!-~]+", re.ASCII)
+_NATS: Final = re.compile(r"(nats|tls)://[!-~]+", re.ASCII)
+_HINTS: Final = {
+    "database_url": "set it to postgresql://user:password@host:5432/database",
+    "nats_url": "set it to nats://host:4222",
+    "core_url": "set it to core's base URL, https://host/path",
+    "core_token": "set it to core's bearer token",
+}
+
+
+class SettingsError(PaymentServiceError):
+    """The settings cannot be used; one line names each and how to mend it."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+def _database_url(url: SecretStr) -> SecretStr:
+    if not _DATABASE.fullmatch(url.get_secret_value()):
+        raise ValueError("must be postgresql://user:password@host:5432/database")
+    return url
+
+
+def _nats_url(urls: SecretStr) -> SecretStr:
+    if not all(map(_NATS.fullmatch, _split(urls))):
+        raise ValueError("must be one or more nats://host:4222, comma separated")
+    return urls
+
+
+def _split(urls: SecretStr) -> list[str]:
+    return [url.strip() for url in urls.get_secret_value().split(",")]
+
+
+def _token(token: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]+", token.get_secret_value(), re.ASCII):
+        raise ValueError("must be printable ASCII without spaces")
+    return token
+
+
+def _prefix(prefix: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]*", prefix, re.ASCII):
+        raise ValueError("must be of letters, digits, _ and -")
+    return prefix
+
+
+def _api_keys(value: object) -> object:
+    return parse_api_keys(value) if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """The settings of contract section 2; nothing in their repr is secret."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
+    nats_url: Annotated[SecretStr, AfterValidator(_nats_url)] | None = None
+    nats_creds: Path | None = None
+    core_url: HttpUrl | None = None
+    core_token: Annotated[SecretStr, AfterValidator(_token)] | None = None
+    core_timeout: Duration = Field(default="5s", validate_default=True)
+    config: Path = Path("payment.toml")
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8000, ge=0, le=65535)
+    public_url: HttpUrl | None = None
+    metrics_port: int = Field(default=9100, ge=0, le=65535)
+    api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_api_keys)] = ()
+    four_eyes_from: int | None = Field(default=None, ge=1)
+    subject_prefix: Annotated[str, AfterValidator(_prefix)] = ""
+    stream_replicas: int = Field(default=1, ge=1, le=5)
+    ack_wait: Duration = Field(default="30s", validate_default=True)
+    max_deliver: int = Field(default=8, ge=1, le=1000)
+    sweep_interval: Duration = Field(default="10s", validate_default=True)
+    sweep_grace: Duration = Field(default="30s", validate_default=True)
+    schedules: bool = True
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    trace_sample: float = Field(default=0.01, ge=0, le=1)
+    otlp_endpoint: HttpUrl | None = None
+
+    @property
+    def nats_urls(self) -> list[str]:
+        """Return the addresses of the NATS servers; empty where none is set."""
+        return _split(self.nats_url) if self.nats_url else []
+
+    @classmethod
+    def read(
+        cls,
+        *,
+        roles: Collection[str] = (),
+        needs: Collection[str] = (),
+        env_file: Path | None = ENV_FILE,
+    ) -> Self:
+        """Read the environment, and below it the ``.env`` file.
+
+        ``roles`` are those of a ``run``; other commands name the fields they need.
+
+        :raises SettingsError: a setting is missing, malformed or unsafe.
+        """
+        try:
+            settings = cls(_env_file=env_file)
+        except ValidationError as error:
+            raise SettingsError(_problems(error)) from None
+        problems = settings._missing({*needs, *needs_of(roles)}) + settings._unsafe()
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+    def _missing(self, needs: Collection[str]) -> list[str]:
+        missing = [name for name in sorted(needs) if getattr(self, name) is None]
+        return [
+            f"{_variable(n)} is missing: {_HINTS.get(n, 'set it')}" for n in missing
+        ]
+
+    def _unsafe(self) -> list[str]:
+        if self.core_timeout < self.ack_wait:
+            return []
+        ack_wait = format_duration(self.ack_wait)
+        return [
+            f"PAYMENT_CORE_TIMEOUT must be shorter than PAYMENT_ACK_WAIT ({ack_wait})"
+        ]
+
+
+def needs_of(roles: Collection[str]) -> frozenset[str]:
+    """Return the settings without which these roles of ``run`` cannot work."""
+    if not roles:
+        return frozenset()
+    core = {"core_url", "core_token"} if "worker" in roles else set()
+    return frozenset({"database_url", "nats_url"} | core)
+
+
+def environment(env_file: Path | None = ENV_FILE) -> Mapping[str, str]:
+    """Return the environment over the ``.env`` file: what ``${NAME}`` is read from."""
+    told = dotenv_values(env_file) if env_file and env_file.is_file() else {}
+    return {name: value for name, value in told.items() if value} | dict(os.environ)
+
+
+def _problems(error: ValidationError) -> list[str]:
+    return [
+        f"{_variable(str(found['loc'][0]))} {_said(found['msg'])}"
+        for found in error.errors(include_input=False, include_url=False)
+    ]
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Input ")
+
+
+def _variable(name: str) -> str:
+    return name if name.startswith(PREFIX) else f"{PREFIX}{name.upper()}"

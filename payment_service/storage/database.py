@@ -1,0 +1,100 @@
+"""The connections: one pool for the hot statements, one engine for the questions."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg.rows import tuple_row
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
+from payment_service.storage.migrate import sqlalchemy_url
+
+POOL_WAIT: Final = timedelta(seconds=5)
+OPTIONS: Final = (
+    "-c timezone=UTC -c statement_timeout=10s -c lock_timeout=4s "
+    "-c idle_in_transaction_session_timeout=15s -c tcp_user_timeout=10000"
+)
+
+Parameters = Mapping[str, object]
+Row = tuple[Any, ...]
+
+
+class Database:
+    """Opens and closes what talks to PostgreSQL, and names its failures."""
+
+    def __init__(self, url: str, *, connections_max: int = 10) -> None:
+        self._pool = AsyncConnectionPool(
+            url,
+            open=False,
+            min_size=1,
+            max_size=connections_max,
+            timeout=POOL_WAIT.total_seconds(),
+            # A statement is prepared when it is first seen: there are few of them.
+            kwargs={"autocommit": True, "prepare_threshold": 0, "options": OPTIONS},
+            check=None,
+        )
+        self._engine: AsyncEngine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=4,
+            max_overflow=4,
+            pool_pre_ping=True,
+            pool_timeout=POOL_WAIT.total_seconds(),
+            connect_args={"options": OPTIONS},
+        )
+
+    async def open(self) -> None:
+        """Connect once, so that a wrong URL shows at the start.
+
+        :raises StoreUnavailable: it cannot be reached in time.
+        """
+        try:
+            await self._pool.open(wait=True, timeout=POOL_WAIT.total_seconds())
+        except PoolTimeout as error:
+            await self.close()
+            raise StoreUnavailable("cannot connect to PostgreSQL") from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+        await self._engine.dispose()
+
+    async def run(
+        self, statement: LiteralString, parameters: Parameters
+    ) -> Sequence[Row]:
+        """Run one statement as one transaction and return its rows.
+
+        :raises StoreUnavailable: no answer; it may have committed.
+        :raises BrokenInvariant: a constraint refused it.
+        """
+        try:
+            async with self._pool.connection() as connection:
+                cursor = connection.cursor(row_factory=tuple_row)
+                await cursor.execute(statement, parameters)
+                return await cursor.fetchall() if cursor.description else ()
+        except psycopg.IntegrityError as error:
+            raise BrokenInvariant(error.diag.constraint_name or str(error)) from error
+        except (psycopg.Error, PoolTimeout, PoolClosed, OSError) as error:
+            raise StoreUnavailable(_in_one_line(error)) from error
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection for questions and rare changes; commits on leaving."""
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg.IntegrityError):
+                name = error.orig.diag.constraint_name or str(error.orig)
+                raise BrokenInvariant(name) from error
+            raise StoreUnavailable(_in_one_line(error)) from error
+        except OSError as error:
+            raise StoreUnavailable(_in_one_line(error)) from error
+
+
+def _in_one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

@@ -1,0 +1,281 @@
+"""Rows to and from the words of the business; pure, in both directions."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from fsm.decisions import Case
+from fsm.snapshot import Queue, Task
+from fsm.states import Kind, OrderState, State, Verdict, Waiting
+from payment_service.domain.audit import AuditLine
+from payment_service.domain.ids import derived_id, is_uuid
+from payment_service.domain.messages import Message
+from payment_service.domain.money import Money
+from payment_service.domain.news import News, NewsState, NewsType
+from payment_service.domain.orders import Order
+from payment_service.ports.store import NewOrder, StoredNews, Work
+
+Json = dict[str, Any]
+
+
+def hexed(value: bytes) -> str:
+    """Write bytes as PostgreSQL reads them from text."""
+    return "\\x" + value.hex()
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def order_from(text: str) -> Order:
+    """Read an order from the JSON of the LOAD statement."""
+    row: Json = orjson.loads(text)
+    request = row["request"]
+    created_at = _time(row["created_at"])
+    if created_at is None:
+        raise ValueError("created_at is null")
+    queue_id = row["queue_id"]
+    return Order(
+        queue=Queue(
+            queue_id=queue_id,
+            kind=Kind(row["kind"]),
+            state=OrderState(row["state"]),
+            version=row["version"],
+            cancel_requested=row["cancel_requested"],
+            waiting_for=Waiting(row["waiting_for"]) if row["waiting_for"] else None,
+            wake_at=_time(row["wake_at"]),
+            tries=row["tries"],
+            audit_hash=_bytes(row["audit_hash"]),
+            tasks=tuple(task_from(task, queue_id) for task in row["tasks"]),
+        ),
+        order_id=row["order_id"],
+        merchant_id=row["merchant_id"],
+        customer_id=row["customer_id"],
+        money=Money(row["amount"], row["currency"]),
+        destination=request["destination"],
+        metadata=request["metadata"],
+        created_at=created_at,
+        finished_at=_time(row["finished_at"]),
+        customer_message=row["customer_message"],
+        trace_parent=row["trace_parent"],
+    )
+
+
+def task_from(row: Json, queue_id: str) -> Task:
+    """Read one task."""
+    return Task(
+        task_id=row["task_id"],
+        queue_id=queue_id,
+        position=row["position"],
+        provider=row["provider"],
+        terminal_id=row["terminal_id"],
+        sla=row["sla"],
+        state=State(row["state"]),
+        version=row["version"],
+        waiting_for=Waiting(row["waiting_for"]) if row["waiting_for"] else None,
+        wake_at=_time(row["wake_at"]),
+        tries=row["tries"],
+        verdict=Verdict(row["verdict"]) if row["verdict"] else None,
+        taken=row["taken"],
+        cancel_requested=row["cancel_requested"],
+        news_waiting=row["news_waiting"],
+        sent_first_at=_time(row["sent_first_at"]),
+        sent_last_at=_time(row["sent_last_at"]),
+        sla_at=_time(row["sla_at"]),
+        deadline_at=_time(row["deadline_at"]),
+        provider_reference=row["provider_reference"],
+        code=row["code"],
+        proposed_by=row["proposed_by"],
+        proposed_decision=row["proposed_decision"],
+        audit_hash=_bytes(row["audit_hash"]),
+        created_at=_time(row["created_at"]),
+        updated_at=_time(row["updated_at"]),
+    )
+
+
+def task_row(task: Task) -> Json:
+    """Write the columns of a task that a step may move."""
+    return {
+        "task_id": task.task_id,
+        "state": task.state,
+        "version": task.version,
+        "waiting_for": task.waiting_for,
+        "wake_at": task.wake_at,
+        "tries": task.tries,
+        "verdict": task.verdict,
+        "taken": task.taken,
+        "cancel_requested": task.cancel_requested,
+        "sent_first_at": task.sent_first_at,
+        "sent_last_at": task.sent_last_at,
+        "sla_at": task.sla_at,
+        "deadline_at": task.deadline_at,
+        "provider_reference": task.provider_reference,
+        "code": task.code,
+        "proposed_by": task.proposed_by,
+        "proposed_decision": task.proposed_decision,
+        "audit_hash": hexed(task.audit_hash),
+        "updated_at": task.updated_at,
+    }
+
+
+def queue_row(queue: Queue, work: Work) -> Json:
+    """Write the columns of an order's own row that a step may move."""
+    return {
+        "queue_id": queue.queue_id,
+        "state": queue.state,
+        "version": queue.version,
+        "cancel_requested": queue.cancel_requested,
+        "waiting_for": queue.waiting_for,
+        "wake_at": queue.wake_at,
+        "tries": queue.tries,
+        "audit_hash": hexed(queue.audit_hash),
+        "updated_at": work.at,
+        "finished_at": work.at if queue.final else None,
+    }
+
+
+def event_row(line: AuditLine) -> Json:
+    """Write an audit line."""
+    return {
+        "entity_id": line.entity_id,
+        "queue_id": line.queue_id,
+        "task_id": line.task_id,
+        "version": line.version,
+        "source": line.source,
+        "target": line.target,
+        "trigger": line.trigger,
+        "actor": line.actor,
+        "at": line.at,
+        "trace_id": line.trace_id,
+        "detail": line.detail,
+        "hash": hexed(line.hash),
+    }
+
+
+def message_row(message: Message) -> Json:
+    """Write a row of the outbox; its body is JSON text."""
+    return {
+        "message_id": message.message_id,
+        "subject": message.subject,
+        "body": message.body.decode(),
+        "headers": dict(message.headers) or None,
+        "at": message.at,
+        "schedule": message.schedule,
+        "queue_id": message.queue_id,
+    }
+
+
+def case_row(case: Case, work: Work) -> Json:
+    """Write a case; its id is derived, so that no replay opens it twice."""
+    task = work.order.task(case.task_id)
+    return {
+        "id": derived_id("case", case.kind, case.task_id, task.version),
+        "kind": case.kind,
+        "queue_id": work.order.queue_id,
+        "order_id": work.order.order_id,
+        "task_id": case.task_id,
+        "provider": task.provider,
+        "amount": work.order.money.amount,
+        "currency": work.order.money.currency,
+        "detail": case.detail,
+        "opened_at": work.at,
+    }
+
+
+def new_order_row(new: NewOrder, content_hash: bytes) -> Json:
+    """Write the row of a new order."""
+    order, request = new.order, new.request
+    return {
+        "queue_id": order.queue_id,
+        "kind": request.kind,
+        "order_id": request.order_id,
+        "merchant_id": request.merchant_id,
+        "customer_id": request.customer_id,
+        "amount": request.money.amount,
+        "currency": request.money.currency,
+        "request": {
+            "destination": dict(request.destination),
+            "metadata": dict(request.metadata),
+        },
+        "content_hash": hexed(content_hash),
+        "trace_parent": order.trace_parent,
+        "audit_hash": hexed(order.queue.audit_hash),
+        "created_at": order.created_at,
+    }
+
+
+def new_task_row(task: Task) -> Json:
+    """Write the row of a new task."""
+    return {
+        "task_id": task.task_id,
+        "queue_id": task.queue_id,
+        "position": task.position,
+        "provider": task.provider,
+        "terminal_id": task.terminal_id,
+        "sla": task.sla,
+        "waiting_for": task.waiting_for,
+        "wake_at": task.wake_at,
+        "audit_hash": hexed(task.audit_hash),
+        "created_at": task.created_at,
+    }
+
+
+def news_row(news: News) -> Json:
+    """Write a webhook."""
+    return {
+        "provider": news.provider,
+        "event_id": news.event_id,
+        "type": news.type,
+        "reference": news.reference,
+        "task_id": news.reference if is_uuid(news.reference) else None,
+        "provider_reference": news.provider_reference,
+        "amount": news.amount,
+        "currency": news.currency,
+        "code": news.code,
+        "message": news.message,
+        "detail": dict(news.detail),
+        "body_hash": hexed(news.body_hash),
+        "received_at": news.received_at,
+    }
+
+
+def news_from(row: tuple[Any, ...]) -> StoredNews:
+    """Read a webhook."""
+    return StoredNews(
+        inbox_id=row[0],
+        state=NewsState(row[1]),
+        news=News(
+            provider=row[2],
+            event_id=row[3],
+            type=NewsType(row[4]),
+            reference=row[5],
+            provider_reference=row[6],
+            amount=row[7],
+            currency=row[8],
+            code=row[9],
+            message=row[10],
+            received_at=row[11],
+            body_hash=bytes(row[12]),
+            detail=row[13],
+        ),
+    )
+
+
+def message_from(row: tuple[Any, ...]) -> Message:
+    """Read (message_id, subject, body, headers, at, schedule, queue_id)."""
+    headers: Mapping[str, str] = row[3] or {}
+    return Message(
+        message_id=row[0],
+        subject=row[1],
+        body=bytes(row[2]),
+        headers=headers,
+        at=row[4],
+        schedule=row[5],
+        queue_id=row[6],
+    )

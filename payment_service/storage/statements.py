@@ -1,0 +1,320 @@
+"""The hot statements, by name; each is one transaction for a whole group.
+
+Rows travel as JSON, one parameter a table: one round trip and one plan, whatever the
+number of rows. Read top to bottom this is the API of the rows.
+"""
+
+from typing import Final, LiteralString
+
+_TASK: Final = """
+    task_id uuid, state text, version int, waiting_for text, wake_at timestamptz,
+    tries int, verdict text, taken bool, cancel_requested bool,
+    sent_first_at timestamptz, sent_last_at timestamptz, sla_at timestamptz,
+    deadline_at timestamptz, provider_reference text, code text, proposed_by text,
+    proposed_decision text, audit_hash bytea, updated_at timestamptz"""
+
+_EVENT: Final = """
+    entity_id uuid, queue_id uuid, task_id uuid, version int, source text, target text,
+    trigger text, actor text, at timestamptz, trace_id text, detail jsonb, hash bytea"""
+
+_MESSAGE: Final = """
+    message_id text, subject text, body text, headers jsonb, at timestamptz,
+    schedule text, queue_id uuid"""
+
+_INSERT_EVENTS: Final = """
+    INSERT INTO order_task_events (entity_id, queue_id, task_id, version, source,
+        target, trigger, actor, at, trace_id, detail, hash)
+    SELECT e.entity_id, e.queue_id, e.task_id, e.version, e.source, e.target,
+        e.trigger, e.actor, e.at, e.trace_id, e.detail, e.hash"""
+
+_INSERT_MESSAGES: Final = """
+    INSERT INTO outbox (message_id, subject, body, headers, at, schedule, queue_id)
+    SELECT m.message_id, m.subject, convert_to(m.body, 'UTF8'), m.headers, m.at,
+        m.schedule, m.queue_id"""
+
+# Record steps: a step whose rows all have the version it was decided on moves as a
+# whole; any other leaves no trace. Rows are locked in one order, against deadlock.
+RECORD: Final[LiteralString] = f"""
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(steps)s::json)
+        AS s(step int, tasks int, queues int)
+), c AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(tasks)s::json)
+        AS c(step int, base int, settles_news bool, {_TASK})
+), q AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(queues)s::json)
+        AS q(step int, base int, queue_id uuid, state text, version int,
+             cancel_requested bool, waiting_for text, wake_at timestamptz, tries int,
+             audit_hash bytea, updated_at timestamptz, finished_at timestamptz)
+), held_tasks AS MATERIALIZED (
+    SELECT c.step FROM order_tasks t
+    JOIN c ON t.task_id = c.task_id AND t.version = c.base
+    ORDER BY t.task_id FOR UPDATE OF t
+), held_queues AS MATERIALIZED (
+    SELECT q.step FROM order_queues o
+    JOIN q ON o.queue_id = q.queue_id AND o.version = q.base
+    ORDER BY o.queue_id FOR UPDATE OF o
+), good AS MATERIALIZED (
+    SELECT w.step FROM wanted w
+    WHERE w.tasks = (SELECT count(*) FROM held_tasks h WHERE h.step = w.step)
+    AND w.queues = (SELECT count(*) FROM held_queues h WHERE h.step = w.step)
+), moved AS (
+    UPDATE order_tasks t SET
+        state = c.state, version = c.version, waiting_for = c.waiting_for,
+        wake_at = c.wake_at, tries = c.tries, verdict = c.verdict, taken = c.taken,
+        cancel_requested = c.cancel_requested,
+        news_waiting = t.news_waiting AND NOT c.settles_news,
+        sent_first_at = c.sent_first_at, sent_last_at = c.sent_last_at,
+        sla_at = c.sla_at, deadline_at = c.deadline_at,
+        provider_reference = c.provider_reference, code = c.code,
+        proposed_by = c.proposed_by, proposed_decision = c.proposed_decision,
+        audit_hash = c.audit_hash, updated_at = c.updated_at
+    FROM c JOIN good USING (step)
+    WHERE t.task_id = c.task_id AND t.version = c.base
+    RETURNING c.step, t.task_id, t.news_waiting
+), queues_moved AS (
+    UPDATE order_queues o SET
+        state = q.state, version = q.version, cancel_requested = q.cancel_requested,
+        waiting_for = q.waiting_for, wake_at = q.wake_at, tries = q.tries,
+        audit_hash = q.audit_hash, updated_at = q.updated_at,
+        finished_at = coalesce(o.finished_at, q.finished_at)
+    FROM q JOIN good USING (step)
+    WHERE o.queue_id = q.queue_id AND o.version = q.base
+), written AS ({_INSERT_EVENTS}
+    FROM json_to_recordset(%(events)s::json) AS e(step int, {_EVENT})
+    JOIN good USING (step)
+), opened AS (
+    INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount,
+        currency, detail, opened_at)
+    SELECT k.id, k.kind, k.queue_id, k.order_id, k.task_id, k.provider, k.amount,
+        k.currency, k.detail, k.opened_at
+    FROM json_to_recordset(%(cases)s::json) AS k(step int, id uuid, kind text,
+        queue_id uuid, order_id text, task_id uuid, provider text, amount bigint,
+        currency text, detail jsonb, opened_at timestamptz)
+    JOIN good USING (step)
+), settled AS (
+    UPDATE webhook_inbox i SET
+        state = n.state, wake_at = NULL, settled_at = clock_timestamp()
+    FROM json_to_recordset(%(news)s::json) AS n(step int, inbox_id bigint, state text)
+    JOIN good USING (step)
+    WHERE i.inbox_id = n.inbox_id
+), posted AS ({_INSERT_MESSAGES}
+    FROM json_to_recordset(%(messages)s::json) AS m(step int, {_MESSAGE})
+    JOIN good USING (step)
+    RETURNING seq, message_id
+), published AS (
+    DELETE FROM outbox WHERE seq = ANY(%(sent)s)
+)
+SELECT 'step', step, NULL::text, NULL::bigint FROM good
+UNION ALL SELECT 'news', step, task_id::text, NULL FROM moved WHERE news_waiting
+UNION ALL SELECT 'message', NULL, message_id, seq FROM posted
+"""
+
+# Submit orders: those that exist already are left alone, and looked up after.
+SUBMIT: Final[LiteralString] = f"""
+WITH q AS (
+    INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id,
+        amount, currency, state, version, request, content_hash, trace_parent,
+        audit_hash, created_at, updated_at)
+    SELECT n.queue_id, n.kind, n.order_id, n.merchant_id, n.customer_id, n.amount,
+        n.currency, 'ACTIVE', 1, n.request, n.content_hash, n.trace_parent,
+        n.audit_hash, n.created_at, n.created_at
+    FROM json_to_recordset(%(orders)s::json) AS n(queue_id uuid, kind text,
+        order_id text, merchant_id text, customer_id text, amount bigint,
+        currency text, request jsonb, content_hash bytea, trace_parent text,
+        audit_hash bytea, created_at timestamptz)
+    ON CONFLICT (merchant_id, kind, order_id) DO NOTHING
+    RETURNING queue_id
+), t AS (
+    INSERT INTO order_tasks (task_id, queue_id, position, provider, terminal_id, sla,
+        state, version, waiting_for, wake_at, audit_hash, created_at, updated_at)
+    SELECT n.task_id, n.queue_id, n.position, n.provider, n.terminal_id, n.sla,
+        'PENDING', 1, n.waiting_for, n.wake_at, n.audit_hash, n.created_at,
+        n.created_at
+    FROM json_to_recordset(%(tasks)s::json) AS n(task_id uuid, queue_id uuid,
+        position smallint, provider text, terminal_id text, sla text,
+        waiting_for text, wake_at timestamptz, audit_hash bytea,
+        created_at timestamptz)
+    JOIN q USING (queue_id)
+), e AS ({_INSERT_EVENTS}
+    FROM json_to_recordset(%(events)s::json) AS e({_EVENT})
+    JOIN q USING (queue_id)
+), posted AS ({_INSERT_MESSAGES}
+    FROM json_to_recordset(%(messages)s::json) AS m({_MESSAGE})
+    JOIN q USING (queue_id)
+    RETURNING seq, message_id
+)
+SELECT 'order', queue_id::text, NULL::bigint FROM q
+UNION ALL SELECT 'message', message_id, seq FROM posted
+"""
+
+# The orders that a request collided with.
+FIND_SUBMITTED: Final[LiteralString] = """
+SELECT q.merchant_id, q.kind, q.order_id, q.queue_id::text, q.content_hash
+FROM order_queues q
+JOIN unnest(%(merchants)s::text[], %(kinds)s::text[], %(orders)s::text[])
+    AS n(merchant_id, kind, order_id) USING (merchant_id, kind, order_id)
+"""
+
+_ORDER: Final = """
+SELECT q.queue_id::text, json_build_object(
+    'queue_id', q.queue_id, 'kind', q.kind, 'order_id', q.order_id,
+    'merchant_id', q.merchant_id, 'customer_id', q.customer_id, 'amount', q.amount,
+    'currency', q.currency, 'state', q.state, 'version', q.version,
+    'cancel_requested', q.cancel_requested, 'waiting_for', q.waiting_for,
+    'wake_at', q.wake_at, 'tries', q.tries, 'customer_message', q.customer_message,
+    'request', q.request, 'trace_parent', q.trace_parent,
+    'audit_hash', q.audit_hash, 'created_at', q.created_at,
+    'finished_at', q.finished_at, 'tasks', (
+        SELECT json_agg(json_build_object(
+            'task_id', t.task_id, 'position', t.position, 'provider', t.provider,
+            'terminal_id', t.terminal_id, 'sla', t.sla, 'state', t.state,
+            'version', t.version, 'waiting_for', t.waiting_for, 'wake_at', t.wake_at,
+            'tries', t.tries, 'verdict', t.verdict, 'taken', t.taken,
+            'cancel_requested', t.cancel_requested, 'news_waiting', t.news_waiting,
+            'sent_first_at', t.sent_first_at, 'sent_last_at', t.sent_last_at,
+            'sla_at', t.sla_at, 'deadline_at', t.deadline_at,
+            'provider_reference', t.provider_reference, 'code', t.code,
+            'proposed_by', t.proposed_by, 'proposed_decision', t.proposed_decision,
+            'audit_hash', t.audit_hash, 'created_at', t.created_at,
+            'updated_at', t.updated_at) ORDER BY t.position)
+        FROM order_tasks t WHERE t.queue_id = q.queue_id))::text
+FROM order_queues q
+"""
+
+LOAD: Final[LiteralString] = f"{_ORDER} WHERE q.queue_id = ANY(%(queue_ids)s::uuid[])"
+
+QUEUES_OF: Final[LiteralString] = """
+SELECT task_id::text, queue_id::text FROM order_tasks
+WHERE task_id = ANY(%(task_ids)s::uuid[])
+"""
+
+# Keep webhooks: each event once for ever, with the doorbell that has it handled.
+KEEP_NEWS: Final[LiteralString] = """
+WITH i AS (
+    INSERT INTO webhook_inbox (provider, event_id, type, reference, task_id,
+        provider_reference, amount, currency, code, message, detail, body_hash,
+        received_at, wake_at)
+    SELECT n.provider, n.event_id, n.type, n.reference, n.task_id,
+        n.provider_reference, n.amount, n.currency, n.code, n.message, n.detail,
+        n.body_hash, n.received_at, n.received_at
+    FROM json_to_recordset(%(news)s::json) AS n(provider text, event_id text,
+        type text, reference text, task_id uuid, provider_reference text,
+        amount bigint, currency text, code text, message text, detail jsonb,
+        body_hash bytea, received_at timestamptz)
+    ON CONFLICT (provider, event_id) DO NOTHING
+    RETURNING provider, event_id, task_id
+), posted AS (
+    INSERT INTO outbox (message_id, subject, body, queue_id)
+    SELECT 'news:' || i.provider || ':' || i.event_id, %(subject)s,
+        convert_to(json_build_object('provider', i.provider, 'event_id', i.event_id,
+            'task_id', t.task_id, 'queue_id', t.queue_id, 'version', t.version)::text,
+            'UTF8'), t.queue_id
+    FROM i LEFT JOIN order_tasks t USING (task_id)
+    RETURNING seq, message_id, subject, body, queue_id
+)
+SELECT i.provider, i.event_id, p.seq, p.message_id, p.subject, p.body,
+    p.queue_id::text
+FROM i JOIN posted p ON p.message_id = 'news:' || i.provider || ':' || i.event_id
+"""
+
+_NEWS: Final = """
+SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
+    i.provider_reference, i.amount, i.currency, i.code, i.message, i.received_at,
+    i.body_hash, i.detail
+FROM webhook_inbox i
+"""
+
+WAITING_NEWS: Final[LiteralString] = f"""{_NEWS}
+JOIN order_tasks t ON t.task_id = i.task_id AND t.provider = i.provider
+WHERE i.reference = %(task_id)s AND i.wake_at IS NOT NULL
+ORDER BY i.inbox_id LIMIT 100
+"""
+
+FIND_NEWS: Final[LiteralString] = f"""{_NEWS}
+WHERE i.provider = %(provider)s AND i.event_id = %(event_id)s
+"""
+
+MARK_WAITING: Final[LiteralString] = """
+UPDATE order_tasks SET news_waiting = true
+WHERE task_id = %(task_id)s::uuid AND version = %(version)s RETURNING task_id
+"""
+
+CLOSE_NEWS: Final[LiteralString] = """
+UPDATE webhook_inbox SET state = %(state)s, wake_at = NULL,
+    settled_at = clock_timestamp()
+WHERE inbox_id = %(inbox_id)s::bigint AND wake_at IS NOT NULL
+"""
+
+# Bury a message: the letter first, its copy for the stream in the same transaction.
+BURY: Final[LiteralString] = """
+WITH l AS (
+    INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers,
+        task_id, queue_id, order_id, at)
+    VALUES (%(id)s::uuid, %(subject)s, %(reason)s, %(error)s, %(deliveries)s, %(body)s,
+        %(headers)s::jsonb, %(task_id)s::uuid, %(queue_id)s::uuid, %(order_id)s, %(at)s)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+)
+INSERT INTO outbox (message_id, subject, body, headers, queue_id)
+SELECT m.message_id, m.subject, m.body, m.headers::jsonb, NULL
+FROM l, unnest(%(message_ids)s::text[], %(subjects)s::text[], %(bodies)s::bytea[],
+    %(all_headers)s::text[]) AS m(message_id, subject, body, headers)
+RETURNING seq, message_id
+"""
+
+# Post messages that belong to no step: a rejection, a replay.
+POST: Final[LiteralString] = """
+INSERT INTO outbox (message_id, subject, body, headers)
+VALUES (%(message_id)s, %(subject)s, %(body)s, %(headers)s::jsonb)
+RETURNING seq
+"""
+
+# The relay takes what its owner has had time enough to publish; two relays share.
+UNSENT: Final[LiteralString] = """
+SELECT seq, message_id, subject, body, headers, at, schedule, queue_id::text
+FROM outbox WHERE created_at < clock_timestamp() - %(older_than)s
+ORDER BY seq LIMIT %(limit)s
+"""
+
+SENT: Final[LiteralString] = "DELETE FROM outbox WHERE seq = ANY(%(seqs)s)"
+
+# Rows overdue by the grace; ringing for them moves their time, so none is rung for
+# twice in one grace and none of a long queue of them starves.
+OVERDUE: Final[LiteralString] = """
+WITH due AS MATERIALIZED (
+    SELECT task_id FROM order_tasks
+    WHERE wake_at < clock_timestamp() - %(grace)s
+    ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), due_queues AS MATERIALIZED (
+    SELECT queue_id FROM order_queues
+    WHERE wake_at < clock_timestamp() - %(grace)s
+    ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), rung AS (
+    UPDATE order_tasks t SET wake_at = clock_timestamp() FROM due
+    WHERE t.task_id = due.task_id RETURNING t.queue_id
+), rung_queues AS (
+    UPDATE order_queues q SET wake_at = clock_timestamp() FROM due_queues d
+    WHERE q.queue_id = d.queue_id RETURNING q.queue_id
+)
+SELECT queue_id::text FROM rung UNION SELECT queue_id::text FROM rung_queues
+"""
+
+OVERDUE_NEWS: Final[LiteralString] = f"""
+WITH due AS MATERIALIZED (
+    SELECT inbox_id FROM webhook_inbox
+    WHERE wake_at < clock_timestamp() - %(grace)s
+    ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), rung AS (
+    UPDATE webhook_inbox i SET wake_at = clock_timestamp() FROM due
+    WHERE i.inbox_id = due.inbox_id
+)
+{_NEWS} JOIN due USING (inbox_id) ORDER BY i.inbox_id
+"""
+
+EXPIRED_NEWS: Final[LiteralString] = f"""{_NEWS}
+WHERE i.wake_at IS NOT NULL AND i.received_at < clock_timestamp() - %(after)s
+AND NOT EXISTS (SELECT FROM order_tasks t
+    WHERE t.task_id = i.task_id AND t.provider = i.provider)
+ORDER BY i.inbox_id LIMIT %(limit)s
+"""

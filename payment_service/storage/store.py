@@ -1,0 +1,353 @@
+"""The store on PostgreSQL: steps, orders and webhooks, grouped into few commits."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import orjson
+
+from payment_service.domain.errors import StaleWrite, StoreUnavailable
+from payment_service.domain.letters import DeadLetter
+from payment_service.domain.messages import WEBHOOK_RECEIVED, Message
+from payment_service.domain.news import News, NewsState
+from payment_service.domain.orders import Order, Submission
+from payment_service.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
+from payment_service.storage import statements as sql
+from payment_service.storage.database import Database
+from payment_service.storage.grouped import Grouped
+from payment_service.storage.rows import (
+    Json,
+    case_row,
+    event_row,
+    message_row,
+    new_order_row,
+    new_task_row,
+    news_from,
+    news_row,
+    order_from,
+    queue_row,
+    task_row,
+)
+
+LANES: Final = 2
+GROUP_MAX: Final = 200
+
+
+class PostgresStore:
+    """Implements ``ports.store.Store``.
+
+    ``on_committed`` is given the outbox rows of every commit of this process, so
+    that they are published right after it; what it drops the relay finds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        on_committed: Callable[[Sequence[Unsent]], None] = lambda _: None,
+        lanes: int = LANES,
+    ) -> None:
+        self._database = database
+        self._on_committed = on_committed
+        self._sent: list[int] = []
+        self._recording = Grouped(
+            self._record, lanes=lanes, size_max=GROUP_MAX, key=_queue_of_work
+        )
+        self._submitting = Grouped(
+            self._submit, lanes=lanes, size_max=GROUP_MAX, key=_order_key
+        )
+        self._loading = Grouped(self._load, lanes=lanes, size_max=GROUP_MAX)
+        self._finding = Grouped(self._queues_of, lanes=lanes, size_max=GROUP_MAX)
+        self._keeping = Grouped(
+            self._keep_news, lanes=lanes, size_max=GROUP_MAX, key=_news_key
+        )
+
+    async def record(self, work: Work) -> Recorded:
+        """Commit a step, in one statement with those that are ready beside it."""
+        return await self._recording(work)
+
+    async def submit(self, new: NewOrder) -> Submission:
+        """Insert an order unless it exists."""
+        return await self._submitting(new)
+
+    async def load(self, queue_id: str) -> Order | None:
+        """Return an order with all its tasks."""
+        return await self._loading(queue_id)
+
+    async def queue_of(self, task_id: str) -> str | None:
+        """Return the queue of a task."""
+        return await self._finding(task_id)
+
+    async def keep_news(self, news: News) -> bool:
+        """Store a webhook once for ever, with its doorbell."""
+        return await self._keeping(news)
+
+    def remove_soon(self, seqs: Iterable[int]) -> None:
+        """Have published rows of the outbox removed by the next commit."""
+        self._sent.extend(seqs)
+
+    def take_removable(self) -> list[int]:
+        """Return what no commit has removed yet, to be removed by the caller."""
+        sent, self._sent = self._sent, []
+        return sent
+
+    async def _record(self, works: Sequence[Work]) -> Sequence[Recorded | StaleWrite]:
+        sent = self.take_removable()
+        messages = [m for work in works for m in work.messages]
+        try:
+            found = await self._database.run(
+                sql.RECORD, {**_record_rows(works), "sent": sent}
+            )
+        except BaseException:
+            self._sent.extend(sent)
+            raise
+        self._publish(messages, [(r[2], r[3]) for r in found if r[0] == "message"])
+        good = {r[1] for r in found if r[0] == "step"}
+        waiting: dict[int, set[str]] = {}
+        for what, step, task_id, _ in found:
+            if what == "news":
+                waiting.setdefault(step, set()).add(task_id)
+        return [
+            Recorded(news_waiting=frozenset(waiting.get(step, ())))
+            if step in good
+            else StaleWrite(work.order.queue_id)
+            for step, work in enumerate(works)
+        ]
+
+    async def _submit(self, orders: Sequence[NewOrder]) -> Sequence[Submission]:
+        hashes = [hashlib.sha256(new.request.content).digest() for new in orders]
+        found = await self._database.run(sql.SUBMIT, _submit_rows(orders, hashes))
+        self._publish(
+            [m for new in orders for m in new.messages],
+            [(r[1], r[2]) for r in found if r[0] == "message"],
+        )
+        inserted = {r[1] for r in found if r[0] == "order"}
+        if len(inserted) == len(orders):
+            return [_accepted(new) for new in orders]
+        known = await self._find_submitted(
+            [new for new in orders if new.order.queue_id not in inserted]
+        )
+        return [
+            _accepted(new)
+            if new.order.queue_id in inserted
+            else _repeated(new, content, known)
+            for new, content in zip(orders, hashes, strict=True)
+        ]
+
+    async def _find_submitted(
+        self, orders: Sequence[NewOrder]
+    ) -> dict[tuple[str, str, str], tuple[str, bytes]]:
+        keys = [_order_key(new) for new in orders]
+        rows = await self._database.run(
+            sql.FIND_SUBMITTED,
+            {
+                "merchants": [key[0] for key in keys],
+                "kinds": [key[1] for key in keys],
+                "orders": [key[2] for key in keys],
+            },
+        )
+        return {(r[0], r[1], r[2]): (r[3], bytes(r[4])) for r in rows}
+
+    async def _load(self, queue_ids: Sequence[str]) -> Sequence[Order | None]:
+        rows = await self._database.run(sql.LOAD, {"queue_ids": list(queue_ids)})
+        found = {row[0]: order_from(row[1]) for row in rows}
+        return [found.get(queue_id) for queue_id in queue_ids]
+
+    async def _queues_of(self, task_ids: Sequence[str]) -> Sequence[str | None]:
+        rows = await self._database.run(sql.QUEUES_OF, {"task_ids": list(task_ids)})
+        found: dict[str, str] = {row[0]: row[1] for row in rows}
+        return [found.get(task_id) for task_id in task_ids]
+
+    async def _keep_news(self, every: Sequence[News]) -> Sequence[bool]:
+        rows = await self._database.run(
+            sql.KEEP_NEWS,
+            {"news": _json([news_row(n) for n in every]), "subject": WEBHOOK_RECEIVED},
+        )
+        self._on_committed(
+            [
+                Unsent(
+                    seq=row[2],
+                    message=Message(
+                        message_id=row[3],
+                        subject=row[4],
+                        body=bytes(row[5]),
+                        queue_id=row[6],
+                    ),
+                )
+                for row in rows
+            ]
+        )
+        stored = {(row[0], row[1]) for row in rows}
+        return [_news_key(news) in stored for news in every]
+
+    async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
+        """Return a task's webhooks that nobody has applied, oldest first."""
+        rows = await self._database.run(sql.WAITING_NEWS, {"task_id": task_id})
+        return [news_from(row) for row in rows]
+
+    async def find_news(self, provider: str, event_id: str) -> StoredNews | None:
+        """Return a stored webhook."""
+        rows = await self._database.run(
+            sql.FIND_NEWS, {"provider": provider, "event_id": event_id}
+        )
+        return news_from(rows[0]) if rows else None
+
+    async def mark_waiting(self, task_id: str, version: int) -> bool:
+        """Tell the task's next step that news waits."""
+        rows = await self._database.run(
+            sql.MARK_WAITING, {"task_id": task_id, "version": version}
+        )
+        return bool(rows)
+
+    async def close_news(self, inbox_id: str, state: NewsState) -> None:
+        """Settle a webhook that changes nothing."""
+        await self._database.run(sql.CLOSE_NEWS, {"inbox_id": inbox_id, "state": state})
+
+    async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
+        """Keep a dead letter and post its messages; the same one twice is kept once."""
+        rows = await self._database.run(
+            sql.BURY,
+            {
+                "id": letter.id,
+                "subject": letter.subject,
+                "reason": letter.reason,
+                "error": letter.error,
+                "deliveries": letter.deliveries,
+                "body": letter.body,
+                "headers": orjson.dumps(dict(letter.headers)).decode(),
+                "task_id": letter.task_id,
+                "queue_id": letter.queue_id,
+                "order_id": letter.order_id,
+                "at": letter.at,
+                "message_ids": [m.message_id for m in messages],
+                "subjects": [m.subject for m in messages],
+                "bodies": [m.body for m in messages],
+                "all_headers": [
+                    orjson.dumps(dict(m.headers)).decode() for m in messages
+                ],
+            },
+        )
+        self._publish(messages, [(r[1], r[0]) for r in rows])
+
+    async def post(self, message: Message) -> None:
+        """Put a message that belongs to no step into the outbox."""
+        rows = await self._database.run(
+            sql.POST,
+            {
+                "message_id": message.message_id,
+                "subject": message.subject,
+                "body": message.body,
+                "headers": orjson.dumps(dict(message.headers)).decode(),
+            },
+        )
+        self._publish([message], [(message.message_id, row[0]) for row in rows])
+
+    def _publish(
+        self, messages: Sequence[Message], posted: Sequence[tuple[str, int]]
+    ) -> None:
+        by_id = {message.message_id: message for message in messages}
+        rows = [Unsent(seq=seq, message=by_id[name]) for name, seq in posted]
+        if rows:
+            self._on_committed(rows)
+
+
+def _json(rows: Sequence[Mapping[str, object]]) -> str:
+    try:
+        return orjson.dumps(rows).decode()
+    except orjson.JSONEncodeError as error:
+        raise StoreUnavailable(f"a row cannot be written: {error}") from error
+
+
+def _queue_of_work(work: Work) -> str:
+    return work.order.queue_id
+
+
+def _news_key(news: News) -> tuple[str, str]:
+    return news.provider, news.event_id
+
+
+def _order_key(new: NewOrder) -> tuple[str, str, str]:
+    return new.request.merchant_id, new.request.kind.value, new.request.order_id
+
+
+def _accepted(new: NewOrder) -> Submission:
+    return Submission(
+        status="accepted", order_id=new.request.order_id, queue_id=new.order.queue_id
+    )
+
+
+def _repeated(
+    new: NewOrder,
+    content: bytes,
+    known: Mapping[tuple[str, str, str], tuple[str, bytes]],
+) -> Submission:
+    found = known.get(_order_key(new))
+    if found is None:
+        # It collided with a row that no longer is, or that this snapshot misses.
+        raise StoreUnavailable(f"order {new.request.order_id!r} is being written")
+    queue_id, stored = found
+    same = stored == content
+    return Submission(
+        status="duplicate" if same else "conflict",
+        order_id=new.request.order_id,
+        queue_id=queue_id if same else None,
+    )
+
+
+def _record_rows(works: Sequence[Work]) -> dict[str, str]:
+    steps: list[Json] = []
+    tasks: list[Json] = []
+    queues: list[Json] = []
+    for step, work in enumerate(works):
+        changes, queue = work.step.changes, work.step.queue
+        counts = {"tasks": len(changes), "queues": 1 if queue else 0}
+        steps.append({"step": step, **counts})
+        tasks += [
+            {
+                "step": step,
+                "base": change.before.version,
+                # The first change is the task's that the news is about.
+                "settles_news": bool(work.news) and place == 0,
+                **task_row(change.after),
+            }
+            for place, change in enumerate(changes)
+        ]
+        if queue is not None:
+            row = queue_row(queue.after, work)
+            queues.append({"step": step, "base": queue.before.version, **row})
+    every = list(enumerate(works))
+    return {
+        "steps": _json(steps),
+        "tasks": _json(tasks),
+        "queues": _json(queues),
+        "events": _json(
+            [{"step": n, **event_row(line)} for n, w in every for line in w.lines]
+        ),
+        "cases": _json(
+            [
+                {"step": n, **case_row(case, w)}
+                for n, w in every
+                for case in w.step.cases
+            ]
+        ),
+        "news": _json(
+            [
+                {"step": n, "inbox_id": int(inbox_id), "state": state}
+                for n, w in every
+                for inbox_id, state in w.news.items()
+            ]
+        ),
+        "messages": _json(
+            [{"step": n, **message_row(m)} for n, w in every for m in w.messages]
+        ),
+    }
+
+
+def _submit_rows(orders: Sequence[NewOrder], hashes: Sequence[bytes]) -> dict[str, str]:
+    pairs = zip(orders, hashes, strict=True)
+    return {
+        "orders": _json([new_order_row(new, content) for new, content in pairs]),
+        "tasks": _json([new_task_row(t) for n in orders for t in n.order.queue.tasks]),
+        "events": _json([event_row(line) for new in orders for line in new.lines]),
+        "messages": _json([message_row(m) for new in orders for m in new.messages]),
+    }

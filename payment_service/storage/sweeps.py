@@ -1,0 +1,54 @@
+"""The rows as relay and sweeper see them: what is unsent, overdue or expired."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from payment_service.domain.orders import Order
+from payment_service.ports.store import StoredNews, Unsent
+from payment_service.storage import statements as sql
+from payment_service.storage.database import Database
+from payment_service.storage.rows import message_from, news_from, order_from
+
+
+class PostgresSweeps:
+    """Implements ``ports.store.Outbox`` and ``ports.store.Sweepable``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def unsent(self, *, older_than: timedelta, limit: int) -> Sequence[Unsent]:
+        """Return rows of the outbox that their owner did not publish in time."""
+        rows = await self._database.run(
+            sql.UNSENT, {"older_than": older_than, "limit": limit}
+        )
+        return [Unsent(seq=row[0], message=message_from(row[1:])) for row in rows]
+
+    async def sent(self, seqs: Sequence[int]) -> None:
+        """Remove rows whose publish was acknowledged."""
+        await self._database.run(sql.SENT, {"seqs": list(seqs)})
+
+    async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
+        """Return orders with an overdue row, and mark them as rung for."""
+        rung = await self._database.run(sql.OVERDUE, {"grace": grace, "limit": limit})
+        rows = await self._database.run(
+            sql.LOAD, {"queue_ids": [row[0] for row in rung]}
+        )
+        return [order_from(row[1]) for row in rows]
+
+    async def overdue_news(
+        self, *, grace: timedelta, limit: int
+    ) -> Sequence[StoredNews]:
+        """Return webhooks that wait longer than ``grace``."""
+        rows = await self._database.run(
+            sql.OVERDUE_NEWS, {"grace": grace, "limit": limit}
+        )
+        return [news_from(row) for row in rows]
+
+    async def expired_news(
+        self, *, after: timedelta, limit: int
+    ) -> Sequence[StoredNews]:
+        """Return webhooks whose task never appeared."""
+        rows = await self._database.run(
+            sql.EXPIRED_NEWS, {"after": after, "limit": limit}
+        )
+        return [news_from(row) for row in rows]

@@ -1,0 +1,275 @@
+"""The tables as data, for queries and to compare with the migrated database.
+
+The constraints that hold the invariants live in the migrations, where they run.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+def _at(name: str, *, null: bool = True) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=null)
+
+
+def _text(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null)
+
+
+def _id(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, UUID(as_uuid=False), nullable=null)
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default="false")
+
+
+ORDER_QUEUES: Final = Table(
+    "order_queues",
+    METADATA,
+    _id("queue_id"),
+    _text("kind"),
+    _text("order_id"),
+    _text("merchant_id"),
+    _text("customer_id"),
+    Column("amount", BigInteger, nullable=False),
+    _text("currency"),
+    _text("state"),
+    Column("version", Integer, nullable=False),
+    _flag("cancel_requested"),
+    _text("waiting_for", null=True),
+    _at("wake_at"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    _text("customer_message", null=True),
+    Column("request", JSONB, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    _text("trace_parent", null=True),
+    Column("audit_hash", LargeBinary, nullable=False),
+    _at("created_at", null=False),
+    _at("updated_at", null=False),
+    _at("finished_at"),
+    PrimaryKeyConstraint("queue_id"),
+    UniqueConstraint("merchant_id", "kind", "order_id", name="uq_order_queues_order"),
+)
+Index("ix_order_queues_customer", ORDER_QUEUES.c.customer_id, ORDER_QUEUES.c.queue_id)
+Index("ix_order_queues_order_id", ORDER_QUEUES.c.order_id)
+Index(
+    "ix_order_queues_wake_at",
+    ORDER_QUEUES.c.wake_at,
+    postgresql_where=ORDER_QUEUES.c.wake_at.is_not(None),
+)
+
+ORDER_TASKS: Final = Table(
+    "order_tasks",
+    METADATA,
+    _id("task_id"),
+    Column(
+        "queue_id",
+        UUID(as_uuid=False),
+        ForeignKey("order_queues.queue_id"),
+        nullable=False,
+    ),
+    Column("position", SmallInteger, nullable=False),
+    _text("provider"),
+    _text("terminal_id", null=True),
+    _text("sla", null=True),
+    _text("state"),
+    Column("version", Integer, nullable=False),
+    _text("waiting_for", null=True),
+    _at("wake_at"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    _text("verdict", null=True),
+    _flag("taken"),
+    _flag("cancel_requested"),
+    _flag("news_waiting"),
+    _at("sent_first_at"),
+    _at("sent_last_at"),
+    _at("sla_at"),
+    _at("deadline_at"),
+    _text("provider_reference", null=True),
+    _text("code", null=True),
+    _text("proposed_by", null=True),
+    _text("proposed_decision", null=True),
+    Column("audit_hash", LargeBinary, nullable=False),
+    _at("created_at", null=False),
+    _at("updated_at", null=False),
+    Column("live", Boolean, Computed("", persisted=True), nullable=False),
+    Column("succeeded", Boolean, Computed("", persisted=True), nullable=False),
+    PrimaryKeyConstraint("task_id"),
+    UniqueConstraint("queue_id", "position", name="uq_order_tasks_position"),
+)
+Index(
+    "uq_order_tasks_one_live",
+    ORDER_TASKS.c.queue_id,
+    unique=True,
+    postgresql_where=ORDER_TASKS.c.live,
+)
+Index(
+    "uq_order_tasks_one_succeeded",
+    ORDER_TASKS.c.queue_id,
+    unique=True,
+    postgresql_where=ORDER_TASKS.c.succeeded,
+)
+Index(
+    "ix_order_tasks_wake_at",
+    ORDER_TASKS.c.wake_at,
+    postgresql_where=ORDER_TASKS.c.wake_at.is_not(None),
+)
+
+ORDER_TASK_EVENTS: Final = Table(
+    "order_task_events",
+    METADATA,
+    _id("entity_id"),
+    Column("version", Integer, nullable=False),
+    Column("seq", BigInteger, Identity(always=True, cache=32), nullable=False),
+    _id("queue_id"),
+    _id("task_id", null=True),
+    _text("source", null=True),
+    _text("target"),
+    _text("trigger"),
+    _text("actor"),
+    _at("at", null=False),
+    _text("trace_id", null=True),
+    Column("detail", JSONB, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("entity_id", "version"),
+)
+
+OUTBOX: Final = Table(
+    "outbox",
+    METADATA,
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
+    _text("message_id"),
+    _text("subject"),
+    Column("body", LargeBinary, nullable=False),
+    Column("headers", JSONB),
+    _at("at"),
+    _text("schedule", null=True),
+    _id("queue_id", null=True),
+    _at("created_at", null=False),
+    PrimaryKeyConstraint("seq"),
+)
+
+WEBHOOK_INBOX: Final = Table(
+    "webhook_inbox",
+    METADATA,
+    Column("inbox_id", BigInteger, Identity(always=True), nullable=False),
+    _text("provider"),
+    _text("event_id"),
+    _text("type"),
+    _text("reference"),
+    _id("task_id", null=True),
+    _text("provider_reference", null=True),
+    Column("amount", BigInteger),
+    _text("currency", null=True),
+    _text("code", null=True),
+    _text("message", null=True),
+    Column("detail", JSONB, nullable=False),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    _at("received_at", null=False),
+    _at("wake_at"),
+    _at("settled_at"),
+    PrimaryKeyConstraint("inbox_id"),
+    UniqueConstraint("provider", "event_id", name="uq_webhook_inbox_event"),
+)
+Index(
+    "ix_webhook_inbox_wake_at",
+    WEBHOOK_INBOX.c.wake_at,
+    postgresql_where=WEBHOOK_INBOX.c.wake_at.is_not(None),
+)
+Index(
+    "ix_webhook_inbox_waiting",
+    WEBHOOK_INBOX.c.reference,
+    postgresql_where=WEBHOOK_INBOX.c.wake_at.is_not(None),
+)
+
+DEAD_LETTERS: Final = Table(
+    "dead_letters",
+    METADATA,
+    _id("id"),
+    _text("subject"),
+    _text("reason"),
+    _text("error"),
+    Column("deliveries", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    _id("task_id", null=True),
+    _id("queue_id", null=True),
+    _text("order_id", null=True),
+    _at("at", null=False),
+    _at("replayed_at"),
+    _text("replayed_by", null=True),
+    _at("discarded_at"),
+    _text("discarded_by", null=True),
+    _text("discard_reason", null=True),
+    PrimaryKeyConstraint("id"),
+)
+Index(
+    "ix_dead_letters_open",
+    DEAD_LETTERS.c.at,
+    postgresql_where=DEAD_LETTERS.c.replayed_at.is_(None)
+    & DEAD_LETTERS.c.discarded_at.is_(None),
+)
+
+CASES: Final = Table(
+    "cases",
+    METADATA,
+    _id("id"),
+    _text("kind"),
+    Column(
+        "queue_id",
+        UUID(as_uuid=False),
+        ForeignKey("order_queues.queue_id"),
+        nullable=False,
+    ),
+    _text("order_id"),
+    _id("task_id"),
+    _text("provider"),
+    Column("amount", BigInteger, nullable=False),
+    _text("currency"),
+    Column("detail", JSONB, nullable=False),
+    _at("opened_at", null=False),
+    _at("closed_at"),
+    _text("closed_by", null=True),
+    _text("reason", null=True),
+    PrimaryKeyConstraint("id"),
+)
+Index("ix_cases_open", CASES.c.opened_at, postgresql_where=CASES.c.closed_at.is_(None))
+Index("ix_cases_queue", CASES.c.queue_id)
+
+PROVIDER_CONTROLS: Final = Table(
+    "provider_controls",
+    METADATA,
+    _text("provider"),
+    _text("state"),
+    _text("reason"),
+    _text("changed_by"),
+    _at("changed_at", null=False),
+    PrimaryKeyConstraint("provider"),
+)

@@ -1,0 +1,1 @@
+"""The wire forms: what comes in is read strictly, what goes out is drawn once."""

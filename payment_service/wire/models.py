@@ -1,0 +1,152 @@
+"""Reads a parsed body into a model, and tells all that is wrong with it in one line."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from payment_service.domain.errors import InvalidRequest
+from payment_service.domain.ids import ID_LENGTH_MAX
+from payment_service.wire.text import (
+    CARD,
+    REASON_LENGTH_MAX,
+    is_id,
+    is_reason,
+    looks_like_card,
+)
+
+PROBLEMS_MAX: Final = 20
+PROBLEM: Final = "problem"
+_NOT_AN_OBJECT: Final = frozenset({"model_type", "dict_type", "model_attributes_type"})
+
+M = TypeVar("M", bound="Wire")
+
+
+class Wire(BaseModel):
+    """A body from outside: nothing is converted, what is not known is ignored.
+
+    A field's description says what it must be: in the documents, and to a sender
+    who did not send it so.
+    """
+
+    model_config = ConfigDict(
+        strict=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+
+def problem(text: str) -> PydanticCustomError:
+    """Make an error that tells ``text`` where the description would not do."""
+    return PydanticCustomError(PROBLEM, "{text}", {"text": text})
+
+
+def _id(text: str) -> str:
+    if not is_id(text):
+        raise PydanticCustomError("id", "not an id")
+    if looks_like_card(text):
+        raise problem(CARD)
+    return text
+
+
+def _reason(text: str) -> str:
+    if not is_reason(text):
+        raise PydanticCustomError("reason", "not a reason")
+    return text
+
+
+ID_RULE: Final = (
+    f"a string of 1 to {ID_LENGTH_MAX} characters, without control characters and "
+    "without white space at its ends"
+)
+REASON_RULE: Final = f"a string of 1 to {REASON_LENGTH_MAX} characters that says why"
+Id = Annotated[
+    str,
+    AfterValidator(_id),
+    Field(description=ID_RULE, json_schema_extra={"minLength": 1, "maxLength": 128}),
+]
+Reason = Annotated[
+    str,
+    AfterValidator(_reason),
+    Field(
+        description=REASON_RULE,
+        json_schema_extra={"minLength": 1, "maxLength": REASON_LENGTH_MAX},
+    ),
+]
+
+
+def validated(
+    model: type[M],
+    tree: object,
+    *,
+    context: Mapping[str, object] | None = None,
+    more: Iterable[str] = (),
+    order_id: str | None = None,
+) -> M:
+    """Return the model, or raise :class:`InvalidRequest` with every problem.
+
+    ``more`` are problems that the caller has found by itself. No message holds a
+    value of the body: it could be a token.
+    """
+    if not isinstance(tree, dict):
+        raise InvalidRequest("the body must be a JSON object")
+    problems = list(more)
+    try:
+        made = model.model_validate(tree, context=dict(context or {}))
+    except ValidationError as wrong:
+        found = wrong.errors(include_url=False, include_input=False)
+        problems = [_told(model, each) for each in found] + problems
+        raise InvalidRequest(_line(problems), order_id=order_id) from None
+    if problems:
+        raise InvalidRequest(_line(problems), order_id=order_id)
+    return made
+
+
+def _line(problems: list[str]) -> str:
+    """Join the problems, each once, up to a bound."""
+    once = list(dict.fromkeys(problems))
+    left = len(once) - PROBLEMS_MAX
+    told = once[:PROBLEMS_MAX]
+    return "; ".join([*told, f"and {left} more"] if left > 0 else told)
+
+
+def _told(model: type[Wire], error: ErrorDetails) -> str:
+    path = _path(error["loc"])
+    if error["type"] == PROBLEM:
+        return f"{path}: {error['msg']}"
+    if error["type"] in _NOT_AN_OBJECT:
+        return f"{path}: must be an object"
+    rule = _description(model, error["loc"])
+    if error["type"] == "missing":
+        return f"{path}: is missing; it must be {rule}"
+    return f"{path}: must be {rule}"
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path.removeprefix(".")
+
+
+def _description(model: type[Wire], loc: tuple[int | str, ...]) -> str:
+    """Return the description of the field at ``loc``, looked up along the way."""
+    here: Any = model
+    rule = "as documented"
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        field = here.model_fields.get(part)
+        if field is None:
+            break
+        rule = field.description or rule
+        here = _model_in(field.annotation)
+        if here is None:
+            break
+    return rule
+
+
+def _model_in(annotation: object) -> type[Wire] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Wire):
+        return annotation
+    inside = getattr(annotation, "__args__", ())
+    return next((made for each in inside if (made := _model_in(each))), None)

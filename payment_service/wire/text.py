@@ -1,0 +1,57 @@
+"""What a string may be: an id, a reason, a time; and what is never one: a card."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from payment_service.domain.ids import ID_LENGTH_MAX
+
+REASON_LENGTH_MAX: Final = 2000
+CARD: Final = "looks like a card number; send a token"
+
+_NEVER: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NEVER_IN_PROSE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_CARD: Final = re.compile(r"[0-9](?:[ -]?[0-9]){12,18}", re.ASCII)
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
+_DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+
+def is_id(text: str, length_max: int = ID_LENGTH_MAX) -> bool:
+    """True for 1 to ``length_max`` plain characters without white space at the ends."""
+    return (
+        0 < len(text) <= length_max
+        and _NEVER.search(text) is None
+        and text.strip() == text
+    )
+
+
+def is_reason(text: str) -> bool:
+    """True for a sentence that a person wrote: lines are fine, controls are not."""
+    return (
+        len(text) <= REASON_LENGTH_MAX
+        and bool(text.strip())
+        and _NEVER_IN_PROSE.search(text) is None
+    )
+
+
+def looks_like_card(text: str) -> bool:
+    """True for 13 to 19 digits, grouped or not, whose check digit holds."""
+    if _CARD.fullmatch(text) is None:
+        return False
+    digits = [int(sign) for sign in reversed(text) if sign.isdigit()]
+    odd, even = digits[::2], digits[1::2]
+    return (sum(odd) + sum(_DOUBLED[digit] for digit in even)) % 10 == 0
+
+
+def parse_time(text: str) -> datetime:
+    """Return an RFC 3339 time in UTC, or raise ValueError that says the form."""
+    if _TIME.fullmatch(text) is None:
+        raise ValueError("not a time like 2026-01-31T23:59:59Z")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("not a time that exists") from None

@@ -1,0 +1,184 @@
+"""Draws what the service shows: the same views for HTTP, command line and console."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from fsm.snapshot import Task
+from payment_service.domain.errors import InvalidRequest
+from payment_service.domain.events import stamp
+from payment_service.domain.letters import DeadLetter
+from payment_service.domain.orders import Order, Submission
+from payment_service.ports.reads import AuditEntry, CaseRecord
+from payment_service.wire.strict_json import SIZE_MAX, require_depth
+from payment_service.wire.text import looks_like_card
+
+View = dict[str, object]
+MASK: Final = "***"
+_MASK_DEPTH_MAX: Final = 64
+
+
+def order_view(order: Order) -> View:
+    """Return an order with its tasks (contract, section 8)."""
+    return {
+        "order_id": order.order_id,
+        "queue_id": order.queue_id,
+        "kind": order.queue.kind.value,
+        "merchant_id": order.merchant_id,
+        "customer_id": order.customer_id,
+        "state": order.queue.state.value,
+        "amount": order.money.amount,
+        "currency": order.money.currency,
+        "created_at": stamp(order.created_at),
+        "finished_at": _stamp(order.finished_at),
+        "customer_message": order.customer_message,
+        "tasks": [task_view(task) for task in order.queue.tasks],
+    }
+
+
+def task_view(task: Task) -> View:
+    """Return one task; what there is none of is left out."""
+    return {
+        "task_id": task.task_id,
+        "position": task.position,
+        "name": task.provider,
+        "state": task.state.value,
+        "version": task.version,
+        **_given(
+            provider=task.provider,
+            terminal_id=task.terminal_id,
+            provider_reference=task.provider_reference,
+            code=task.code,
+            waiting_for=task.waiting_for and task.waiting_for.value,
+            wake_at=_stamp(task.wake_at),
+        ),
+        "created_at": _stamp(task.created_at),
+        "updated_at": _stamp(task.updated_at),
+    }
+
+
+def event_view(entry: AuditEntry) -> View:
+    """Return one line of the audit trail."""
+    line = entry.line
+    return {
+        "seq": entry.seq,
+        "task_id": line.task_id,
+        "from": line.source,
+        "to": line.target,
+        "trigger": line.trigger,
+        "actor": line.actor,
+        "at": stamp(line.at),
+        "version": line.version,
+        "trace_id": line.trace_id,
+        "detail": mask_tokens(line.detail),
+    }
+
+
+def case_view(case: CaseRecord) -> View:
+    """Return a case."""
+    return {
+        "id": case.id,
+        "kind": case.kind.value,
+        "order_id": case.order_id,
+        "queue_id": case.queue_id,
+        "task_id": case.task_id,
+        "opened_at": stamp(case.opened_at),
+        **_given(closed_at=_stamp(case.closed_at), reason=case.reason),
+        "detail": mask_tokens(case.detail),
+    }
+
+
+def dead_letter_view(letter: DeadLetter) -> View:
+    """Return a dead letter as lists show it: without its body."""
+    return {
+        "id": letter.id,
+        "subject": letter.subject,
+        "reason": letter.reason.value,
+        "error": letter.error,
+        "at": stamp(letter.at),
+        **_given(task_id=letter.task_id, order_id=letter.order_id),
+        "deliveries": letter.deliveries,
+    }
+
+
+def dead_letter_whole(letter: DeadLetter) -> View:
+    """Return a dead letter with its headers and its masked body."""
+    return {
+        **dead_letter_view(letter),
+        **_given(queue_id=letter.queue_id),
+        "headers": mask_tokens(letter.headers),
+        "body": masked_body(letter.body),
+    }
+
+
+def answer_view(submission: Submission) -> View:
+    """Return the answer to a request that was read (contract, section 3)."""
+    return {
+        "order_id": submission.order_id,
+        **_given(queue_id=submission.queue_id),
+        "status": submission.status,
+    }
+
+
+def rejection_view(refusal: InvalidRequest) -> View:
+    """Return the answer to a request that could not be accepted."""
+    return {
+        **_given(order_id=refusal.order_id),
+        "status": "rejected",
+        "error": refusal.problem,
+    }
+
+
+def mask_tokens(value: object, *, depth_max: int = _MASK_DEPTH_MAX) -> object:
+    """Return a copy without the values of fields named ``token``, at any depth.
+
+    Strings that are card numbers are masked too: nobody should have sent them.
+    """
+    if isinstance(value, Mapping | list | tuple) and depth_max == 0:
+        return MASK
+    if isinstance(value, Mapping):
+        return {
+            str(name): MASK
+            if _is_secret(str(name)) and item is not None
+            else mask_tokens(item, depth_max=depth_max - 1)
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [mask_tokens(item, depth_max=depth_max - 1) for item in value]
+    if _is_card(value):
+        return MASK
+    return value
+
+
+def masked_body(body: bytes) -> object:
+    """Return what a dead message says, masked; hidden where it cannot be read."""
+    hidden = f"({len(body)} bytes that cannot be read as JSON are not shown)"
+    if len(body) > SIZE_MAX:
+        return hidden
+    try:
+        tree = orjson.loads(body)
+        require_depth(tree)
+    except (orjson.JSONDecodeError, InvalidRequest):
+        return hidden
+    # A bare string or number has no field that says whether it is secret.
+    return mask_tokens(tree) if isinstance(tree, dict | list) else hidden
+
+
+def _is_secret(name: str) -> bool:
+    return name.casefold().endswith("token")
+
+
+def _is_card(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return False
+    return looks_like_card(str(value).strip())
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return None if at is None else stamp(at)
+
+
+def _given(**fields: object) -> View:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,133 @@
+"""Reads a webhook that another, trusted service has verified and sent over NATS."""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Final
+
+import orjson
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from payment_service.domain.ids import ID_LENGTH_MAX
+from payment_service.domain.money import AMOUNT_MAX
+from payment_service.domain.news import News, NewsType
+from payment_service.wire.models import Id, Wire, validated
+from payment_service.wire.strict_json import parse_strict
+from payment_service.wire.text import parse_time
+
+TYPE_LENGTH_MAX: Final = 128
+CODE_LENGTH_MAX: Final = 128
+MESSAGE_LENGTH_MAX: Final = 2000
+
+
+def _time(text: str) -> str:
+    try:
+        parse_time(text)
+    except ValueError:
+        raise PydanticCustomError("time", "not a time") from None
+    return text
+
+
+class WebhookBody(Wire):
+    """The default webhook body (contract, section 7).
+
+    An amount that no payout can have is read all the same: that it contradicts the
+    task is for the core to say, and must not be lost as unreadable.
+    """
+
+    id: Id | None = None
+    type: str = Field(
+        min_length=1,
+        max_length=TYPE_LENGTH_MAX,
+        description=f"a string of 1 to {TYPE_LENGTH_MAX} characters, such as "
+        "payout.succeeded",
+    )
+    reference: Id
+    provider_reference: Id | None = None
+    amount: int | None = Field(
+        default=None,
+        ge=-AMOUNT_MAX,
+        le=AMOUNT_MAX,
+        description="an integer of minor units",
+    )
+    currency: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=16,
+        description="an ISO 4217 code, such as EUR",
+    )
+    code: str | None = Field(
+        default=None,
+        max_length=CODE_LENGTH_MAX,
+        description=f"a string of at most {CODE_LENGTH_MAX} characters",
+    )
+    message: str | None = Field(
+        default=None,
+        max_length=MESSAGE_LENGTH_MAX,
+        description=f"a string of at most {MESSAGE_LENGTH_MAX} characters",
+    )
+
+
+class WebhookMessage(Wire):
+    """``order.task.webhook.received`` from outside; it carries no version."""
+
+    provider: Id = Field(description="the name of a configured provider")
+    event_id: Id = Field(
+        description=f"the event's id, a string of 1 to {ID_LENGTH_MAX} characters"
+    )
+    received_at: Annotated[str, AfterValidator(_time)] = Field(
+        description="a time like 2026-01-31T23:59:59Z",
+        json_schema_extra={"format": "date-time"},
+    )
+    body: WebhookBody = Field(description="the default webhook body, an object")
+
+
+EXAMPLE: Final[dict[str, object]] = {
+    "provider": "acme",
+    "event_id": "evt_71",
+    "received_at": "2026-01-31T23:59:59Z",
+    "body": {
+        "id": "evt_71",
+        "type": "payout.succeeded",
+        "reference": "0195f2c4-7c1e-7d52-b3a6-5f0f3f1d2a10",
+        "provider_reference": "po_3355",
+        "amount": 12550,
+        "currency": "EUR",
+    },
+}
+
+
+def read_webhook_message(data: bytes) -> News:
+    """Return the news, or raise :class:`InvalidRequest` with every problem."""
+    message = validated(WebhookMessage, parse_strict(data))
+    return news_of(
+        message.body,
+        provider=message.provider,
+        event_id=message.event_id,
+        received_at=parse_time(message.received_at),
+    )
+
+
+def news_of(
+    body: WebhookBody, *, provider: str, event_id: str, received_at: datetime
+) -> News:
+    """Return what the default body says; a word that nobody knows is UNKNOWN."""
+    known = body.type in {each.value for each in NewsType}
+    return News(
+        provider=provider,
+        event_id=event_id,
+        type=NewsType(body.type) if known else NewsType.UNKNOWN,
+        reference=body.reference,
+        provider_reference=body.provider_reference,
+        amount=body.amount,
+        currency=body.currency,
+        code=body.code,
+        message=body.message,
+        received_at=received_at,
+        body_hash=hashlib.sha256(_canonical(body)).digest(),
+        detail={} if known else {"type": body.type},
+    )
+
+
+def _canonical(body: WebhookBody) -> bytes:
+    return orjson.dumps(body.model_dump(exclude_none=True), option=orjson.OPT_SORT_KEYS)

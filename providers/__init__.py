@@ -1,0 +1,1 @@
+"""Payout providers: the port, and one package for each adapter."""

@@ -1,0 +1,169 @@
+"""What a provider can be asked, and the few things it can answer.
+
+An adapter never raises for an answer and never guesses: what it cannot read as
+one of these is ``Unclear``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from fsm.snapshot import Plan
+from payment_service.domain.money import Money
+from payment_service.domain.news import News
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payout:
+    """One attempt; ``reference`` is our task id and the idempotency key."""
+
+    reference: str
+    money: Money
+    destination: Mapping[str, str] = field(repr=False)
+    terminal_id: str | None
+    provider_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """The money has left. Amount and currency where the provider says them."""
+
+    reference: str | None
+    amount: int | None = None
+    currency: str | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The provider has taken it and will tell."""
+
+    reference: str | None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declined:
+    """A definite no: it did not pay and never will under this reference."""
+
+    code: str
+    message: str | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """The connection was never made: this request certainly did nothing."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFound:
+    """The provider says it does not know the reference; what that means is planned."""
+
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unclear:
+    """Anything else: it may have paid."""
+
+    because: str
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The provider has cancelled it and will not pay."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """The provider goes on with it."""
+
+
+CreateAnswer = Succeeded | Accepted | Declined | NotSent | Unclear
+StatusAnswer = Succeeded | Accepted | Declined | NotFound | NotSent | Unclear
+CancelAnswer = Cancelled | TooLate | NotSent | Unclear
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A webhook whose signature holds, and which event it is.
+
+    ``event_id`` None means: the scheme leaves it to the body (``read_news``).
+    """
+
+    event_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A webhook that proves nothing; ``reason`` is for the counter, not the sender."""
+
+    reason: str
+
+
+class Provider(Protocol):
+    """A payout provider as its adapter presents it."""
+
+    @property
+    def name(self) -> str:
+        """The table's name in the configuration."""
+        ...
+
+    @property
+    def plan(self) -> Plan:
+        """Its capabilities, from the configuration."""
+        ...
+
+    @property
+    def timeout(self) -> timedelta:
+        """The time limit of one call."""
+        ...
+
+    async def create(self, payout: Payout) -> CreateAnswer:
+        """Ask for the payout under the key ``payout.reference``."""
+        ...
+
+    async def status(self, payout: Payout) -> StatusAnswer:
+        """Ask what became of it, by our reference."""
+        ...
+
+    async def cancel(self, payout: Payout) -> CancelAnswer:
+        """Ask not to pay it."""
+        ...
+
+    @property
+    def takes_webhooks(self) -> bool:
+        """True where the configuration has a ``webhook`` table."""
+        ...
+
+    def verify(
+        self, headers: Mapping[str, list[str]], body: bytes, now: datetime
+    ) -> Verified | Rejected:
+        """Check a webhook's signature on its raw bytes; never raises.
+
+        ``headers`` has lower-case names and every value as it came.
+        """
+        ...
+
+    def read_news(
+        self, event_id: str | None, body: Mapping[str, object], now: datetime
+    ) -> News | None:
+        """Read a verified, parsed webhook; None where no reference can be read."""
+        ...
+
+
+class Providers(Protocol):
+    """All configured providers."""
+
+    def get(self, name: str) -> Provider | None:
+        """Return the provider, or None where the name is not configured."""
+        ...
+
+    def names(self) -> list[str]:
+        """Return all configured names, sorted."""
+        ...
