@@ -1,6 +1,6 @@
 """Drives an order from wherever its rows stand until it has to wait."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -58,6 +58,8 @@ async def ring(bell: Doorbell, *, engine: Engine) -> Outcome:
         return _early(row.wake_at - now)
     if next_due(order, engine) is None:
         return Done(what="stale")
+    if row.version == bell.version and row.wake_at is not None:
+        engine.watch.woke((now - row.wake_at).total_seconds())
     return await drive(order, engine=engine, view=View(taken_at=taken_at))
 
 
@@ -88,6 +90,11 @@ async def drive(order: Order, *, engine: Engine, view: View) -> Outcome:
 
     What is left after ``limits.chain`` is handed on to a message in the outbox.
     """
+    outcome = await _drive(order, engine, view)
+    return replace(outcome, order_id=order.order_id)
+
+
+async def _drive(order: Order, engine: Engine, view: View) -> Done | Retry:
     began = engine.clock.elapsed()
     for _ in range(STEPS_MAX):
         row = next_due(order, engine)

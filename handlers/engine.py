@@ -17,6 +17,7 @@ from payment_service.domain.orders import Order
 from payment_service.ports.clock import Clock
 from payment_service.ports.core import Core
 from payment_service.ports.store import Recorded, Store, Work
+from payment_service.ports.watch import NobodyWatches, Watch
 from providers.plans import plan_for
 from providers.port import Providers
 
@@ -47,6 +48,7 @@ class Engine:
     providers: Providers
     clock: Clock
     limits: Limits = field(default_factory=Limits)
+    watch: Watch = field(default_factory=NobodyWatches)
 
     def plan_of(self, task: Task) -> Plan:
         """Return how the task's provider may be treated."""
@@ -147,6 +149,7 @@ async def commit(
         try:
             recorded: Recorded = await engine.store.record(work)
         except StaleWrite:
+            engine.watch.conflicted()
             order = await _again(order, engine)
         except StoreUnavailable as error:
             if failed is not None:
@@ -155,6 +158,7 @@ async def commit(
             await asyncio.sleep(STORE_PAUSE.total_seconds())
             order = await _again(order, engine)
         else:
+            engine.watch.recorded(work)
             return Settled(
                 order=work.order,
                 decision=decision,

@@ -30,7 +30,7 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
     ruling: Ruling,
     *,
     reason: str,
-    evidence: str | None,
+    evidence: object,
     actor: str,
     four_eyes_from: int | None,
     engine: Engine,

@@ -13,6 +13,7 @@ from psycopg import sql
 from payment_service.embedded import EmbeddedNats, EmbeddedPostgres
 from payment_service.embedded.postgres import FAST
 from payment_service.storage import migrate
+from tests.embedded.processes import memory_folder
 
 TEMPLATE = "payment_template"
 MAX_CONNECTIONS = 400
@@ -97,7 +98,9 @@ def subject_prefix(nats_server) -> Iterator[str]:
 
 def _postgres_url(config: pytest.Config) -> str:
     if POSTGRES not in config.stash:
-        server = EmbeddedPostgres(settings=FAST, max_connections=MAX_CONNECTIONS)
+        server = EmbeddedPostgres(
+            settings=FAST, max_connections=MAX_CONNECTIONS, within=memory_folder()
+        )
         config.add_cleanup(server.close)
         server.start()
         config.stash[POSTGRES] = server
@@ -106,7 +109,7 @@ def _postgres_url(config: pytest.Config) -> str:
 
 def _nats_url(config: pytest.Config) -> str:
     if NATS not in config.stash:
-        server = EmbeddedNats()
+        server = EmbeddedNats(within=memory_folder())
         config.add_cleanup(server.close)
         server.start()
         config.stash[NATS] = server

@@ -1,1 +1,47 @@
 """The message bus on NATS JetStream."""
+
+from payment_service.bus.api import Api, JetStreamRefused
+from payment_service.bus.connection import OldServer, connect
+from payment_service.bus.consumer import Consumer, Limits, Listeners, Source
+from payment_service.bus.names import Names
+from payment_service.bus.publisher import JetStreamPublisher
+from payment_service.bus.pulls import PullTimes
+from payment_service.bus.topology import (
+    Change,
+    Durable,
+    Stream,
+    Topology,
+    TopologyRefused,
+    ensure,
+    wanted,
+)
+from payment_service.bus.waiters import TooManyWaiters, Waiters
+from payment_service.bus.watchdog import Watchdog, WatchListeners, WatchTimes
+from payment_service.bus.wire import Wire
+
+__all__ = [
+    "Api",
+    "Change",
+    "Consumer",
+    "Durable",
+    "JetStreamPublisher",
+    "JetStreamRefused",
+    "Limits",
+    "Listeners",
+    "Names",
+    "OldServer",
+    "PullTimes",
+    "Source",
+    "Stream",
+    "TooManyWaiters",
+    "Topology",
+    "TopologyRefused",
+    "Waiters",
+    "WatchListeners",
+    "WatchTimes",
+    "Watchdog",
+    "Wire",
+    "connect",
+    "ensure",
+    "wanted",
+]

@@ -12,6 +12,7 @@ from payment_service.domain.errors import BusUnavailable
 PREFIX: Final = "$JS.API"
 CALL_SECONDS_MAX: Final = 5.0
 NOT_FOUND: Final = 404
+UNAVAILABLE: Final = 503
 
 Json = dict[str, Any]
 
@@ -61,7 +62,8 @@ class Api:
                 f"{PREFIX}.{verb}", body, timeout=self._seconds_max
             )
         except NoRespondersError as error:
-            raise BusUnavailable("JetStream does not answer: is it enabled?") from error
+            because = "nobody answers: is JetStream enabled?"
+            raise JetStreamRefused(verb, UNAVAILABLE, 0, because) from error
         except NatsError as error:
             because = str(error) or type(error).__name__
             problem = f"JetStream {verb}: {because}"

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from payment_service.bus.names import PLAIN_TOKEN
+from payment_service.bus.names import PLAIN_WORD
 
-_HEADER: Final = re.compile(rf"{PLAIN_TOKEN}: [ -~]*")
+_HEADER: Final = re.compile(rf"{PLAIN_WORD}: [ -~]*")
 _FIRST_LINE: Final = "NATS/1.0\r\n"
 _STATUS: Final = slice(9, 12)
 _RESERVED: Final = "nats-"

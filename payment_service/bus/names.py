@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-PLAIN_TOKEN: Final = r"[A-Za-z0-9_-]{1,64}"
+PLAIN_WORD: Final = r"[A-Za-z0-9_-]{1,64}"
 TOKENS_MAX: Final = 16
 
-_PREFIX: Final = re.compile(PLAIN_TOKEN)
-_SUBJECT: Final = re.compile(rf"{PLAIN_TOKEN}(?:\.{PLAIN_TOKEN}){{0,{TOKENS_MAX - 1}}}")
+_PREFIX: Final = re.compile(PLAIN_WORD)
+_SUBJECT: Final = re.compile(rf"{PLAIN_WORD}(?:\.{PLAIN_WORD}){{0,{TOKENS_MAX - 1}}}")
 
 
 def is_subject(text: str) -> bool:

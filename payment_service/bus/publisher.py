@@ -92,6 +92,8 @@ class JetStreamPublisher:
         """Answer a requester, who names the subject: never one of our own."""
         if not is_subject(subject) or is_ours(self._names, subject):
             return
+        if len(body) > self._wire.max_payload:
+            return
         try:
             self._wire.send(publication(subject, body))
         except BusUnavailable:
@@ -157,8 +159,8 @@ class JetStreamPublisher:
     def _receive(
         self, subject: bytes, _reply: bytes, body: bytes, headers: bytes | None
     ) -> None:
-        token = int(subject[len(self._inbox) :])
-        awaited = self._awaited.pop(token, None)
+        token = subject[len(self._inbox) :]
+        awaited = self._awaited.pop(int(token), None) if token.isdigit() else None
         if awaited is None:
             return
         batch, index, message = awaited
@@ -169,7 +171,10 @@ class JetStreamPublisher:
         if status:
             self._on_refused(message, f"no stream takes it ({status})")
             return False
-        error = orjson.loads(body).get("error")
+        try:
+            error = orjson.loads(body).get("error")
+        except orjson.JSONDecodeError:
+            return False
         if error is None:
             return True
         code = error.get("err_code", 0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from payment_service.bus.api import Api, Json, JetStreamRefused
+from payment_service.bus.api import Api, JetStreamRefused, Json
 from payment_service.bus.names import Names
 from payment_service.domain import messages
 from payment_service.domain.errors import BusUnavailable

@@ -20,6 +20,7 @@ Receive = Callable[[bytes, bytes, bytes, bytes | None], None]
 """Takes subject, reply, body and header block; must neither block nor raise."""
 
 TRANSPORT_CLOSE_SECONDS_MAX: Final = 2.0
+UNTAP_SECONDS_MAX: Final = 2.0
 
 
 class _Transport(TcpTransport):
@@ -86,11 +87,25 @@ class Wire(Client):
         self._taps[subscription._id] = receive  # noqa: SLF001 - it has no other name
         return subscription
 
+    async def round_trip(self, seconds_max: float) -> None:
+        """Return when the server has read all that was sent before."""
+        pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._pongs.append(pong)
+        self.send(b"PING\r\n")
+        try:
+            async with asyncio.timeout(seconds_max):
+                await pong
+        except TimeoutError as error:
+            raise BusUnavailable("NATS does not answer") from error
+
     async def untap(self, subscription: Subscription) -> None:
-        """End a tap; what is still under way to it is dropped."""
-        self._taps.pop(subscription._id, None)  # noqa: SLF001 - it has no other name
-        with suppress(NatsError):
-            await subscription.unsubscribe()
+        """End a tap; what is under way to it arrives before this returns."""
+        sid = subscription._id  # noqa: SLF001 - it has no other name
+        with suppress(BusUnavailable):
+            self.send(b"UNSUB %d\r\n" % sid)
+            await self.round_trip(UNTAP_SECONDS_MAX)
+        self._taps.pop(sid, None)
+        self._remove_sub(sid)
 
     def forget_unsent(self) -> None:
         """A publish that failed with its connection must not turn up on the next."""

@@ -328,7 +328,7 @@ class SimulatedCore:
     `membership` and `revoke`, and may say `where` by any text field of the call.
     """
 
-    def __init__(  # noqa: PLR0913 - one option each, all by name
+    def __init__(
         self,
         *,
         book: str | os.PathLike[str] | None = None,

@@ -29,8 +29,14 @@ class EmbeddedNats(EmbeddedServer):
     name = "NATS"
     port_is_taken = "address already in use"
 
-    def __init__(self, folder: Path | None = None, *, configuration: str = "") -> None:
-        super().__init__(folder)
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        configuration: str = "",
+        within: Path | None = None,
+    ) -> None:
+        super().__init__(folder, within)
         self._configuration = configuration
         self._server_name = secrets.token_hex(8)
 

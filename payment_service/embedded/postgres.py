@@ -54,8 +54,9 @@ class EmbeddedPostgres(EmbeddedServer):
         *,
         settings: Mapping[str, str] = DURABLE,
         max_connections: int = 200,
+        within: Path | None = None,
     ) -> None:
-        super().__init__(folder)
+        super().__init__(folder, within)
         self._settings = {**settings, "max_connections": str(max_connections)}
 
     @property

@@ -23,17 +23,18 @@ BIND_ATTEMPTS: Final = 5
 class EmbeddedServer(ABC):
     """A server that lives in a folder and dies with the process that started it.
 
-    Without a folder it gets a temporary one, which :meth:`close` removes. The port is
-    kept over restarts, so clients reconnect.
+    Without a folder it gets a temporary one, `within` another if that is given, which
+    :meth:`close` removes. The port is kept over restarts, so clients reconnect.
     """
 
     name: ClassVar[str]
     port_is_taken: ClassVar[str]
     """What the log says where somebody else was faster."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None, within: Path | None) -> None:
         self._is_temporary = folder is None
         self._folder = folder
+        self._within = within
         self._port: int | None = None
         self._process: ServerProcess | None = None
 
@@ -62,7 +63,7 @@ class EmbeddedServer(ABC):
         """Holds all that the server writes, its log included."""
         if self._folder is None:
             prefix = f"payment-service-{self.name.lower()}-"
-            self._folder = Path(tempfile.mkdtemp(prefix=prefix))
+            self._folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self._within))
             # PostgreSQL may run as another user, who has to pass through.
             self._folder.chmod(0o711)
         return self._folder

@@ -11,6 +11,7 @@ class Done:
     """Handled; ``what`` is a word for the counter: done, stale, duplicate, …"""
 
     what: str = "done"
+    order_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Retry:
     because: str
     delay: timedelta | None = None
     in_vain: bool = True
+    order_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Park:
 
     because: str
     reason: Reason = Reason.INVALID
+    order_id: str | None = None
 
 
 Outcome = Done | Retry | Park

@@ -104,3 +104,23 @@ class Reads(Protocol):
     async def dead_letters(self, *, limit: int, cursor: str | None) -> Page[DeadLetter]:
         """Return the dead letters neither replayed nor discarded, newest first."""
         ...
+
+
+class ProviderState(StrEnum):
+    """Whether a provider is given new work."""
+
+    READY = "ready"
+    PAUSED = "paused"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderStatus:
+    """How a provider does; ``success_rate`` is None where there were no calls."""
+
+    name: str
+    adapter: str
+    state: ProviderState
+    in_flight: int = 0
+    success_rate: float | None = None

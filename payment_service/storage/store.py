@@ -48,7 +48,7 @@ class PostgresStore:
         lanes: int = LANES,
     ) -> None:
         self._database = database
-        self._on_committed = on_committed
+        self.on_committed = on_committed
         self._sent: list[int] = []
         self._recording = Grouped(
             self._record, lanes=lanes, size_max=GROUP_MAX, key=_queue_of_work
@@ -163,7 +163,7 @@ class PostgresStore:
             sql.KEEP_NEWS,
             {"news": _json([news_row(n) for n in every]), "subject": WEBHOOK_RECEIVED},
         )
-        self._on_committed(
+        self.on_committed(
             [
                 Unsent(
                     seq=row[2],
@@ -248,7 +248,7 @@ class PostgresStore:
         by_id = {message.message_id: message for message in messages}
         rows = [Unsent(seq=seq, message=by_id[name]) for name, seq in posted]
         if rows:
-            self._on_committed(rows)
+            self.on_committed(rows)
 
 
 def _json(rows: Sequence[Mapping[str, object]]) -> str:

@@ -16,7 +16,7 @@ SCHEMES: Final[Mapping[str, Scheme]] = {
     "stripe": stripe.Stripe,
     "hmac-sha256": hmac_sha256.HmacSha256,
 }
-"""By the name that the configuration gives; what a request looks like decides nothing."""
+"""By the name in the configuration; what a request looks like decides nothing."""
 
 
 def verifier(scheme: str, secrets: Sequence[str], tolerance: timedelta) -> Verifier:

@@ -45,7 +45,7 @@ class Standard:
                 return part
         return self._checked(str(event_id), str(seconds), str(signatures), body, now)
 
-    def _checked(  # noqa: PLR0913 - what is signed, and when it is looked at
+    def _checked(
         self, event_id: str, seconds: str, signatures: str, body: bytes, now: datetime
     ) -> Verified | Rejected:
         if late := untimely(seconds, now, self._tolerance):

@@ -1,5 +1,6 @@
-"""Looks at the processes of this machine from outside."""
+"""What this machine has: a place for quick files, and processes to look at."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -7,6 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it are made by mkdtemp
+MEMORY_FREE_BYTES_MIN = 2 * 1024**3
+
+
+def memory_folder() -> Path | None:
+    """Return where files never reach a disk, if this machine has room there."""
+    if MEMORY.exists() and shutil.disk_usage(MEMORY).free > MEMORY_FREE_BYTES_MIN:
+        return MEMORY
+    return None
 
 
 @contextmanager

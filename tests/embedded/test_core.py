@@ -440,6 +440,13 @@ async def test_a_freeze_that_was_done_is_not_refused_on_its_repeat(caller):
     assert (await caller.do("freeze"))[0] == 200
 
 
+async def test_a_freeze_after_a_rollback_stays_refused_under_a_fault(caller):
+    await caller.do("rollback")
+    caller.core.faults.set(Fault(kind=FaultKind.REFUSE))
+
+    assert await caller.code_of("freeze") == (409, "rolled_back")
+
+
 async def test_a_refused_commit_can_be_asked_again(caller):
     await caller.do("freeze")
     caller.core.faults.set(Fault(kind=FaultKind.REFUSE, status=409, times=1))

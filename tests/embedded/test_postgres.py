@@ -12,9 +12,15 @@ import pytest
 from payment_service.embedded import EmbeddedPostgres, EmbeddedServerError
 from payment_service.embedded.postgres import FAST
 from payment_service.embedded.process import free_port
-from tests.embedded.processes import a_parent, processes_of, wait_until
+from tests.embedded.processes import (
+    a_parent,
+    memory_folder,
+    processes_of,
+    wait_until,
+)
 
 EMBEDDED = "payment_service.embedded"
+MEMORY = memory_folder()
 
 PARENT = """
 import sys, time
@@ -29,13 +35,13 @@ time.sleep(600)
 @pytest.fixture(scope="module")
 def unharmed():
     """Serves the tests that only look."""
-    with EmbeddedPostgres(settings=FAST, max_connections=20) as running:
+    with EmbeddedPostgres(settings=FAST, max_connections=20, within=MEMORY) as running:
         yield running
 
 
 @pytest.fixture
 def server():
-    with EmbeddedPostgres(settings=FAST, max_connections=20) as running:
+    with EmbeddedPostgres(settings=FAST, max_connections=20, within=MEMORY) as running:
         yield running
 
 
@@ -103,7 +109,7 @@ def test_a_kill_loses_no_committed_row(server):
 
 
 def test_a_given_folder_outlives_the_server():
-    folder = EmbeddedPostgres().folder / "mine"
+    folder = EmbeddedPostgres(within=MEMORY).folder / "mine"
     try:
         with EmbeddedPostgres(folder, settings=FAST) as first:
             execute(first, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -115,7 +121,7 @@ def test_a_given_folder_outlives_the_server():
 
 
 def test_a_temporary_folder_goes_with_the_server():
-    with EmbeddedPostgres(settings=FAST) as server:
+    with EmbeddedPostgres(settings=FAST, within=MEMORY) as server:
         folder = server.folder
         server.kill()
 
@@ -126,14 +132,14 @@ def test_a_port_lost_to_another_is_chosen_again(unharmed, monkeypatch):
     ports = iter([unharmed.port, free_port()])
     monkeypatch.setattr(f"{EMBEDDED}.server.free_port", lambda: next(ports))
 
-    with EmbeddedPostgres(settings=FAST) as other:
+    with EmbeddedPostgres(settings=FAST, within=MEMORY) as other:
         assert other.port != unharmed.port
 
 
 def test_an_unknown_setting_is_named():
     with (
         pytest.raises(EmbeddedServerError, match="nonsense"),
-        EmbeddedPostgres(settings={"nonsense": "1"}),
+        EmbeddedPostgres(settings={"nonsense": "1"}, within=MEMORY),
     ):
         pass
 

@@ -1,0 +1,137 @@
+"""Buries messages that cannot be handled, and brings them back on an operator's word."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+
+from payment_service.domain.errors import NotNow
+from payment_service.domain.events import rejected_event
+from payment_service.domain.ids import derived_id, is_uuid
+from payment_service.domain.letters import DeadLetter, Reason
+from payment_service.domain.messages import DEAD_LETTER, Message
+from payment_service.ports.bus import Delivery
+from payment_service.ports.clock import Clock
+from payment_service.ports.desk import Desk
+from payment_service.ports.store import Store
+
+ERROR_LENGTH_MAX: Final = 1000
+BODY_LENGTH_MAX: Final = 1024 * 1024
+# All else the server or this service gives a message anew at each publish.
+KEPT: Final = frozenset({"traceparent"})
+
+
+async def bury(
+    delivery: Delivery,
+    reason: Reason,
+    error: str,
+    *,
+    store: Store,
+    clock: Clock,
+    rejected: tuple[str, str] | None = None,
+) -> None:
+    """Keep the message as a dead letter, with a copy for ``order.task.dlq``.
+
+    After it returns the message may be taken off its stream. ``rejected`` is (kind,
+    order_id) where it was a request that could be told apart: its sender hears of it.
+    """
+    letter = _letter(delivery, reason, error, clock)
+    messages = [_copy(letter, delivery.headers)]
+    if rejected is not None:
+        kind, order_id = rejected
+        messages.append(
+            rejected_event(kind, order_id, error, at=letter.at, cause=letter.id)
+        )
+    await store.bury(letter, messages)
+
+
+def _letter(delivery: Delivery, reason: Reason, error: str, clock: Clock) -> DeadLetter:
+    ids = _ids(delivery.body)
+    return DeadLetter(
+        id=derived_id("letter", delivery.identity),
+        subject=delivery.subject,
+        reason=reason,
+        error=error[:ERROR_LENGTH_MAX],
+        deliveries=delivery.deliveries,
+        body=delivery.body[:BODY_LENGTH_MAX],
+        headers=delivery.headers,
+        at=clock.now(),
+        task_id=ids.get("task_id"),
+        queue_id=ids.get("queue_id"),
+        order_id=ids.get("order_id"),
+    )
+
+
+def _ids(body: bytes) -> dict[str, str]:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    ids = {n: found[n] for n in ("task_id", "queue_id") if is_uuid(found.get(n))}
+    order_id = found.get("order_id")
+    if isinstance(order_id, str) and order_id.isprintable() and len(order_id) <= 128:  # noqa: PLR2004 - as long as an id may be
+        ids["order_id"] = order_id
+    return ids
+
+
+def _copy(letter: DeadLetter, headers: Mapping[str, str]) -> Message:
+    named = {
+        "X-Original-Subject": letter.subject,
+        "X-Reason": letter.reason.value,
+        "X-Error": _header(letter.error),
+        "X-Deliveries": str(letter.deliveries),
+        "X-Task-Id": letter.task_id,
+        "X-Queue-Id": letter.queue_id,
+        "traceparent": headers.get("traceparent"),
+    }
+    return Message(
+        subject=DEAD_LETTER,
+        body=letter.body,
+        message_id=f"letter:{letter.id}",
+        headers={name: value for name, value in named.items() if value},
+    )
+
+
+def _header(text: str) -> str:
+    printable = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return printable[:500]
+
+
+async def replay(
+    letter_id: str, *, actor: str, desk: Desk, store: Store, clock: Clock
+) -> None:
+    """Send a dead letter's message again: a new message, judged by the same rules.
+
+    :raises UnknownOrder: no such letter.
+    :raises NotNow: somebody dealt with it before.
+    """
+    letter = await desk.letter(letter_id)
+    headers = {n: v for n, v in letter.headers.items() if n.lower() in KEPT}
+    # Posted first: dying between the two sends it twice, which the rules absorb; the
+    # other way round would lose it.
+    await store.post(
+        Message(
+            subject=letter.subject,
+            body=letter.body,
+            message_id=f"replay:{letter.id}",
+            headers=headers,
+        )
+    )
+    if not await desk.mark_replayed(letter_id, actor=actor, at=clock.now()):
+        raise NotNow(f"dead letter {letter_id} was dealt with by somebody else")
+
+
+async def discard(
+    letter_id: str, *, actor: str, reason: str, desk: Desk, clock: Clock
+) -> None:
+    """Give up a dead letter, with the reason.
+
+    :raises UnknownOrder: no such letter.
+    :raises NotNow: somebody dealt with it before.
+    """
+    await desk.letter(letter_id)
+    at = clock.now()
+    if not await desk.mark_discarded(letter_id, actor=actor, reason=reason, at=at):
+        raise NotNow(f"dead letter {letter_id} was dealt with by somebody else")

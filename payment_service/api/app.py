@@ -1,0 +1,60 @@
+"""Puts the HTTP API together."""
+
+from importlib.metadata import version
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from payment_service.api import decisions, orders, probes, problems, webhooks
+from payment_service.api.deps import ApiDeps
+from payment_service.api.documents import PaymentApi
+from payment_service.api.responses import Problem
+
+_OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_DECODED_BY_HAND: Final = ("/v1/", "/webhooks/")
+
+
+def create_app(deps: ApiDeps) -> FastAPI:
+    """Return the application; it opens and closes nothing by itself."""
+    app = PaymentApi(
+        title="payment-service",
+        version=version("payment-service"),
+        description="Executes money movements: the wire contract, sections 7 and 8.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    for part in (orders, decisions, webhooks, probes):
+        app.include_router(part.routes(deps))
+    app.add_middleware(Gate, locked=not deps.api_keys)
+    problems.install(app, deps.report)
+    return app
+
+
+class Gate:
+    """Stands before the routes.
+
+    Without any key the service is locked but for probes and webhooks. Paths are
+    routed as they were sent, so that an id may hold a slash; handlers decode them.
+    """
+
+    def __init__(self, app: ASGIApp, *, locked: bool) -> None:
+        self._app = app
+        self._locked = locked
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through, or answer 401."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        if self._locked and path not in _OPEN and not path.startswith("/webhooks/"):
+            refusal = Problem(401, "No API keys are configured: set PAYMENT_API_KEYS.")
+            await refusal(scope, receive, send)
+            return
+        raw = scope.get("raw_path") or b""
+        if b"%" in raw and path.startswith(_DECODED_BY_HAND):
+            scope = {**scope, "path": raw.decode("latin-1")}
+        await self._app(scope, receive, send)

@@ -1,0 +1,87 @@
+"""Reads request bodies: counted while they come, within a time, never unpacked."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from payment_service.wire.strict_json import SIZE_MAX
+
+DRAINED_MAX: Final = 8 * SIZE_MAX
+"""So much of a body that is too large is read and thrown away: a sender who is
+still sending would see a broken connection in place of the answer."""
+
+_CLOSE: Final = {"Connection": "close"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyReader:
+    """Reads bodies; ``late_status`` answers one that does not come in time."""
+
+    time_limit: timedelta
+    size_max: int = SIZE_MAX
+    late_status: int = 408
+
+    async def read(self, request: Request) -> bytes:
+        """Return the body, or raise 413, 415 or ``late_status``."""
+        require_uncompressed(request)
+        self._require_modest(request)
+        try:
+            async with asyncio.timeout(self.time_limit.total_seconds()):
+                return await self._collected(request)
+        except TimeoutError:
+            late = "The body did not come in time."
+            raise HTTPException(self.late_status, late, _CLOSE) from None
+        except ClientDisconnect:
+            raise HTTPException(400, "The body broke off.", _CLOSE) from None
+
+    def _require_modest(self, request: Request) -> None:
+        declared = request.headers.get("content-length", "")
+        size = int(declared) if declared.isascii() and declared.isdigit() else 0
+        waits = "expect" in request.headers
+        if size > (self.size_max if waits else DRAINED_MAX):
+            raise self._too_large(_CLOSE)
+
+    async def _collected(self, request: Request) -> bytes:
+        held = bytearray()
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > DRAINED_MAX:
+                raise self._too_large(_CLOSE)
+            if size > self.size_max:
+                held.clear()
+            else:
+                held += chunk
+        if size > self.size_max:
+            raise self._too_large(None)
+        return bytes(held)
+
+    def _too_large(self, headers: dict[str, str] | None) -> HTTPException:
+        return HTTPException(413, f"The body is over {self.size_max} bytes.", headers)
+
+
+def require_uncompressed(request: Request) -> None:
+    """Refuse what would have to be unpacked."""
+    for encoding in request.headers.getlist("content-encoding"):
+        if encoding.strip().lower() not in {"", "identity"}:
+            raise HTTPException(415, "Send the body uncompressed.", _CLOSE)
+
+
+def require_json(request: Request) -> None:
+    """Refuse what says that it is not JSON in UTF-8; silence is taken for JSON."""
+    for content_type in request.headers.getlist("content-type"):
+        media, _, parameters = content_type.lower().partition(";")
+        media = media.strip()
+        plain = media == "application/json"
+        derived = media.startswith("application/") and media.endswith("+json")
+        if not (plain or derived) or not _is_utf8(parameters):
+            raise HTTPException(415, "Send application/json.", _CLOSE)
+
+
+def _is_utf8(parameters: str) -> bool:
+    name, _, value = parameters.strip().partition("=")
+    return name.strip() != "charset" or value.strip().strip('"') in {"utf-8", "utf8"}

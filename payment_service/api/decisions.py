@@ -1,0 +1,349 @@
+"""What people decide: manual checks, cancellations, cases, dead letters, providers."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from payment_service.api.auth import Guard, actor_of
+from payment_service.api.bodies import BodyReader
+from payment_service.api.deps import ApiDeps, Pause, Resume
+from payment_service.api.documents import (
+    GUARDED,
+    WITH_BODY,
+    CasesShape,
+    DeadLettersShape,
+    ItemAnswer,
+    OrderAnswer,
+    ProviderAnswer,
+    ProvidersShape,
+    Responses,
+    TaskAnswer,
+    answer,
+    body_of,
+    problem,
+)
+from payment_service.api.orders import (
+    PAGE_SIZE,
+    Cursor,
+    Limit,
+    checked_cursor,
+    find,
+)
+from payment_service.api.requests import segment
+from payment_service.api.responses import Json
+from payment_service.api.wishes import (
+    Cancellation,
+    Closing,
+    Pausing,
+    Replaying,
+    Resolution,
+)
+from payment_service.domain.errors import UnknownOrder
+from payment_service.domain.ids import is_uuid
+from payment_service.domain.keys import KeyRole
+from payment_service.ports.reads import CaseState, ProviderStatus
+from payment_service.wire.models import M, validated
+from payment_service.wire.strict_json import parse_strict
+from payment_service.wire.views import View, case_view, dead_letter_view
+
+Endpoint = Callable[..., Awaitable[Json]]
+NO_CASE: Final = "There is no such case."
+NO_LETTER: Final = "There is no such dead letter."
+NO_PROVIDER: Final = "There is no such provider."
+
+
+class Wishes:
+    """Reads what a person asks for."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        self._bodies = BodyReader(time_limit=deps.body_time_limit)
+
+    async def read(self, request: Request, model: type[M]) -> M:
+        """Return the body, or raise InvalidRequest."""
+        return validated(model, parse_strict(await self._bodies.read(request)))
+
+    async def read_or_none(self, request: Request, model: type[M]) -> M | None:
+        """Return the body, or None where there is none."""
+        data = await self._bodies.read(request)
+        return validated(model, parse_strict(data)) if data else None
+
+
+class Deciding:
+    """Manual checks and cancellations."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        self._deps = deps
+        self._wishes = Wishes(deps)
+
+    async def resolve(self, request: Request, task_id: str) -> Json:
+        """Decide a manual check; 202 means that a second person must agree."""
+        task_id = _uuid(task_id)
+        wish = await self._wishes.read(request, Resolution)
+        counts = await self._deps.resolve(
+            task_id,
+            decision=wish.decision,
+            reason=wish.reason,
+            evidence=wish.evidence,
+            actor=actor_of(request),
+        )
+        word = "recorded" if counts else "waits_for_second_person"
+        return Json({"task_id": task_id, "status": word}, 200 if counts else 202)
+
+    async def cancel_task(self, request: Request, task_id: str) -> Json:
+        """Ask for the cancellation of a task; the cascade goes on."""
+        task_id = _uuid(task_id)
+        wish = await self._wishes.read(request, Cancellation)
+        await self._deps.cancel_task(
+            task_id, reason=wish.reason, actor=actor_of(request)
+        )
+        return Json({"task_id": task_id, "status": "cancel_requested"}, 202)
+
+    async def cancel_order(self, request: Request, order: str) -> Json:
+        """Ask for the cancellation of an order, all of it."""
+        wish = await self._wishes.read(request, Cancellation)
+        found = await find(self._deps.reads, order)
+        await self._deps.cancel_order(
+            found, reason=wish.reason, actor=actor_of(request)
+        )
+        ids = {"order_id": found.order_id, "queue_id": found.queue_id}
+        return Json({**ids, "status": "cancel_requested"}, 202)
+
+
+class Items:
+    """Cases and dead letters: listed, and settled one by one."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        self._deps = deps
+        self._wishes = Wishes(deps)
+
+    async def cases(
+        self,
+        state: CaseState | None = None,
+        limit: Limit = PAGE_SIZE,
+        cursor: Cursor = None,
+    ) -> Json:
+        """List cases, newest first."""
+        page = await self._deps.reads.cases(
+            state=state, limit=limit, cursor=checked_cursor(cursor)
+        )
+        shown = [case_view(case) for case in page.items]
+        return Json({"cases": shown, "next_cursor": page.next_cursor})
+
+    async def close_case(self, request: Request, item_id: str) -> Json:
+        """Close a case."""
+        found = _item(item_id, NO_CASE)
+        wish = await self._wishes.read(request, Closing)
+        done = await self._deps.close_case(
+            found, reason=wish.reason, actor=actor_of(request)
+        )
+        return _settled(found, "closed", NO_CASE, done=done)
+
+    async def dead_letters(
+        self, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+    ) -> Json:
+        """List the dead letters neither replayed nor discarded, newest first."""
+        page = await self._deps.reads.dead_letters(
+            limit=limit, cursor=checked_cursor(cursor)
+        )
+        shown = [dead_letter_view(letter) for letter in page.items]
+        return Json({"dead_letters": shown, "next_cursor": page.next_cursor})
+
+    async def replay(self, request: Request, item_id: str) -> Json:
+        """Send a dead letter's message again; it is judged by the same rules."""
+        found = _item(item_id, NO_LETTER)
+        await self._wishes.read_or_none(request, Replaying)
+        done = await self._deps.replay(found, actor=actor_of(request))
+        return _settled(found, "replayed", NO_LETTER, done=done)
+
+    async def discard(self, request: Request, item_id: str) -> Json:
+        """Discard a dead letter; its task is still driven."""
+        found = _item(item_id, NO_LETTER)
+        wish = await self._wishes.read(request, Closing)
+        done = await self._deps.discard(
+            found, reason=wish.reason, actor=actor_of(request)
+        )
+        return _settled(found, "discarded", NO_LETTER, done=done)
+
+
+class Steering:
+    """Providers: shown, paused, put back."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        self._deps = deps
+        self._wishes = Wishes(deps)
+
+    async def providers(self) -> Json:
+        """List the configured providers."""
+        statuses = await self._deps.provider_statuses()
+        return Json({"providers": [_provider_view(status) for status in statuses]})
+
+    def pausing(self, pause: Pause) -> Endpoint:
+        """Return the call that pauses."""
+
+        async def pause_provider(request: Request, name: str) -> Json:
+            wish = await self._wishes.read(request, Pausing)
+            found = segment(name)
+            done = await pause(found, reason=wish.reason, actor=actor_of(request))
+            return _steered(found, "paused", done=done)
+
+        return pause_provider
+
+    def resuming(self, resume: Resume) -> Endpoint:
+        """Return the call that puts back."""
+
+        async def resume_provider(request: Request, name: str) -> Json:
+            await self._wishes.read_or_none(request, Replaying)
+            found = segment(name)
+            done = await resume(found, actor=actor_of(request))
+            return _steered(found, "resumed", done=done)
+
+        return resume_provider
+
+
+def _uuid(raw: str) -> str:
+    found = segment(raw).lower()
+    if not is_uuid(found):
+        raise UnknownOrder(found)
+    return found
+
+
+def _item(raw: str, missing: str) -> str:
+    found = segment(raw).lower()
+    if not is_uuid(found):
+        raise HTTPException(404, missing)
+    return found
+
+
+def _settled(item_id: str, word: str, missing: str, *, done: bool) -> Json:
+    if not done:
+        raise HTTPException(404, missing)
+    return Json({"id": item_id, "status": word})
+
+
+def _steered(name: str, word: str, *, done: bool) -> Json:
+    if not done:
+        raise HTTPException(404, NO_PROVIDER)
+    return Json({"name": name, "status": word})
+
+
+def _provider_view(status: ProviderStatus) -> View:
+    return {
+        "name": status.name,
+        "adapter": status.adapter,
+        "state": status.state.value,
+        "in_flight": status.in_flight,
+        "success_rate": status.success_rate,
+    }
+
+
+def routes(deps: ApiDeps) -> APIRouter:
+    """Return the routes of the people who operate the service."""
+    router = APIRouter(tags=["decisions"])
+    add = Adding(router, deps)
+    _add_deciding(add, Deciding(deps))
+    _add_items(add, Items(deps))
+    _add_steering(add, Steering(deps), deps)
+    return router
+
+
+class Adding:
+    """Adds routes that have all in common but a few words."""
+
+    def __init__(self, router: APIRouter, deps: ApiDeps) -> None:
+        self._router = router
+        self._keys = deps.api_keys
+
+    def get(self, path: str, call: Endpoint, shape: type[BaseModel]) -> None:
+        """Add a list for viewers."""
+        failures = problem(422, "A parameter is not as documented.")
+        answers: Responses = {200: answer("As asked.", shape)}
+        self._add("GET", path, call, KeyRole.VIEWER, {**failures, **answers}, None)
+
+    def post(
+        self,
+        path: str,
+        call: Endpoint,
+        answers: Responses,
+        body: dict[str, Any],
+        role: KeyRole = KeyRole.SUPPORT,
+    ) -> None:
+        """Add a wish."""
+        missing = problem(404, "There is no such thing.")
+        self._add("POST", path, call, role, {**WITH_BODY, **missing, **answers}, body)
+
+    def _add(
+        self,
+        method: str,
+        path: str,
+        call: Endpoint,
+        role: KeyRole,
+        answers: Responses,
+        body: dict[str, Any] | None,
+    ) -> None:
+        self._router.add_api_route(
+            path,
+            call,
+            methods=[method],
+            status_code=min(s for s in answers if isinstance(s, int)),
+            response_model=None,
+            response_class=Json,
+            dependencies=[Depends(Guard(self._keys, role))],
+            summary=(call.__doc__ or "").strip() or None,
+            description=f"Role: {role}.",
+            openapi_extra=body,
+            responses={**GUARDED, **answers},
+        )
+
+
+def _add_deciding(add: Adding, deciding: Deciding) -> None:
+    not_now = problem(409, "The present state does not allow it.")
+    asked: Responses = {202: answer("Asked for.", TaskAnswer), **not_now}
+    add.post(
+        "/v1/tasks/{task_id}/resolution",
+        deciding.resolve,
+        {
+            200: answer("Recorded.", TaskAnswer),
+            202: answer("It waits for a second person.", TaskAnswer),
+            **not_now,
+        },
+        body_of("Resolution"),
+    )
+    cancelling = body_of("Cancellation")
+    add.post("/v1/tasks/{task_id}/cancel", deciding.cancel_task, asked, cancelling)
+    add.post(
+        "/v1/orders/{order}/cancel",
+        deciding.cancel_order,
+        {**asked, 202: answer("Asked for.", OrderAnswer)},
+        cancelling,
+    )
+
+
+def _add_items(add: Adding, items: Items) -> None:
+    done: Responses = {
+        200: answer("Done.", ItemAnswer),
+        **problem(409, "Somebody has done so before."),
+    }
+    add.get("/v1/cases", items.cases, CasesShape)
+    closing = body_of("Closing")
+    add.post("/v1/cases/{item_id}/close", items.close_case, done, closing)
+    add.get("/v1/dead-letters", items.dead_letters, DeadLettersShape)
+    replaying = body_of("Replaying", required=False)
+    add.post("/v1/dead-letters/{item_id}/replay", items.replay, done, replaying)
+    add.post("/v1/dead-letters/{item_id}/discard", items.discard, done, closing)
+
+
+def _add_steering(add: Adding, steering: Steering, deps: ApiDeps) -> None:
+    add.get("/v1/providers", steering.providers, ProvidersShape)
+    done: Responses = {200: answer("Done.", ProviderAnswer)}
+    if deps.pause is not None:
+        call = steering.pausing(deps.pause)
+        body = body_of("Pausing")
+        add.post("/v1/providers/{name}/pause", call, done, body, KeyRole.ADMIN)
+    if deps.resume is not None:
+        call = steering.resuming(deps.resume)
+        body = body_of("Replaying", required=False)
+        add.post("/v1/providers/{name}/resume", call, done, body, KeyRole.ADMIN)

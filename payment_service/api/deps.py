@@ -1,0 +1,136 @@
+"""What the HTTP API needs of the rest, in one frozen value."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from payment_service.domain.keys import ApiKey
+from payment_service.domain.news import News
+from payment_service.domain.orders import Order, Request, Submission
+from payment_service.ports.clock import Clock
+from payment_service.ports.reads import ProviderStatus, Reads
+from payment_service.ports.waiters import Waiters
+from payment_service.wire.rates import Rate
+from providers.port import Providers
+
+
+class Submit(Protocol):
+    """Stores a request; after it returns the order is not lost."""
+
+    async def __call__(
+        self, request: Request, *, actor: str, trace_parent: str | None
+    ) -> Submission: ...
+
+
+class Resolve(Protocol):
+    """Records a decision about a manual check.
+
+    True: it counts. False: it waits for a second person.
+
+    :raises UnknownOrder: no such task.
+    :raises NotNow: not in MANUAL_CHECK, another decision, or the same person again.
+    """
+
+    async def __call__(
+        self, task_id: str, *, decision: str, reason: str, evidence: object, actor: str
+    ) -> bool: ...
+
+
+class CancelTask(Protocol):
+    """Asks for the cancellation of a task.
+
+    :raises UnknownOrder: no such task.
+    :raises NotNow: the task is final.
+    """
+
+    async def __call__(self, task_id: str, *, reason: str, actor: str) -> None: ...
+
+
+class CancelOrder(Protocol):
+    """Asks for the cancellation of an order.
+
+    :raises NotNow: the order is final.
+    """
+
+    async def __call__(self, order: Order, *, reason: str, actor: str) -> None: ...
+
+
+class Settle(Protocol):
+    """Closes a case or discards a dead letter; False where there is none.
+
+    :raises NotNow: somebody has settled it before.
+    """
+
+    async def __call__(self, item_id: str, *, reason: str, actor: str) -> bool: ...
+
+
+class Replay(Protocol):
+    """Sends a dead letter's message again; False where there is none.
+
+    :raises NotNow: it has been replayed or discarded.
+    """
+
+    async def __call__(self, item_id: str, *, actor: str) -> bool: ...
+
+
+class KeepNews(Protocol):
+    """Stores a verified webhook for good; False where it was seen before.
+
+    :raises StoreUnavailable: it may not be stored; the sender sends it again.
+    """
+
+    async def __call__(self, news: News, *, trace_parent: str | None) -> bool: ...
+
+
+class Pause(Protocol):
+    """Takes a provider out of the cascade; False where there is none."""
+
+    async def __call__(self, name: str, *, reason: str, actor: str) -> bool: ...
+
+
+class Resume(Protocol):
+    """Puts a provider back; False where there is none."""
+
+    async def __call__(self, name: str, *, actor: str) -> bool: ...
+
+
+def _uncounted(provider: str, outcome: str) -> None:
+    del provider, outcome
+
+
+def _unreported(correlation_id: str, failure: Exception) -> None:
+    del correlation_id, failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiDeps:
+    """Everything the API calls.
+
+    ``ready`` names what keeps the process from working, empty where nothing does.
+    ``report`` is told of every failure that was answered with a 500; ``pause`` and
+    ``resume`` may be left out, and so are their routes then.
+    """
+
+    api_keys: tuple[ApiKey, ...]
+    clock: Clock
+    providers: Providers
+    reads: Reads
+    waiters: Waiters
+    submit: Submit
+    resolve: Resolve
+    cancel_task: CancelTask
+    cancel_order: CancelOrder
+    close_case: Settle
+    replay: Replay
+    discard: Settle
+    keep_news: KeepNews
+    provider_statuses: Callable[[], Awaitable[Sequence[ProviderStatus]]]
+    ready: Callable[[], Awaitable[Sequence[str]]]
+    metrics: Callable[[], bytes]
+    pause: Pause | None = None
+    resume: Resume | None = None
+    webhook_rates: Mapping[str, Rate] = field(default_factory=dict)
+    count_webhook: Callable[[str, str], None] = _uncounted
+    report: Callable[[str, Exception], None] = _unreported
+    body_time_limit: timedelta = timedelta(seconds=10)

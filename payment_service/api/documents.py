@@ -1,0 +1,306 @@
+"""The shapes of answers and bodies, for the OpenAPI document alone."""
+
+from typing import Any, Final, Literal
+
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+
+from fsm.states import CaseKind, Kind, OrderState, State, Waiting
+from payment_service.api.responses import PROBLEM_TYPE
+from payment_service.api.wishes import (
+    Cancellation,
+    Closing,
+    Pausing,
+    Replaying,
+    Resolution,
+)
+from payment_service.domain.letters import Reason
+from payment_service.ports.reads import ProviderState
+from payment_service.wire.requests import Withdrawal
+from payment_service.wire.webhook_message import WebhookBody
+
+SCHEMAS: Final = "#/components/schemas/{model}"
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def left_out(**more: Any) -> Any:  # noqa: ANN401 - fits a field of any type
+    """Return a field that may be left out, and is never null."""
+    return Field(default=None, json_schema_extra=_without_default, **more)
+
+
+class Shape(BaseModel):
+    """An answer."""
+
+
+class TaskShape(Shape):
+    """One attempt at one provider."""
+
+    task_id: str
+    position: int = Field(ge=0)
+    name: str
+    provider: str = left_out()
+    terminal_id: str = left_out()
+    state: State
+    version: int = Field(ge=1)
+    provider_reference: str = left_out()
+    code: str = left_out()
+    waiting_for: Waiting = left_out()
+    wake_at: str = left_out()
+    created_at: str | None
+    updated_at: str | None
+
+
+class OrderShape(Shape):
+    """An order with its tasks, by position."""
+
+    order_id: str
+    queue_id: str
+    kind: Kind
+    merchant_id: str
+    customer_id: str
+    state: OrderState
+    amount: int = Field(ge=1)
+    currency: str
+    created_at: str
+    finished_at: str | None
+    customer_message: str | None
+    tasks: list[TaskShape]
+
+
+class OrdersShape(Shape):
+    """Orders, newest first."""
+
+    orders: list[OrderShape]
+    next_cursor: str | None
+
+
+class EventShape(Shape):
+    """One line of the audit trail; ``task_id`` is null where it is about the order."""
+
+    seq: int
+    task_id: str | None
+    from_: str | None = Field(alias="from")
+    to: str
+    trigger: str
+    actor: str
+    at: str
+    version: int = Field(ge=1)
+    trace_id: str | None
+    detail: dict[str, Any]
+
+
+class EventsShape(Shape):
+    """The audit trail of an order."""
+
+    events: list[EventShape]
+
+
+class CaseShape(Shape):
+    """A contradiction that a person has to look at."""
+
+    id: str
+    kind: CaseKind
+    order_id: str
+    queue_id: str
+    task_id: str
+    opened_at: str
+    closed_at: str = left_out()
+    reason: str = left_out()
+    detail: dict[str, Any]
+
+
+class CasesShape(Shape):
+    """Cases, newest first."""
+
+    cases: list[CaseShape]
+    next_cursor: str | None
+
+
+class DeadLetterShape(Shape):
+    """A message that could not be handled."""
+
+    id: str
+    subject: str
+    reason: Reason
+    error: str
+    at: str
+    task_id: str = left_out()
+    order_id: str = left_out()
+    deliveries: int
+
+
+class DeadLettersShape(Shape):
+    """Dead letters neither replayed nor discarded, newest first."""
+
+    dead_letters: list[DeadLetterShape]
+    next_cursor: str | None
+
+
+class ProviderShape(Shape):
+    """How a provider does; ``success_rate`` is null where there were no calls."""
+
+    name: str
+    adapter: str
+    state: ProviderState
+    in_flight: int
+    success_rate: float | None
+
+
+class ProvidersShape(Shape):
+    """All configured providers."""
+
+    providers: list[ProviderShape]
+
+
+class SubmissionAnswer(Shape):
+    """What became of a request."""
+
+    order_id: str
+    queue_id: str = left_out()
+    status: Literal["accepted", "duplicate"]
+
+
+class WebhookAnswer(Shape):
+    """What became of a webhook."""
+
+    status: Literal["stored", "seen"]
+
+
+class TaskAnswer(Shape):
+    """What became of a decision about a task."""
+
+    task_id: str
+    status: Literal["recorded", "waits_for_second_person", "cancel_requested"]
+
+
+class OrderAnswer(Shape):
+    """What became of a wish about an order."""
+
+    order_id: str
+    queue_id: str
+    status: Literal["cancel_requested"]
+
+
+class ItemAnswer(Shape):
+    """What became of a case or a dead letter."""
+
+    id: str
+    status: Literal["closed", "replayed", "discarded"]
+
+
+class ProviderAnswer(Shape):
+    """What became of a provider."""
+
+    name: str
+    status: Literal["paused", "resumed"]
+
+
+class ProbeAnswer(Shape):
+    """The process lives, or can work."""
+
+    status: Literal["alive", "ready"]
+
+
+class Unsupported(BaseModel):
+    """A request that this version refuses."""
+
+    order_id: str
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document; some kinds add members."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    correlation_id: str = left_out(description="of a 500: tell it to us")
+    candidates: list[dict[str, str]] = left_out(description="of an ambiguous id")
+    problems: list[str] = left_out(description="what keeps the process from working")
+    order_id: str | None = left_out(description="of a refused request")
+    outcome: Literal["conflict", "rejected"] = left_out(
+        description="of a refused request"
+    )
+    error: str = left_out(description="of a refused request")
+
+
+_SHOWN: Final = (
+    (Withdrawal, "validation"),
+    (Unsupported, "validation"),
+    (WebhookBody, "validation"),
+    (Resolution, "validation"),
+    (Cancellation, "validation"),
+    (Closing, "validation"),
+    (Replaying, "validation"),
+    (Pausing, "validation"),
+    (Problem, "validation"),
+)
+
+
+def answer(description: str, model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a success."""
+    return {"description": description, "model": model}
+
+
+def problem(status: int, description: str) -> Responses:
+    """Describe a failure."""
+    schema = {"$ref": SCHEMAS.format(model="Problem")}
+    return {
+        status: {
+            "description": description,
+            "content": {PROBLEM_TYPE: {"schema": schema}},
+        }
+    }
+
+
+def body_of(model: str, *, required: bool = True) -> dict[str, Any]:
+    """Describe the body of a request, which the framework does not read itself."""
+    schema = {"$ref": SCHEMAS.format(model=model)}
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+GUARDED: Final[Responses] = {
+    **problem(401, "No key, or one that is not known."),
+    **problem(403, "The key's role may not do this."),
+    **problem(500, "A failure of ours; the document holds its correlation_id."),
+    **problem(503, "Not just now; try again."),
+}
+WITH_BODY: Final[Responses] = {
+    **problem(400, "The body broke off."),
+    **problem(408, "The body did not come in time."),
+    **problem(413, "The body is over 256 KiB."),
+    **problem(415, "The body is compressed."),
+    **problem(422, "The body or a parameter is not as documented."),
+}
+
+
+class PaymentApi(FastAPI):
+    """The application, whose document knows the shapes that handlers read by hand."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            _, shown = models_json_schema(list(_SHOWN), ref_template=SCHEMAS)
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update(shown["$defs"])
+            _forget_framework_answers(document)
+            self.openapi_schema = document
+        return self.openapi_schema
+
+
+def _forget_framework_answers(document: dict[str, Any]) -> None:
+    """Take out what the framework says that it answers, and never does here."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if "application/json" in content:
+                del operation["responses"]["422"]

@@ -1,0 +1,109 @@
+"""Turns what was raised into problem documents; what is ours to know stays inside."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from payment_service.api.responses import Problem
+from payment_service.domain.errors import (
+    AmbiguousOrder,
+    Fault,
+    InvalidRequest,
+    NotNow,
+    StaleWrite,
+    UnknownOrder,
+)
+
+RETRY_AFTER: Final = {"Retry-After": "1"}
+Report = Callable[[str, Exception], None]
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def install(app: FastAPI, report: Report) -> None:
+    """Let every failure of ``app`` end in a problem document; call it last."""
+    handlers: dict[type[Exception], Handler] = {
+        HTTPException: _http,
+        RequestValidationError: _parameters,
+        InvalidRequest: _invalid,
+        UnknownOrder: _unknown,
+        AmbiguousOrder: _ambiguous,
+        NotNow: _not_now,
+        Fault: _unavailable,
+        StaleWrite: _unavailable,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+    # The framework's own last resort answers, and then raises the failure again: a
+    # server would print it, with what no log may hold.
+    app.add_middleware(ExceptionMiddleware, handlers={Exception: _unexpected(report)})
+
+
+async def _http(request: Request, failure: Exception) -> Response:
+    del request
+    if not isinstance(failure, HTTPException):
+        raise failure
+    return Problem(
+        failure.status_code, str(failure.detail), headers=failure.headers or {}
+    )
+
+
+async def _parameters(request: Request, failure: Exception) -> Response:
+    del request
+    if not isinstance(failure, RequestValidationError):
+        raise failure
+    told = "; ".join(
+        f"{'.'.join(map(str, found['loc'][1:]))}: {found['msg']}"
+        for found in failure.errors()
+    )
+    return Problem(422, told)
+
+
+async def _invalid(request: Request, failure: Exception) -> Response:
+    del request
+    return Problem(422, str(failure))
+
+
+async def _unknown(request: Request, failure: Exception) -> Response:
+    del request, failure
+    return Problem(404, "There is no such order or task.")
+
+
+async def _ambiguous(request: Request, failure: Exception) -> Response:
+    del request
+    candidates = failure.candidates if isinstance(failure, AmbiguousOrder) else []
+    return Problem(
+        409,
+        "Several orders share this order_id; ask for one by its queue_id.",
+        members={"candidates": candidates},
+    )
+
+
+async def _not_now(request: Request, failure: Exception) -> Response:
+    del request
+    return Problem(409, str(failure))
+
+
+async def _unavailable(request: Request, failure: Exception) -> Response:
+    del request, failure
+    return Problem(503, "This cannot be done just now; try again.", headers=RETRY_AFTER)
+
+
+def _unexpected(report: Report) -> Handler:
+    async def answer(request: Request, failure: Exception) -> Response:
+        del request
+        correlation_id = secrets.token_hex(8)
+        report(correlation_id, failure)
+        return Problem(
+            500,
+            "Something went wrong here; tell us the correlation_id.",
+            members={"correlation_id": correlation_id},
+        )
+
+    return answer

@@ -1,0 +1,180 @@
+"""The door for webhooks: verified on raw bytes, stored, and only then acknowledged."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from payment_service.api.bodies import BodyReader, require_json, require_uncompressed
+from payment_service.api.deps import ApiDeps
+from payment_service.api.documents import WebhookAnswer, answer, body_of, problem
+from payment_service.api.problems import RETRY_AFTER
+from payment_service.api.requests import segment, trace_parent_of
+from payment_service.api.responses import Json, Problem
+from payment_service.domain.errors import InvalidRequest, StoreUnavailable
+from payment_service.domain.news import News
+from payment_service.wire.rates import TokenBucket
+from payment_service.wire.strict_json import parse_strict
+from payment_service.wire.text import is_id
+from providers.port import Provider, Rejected
+
+EVENT_ID_LENGTH_MAX: Final = 256
+NOBODY: Final = "unknown"
+
+
+class Kept(StrEnum):
+    """What became of a webhook; the words of ``webhooks_total{outcome}``."""
+
+    STORED = "stored"
+    SEEN = "seen"
+    UNREADABLE = "unreadable"
+    UNSIGNED = "unsigned"
+    NO_PROVIDER = "no_provider"
+    TOO_LARGE = "too_large"
+    NOT_JSON = "not_json"
+    RATE_LIMITED = "rate_limited"
+    NOT_STORED = "not_stored"
+
+
+STATUSES: Final = {
+    Kept.STORED: 202,
+    Kept.SEEN: 200,
+    Kept.UNREADABLE: 400,
+    Kept.UNSIGNED: 401,
+    Kept.NO_PROVIDER: 404,
+    Kept.TOO_LARGE: 413,
+    Kept.NOT_JSON: 415,
+    Kept.RATE_LIMITED: 429,
+    Kept.NOT_STORED: 503,
+}
+_BY_STATUS: Final = {status: kept for kept, status in STATUSES.items()}
+_DETAILS: Final = {
+    Kept.UNREADABLE: "The body cannot be read as a webhook of this provider.",
+    Kept.UNSIGNED: "The signature does not hold.",
+    Kept.NO_PROVIDER: "No webhooks are taken here.",
+    Kept.RATE_LIMITED: "Too many webhooks; send this one again later.",
+    Kept.NOT_STORED: "The webhook is not stored; send it again.",
+}
+
+
+class Webhooks:
+    """Takes the webhooks of all providers; one bucket for each, in this process."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        self._deps = deps
+        self._buckets = {
+            name: TokenBucket(rate, deps.clock.elapsed)
+            for name, rate in deps.webhook_rates.items()
+        }
+        # The contract knows no 408 here: what does not come is unreadable.
+        self._bodies = BodyReader(time_limit=deps.body_time_limit, late_status=400)
+
+    async def receive(self, request: Request, provider: str) -> Response:
+        """Answer one delivery; 2xx means durably stored."""
+        found = self._deps.providers.get(segment(provider))
+        if found is None or not found.takes_webhooks:
+            return self._answer(NOBODY, Kept.NO_PROVIDER)
+        try:
+            require_uncompressed(request)
+            require_json(request)
+            body = await self._bodies.read(request)
+        except HTTPException as refused:
+            self._deps.count_webhook(found.name, _BY_STATUS[refused.status_code])
+            raise
+        kept = await self.keep(
+            found, _headers(request), body, trace_parent=trace_parent_of(request)
+        )
+        return self._answer(found.name, kept)
+
+    async def keep(
+        self,
+        provider: Provider,
+        headers: Mapping[str, list[str]],
+        body: bytes,
+        *,
+        trace_parent: str | None,
+    ) -> Kept:
+        """Verify, read and store one webhook.
+
+        The bucket counts only what the provider has signed, so nobody else can use
+        up its rate.
+        """
+        now = self._deps.clock.now()
+        verified = provider.verify(headers, body, now)
+        if isinstance(verified, Rejected):
+            return Kept.UNSIGNED
+        bucket = self._buckets.get(provider.name)
+        if bucket is not None and not bucket.take():
+            return Kept.RATE_LIMITED
+        try:
+            tree = parse_strict(body)
+        except InvalidRequest:
+            return Kept.UNREADABLE
+        if not isinstance(tree, dict):
+            return Kept.UNREADABLE
+        news = provider.read_news(verified.event_id, tree, now)
+        if news is None or not _storable(news):
+            return Kept.UNREADABLE
+        news = replace(news, body_hash=hashlib.sha256(body).digest())
+        return await self._store(news, trace_parent)
+
+    async def _store(self, news: News, trace_parent: str | None) -> Kept:
+        try:
+            stored = await self._deps.keep_news(news, trace_parent=trace_parent)
+        except StoreUnavailable:
+            return Kept.NOT_STORED
+        return Kept.STORED if stored else Kept.SEEN
+
+    def _answer(self, provider: str, kept: Kept) -> Response:
+        self._deps.count_webhook(provider, kept)
+        status = STATUSES[kept]
+        if kept in {Kept.STORED, Kept.SEEN}:
+            return Json({"status": kept.value}, status)
+        again = kept in {Kept.RATE_LIMITED, Kept.NOT_STORED}
+        return Problem(status, _DETAILS[kept], headers=RETRY_AFTER if again else None)
+
+
+def _headers(request: Request) -> dict[str, list[str]]:
+    """Return every value as it came, by lower-case name."""
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers.items():
+        headers.setdefault(name, []).append(value)
+    return headers
+
+
+def _storable(news: News) -> bool:
+    """Both go into an index, which takes neither anything nor any length."""
+    return is_id(news.event_id, EVENT_ID_LENGTH_MAX) and is_id(news.reference)
+
+
+def routes(deps: ApiDeps) -> APIRouter:
+    """Return the one route of webhooks."""
+    router = APIRouter(tags=["webhooks"])
+    router.add_api_route(
+        "/webhooks/{provider}",
+        Webhooks(deps).receive,
+        methods=["POST"],
+        status_code=202,
+        response_model=None,
+        summary="A provider's news, signed as its configuration says",
+        openapi_extra=body_of("WebhookBody"),
+        responses={
+            202: answer("Stored.", WebhookAnswer),
+            200: answer("Seen before; nothing changes.", WebhookAnswer),
+            **problem(400, "Unreadable, or not there in time."),
+            **problem(401, "The signature is missing or wrong, or its time is."),
+            **problem(404, "No such provider, or one without webhooks."),
+            **problem(413, "Over 256 KiB."),
+            **problem(415, "Not JSON, or compressed."),
+            **problem(429, "Over the provider's rate."),
+            **problem(500, "A failure of ours; send it again."),
+            **problem(503, "Not stored; send it again."),
+        },
+    )
+    return router

@@ -1,0 +1,207 @@
+"""Notices what NATS does not tell: a dead connection, a lost or starving consumer."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from payment_service.bus.api import Api, JetStreamRefused, Json
+from payment_service.bus.consumer import Consumer
+from payment_service.bus.topology import (
+    Change,
+    Durable,
+    Topology,
+    TopologyRefused,
+    ensure,
+    recreate,
+)
+from payment_service.bus.wire import Wire
+from payment_service.domain.errors import BusUnavailable
+
+RENEWALS_MAX: Final = 2
+NUDGE_SECONDS_MIN: Final = 0.2
+"""Several consumers lose their stream at once; one look serves them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchTimes:
+    """How often to look, and how long each thing may last."""
+
+    look_seconds: float = 5.0
+    answer_seconds_max: float = 3.0
+    dead_seconds_max: float = 60.0
+    starving_seconds_max: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchListeners:
+    """Who hears: of repairs, of what could not be repaired, and of the end."""
+
+    on_healed: Callable[[Change], None]
+    on_trouble: Callable[[str], None]
+    give_up: Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _Patient:
+    """What was last seen of a consumer."""
+
+    consumer: Consumer | None = None
+    delivered: int = -1
+    moved_at: float = 0.0
+    renewals: int = field(default=0)
+
+
+class Watchdog:
+    """Looks every few seconds, and at once after :meth:`nudge`.
+
+    `consumers` are those of this process; the streams are watched without any too.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        topology: Topology,
+        consumers: Sequence[Consumer],
+        *,
+        listeners: WatchListeners,
+        times: WatchTimes | None = None,
+    ) -> None:
+        self._wire = wire
+        self._topology = topology
+        self._listeners = listeners
+        self._times = times or WatchTimes()
+        self._api = Api(wire, seconds_max=self._times.answer_seconds_max)
+        self._nudged = asyncio.Event()
+        self._answered_at = 0.0
+        self._was_forced = False
+        self._patients = {
+            (durable.stream, durable.name): _Patient() for durable in topology.consumers
+        }
+        for consumer in consumers:
+            name = (consumer.source.stream, consumer.source.durable)
+            self._patients[name].consumer = consumer
+
+    def nudge(self) -> None:
+        """Look soon: somebody found a stream or consumer gone."""
+        self._nudged.set()
+
+    async def run(self) -> None:
+        """Watch until cancelled, or until the connection is given up."""
+        self._answered_at = _now()
+        while True:
+            await self._wait()
+            await self.look()
+            silence = _now() - self._answered_at
+            if silence >= self._times.dead_seconds_max:
+                self._listeners.give_up(f"NATS has been silent for {silence:.0f} s")
+                return
+            if silence >= self._times.dead_seconds_max / 2:
+                await self._force_reconnect()
+
+    async def look(self) -> None:
+        """Look once, and mend what can be mended."""
+        try:
+            await self._api.call("INFO")
+            self._heard()
+            await self._heal()
+        except (JetStreamRefused, TopologyRefused) as refused:
+            # A no is an answer all the same: the connection lives.
+            self._heard()
+            self._listeners.on_trouble(str(refused))
+        except BusUnavailable as error:
+            self._listeners.on_trouble(str(error))
+
+    async def _wait(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds_to_next_look()):
+                await self._nudged.wait()
+                await asyncio.sleep(NUDGE_SECONDS_MIN)
+        self._nudged.clear()
+
+    def _seconds_to_next_look(self) -> float:
+        left = self._answered_at + self._times.dead_seconds_max - _now()
+        return max(NUDGE_SECONDS_MIN, min(self._times.look_seconds, left))
+
+    def _heard(self) -> None:
+        self._answered_at = _now()
+        self._was_forced = False
+
+    async def _heal(self) -> None:
+        changes = await ensure(self._api, self._topology)
+        for change in changes:
+            self._listeners.on_healed(change)
+        if changes:
+            self._renew_all()
+        for durable in self._topology.consumers:
+            await self._examine(durable)
+
+    async def _examine(self, durable: Durable) -> None:
+        info = await self._api.find(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
+        stream = await self._api.find(f"STREAM.INFO.{durable.stream}")
+        if info is None or stream is None:
+            self.nudge()
+        elif _is_ahead(info, stream):
+            await self._recreate(durable, "was ahead of its stream")
+        elif self._is_starving(durable, info):
+            await self._feed(durable)
+
+    def _is_starving(self, durable: Durable, info: Json) -> bool:
+        """Tell whether messages wait, somebody could take them, and nothing moves."""
+        patient = self._patient(durable)
+        delivered = info["delivered"]["consumer_seq"]
+        is_full = info["num_ack_pending"] >= info["config"]["max_ack_pending"]
+        is_idle = patient.consumer is not None and patient.consumer.is_waiting
+        if delivered != patient.delivered or is_full or not info["num_pending"]:
+            patient.delivered, patient.moved_at = delivered, _now()
+            patient.renewals = 0
+        return is_idle and _now() - patient.moved_at > self._times.starving_seconds_max
+
+    async def _feed(self, durable: Durable) -> None:
+        patient = self._patient(durable)
+        patient.moved_at = _now()
+        patient.renewals += 1
+        if patient.renewals > RENEWALS_MAX:
+            await self._recreate(durable, "did not deliver what waited")
+            return
+        if patient.consumer is not None:
+            await patient.consumer.reopen()
+        self._healed(durable, "asked again for what waited")
+
+    async def _recreate(self, durable: Durable, because: str) -> None:
+        await recreate(self._api, durable)
+        patient = self._patient(durable)
+        patient.delivered, patient.renewals = -1, 0
+        if patient.consumer is not None:
+            patient.consumer.renew()
+        self._healed(durable, f"made anew: it {because}")
+
+    async def _force_reconnect(self) -> None:
+        """Leave a connection that seems to be up and is not; try the next server."""
+        if not self._was_forced:
+            self._was_forced = True
+            await self._wire.force_reconnect()
+
+    def _healed(self, durable: Durable, what: str) -> None:
+        name = f"{durable.stream}.{durable.name}"
+        self._listeners.on_healed(Change(name=name, what=what))
+
+    def _renew_all(self) -> None:
+        for patient in self._patients.values():
+            if patient.consumer is not None:
+                patient.consumer.renew()
+
+    def _patient(self, durable: Durable) -> _Patient:
+        return self._patients[durable.stream, durable.name]
+
+
+def _is_ahead(info: Json, stream: Json) -> bool:
+    """Tell whether a consumer waits for numbers its stream had in a former life."""
+    last: int = stream["state"]["last_seq"]
+    seen: int = max(info["delivered"]["stream_seq"], info["ack_floor"]["stream_seq"])
+    return seen > last
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,25 @@
+"""The configuration file: providers, services and partners; refused if unsafe."""
+
+from payment_service.config.file import ConfigError, parse_config, read_config
+from payment_service.config.tables import (
+    BreakerTable,
+    Config,
+    PartnerTable,
+    ProviderTable,
+    ServiceTable,
+    WebhookTable,
+)
+from payment_service.config.values import Rate
+
+__all__ = [
+    "BreakerTable",
+    "Config",
+    "ConfigError",
+    "PartnerTable",
+    "ProviderTable",
+    "Rate",
+    "ServiceTable",
+    "WebhookTable",
+    "parse_config",
+    "read_config",
+]

@@ -1,0 +1,164 @@
+"""Reads the configuration file, and refuses it with all of its problems at once."""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from payment_service.config.tables import (
+    Config,
+    PartnerTable,
+    ProviderTable,
+    ServiceTable,
+)
+from payment_service.config.unsafe import (
+    Problems,
+    unsafe_partner,
+    unsafe_provider,
+    unsafe_service,
+)
+from payment_service.config.variables import filled
+from payment_service.domain.errors import PaymentServiceError
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+
+
+class ConfigError(PaymentServiceError):
+    """The configuration cannot be used; one line for each problem."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def read_config(
+    path: Path, *, ack_wait: timedelta, environment: Mapping[str, str] = os.environ
+) -> Config:
+    """Read the file, with ``${NAME}`` from the environment.
+
+    :raises ConfigError: names every problem by its table and key.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: is not UTF-8"]) from None
+    return parse_config(text, ack_wait=ack_wait, environment=environment)
+
+
+def parse_config(
+    text: str, *, ack_wait: timedelta, environment: Mapping[str, str]
+) -> Config:
+    """Read the text of the file; as :func:`read_config`."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"the file is not TOML: {error}"]) from None
+    reading = _Reading(raw, ack_wait, environment)
+    config = Config(
+        providers=reading.tables("providers", ProviderTable, unsafe_provider),
+        services=reading.tables("services", ServiceTable, unsafe_service),
+        partners=reading.tables("partners", PartnerTable, unsafe_partner),
+    )
+    problems = [*reading.unknown(), *reading.problems]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+AnyTable = TypeVar("AnyTable", ProviderTable, ServiceTable, PartnerTable)
+
+
+class _Reading:
+    """One reading of one file, which goes on after a problem to find them all."""
+
+    def __init__(
+        self, raw: dict[str, Any], ack_wait: timedelta, environment: Mapping[str, str]
+    ) -> None:
+        self._raw = raw
+        self._ack_wait = ack_wait
+        self._environment = environment
+        self.problems: list[str] = []
+
+    def unknown(self) -> list[str]:
+        known = {"providers", "services", "partners"}
+        return [f"[{name}]: unknown table" for name in self._raw if name not in known]
+
+    def tables(
+        self,
+        kind: str,
+        model: type[AnyTable],
+        unsafe: Callable[[AnyTable, timedelta], Problems],
+    ) -> Mapping[str, AnyTable]:
+        tables = self._raw.get(kind, {})
+        if not isinstance(tables, dict):
+            self.problems.append(f"[{kind}]: must be a table of tables")
+            return {}
+        read = {name: self._table(kind, name, model, tables[name]) for name in tables}
+        for name, table in read.items():
+            if table is not None:
+                self._tell(f"{kind}.{name}", unsafe(table, self._ack_wait))
+        return MappingProxyType({n: t for n, t in read.items() if t is not None})
+
+    def _table(
+        self, kind: str, name: str, model: type[AnyTable], raw: object
+    ) -> AnyTable | None:
+        where = f"{kind}.{name}"
+        found = list(_name_problems(name, raw))
+        if found or not isinstance(raw, dict):
+            self._tell(where, iter(found))
+            return None
+        values, missing = filled(raw, self._environment)
+        self._tell(where, iter(missing))
+        try:
+            table = model.model_validate({**values, "name": name})
+        except ValidationError as error:
+            self._tell(where, _told(error, {key for key, _ in missing}))
+            return None
+        return None if missing else table
+
+    def _tell(self, where: str, problems: Problems) -> None:
+        for key, problem in problems:
+            self.problems.append(
+                f"[{where}] {key}: {problem}" if key else f"[{where}]: {problem}"
+            )
+
+
+def _name_problems(name: str, raw: object) -> Problems:
+    if not _NAME.fullmatch(name):
+        yield "", "the name must be of a-z, 0-9, _ and -, at most 64, no sign first"
+    if not isinstance(raw, dict):
+        yield "", "must be a table"
+    elif "name" in raw:
+        yield "name", "unknown key"
+
+
+def _told(error: ValidationError, blamed: set[str]) -> Problems:
+    for found in error.errors(include_input=False, include_url=False):
+        key = _key(found["loc"])
+        if key not in blamed:
+            yield key, _MESSAGES.get(found["type"]) or _plain(found["msg"])
+
+
+_MESSAGES: Final = {"missing": "is missing", "extra_forbidden": "unknown key"}
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Input ")
+
+
+def _key(place: tuple[int | str, ...]) -> str:
+    key = ""
+    for part in place:
+        if isinstance(part, int):
+            key += f"[{part}]"
+        else:
+            key += f".{part}" if key else part
+    return key

@@ -1,0 +1,74 @@
+"""Combinations of values that would cost money, and what is wrong with each."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from payment_service.config.tables import (
+    PartnerTable,
+    ProviderTable,
+    ServiceTable,
+    WebhookTable,
+)
+from payment_service.domain.durations import format_duration
+from providers.signatures import BadSecret
+
+TOLERANCE_MAX: Final = timedelta(hours=1)
+OWN_ADAPTERS: Final = frozenset({"rest", "simulator"})
+
+Problems = Iterator[tuple[str, str]]
+"""Keys, and what is wrong with them."""
+
+
+def unsafe_service(
+    table: ProviderTable | ServiceTable | PartnerTable, ack_wait: timedelta
+) -> Problems:
+    if table.timeout >= ack_wait:
+        limit = format_duration(ack_wait)
+        yield "timeout", f"must be shorter than PAYMENT_ACK_WAIT ({limit})"
+
+
+def unsafe_provider(table: ProviderTable, ack_wait: timedelta) -> Problems:
+    yield from unsafe_service(table, ack_wait)
+    if table.not_found_grace < table.timeout:
+        yield "not_found_grace", "must not be shorter than timeout"
+    if table.poll.first > table.poll.deadline:
+        yield "poll.first", "must not be longer than poll.deadline"
+    yield from _unsafe_capabilities(table)
+    yield from _unsafe_adapter(table)
+    if table.webhook is not None:
+        yield from _unsafe_webhook(table.webhook)
+
+
+def _unsafe_capabilities(table: ProviderTable) -> Problems:
+    if table.status or table.on_sla == "manual":
+        return
+    if table.on_sla == "poll":
+        yield "on_sla", 'cannot be "poll" where status = false'
+    elif not table.idempotent_create:
+        yield (
+            "status",
+            'must be true, or idempotent_create, or on_sla = "manual"',
+        )
+
+
+def _unsafe_adapter(table: ProviderTable) -> Problems:
+    if table.adapter == "rest" and table.base_url is None:
+        yield "base_url", "is missing"
+    if table.adapter in OWN_ADAPTERS and table.options:
+        yield "options", f"unknown key of the adapter {table.adapter}"
+
+
+def _unsafe_webhook(table: WebhookTable) -> Problems:
+    try:
+        table.verifier()
+    except BadSecret as error:
+        yield "webhook.secrets", str(error)
+    if table.tolerance > TOLERANCE_MAX:
+        yield "webhook.tolerance", "must not be longer than 1h"
+
+
+def unsafe_partner(table: PartnerTable, ack_wait: timedelta) -> Problems:
+    yield from unsafe_service(table, ack_wait)
+    if table.fallback.first > table.fallback.deadline:
+        yield "fallback.first", "must not be longer than fallback.deadline"

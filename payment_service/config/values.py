@@ -1,0 +1,103 @@
+"""The types of single values in the configuration file."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Final, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Strict
+
+from payment_service.fields import Duration
+from providers.plans import NEVER
+
+ATTEMPTS_MAX: Final = 1000
+IN_FLIGHT_MAX: Final = 10_000
+
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
+_HEADER_VALUE: Final = re.compile(r"[!-~](?:[ -~]{0,4094}[!-~])?", re.ASCII)
+_RATE: Final = re.compile(r"([1-9][0-9]{0,5})/([smh])", re.ASCII)
+_RATE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
+_BIN: Final = re.compile(r"([0-9]{4,11})(?:-([0-9]{4,11}))?", re.ASCII)
+_OUR_HEADERS: Final = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "host",
+        "idempotency-key",
+        "traceparent",
+        "transfer-encoding",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many webhooks in so many seconds."""
+
+    count: int
+    seconds: int
+
+
+def _sla(value: object) -> object:
+    return None if value == NEVER else value
+
+
+def _rate(value: object) -> Rate:
+    if isinstance(value, Rate):
+        return value
+    found = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("must be a rate like 100/s, 600/m or 5000/h")
+    return Rate(int(found[1]), _RATE_SECONDS[found[2]])
+
+
+def _headers(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name) or name.lower() in _OUR_HEADERS:
+            message = f"must not have a header {name!r}"
+            raise ValueError(message)
+        if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+            message = f"must have printable ASCII in the header {name}"
+            raise ValueError(message)
+    return MappingProxyType(dict(headers))
+
+
+def _country(code: str) -> str:
+    if not re.fullmatch("[A-Z]{2}", code, re.ASCII):
+        raise ValueError("must be a country like CA")
+    return code
+
+
+def _bin(text: str) -> str:
+    found = _BIN.fullmatch(text)
+    low, high = (found[1], found[2] or found[1]) if found else ("", "")
+    if not low or len(low) != len(high) or low > high:
+        raise ValueError("must be a BIN like 4510 or a range like 451400-451499")
+    return text
+
+
+def _some(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if not texts:
+        raise ValueError("must not be empty")
+    return texts
+
+
+T = TypeVar("T")
+# TOML has lists, not tuples; their items stay strict.
+Many = Annotated[tuple[T, ...], Strict(strict=False)]
+Headers = Annotated[Mapping[str, SecretStr], AfterValidator(_headers)]
+Factor = Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)]
+Attempts = Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)]
+InFlight = Annotated[int, Field(ge=1, le=IN_FLIGHT_MAX)]
+Countries = Annotated[
+    Many[Annotated[str, AfterValidator(_country)]], AfterValidator(_some)
+]
+Bins = Annotated[Many[Annotated[str, AfterValidator(_bin)]], AfterValidator(_some)]
+
+
+WebhookRate = Annotated[Rate, BeforeValidator(_rate)]
+Sla = Annotated[Duration | None, BeforeValidator(_sla)]

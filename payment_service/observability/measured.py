@@ -1,0 +1,173 @@
+"""The ports with a stop-watch: what handlers do is counted here, not by them."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from fsm.decisions import NOT_NEEDED, Change
+from fsm.snapshot import Plan
+from payment_service.domain.errors import CoreUnavailable
+from payment_service.domain.news import News
+from payment_service.observability.metrics import Metrics
+from payment_service.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
+from payment_service.ports.store import Work
+from providers.port import (
+    CancelAnswer,
+    CreateAnswer,
+    Payout,
+    Provider,
+    Providers,
+    Rejected,
+    StatusAnswer,
+    Verified,
+)
+
+Answer = TypeVar("Answer")
+
+
+class MeasuredCore:
+    """Core, with ``balance_request_seconds`` and ``core_notifications_total``."""
+
+    def __init__(self, core: Core, metrics: Metrics) -> None:
+        self._core = core
+        self._metrics = metrics
+
+    async def balance(
+        self, operation: Operation, call: BalanceCall
+    ) -> Confirmed | Refused:
+        """Move the balance and note how long it took."""
+        began = time.perf_counter()
+        outcome = "unavailable"
+        try:
+            answer = await self._core.balance(operation, call)
+            outcome = type(answer).__name__.lower()
+            return answer
+        finally:
+            self._metrics.balance_request.labels(operation, outcome).observe(
+                time.perf_counter() - began
+            )
+
+    async def notify(self, event: Mapping[str, object]) -> None:
+        """Tell core an outcome and count it."""
+        try:
+            await self._core.notify(event)
+        except CoreUnavailable:
+            self._metrics.core_notifications.labels("unavailable").inc()
+            raise
+        self._metrics.core_notifications.labels("delivered").inc()
+
+
+class MeasuredProvider:
+    """A provider, with ``provider_request_seconds``."""
+
+    def __init__(self, provider: Provider, metrics: Metrics) -> None:
+        self._provider = provider
+        self._metrics = metrics
+        self.name: str = provider.name
+        self.plan: Plan = provider.plan
+        self.timeout: timedelta = provider.timeout
+        self.takes_webhooks: bool = provider.takes_webhooks
+
+    async def _timed(
+        self,
+        operation: str,
+        call: Callable[[Payout], Awaitable[Answer]],
+        payout: Payout,
+    ) -> Answer:
+        began = time.perf_counter()
+        outcome = "error"
+        try:
+            answer = await call(payout)
+            outcome = type(answer).__name__.lower()
+            return answer
+        finally:
+            self._metrics.provider_request.labels(
+                self.name, operation, outcome
+            ).observe(time.perf_counter() - began)
+
+    async def create(self, payout: Payout) -> CreateAnswer:
+        """Ask for the payout."""
+        return await self._timed("create", self._provider.create, payout)
+
+    async def status(self, payout: Payout) -> StatusAnswer:
+        """Ask what became of it."""
+        return await self._timed("status", self._provider.status, payout)
+
+    async def cancel(self, payout: Payout) -> CancelAnswer:
+        """Ask not to pay it."""
+        return await self._timed("cancel", self._provider.cancel, payout)
+
+    def verify(
+        self, headers: Mapping[str, list[str]], body: bytes, now: datetime
+    ) -> Verified | Rejected:
+        """Check a webhook's signature."""
+        return self._provider.verify(headers, body, now)
+
+    def read_news(
+        self, event_id: str | None, body: Mapping[str, object], now: datetime
+    ) -> News | None:
+        """Read a verified webhook."""
+        return self._provider.read_news(event_id, body, now)
+
+
+class MeasuredProviders:
+    """All providers, each measured."""
+
+    def __init__(self, providers: Providers, metrics: Metrics) -> None:
+        found = [(name, providers.get(name)) for name in providers.names()]
+        self._measured = {
+            name: MeasuredProvider(provider, metrics)
+            for name, provider in found
+            if provider is not None
+        }
+
+    def get(self, name: str) -> Provider | None:
+        """Return the provider, or None where the name is not configured."""
+        return self._measured.get(name)
+
+    def names(self) -> list[str]:
+        """Return all configured names, sorted."""
+        return sorted(self._measured)
+
+
+class StepWatch:
+    """Implements ``ports.watch.Watch``: counts what committed steps mean."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def recorded(self, work: Work) -> None:
+        """Count the moves of a step, and the order's end."""
+        for change in work.step.changes:
+            self._count(change, work)
+        self._count_order(work)
+
+    def conflicted(self) -> None:
+        """Count a lost compare-and-set."""
+        self._metrics.conflicts.inc()
+
+    def woke(self, lateness_seconds: float) -> None:
+        """Note how late a timer was handled."""
+        self._metrics.timer_lateness.observe(max(0.0, lateness_seconds))
+
+    def _count(self, change: Change, work: Work) -> None:
+        before, after = change.before, change.after
+        if before.state is after.state:
+            return
+        since = before.updated_at or work.at
+        self._metrics.task_time_in_state.labels(before.state, before.provider).observe(
+            max(0.0, (work.at - since).total_seconds())
+        )
+        if after.final and after.code != NOT_NEEDED:
+            self._metrics.attempts.labels(after.provider, after.state.lower()).inc()
+
+    def _count_order(self, work: Work) -> None:
+        queue = work.step.queue
+        if queue is None or queue.before.final or not queue.after.final:
+            return
+        labels = (queue.after.kind.value, queue.after.state.lower())
+        self._metrics.orders.labels(*labels).inc()
+        self._metrics.order_duration.labels(*labels).observe(
+            max(0.0, (work.at - work.order.created_at).total_seconds())
+        )

@@ -1,0 +1,43 @@
+"""What operators change beside the orders: dead letters and cases."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from payment_service.domain.letters import DeadLetter
+
+
+class Desk(Protocol):
+    """Marks what a person has dealt with; each mark is made once."""
+
+    async def letter(self, letter_id: str) -> DeadLetter:
+        """Return a dead letter that nobody has dealt with.
+
+        :raises UnknownOrder: no such letter.
+        :raises NotNow: it was replayed or discarded.
+        """
+        ...
+
+    async def open_letters(self, *, subject: str | None, limit: int) -> Sequence[str]:
+        """Return the ids of letters that nobody has dealt with, oldest first."""
+        ...
+
+    async def mark_replayed(self, letter_id: str, *, actor: str, at: datetime) -> bool:
+        """Mark a letter as replayed; False if somebody dealt with it before."""
+        ...
+
+    async def mark_discarded(
+        self, letter_id: str, *, actor: str, reason: str, at: datetime
+    ) -> bool:
+        """Mark a letter as discarded; False if somebody dealt with it before."""
+        ...
+
+    async def close_case(
+        self, case_id: str, *, actor: str, reason: str, at: datetime
+    ) -> None:
+        """Close a case.
+
+        :raises UnknownOrder: no such case.
+        :raises NotNow: it is closed.
+        """
+        ...

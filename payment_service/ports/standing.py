@@ -1,0 +1,17 @@
+"""What the rows say now, as dashboards ask it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Counts over the rows: (label, …, number) each; ages in seconds."""
+
+    tasks: Sequence[tuple[str, str, int]]
+    money_at_risk: Sequence[tuple[str, str, int]]
+    cases_open: Sequence[tuple[str, int]]
+    manual_check_oldest_seconds: float
+    dlq_size: int
+    outbox_pending: int
+    outbox_lag_seconds: float

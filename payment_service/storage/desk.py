@@ -1,0 +1,144 @@
+"""What operators change beside the orders: dead letters, cases, partitions."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import select, text, update
+
+from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.domain.ids import is_uuid, month_floor
+from payment_service.domain.letters import DeadLetter
+from payment_service.storage.database import Database
+from payment_service.storage.reads import letter_from
+from payment_service.storage.tables import CASES, DEAD_LETTERS
+
+MONTHS_AHEAD = 2
+
+
+class PostgresDesk:
+    """Marks what a person has dealt with; each mark is made once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def letter(self, letter_id: str) -> DeadLetter:
+        """Return a dead letter that nobody has dealt with.
+
+        :raises UnknownOrder: no such letter.
+        :raises NotNow: it was replayed or discarded.
+        """
+        d = DEAD_LETTERS.c
+        columns = (
+            d.id,
+            d.subject,
+            d.reason,
+            d.error,
+            d.deliveries,
+            d.body,
+            d.headers,
+            d.at,
+            d.task_id,
+            d.queue_id,
+            d.order_id,
+            d.replayed_at,
+            d.discarded_at,
+        )
+        async with self._database.connection() as connection:
+            wanted = select(*columns).where(d.id == _checked(letter_id))
+            row = (await connection.execute(wanted)).first()
+        if row is None:
+            raise UnknownOrder(letter_id)
+        if row[11] is not None or row[12] is not None:
+            done = "replayed" if row[11] is not None else "discarded"
+            raise NotNow(f"dead letter {letter_id} was {done} already")
+        return letter_from(row)
+
+    async def open_letters(self, *, subject: str | None, limit: int) -> Sequence[str]:
+        """Return the ids of letters that nobody has dealt with, oldest first."""
+        d = DEAD_LETTERS.c
+        wanted = select(d.id).where(d.replayed_at.is_(None), d.discarded_at.is_(None))
+        if subject is not None:
+            wanted = wanted.where(d.subject == subject)
+        async with self._database.connection() as connection:
+            rows = await connection.execute(wanted.order_by(d.at).limit(limit))
+            return [row[0] for row in rows]
+
+    async def mark_replayed(self, letter_id: str, *, actor: str, at: datetime) -> bool:
+        """Mark a letter as replayed; False if somebody dealt with it before."""
+        return await self._mark(letter_id, replayed_at=at, replayed_by=actor)
+
+    async def mark_discarded(
+        self, letter_id: str, *, actor: str, reason: str, at: datetime
+    ) -> bool:
+        """Mark a letter as discarded; False if somebody dealt with it before."""
+        return await self._mark(
+            letter_id, discarded_at=at, discarded_by=actor, discard_reason=reason
+        )
+
+    async def _mark(self, letter_id: str, **values: object) -> bool:
+        d = DEAD_LETTERS.c
+        change = (
+            update(DEAD_LETTERS)
+            .where(
+                d.id == _checked(letter_id),
+                d.replayed_at.is_(None),
+                d.discarded_at.is_(None),
+            )
+            .values(**values)
+            .returning(d.id)
+        )
+        async with self._database.connection() as connection:
+            return (await connection.execute(change)).first() is not None
+
+    async def close_case(
+        self, case_id: str, *, actor: str, reason: str, at: datetime
+    ) -> None:
+        """Close a case.
+
+        :raises UnknownOrder: no such case.
+        :raises NotNow: it is closed.
+        """
+        c = CASES.c
+        found = select(c.closed_at).where(c.id == _checked(case_id))
+        change = (
+            update(CASES)
+            .where(c.id == case_id, c.closed_at.is_(None))
+            .values(closed_at=at, closed_by=actor, reason=reason)
+            .returning(c.id)
+        )
+        async with self._database.connection() as connection:
+            if (await connection.execute(change)).first() is not None:
+                return
+            if (await connection.execute(found)).first() is None:
+                raise UnknownOrder(case_id)
+        raise NotNow(f"case {case_id} is closed already")
+
+    async def make_partitions(self, now: datetime) -> None:
+        """Make the audit trail's partitions of this month and the next ones.
+
+        A line belongs to the month in which its row was made: ids are UUIDv7. Rows
+        that came before their partition stay in the rest, where they are found too.
+        """
+        month = datetime(now.year, now.month, 1, tzinfo=UTC)
+        for _ in range(MONTHS_AHEAD + 1):
+            following = _next_month(month)
+            async with self._database.connection() as connection:
+                await connection.execute(
+                    text(
+                        f"CREATE TABLE IF NOT EXISTS order_task_events_{month:%Y_%m} "
+                        "PARTITION OF order_task_events FOR VALUES FROM "
+                        f"('{month_floor(month)}') TO ('{month_floor(following)}')"
+                    )
+                )
+            month = following
+
+
+def _next_month(month: datetime) -> datetime:
+    year, number = divmod(month.year * 12 + month.month, 12)
+    return datetime(year, number + 1, 1, tzinfo=UTC)
+
+
+def _checked(asked: str) -> str:
+    if not is_uuid(asked):
+        raise UnknownOrder(asked)
+    return asked

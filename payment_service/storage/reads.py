@@ -1,0 +1,255 @@
+"""What people and upstream systems may look at: searches, trails, cases, letters."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, exists, select
+
+from fsm.states import CaseKind
+from payment_service.domain.audit import AuditLine
+from payment_service.domain.errors import AmbiguousOrder, InvalidRequest, UnknownOrder
+from payment_service.domain.ids import is_uuid
+from payment_service.domain.letters import DeadLetter, Reason
+from payment_service.domain.orders import Order
+from payment_service.ports.reads import (
+    AuditEntry,
+    CaseRecord,
+    CaseState,
+    Page,
+    Search,
+)
+from payment_service.storage import statements as sql
+from payment_service.storage.database import Database
+from payment_service.storage.rows import order_from
+from payment_service.storage.tables import (
+    CASES,
+    DEAD_LETTERS,
+    ORDER_QUEUES,
+    ORDER_TASK_EVENTS,
+    ORDER_TASKS,
+)
+
+CANDIDATES_MAX: Final = 20
+EVENTS_MAX: Final = 10_000
+
+
+class PostgresReads:
+    """Implements ``ports.reads.Reads``. Cursors are the last id of a page."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, asked: str) -> Order:
+        """Return the order with this queue_id or order_id."""
+        q = ORDER_QUEUES.c
+        matches: ColumnElement[bool] = q.order_id == asked
+        if is_uuid(asked):
+            matches = matches | (q.queue_id == asked)
+        columns = (q.queue_id, q.order_id, q.merchant_id, q.kind)
+        found = await self._rows(select(*columns).where(matches).limit(CANDIDATES_MAX))
+        if not found:
+            raise UnknownOrder(asked)
+        if len(found) > 1:
+            names = ("queue_id", "order_id", "merchant_id", "kind")
+            raise AmbiguousOrder(
+                asked, [dict(zip(names, row, strict=True)) for row in found]
+            )
+        orders = await self._orders([found[0][0]])
+        return orders[0]
+
+    async def search(self, search: Search) -> Page[Order]:
+        """Return the orders that match, newest first."""
+        q = ORDER_QUEUES.c
+        wanted = (
+            select(q.queue_id)
+            .where(and_(True, *_conditions(search)))
+            .order_by(q.queue_id.desc())
+            .limit(search.limit + 1)
+        )
+        ids = [row[0] for row in await self._rows(wanted)]
+        orders = await self._orders(ids[: search.limit])
+        more = len(ids) > search.limit
+        return Page(items=orders, next_cursor=ids[search.limit - 1] if more else None)
+
+    async def events(self, queue_id: str) -> Sequence[AuditEntry]:
+        """Return the audit trail of an order and all its tasks, by ``seq``."""
+        e = ORDER_TASK_EVENTS.c
+        tasks = select(ORDER_TASKS.c.task_id).where(ORDER_TASKS.c.queue_id == queue_id)
+        ids = [queue_id, *(row[0] for row in await self._rows(tasks))]
+        rows = await self._rows(
+            select(
+                e.seq,
+                e.entity_id,
+                e.queue_id,
+                e.task_id,
+                e.version,
+                e.source,
+                e.target,
+                e.trigger,
+                e.actor,
+                e.at,
+                e.trace_id,
+                e.detail,
+                e.hash,
+            )
+            .where(e.entity_id.in_(ids))
+            .order_by(e.at, e.seq)
+            .limit(EVENTS_MAX)
+        )
+        return [_entry(row) for row in rows]
+
+    async def cases(
+        self, *, state: CaseState | None, limit: int, cursor: str | None
+    ) -> Page[CaseRecord]:
+        """Return cases, newest first."""
+        c = CASES.c
+        wanted = select(
+            c.id,
+            c.kind,
+            c.order_id,
+            c.queue_id,
+            c.task_id,
+            c.opened_at,
+            c.closed_at,
+            c.reason,
+            c.detail,
+        )
+        if state is not None:
+            is_open = c.closed_at.is_(None)
+            wanted = wanted.where(is_open if state is CaseState.OPEN else ~is_open)
+        if cursor is not None:
+            after = select(c.opened_at).where(c.id == _checked(cursor))
+            wanted = wanted.where(c.opened_at < after.scalar_subquery())
+        wanted = wanted.order_by(c.opened_at.desc(), c.id).limit(limit + 1)
+        rows = await self._rows(wanted)
+        items = [_case(row) for row in rows[:limit]]
+        return Page(items=items, next_cursor=_next([i.id for i in items], rows, limit))
+
+    async def dead_letters(self, *, limit: int, cursor: str | None) -> Page[DeadLetter]:
+        """Return the dead letters neither replayed nor discarded, newest first."""
+        d = DEAD_LETTERS.c
+        wanted = select(*_LETTER).where(
+            d.replayed_at.is_(None), d.discarded_at.is_(None)
+        )
+        if cursor is not None:
+            after = select(d.at).where(d.id == _checked(cursor))
+            wanted = wanted.where(d.at < after.scalar_subquery())
+        rows = await self._rows(wanted.order_by(d.at.desc(), d.id).limit(limit + 1))
+        items = [letter_from(row) for row in rows[:limit]]
+        return Page(items=items, next_cursor=_next([i.id for i in items], rows, limit))
+
+    async def _orders(self, queue_ids: Sequence[str]) -> list[Order]:
+        rows = await self._database.run(sql.LOAD, {"queue_ids": list(queue_ids)})
+        found = {row[0]: order_from(row[1]) for row in rows}
+        return [found[queue_id] for queue_id in queue_ids if queue_id in found]
+
+    async def _rows(self, statement: Select[Any]) -> list[Any]:
+        async with self._database.connection() as connection:
+            return list(await connection.execute(statement))
+
+
+_LETTER = (
+    DEAD_LETTERS.c.id,
+    DEAD_LETTERS.c.subject,
+    DEAD_LETTERS.c.reason,
+    DEAD_LETTERS.c.error,
+    DEAD_LETTERS.c.deliveries,
+    DEAD_LETTERS.c.body,
+    DEAD_LETTERS.c.headers,
+    DEAD_LETTERS.c.at,
+    DEAD_LETTERS.c.task_id,
+    DEAD_LETTERS.c.queue_id,
+    DEAD_LETTERS.c.order_id,
+)
+
+
+def letter_from(row: Any) -> DeadLetter:  # noqa: ANN401 - a row of the columns above
+    """Read a dead letter."""
+    return DeadLetter(
+        id=row[0],
+        subject=row[1],
+        reason=Reason(row[2]),
+        error=row[3],
+        deliveries=row[4],
+        body=bytes(row[5]),
+        headers=row[6],
+        at=row[7],
+        task_id=row[8],
+        queue_id=row[9],
+        order_id=row[10],
+    )
+
+
+def _conditions(search: Search) -> list[ColumnElement[bool]]:
+    q, t = ORDER_QUEUES.c, ORDER_TASKS.c
+    equal = {
+        q.customer_id: search.customer_id,
+        q.merchant_id: search.merchant_id,
+        q.kind: search.kind,
+        q.state: search.state,
+    }
+    conditions = [
+        column == value for column, value in equal.items() if value is not None
+    ]
+    if search.since is not None:
+        conditions.append(q.created_at >= search.since)
+    if search.until is not None:
+        conditions.append(q.created_at < search.until)
+    if search.cursor is not None:
+        conditions.append(q.queue_id < _checked(search.cursor))
+    of_task = [
+        column == value
+        for column, value in (
+            (t.state, search.task_state),
+            (t.provider, search.provider),
+        )
+        if value is not None
+    ]
+    if of_task:
+        # One task has to match all that is asked of a task.
+        conditions.append(exists().where(t.queue_id == q.queue_id, *of_task))
+    return conditions
+
+
+def _checked(cursor: str) -> str:
+    if not is_uuid(cursor):
+        raise InvalidRequest(f"cursor {cursor!r} was not handed out here")
+    return cursor
+
+
+def _next(ids: Sequence[str], rows: Sequence[object], limit: int) -> str | None:
+    return ids[-1] if len(rows) > limit else None
+
+
+def _entry(row: Any) -> AuditEntry:  # noqa: ANN401 - a row of the columns above
+    return AuditEntry(
+        seq=row[0],
+        line=AuditLine(
+            entity_id=row[1],
+            queue_id=row[2],
+            task_id=row[3],
+            version=row[4],
+            source=row[5],
+            target=row[6],
+            trigger=row[7],
+            actor=row[8],
+            at=row[9],
+            trace_id=row[10],
+            detail=row[11],
+            hash=bytes(row[12]),
+        ),
+    )
+
+
+def _case(row: Any) -> CaseRecord:  # noqa: ANN401 - a row of the columns above
+    return CaseRecord(
+        id=row[0],
+        kind=CaseKind(row[1]),
+        order_id=row[2],
+        queue_id=row[3],
+        task_id=row[4],
+        opened_at=row[5],
+        closed_at=row[6],
+        reason=row[7],
+        detail=row[8],
+    )

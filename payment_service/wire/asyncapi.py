@@ -1,0 +1,323 @@
+"""Draws the AsyncAPI 3 document of section 3 of the contract."""
+
+from importlib.metadata import version
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from fsm.decisions import Announced
+from payment_service.domain.letters import Reason
+from payment_service.domain.messages import (
+    DEAD_LETTER,
+    MANUAL_RESOLVED,
+    NOTIFICATION_DUE,
+    QUEUE_CANCEL,
+    RECHECK_TICK,
+    SCHEDULES,
+    STATUS_TICK,
+    STATUS_TIMEOUT,
+    STEP_DUE,
+    TASK_CANCEL,
+    WEBHOOK_RECEIVED,
+    WEBHOOK_TIMEOUT,
+    WITHDRAWAL_REQUESTED,
+)
+from payment_service.wire import requests, webhook_message
+from payment_service.wire.requests import NOT_YET, Withdrawal
+from payment_service.wire.webhook_message import WebhookMessage
+
+Json = dict[str, Any]
+SCHEMAS: Final = "#/components/schemas/{model}"
+CHECKOUT_REQUESTED: Final = "checkout.requested"
+PARTNER_LINK_REQUESTED: Final = "partner.link.requested"
+KINDS: Final = ("withdrawal", "checkout", "partner_link")
+
+STREAMS: Final[dict[str, Json]] = {
+    "PAYMENT_REQUESTS": {
+        "subjects": [WITHDRAWAL_REQUESTED, CHECKOUT_REQUESTED, PARTNER_LINK_REQUESTED]
+    },
+    "ORDER_TASKS": {
+        "subjects": ["order.task.*.*", "order.queue.*.*", f"{SCHEDULES}.>"]
+    },
+    "ORDER_EVENTS": {"subjects": ["order.event.>"], "maxAge": "7d"},
+    "ORDER_DLQ": {"subjects": [DEAD_LETTER], "maxAge": "30d"},
+}
+
+_TASK_DOORBELLS: Final = {
+    STEP_DUE: "The next call of a task is due.",
+    RECHECK_TICK: "Ask again what became of an unclear attempt.",
+    WEBHOOK_TIMEOUT: "No webhook came in time.",
+    STATUS_TICK: "Ask the provider for the status.",
+    STATUS_TIMEOUT: "The time for asking is over.",
+    MANUAL_RESOLVED: "A person's decision is in the row.",
+    TASK_CANCEL: "A cancellation of a task is in the row.",
+}
+_QUEUE_DOORBELLS: Final = {
+    QUEUE_CANCEL: "A cancellation of an order is in the row.",
+    NOTIFICATION_DUE: "Core is to be told the outcome.",
+}
+_TRACE: Final[Json] = {
+    "type": "object",
+    "properties": {"traceparent": {"type": "string"}},
+}
+_LETTER_HEADERS: Final[Json] = {
+    "type": "object",
+    "properties": {
+        "X-Original-Subject": {"type": "string"},
+        "X-Reason": {"type": "string", "enum": [reason.value for reason in Reason]},
+        "X-Error": {"type": "string"},
+        "X-Deliveries": {"type": "string", "pattern": "^[0-9]+$"},
+        "X-Task-Id": {"type": "string"},
+        "X-Queue-Id": {"type": "string"},
+        "traceparent": {"type": "string"},
+    },
+    "required": ["X-Original-Subject", "X-Reason", "X-Error", "X-Deliveries"],
+}
+_REQUEST_HEADERS: Final[Json] = {
+    "type": "object",
+    "properties": {
+        "X-Reply-To": {
+            "type": "string",
+            "description": "the subject that is answered once the request is stored",
+        },
+        "traceparent": {"type": "string"},
+    },
+}
+
+
+class TaskDoorbell(BaseModel):
+    """A task's version to go on with; a stale one is acknowledged and counted."""
+
+    task_id: str
+    queue_id: str
+    version: int
+
+
+class QueueDoorbell(BaseModel):
+    """An order queue's version to go on with."""
+
+    queue_id: str
+    version: int
+
+
+class OtherRequest(BaseModel):
+    """A request of a kind that this version answers as rejected."""
+
+    order_id: str
+
+
+class Answer(BaseModel):
+    """What became of a request."""
+
+    order_id: str | None = None
+    queue_id: str | None = None
+    status: str
+    error: str | None = None
+
+
+class OrderEvent(BaseModel):
+    """What happened to an order; ``type`` is the subject after ``order.event.``."""
+
+    event_id: str
+    type: str
+    at: str
+    order_id: str
+    queue_id: str | None = None
+    task_id: str | None = None
+    merchant_id: str | None = None
+    customer_id: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+    provider: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+_MODELS: Final[tuple[type[BaseModel], ...]] = (
+    Withdrawal,
+    OtherRequest,
+    WebhookMessage,
+    TaskDoorbell,
+    QueueDoorbell,
+    Answer,
+    OrderEvent,
+)
+
+
+def asyncapi(subject_prefix: str = "") -> Json:
+    """Return the document; with a prefix, subjects and streams are named as then."""
+    channels = _Channels(subject_prefix)
+    _requests(channels)
+    _tasks(channels)
+    _events(channels)
+    _letters(channels)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "payment-service",
+            "version": version("payment-service"),
+            "description": "Executes money movements; NATS JetStream, contract 1.",
+        },
+        "defaultContentType": "application/json",
+        "channels": channels.channels,
+        "operations": channels.operations,
+        "components": {"messages": channels.messages, "schemas": _schemas()},
+        "x-jetstream-streams": {
+            f"{subject_prefix}_{name}" if subject_prefix else name: {
+                **stream,
+                "subjects": [channels.named(s) for s in stream["subjects"]],
+            }
+            for name, stream in STREAMS.items()
+        },
+    }
+
+
+class _Channels:
+    """Collects channels, the operations on them and their messages."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self.channels: Json = {}
+        self.operations: Json = {}
+        self.messages: Json = {}
+
+    def named(self, subject: str) -> str:
+        return f"{self._prefix}.{subject}" if self._prefix else subject
+
+    def add(
+        self, subject: str, model: str, text: str, *, actions: str, **more: object
+    ) -> None:
+        key = _key(subject)
+        self.messages[key] = {
+            "name": subject,
+            "summary": text,
+            "contentType": "application/json",
+            "payload": {"$ref": SCHEMAS.format(model=model)},
+            "headers": _TRACE,
+            **more,
+        }
+        self.channels[key] = {
+            "address": self.named(subject),
+            "description": text,
+            "messages": {key: {"$ref": f"#/components/messages/{key}"}},
+            "x-jetstream-stream": stream_of(subject),
+        }
+        for action in actions.split():
+            self.operations[f"{action}-{key}"] = {
+                "action": action,
+                "channel": {"$ref": f"#/channels/{key}"},
+                "messages": [{"$ref": f"#/channels/{key}/messages/{key}"}],
+            }
+
+
+def stream_of(subject: str) -> str:
+    """Return the stream that keeps a subject.
+
+    :raises LookupError: none does.
+    """
+    for name, stream in STREAMS.items():
+        if any(_matches(pattern, subject) for pattern in stream["subjects"]):
+            return name
+    raise LookupError(subject)
+
+
+def _matches(pattern: str, subject: str) -> bool:
+    wanted, parts = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        wanted, parts = wanted[:-1], parts[: len(wanted) - 1]
+    return len(wanted) == len(parts) and all(
+        token in {"*", part} for token, part in zip(wanted, parts, strict=True)
+    )
+
+
+def _key(subject: str) -> str:
+    return "".join(part.capitalize() for part in subject.replace("_", ".").split("."))
+
+
+def _requests(channels: _Channels) -> None:
+    channels.add(
+        WITHDRAWAL_REQUESTED,
+        "Withdrawal",
+        "Pay out through a cascade of providers.",
+        actions="receive",
+        headers=_REQUEST_HEADERS,
+        examples=[{"payload": requests.EXAMPLE}],
+    )
+    for subject in (CHECKOUT_REQUESTED, PARTNER_LINK_REQUESTED):
+        channels.add(
+            subject,
+            "OtherRequest",
+            f"{NOT_YET[0].upper()}{NOT_YET[1:]}.",
+            actions="receive",
+            headers=_REQUEST_HEADERS,
+        )
+    _answers(channels)
+
+
+def _answers(channels: _Channels) -> None:
+    """Let each request name its reply: the subject in its own header."""
+    channels.messages["Answer"] = {
+        "name": "Answer",
+        "summary": "What became of a request: accepted, duplicate, conflict, rejected.",
+        "contentType": "application/json",
+        "payload": {"$ref": SCHEMAS.format(model="Answer")},
+    }
+    channels.channels["Answer"] = {
+        "address": None,
+        "description": "The subject that the request named in X-Reply-To.",
+        "messages": {"Answer": {"$ref": "#/components/messages/Answer"}},
+    }
+    for operation in channels.operations.values():
+        operation["reply"] = {
+            "address": {"location": "$message.header#/X-Reply-To"},
+            "channel": {"$ref": "#/channels/Answer"},
+            "messages": [{"$ref": "#/channels/Answer/messages/Answer"}],
+        }
+
+
+def _tasks(channels: _Channels) -> None:
+    for subject, text in _TASK_DOORBELLS.items():
+        channels.add(subject, "TaskDoorbell", text, actions="send receive")
+    for subject, text in _QUEUE_DOORBELLS.items():
+        channels.add(subject, "QueueDoorbell", text, actions="send receive")
+    channels.add(
+        WEBHOOK_RECEIVED,
+        "WebhookMessage",
+        "A webhook that another, trusted service has verified.",
+        actions="receive",
+        examples=[{"payload": webhook_message.EXAMPLE}],
+    )
+
+
+def _events(channels: _Channels) -> None:
+    for kind in KINDS:
+        for announced in Announced:
+            channels.add(
+                f"order.event.{kind}.{announced.value}",
+                "OrderEvent",
+                f"A {kind} order: {announced.value}.",
+                actions="send",
+            )
+
+
+def _letters(channels: _Channels) -> None:
+    channels.add(
+        DEAD_LETTER,
+        "DeadLetter",
+        "A message that could not be handled: its original bytes.",
+        actions="send",
+        headers=_LETTER_HEADERS,
+        contentType="application/octet-stream",
+    )
+
+
+def _schemas() -> Json:
+    wanted = [(model, "validation") for model in _MODELS]
+    _, shown = models_json_schema(wanted, ref_template=SCHEMAS)  # type: ignore[arg-type]
+    letter = {
+        "description": "The bytes as they came; they may not be JSON.",
+        "type": "string",
+        "format": "binary",
+    }
+    return {**shown["$defs"], "DeadLetter": letter}

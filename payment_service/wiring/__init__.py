@@ -1,0 +1,1 @@
+"""The composition root: which adapters the handlers get, in which roles."""

@@ -1,0 +1,221 @@
+"""The API role: the application with its dependencies, served by uvicorn."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
+from dataclasses import dataclass
+from datetime import timedelta
+from socket import socket
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from handlers.cancel import request_cancel_of_order, request_cancel_of_task
+from handlers.letters import discard, replay
+from handlers.resolve import Ruling, resolve
+from handlers.submit import submit
+from payment_service import bus
+from payment_service.api.app import create_app
+from payment_service.api.deps import ApiDeps
+from payment_service.domain.errors import UnknownOrder
+from payment_service.domain.news import News
+from payment_service.domain.orders import Order, Request, Submission
+from payment_service.ports.reads import ProviderState, ProviderStatus
+from payment_service.ports.waiters import Woken
+from payment_service.wire.rates import Rate
+from payment_service.wiring.service import Service
+
+LOG = structlog.get_logger("payment_service")
+STOP_SECONDS_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _QueueWaiters:
+    """The bus's waiters, asked for by one queue."""
+
+    waiters: bus.Waiters
+
+    def expect(self, queue_id: str) -> AbstractAsyncContextManager[Woken]:
+        return _woken(self.waiters, queue_id)
+
+
+@asynccontextmanager
+async def _woken(waiters: bus.Waiters, queue_id: str) -> AsyncIterator[Woken]:
+    async with waiters.expect([queue_id]) as event:
+        yield _Event(event)
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    event: asyncio.Event
+
+    async def wait(self) -> None:
+        await self.event.wait()
+
+
+class _Calls:
+    """What the API asks of the handlers, with the ports of this process."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def submit(
+        self, request: Request, *, actor: str, trace_parent: str | None
+    ) -> Submission:
+        return await submit(
+            request,
+            engine=self._service.engine,
+            actor=actor,
+            trace_parent=trace_parent,
+        )
+
+    async def resolve(
+        self, task_id: str, *, decision: str, reason: str, evidence: object, actor: str
+    ) -> bool:
+        return await resolve(
+            task_id,
+            Ruling(decision),
+            reason=reason,
+            evidence=evidence,
+            actor=actor,
+            four_eyes_from=self._service.settings.four_eyes_from,
+            engine=self._service.engine,
+        )
+
+    async def cancel_task(self, task_id: str, *, reason: str, actor: str) -> None:
+        await request_cancel_of_task(
+            task_id, reason, actor=actor, engine=self._service.engine
+        )
+
+    async def cancel_order(self, order: Order, *, reason: str, actor: str) -> None:
+        await request_cancel_of_order(
+            order, reason, actor=actor, engine=self._service.engine
+        )
+
+    async def close_case(self, item_id: str, *, reason: str, actor: str) -> bool:
+        at = self._service.clock.now()
+        return await _found(
+            self._service.desk.close_case(item_id, actor=actor, reason=reason, at=at)
+        )
+
+    async def replay(self, item_id: str, *, actor: str) -> bool:
+        s = self._service
+        return await _found(
+            replay(item_id, actor=actor, desk=s.desk, store=s.store, clock=s.clock)
+        )
+
+    async def discard(self, item_id: str, *, reason: str, actor: str) -> bool:
+        s = self._service
+        return await _found(
+            discard(item_id, actor=actor, reason=reason, desk=s.desk, clock=s.clock)
+        )
+
+    async def keep_news(self, news: News, *, trace_parent: str | None) -> bool:
+        del trace_parent  # the order's own trace goes on from its row
+        return await self._service.store.keep_news(news)
+
+    async def provider_statuses(self) -> Sequence[ProviderStatus]:
+        tables = self._service.config.providers
+        return [
+            ProviderStatus(name=name, adapter=table.adapter, state=ProviderState.READY)
+            for name, table in sorted(tables.items())
+        ]
+
+
+async def _found(work: Awaitable[None]) -> bool:
+    try:
+        await work
+    except UnknownOrder:
+        return False
+    return True
+
+
+def application(service: Service, waiters: bus.Waiters) -> FastAPI:
+    """Return the HTTP application of this process."""
+    calls = _Calls(service)
+    tables = service.config.providers
+    return create_app(
+        ApiDeps(
+            api_keys=service.settings.api_keys,
+            clock=service.clock,
+            providers=service.engine.providers,
+            reads=service.reads,
+            waiters=_QueueWaiters(waiters),
+            submit=calls.submit,
+            resolve=calls.resolve,
+            cancel_task=calls.cancel_task,
+            cancel_order=calls.cancel_order,
+            close_case=calls.close_case,
+            replay=calls.replay,
+            discard=calls.discard,
+            keep_news=calls.keep_news,
+            provider_statuses=calls.provider_statuses,
+            ready=service.troubles,
+            metrics=service.metrics.page,
+            webhook_rates={
+                name: Rate(
+                    table.webhook.rate.count,
+                    timedelta(seconds=table.webhook.rate.seconds),
+                )
+                for name, table in tables.items()
+                if table.webhook is not None
+            },
+            count_webhook=lambda provider, outcome: service.metrics.webhooks.labels(
+                provider, outcome
+            ).inc(),
+            report=_report,
+        )
+    )
+
+
+def _report(correlation_id: str, failure: Exception) -> None:
+    LOG.error("request.failed", correlation_id=correlation_id, exc_info=failure)
+
+
+@asynccontextmanager
+async def served(app: FastAPI, *, host: str, port: int) -> AsyncIterator[int]:
+    """Serve the application until the block is left; give the port it listens on."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS_MAX,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    started = asyncio.create_task(server.ready.wait())
+    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+    if not server.started:
+        started.cancel()
+        raise OSError(f"cannot listen on {host}:{port}: is the port taken?")
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals alone and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process, which stops all of its roles in order."""
+        yield
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.ready.set()

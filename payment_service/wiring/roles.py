@@ -1,0 +1,218 @@
+"""What each role of a process does: worker, relay, sweeper; the API has its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from handlers.relay import BATCH, relay
+from handlers.sweep import sweep
+from payment_service import bus
+from payment_service.domain.errors import Fault
+from payment_service.ports.bus import Delivery
+from payment_service.storage.standing import standing
+from payment_service.wiring.router import Router
+from payment_service.wiring.service import Service
+
+LOG: Final = structlog.get_logger("payment_service")
+STEPS_IN_FLIGHT_MAX: Final = 1000
+REQUESTS_IN_FLIGHT_MAX: Final = 200
+RELAY_EVERY: Final = timedelta(seconds=1)
+GAUGES_EVERY: Final = timedelta(seconds=10)
+TIDY_EVERY: Final = timedelta(milliseconds=500)
+CALIBRATE_EVERY: Final = timedelta(seconds=30)
+PARTITIONS_EVERY: Final = timedelta(hours=6)
+STORE_PROBE_EVERY: Final = timedelta(milliseconds=500)
+STOP_GRACE: Final = timedelta(seconds=20)
+
+
+@asynccontextmanager
+async def at_work(service: Service, roles: frozenset[str]) -> AsyncIterator[None]:
+    """Do the work of the roles until the block is left; then stop gracefully.
+
+    Consumers stop first and finish what they have begun; then what was committed is
+    published, so that nothing is left to another process without need.
+    """
+    consumers = _consumers(service) if "worker" in roles else []
+    for consumer in consumers:
+        await consumer.start()
+    tasks = [
+        asyncio.create_task(loop)
+        for loop in (service.courier.run(), *_loops(service, roles, consumers))
+    ]
+    for task in tasks:
+        task.add_done_callback(lambda done: _ended(service, done))
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(consumer.stop(STOP_GRACE) for consumer in consumers))
+        await _settle(service)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ended(service: Service, task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        service.give_up(f"a loop of the process has ended: {task.exception()!r}")
+
+
+async def _settle(service: Service) -> None:
+    with suppress(TimeoutError, Fault):
+        async with asyncio.timeout(STOP_GRACE.total_seconds() / 4):
+            await service.courier.settle()
+            await _tidy(service)
+
+
+def _consumers(service: Service) -> list[bus.Consumer]:
+    router = Router(
+        engine=service.engine,
+        publisher=service.publisher,
+        metrics=service.metrics,
+        store_lost=service.store_lost.set,
+    )
+    sources = (
+        (bus.topology.TASKS, bus.topology.TASK_CONSUMER, STEPS_IN_FLIGHT_MAX),
+        (bus.topology.REQUESTS, bus.topology.REQUEST_CONSUMER, REQUESTS_IN_FLIGHT_MAX),
+    )
+    return [
+        bus.Consumer(
+            service.wire,
+            service.names,
+            bus.Source(stream=service.names.stream(stream), durable=durable),
+            limits=bus.Limits(
+                in_flight_max=in_flight,
+                ack_wait=service.settings.ack_wait,
+                max_deliver=service.settings.max_deliver,
+            ),
+            handle=router.handle,
+            bury=router.bury,
+            listeners=bus.Listeners(
+                on_handled=lambda *_: None,
+                on_error=_crashed,
+                on_gone=lambda: _nudge(service),
+            ),
+        )
+        for stream, durable, in_flight in sources
+    ]
+
+
+def _nudge(service: Service) -> None:
+    for nudge in service.nudges:
+        nudge()
+
+
+def _crashed(delivery: Delivery, error: Exception) -> None:
+    LOG.error("message.crashed", subject=delivery.subject, exc_info=error)
+
+
+def _loops(
+    service: Service, roles: frozenset[str], consumers: list[bus.Consumer]
+) -> list[Coroutine[None, None, None]]:
+    settings = service.settings
+    loops: list[Coroutine[None, None, None]] = [
+        _watch(service, consumers),
+        _every(TIDY_EVERY, lambda: _tidy(service)),
+        _every(CALIBRATE_EVERY, service.clock.calibrate),
+    ]
+    if "worker" in roles:
+        loops.append(_nurse_store(service, consumers))
+    if "relay" in roles:
+        loops.append(_every(RELAY_EVERY, lambda: _relay(service)))
+    if "sweeper" in roles:
+        loops.append(_every(settings.sweep_interval, lambda: _sweep(service)))
+        loops.append(_every(GAUGES_EVERY, lambda: _show(service)))
+        loops.append(_every(PARTITIONS_EVERY, lambda: _partition(service)))
+    return loops
+
+
+async def _every(period: timedelta, work: Callable[[], Awaitable[object]]) -> None:
+    """Do it now and every period, whatever fails; the next time is another chance."""
+    while True:
+        try:
+            await work()
+        except Fault as fault:
+            LOG.warning("loop.failed", because=str(fault))
+        await asyncio.sleep(period.total_seconds())
+
+
+async def _tidy(service: Service) -> None:
+    """Remove published rows of the outbox that no commit has taken along."""
+    seqs = service.store.take_removable()
+    if not seqs:
+        return
+    try:
+        await service.sweeps.sent(seqs)
+    except Fault:
+        service.store.remove_soon(seqs)
+        raise
+
+
+async def _relay(service: Service) -> None:
+    while await relay(outbox=service.sweeps, publisher=service.publisher) == BATCH:
+        pass
+
+
+async def _sweep(service: Service) -> None:
+    while True:
+        swept = await sweep(
+            rows=service.sweeps,
+            store=service.store,
+            publisher=service.publisher,
+            clock=service.clock,
+            grace=service.settings.sweep_grace,
+        )
+        service.metrics.sweeper_redriven.inc(swept.rows + swept.news)
+        if swept.rows or swept.news or swept.expired:
+            LOG.info("sweep.rang", rows=swept.rows, news=swept.news)
+        if not swept.full:
+            return
+
+
+async def _show(service: Service) -> None:
+    service.metrics.show(await standing(service.database))
+
+
+async def _partition(service: Service) -> None:
+    await service.desk.make_partitions(service.clock.now())
+
+
+async def _nurse_store(service: Service, consumers: list[bus.Consumer]) -> None:
+    """Begin nothing while the store is away, so that deliveries do not wear out."""
+    while True:
+        await service.store_lost.wait()
+        for consumer in consumers:
+            consumer.pause()
+        LOG.warning("store.lost")
+        while not await _answers(service):
+            await asyncio.sleep(STORE_PROBE_EVERY.total_seconds())
+        service.store_lost.clear()
+        for consumer in consumers:
+            consumer.resume()
+        LOG.info("store.found")
+
+
+async def _answers(service: Service) -> bool:
+    try:
+        await service.clock.calibrate()
+    except Fault:
+        return False
+    return True
+
+
+async def _watch(service: Service, consumers: list[bus.Consumer]) -> None:
+    dog = bus.Watchdog(
+        service.wire,
+        service.topology,
+        consumers,
+        listeners=bus.WatchListeners(
+            on_healed=lambda c: LOG.warning("bus.healed", name=c.name, what=c.what),
+            on_trouble=lambda trouble: LOG.warning("bus.trouble", trouble=trouble),
+            give_up=service.give_up,
+        ),
+    )
+    service.nudges.append(dog.nudge)
+    await dog.run()

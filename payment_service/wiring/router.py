@@ -1,0 +1,228 @@
+"""Turns deliveries into handler calls: reads the message, opens the trace, logs once."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import structlog
+from opentelemetry.trace import SpanKind
+
+from handlers.cancel import cancel_requested
+from handlers.drive import Doorbell, ring
+from handlers.engine import Engine
+from handlers.letters import bury
+from handlers.submit import submit
+from handlers.webhook import webhook_received
+from payment_service.domain import messages as subjects
+from payment_service.domain.errors import Fault, InvalidRequest, StoreUnavailable
+from payment_service.domain.ids import is_uuid
+from payment_service.domain.letters import Reason
+from payment_service.observability import tracing
+from payment_service.observability.metrics import Metrics
+from payment_service.ports.bus import Delivery, Publisher
+from payment_service.ports.outcomes import Done, Outcome, Park, Retry
+from payment_service.wire.requests import read_withdrawal, refuse_unsupported
+from payment_service.wire.webhook_message import read_webhook_message
+
+REPLY_TO: Final = "x-reply-to"
+CANCELS: Final = frozenset({subjects.TASK_CANCEL, subjects.QUEUE_CANCEL})
+DOORBELLS: Final = frozenset(
+    {
+        subjects.STEP_DUE,
+        subjects.RECHECK_TICK,
+        subjects.WEBHOOK_TIMEOUT,
+        subjects.STATUS_TICK,
+        subjects.STATUS_TIMEOUT,
+        subjects.MANUAL_RESOLVED,
+        subjects.NOTIFICATION_DUE,
+    }
+)
+REQUEST_KINDS: Final = {
+    subjects.WITHDRAWAL_REQUESTED: "withdrawal",
+    "checkout.requested": "checkout",
+    "partner.link.requested": "partner_link",
+}
+KNOWN: Final = DOORBELLS | CANCELS | {subjects.WEBHOOK_RECEIVED, *REQUEST_KINDS}
+LOG: Final = structlog.get_logger("payment_service")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """Handles the messages of both consumers; ``store_lost`` hears of a dead store."""
+
+    engine: Engine
+    publisher: Publisher
+    metrics: Metrics
+    store_lost: Callable[[], None]
+
+    async def handle(self, delivery: Delivery) -> Outcome:
+        """Handle one delivery in its trace, count it and log it in one line."""
+        began = time.perf_counter()
+        parent = delivery.headers.get("traceparent")
+        with tracing.span(delivery.subject, parent, kind=SpanKind.CONSUMER) as trace:
+            try:
+                outcome = await self._route(delivery, trace)
+            except InvalidRequest as refusal:
+                outcome = Park(because=refusal.problem)
+            except StoreUnavailable as fault:
+                self.store_lost()
+                outcome = Retry(because=str(fault))
+            except Fault as fault:
+                outcome = Retry(because=str(fault))
+        self._note(delivery, outcome, time.perf_counter() - began, trace)
+        return outcome
+
+    async def bury(self, delivery: Delivery, reason: Reason, error: str) -> None:
+        """Keep a dead letter; tell the sender of a request that it was refused."""
+        rejected = None
+        order_id = _order_id(delivery)
+        kind = REQUEST_KINDS.get(delivery.subject)
+        if kind is not None and order_id is not None and reason is Reason.INVALID:
+            rejected = (kind, order_id)
+        await bury(
+            delivery,
+            reason,
+            error,
+            store=self.engine.store,
+            clock=self.engine.clock,
+            rejected=rejected,
+        )
+        if kind is not None:
+            answer = {"order_id": order_id, "status": "rejected", "error": error}
+            await self._reply(delivery, answer)
+
+    async def _route(self, delivery: Delivery, trace: str | None) -> Outcome:
+        subject = delivery.subject
+        if subject in REQUEST_KINDS:
+            return await self._request(delivery, trace)
+        if subject in DOORBELLS:
+            return await ring(_bell(delivery), engine=self.engine)
+        if subject in CANCELS:
+            reason = _fields(delivery.body).get("reason")
+            text = reason if isinstance(reason, str) else None
+            return await cancel_requested(_bell(delivery), text, engine=self.engine)
+        if subject == subjects.WEBHOOK_RECEIVED:
+            return await self._webhook(delivery)
+        return Park(because=f"subject {subject!r} is not known to this version")
+
+    async def _request(self, delivery: Delivery, trace: str | None) -> Outcome:
+        if delivery.subject != subjects.WITHDRAWAL_REQUESTED:
+            raise refuse_unsupported(delivery.body, delivery.subject)
+        request = read_withdrawal(delivery.body, self.engine.providers.names())
+        done = await submit(
+            request, engine=self.engine, actor="system", trace_parent=trace
+        )
+        answer = {
+            "order_id": done.order_id,
+            "queue_id": done.queue_id,
+            "status": done.status,
+        }
+        if done.status == "conflict":
+            answer["error"] = "this order_id was used before with another content"
+        await self._reply(delivery, answer)
+        return Done(what=done.status, order_id=done.order_id)
+
+    async def _webhook(self, delivery: Delivery) -> Outcome:
+        fields = _fields(delivery.body)
+        if isinstance(fields.get("body"), dict):
+            news = read_webhook_message(delivery.body)
+            if self.engine.providers.get(news.provider) is None:
+                return Park(because=f"provider {news.provider!r} is not configured")
+            stored = await self.engine.store.keep_news(news)
+            return Done(what="stored" if stored else "seen")
+        provider, event_id = fields.get("provider"), fields.get("event_id")
+        if not isinstance(provider, str) or not isinstance(event_id, str):
+            raise InvalidRequest("provider and event_id must be strings")
+        again = delivery.deliveries > 1
+        return await webhook_received(
+            provider, event_id, again=again, engine=self.engine
+        )
+
+    async def _reply(self, delivery: Delivery, answer: dict[str, str | None]) -> None:
+        subject = delivery.headers.get(REPLY_TO)
+        if subject:
+            told = {name: value for name, value in answer.items() if value is not None}
+            await self.publisher.reply(subject, orjson.dumps(told))
+
+    def _note(
+        self, delivery: Delivery, outcome: Outcome, seconds: float, trace: str | None
+    ) -> None:
+        what = _word(outcome)
+        known = delivery.subject if delivery.subject in KNOWN else "unknown"
+        self.metrics.messages.labels(known, what).inc()
+        if what == "stale":
+            self.metrics.timers_stale.inc()
+        ids = _ids(delivery.body)
+        line: dict[str, Any] = {
+            "subject": delivery.subject,
+            "outcome": what,
+            "deliveries": delivery.deliveries,
+            "milliseconds": round(seconds * 1000, 2),
+            "order_id": outcome.order_id or ids.get("order_id"),
+            "queue_id": ids.get("queue_id"),
+            "task_id": ids.get("task_id"),
+            "trace_id": trace.split("-")[1] if trace else None,
+        }
+        if isinstance(outcome, Done):
+            LOG.info("message.handled", **line)
+        else:
+            LOG.warning("message.not_handled", because=outcome.because, **line)
+
+
+def _word(outcome: Outcome) -> str:
+    match outcome:
+        case Done(what=what):
+            return what
+        case Retry():
+            return "retry"
+        case Park(reason=reason):
+            return reason.value
+
+
+def _fields(body: bytes) -> dict[str, object]:
+    """Return a message's fields, or refuse it with what is wrong."""
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise InvalidRequest("not a JSON object")
+    return fields
+
+
+def _bell(delivery: Delivery) -> Doorbell:
+    fields = _fields(delivery.body)
+    task_id, queue_id = fields.get("task_id"), fields.get("queue_id")
+    version = fields.get("version")
+    if not isinstance(queue_id, str) or not is_uuid(queue_id):
+        raise InvalidRequest("queue_id must be a UUID")
+    if task_id is not None and not (isinstance(task_id, str) and is_uuid(task_id)):
+        raise InvalidRequest("task_id must be a UUID")
+    if task_id is None and not delivery.subject.startswith("order.queue."):
+        raise InvalidRequest("task_id is missing")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise InvalidRequest("version must be a positive integer")
+    return Doorbell(
+        queue_id=queue_id,
+        task_id=task_id if isinstance(task_id, str) else None,
+        version=version,
+        again=delivery.deliveries > 1,
+    )
+
+
+def _ids(body: bytes) -> dict[str, str]:
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(fields, dict):
+        return {}
+    names = ("order_id", "queue_id", "task_id")
+    return {name: fields[name] for name in names if isinstance(fields.get(name), str)}
+
+
+def _order_id(delivery: Delivery) -> str | None:
+    found = _ids(delivery.body).get("order_id")
+    return found if found and found.isprintable() and len(found) <= 128 else None  # noqa: PLR2004 - as long as an id may be

@@ -1,0 +1,135 @@
+"""Runs one process in its roles until it is told to stop, or must give up."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Final
+
+import structlog
+from fastapi import FastAPI, Response
+
+from payment_service import bus
+from payment_service.config import Config
+from payment_service.observability import logs, tracing
+from payment_service.settings import Settings
+from payment_service.storage import migrate
+from payment_service.wiring.api import application, served
+from payment_service.wiring.roles import at_work
+from payment_service.wiring.service import Service, open_service
+
+LOG: Final = structlog.get_logger("payment_service")
+ROLES: Final = ("api", "worker", "relay", "sweeper")
+FOUND_WRONG: Final = 1
+
+
+class SchemaBehind(Exception):  # noqa: N818 - named as the fact
+    """The database is not at the newest schema: run ``payment-service migrate``."""
+
+
+async def run(
+    settings: Settings,
+    config: Config,
+    roles: frozenset[str],
+    *,
+    on_ready: Callable[[int], None] = lambda _: None,
+    stop: asyncio.Event | None = None,
+) -> int:
+    """Serve in ``roles`` until SIGTERM or SIGINT; return the exit code.
+
+    ``on_ready`` is given the port once every role is at work; ``stop`` ends the run
+    as a signal would.
+
+    :raises SchemaBehind: the database needs a migration first.
+    """
+    logs.configure(settings.log_level)
+    traces = tracing.configure(
+        endpoint=settings.otlp_endpoint, sample=settings.trace_sample
+    )
+    await asyncio.to_thread(check_schema, settings)
+    try:
+        async with open_service(settings, config) as service:
+            _obey(service, stop)
+            return await _run(service, roles, on_ready)
+    finally:
+        traces.shutdown()
+
+
+async def _run(
+    service: Service, roles: frozenset[str], on_ready: Callable[[int], None]
+) -> int:
+    async with AsyncExitStack() as stack:
+        port = await _listen(service, roles, stack)
+        await stack.enter_async_context(at_work(service, roles))
+        LOG.info("service.started", roles=sorted(roles), port=port)
+        on_ready(port)
+        await service.stopping.wait()
+        LOG.info("service.stopping", because=service.broken or "asked to")
+    return FOUND_WRONG if service.broken else 0
+
+
+async def _listen(
+    service: Service, roles: frozenset[str], stack: AsyncExitStack
+) -> int:
+    settings = service.settings
+    if "api" not in roles:
+        probes = _probes(service)
+        return await stack.enter_async_context(
+            served(probes, host=settings.http_host, port=settings.metrics_port)
+        )
+    waiters = bus.Waiters(service.wire, service.names)
+    await waiters.start()
+    return await stack.enter_async_context(
+        served(
+            application(service, waiters),
+            host=settings.http_host,
+            port=settings.http_port,
+        )
+    )
+
+
+def _probes(service: Service) -> FastAPI:
+    """Return what a process without the API serves: health and metrics."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    async def readyz(response: Response) -> dict[str, object]:
+        troubles = await service.troubles()
+        response.status_code = 503 if troubles else 200
+        return {"status": "not ready" if troubles else "ready", "because": troubles}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
+
+    return app
+
+
+def check_schema(settings: Settings) -> None:
+    """Refuse to work on a schema that this version was not made for."""
+    if settings.database_url is None:
+        raise ValueError("PAYMENT_DATABASE_URL is missing")
+    found, newest = migrate.current(settings.database_url.get_secret_value())
+    if found != newest:
+        raise SchemaBehind(
+            f"the database is at schema {found or 'none'}, this version needs "
+            f"{newest}: run `payment-service migrate`"
+        )
+
+
+def _obey(service: Service, stop: asyncio.Event | None) -> None:
+    loop = asyncio.get_running_loop()
+    if stop is None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, service.stopping.set)
+        return
+
+    async def follow() -> None:
+        await stop.wait()
+        service.stopping.set()
+
+    service.followers.append(loop.create_task(follow()))

@@ -1,0 +1,197 @@
+"""Builds the parts of one process, connects them, and closes them again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from handlers.engine import Engine, Limits
+from handlers.relay import Courier
+from payment_service import bus
+from payment_service.config import Config
+from payment_service.core_client import HttpCore
+from payment_service.domain.errors import Fault
+from payment_service.domain.messages import Message
+from payment_service.observability import tracing
+from payment_service.observability.measured import (
+    MeasuredCore,
+    MeasuredProviders,
+    StepWatch,
+)
+from payment_service.observability.metrics import Metrics
+from payment_service.outbound import Outbound
+from payment_service.settings import Settings
+from payment_service.storage.clock import DatabaseClock
+from payment_service.storage.database import Database
+from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.reads import PostgresReads
+from payment_service.storage.store import PostgresStore
+from payment_service.storage.sweeps import PostgresSweeps
+from providers.registry import build_providers
+
+LOG: Final = structlog.get_logger("payment_service")
+
+
+@dataclass(slots=True)
+class Service:
+    """The parts of one process; :func:`open_service` makes and closes them."""
+
+    settings: Settings
+    config: Config
+    database: Database
+    clock: DatabaseClock
+    store: PostgresStore
+    wire: bus.Wire
+    names: bus.Names
+    topology: bus.Topology
+    publisher: bus.JetStreamPublisher
+    courier: Courier
+    metrics: Metrics
+    desk: PostgresDesk
+    reads: PostgresReads
+    sweeps: PostgresSweeps
+    outbound: Outbound
+    engine: Engine
+    stopping: asyncio.Event
+    broken: list[str]
+    nudges: list[Callable[[], None]] = field(default_factory=list)
+    followers: list[asyncio.Task[None]] = field(default_factory=list)
+    store_lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def give_up(self, reason: str) -> None:
+        """End the process: what is dead in it cannot be mended from inside."""
+        LOG.error("service.given_up", because=reason)
+        self.broken.append(reason)
+        self.stopping.set()
+
+    async def troubles(self) -> Sequence[str]:
+        """Return what keeps this process from working; empty where nothing does."""
+        found = []
+        if self.stopping.is_set():
+            found.append("the process is stopping")
+        if not self.wire.is_connected:
+            found.append("NATS is not connected")
+        try:
+            await self.clock.calibrate()
+        except Fault as fault:
+            found.append(str(fault))
+        return found
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, config: Config) -> AsyncIterator[Service]:
+    """Connect to everything, make the streams, and close it all on leaving.
+
+    :raises StoreUnavailable: PostgreSQL cannot be reached.
+    :raises BusUnavailable: NATS cannot be reached, or refuses the streams.
+    :raises OldServer: NATS is too old.
+    :raises ConfigError: a provider's adapter cannot be found or used.
+    """
+    async with AsyncExitStack() as stack:
+        metrics = Metrics()
+        database = await open_database(settings, stack)
+        clock = DatabaseClock(database)
+        await clock.calibrate()
+        outbound = await stack.enter_async_context(
+            Outbound(tracing.current_trace_parent)
+        )
+        stopping = asyncio.Event()
+        broken: list[str] = []
+        wire = await _connected(settings, stack, stopping, broken)
+        names = bus.Names(settings.subject_prefix)
+        topology = bus.wanted(
+            names, replicas=settings.stream_replicas, ack_wait=settings.ack_wait
+        )
+        for change in await bus.ensure(bus.Api(wire), topology):
+            LOG.info("bus.healed", name=change.name, what=change.what)
+        publisher = bus.JetStreamPublisher(
+            wire, names, schedules=settings.schedules, on_refused=_refused
+        )
+        await publisher.start()
+        store = PostgresStore(database)
+        courier = Courier(publisher, remove=store.remove_soon)
+        store.on_committed = courier.hand
+        yield Service(
+            settings=settings,
+            config=config,
+            database=database,
+            clock=clock,
+            store=store,
+            wire=wire,
+            names=names,
+            topology=topology,
+            publisher=publisher,
+            courier=courier,
+            metrics=metrics,
+            desk=PostgresDesk(database),
+            reads=PostgresReads(database),
+            sweeps=PostgresSweeps(database),
+            outbound=outbound,
+            engine=_engine(settings, config, store, clock, metrics, outbound),
+            stopping=stopping,
+            broken=broken,
+        )
+
+
+async def open_database(settings: Settings, stack: AsyncExitStack) -> Database:
+    """Connect to PostgreSQL until the stack is left."""
+    if settings.database_url is None:
+        raise ValueError("PAYMENT_DATABASE_URL is missing")
+    database = Database(settings.database_url.get_secret_value())
+    await database.open()
+    stack.push_async_callback(database.close)
+    return database
+
+
+async def _connected(
+    settings: Settings,
+    stack: AsyncExitStack,
+    stopping: asyncio.Event,
+    broken: list[str],
+) -> bus.Wire:
+    def closed(reason: str) -> None:
+        broken.append(f"the NATS connection is closed: {reason}")
+        stopping.set()
+
+    wire = await bus.connect(
+        settings.nats_urls,
+        name="payment-service",
+        creds=settings.nats_creds,
+        on_closed=closed,
+        on_error=lambda error: LOG.warning("bus.error", error=error),
+    )
+    stack.push_async_callback(wire.close)
+    return wire
+
+
+def _refused(message: Message, because: str) -> None:
+    LOG.error("message.refused", subject=message.subject, because=because)
+
+
+def _engine(  # noqa: PLR0913 - the ports of an engine
+    settings: Settings,
+    config: Config,
+    store: PostgresStore,
+    clock: DatabaseClock,
+    metrics: Metrics,
+    outbound: Outbound,
+) -> Engine:
+    token = settings.core_token.get_secret_value() if settings.core_token else None
+    core = HttpCore(
+        outbound,
+        base_url=settings.core_url or "",
+        token=token,
+        timeout=settings.core_timeout,
+    )
+    providers = build_providers(config, outbound, public_url=settings.public_url)
+    return Engine(
+        store=store,
+        core=MeasuredCore(core, metrics),
+        providers=MeasuredProviders(providers, metrics),
+        clock=clock,
+        limits=Limits(chain=settings.ack_wait / 3, send_within=settings.ack_wait / 6),
+        watch=StepWatch(metrics),
+    )

@@ -1,0 +1,109 @@
+"""Makes the providers that the configuration names, each by its adapter."""
+
+import importlib
+import re
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Final, Protocol, cast
+
+from payment_service.config import Config, ConfigError, ProviderTable
+from payment_service.outbound import Outbound
+from providers.port import Provider
+from providers.rest import RestProvider
+from providers.simulator.adapter import simulated_provider
+
+GROUP: Final = "payment_service.providers"
+_CLASS: Final = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)", re.ASCII)
+
+
+class Adapter(Protocol):
+    """What makes a provider of its table: a class, or a function.
+
+    It may raise ValueError or TypeError for a table that it cannot use.
+    """
+
+    def __call__(
+        self, table: ProviderTable, outbound: Outbound, *, callback_url: str | None
+    ) -> Provider:
+        """Make the provider; its calls go out through ``outbound``."""
+        ...
+
+
+class ConfiguredProviders:
+    """All configured providers, by name."""
+
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
+        self._providers = dict(providers)
+        self._names = sorted(providers)
+
+    def get(self, name: str) -> Provider | None:
+        """Return the provider, or None where the name is not configured."""
+        return self._providers.get(name)
+
+    def names(self) -> list[str]:
+        """Return all configured names, sorted."""
+        return list(self._names)
+
+
+def build_providers(
+    config: Config, outbound: Outbound, *, public_url: str | None = None
+) -> ConfiguredProviders:
+    """Make all providers; ``public_url`` is where they send their webhooks.
+
+    :raises ConfigError: names every table whose adapter cannot be found or used.
+    """
+    made: dict[str, Provider] = {}
+    problems: list[str] = []
+    for name, table in config.providers.items():
+        callback_url = f"{public_url}/webhooks/{name}" if public_url else None
+        try:
+            made[name] = adapter_named(table.adapter)(
+                table, outbound, callback_url=callback_url
+            )
+        except (LookupError, ImportError, TypeError, ValueError) as error:
+            problems.append(f"[providers.{name}] adapter: {_reason(error)}")
+    if problems:
+        raise ConfigError(problems)
+    return ConfiguredProviders(made)
+
+
+def adapter_named(name: str) -> Adapter:
+    """Find an adapter: ours, an entry point, or ``package.module:Class``.
+
+    :raises LookupError: there is none of this name.
+    :raises ImportError: its module cannot be imported.
+    """
+    if name in _OURS:
+        return _OURS[name]
+    if found := _CLASS.fullmatch(name):
+        module = importlib.import_module(found[1])
+        return _callable(getattr(module, found[2], None), name)
+    for entry in entry_points(group=GROUP, name=name):
+        return _callable(entry.load(), name)
+    raise LookupError(
+        f"{name!r} is neither rest, simulator, an entry point of {GROUP} "
+        "nor package.module:Class"
+    )
+
+
+def _rest(
+    table: ProviderTable, outbound: Outbound, *, callback_url: str | None
+) -> Provider:
+    if table.base_url is None:
+        raise ValueError("needs a base_url")
+    return RestProvider(
+        table, outbound, base_url=table.base_url, callback_url=callback_url
+    )
+
+
+_OURS: Final[Mapping[str, Adapter]] = {"rest": _rest, "simulator": simulated_provider}
+
+
+def _callable(found: object, name: str) -> Adapter:
+    if callable(found):
+        return cast("Adapter", found)
+    raise LookupError(f"{name!r} is not there, or is not a class or function")
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,56 @@
+"""Makes the HTTP calls of the rest wire form, and returns what came back as it is."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from urllib.parse import quote
+
+import orjson
+
+from payment_service.outbound import Lane, Lost, NotSent, Response
+
+
+class RestClient:
+    """The calls of contract section 5; the reference is also the idempotency key."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        *,
+        base_url: str,
+        headers: Mapping[str, str],
+        timeout: timedelta,
+    ) -> None:
+        self._lane = lane
+        self._payouts = f"{base_url}/payouts"
+        self._headers = headers
+        self._seconds = timeout.total_seconds()
+
+    async def create(
+        self, reference: str, body: Mapping[str, object]
+    ) -> Response | NotSent | Lost:
+        """Ask for a payout under the key ``reference``."""
+        return await self._lane.request(
+            "POST",
+            self._payouts,
+            json_body=orjson.dumps(body),
+            headers={**self._headers, "Idempotency-Key": reference},
+            timeout=self._seconds,
+        )
+
+    async def status(self, reference: str) -> Response | NotSent | Lost:
+        """Ask what became of it."""
+        return await self._lane.request(
+            "GET",
+            f"{self._payouts}/{quote(reference, safe='')}",
+            headers=self._headers,
+            timeout=self._seconds,
+        )
+
+    async def cancel(self, reference: str) -> Response | NotSent | Lost:
+        """Ask not to pay it."""
+        return await self._lane.request(
+            "POST",
+            f"{self._payouts}/{quote(reference, safe='')}/cancel",
+            headers=self._headers,
+            timeout=self._seconds,
+        )

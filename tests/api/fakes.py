@@ -1,0 +1,456 @@
+"""Ports in memory, and the API on a real socket."""
+
+import asyncio
+import hashlib
+import hmac
+import socket
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import aiohttp
+import uvicorn
+
+from fsm.snapshot import Plan, Queue, Task
+from fsm.states import CaseKind, OrderState, State, Waiting
+from payment_service.api.app import create_app
+from payment_service.api.deps import ApiDeps
+from payment_service.domain.audit import GENESIS, AuditLine
+from payment_service.domain.errors import (
+    AmbiguousOrder,
+    InvalidRequest,
+    NotNow,
+    StoreUnavailable,
+    UnknownOrder,
+)
+from payment_service.domain.ids import new_id
+from payment_service.domain.keys import parse_api_keys
+from payment_service.domain.letters import DeadLetter, Reason
+from payment_service.domain.money import Money
+from payment_service.domain.news import News, NewsType
+from payment_service.domain.orders import Order, Submission
+from payment_service.ports.reads import (
+    AuditEntry,
+    CaseRecord,
+    Page,
+    ProviderState,
+    ProviderStatus,
+)
+from payment_service.wire.rates import Rate
+from providers.port import Rejected, Verified
+
+SECRET = b"sixteen bytes or more"
+KEYS = {
+    "viewer": "view-0001",
+    "support": "supp-0002",
+    "admin": "admi-0003",
+    "upstream": "upst-0004",
+}
+AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def api_keys():
+    return parse_api_keys(
+        ",".join(
+            f"{role}-1:{role}:{hashlib.sha256(key.encode()).hexdigest()}"
+            for role, key in KEYS.items()
+        )
+    )
+
+
+def as_(role):
+    return {"Authorization": f"Bearer {KEYS[role]}"}
+
+
+def a_task(queue_id, position=0, **changes):
+    task = Task(
+        task_id=new_id(AT),
+        queue_id=queue_id,
+        position=position,
+        provider="acme",
+        waiting_for=Waiting.FREEZE,
+        wake_at=AT,
+        created_at=AT,
+        updated_at=AT,
+    )
+    return replace(task, **changes)
+
+
+def an_order(order_id="w-1", merchant_id="m-1", **changes):
+    queue_id = new_id(AT)
+    order = Order(
+        queue=Queue(queue_id=queue_id, tasks=(a_task(queue_id),)),
+        order_id=order_id,
+        merchant_id=merchant_id,
+        customer_id="c-9",
+        money=Money(12550, "EUR"),
+        destination={"type": "card", "token": "tok_canary"},
+        created_at=AT,
+    )
+    return replace(order, **changes)
+
+
+def finished(order):
+    tasks = tuple(
+        replace(task, state=State.SUCCEEDED, waiting_for=None, wake_at=None)
+        for task in order.queue.tasks
+    )
+    queue = replace(order.queue, state=OrderState.COMPLETED, tasks=tasks)
+    return replace(order, queue=queue, finished_at=AT)
+
+
+def a_case(**changes):
+    case = CaseRecord(
+        id=new_id(AT),
+        kind=CaseKind.LATE_SUCCESS,
+        order_id="w-1",
+        queue_id=new_id(AT),
+        task_id=new_id(AT),
+        opened_at=AT,
+        detail={"token": "tok_canary", "code": "x"},
+    )
+    return replace(case, **changes)
+
+
+def a_letter(**changes):
+    letter = DeadLetter(
+        id=new_id(AT),
+        subject="withdrawal.requested",
+        reason=Reason.INVALID,
+        error="amount: must be an integer",
+        deliveries=1,
+        body=b'{"destination": {"token": "tok_canary"}}',
+        headers={},
+        at=AT,
+    )
+    return replace(letter, **changes)
+
+
+class WallClock:
+    def now(self):
+        return datetime.now(UTC)
+
+    def elapsed(self):
+        return monotonic()
+
+
+class Signed:
+    """A provider whose webhooks are signed with HMAC-SHA256."""
+
+    plan = Plan()
+    timeout = timedelta(seconds=5)
+
+    def __init__(self, name, *, takes_webhooks=True):
+        self.name = name
+        self.takes_webhooks = takes_webhooks
+
+    def verify(self, headers, body, now):
+        del now
+        if len(headers.get("x-signature", [])) != 1:
+            return Rejected("missing")
+        wanted = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(headers["x-signature"][0].encode(), wanted.encode()):
+            return Rejected("wrong")
+        return Verified(headers.get("x-event-id", [""])[0])
+
+    def read_news(self, event_id, body, now):
+        reference = body.get("reference")
+        if not isinstance(reference, str):
+            return None
+        return News(
+            provider=self.name,
+            event_id=event_id,
+            type=NewsType.UNKNOWN,
+            reference=reference,
+            received_at=now,
+        )
+
+
+class FakeProviders:
+    def __init__(self):
+        self._all = {
+            "acme": Signed("acme"),
+            "zeta": Signed("zeta"),
+            "mute": Signed("mute", takes_webhooks=False),
+        }
+
+    def get(self, name):
+        return self._all.get(name)
+
+    def names(self):
+        return sorted(self._all)
+
+
+class World:
+    """What the API sees of the rest; a store that is ``down`` answers nothing."""
+
+    def __init__(self):
+        self.orders = {}
+        self.contents = {}
+        self.news = {}
+        self.trails = defaultdict(list)
+        self.all_cases = []
+        self.letters = []
+        self.said = []
+        self.searches = []
+        self.looked = 0
+        self.down = False
+        self.broken = None
+        self.unready = []
+        self.counted = Counter()
+        self.reports = []
+        self.events_of_waiters = {}
+        self.rings = True
+        self.before_expecting = None
+
+    def put(self, order):
+        self.orders[order.queue_id] = order
+        return order
+
+    def finish(self, order):
+        self.put(finished(order))
+        if order.queue_id in self.events_of_waiters and self.rings:
+            self.events_of_waiters[order.queue_id].set()
+
+    def _check(self):
+        if self.down:
+            raise StoreUnavailable
+        if self.broken is not None:
+            raise self.broken
+
+    async def submit(self, request, *, actor, trace_parent):
+        self._check()
+        key = (request.merchant_id, request.kind, request.order_id)
+        if key in self.contents:
+            content, queue_id = self.contents[key]
+            same = content == request.content
+            word = "duplicate" if same else "conflict"
+            return Submission(status=word, order_id=request.order_id, queue_id=queue_id)
+        order = self.put(an_order(request.order_id, request.merchant_id))
+        self.contents[key] = (request.content, order.queue_id)
+        self.said.append((request, actor, trace_parent))
+        return Submission(
+            status="accepted", order_id=request.order_id, queue_id=order.queue_id
+        )
+
+    async def find(self, asked):
+        self._check()
+        self.looked += 1
+        if asked in self.orders:
+            return self.orders[asked]
+        found = [o for o in self.orders.values() if o.order_id == asked]
+        if not found:
+            raise UnknownOrder(asked)
+        if len(found) > 1:
+            raise AmbiguousOrder(
+                asked,
+                [
+                    {
+                        "queue_id": o.queue_id,
+                        "order_id": o.order_id,
+                        "merchant_id": o.merchant_id,
+                        "kind": o.queue.kind.value,
+                    }
+                    for o in found
+                ],
+            )
+        return found[0]
+
+    async def search(self, search):
+        self._check()
+        if search.cursor not in {None, "next"}:
+            raise InvalidRequest("cursor: take it from next_cursor of the page before")
+        self.searches.append(search)
+        return Page(items=tuple(self.orders.values()), next_cursor="next")
+
+    async def events(self, queue_id):
+        self._check()
+        return self.trails[queue_id]
+
+    async def cases(self, *, state, limit, cursor):
+        self._check()
+        del limit, cursor
+        return Page(
+            items=[
+                case
+                for case in self.all_cases
+                if state is None or (case.closed_at is None) == (state == "open")
+            ]
+        )
+
+    async def dead_letters(self, *, limit, cursor):
+        self._check()
+        del limit, cursor
+        return Page(items=self.letters)
+
+    async def keep_news(self, news, *, trace_parent):
+        self._check()
+        del trace_parent
+        key = (news.provider, news.event_id)
+        return self.news.setdefault(key, news) is news
+
+    @asynccontextmanager
+    async def expect(self, queue_id):
+        if self.before_expecting is not None:
+            self.before_expecting()
+        woken = self.events_of_waiters.setdefault(queue_id, asyncio.Event())
+        try:
+            yield woken
+        finally:
+            del self.events_of_waiters[queue_id]
+
+    def _task(self, task_id):
+        for order in self.orders.values():
+            for task in order.queue.tasks:
+                if task.task_id == task_id:
+                    return task
+        raise UnknownOrder(task_id)
+
+    async def resolve(self, task_id, *, decision, reason, evidence, actor):
+        self._check()
+        if self._task(task_id).state is not State.MANUAL_CHECK:
+            raise NotNow("the task is not in MANUAL_CHECK")
+        self.said.append((task_id, decision, reason, evidence, actor))
+        return reason != "big"
+
+    async def cancel_task(self, task_id, *, reason, actor):
+        self._check()
+        if self._task(task_id).final:
+            raise NotNow("the task is final")
+        self.said.append((task_id, reason, actor))
+
+    async def cancel_order(self, order, *, reason, actor):
+        self._check()
+        if order.queue.final:
+            raise NotNow("the order is final")
+        self.said.append((order.queue_id, reason, actor))
+
+    async def close_case(self, item_id, *, reason, actor):
+        self._check()
+        for case in self.all_cases:
+            if case.id == item_id:
+                if case.closed_at:
+                    raise NotNow("the case is closed")
+                self.said.append((item_id, reason, actor))
+                return True
+        return False
+
+    async def _settle(self, item_id, said):
+        self._check()
+        if item_id not in {letter.id for letter in self.letters}:
+            return False
+        if item_id in {each[0] for each in self.said}:
+            raise NotNow("somebody has done so before")
+        self.said.append((item_id, *said))
+        return True
+
+    async def replay(self, item_id, *, actor):
+        return await self._settle(item_id, (actor,))
+
+    async def discard(self, item_id, *, reason, actor):
+        return await self._settle(item_id, (reason, actor))
+
+    async def pause(self, name, *, reason, actor):
+        self.said.append((name, reason, actor))
+        return name in FakeProviders().names()
+
+    async def resume(self, name, *, actor):
+        self.said.append((name, actor))
+        return name in FakeProviders().names()
+
+    async def statuses(self):
+        self._check()
+        return [
+            ProviderStatus(name="acme", adapter="rest", state=ProviderState.READY),
+            ProviderStatus(
+                name="zeta",
+                adapter="rest",
+                state=ProviderState.HALF_OPEN,
+                in_flight=3,
+                success_rate=0.5,
+            ),
+        ]
+
+    async def ready(self):
+        return self.unready
+
+    def count(self, provider, outcome):
+        self.counted[provider, str(outcome)] += 1
+
+    def report(self, correlation_id, failure):
+        self.reports.append((correlation_id, failure))
+
+
+def deps_of(world, **changes):
+    deps = ApiDeps(
+        api_keys=api_keys(),
+        clock=WallClock(),
+        providers=FakeProviders(),
+        reads=world,
+        waiters=world,
+        submit=world.submit,
+        resolve=world.resolve,
+        cancel_task=world.cancel_task,
+        cancel_order=world.cancel_order,
+        close_case=world.close_case,
+        replay=world.replay,
+        discard=world.discard,
+        keep_news=world.keep_news,
+        provider_statuses=world.statuses,
+        ready=world.ready,
+        metrics=lambda: b"dlq_size 0\n",
+        pause=world.pause,
+        resume=world.resume,
+        webhook_rates={"zeta": Rate(2, timedelta(hours=1))},
+        count_webhook=world.count,
+        report=world.report,
+        body_time_limit=timedelta(seconds=0.5),
+    )
+    return replace(deps, **changes)
+
+
+def a_line(order, **changes):
+    line = AuditLine(
+        entity_id=order.queue_id,
+        queue_id=order.queue_id,
+        task_id=None,
+        version=1,
+        source=None,
+        target="ACTIVE",
+        trigger="order.requested",
+        actor="key:upstream-1",
+        at=AT,
+        trace_id=None,
+        detail={"reason": "x", "deep": [{"token": "tok_canary"}]},
+        hash=GENESIS,
+    )
+    return AuditEntry(seq=7, line=replace(line, **changes))
+
+
+@asynccontextmanager
+async def served(app) -> AsyncIterator[str]:
+    """Serve the application on a free port of this machine."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, lifespan="off", log_config=None, http="httptools")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve([listener]))
+    while not server.started:  # noqa: ASYNC110 - the server has no event for it
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()
+
+
+@asynccontextmanager
+async def calling(deps):
+    """Serve the API for these ports, and call it."""
+    app = create_app(deps)
+    async with served(app) as url, aiohttp.ClientSession(url) as session:
+        yield session

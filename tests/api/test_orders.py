@@ -1,0 +1,196 @@
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from fsm.states import OrderState, State
+from payment_service.ports.reads import Search
+from tests.api.fakes import a_line, an_order, as_, calling, deps_of, finished
+
+
+async def get(session, path, role="viewer"):
+    url = session._base_url.join(type(session._base_url)(path, encoded=True))
+    response = await session.get(url, headers=as_(role))
+    return response.status, await response.json(content_type=None)
+
+
+@pytest.mark.parametrize("role", ["viewer", "support", "admin", "upstream"])
+async def test_an_order_is_found_by_either_id(world, role):
+    order = world.put(an_order())
+    async with calling(deps_of(world)) as session:
+        by_order = await get(session, "/v1/orders/w-1", role)
+        by_queue = await get(session, f"/v1/orders/{order.queue_id}", role)
+    assert by_order == by_queue
+    assert by_order[0] == 200
+    assert by_order[1]["queue_id"] == order.queue_id
+
+
+@pytest.mark.parametrize(
+    ("order_id", "path"),
+    [("a/b", "a%2Fb"), ("a b", "a%20b"), ("é", "%C3%A9"), ("a%2Fb", "a%252Fb")]
+    + [("a?b", "a%3Fb"), ("events", "events")],
+)
+async def test_any_order_id_can_be_asked_for(world, order_id, path):
+    world.put(an_order(order_id))
+    async with calling(deps_of(world)) as session:
+        assert (await get(session, f"/v1/orders/{path}"))[0] == 200
+        assert (await get(session, f"/v1/orders/{path}/events"))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["nobody", "%00", "%ff", "%0a", "x" * 129, "%20"])
+async def test_an_unknown_order_is_404(world, path):
+    async with calling(deps_of(world)) as session:
+        status, problem = await get(session, f"/v1/orders/{path}")
+    assert status == problem["status"] == 404
+    assert world.looked <= 1
+
+
+async def test_a_shared_order_id_is_409_with_the_candidates(world):
+    one, two = world.put(an_order()), world.put(an_order(merchant_id="m-2"))
+    async with calling(deps_of(world)) as session:
+        status, problem = await get(session, "/v1/orders/w-1")
+        assert (await get(session, "/v1/orders/w-1/events"))[0] == 409
+    assert status == 409
+    assert {each["queue_id"] for each in problem["candidates"]} == {
+        one.queue_id,
+        two.queue_id,
+    }
+    assert {each["merchant_id"] for each in problem["candidates"]} == {"m-1", "m-2"}
+
+
+async def test_who_waits_is_woken_when_the_order_ends(world):
+    order = world.put(an_order())
+    async with calling(deps_of(world)) as session:
+        waiting = asyncio.create_task(get(session, "/v1/orders/w-1?wait=20s"))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        world.finish(order)
+        async with asyncio.timeout(0.5):
+            _, shown = await waiting
+    assert shown["state"] == "COMPLETED"
+    assert not world.events_of_waiters
+
+
+async def test_an_end_between_the_first_look_and_the_wait_is_not_missed(world):
+    order = world.put(an_order())
+    world.before_expecting = lambda: world.finish(order)
+    async with calling(deps_of(world)) as session, asyncio.timeout(0.5):
+        _, shown = await get(session, "/v1/orders/w-1?wait=20s")
+    assert shown["state"] == "COMPLETED"
+
+
+async def test_who_is_not_woken_looks_again_by_himself(world):
+    order = world.put(an_order())
+    world.rings = False
+    async with calling(deps_of(world)) as session, asyncio.timeout(3):
+        waiting = asyncio.create_task(get(session, "/v1/orders/w-1?wait=20s"))
+        await asyncio.sleep(0.1)
+        world.finish(order)
+        _, shown = await waiting
+    assert shown["state"] == "COMPLETED"
+
+
+async def test_a_wake_up_for_nothing_makes_nobody_spin(world):
+    order = world.put(an_order())
+    async with calling(deps_of(world)) as session:
+        waiting = asyncio.create_task(get(session, "/v1/orders/w-1?wait=1s"))
+        await asyncio.sleep(0.1)
+        world.events_of_waiters[order.queue_id].set()
+        _, shown = await waiting
+    assert shown["state"] == "ACTIVE"
+    assert world.looked < 7
+
+
+async def test_when_the_time_is_over_the_present_state_is_shown(world):
+    world.put(an_order())
+    async with calling(deps_of(world)) as session, asyncio.timeout(2):
+        status, shown = await get(session, "/v1/orders/w-1?wait=300ms")
+    assert (status, shown["state"]) == (200, "ACTIVE")
+
+
+async def test_a_final_order_is_not_waited_for(world):
+    world.put(finished(an_order()))
+    async with calling(deps_of(world)) as session, asyncio.timeout(0.5):
+        assert (await get(session, "/v1/orders/w-1?wait=60s"))[0] == 200
+    assert world.looked == 1
+
+
+async def test_who_hangs_up_is_forgotten(world):
+    world.put(an_order())
+    async with calling(deps_of(world)) as session:
+        waiting = asyncio.create_task(get(session, "/v1/orders/w-1?wait=60s"))
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        async with asyncio.timeout(3):
+            while world.events_of_waiters:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("wait", ["20", "-1s", "1w", "20s%00", ""])
+async def test_a_wait_is_a_duration(world, wait):
+    world.put(an_order())
+    async with calling(deps_of(world)) as session:
+        assert (await get(session, f"/v1/orders/w-1?wait={wait}"))[0] == 422
+
+
+async def test_a_search_hands_down_every_filter(world):
+    world.put(an_order())
+    query = (
+        "customer_id=c-9&merchant_id=m-1&kind=withdrawal&state=COMPLETED"
+        "&task_state=MANUAL_CHECK&provider=acme&from=2026-01-01T00:00:00Z"
+        "&to=2026-02-01T02:00:00+02:00&limit=7&cursor=next"
+    )
+    async with calling(deps_of(world)) as session:
+        status, page = await get(session, f"/v1/orders?{query}", "upstream")
+    assert status == 200
+    assert (len(page["orders"]), page["next_cursor"]) == (1, "next")
+    assert world.searches == [
+        Search(
+            customer_id="c-9",
+            merchant_id="m-1",
+            kind="withdrawal",
+            state=OrderState.COMPLETED,
+            task_state=State.MANUAL_CHECK,
+            provider="acme",
+            since=datetime(2026, 1, 1, tzinfo=UTC),
+            until=datetime(2026, 2, 1, tzinfo=UTC),
+            limit=7,
+            cursor="next",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=DONE",
+        "task_state=x",
+        "kind=gift",
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "from=yesterday",
+        "to=2026-02-30T00:00:00Z",
+        "from=0001-01-01T00:00:00%2B23:59",
+        "customer_id=%00",
+        "merchant_id=" + "x" * 129,
+        "provider=",
+        "cursor=made-up",
+        "cursor=%00",
+        "cursor=" + "x" * 513,
+    ],
+)
+async def test_a_bad_filter_is_422(world, query):
+    async with calling(deps_of(world)) as session:
+        status, problem = await get(session, f"/v1/orders?{query}")
+    assert status == problem["status"] == 422
+    assert query.partition("=")[0] in problem["detail"]
+
+
+async def test_the_audit_trail_is_shown_masked(world):
+    order = world.put(an_order())
+    world.trails[order.queue_id].append(a_line(order))
+    async with calling(deps_of(world)) as session:
+        _, shown = await get(session, "/v1/orders/w-1/events")
+    assert [line["seq"] for line in shown["events"]] == [7]
+    assert "tok_canary" not in str(shown)

@@ -1,0 +1,207 @@
+import asyncio
+import gzip
+import json
+
+import aiohttp
+import orjson
+import pytest
+
+from payment_service.wire.requests import EXAMPLE
+from payment_service.wire.strict_json import SIZE_MAX
+from tests.api.fakes import as_, calling, deps_of
+
+CARD = "4111111111111111"
+
+
+def body(**changes):
+    return orjson.dumps({**EXAMPLE, **changes})
+
+
+async def post(session, data, path="/v1/withdrawals", **headers):
+    response = await session.post(path, data=data, headers=as_("upstream") | headers)
+    return response.status, await response.json(content_type=None)
+
+
+async def test_a_request_is_accepted_once_and_a_change_is_a_conflict(world):
+    async with calling(deps_of(world)) as session:
+        status, first = await post(session, body())
+        assert (status, first["status"]) == (202, "accepted")
+        assert await post(session, body()) == (200, first | {"status": "duplicate"})
+        status, problem = await post(session, body(amount=1))
+        assert status == problem["status"] == 409
+        assert (problem["outcome"], problem["order_id"]) == ("conflict", "w-1001")
+        assert problem["error"]
+    assert world.said[0][1:] == ("key:upstream-1", None)
+
+
+async def test_the_callers_trace_goes_with_the_request(world):
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    async with calling(deps_of(world)) as session:
+        await post(session, body(), traceparent=trace)
+        await post(session, body(order_id="w-2"), traceparent=f"00-{'0' * 32}-1-01")
+    assert [said[2] for said in world.said] == [trace, None]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b"\xff",
+        body(amount=12.5),
+        body(amount="12550"),
+        body(amount=0),
+        body(amount=-1),
+        body(amount=2**53),
+        body(amount=True),
+        body(currency="XXX"),
+        body(order_id="x" * 129),
+        body(order_id="a\nb"),
+        body(order_id=""),
+        body(cascade=[]),
+        body(cascade=[{"provider": "nobody"}]),
+        body(cascade=[{"provider": "acme"}] * 2),
+        body(cascade=[{"provider": "acme", "terminal_id": str(n)} for n in range(65)]),
+        body(destination={"type": "card", "token": CARD}),
+        body(metadata=[]),
+        body()[:-1] + b', "amount": 12550}',
+        body()[:-1] + b', "x": NaN}',
+        body()[:-1] + b', "x": "\\ud800"}',
+        body()[:-1] + b', "x": "\\u0000"}',
+        body()[:-1] + b', "x": ' + b"[" * 40 + b"]" * 40 + b"}",
+        body()[:-1] + b', "x": ' + b"9" * 5000 + b"}",
+        b"[" * 200_000,
+        json.dumps(EXAMPLE).encode("utf-16"),
+    ],
+)
+async def test_what_cannot_be_accepted_is_a_problem_and_leaves_nothing(world, data):
+    async with calling(deps_of(world)) as session:
+        status, problem = await post(session, data)
+    assert status == problem["status"] == 422
+    assert problem["outcome"] == "rejected"
+    assert problem["error"]
+    assert CARD not in str(problem)
+    assert "tok_8f2a" not in str(problem)
+    assert not world.orders
+
+
+@pytest.mark.parametrize("path", ["/v1/checkouts", "/v1/partner-links"])
+async def test_other_kinds_are_refused_for_now(world, path):
+    async with calling(deps_of(world)) as session:
+        status, problem = await post(session, b'{"order_id": "c-1"}', path)
+        assert (status, problem["order_id"]) == (422, "c-1")
+        assert "not supported yet" in problem["error"]
+        assert (await post(session, b"{", path))[0] == 422
+
+
+async def drip(data, pause):
+    for start in range(0, len(data), 16):
+        yield data[start : start + 16]
+        await asyncio.sleep(pause)
+
+
+async def chunks(count, size=64 * 1024):
+    for _ in range(count):
+        yield b" " * size
+
+
+async def test_a_chunked_body_without_a_length_is_read(world):
+    async with calling(deps_of(world)) as session:
+        assert (await post(session, drip(body(), 0)))[0] == 202
+
+
+async def test_a_body_of_exactly_the_limit_is_read(world):
+    async with calling(deps_of(world)) as session:
+        padded = body() + b" " * (SIZE_MAX - len(body()))
+        assert (await post(session, padded))[0] == 202
+        assert (await post(session, padded + b" "))[0] == 413
+
+
+@pytest.mark.parametrize("size", [SIZE_MAX + 1, 2**20, 2 * 2**20])
+async def test_a_body_that_is_too_large_is_refused_and_the_sender_hears_it(world, size):
+    async with calling(deps_of(world)) as session:
+        status, problem = await post(session, b" " * size)
+        assert status == problem["status"] == 413
+        assert (await post(session, chunks(size // 65536 + 1)))[0] == 413
+        assert (await post(session, body()))[0] == 202
+
+
+async def test_a_body_without_end_is_cut_off(world):
+    async with calling(deps_of(world)) as session:
+        with pytest.raises((aiohttp.ClientError, AssertionError)):
+            status, _ = await post(session, chunks(2000))
+            assert status == 413
+            raise aiohttp.ClientError
+        assert (await post(session, body()))[0] == 202
+
+
+async def test_a_body_that_drips_is_not_waited_for(world):
+    async with calling(deps_of(world)) as session:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        status, _ = await post(session, drip(body(), 0.2))
+        assert status == 408
+        assert loop.time() - began < 2
+    assert not world.orders
+
+
+async def raw(session, request):
+    """Send bytes that no client would send, and return what comes back."""
+    url = session._base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(request)
+    await writer.drain()
+    answer = await asyncio.wait_for(reader.read(4096), 5)
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+HEAD = (
+    b"POST /v1/withdrawals HTTP/1.1\r\nHost: x\r\nAuthorization: "
+    + as_("upstream")["Authorization"].encode()
+    + b"\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [
+        (b"Content-Length: 400\r\n\r\n{", b"408"),
+        (b"Content-Length: 99999999999\r\n\r\n{", b"413"),
+        (b"Content-Length: 300000\r\nExpect: 100-continue\r\n\r\n", b"413"),
+        (b"Content-Length: -1\r\n\r\n", b"400"),
+        (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"4"),
+    ],
+)
+async def test_a_length_that_lies_is_seen_through(world, rest, status):
+    async with calling(deps_of(world)) as session:
+        answer = await raw(session, HEAD + rest)
+        assert answer.startswith(b"HTTP/1.1 " + status)
+    assert not world.orders
+
+
+async def test_a_body_that_breaks_off_stores_nothing(world):
+    async with calling(deps_of(world)) as session:
+        url = session._base_url
+        _, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(HEAD + b"Content-Length: 400\r\n\r\n" + body()[:50])
+        await writer.drain()
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        assert (await post(session, body()))[0] == 202
+    assert not world.reports
+
+
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "deflate", "br", "zstd", "identity, gzip"]
+)
+async def test_a_compressed_body_is_refused_unopened(world, encoding):
+    async with calling(deps_of(world)) as session:
+        packed = gzip.compress(body())
+        assert (await post(session, packed, **{"Content-Encoding": encoding}))[0] == 415
+        plain = await post(session, body(), **{"Content-Encoding": "identity"})
+        assert plain[0] == 202

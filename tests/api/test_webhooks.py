@@ -1,0 +1,186 @@
+import asyncio
+import gzip
+import hashlib
+import hmac
+
+import orjson
+import pytest
+
+from payment_service.wire.strict_json import SIZE_MAX
+from tests.api.fakes import SECRET, calling, deps_of
+
+BODY = orjson.dumps({"id": "e", "type": "payout.succeeded", "reference": "task-1"})
+
+
+def signed(body, event_id="evt-1", **more):
+    digest = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+    return {"X-Signature": digest, "X-Event-Id": event_id, **more}
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def deliver(session, body=BODY, provider="acme", headers=None):
+    headers = signed(body) | JSON if headers is None else headers
+    response = await session.post(f"/webhooks/{provider}", data=body, headers=headers)
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    return response.status
+
+
+async def test_a_webhook_is_stored_once_whatever_its_second_body_says(world):
+    other = BODY.replace(b"succeeded", b"failed")
+    async with calling(deps_of(world)) as session:
+        assert await deliver(session) == 202
+        assert await deliver(session) == 200
+        assert await deliver(session, other) == 200
+    assert len(world.news) == 1
+    assert world.news["acme", "evt-1"].body_hash == hashlib.sha256(BODY).digest()
+    assert world.counted == {("acme", "stored"): 1, ("acme", "seen"): 2}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Signature": "0" * 64},
+        {"X-Signature": "é"},
+        {"X-Signature": signed(BODY)["X-Signature"].upper()},
+    ],
+)
+async def test_a_signature_that_does_not_hold_is_401(world, headers):
+    async with calling(deps_of(world)) as session:
+        assert await deliver(session, headers=headers | JSON) == 401
+    assert not world.news
+    assert world.counted == {("acme", "unsigned"): 1}
+
+
+async def test_two_signatures_are_none(world):
+    pairs = [*signed(BODY).items(), *signed(BODY).items(), *JSON.items()]
+    async with calling(deps_of(world)) as session:
+        assert await deliver(session, headers=pairs) == 401
+
+
+@pytest.mark.parametrize("provider", ["nobody", "mute", "ACME", "%00", "%ff", "a%2Fb"])
+async def test_a_provider_without_webhooks_is_404(world, provider):
+    async with calling(deps_of(world)) as session:
+        url = session._base_url.with_path(f"/webhooks/{provider}", encoded=True)
+        response = await session.post(url, data=BODY, headers=signed(BODY) | JSON)
+        assert response.status == 404
+    assert world.counted == {("unknown", "no_provider"): 1}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"x"',
+        b'{"reference": 5}',
+        b'{"reference": "a", "reference": "b"}',
+        b'{"reference": "a", "x": NaN}',
+        b'{"reference": ""}',
+        b'{"reference": "' + b"r" * 129 + b'"}',
+        b'{"reference": "a", "x": ' + b"[" * 40 + b"]" * 40 + b"}",
+    ],
+)
+async def test_what_is_signed_and_unreadable_is_400(world, body):
+    async with calling(deps_of(world)) as session:
+        assert await deliver(session, body) == 400
+    assert world.counted == {("acme", "unreadable"): 1}
+
+
+async def test_a_webhook_without_an_event_id_is_400(world):
+    async with calling(deps_of(world)) as session:
+        headers = signed(BODY, "") | JSON
+        assert await deliver(session, headers=headers) == 400
+
+
+async def test_an_unreadable_body_without_a_signature_is_401(world):
+    async with calling(deps_of(world)) as session:
+        assert await deliver(session, b"[" * 1000, headers=JSON) == 401
+
+
+async def test_a_webhook_over_256_kib_is_413(world):
+    exact = BODY + b" " * (SIZE_MAX - len(BODY))
+    async with calling(deps_of(world)) as session:
+        assert await deliver(session, exact) == 202
+        assert await deliver(session, exact + b" ") == 413
+        assert await deliver(session, b" " * 2**20) == 413
+    assert world.counted["acme", "too_large"] == 2
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["text/plain", "application/xml", "application/json; charset=utf-16", "text/json"]
+    + ["application/x-www-form-urlencoded"],
+)
+async def test_a_webhook_that_is_not_json_is_415(world, kind):
+    async with calling(deps_of(world)) as session:
+        headers = signed(BODY) | {"Content-Type": kind}
+        assert await deliver(session, headers=headers) == 415
+    assert not world.news
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        "application/cloudevents+json",
+    ],
+)
+async def test_json_by_any_of_its_names_is_taken(world, kind):
+    async with calling(deps_of(world)) as session:
+        headers = signed(BODY) | {"Content-Type": kind}
+        assert await deliver(session, headers=headers) == 202
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "identity, br"])
+async def test_a_compressed_webhook_is_415(world, encoding):
+    packed = gzip.compress(BODY)
+    async with calling(deps_of(world)) as session:
+        headers = signed(packed) | JSON | {"Content-Encoding": encoding}
+        assert await deliver(session, packed, headers=headers) == 415
+
+
+async def test_over_the_rate_is_429_and_only_signed_ones_count(world):
+    async with calling(deps_of(world)) as session:
+        for _ in range(5):
+            assert await deliver(session, provider="zeta", headers=JSON) == 401
+        for status in (202, 202, 429):
+            event = signed(BODY, f"evt-{status}-{len(world.news)}") | JSON
+            assert await deliver(session, provider="zeta", headers=event) == status
+        assert await deliver(session) == 202
+    assert len(world.news) == 3
+
+
+async def test_what_is_not_stored_is_503_so_that_it_comes_again(world):
+    async with calling(deps_of(world)) as session:
+        world.down = True
+        assert await deliver(session) == 503
+        world.down = False
+        assert await deliver(session) == 202
+
+
+async def drip():
+    for _ in range(100):
+        yield b" "
+        await asyncio.sleep(0.05)
+
+
+async def test_a_webhook_that_drips_is_400(world):
+    async with calling(deps_of(world)) as session:
+        assert await deliver(session, drip(), headers=JSON) == 400
+    assert world.counted == {("acme", "unreadable"): 1}
+
+
+async def test_no_problem_tells_why_a_signature_failed(world):
+    async with calling(deps_of(world)) as session:
+        answers = []
+        for headers in ({}, {"X-Signature": "0" * 64}):
+            response = await session.post(
+                "/webhooks/acme", data=BODY, headers=headers | JSON
+            )
+            answers.append(await response.read())
+    assert answers[0] == answers[1]

@@ -1,0 +1,92 @@
+"""A connection refuses old servers, mends itself, and says when it cannot."""
+
+import asyncio
+
+import pytest
+
+from payment_service.bus import OldServer, connect
+from payment_service.domain.errors import BusUnavailable
+from payment_service.embedded.process import free_port
+from tests.bus.stage import SOON, soon
+
+OLD = b'INFO {"version":"2.11.9","headers":true,"max_payload":1048576}\r\n'
+
+
+def never(_news):
+    raise AssertionError
+
+
+async def serve_old(reader, writer):
+    writer.write(OLD)
+    while line := await reader.readline():
+        if line.startswith(b"PING"):
+            writer.write(b"PONG\r\n")
+    writer.close()
+
+
+async def test_an_old_server_is_refused_with_both_versions():
+    async with await asyncio.start_server(serve_old, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(OldServer, match=r"2\.11\.9.* 2\.12 "):
+            await connect([f"nats://127.0.0.1:{port}"], name="test", on_closed=never)
+
+
+async def test_nobody_there_is_said_in_time():
+    url = f"nats://user:secret@127.0.0.1:{free_port()}"
+
+    with pytest.raises(BusUnavailable) as caught:
+        await connect([url], name="test", on_closed=never, seconds_max=0.5)
+
+    assert "secret" not in str(caught.value)
+
+
+async def test_credentials_that_cannot_be_used_are_said(tmp_path, nats_server):
+    with pytest.raises(BusUnavailable, match="credentials"):
+        await connect(
+            [nats_server.url], name="test", on_closed=never, creds=tmp_path / "absent"
+        )
+
+
+async def test_the_end_for_good_is_told(wire, closed):
+    wire.send(b"NONSENSE\r\n")
+
+    assert "protocol" in (await soon(closed.get())).lower()
+
+
+async def test_an_end_that_was_asked_for_is_not_told(nats_server, closed):
+    wire = await connect([nats_server.url], name="test", on_closed=closed.put_nowait)
+
+    await wire.close()
+
+    assert closed.empty()
+
+
+async def test_a_restarted_server_is_found_again(own_server, own_wire):
+    again = asyncio.Event()
+    own_wire.on_reconnected.append(again.set)
+
+    await asyncio.to_thread(own_server.restart)
+
+    await soon(again.wait())
+    await own_wire.round_trip(SOON)
+
+
+async def test_nothing_can_be_sent_without_a_connection(own_server, own_wire):
+    lost = asyncio.Event()
+    own_wire.on_disconnected.append(lost.set)
+
+    await asyncio.to_thread(own_server.stop)
+    await soon(lost.wait())
+
+    with pytest.raises(BusUnavailable):
+        own_wire.send(b"PING\r\n")
+
+
+async def test_a_pong_that_nobody_waits_for_any_more_does_no_harm(wire):
+    gone = asyncio.get_running_loop().create_future()
+    gone.cancel()
+    wire._pongs.append(gone)
+    wire.send(b"PING\r\n")
+
+    await wire.round_trip(SOON)
+    await wire.round_trip(SOON)

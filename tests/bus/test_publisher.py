@@ -1,0 +1,213 @@
+"""The publisher says of each message whether the server has it."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from payment_service.bus import Api, JetStreamPublisher, connect, ensure, wanted
+from payment_service.domain.messages import RECHECK_TICK
+from tests.bus.stage import (
+    ACK_WAIT,
+    SOON,
+    Proxy,
+    Stage,
+    a_message,
+    is_empty,
+    soon,
+    state_of,
+    until,
+)
+
+
+def a_timer(seconds, **changes):
+    at = datetime.now(UTC) + timedelta(seconds=seconds)
+    changes = {"schedule": "order.timer.t-1.7", "at": at, **changes}
+    return a_message(changes.pop("subject", RECHECK_TICK), **changes)
+
+
+async def test_all_of_a_large_batch_are_acknowledged(api, tasks, streams, publisher):
+    assert all(await publisher.publish([a_message() for _ in range(2_500)]))
+
+    assert (await state_of(api, tasks))["messages"] == 2_500
+
+
+async def test_nothing_to_publish_is_no_work(publisher):
+    assert await publisher.publish([]) == []
+
+
+async def test_a_repeat_is_acknowledged_and_stored_once(api, tasks, streams, publisher):
+    same = a_message(message_id="once")
+
+    assert await publisher.publish([same, same]) == [True, True]
+    assert await publisher.publish([same]) == [True]
+
+    assert (await state_of(api, tasks))["messages"] == 1
+
+
+async def test_without_a_stream_nothing_is_acknowledged(publisher, refused):
+    assert await publisher.publish([a_message()]) == [False]
+
+    assert "no stream" in refused[0][1]
+
+
+async def test_a_timer_rings_and_leaves_nothing_behind(
+    api, wire, names, tasks, streams, publisher
+):
+    stage = Stage()
+    async with stage.running(wire, names):
+        at = a_timer(0.6, headers={"traceparent": "00-ab"})
+        assert await publisher.publish([at]) == [True]
+
+        delivery, _ = await soon(stage.deliveries.get())
+
+        assert datetime.now(UTC) >= at.at
+        assert delivery.subject == RECHECK_TICK
+        assert delivery.headers["traceparent"] == "00-ab"
+        await until(lambda: is_empty(api, tasks))
+
+
+async def test_an_overdue_timer_rings_at_once(wire, names, streams, publisher):
+    stage = Stage()
+    async with stage.running(wire, names):
+        await publisher.publish([a_timer(-60)])
+
+        await soon(stage.deliveries.get(), 2.0)
+
+
+async def test_timers_can_be_switched_off(api, wire, names, tasks, streams):
+    publisher = JetStreamPublisher(wire, names, schedules=False, on_refused=pytest.fail)
+    await publisher.start()
+
+    assert await publisher.publish([a_timer(0.1), a_message()]) == [True, True]
+
+    assert (await state_of(api, tasks))["messages"] == 1
+
+
+async def test_a_timer_that_can_never_be_set_is_not_tried_again(
+    streams, publisher, refused
+):
+    elsewhere = a_timer(5, subject="order.event.withdrawal.completed")
+
+    assert await publisher.publish([elsewhere]) == [True]
+
+    assert "10190" in refused[0][1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"headers": {"X-Error": "a\r\nNats-Rollup: all"}},
+        {"headers": {"X-Error": "a\nb"}},
+        {"headers": {"X-Error": "zürich"}},
+        {"headers": {"X Error": "a"}},
+        {"headers": {"X-Error: a\r\nX": "b"}},
+        {"message_id": "a\r\nNats-Rollup: all"},
+        {"subject": "order.task.a b.c"},
+        {"subject": "order.task.a\r\nPUB.c"},
+        {"subject": "order.task.*.c"},
+        {"subject": "order.task..c"},
+        {"subject": f"order.task.{'a' * 65}.c"},
+        {"subject": ""},
+    ],
+)
+async def test_forged_lines_are_refused(
+    api, tasks, streams, publisher, refused, changes
+):
+    good = a_message()
+
+    assert await publisher.publish([a_message(**changes), good]) == [False, True]
+
+    assert len(refused) == 1
+    assert (await state_of(api, tasks))["messages"] == 1
+
+
+async def test_a_timer_takes_no_forged_subject(streams, publisher):
+    assert await publisher.publish([a_timer(1, schedule="order.timer.>")]) == [False]
+
+
+async def test_orders_to_the_server_are_not_passed_on(api, tasks, streams, publisher):
+    await publisher.publish([a_message(), a_message()])
+
+    await publisher.publish([a_message(headers={"nats-rollup": "all"})])
+
+    assert (await state_of(api, tasks))["messages"] == 3
+
+
+async def test_a_message_too_long_harms_no_other(wire, streams, publisher, refused):
+    long = a_message(body=b"x" * wire.max_payload)
+
+    assert await publisher.publish([a_message(), long]) == [True, False]
+
+    assert await publisher.publish([a_message()]) == [True]
+    assert "longer" in refused[0][1]
+
+
+async def test_silence_is_no_acknowledgement(nats_server, names, closed):
+    async with Proxy(int(nats_server.url.rpartition(":")[2])) as proxy:
+        wire = await connect([proxy.url], name="test", on_closed=closed.put_nowait)
+        await ensure(Api(wire), wanted(names, replicas=1, ack_wait=ACK_WAIT))
+        publisher = JetStreamPublisher(
+            wire, names, schedules=True, on_refused=pytest.fail, ack_seconds_max=0.3
+        )
+        await publisher.start()
+        await wire.round_trip(SOON)
+
+        proxy.go_silent()
+        answer = await soon(publisher.publish([a_message(), a_message()]), 2.0)
+
+        assert answer == [False, False]
+        assert not publisher._awaited
+        await wire.close()
+
+
+async def test_a_lost_connection_ends_the_waiting_at_once(own_server, own_wire, names):
+    await ensure(Api(own_wire), wanted(names, replicas=1, ack_wait=ACK_WAIT))
+    publisher = JetStreamPublisher(
+        own_wire, names, schedules=True, on_refused=pytest.fail, ack_seconds_max=60
+    )
+    await publisher.start()
+    await asyncio.to_thread(own_server.kill)
+
+    assert await soon(publisher.publish([a_message()])) == [False]
+    assert await soon(publisher.publish([a_message()])) == [False]
+
+
+async def test_a_requester_is_answered(wire, publisher):
+    answers = asyncio.Queue()
+    inbox = wire.new_inbox()
+    await wire.tap(inbox, lambda *frame: answers.put_nowait(frame[2]))
+
+    await publisher.reply(inbox, b"accepted")
+
+    assert await soon(answers.get()) == b"accepted"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "order.task.step.due",
+        "withdrawal.requested",
+        "{prefix}.order.task.step.due",
+        "$JS.API.STREAM.DELETE.ORDER_TASKS",
+        "a\r\nPUB order.task.step.due 0\r\n",
+        "a.>",
+        "",
+    ],
+)
+async def test_a_requester_cannot_make_us_send_elsewhere(
+    wire, api, names, tasks, streams, publisher, subject
+):
+    heard = asyncio.Queue()
+    for own in ("order.>", "withdrawal.>", "$JS.API.STREAM.>", f"{names.prefix}.>"):
+        await wire.tap(own, lambda *frame: heard.put_nowait(frame))
+
+    await publisher.reply(subject.format(prefix=names.prefix), b"x")
+    await wire.round_trip(SOON)
+
+    assert [frame for frame in iter_queue(heard) if frame[2] == b"x"] == []
+
+
+def iter_queue(queue):
+    while not queue.empty():
+        yield queue.get_nowait()

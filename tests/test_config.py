@@ -1,0 +1,310 @@
+"""The configuration file: what is unsafe is refused, by table and key, all at once."""
+
+from datetime import timedelta
+
+import pytest
+
+from fsm.snapshot import Backoff, Plan
+from payment_service.config import ConfigError, Rate, parse_config, read_config
+from providers.plans import plan_for
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+ENVIRONMENT = {"ACME_TOKEN": "t0k3n", "ACME_WHSEC": SECRET, "ACME_WHSEC_OLD": SECRET}
+MINUTE = timedelta(minutes=1)
+CONTRACT = """
+[providers.acme]
+adapter = "rest"
+base_url = "https://acme.example/api"
+headers = { Authorization = "Bearer ${ACME_TOKEN}" }
+timeout = "10s"
+max_in_flight = 50
+status = true
+idempotent_create = true
+key_lifetime = "24h"
+not_found = "ambiguous"
+not_found_grace = "2m"
+rejection_codes = []
+sla = "15m"
+on_sla = "poll"
+webhook = { scheme = "standard", secrets = ["${ACME_WHSEC}", "${ACME_WHSEC_OLD}"], tolerance = "5m", rate = "100/s" }
+poll    = { first = "30s", factor = 2.0, max = "5m", deadline = "30m" }
+recheck = { first = "5s", factor = 2.0, max = "5m", attempts = 8 }
+breaker = { window = "1m", failure_rate = 0.7, min_calls = 20, open = "30s" }
+
+[services.fraud]
+base_url = "http://fraud.internal"
+timeout = "5s"
+retry = { first = "500ms", factor = 2.0, max = "30s", attempts = 10 }
+
+[partners.rbc]
+base_url = "https://rbc.example/dashpass"
+countries = ["CA"]
+bins = ["4510", "451400-451499"]
+multi_match = "provisional"
+fallback = { first = "6h", factor = 2.0, max = "24h", deadline = "5d" }
+"""  # noqa: E501 - as in the contract
+
+
+def read(text, ack_wait=timedelta(seconds=30), environment=ENVIRONMENT):
+    return parse_config(text, ack_wait=ack_wait, environment=environment)
+
+
+def provider(*lines):
+    table = '[providers.acme]\nadapter = "rest"\nbase_url = "https://acme.example"\n'
+    return table + "\n".join(lines)
+
+
+def problems(text, **options):
+    with pytest.raises(ConfigError) as refused:
+        read(text, **options)
+    return str(refused.value).splitlines()
+
+
+def test_the_example_of_the_contract_is_read():
+    config = read(CONTRACT)
+
+    acme = config.providers["acme"]
+    assert acme.headers["Authorization"].get_secret_value() == "Bearer t0k3n"
+    assert [s.get_secret_value() for s in acme.webhook.secrets] == [SECRET, SECRET]
+    assert (acme.webhook.rate, acme.timeout) == (Rate(100, 1), timedelta(seconds=10))
+    assert config.services["fraud"].retry.attempts == 10
+    assert config.partners["rbc"].bins == ("4510", "451400-451499")
+
+
+def test_the_plan_says_what_the_table_says():
+    assert read(CONTRACT).providers["acme"].plan == Plan(
+        idempotent_create=True,
+        key_lifetime=timedelta(hours=24),
+        not_found_definite=False,
+        not_found_grace=2 * MINUTE,
+        sla=15 * MINUTE,
+        polls=True,
+        poll=Backoff(first=MINUTE / 2, factor=2.0, longest=5 * MINUTE),
+        poll_deadline=30 * MINUTE,
+        recheck=Backoff(first=MINUTE / 12, factor=2.0, longest=5 * MINUTE),
+        recheck_attempts=8,
+    )
+
+
+def test_what_is_not_said_is_safe():
+    assert read(provider()).providers["acme"].plan == Plan()
+
+
+def test_a_simulator_needs_no_other_key():
+    assert read('[providers.x]\nadapter = "simulator"').providers["x"].plan == Plan()
+
+
+@pytest.mark.parametrize(
+    ("lines", "sla", "polls"),
+    [
+        (['sla = "none"'], None, True),
+        (['sla = "1m"', 'on_sla = "manual"'], MINUTE, False),
+        (["status = false", "idempotent_create = true"], 15 * MINUTE, False),
+        (["status = false", 'on_sla = "manual"'], 15 * MINUTE, False),
+    ],
+)
+def test_what_follows_the_sla(lines, sla, polls):
+    plan = read(provider(*lines)).providers["acme"].plan
+
+    assert (plan.sla, plan.polls) == (sla, polls)
+
+
+def test_nothing_secret_is_shown():
+    shown = repr(read(CONTRACT))
+
+    assert "t0k3n" not in shown
+    assert SECRET not in shown
+
+
+def webhook(**changes):
+    keys = {"scheme": '"standard"', "secrets": f'["{SECRET}"]', **changes}
+    return f"webhook = {{ {', '.join(f'{k} = {v}' for k, v in keys.items())} }}"
+
+
+UNSAFE = [
+    (['timeout = "30s"'], "timeout"),
+    (['timeout = "1m"'], "timeout"),
+    (['timeout = "10s"', 'not_found_grace = "9s"'], "not_found_grace"),
+    (["status = false", "idempotent_create = false"], "status"),
+    (["status = false"], "status"),
+    (["status = false", "idempotent_create = true", 'on_sla = "poll"'], "on_sla"),
+    (['key_lifetime = "0s"'], "key_lifetime"),
+    (['poll = { first = "31m" }'], "poll.first"),
+    (['poll = { first = "2s", deadline = "1s" }'], "poll.first"),
+    (['poll = { first = "0s" }'], "poll.first"),
+    (["poll = { factor = 0.5 }"], "poll.factor"),
+    (["poll = { factor = nan }"], "poll.factor"),
+    (["recheck = { factor = inf }"], "recheck.factor"),
+    (["recheck = { attempts = 0 }"], "recheck.attempts"),
+    (["recheck = { attempts = 1.5 }"], "recheck.attempts"),
+    (["breaker = { failure_rate = 1.5 }"], "breaker.failure_rate"),
+    (["breaker = { min_calls = 0 }"], "breaker.min_calls"),
+    (['base_url = "ftp://acme.example"'], "base_url"),
+    (['base_url = "https://me:t0k3n@acme.example"'], "base_url"),
+    (['timeout = "soon"'], "timeout"),
+    (["timeout = 10"], "timeout"),
+    (['status = "yes"'], "status"),
+    (["max_in_flight = 0"], "max_in_flight"),
+    (['not_found = "maybe"'], "not_found"),
+    (['on_sla = "hope"'], "on_sla"),
+    (['sla = "never"'], "sla"),
+    (["rejection_codes = [1]"], "rejection_codes[0]"),
+    (['colour = "red"'], "colour"),
+    (['name = "other"'], "name"),
+    (["poll = { often = true }"], "poll.often"),
+    (["options = { a = 1 }"], "options"),
+    (['headers = { "Idempotency-Key" = "x" }'], "headers"),
+    (['headers = { "A B" = "x" }'], "headers"),
+    (['headers = { A = "x\\r\\nB: y" }'], "headers"),
+    ([webhook(tolerance='"61m"')], "webhook.tolerance"),
+    ([webhook(rate='"fast"')], "webhook.rate"),
+    ([webhook(scheme='"none"')], "webhook.scheme"),
+    (["webhook = {}"], "webhook.secrets"),
+    ([webhook(secrets="[]")], "webhook.secrets"),
+    ([webhook(secrets='[""]')], "webhook.secrets"),
+    ([webhook(secrets='["whsec_"]')], "webhook.secrets"),
+    ([webhook(secrets='["whsec_c2hvcnQ="]')], "webhook.secrets"),
+    ([webhook(secrets='["whsec_not base64 at all!"]')], "webhook.secrets"),
+    ([webhook(secrets=f'["{SECRET[6:]}"]')], "webhook.secrets"),
+    ([webhook(secrets=f'["{SECRET}", "whsec_"]')], "webhook.secrets"),
+    ([webhook(scheme='"stripe"', secrets='["fifteen bytes.."]')], "webhook.secrets"),
+    ([webhook(scheme='"hmac-sha256"', secrets='["short"]')], "webhook.secrets"),
+]
+
+
+@pytest.mark.parametrize(("lines", "key"), UNSAFE)
+def test_what_is_unsafe_is_refused_by_table_and_key(lines, key):
+    text = provider(*lines)
+    if lines[0].startswith("base_url"):
+        text = text.replace('base_url = "https://acme.example"\n', "")
+
+    (problem,) = problems(text)
+
+    assert problem.startswith(f"[providers.acme] {key}: ")
+    assert "t0k3n" not in problem
+
+
+def test_a_rest_provider_needs_an_address():
+    assert problems('[providers.acme]\nadapter = "rest"') == [
+        "[providers.acme] base_url: is missing"
+    ]
+
+
+def test_the_ack_wait_is_the_limit():
+    assert read(provider('timeout = "29s"', 'not_found_grace = "29s"'))
+    assert problems(provider('timeout = "9s"'), ack_wait=timedelta(seconds=9))
+
+
+@pytest.mark.parametrize("name", ["A", "-a", '"a.b"', '"ä"', '""', "a" * 65])
+def test_a_name_fits_into_urls_subjects_and_labels(name):
+    (problem,) = problems(f'[providers.{name}]\nadapter = "simulator"')
+
+    assert "the name must be" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[logging]\na = 1", "[logging]: unknown table"),
+        ("providers = 1", "[providers]: must be a table of tables"),
+        ("[providers]\nacme = 1", "[providers.acme]: must be a table"),
+        ("[services.tea]", "[services.tea] name: "),
+        ('[services.fraud]\nbase_url = "x"', "[services.fraud] base_url: "),
+        (
+            '[services.fraud]\nbase_url = "http://f"\ntimeout = "30s"',
+            "[services.fraud] timeout: must be shorter than PAYMENT_ACK_WAIT (30s)",
+        ),
+    ],
+)
+def test_other_tables_are_checked_too(text, problem):
+    assert problem in "\n".join(problems(text))
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"countries": '["ca"]'}, "countries[0]"),
+        ({"countries": "[]"}, "countries"),
+        ({"bins": '["45a0"]'}, "bins[0]"),
+        ({"bins": '["451499-451400"]'}, "bins[0]"),
+        ({"bins": '["4514-451499"]'}, "bins[0]"),
+        ({"multi_match": '"guess"'}, "multi_match"),
+        ({"fallback": '{ first = "6d" }'}, "fallback.first"),
+        ({"timeout": '"30s"'}, "timeout"),
+    ],
+)
+def test_a_partner_is_checked(changes, key):
+    keys = {"base_url": '"https://p"', "countries": '["CA"]', "bins": '["4510"]'}
+    lines = [f"{name} = {value}" for name, value in (keys | changes).items()]
+
+    (problem,) = problems("\n".join(["[partners.rbc]", *lines]))
+
+    assert problem.startswith(f"[partners.rbc] {key}: ")
+
+
+def test_a_missing_variable_is_named_with_table_and_key():
+    first, second = problems(CONTRACT, environment={"ACME_WHSEC": SECRET})
+
+    assert first.startswith("[providers.acme] headers.Authorization: ")
+    assert second.startswith("[providers.acme] webhook.secrets[1]: ")
+    assert second.endswith("the environment variable ACME_WHSEC_OLD is not set")
+
+
+@pytest.mark.parametrize("text", ["${", "${}", "${A B}", "${ACME_TOKEN"])
+def test_a_dollar_that_opens_nothing_is_refused(text):
+    (problem,) = problems(provider(f'headers = {{ A = "{text}" }}'))
+
+    assert problem == "[providers.acme] headers.A: has a ${ that is not ${NAME}"
+
+
+def test_a_variable_is_not_expanded_again():
+    config = read(
+        provider('headers = { A = "${A}" }'), environment={"A": "${B}", "B": "x"}
+    )
+
+    assert config.providers["acme"].headers["A"].get_secret_value() == "${B}"
+
+
+def test_an_empty_variable_is_an_empty_secret():
+    environment = ENVIRONMENT | {"ACME_WHSEC_OLD": ""}
+
+    (problem,) = problems(CONTRACT, environment=environment)
+
+    assert problem.startswith("[providers.acme] webhook.secrets: ")
+
+
+def test_all_problems_are_listed_one_a_line():
+    text = provider('timeout = "3m"', 'poll = { first = "2h" }') + "\n[services.tea]"
+
+    assert [line.partition(": ")[0] for line in problems(text)] == [
+        "[providers.acme] timeout",
+        "[providers.acme] not_found_grace",
+        "[providers.acme] poll.first",
+        "[services.tea] name",
+        "[services.tea] base_url",
+    ]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"payment\.toml: cannot be read"):
+        read_config(tmp_path / "payment.toml", ack_wait=MINUTE, environment={})
+
+
+def test_a_file_that_is_not_toml_is_refused(tmp_path):
+    (tmp_path / "a.toml").write_bytes(b"\xff")
+    (tmp_path / "b.toml").write_text("[providers")
+
+    for name in ("a.toml", "b.toml"):
+        with pytest.raises(ConfigError, match=r"UTF-8|TOML"):
+            read_config(tmp_path / name, ack_wait=MINUTE, environment={})
+
+
+def test_a_cascade_entry_changes_the_sla_alone():
+    plan = Plan(idempotent_create=True)
+
+    assert plan_for(plan, None) is plan
+    assert plan_for(plan, "none") == Plan(idempotent_create=True, sla=None)
+    assert plan_for(plan, "1m") == Plan(idempotent_create=True, sla=MINUTE)
+    assert plan_for(plan, "1m") is plan_for(plan, "1m")
+    with pytest.raises(ValueError, match="not a duration"):
+        plan_for(plan, "soon")

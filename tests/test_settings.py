@@ -1,0 +1,178 @@
+"""Settings stop the start with one line that names each problem, and no secret."""
+
+import hashlib
+import traceback
+from datetime import timedelta
+
+import pytest
+
+from payment_service.domain.keys import ApiKey, KeyRole, parse_api_keys
+from payment_service.settings import ROLES, Settings, SettingsError, environment
+
+DATABASE = "postgresql://me:hunter22@one:5432,two:5432/payments?sslmode=require"
+HASH = hashlib.sha256(b"a key").hexdigest()
+WHOLE = {
+    "PAYMENT_DATABASE_URL": DATABASE,
+    "PAYMENT_NATS_URL": "nats://one:4222, nats://two:4222",
+    "PAYMENT_CORE_URL": "https://core.example/api/",
+    "PAYMENT_CORE_TOKEN": "hunter22",
+}
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in environment(None):
+        if name.startswith("PAYMENT_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def read(monkeypatch):
+    def read(roles=(), needs=(), **given):
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        return Settings.read(roles=roles, needs=needs)
+
+    return read
+
+
+def test_nothing_is_needed_where_nothing_runs(read):
+    settings = read()
+
+    assert settings.database_url is None
+    assert settings.nats_urls == []
+
+
+def test_the_defaults_are_those_of_the_contract(read):
+    settings = read()
+
+    assert (settings.http_host, settings.http_port) == ("127.0.0.1", 8000)
+    assert (settings.metrics_port, settings.stream_replicas) == (9100, 1)
+    assert (settings.ack_wait, settings.max_deliver) == (timedelta(seconds=30), 8)
+    assert settings.core_timeout == timedelta(seconds=5)
+    assert settings.sweep_interval == timedelta(seconds=10)
+    assert settings.sweep_grace == timedelta(seconds=30)
+    assert (settings.subject_prefix, settings.api_keys) == ("", ())
+    assert (settings.public_url, settings.four_eyes_from) == (None, None)
+    assert (str(settings.config), settings.schedules) == ("payment.toml", True)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_needs_the_database_and_nats_and_the_worker_core(read, role):
+    with pytest.raises(SettingsError) as refused:
+        read(roles=[role])
+
+    named = {problem.split()[0] for problem in refused.value.problems}
+    core = {"PAYMENT_CORE_URL", "PAYMENT_CORE_TOKEN"} if role == "worker" else set()
+    assert named == {"PAYMENT_DATABASE_URL", "PAYMENT_NATS_URL"} | core
+
+
+def test_a_command_names_what_it_needs(read):
+    with pytest.raises(SettingsError, match="PAYMENT_DATABASE_URL is missing: set it"):
+        read(needs=["database_url"])
+
+
+def test_a_whole_environment_is_read(read):
+    settings = read(roles=ROLES, **WHOLE)
+
+    assert settings.database_url.get_secret_value() == DATABASE
+    assert settings.nats_urls == ["nats://one:4222", "nats://two:4222"]
+    assert settings.core_url == "https://core.example/api"
+    assert "hunter22" not in repr(settings)
+
+
+def test_settings_do_not_change(read):
+    with pytest.raises(ValueError, match="frozen"):
+        read().http_port = 1
+
+
+def test_an_empty_variable_is_as_good_as_none(read):
+    assert read(PAYMENT_PUBLIC_URL="", PAYMENT_ACK_WAIT="").public_url is None
+
+
+def test_the_environment_stands_above_the_file(read, tmp_path):
+    (tmp_path / ".env").write_text("PAYMENT_HTTP_PORT=1\nPAYMENT_METRICS_PORT=2\nX=3\n")
+
+    settings = read(PAYMENT_HTTP_PORT="9")
+
+    assert (settings.http_port, settings.metrics_port) == (9, 2)
+    assert (environment()["PAYMENT_HTTP_PORT"], environment()["X"]) == ("9", "3")
+
+
+BAD = [
+    ("PAYMENT_DATABASE_URL", "mysql://hunter22"),
+    ("PAYMENT_DATABASE_URL", "postgresql+psycopg://hunter22"),
+    ("PAYMENT_DATABASE_URL", "hunter22"),
+    ("PAYMENT_NATS_URL", "http://hunter22"),
+    ("PAYMENT_NATS_URL", "nats://one:4222,hunter22"),
+    ("PAYMENT_NATS_URL", "nats://one:4222,"),
+    ("PAYMENT_CORE_URL", "hunter22"),
+    ("PAYMENT_CORE_URL", "ftp://hunter22"),
+    ("PAYMENT_CORE_URL", "https://me:hunter22@core.example"),
+    ("PAYMENT_CORE_URL", "https://core.example?hunter22"),
+    ("PAYMENT_CORE_URL", "https://core.example:99999"),
+    ("PAYMENT_CORE_URL", "https://"),
+    ("PAYMENT_CORE_TOKEN", "hunter22\r\nX-Other: 1"),
+    ("PAYMENT_CORE_TIMEOUT", "hunter22"),
+    ("PAYMENT_CORE_TIMEOUT", "5"),
+    ("PAYMENT_CORE_TIMEOUT", "0s"),
+    ("PAYMENT_CORE_TIMEOUT", "30s"),
+    ("PAYMENT_HTTP_PORT", "hunter22"),
+    ("PAYMENT_HTTP_PORT", "70000"),
+    ("PAYMENT_METRICS_PORT", "-1"),
+    ("PAYMENT_PUBLIC_URL", "hunter22"),
+    ("PAYMENT_API_KEYS", "hunter22"),
+    ("PAYMENT_API_KEYS", "a:viewer:hunter22"),
+    ("PAYMENT_API_KEYS", f"a:hunter22:{HASH}"),
+    ("PAYMENT_API_KEYS", f"hunter22/:viewer:{HASH}"),
+    ("PAYMENT_API_KEYS", f"a:viewer:{HASH},b:viewer:{HASH}"),
+    ("PAYMENT_API_KEYS", f"a:viewer:{HASH},a:viewer:{'0' * 64}"),
+    ("PAYMENT_FOUR_EYES_FROM", "0"),
+    ("PAYMENT_SUBJECT_PREFIX", "hunter22.x"),
+    ("PAYMENT_SUBJECT_PREFIX", "hunter22*"),
+    ("PAYMENT_STREAM_REPLICAS", "0"),
+    ("PAYMENT_ACK_WAIT", "hunter22"),
+    ("PAYMENT_MAX_DELIVER", "0"),
+    ("PAYMENT_SWEEP_INTERVAL", "0s"),
+    ("PAYMENT_SCHEDULES", "hunter22"),
+    ("PAYMENT_LOG_LEVEL", "hunter22"),
+    ("PAYMENT_TRACE_SAMPLE", "2"),
+    ("PAYMENT_OTLP_ENDPOINT", "hunter22"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_value_is_named_and_not_shown(read, name, value):
+    with pytest.raises(SettingsError) as refused:
+        read(**{name: value})
+
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"{name} ")
+    assert "hunter22" not in line
+    assert "hunter22" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_all_problems_stand_on_one_line(read):
+    with pytest.raises(SettingsError) as refused:
+        read(PAYMENT_HTTP_PORT="x", PAYMENT_ACK_WAIT="x", PAYMENT_LOG_LEVEL="x")
+
+    assert len(refused.value.problems) == 3
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("text", "on"), [("on", True), ("off", False)])
+def test_schedules_are_on_or_off(read, text, on):
+    assert read(PAYMENT_SCHEDULES=text).schedules is on
+
+
+def test_api_keys_are_names_roles_and_hashes(read):
+    keys = read(PAYMENT_API_KEYS=f"ann:admin:{HASH}, up:upstream:{'A' * 64},").api_keys
+
+    assert keys[0] == ApiKey("ann", KeyRole.ADMIN, bytes.fromhex(HASH))
+    assert keys[1].role is KeyRole.UPSTREAM
+    assert HASH not in repr(keys)
+
+
+def test_no_keys_are_none():
+    assert parse_api_keys("") == ()

@@ -1,0 +1,62 @@
+import pytest
+
+from payment_service.wire.rates import Rate, TokenBucket, parse_rate
+from payment_service.wire.text import is_reason, looks_like_card
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "4111111111111111",
+        "378282246310005",
+        "30569309025904",
+        "6304000000000000",
+        "4222222222222",
+        "4111-1111-1111-1111",
+        "6212345678900000003",
+    ],
+)
+def test_card_numbers_are_seen(number):
+    assert looks_like_card(number)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111111111111112",
+        "0000000000",
+        "41111111111111110000",
+        "",
+        "tok_8f2a",
+        "\u0664" + "\u0661" * 15,
+        "4111--1111-1111-1111",
+    ],
+)
+def test_other_numbers_are_not_cards(text):
+    assert not looks_like_card(text)
+
+
+def test_a_reason_may_have_lines_but_no_controls():
+    assert is_reason("seen at the bank\non Monday")
+    assert not is_reason("\x1b[31mred")
+    assert not is_reason("   ")
+
+
+@pytest.mark.parametrize("text", ["", "100", "0/s", "1.5/s", "100/d", " 1/s", "-1/s"])
+def test_a_bad_rate_is_refused(text):
+    with pytest.raises(ValueError, match="is not a rate like"):
+        parse_rate(text)
+
+
+def test_a_bucket_lets_the_rate_through_and_fills_again():
+    now = 0.0
+    bucket = TokenBucket(parse_rate("2/s"), lambda: now)
+    assert [bucket.take() for _ in range(3)] == [True, True, False]
+    now = 0.5
+    assert [bucket.take() for _ in range(2)] == [True, False]
+    now = 60.0
+    assert [bucket.take() for _ in range(3)] == [True, True, False]
+
+
+def test_rates_are_read():
+    assert parse_rate("600/m") == Rate(600, parse_rate("1/m").period)

@@ -1,0 +1,74 @@
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payment_service.domain.errors import InvalidRequest
+from payment_service.domain.news import NewsType
+from payment_service.wire.webhook_message import EXAMPLE, read_webhook_message
+
+BODY = EXAMPLE["body"]
+
+
+def read(**changes):
+    return read_webhook_message(orjson.dumps({**EXAMPLE, **changes}))
+
+
+def test_the_example_becomes_news():
+    news = read()
+    assert news.type is NewsType.SUCCEEDED
+    assert (news.provider, news.event_id) == ("acme", "evt_71")
+    assert (news.amount, news.currency) == (12550, "EUR")
+    assert news.received_at == datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
+    assert len(news.body_hash) == 32
+
+
+def test_a_word_that_nobody_knows_is_kept_as_unknown():
+    news = read(body={**BODY, "type": "payout.sneezed"})
+    assert news.type is NewsType.UNKNOWN
+    assert news.detail == {"type": "payout.sneezed"}
+
+
+@pytest.mark.parametrize("amount", [0, -5])
+def test_an_impossible_amount_is_for_the_core_to_judge(amount):
+    assert read(body={**BODY, "amount": amount}).amount == amount
+
+
+@pytest.mark.parametrize(
+    "at", ["2026-01-31", "yesterday", "2026-01-31T23:59:59", "2026-13-01T00:00:00Z", 5]
+)
+def test_a_time_is_rfc_3339_with_its_zone(at):
+    with pytest.raises(InvalidRequest, match="received_at: must be a time"):
+        read(received_at=at)
+
+
+def test_an_offset_is_turned_into_utc():
+    news = read(received_at="2026-02-01T01:59:59+02:00")
+    assert news.received_at == datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"provider": None}, "provider: "),
+        ({"event_id": ""}, "event_id: "),
+        ({"body": "x"}, "body: must be an object"),
+        ({"body": {}}, "body.reference: is missing"),
+        ({"body": {**BODY, "amount": 1.0}}, "body.amount: "),
+        ({"body": {**BODY, "amount": True}}, "body.amount: "),
+        ({"body": {**BODY, "reference": "x" * 129}}, "body.reference: "),
+        ({"body": {**BODY, "message": "x" * 2001}}, "body.message: "),
+    ],
+)
+def test_what_cannot_be_read_is_named(changes, path):
+    with pytest.raises(InvalidRequest) as refused:
+        read(**changes)
+    assert path in refused.value.problem
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_read_or_refused(data):
+    with pytest.raises(InvalidRequest):
+        read_webhook_message(data)
