@@ -8,7 +8,7 @@ import orjson
 
 from payment_service.domain.errors import CoreUnavailable
 from payment_service.outbound import Lost, NotSent, Outbound, Response
-from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
+from payment_service.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
 from payment_service.reading import code_in, message_in
 
 IN_FLIGHT_MAX: Final = 256
@@ -17,8 +17,8 @@ _REFUSALS: Final = frozenset({409, 422})
 _NOTIFY: Final = "notification"
 
 
-class HttpCore:
-    """Implements :class:`payment_service.ports.core.Core` (contract, section 4)."""
+class HttpCore(Core):
+    """Core at the other end of an address (contract, section 4)."""
 
     def __init__(
         self,

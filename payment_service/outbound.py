@@ -54,7 +54,7 @@ class Response:
             if not isinstance(orjson.loads(self.body), dict):
                 return None
             found: object = json.loads(self.body, object_pairs_hook=_once_each)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
 

@@ -250,6 +250,14 @@ def test_a_missing_variable_is_named_with_table_and_key():
     assert second.endswith("the environment variable ACME_WHSEC_OLD is not set")
 
 
+def test_what_a_missing_variable_spoils_is_told_once():
+    text = provider().replace("https://acme.example", "${ACME_URL}")
+
+    (problem,) = problems(text)
+
+    assert problem.endswith("the environment variable ACME_URL is not set")
+
+
 @pytest.mark.parametrize("text", ["${", "${}", "${A B}", "${ACME_TOKEN"])
 def test_a_dollar_that_opens_nothing_is_refused(text):
     (problem,) = problems(provider(f'headers = {{ A = "{text}" }}'))

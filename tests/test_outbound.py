@@ -299,9 +299,7 @@ async def test_the_time_limit_holds_for_all_of_it(outbound):
 
 
 def test_a_limit_of_many_seconds_is_not_rounded_up():
-    limits = _limits(29.0)
-
-    assert limits.total < limits.ceil_threshold
+    assert _limits(29.0).ceil_threshold > 29
 
 
 # Whole answers.
@@ -350,11 +348,11 @@ async def test_the_request_is_as_asked_and_carries_the_trace():
         playing(saying(with_length(b"{}"))) as server,
         Outbound(trace=lambda: "00-ab-cd-01") as outbound,
     ):
-        await post(outbound, f"{server.url}/a%2Fb", headers={"Idempotency-Key": "k"})
+        await post(outbound, f"{server.url}/a%2Fb%41", headers={"Idempotency-Key": "k"})
 
     head, _, body = server.heard[0].partition(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")
-    assert lines[0] == b"post /a%2fb http/1.1"
+    assert lines[0] == b"post /a%2fb%41 http/1.1"
     assert {b"idempotency-key: k", b"traceparent: 00-ab-cd-01"} < set(lines)
     assert (b"content-type: application/json" in lines, body) == (True, b'{"a":1}')
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 import orjson
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -17,7 +17,7 @@ SECURITY_HEADERS: Final = {
 PROBLEM_TYPE: Final = "application/problem+json"
 
 
-class Json(Response):
+class Json(JSONResponse):
     """A JSON answer that nobody caches, frames or sniffs."""
 
     media_type = "application/json"

@@ -10,8 +10,8 @@ from tests.api.fakes import a_line, an_order, as_, calling, deps_of, finished
 
 async def get(session, path, role="viewer"):
     url = session._base_url.join(type(session._base_url)(path, encoded=True))
-    response = await session.get(url, headers=as_(role))
-    return response.status, await response.json(content_type=None)
+    async with session.get(url, headers=as_(role)) as response:
+        return response.status, await response.json(content_type=None)
 
 
 @pytest.mark.parametrize("role", ["viewer", "support", "admin", "upstream"])
@@ -27,8 +27,14 @@ async def test_an_order_is_found_by_either_id(world, role):
 
 @pytest.mark.parametrize(
     ("order_id", "path"),
-    [("a/b", "a%2Fb"), ("a b", "a%20b"), ("é", "%C3%A9"), ("a%2Fb", "a%252Fb")]
-    + [("a?b", "a%3Fb"), ("events", "events")],
+    [
+        ("a/b", "a%2Fb"),
+        ("a b", "a%20b"),
+        ("é", "%C3%A9"),
+        ("a%2Fb", "a%252Fb"),
+        ("a?b", "a%3Fb"),
+        ("events", "events"),
+    ],
 )
 async def test_any_order_id_can_be_asked_for(world, order_id, path):
     world.put(an_order(order_id))
@@ -122,7 +128,7 @@ async def test_who_hangs_up_is_forgotten(world):
         await asyncio.sleep(0.1)
         waiting.cancel()
         async with asyncio.timeout(3):
-            while world.events_of_waiters:
+            while world.events_of_waiters:  # noqa: ASYNC110 - the server's side
                 await asyncio.sleep(0.05)
 
 

@@ -1,6 +1,8 @@
 import asyncio
+import contextlib
 import gzip
 import json
+from io import BytesIO
 
 import aiohttp
 import orjson
@@ -18,8 +20,9 @@ def body(**changes):
 
 
 async def post(session, data, path="/v1/withdrawals", **headers):
-    response = await session.post(path, data=data, headers=as_("upstream") | headers)
-    return response.status, await response.json(content_type=None)
+    headers = as_("upstream") | headers
+    async with session.post(path, data=data, headers=headers) as response:
+        return response.status, await response.json(content_type=None)
 
 
 async def test_a_request_is_accepted_once_and_a_change_is_a_conflict(world):
@@ -119,21 +122,20 @@ async def test_a_body_of_exactly_the_limit_is_read(world):
         assert (await post(session, padded + b" "))[0] == 413
 
 
-@pytest.mark.parametrize("size", [SIZE_MAX + 1, 2**20, 2 * 2**20])
+@pytest.mark.parametrize("size", [SIZE_MAX + 1, 2**20, 7 * SIZE_MAX])
 async def test_a_body_that_is_too_large_is_refused_and_the_sender_hears_it(world, size):
     async with calling(deps_of(world)) as session:
-        status, problem = await post(session, b" " * size)
+        status, problem = await post(session, BytesIO(b" " * size))
         assert status == problem["status"] == 413
         assert (await post(session, chunks(size // 65536 + 1)))[0] == 413
         assert (await post(session, body()))[0] == 202
 
 
 async def test_a_body_without_end_is_cut_off(world):
+    """The sender may see the 413, or a closed connection: it is still sending."""
     async with calling(deps_of(world)) as session:
-        with pytest.raises((aiohttp.ClientError, AssertionError)):
-            status, _ = await post(session, chunks(2000))
-            assert status == 413
-            raise aiohttp.ClientError
+        with contextlib.suppress(aiohttp.ClientError):
+            assert (await post(session, chunks(2000)))[0] == 413
         assert (await post(session, body()))[0] == 202
 
 

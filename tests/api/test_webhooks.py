@@ -22,9 +22,11 @@ JSON = {"Content-Type": "application/json"}
 
 async def deliver(session, body=BODY, provider="acme", headers=None):
     headers = signed(body) | JSON if headers is None else headers
-    response = await session.post(f"/webhooks/{provider}", data=body, headers=headers)
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-    return response.status
+    path = f"/webhooks/{provider}"
+    async with session.post(path, data=body, headers=headers) as response:
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        await response.read()
+        return response.status
 
 
 async def test_a_webhook_is_stored_once_whatever_its_second_body_says(world):
@@ -64,8 +66,9 @@ async def test_two_signatures_are_none(world):
 async def test_a_provider_without_webhooks_is_404(world, provider):
     async with calling(deps_of(world)) as session:
         url = session._base_url.with_path(f"/webhooks/{provider}", encoded=True)
-        response = await session.post(url, data=BODY, headers=signed(BODY) | JSON)
-        assert response.status == 404
+        headers = signed(BODY) | JSON
+        async with session.post(url, data=BODY, headers=headers) as response:
+            assert response.status == 404
     assert world.counted == {("unknown", "no_provider"): 1}
 
 
@@ -112,8 +115,13 @@ async def test_a_webhook_over_256_kib_is_413(world):
 
 @pytest.mark.parametrize(
     "kind",
-    ["text/plain", "application/xml", "application/json; charset=utf-16", "text/json"]
-    + ["application/x-www-form-urlencoded"],
+    [
+        "text/plain",
+        "application/xml",
+        "application/json; charset=utf-16",
+        "text/json",
+        "application/x-www-form-urlencoded",
+    ],
 )
 async def test_a_webhook_that_is_not_json_is_415(world, kind):
     async with calling(deps_of(world)) as session:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from payment_service.bus import Consumer, Limits, Listeners, PullTimes, Source
 from payment_service.domain.messages import STEP_DUE, Message
@@ -30,12 +31,16 @@ async def soon(awaitable, seconds=SOON):
 async def until(condition):
     """Wait for something that nothing announces."""
     async with asyncio.timeout(SOON):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
 
 
 async def state_of(api, stream):
     return (await api.call(f"STREAM.INFO.{stream}"))["state"]
+
+
+def forget(*_news):
+    """Hear of it and do nothing."""
 
 
 async def is_empty(api, stream):
@@ -47,9 +52,9 @@ class Stage:
 
     def __init__(self, *outcomes):
         self.outcomes = list(outcomes)
-        self.deliveries = asyncio.Queue()
-        self.handled = asyncio.Queue()
-        self.buried = asyncio.Queue()
+        self.deliveries: asyncio.Queue[Any] = asyncio.Queue()
+        self.handled: asyncio.Queue[Any] = asyncio.Queue()
+        self.buried: asyncio.Queue[Any] = asyncio.Queue()
         self.errors = []
         self.gone = asyncio.Event()
         self.may_end = asyncio.Event()
@@ -112,7 +117,7 @@ class AckSpy:
     """Overhears how deliveries are answered."""
 
     def __init__(self):
-        self.answers = asyncio.Queue()
+        self.answers: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def listen(self, wire, stream):
         await wire.tap(f"$JS.ACK.{stream}.>", self._receive)
@@ -130,7 +135,7 @@ class Proxy:
         self._is_silent = False
         self._tasks = set()
         self._writers = set()
-        self._server = None
+        self._server: Any = None
 
     @property
     def url(self):
@@ -143,7 +148,7 @@ class Proxy:
         self._is_silent = False
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         return self
 
     async def __aexit__(self, *_):
@@ -153,10 +158,13 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for writer in self._writers:
             writer.transport.abort()
+        await asyncio.sleep(0)
+
+    def _accept(self, reader, writer):
+        # Not a coroutine: the server would complain about those that are cancelled.
+        self._tasks.add(asyncio.create_task(self._serve(reader, writer)))
 
     async def _serve(self, reader, writer):
-        task = asyncio.current_task()
-        self._tasks.add(task)
         self._writers.add(writer)
         away_reader, away_writer = await asyncio.open_connection(
             "127.0.0.1", self._target

@@ -7,7 +7,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from payment_service.bus import Limits, ensure, wanted
+from payment_service.bus import Api, JetStreamPublisher, Limits, ensure, wanted
 from payment_service.bus.consumer import _bounded, _origin
 from payment_service.domain.letters import Reason
 from payment_service.ports.outcomes import Done, Park, Retry
@@ -33,7 +33,7 @@ async def quick_streams(api, names):
     await ensure(api, wanted(names, replicas=1, ack_wait=QUICK_ACK_WAIT))
 
 
-async def deliver_and_leave(wire, api, tasks):
+async def deliver_and_leave(wire, tasks):
     """Let somebody take a message who is never heard of again."""
     taken = asyncio.Event()
     inbox = wire.new_inbox()
@@ -45,7 +45,8 @@ async def deliver_and_leave(wire, api, tasks):
     await wire.untap(subscription)
 
 
-async def test_what_is_done_is_gone(api, wire, names, tasks, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_what_is_done_is_gone(api, wire, names, tasks, publisher):
     stage = Stage()
     async with stage.running(wire, names):
         await publisher.publish([a_message() for _ in range(100)])
@@ -57,7 +58,8 @@ async def test_what_is_done_is_gone(api, wire, names, tasks, streams, publisher)
     assert await is_empty(api, tasks)
 
 
-async def test_a_delivery_says_what_it_is(wire, names, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_a_delivery_says_what_it_is(wire, names, publisher):
     stage = Stage(Retry(because="not yet", delay=SHORTLY))
     message = a_message(body=b"\xff\x00", headers={"traceparent": "00-ab: c"})
     async with stage.running(wire, names):
@@ -94,7 +96,8 @@ def test_origins_of_newer_servers_are_understood():
     assert _origin(old) == _origin(new) == (3, "S.17.1700")
 
 
-async def test_a_retry_waits_as_long_as_asked(wire, names, streams, publisher, acks):
+@pytest.mark.usefixtures("streams")
+async def test_a_retry_waits_as_long_as_asked(wire, names, publisher, acks):
     stage = Stage(Retry(because="not yet", delay=timedelta(seconds=0.4)))
     async with stage.running(wire, names):
         await publisher.publish([a_message()])
@@ -105,8 +108,9 @@ async def test_a_retry_waits_as_long_as_asked(wire, names, streams, publisher, a
     assert await soon(acks.get()) == b'-NAK {"delay":400000000}'
 
 
+@pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize("asked", [0.0, -5.0, 0.001])
-async def test_no_retry_is_without_delay(wire, names, streams, publisher, acks, asked):
+async def test_no_retry_is_without_delay(wire, names, publisher, acks, asked):
     stage = Stage(Retry(because="now", delay=timedelta(seconds=asked)))
     async with stage.running(wire, names):
         await publisher.publish([a_message()])
@@ -127,8 +131,9 @@ def test_a_long_delay_does_not_fill_the_consumer():
     assert _bounded(timedelta(days=1), 1) == 300.0
 
 
+@pytest.mark.usefixtures("streams")
 async def test_what_the_handler_refuses_is_buried_before_it_is_gone(
-    api, wire, names, tasks, streams, publisher, acks
+    api, wire, names, tasks, publisher, acks
 ):
     stage = Stage(Park(because="unreadable"))
     stage.may_bury.clear()
@@ -147,7 +152,8 @@ async def test_what_the_handler_refuses_is_buried_before_it_is_gone(
     assert delivery.body == b'{"version": 1}'
 
 
-async def test_the_last_retry_in_vain_is_exhausted(wire, names, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_the_last_retry_in_vain_is_exhausted(wire, names, publisher):
     again = Retry(because="core is down", delay=SHORTLY)
     stage = Stage(again, again, again)
     async with stage.running(wire, names):
@@ -159,9 +165,8 @@ async def test_the_last_retry_in_vain_is_exhausted(wire, names, streams, publish
     assert stage.deliveries.qsize() == LIMITS.max_deliver
 
 
-async def test_the_last_delivery_may_still_succeed(
-    api, wire, names, tasks, streams, publisher
-):
+@pytest.mark.usefixtures("streams")
+async def test_the_last_delivery_may_still_succeed(api, wire, names, tasks, publisher):
     again = Retry(because="core is down", delay=SHORTLY)
     stage = Stage(again, again, Done())
     async with stage.running(wire, names):
@@ -171,11 +176,12 @@ async def test_the_last_delivery_may_still_succeed(
     assert stage.buried.empty()
 
 
+@pytest.mark.usefixtures("quick_streams")
 async def test_what_kills_its_workers_is_not_opened_again(
-    api, wire, names, tasks, quick_streams, publisher, acks
+    api, wire, names, tasks, publisher, acks
 ):
     await publisher.publish([a_message()])
-    await deliver_and_leave(wire, api, tasks)
+    await deliver_and_leave(wire, tasks)
     stage = Stage()
     async with stage.running(wire, names, limits=replace(QUICK, max_deliver=1)):
         delivery, reason, _ = await soon(stage.buried.get())
@@ -186,8 +192,9 @@ async def test_what_kills_its_workers_is_not_opened_again(
     assert stage.deliveries.empty()
 
 
+@pytest.mark.usefixtures("streams")
 async def test_without_a_grave_a_message_lives(
-    api, wire, names, tasks, streams, publisher, acks
+    api, wire, names, tasks, publisher, acks
 ):
     stage = Stage(Retry(because="core is down"))
     stage.burials_to_fail = 1
@@ -206,8 +213,9 @@ async def test_without_a_grave_a_message_lives(
     assert stage.deliveries.qsize() == 1
 
 
+@pytest.mark.usefixtures("streams")
 async def test_an_error_is_told_once_and_tried_again(
-    api, wire, names, tasks, streams, publisher
+    api, wire, names, tasks, publisher
 ):
     stage = Stage(ZeroDivisionError("what was that"))
     async with stage.running(wire, names):
@@ -219,9 +227,8 @@ async def test_an_error_is_told_once_and_tried_again(
     assert len(stage.errors) == 1
 
 
-async def test_a_slow_handler_keeps_its_message(
-    api, wire, names, tasks, quick_streams, publisher, acks
-):
+@pytest.mark.usefixtures("quick_streams")
+async def test_a_slow_handler_keeps_its_message(wire, names, publisher, acks):
     stage = Stage()
     stage.may_end.clear()
     async with stage.running(wire, names, limits=QUICK):
@@ -234,8 +241,9 @@ async def test_a_slow_handler_keeps_its_message(
     assert stage.deliveries.qsize() == 1
 
 
+@pytest.mark.usefixtures("quick_streams")
 async def test_a_message_that_waits_for_its_turn_is_kept_too(
-    api, wire, names, tasks, quick_streams, publisher
+    api, wire, names, tasks, publisher
 ):
     stage = Stage()
     stage.may_end.clear()
@@ -255,9 +263,8 @@ async def passed(moment):
     return asyncio.get_running_loop().time() >= moment
 
 
-async def test_a_handler_that_never_ends_is_left_alone(
-    wire, names, quick_streams, publisher
-):
+@pytest.mark.usefixtures("quick_streams")
+async def test_a_handler_that_never_ends_is_left_alone(wire, names, publisher):
     stage = Stage()
     stage.may_end.clear()
     limits = replace(QUICK, handler_seconds_max=0.2)
@@ -269,9 +276,8 @@ async def test_a_handler_that_never_ends_is_left_alone(
     assert (first.identity, again.deliveries) == (again.identity, 2)
 
 
-async def test_no_more_run_at_once_than_allowed(
-    api, wire, names, tasks, streams, publisher
-):
+@pytest.mark.usefixtures("streams")
+async def test_no_more_run_at_once_than_allowed(api, wire, names, tasks, publisher):
     stage = Stage()
     stage.may_end.clear()
     limits = replace(LIMITS, in_flight_max=3, prefetch=2)
@@ -291,7 +297,8 @@ async def test_no_more_run_at_once_than_allowed(
     assert stage.at_once_max == 3
 
 
-async def test_replicas_share_the_work(api, wire, names, tasks, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_replicas_share_the_work(api, wire, names, tasks, publisher):
     one, other = Stage(), Stage()
     async with one.running(wire, names), other.running(wire, names):
         await publisher.publish([a_message() for _ in range(200)])
@@ -301,8 +308,9 @@ async def test_replicas_share_the_work(api, wire, names, tasks, streams, publish
     assert min(one.deliveries.qsize(), other.deliveries.qsize()) > 0
 
 
+@pytest.mark.usefixtures("streams")
 async def test_a_stop_finishes_what_runs_and_hands_back_the_rest(
-    api, wire, names, tasks, streams, publisher
+    api, wire, names, tasks, publisher
 ):
     stage, successor = Stage(), Stage()
     stage.may_end.clear()
@@ -326,9 +334,8 @@ async def test_a_stop_finishes_what_runs_and_hands_back_the_rest(
     assert stage.deliveries.empty()
 
 
-async def test_a_stop_does_not_wait_for_ever(
-    api, wire, names, tasks, streams, publisher
-):
+@pytest.mark.usefixtures("streams")
+async def test_a_stop_does_not_wait_for_ever(api, wire, names, tasks, publisher):
     stage = Stage()
     stage.may_end.clear()
     consumer = stage.consumer(wire, names)
@@ -342,7 +349,8 @@ async def test_a_stop_does_not_wait_for_ever(
     assert (await state_of(api, tasks))["messages"] == 1
 
 
-async def test_a_pause_wears_nothing_out(api, wire, names, tasks, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_a_pause_wears_nothing_out(api, wire, names, tasks, publisher):
     stage = Stage()
     async with stage.running(wire, names) as consumer:
         consumer.pause()
@@ -353,7 +361,8 @@ async def test_a_pause_wears_nothing_out(api, wire, names, tasks, streams, publi
         consumer.resume()
         await until(lambda: is_empty(api, tasks))
 
-    assert all((await stage.deliveries.get())[0].deliveries == 1 for _ in range(40))
+    seen = [(await stage.deliveries.get())[0].deliveries for _ in range(40)]
+    assert seen == [1] * 40
 
 
 async def has_received(consumer, count):
@@ -387,12 +396,11 @@ async def test_a_deleted_consumer_is_told_and_found_again(
         await soon(stage.deliveries.get())
 
 
+@pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize(
     "news", ["409 Leadership Change", "409 Exceeded MaxWaiting", "409 Server Shutdown"]
 )
-async def test_a_request_that_is_cut_short_is_made_again(
-    wire, names, streams, publisher, news
-):
+async def test_a_request_that_is_cut_short_is_made_again(wire, names, publisher, news):
     stage = Stage()
     async with stage.running(wire, names) as consumer:
         pulls = consumer._pulls
@@ -413,7 +421,8 @@ async def is_newer(pulls, generation):
     return pulls._generation > generation and pulls.outstanding == LIMITS.capacity
 
 
-async def test_a_request_that_runs_out_is_made_again(wire, names, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_a_request_that_runs_out_is_made_again(wire, names, publisher):
     stage = Stage()
     times = replace(Stage().consumer(wire, names)._times, expires_seconds=1.0)
     async with stage.running(wire, names, times=times) as consumer:
@@ -433,7 +442,8 @@ async def test_a_request_that_runs_out_is_made_again(wire, names, streams, publi
         await soon(stage.deliveries.get(), 0.5)
 
 
-async def test_forged_news_are_not_believed(wire, names, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_forged_news_are_not_believed(wire, names, publisher):
     stage = Stage()
     async with stage.running(wire, names) as consumer:
         for body in (b"", b"x"):
@@ -445,8 +455,6 @@ async def test_forged_news_are_not_believed(wire, names, streams, publisher):
 
 
 async def test_a_restarted_server_delivers_without_a_pause(own_server, own_wire, names):
-    from payment_service.bus import Api, JetStreamPublisher
-
     await ensure(Api(own_wire), wanted(names, replicas=1, ack_wait=QUICK_ACK_WAIT))
     publisher = JetStreamPublisher(
         own_wire, names, schedules=True, on_refused=lambda *_: None

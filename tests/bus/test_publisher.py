@@ -13,6 +13,7 @@ from tests.bus.stage import (
     Proxy,
     Stage,
     a_message,
+    forget,
     is_empty,
     soon,
     state_of,
@@ -26,7 +27,8 @@ def a_timer(seconds, **changes):
     return a_message(changes.pop("subject", RECHECK_TICK), **changes)
 
 
-async def test_all_of_a_large_batch_are_acknowledged(api, tasks, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_all_of_a_large_batch_are_acknowledged(api, tasks, publisher):
     assert all(await publisher.publish([a_message() for _ in range(2_500)]))
 
     assert (await state_of(api, tasks))["messages"] == 2_500
@@ -36,7 +38,8 @@ async def test_nothing_to_publish_is_no_work(publisher):
     assert await publisher.publish([]) == []
 
 
-async def test_a_repeat_is_acknowledged_and_stored_once(api, tasks, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_a_repeat_is_acknowledged_and_stored_once(api, tasks, publisher):
     same = a_message(message_id="once")
 
     assert await publisher.publish([same, same]) == [True, True]
@@ -51,8 +54,9 @@ async def test_without_a_stream_nothing_is_acknowledged(publisher, refused):
     assert "no stream" in refused[0][1]
 
 
+@pytest.mark.usefixtures("streams")
 async def test_a_timer_rings_and_leaves_nothing_behind(
-    api, wire, names, tasks, streams, publisher
+    api, wire, names, tasks, publisher
 ):
     stage = Stage()
     async with stage.running(wire, names):
@@ -67,7 +71,8 @@ async def test_a_timer_rings_and_leaves_nothing_behind(
         await until(lambda: is_empty(api, tasks))
 
 
-async def test_an_overdue_timer_rings_at_once(wire, names, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_an_overdue_timer_rings_at_once(wire, names, publisher):
     stage = Stage()
     async with stage.running(wire, names):
         await publisher.publish([a_timer(-60)])
@@ -75,8 +80,9 @@ async def test_an_overdue_timer_rings_at_once(wire, names, streams, publisher):
         await soon(stage.deliveries.get(), 2.0)
 
 
-async def test_timers_can_be_switched_off(api, wire, names, tasks, streams):
-    publisher = JetStreamPublisher(wire, names, schedules=False, on_refused=pytest.fail)
+@pytest.mark.usefixtures("streams")
+async def test_timers_can_be_switched_off(api, wire, names, tasks):
+    publisher = JetStreamPublisher(wire, names, schedules=False, on_refused=forget)
     await publisher.start()
 
     assert await publisher.publish([a_timer(0.1), a_message()]) == [True, True]
@@ -84,9 +90,8 @@ async def test_timers_can_be_switched_off(api, wire, names, tasks, streams):
     assert (await state_of(api, tasks))["messages"] == 1
 
 
-async def test_a_timer_that_can_never_be_set_is_not_tried_again(
-    streams, publisher, refused
-):
+@pytest.mark.usefixtures("streams")
+async def test_a_timer_that_can_never_be_set_is_not_tried_again(publisher, refused):
     elsewhere = a_timer(5, subject="order.event.withdrawal.completed")
 
     assert await publisher.publish([elsewhere]) == [True]
@@ -94,6 +99,7 @@ async def test_a_timer_that_can_never_be_set_is_not_tried_again(
     assert "10190" in refused[0][1]
 
 
+@pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -111,9 +117,7 @@ async def test_a_timer_that_can_never_be_set_is_not_tried_again(
         {"subject": ""},
     ],
 )
-async def test_forged_lines_are_refused(
-    api, tasks, streams, publisher, refused, changes
-):
+async def test_forged_lines_are_refused(api, tasks, publisher, refused, changes):
     good = a_message()
 
     assert await publisher.publish([a_message(**changes), good]) == [False, True]
@@ -122,11 +126,13 @@ async def test_forged_lines_are_refused(
     assert (await state_of(api, tasks))["messages"] == 1
 
 
-async def test_a_timer_takes_no_forged_subject(streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_a_timer_takes_no_forged_subject(publisher):
     assert await publisher.publish([a_timer(1, schedule="order.timer.>")]) == [False]
 
 
-async def test_orders_to_the_server_are_not_passed_on(api, tasks, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_orders_to_the_server_are_not_passed_on(api, tasks, publisher):
     await publisher.publish([a_message(), a_message()])
 
     await publisher.publish([a_message(headers={"nats-rollup": "all"})])
@@ -134,7 +140,8 @@ async def test_orders_to_the_server_are_not_passed_on(api, tasks, streams, publi
     assert (await state_of(api, tasks))["messages"] == 3
 
 
-async def test_a_message_too_long_harms_no_other(wire, streams, publisher, refused):
+@pytest.mark.usefixtures("streams")
+async def test_a_message_too_long_harms_no_other(wire, publisher, refused):
     long = a_message(body=b"x" * wire.max_payload)
 
     assert await publisher.publish([a_message(), long]) == [True, False]
@@ -148,7 +155,7 @@ async def test_silence_is_no_acknowledgement(nats_server, names, closed):
         wire = await connect([proxy.url], name="test", on_closed=closed.put_nowait)
         await ensure(Api(wire), wanted(names, replicas=1, ack_wait=ACK_WAIT))
         publisher = JetStreamPublisher(
-            wire, names, schedules=True, on_refused=pytest.fail, ack_seconds_max=0.3
+            wire, names, schedules=True, on_refused=forget, ack_seconds_max=0.3
         )
         await publisher.start()
         await wire.round_trip(SOON)
@@ -164,7 +171,7 @@ async def test_silence_is_no_acknowledgement(nats_server, names, closed):
 async def test_a_lost_connection_ends_the_waiting_at_once(own_server, own_wire, names):
     await ensure(Api(own_wire), wanted(names, replicas=1, ack_wait=ACK_WAIT))
     publisher = JetStreamPublisher(
-        own_wire, names, schedules=True, on_refused=pytest.fail, ack_seconds_max=60
+        own_wire, names, schedules=True, on_refused=forget, ack_seconds_max=60
     )
     await publisher.start()
     await asyncio.to_thread(own_server.kill)
@@ -174,7 +181,7 @@ async def test_a_lost_connection_ends_the_waiting_at_once(own_server, own_wire, 
 
 
 async def test_a_requester_is_answered(wire, publisher):
-    answers = asyncio.Queue()
+    answers: asyncio.Queue[bytes] = asyncio.Queue()
     inbox = wire.new_inbox()
     await wire.tap(inbox, lambda *frame: answers.put_nowait(frame[2]))
 
@@ -183,6 +190,7 @@ async def test_a_requester_is_answered(wire, publisher):
     assert await soon(answers.get()) == b"accepted"
 
 
+@pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize(
     "subject",
     [
@@ -196,9 +204,9 @@ async def test_a_requester_is_answered(wire, publisher):
     ],
 )
 async def test_a_requester_cannot_make_us_send_elsewhere(
-    wire, api, names, tasks, streams, publisher, subject
+    wire, names, publisher, subject
 ):
-    heard = asyncio.Queue()
+    heard: asyncio.Queue[tuple[bytes, ...]] = asyncio.Queue()
     for own in ("order.>", "withdrawal.>", "$JS.API.STREAM.>", f"{names.prefix}.>"):
         await wire.tap(own, lambda *frame: heard.put_nowait(frame))
 

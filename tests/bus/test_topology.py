@@ -19,6 +19,7 @@ async def consumer_of(api, stream, consumer):
     return (await api.call(f"CONSUMER.INFO.{stream}.{consumer}"))["config"]
 
 
+@pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize(
     ("stream", "subjects", "retention", "age"),
     [
@@ -38,7 +39,7 @@ async def consumer_of(api, stream, consumer):
         ("ORDER_DLQ", {"order.task.dlq"}, "limits", 30 * DAY),
     ],
 )
-async def test_streams_are_made(api, names, streams, stream, subjects, retention, age):
+async def test_streams_are_made(api, names, stream, subjects, retention, age):
     config = await config_of(api, names.stream(stream))
 
     assert set(config["subjects"]) == {names.subject(subject) for subject in subjects}
@@ -48,7 +49,8 @@ async def test_streams_are_made(api, names, streams, stream, subjects, retention
     assert config.get("allow_msg_schedules", False) is (stream == "ORDER_TASKS")
 
 
-async def test_consumers_are_made(api, names, tasks, streams):
+@pytest.mark.usefixtures("streams")
+async def test_consumers_are_made(api, names, tasks):
     config = await consumer_of(api, tasks, "payment-tasks")
 
     assert set(config["filter_subjects"]) == {
@@ -71,7 +73,8 @@ async def test_all_replicas_may_start_at_once(api, topology):
     assert await ensure(api, topology) == ()
 
 
-async def test_what_has_drifted_is_mended(api, names, tasks, streams):
+@pytest.mark.usefixtures("streams")
+async def test_what_has_drifted_is_mended(api, names, tasks):
     events = names.stream("ORDER_EVENTS")
     drifted = {**await config_of(api, events), "max_age": DAY}
     await api.call(f"STREAM.UPDATE.{events}", drifted)
@@ -113,7 +116,8 @@ async def test_replicas_that_the_server_does_not_have_are_said(api, names):
         await ensure(api, wanted(names, replicas=3, ack_wait=ACK_WAIT))
 
 
-async def test_environments_do_not_meet(api, names, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_environments_do_not_meet(api, names, publisher):
     other = Names(f"{names.prefix}_other")
     await ensure(api, wanted(other, replicas=1, ack_wait=ACK_WAIT))
 
@@ -123,7 +127,8 @@ async def test_environments_do_not_meet(api, names, streams, publisher):
     assert (await state_of(api, other.stream("ORDER_TASKS")))["messages"] == 0
 
 
-async def test_a_dead_letter_is_no_task(api, names, streams, publisher):
+@pytest.mark.usefixtures("streams")
+async def test_a_dead_letter_is_no_task(api, names, publisher):
     await publisher.publish([a_message("order.task.dlq")])
 
     assert (await state_of(api, names.stream("ORDER_DLQ")))["messages"] == 1

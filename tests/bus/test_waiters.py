@@ -16,6 +16,7 @@ def an_event(kind="completed", **fields):
 
 @pytest.fixture
 async def waiters(wire, names, streams):
+    del streams
     waiters = Waiters(wire, names, waiters_max=2)
     await waiters.start()
     yield waiters

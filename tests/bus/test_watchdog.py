@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -41,9 +42,9 @@ class Kennel:
     """A watchdog and what it said."""
 
     def __init__(self, wire, topology, consumers=(), times=TIMES):
-        self.healed = asyncio.Queue()
-        self.troubles = asyncio.Queue()
-        self.given_up = asyncio.Queue()
+        self.healed: asyncio.Queue[Any] = asyncio.Queue()
+        self.troubles: asyncio.Queue[str] = asyncio.Queue()
+        self.given_up: asyncio.Queue[str] = asyncio.Queue()
         self.dog = Watchdog(
             wire,
             topology,
@@ -78,7 +79,7 @@ async def test_all_is_made_when_nothing_is_there(wire, api, topology):
     assert await ensure(api, topology) == ()
 
 
-async def test_a_sound_bus_is_left_alone(wire, names, streams, publisher):
+async def test_a_sound_bus_is_left_alone(wire, names, streams):
     stage = Stage()
     async with stage.running(wire, names) as consumer:
         kennel = Kennel(wire, streams, [consumer])
@@ -93,14 +94,16 @@ async def test_a_vanished_stream_is_made_again(
     wire, api, names, tasks, streams, publisher
 ):
     stage = Stage()
-    async with stage.running(wire, names) as consumer:
-        async with Kennel(wire, streams, [consumer]).watching() as kennel:
-            await api.call(f"STREAM.DELETE.{tasks}")
+    async with (
+        stage.running(wire, names) as consumer,
+        Kennel(wire, streams, [consumer]).watching() as kennel,
+    ):
+        await api.call(f"STREAM.DELETE.{tasks}")
 
-            healed = await names_of(kennel.healed, 2)
-            assert healed == {tasks, f"{tasks}.payment-tasks"}
-            await publisher.publish([a_message()])
-            await soon(stage.deliveries.get())
+        healed = await names_of(kennel.healed, 2)
+        assert healed == {tasks, f"{tasks}.payment-tasks"}
+        await publisher.publish([a_message()])
+        await soon(stage.deliveries.get())
 
 
 async def test_a_vanished_consumer_is_made_again_at_a_nudge(
@@ -122,7 +125,7 @@ async def test_a_vanished_consumer_is_made_again_at_a_nudge(
             await soon(stage.deliveries.get())
 
 
-async def test_a_changed_consumer_is_set_right(wire, api, names, tasks, streams):
+async def test_a_changed_consumer_is_set_right(wire, api, names, streams):
     slow = wanted(names, replicas=1, ack_wait=ACK_WAIT * 2)
     await ensure(api, slow)
 
@@ -143,20 +146,24 @@ async def test_a_store_wiped_in_mid_flight_is_made_again(own_server, own_wire, n
     await publisher.start()
     stage = Stage()
     stage.may_end.clear()
-    async with stage.running(own_wire, names) as consumer:
-        async with Kennel(own_wire, topology, [consumer]).watching():
-            await publisher.publish([a_message() for _ in range(30)])
-            for _ in range(LIMITS.in_flight_max):
-                await soon(stage.deliveries.get())
-            await asyncio.to_thread(own_server.wipe)
-            stage.may_end.set()
-            await until(lambda: is_published(publisher, "after the flood"))
+    async with (
+        stage.running(own_wire, names) as consumer,
+        Kennel(own_wire, topology, [consumer]).watching(),
+    ):
+        await publisher.publish([a_message() for _ in range(30)])
+        for _ in range(LIMITS.in_flight_max):
+            await soon(stage.deliveries.get())
+        await asyncio.to_thread(own_server.wipe)
+        stage.may_end.set()
+        await until(lambda: is_published(publisher, "after the flood"))
 
-            while True:
-                delivery, _ = await soon(stage.deliveries.get())
-                if delivery.body == b"after the flood":
-                    break
-            await until(lambda: is_empty(api, names.stream("ORDER_TASKS")))
+        await until(lambda: has_seen(stage, b"after the flood"))
+        await until(lambda: is_empty(api, names.stream("ORDER_TASKS")))
+
+
+async def has_seen(stage, body):
+    delivery, _ = await soon(stage.deliveries.get())
+    return delivery.body == body
 
 
 async def is_published(publisher, body):
@@ -183,7 +190,7 @@ class Liar(Api):
         if self.lies and verb.startswith("STREAM.INFO") and "ORDER_TASKS" in verb:
             if self.asked_twice:
                 type(self).lies = 0
-                found["state"]["last_seq"] = 0
+                (found or {})["state"]["last_seq"] = 0
             self.asked_twice = True
         return found
 
@@ -191,7 +198,7 @@ class Liar(Api):
 
 
 async def test_a_consumer_ahead_of_its_stream_gets_all_again(
-    wire, api, names, tasks, streams, publisher
+    wire, names, streams, publisher
 ):
     stage = Stage()
     stage.may_end.clear()
@@ -208,9 +215,7 @@ async def test_a_consumer_ahead_of_its_stream_gets_all_again(
         assert "ahead" in (await soon(kennel.healed.get())).what
 
 
-async def test_a_lost_subscription_is_made_again(
-    wire, api, names, tasks, streams, publisher
-):
+async def test_a_lost_subscription_is_made_again(wire, names, streams, publisher):
     stage = Stage()
     times = replace(stage.consumer(wire, names)._times, heartbeat_seconds=2.0)
     async with stage.running(wire, names, times=times) as consumer:
@@ -232,9 +237,8 @@ async def test_a_backlog_that_others_work_off_is_no_alarm(
         await publisher.publish([a_message() for _ in range(50)])
         for _ in range(LIMITS.in_flight_max):
             await soon(stage.deliveries.get())
-        kennel = Kennel(
-            wire, streams, [consumer], replace(TIMES, starving_seconds_max=0)
-        )
+        at_once = replace(TIMES, starving_seconds_max=0)
+        kennel = Kennel(wire, streams, [consumer], at_once)
         for _ in range(5):
             await kennel.dog.look()
 

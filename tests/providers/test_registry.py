@@ -93,6 +93,7 @@ async def asked_by(text, **options):
     config = parse_config(text, ack_wait=timedelta(seconds=30), environment={})
     async with Outbound() as outbound:
         acme = build_providers(config, outbound, **options).get("acme")
+        assert acme is not None
         assert isinstance(await acme.create(PAYOUT), Accepted)
     await runner.cleanup()
     return asked

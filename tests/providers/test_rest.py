@@ -374,14 +374,15 @@ class FakeProvider:
     def __init__(self):
         self.asked = []
         self.answer = 200, {"status": "accepted", "provider_reference": "p-1"}
+        self.silent = False
 
     async def handle(self, request):
         body = await request.read()
         headers = dict(request.headers)
         self.asked.append((request.method, request.path, headers, body))
-        status, told = self.answer
-        if told is None:
+        if self.silent:
             await asyncio.sleep(60)
+        status, told = self.answer
         return web.json_response(told, status=status)
 
 
@@ -466,7 +467,7 @@ async def test_listed_codes_reach_the_translation():
 
 async def test_silence_is_unclear_and_nobody_there_is_not_sent():
     async with provider(timeout="200ms") as (acme, fake):
-        fake.answer = 200, None
+        fake.silent = True
         assert isinstance(await acme.create(PAYOUT), Unclear)
     async with Outbound() as out:
         table = ProviderTable(name="acme", adapter="rest")

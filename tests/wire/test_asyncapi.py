@@ -35,7 +35,7 @@ def test_every_reference_leads_somewhere():
 
 
 def test_every_subject_of_the_contract_is_there():
-    assert ADDRESSES >= {
+    assert {
         "withdrawal.requested",
         "checkout.requested",
         "partner.link.requested",
@@ -51,7 +51,7 @@ def test_every_subject_of_the_contract_is_there():
         "order.event.withdrawal.manual_check",
         "order.event.partner_link.rejected",
         "order.event.checkout.completed",
-    }
+    } <= ADDRESSES
     assert len([a for a in ADDRESSES if a.startswith("order.event.")]) == 24
 
 

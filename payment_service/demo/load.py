@@ -1,0 +1,95 @@
+"""The load of the demo: withdrawals over NATS and HTTP, and a truthful support desk."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import nats
+import orjson
+
+from payment_service.demo.world import World
+
+PER_SECOND: Final = 40
+HTTP_SHARE: Final = 5
+"""Every fifth order comes in over HTTP, the others over NATS."""
+
+AMOUNTS: Final = (1_500, 12_550, 4_990, 250_000, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An order that was sent, and the destination that decides its fate."""
+
+    order_id: str
+    token: str
+    amount: int
+
+
+def orders(count: int, seed: int) -> list[Sent]:
+    """Return the orders of a demo; the same seed gives the same ones."""
+    return [
+        Sent(f"w-{n:05d}", f"tok_demo_{seed}_{n:05d}", AMOUNTS[n % len(AMOUNTS)])
+        for n in range(count)
+    ]
+
+
+def request_of(sent: Sent, cascade: Sequence[str]) -> bytes:
+    """Return the request as an upstream core service would send it."""
+    return orjson.dumps(
+        {
+            "order_id": sent.order_id,
+            "merchant_id": "m-demo",
+            "customer_id": f"c-{sent.order_id[-2:]}",
+            "amount": sent.amount,
+            "currency": "EUR",
+            "destination": {"type": "card", "token": sent.token},
+            "cascade": [{"provider": name} for name in cascade],
+            "metadata": {"channel": "demo"},
+        }
+    )
+
+
+async def send_all(world: World, batch: Sequence[Sent]) -> None:
+    """Send the orders at a steady pace; repeat none that was acknowledged."""
+    client = await nats.connect(world.nats_url)
+    stream = client.jetstream()
+    try:
+        async with aiohttp.ClientSession(headers=_auth(world.upstream_key)) as http:
+            for n, sent in enumerate(batch):
+                body = request_of(sent, world.cascade)
+                if n % HTTP_SHARE == 0:
+                    await _post(http, f"{world.api_url}/v1/withdrawals", body)
+                else:
+                    await stream.publish("withdrawal.requested", body)
+                await asyncio.sleep(1 / PER_SECOND)
+    finally:
+        await client.close()
+
+
+def _auth(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+async def _post(http: aiohttp.ClientSession, url: str, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    async with http.post(url, data=body, headers=headers) as answer:
+        if answer.status not in {200, 202}:
+            raise RuntimeError(f"{url} answered {answer.status}")
+
+
+async def decide_manual_checks(world: World, task_ids: Sequence[str]) -> None:
+    """Decide each check by what the provider's own book says, as support would."""
+    async with aiohttp.ClientSession(headers=_auth(world.support_key)) as http:
+        for task_id in task_ids:
+            paid = world.simulator.book.executed(task_id) > 0
+            body: dict[str, Any] = {
+                "decision": "positive" if paid else "negative",
+                "reason": "the provider's statement of account",
+            }
+            url = f"{world.api_url}/v1/tasks/{task_id}/resolution"
+            async with http.post(url, json=body) as answer:
+                # 409: a late webhook settled it in the meantime.
+                if answer.status not in {200, 409}:
+                    raise RuntimeError(f"{url} answered {answer.status}")
