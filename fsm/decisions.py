@@ -26,7 +26,10 @@ NOT_NEEDED: Final = "not_needed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened to a task, with what there is to prove it."""
+    """Something that happened to a task, with what there is to prove it.
+
+    ``asked_at`` is when the question was asked that this is the answer to.
+    """
 
     trigger: Trigger
     source: Source = Source.ANSWER
@@ -35,6 +38,7 @@ class Event:
     message: str | None = None
     reference: str | None = None
     decision: str | None = None
+    asked_at: datetime | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -138,7 +142,7 @@ def decide(
         return Wait()
     if event.trigger is Trigger.CANCEL_REQUESTED and task.cancel_requested:
         return Known()
-    row = advance(Facts(task, plan, now), event.trigger)
+    row = advance(Facts(task, plan, now, event.asked_at), event.trigger)
     if row is None:
         return _at_rest(queue, task, event, now)
     after = _moved(task, row, event, plan, now)

@@ -14,16 +14,22 @@ from fsm.table import TABLE, Guard, Row
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What guards may look at."""
+    """What guards may look at.
+
+    ``asked_at`` is when the question was asked whose answer is weighed: what a
+    worker heard long ago says nothing about a create that was sent since.
+    """
 
     task: Task
     plan: Plan
     now: datetime
+    asked_at: datetime | None = None
 
 
 def _grace_is_over(facts: Facts) -> bool:
     sent = facts.task.sent_last_at
-    return sent is not None and facts.now >= sent + facts.plan.not_found_grace
+    asked = facts.asked_at or facts.now
+    return sent is not None and asked >= sent + facts.plan.not_found_grace
 
 
 def _may_repeat_create(facts: Facts) -> bool:
@@ -71,7 +77,10 @@ GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
         _waits(f, Waiting.COMMIT) and f.task.verdict is Verdict.PAID
     ),
     Guard.CANCEL_WISHED: lambda f: _unproven(f) and f.task.cancel_requested,
-    Guard.POLLS: lambda f: _unproven(f) and f.plan.polls and f.task.deadline_at is None,
+    Guard.AWAITED: lambda f: _unproven(f) and _waits(f, Waiting.WEBHOOK),
+    Guard.POLLS: lambda f: (
+        _unproven(f) and _waits(f, Waiting.WEBHOOK) and f.plan.polls
+    ),
     Guard.POLLING: lambda f: _unproven(f) and _waits(f, Waiting.POLL),
     Guard.CANCELLING: lambda f: _unproven(f) and _waits(f, Waiting.CANCEL),
     Guard.CANCELLING_AGAIN: lambda f: (
@@ -80,6 +89,7 @@ GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
     Guard.MAY_REPEAT_CREATE: _may_repeat_create,
     Guard.ABSENCE_IS_PROOF: lambda f: f.plan.not_found_definite and _grace_is_over(f),
     Guard.CHECKS_LEFT: _checks_left,
+    Guard.UNDECIDED: lambda f: f.task.proposed_by is None,
 }
 
 

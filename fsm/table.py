@@ -28,13 +28,15 @@ class Guard(StrEnum):
     UNPROVEN = "nothing is proven"
     COMMIT_DUE = "paid, the commit is due"
     CANCEL_WISHED = "cancel requested, nothing is proven"
-    POLLS = "the provider is polled after the SLA, nothing is proven"
+    AWAITED = "a webhook is awaited, nothing is proven"
+    POLLS = "a webhook is awaited, the provider is polled after the SLA"
     POLLING = "the provider is being polled"
     CANCELLING = "the provider is asked to cancel"
     CANCELLING_AGAIN = "the provider is asked to cancel, attempts left"
     MAY_REPEAT_CREATE = "the grace is over and the create may be repeated"
     ABSENCE_IS_PROOF = "the grace is over and not found is definite"
     CHECKS_LEFT = "checks are left"
+    UNDECIDED = "nobody has proposed a decision"
 
 
 class Keep(Enum):
@@ -101,8 +103,8 @@ TABLE: Final = (
     Row(T.RETURNED,           S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.UNPROVEN,          C.CONTRADICTION),
     Row(T.MISMATCHED,         S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.UNPROVEN,          C.AMOUNT_MISMATCH),
     Row(T.SLA_PASSED,         S.EXECUTING,     S.EXECUTING,     W.POLL,         G.POLLS),
-    Row(T.SLA_PASSED,         S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.UNPROVEN),
-    Row(T.DEADLINE_PASSED,    S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.UNPROVEN),
+    Row(T.SLA_PASSED,         S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.AWAITED),
+    Row(T.DEADLINE_PASSED,    S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.POLLING),
     Row(T.COMMIT_CONFIRMED,   S.EXECUTING,     S.SUCCEEDED,     None,           G.COMMIT_DUE),
     Row(T.COMMIT_REFUSED,     S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.COMMIT_DUE,        C.BALANCE_REFUSED),
     Row(T.CANCEL_REQUESTED,   S.EXECUTING,     S.EXECUTING,     W.CANCEL,       G.UNPROVEN),
@@ -137,7 +139,7 @@ TABLE: Final = (
 
     Row(T.PAID,               S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
     Row(T.DECLINED,           S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
-    Row(T.RESOLUTION_PROPOSED,S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION),
+    Row(T.RESOLUTION_PROPOSED,S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION,     G.UNDECIDED),
     Row(T.RESOLVED_POSITIVE,  S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT),
     Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK),
     Row(T.CANCEL_CONFIRMED,   S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),

@@ -3,16 +3,14 @@
 from typing import Any, Final
 
 import orjson
-from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
 
+from payment_service.bus.frames import status_of
 from payment_service.bus.wire import Wire
 from payment_service.domain.errors import BusUnavailable
 
 PREFIX: Final = "$JS.API"
 CALL_SECONDS_MAX: Final = 5.0
 NOT_FOUND: Final = 404
-UNAVAILABLE: Final = 503
 
 Json = dict[str, Any]
 
@@ -57,16 +55,12 @@ class Api:
             raise
 
     async def _ask(self, verb: str, body: bytes) -> Json:
-        try:
-            message = await self._wire.request(
-                f"{PREFIX}.{verb}", body, timeout=self._seconds_max
-            )
-        except NoRespondersError as error:
+        body, headers = await self._wire.ask(
+            f"{PREFIX}.{verb}", body, self._seconds_max
+        )
+        status = status_of(headers)
+        if status:
             because = "nobody answers: is JetStream enabled?"
-            raise JetStreamRefused(verb, UNAVAILABLE, 0, because) from error
-        except NatsError as error:
-            because = str(error) or type(error).__name__
-            problem = f"JetStream {verb}: {because}"
-            raise BusUnavailable(problem) from error
-        answer: Json = orjson.loads(message.data)
+            raise JetStreamRefused(verb, status, 0, because)
+        answer: Json = orjson.loads(body)
         return answer

@@ -112,6 +112,7 @@ async def connect(
         message = f"cannot connect to NATS: {events.last_error}"
         raise BusUnavailable(message) from error
     await _check_version(wire)
+    await wire.open()
     events.ready()
     return wire
 

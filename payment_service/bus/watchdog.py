@@ -20,6 +20,9 @@ from payment_service.bus.wire import Wire
 from payment_service.domain.errors import BusUnavailable
 
 RENEWALS_MAX: Final = 2
+FORCED_AFTER: Final = 1 / 3
+"""Of the time a connection may be dead; the rest is for the next server."""
+
 NUDGE_SECONDS_MIN: Final = 0.2
 """Several consumers lose their stream at once; one look serves them all."""
 
@@ -97,7 +100,7 @@ class Watchdog:
             if silence >= self._times.dead_seconds_max:
                 self._listeners.give_up(f"NATS has been silent for {silence:.0f} s")
                 return
-            if silence >= self._times.dead_seconds_max / 2:
+            if silence >= self._times.dead_seconds_max * FORCED_AFTER:
                 await self._force_reconnect()
 
     async def look(self) -> None:

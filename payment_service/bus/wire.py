@@ -1,23 +1,29 @@
 """nats-py's client with a short way in and out for the paths that are hot.
 
 It also mends what can hang or kill the client: a pong that comes after its waiter has
-gone ends the read loop, and a reconnect waits for the old transport without a limit.
+gone ends the read loop, a reconnect waits for the old transport without a limit, and a
+request can swallow the cancellation of its task.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
+from urllib.parse import ParseResult
 
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
 
+from payment_service.bus.frames import publication
 from payment_service.domain.errors import BusUnavailable
 
 Receive = Callable[[bytes, bytes, bytes, bytes | None], None]
 """Takes subject, reply, body and header block; must neither block nor raise."""
+
+Answer = tuple[bytes, bytes | None]
+"""A body and a header block."""
 
 TRANSPORT_CLOSE_SECONDS_MAX: Final = 2.0
 UNTAP_SECONDS_MAX: Final = 2.0
@@ -32,6 +38,14 @@ class _Transport(TcpTransport):
     def __bool__(self) -> bool:
         # An unused one counts too, or the client would put its own in its place.
         return True
+
+    async def connect(
+        self, uri: ParseResult, buffer_size: int, connect_timeout: int
+    ) -> None:
+        # An attempt that came to nothing would leave its socket open.
+        if self._io_writer is not None:
+            self._io_writer.transport.abort()
+        await super().connect(uri, buffer_size, connect_timeout)
 
     async def wait_closed(self) -> None:
         if self._io_writer is None:
@@ -54,6 +68,9 @@ class Wire(Client):
         self.on_reconnected: list[Callable[[], None]] = []
         self.on_disconnected: list[Callable[[], None]] = []
         self.asked_to_close = False
+        self._inbox = f"{self.new_inbox()}."
+        self._asked: dict[bytes, asyncio.Future[Answer]] = {}
+        self._last_token = 0
 
     @property
     def version(self) -> str:
@@ -76,6 +93,25 @@ class Wire(Client):
         self._pending_data_size += len(frame)
         if self._flush_queue.empty():
             self._flush_queue.put_nowait(self._done_kick())
+
+    async def open(self) -> None:
+        """Listen for the answers to :meth:`ask`."""
+        await self.tap(f"{self._inbox}*", self._hear)
+
+    async def ask(self, subject: str, body: bytes, seconds_max: float) -> Answer:
+        """Return the answer, or raise :class:`BusUnavailable` when there is none."""
+        token = self._last_token = self._last_token + 1
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.send(publication(subject, body, reply=f"{self._inbox}{token}"))
+        self._asked[b"%d" % token] = answer
+        try:
+            async with asyncio.timeout(seconds_max):
+                return await answer
+        except TimeoutError as error:
+            message = f"no answer to {subject} within {seconds_max:g} s"
+            raise BusUnavailable(message) from error
+        finally:
+            del self._asked[b"%d" % token]
 
     async def tap(self, subject: str, receive: Receive) -> Subscription:
         """Subscribe without queue, task or parsing between the socket and `receive`."""
@@ -111,6 +147,13 @@ class Wire(Client):
         """A publish that failed with its connection must not turn up on the next."""
         self._pending.clear()
         self._pending_data_size = 0
+
+    def _hear(
+        self, subject: bytes, _reply: bytes, body: bytes, headers: bytes | None
+    ) -> None:
+        answer = self._asked.get(subject[len(self._inbox) :])
+        if answer is not None and not answer.done():
+            answer.set_result((body, headers))
 
     def _done_kick(self) -> asyncio.Future[None]:
         # The flusher sets a result on what it was kicked with, unless it is done.

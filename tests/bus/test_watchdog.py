@@ -267,7 +267,7 @@ async def test_a_connection_that_goes_silent_is_given_up_in_time(
 
 
 async def test_a_silence_that_ends_is_survived(nats_server, names, closed):
-    times = replace(TIMES, dead_seconds_max=6.0)
+    times = replace(TIMES, dead_seconds_max=9.0)
     async with Proxy(int(nats_server.url.rpartition(":")[2])) as proxy:
         wire = await connect([proxy.url], name="test", on_closed=closed.put_nowait)
         topology = wanted(names, replicas=1, ack_wait=ACK_WAIT)

@@ -1,0 +1,86 @@
+"""Draws the lifecycles as Mermaid diagrams, from the table that runs them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from fsm.states import FINAL, OrderState, State
+from fsm.table import TABLE
+
+START: Final = "[*]"
+BREAK: Final = "<br/>"
+
+# The order's states have a rule (``fsm.decisions.cascade``) and no table.
+ORDER_MOVES: Final[Mapping[tuple[OrderState, OrderState], str]] = {
+    (OrderState.ACTIVE, OrderState.COMPLETED): "a task has succeeded",
+    (OrderState.ACTIVE, OrderState.FAILED): "every task is final, none has succeeded",
+    (
+        OrderState.ACTIVE,
+        OrderState.CANCELLED,
+    ): "the same, and the order was to be cancelled",
+}
+
+
+def mermaid() -> str:
+    """Return both diagrams as fenced blocks of Markdown."""
+    parts = ["A task:", _fenced(task_diagram()), "An order:", _fenced(order_diagram())]
+    return "\n\n".join(parts)
+
+
+def task_diagram() -> str:
+    """Return the task's states; what moves a task within its state is a note."""
+    moves: dict[tuple[State, State], dict[str, None]] = {}
+    for row in TABLE:
+        moves.setdefault((row.source, row.dest), {})[row.trigger.value] = None
+    between = {
+        (source, dest): BREAK.join(triggers)
+        for (source, dest), triggers in moves.items()
+        if source is not dest
+    }
+    within = {
+        source: list(triggers)
+        for (source, dest), triggers in moves.items()
+        if source is dest
+    }
+    lines = _lines(between, first=State.PENDING, final=FINAL, every=State)
+    for state in State:
+        if state in within:
+            lines += _note(state, within[state])
+    return "\n".join(lines)
+
+
+def order_diagram() -> str:
+    """Return the order's states."""
+    final = frozenset(OrderState) - {OrderState.ACTIVE}
+    return "\n".join(
+        _lines(ORDER_MOVES, first=OrderState.ACTIVE, final=final, every=OrderState)
+    )
+
+
+def _lines(
+    moves: Mapping[tuple[str, str], str],
+    *,
+    first: str,
+    final: frozenset[str],
+    every: Iterable[str],
+) -> list[str]:
+    order = [str(state) for state in every]
+    ranked = sorted(moves, key=lambda m: (order.index(m[0]), order.index(m[1])))
+    return [
+        "stateDiagram-v2",
+        f"    {START} --> {first}",
+        *(f"    {source} --> {dest}: {moves[source, dest]}" for source, dest in ranked),
+        *(f"    {state} --> {START}" for state in order if state in final),
+    ]
+
+
+def _note(state: State, triggers: list[str]) -> list[str]:
+    return [
+        f"    note right of {state}",
+        "        goes on waiting after",
+        *(f"        {trigger}" for trigger in triggers),
+        "    end note",
+    ]
+
+
+def _fenced(diagram: str) -> str:
+    return f"```mermaid\n{diagram}\n```"

@@ -1,0 +1,139 @@
+"""Runs the real ``call_for`` against neighbours that say what they are told to say."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fsm.decisions import Event
+from fsm.snapshot import Plan, Task
+from handlers.calls import ClaimTooOld, View, call_for
+from handlers.engine import Engine
+from payment_service.domain.money import Money
+from payment_service.domain.orders import Order
+from payment_service.ports.core import Operation
+from providers.port import Succeeded, Unclear
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+GRACE = timedelta(hours=1)
+OLD = NOW - 2 * GRACE
+LATER = NOW + 2 * GRACE
+MONEY = Money(12550, "EUR")
+TOO_OLD = "too old"
+
+
+@dataclass
+class _Clock:
+    at: datetime = NOW
+    age: float = 0.0
+
+    def now(self):
+        return self.at
+
+    def elapsed(self):
+        return self.age
+
+
+class _Neighbours:
+    """Core and every provider at once: notes what was asked, answers what it holds."""
+
+    def __init__(self, plan: Plan, answer: object) -> None:
+        self.plan = plan
+        self.timeout = timedelta(seconds=10)
+        self.answer = answer
+        self.asked: str | None = None
+
+    def get(self, name):
+        del name
+        return self
+
+    async def create(self, payout):
+        return self._say("create", payout)
+
+    async def status(self, payout):
+        return self._say("status", payout)
+
+    async def cancel(self, payout):
+        return self._say("cancel", payout)
+
+    async def balance(self, operation: Operation, call):
+        return self._say(operation.value, call)
+
+    def _say(self, what: str, about: object) -> object:
+        if self.asked is not None:
+            raise AssertionError("one delivery, at most one outside call")
+        self.asked = what
+        del about
+        return self.answer
+
+
+def ask(
+    task: Task,
+    plan: Plan,
+    answer: object = None,
+    *,
+    claimed: bool = True,
+    overslept: bool = False,
+    deadline_passed: bool = False,
+) -> tuple[str | None, Event | None]:
+    """Return which call the row made, and what the answer means.
+
+    No event where the chain may not make the call any more.
+    """
+    answer = Unclear(because="probe") if answer is None else answer
+    neighbours = _Neighbours(plan, answer)
+    clock = _Clock(
+        at=LATER if deadline_passed else NOW, age=1e6 if overslept else 0.0
+    )
+    fakes: Any = neighbours
+    engine = Engine(store=fakes, core=fakes, providers=fakes, clock=clock)
+    entered = frozenset({(task.task_id, task.version)}) if claimed else frozenset()
+    view = View(taken_at=0.0, entered=entered)
+    asking = call_for(_ORDER, task, engine=engine, view=view)
+    try:
+        asking.send(None)
+    except StopIteration as done:
+        return neighbours.asked, done.value
+    except ClaimTooOld:
+        return TOO_OLD, None
+    raise AssertionError("a fake neighbour waited")
+
+
+def paid(**said: Any) -> Succeeded:
+    return Succeeded(reference="p-1", **said)
+
+
+_QUEUE: Any = None
+_ORDER = Order(
+    queue=_QUEUE,
+    order_id="w-1",
+    merchant_id="m-1",
+    customer_id="c-1",
+    money=MONEY,
+    destination={"type": "card", "token": "tok_1"},
+    created_at=NOW,
+)
+
+
+def blurred(task: Task) -> Task:
+    """Keep what decides and forget the rest, so that the pictures are few.
+
+    Every wait is over, since a timer may ring at any time; of the last create it
+    matters whether it was sent before or after the last long pause.
+    """
+    old = task.sent_last_at is not None and task.sent_last_at <= OLD
+    return replace(
+        task,
+        version=1,
+        wake_at=None if task.wake_at is None else NOW,
+        tries=task.tries if task.waiting_for in COUNTED else 0,
+        sent_first_at=None if task.sent_first_at is None else NOW,
+        sent_last_at=None if task.sent_last_at is None else OLD if old else NOW,
+        sla_at=None if task.sla_at is None else NOW,
+        deadline_at=None if task.deadline_at is None else LATER,
+        provider_reference=None,
+        code=None,
+        updated_at=None,
+    )
+
+
+COUNTED = frozenset({"create", "create_retry", "recheck", "recreate", "cancel"})
