@@ -1,6 +1,6 @@
 """Draws the lifecycles as Mermaid diagrams, from the table that runs them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from fsm.states import FINAL, OrderState, State
@@ -10,14 +10,11 @@ START: Final = "[*]"
 BREAK: Final = "<br/>"
 
 # The order's states have a rule (``fsm.decisions.cascade``) and no table.
-ORDER_MOVES: Final[Mapping[tuple[OrderState, OrderState], str]] = {
-    (OrderState.ACTIVE, OrderState.COMPLETED): "a task has succeeded",
-    (OrderState.ACTIVE, OrderState.FAILED): "every task is final, none has succeeded",
-    (
-        OrderState.ACTIVE,
-        OrderState.CANCELLED,
-    ): "the same, and the order was to be cancelled",
-}
+ORDER_MOVES: Final = (
+    (OrderState.ACTIVE, OrderState.COMPLETED, "a task has succeeded"),
+    (OrderState.ACTIVE, OrderState.FAILED, "all tasks are final, none has succeeded"),
+    (OrderState.ACTIVE, OrderState.CANCELLED, "likewise, with a cancel requested"),
+)
 
 
 def mermaid() -> str:
@@ -31,11 +28,11 @@ def task_diagram() -> str:
     moves: dict[tuple[State, State], dict[str, None]] = {}
     for row in TABLE:
         moves.setdefault((row.source, row.dest), {})[row.trigger.value] = None
-    between = {
-        (source, dest): BREAK.join(triggers)
+    between = [
+        (source, dest, BREAK.join(triggers))
         for (source, dest), triggers in moves.items()
         if source is not dest
-    }
+    ]
     within = {
         source: list(triggers)
         for (source, dest), triggers in moves.items()
@@ -57,7 +54,7 @@ def order_diagram() -> str:
 
 
 def _lines(
-    moves: Mapping[tuple[str, str], str],
+    moves: Iterable[tuple[str, str, str]],
     *,
     first: str,
     final: frozenset[str],
@@ -68,7 +65,7 @@ def _lines(
     return [
         "stateDiagram-v2",
         f"    {START} --> {first}",
-        *(f"    {source} --> {dest}: {moves[source, dest]}" for source, dest in ranked),
+        *(f"    {source} --> {dest}: {label}" for source, dest, label in ranked),
         *(f"    {state} --> {START}" for state in order if state in final),
     ]
 

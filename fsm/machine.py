@@ -78,9 +78,7 @@ GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
     ),
     Guard.CANCEL_WISHED: lambda f: _unproven(f) and f.task.cancel_requested,
     Guard.AWAITED: lambda f: _unproven(f) and _waits(f, Waiting.WEBHOOK),
-    Guard.POLLS: lambda f: (
-        _unproven(f) and _waits(f, Waiting.WEBHOOK) and f.plan.polls
-    ),
+    Guard.POLLS: lambda f: _unproven(f) and _waits(f, Waiting.WEBHOOK) and f.plan.polls,
     Guard.POLLING: lambda f: _unproven(f) and _waits(f, Waiting.POLL),
     Guard.CANCELLING: lambda f: _unproven(f) and _waits(f, Waiting.CANCEL),
     Guard.CANCELLING_AGAIN: lambda f: (

@@ -10,10 +10,14 @@ import nats
 import orjson
 
 from payment_service.demo.world import World
+from providers.simulator import story
 
 PER_SECOND: Final = 40
 HTTP_SHARE: Final = 5
 """Every fifth order comes in over HTTP, the others over NATS."""
+
+CASCADE: Final = 9
+"""How many of the dozen an order may try; merchants rank them differently."""
 
 AMOUNTS: Final = (1_500, 12_550, 4_990, 250_000, 99)
 
@@ -25,17 +29,29 @@ class Sent:
     order_id: str
     token: str
     amount: int
+    cascade: tuple[str, ...]
 
 
 def orders(count: int, seed: int) -> list[Sent]:
     """Return the orders of a demo; the same seed gives the same ones."""
+    names = tuple(story.PROFILES)
     return [
-        Sent(f"w-{n:05d}", f"tok_demo_{seed}_{n:05d}", AMOUNTS[n % len(AMOUNTS)])
+        Sent(
+            order_id=f"w-{n:05d}",
+            token=f"tok_demo_{seed}_{n:05d}",
+            amount=AMOUNTS[n % len(AMOUNTS)],
+            cascade=_rotated(names, n)[:CASCADE],
+        )
         for n in range(count)
     ]
 
 
-def request_of(sent: Sent, cascade: Sequence[str]) -> bytes:
+def _rotated(names: tuple[str, ...], by: int) -> tuple[str, ...]:
+    at = by % len(names)
+    return names[at:] + names[:at]
+
+
+def request_of(sent: Sent) -> bytes:
     """Return the request as an upstream core service would send it."""
     return orjson.dumps(
         {
@@ -45,7 +61,7 @@ def request_of(sent: Sent, cascade: Sequence[str]) -> bytes:
             "amount": sent.amount,
             "currency": "EUR",
             "destination": {"type": "card", "token": sent.token},
-            "cascade": [{"provider": name} for name in cascade],
+            "cascade": [{"provider": name} for name in sent.cascade],
             "metadata": {"channel": "demo"},
         }
     )
@@ -58,7 +74,7 @@ async def send_all(world: World, batch: Sequence[Sent]) -> None:
     try:
         async with aiohttp.ClientSession(headers=_auth(world.upstream_key)) as http:
             for n, sent in enumerate(batch):
-                body = request_of(sent, world.cascade)
+                body = request_of(sent)
                 if n % HTTP_SHARE == 0:
                     await _post(http, f"{world.api_url}/v1/withdrawals", body)
                 else:

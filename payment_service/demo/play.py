@@ -98,13 +98,12 @@ async def _at_rest(
     while True:
         tally = await tables.tally()
         report(tally, orders)
+        await load.decide_manual_checks(stage, await tables.open_checks())
         if sending.done():
             sending.result()
             until = until or time.monotonic() + REST_SECONDS_MAX
             if tally.accepted >= orders and not await tables.unfinished():
                 return tally
-            if tally.active == tally.waiting:
-                await load.decide_manual_checks(stage, await tables.open_checks())
             if time.monotonic() > until:
                 return tally
         await asyncio.sleep(LOOK_EVERY_SECONDS)

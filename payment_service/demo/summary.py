@@ -54,8 +54,7 @@ def summarise(  # noqa: PLR0913 - the figures come from six places
     seed: int,
 ) -> Summary:
     """Put the figures together and compare all three books."""
-    first = world.cascade[0]
-    outcomes = [story.outcome(first, each.token, seed) for each in sent]
+    outcomes = [story.outcome(each.cascade[0], each.token, seed) for each in sent]
     single = sum(1 for o in outcomes if o.paid and o.resolved)
     commits = [e for e in world.core.entries if e.operation == "commit"]
     return Summary(

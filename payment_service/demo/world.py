@@ -37,7 +37,7 @@ not_found_grace = "600ms"
 sla = "5s"
 on_sla = "poll"
 webhook = {{ scheme = "standard", secrets = ["{secret}"], rate = "1000/s" }}
-poll = {{ first = "300ms", factor = 1.5, max = "1s", deadline = "8s" }}
+poll = {{ first = "300ms", factor = 1.5, max = "1s", deadline = "4s" }}
 recheck = {{ first = "300ms", factor = 1.5, max = "1s", attempts = 8 }}
 """
 
@@ -55,11 +55,6 @@ class World:
     simulator: Simulator
     folder: Path
     env: Mapping[str, str]
-
-    @property
-    def cascade(self) -> list[str]:
-        """The providers in the order in which every order tries them."""
-        return list(story.PROFILES)
 
 
 @asynccontextmanager

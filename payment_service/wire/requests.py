@@ -139,7 +139,7 @@ class Withdrawal(Wire):
     metadata: dict[str, Any] = Field(default_factory=dict, description="an object")
 
 
-EXAMPLE: Final[dict[str, object]] = {
+EXAMPLE: Final[dict[str, Any]] = {
     "order_id": "w-1001",
     "merchant_id": "m-1",
     "customer_id": "c-9",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -15,7 +15,7 @@ from payment_service.ports.reads import AuditEntry, CaseRecord
 from payment_service.wire.strict_json import SIZE_MAX, require_depth
 from payment_service.wire.text import looks_like_card
 
-View = dict[str, object]
+View = dict[str, Any]
 MASK: Final = "***"
 _MASK_DEPTH_MAX: Final = 64
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import orjson
 from pydantic import AfterValidator, Field
@@ -82,7 +82,7 @@ class WebhookMessage(Wire):
     body: WebhookBody = Field(description="the default webhook body, an object")
 
 
-EXAMPLE: Final[dict[str, object]] = {
+EXAMPLE: Final[dict[str, Any]] = {
     "provider": "acme",
     "event_id": "evt_71",
     "received_at": "2026-01-31T23:59:59Z",

@@ -200,7 +200,7 @@ class World:
         self.down = False
         self.broken = None
         self.unready = []
-        self.counted = Counter()
+        self.counted: Counter[tuple[str, str]] = Counter()
         self.reports = []
         self.events_of_waiters = {}
         self.rings = True

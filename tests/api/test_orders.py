@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fsm.states import OrderState, State
+from fsm.states import Kind, OrderState, State
 from payment_service.ports.reads import Search
 from tests.api.fakes import a_line, an_order, as_, calling, deps_of, finished
 
@@ -154,7 +154,7 @@ async def test_a_search_hands_down_every_filter(world):
         Search(
             customer_id="c-9",
             merchant_id="m-1",
-            kind="withdrawal",
+            kind=Kind.WITHDRAWAL,
             state=OrderState.COMPLETED,
             task_state=State.MANUAL_CHECK,
             provider="acme",

@@ -117,7 +117,7 @@ def test_any_body_can_be_shown(body):
 
 
 def test_masking_ends_at_any_depth():
-    deep = {"token": CANARY}
+    deep: object = {"token": CANARY}
     for _ in range(500):
         deep = {"a": [deep]}
     assert CANARY not in str(mask_tokens(deep))

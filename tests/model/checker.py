@@ -1,0 +1,124 @@
+"""Goes through every state of a world, breadth first, and tells the shortest story."""
+
+import time
+from array import array
+from dataclasses import dataclass
+
+from tests.model.world import (
+    Bugs,
+    Model,
+    Setup,
+    Violation,
+    World,
+    at_rest,
+    calm,
+    check_state,
+    moves,
+)
+
+STATES_MAX = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a search found; ``story`` is empty where every promise held."""
+
+    name: str
+    states: int
+    edges: int
+    seconds: float
+    broken: str | None = None
+    story: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        line = (
+            f"{self.name}: {self.states} states, {self.edges} edges, "
+            f"{self.seconds:.1f} s"
+        )
+        if self.broken is None:
+            return f"{line}: every promise holds"
+        steps = [f"  {n}. {step}" for n, step in enumerate(self.story, start=1)]
+        return "\n".join([line, f"BROKEN: {self.broken}", *steps])
+
+
+class _Search:
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        first = calm(model.first())
+        self.numbers: dict[World, int] = {first: 0}
+        self.worlds = [first]
+        self.parents: list[tuple[int, str]] = [(-1, "")]
+        self.sources = array("l")
+        self.targets = array("l")
+        self.edges = 0
+
+    def run(self) -> tuple[str, int, str] | None:
+        """Return what is broken, in which state and by which last move."""
+        place = 0
+        while place < len(self.worlds):
+            if place > STATES_MAX:
+                raise RuntimeError("the world is too large")
+            world = self.worlds[place]
+            try:
+                check_state(self.model, world)
+                for move in moves(self.model, world):
+                    self.take(place, move.story, calm(move.world), move.fault)
+            except Violation as violation:
+                return str(violation), place, ""
+            place += 1
+        stuck = self.stuck()
+        if stuck is not None:
+            return "no way to rest from here", stuck, ""
+        return None
+
+    def take(self, source: int, story: str, world: World, fault: bool) -> None:
+        self.edges += 1
+        target = self.numbers.get(world)
+        if target is None:
+            target = self.numbers[world] = len(self.worlds)
+            self.worlds.append(world)
+            self.parents.append((source, story))
+        if not fault:
+            self.sources.append(source)
+            self.targets.append(target)
+
+    def stuck(self) -> int | None:
+        """Return a nearest state from which rest is out of reach without faults."""
+        into: list[list[int]] = [[] for _ in self.worlds]
+        for source, target in zip(self.sources, self.targets, strict=True):
+            into[target].append(source)
+        alive = [
+            n for n, world in enumerate(self.worlds) if at_rest(self.model, world)
+        ]
+        seen = bytearray(len(self.worlds))
+        for n in alive:
+            seen[n] = 1
+        while alive:
+            for source in into[alive.pop()]:
+                if not seen[source]:
+                    seen[source] = 1
+                    alive.append(source)
+        found = seen.find(0)
+        return None if found < 0 else found
+
+    def story(self, place: int) -> tuple[str, ...]:
+        steps: list[str] = []
+        while place > 0:
+            place, step = self.parents[place]
+            steps.append(step)
+        return tuple(reversed(steps))
+
+
+def check(setup: Setup, bugs: Bugs | None = None) -> Verdict:
+    """Search the whole world of ``setup``; stop at the first broken promise."""
+    began = time.perf_counter()
+    search = _Search(Model(setup, bugs))
+    found = search.run()
+    return Verdict(
+        name=setup.name,
+        states=len(search.worlds),
+        edges=search.edges,
+        seconds=time.perf_counter() - began,
+        broken=found[0] if found else None,
+        story=search.story(found[1]) if found else (),
+    )

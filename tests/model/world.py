@@ -1,0 +1,749 @@
+"""A small world in which the real decisions run: one order, two providers, two workers.
+
+A world's state is a tuple of small tuples; ``moves`` lists all that can happen next.
+What is left out errs on the wild side: any row that is due may be rung for at any time
+and as often as there are workers, which is more than messages in any order, repeated,
+late or lost can do. Time is what matters of it: a long pause ages claims, answers and
+the last create, and outlasts every request on its way.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from fsm.decisions import Event, Known, Step, cancel_order, decide, notified
+from fsm.snapshot import Plan, Queue, Task
+from fsm.states import CaseKind, Source, State, Trigger, Waiting
+from payment_service.ports.core import Confirmed, Refused
+from providers.port import (
+    Accepted,
+    Cancelled,
+    Declined,
+    NotFound,
+    NotSent,
+    TooLate,
+    Unclear,
+)
+from tests.model.asking import GRACE, NOW, OLD, TOO_OLD, ask, blurred, paid
+
+# A provider's book: nothing, taken and open, paid, refused at once, failed later.
+NOTHING, TAKEN, PAID, REFUSED, FAILED = "-", "taken", "paid", "refused", "failed"
+MAY_PAY: Final = frozenset({TAKEN, PAID})
+# Core's ledger.
+FROZEN, COMMITTED, ROLLED_BACK, POOR = "frozen", "committed", "rolled back", "poor"
+HOLDS_NOTHING: Final = frozenset({NOTHING, ROLLED_BACK, POOR})
+
+SUCCEEDED: Final = paid()
+ACCEPTED: Final = Accepted(reference="p-1")
+DECLINED: Final = Declined(code="no")
+NOT_FOUND: Final = NotFound()
+NOT_SENT: Final = NotSent(because="refused")
+UNCLEAR: Final = Unclear(because="timeout")
+CANCELLED: Final = Cancelled()
+TOO_LATE: Final = TooLate()
+CONFIRMED: Final = Confirmed()
+CORE_REFUSES: Final = Refused(code="no", message="no")
+
+NEWS: Final = {
+    "succeeded": (Trigger.PAID, frozenset({PAID})),
+    "failed": (Trigger.DECLINED, frozenset({REFUSED, FAILED})),
+    "accepted": (Trigger.ACCEPTED, frozenset({TAKEN, PAID, FAILED})),
+}
+QUEUE: Final = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What there is in a world, and how often each fault may strike."""
+
+    name: str
+    plan: Plan
+    providers: int = 2
+    workers: int = 2
+    crashes: int = 1
+    overlaps: int = 1
+    cancels: int = 0
+    refusals: int = 0
+    poor: bool = False
+    delays: bool = True
+    news: tuple[str, ...] = ("succeeded", "failed")
+    answers_status: bool = True
+
+
+class Budget(NamedTuple):
+    """How many faults of each kind are left."""
+
+    crashes: int
+    overlaps: int
+    cancels: int
+    refusals: int
+
+
+class Worker(NamedTuple):
+    """A process in the middle of a chain, with the picture it has in memory.
+
+    ``stale`` has the rows that others have moved since; ``entered`` those which this
+    chain moved itself with its last step; ``event`` what it has heard and not yet
+    recorded, about the row ``row``.
+    """
+
+    rows: tuple[int, ...]
+    stale: frozenset[int]
+    row: int
+    entered: frozenset[int]
+    overslept: bool
+    event: int | None
+
+
+class World(NamedTuple):
+    """Everything there is; rows are numbers of the pictures they stand for."""
+
+    rows: tuple[int, ...]
+    ledgers: tuple[str, ...]
+    books: tuple[str, ...]
+    flying: tuple[bool, ...]
+    told: tuple[frozenset[str], ...]
+    inbox: tuple[frozenset[str], ...]
+    workers: tuple[Worker | None, ...]
+    budget: Budget
+
+
+class Move(NamedTuple):
+    """Something that can happen; liveness must not count on faults."""
+
+    story: str
+    world: World
+    fault: bool = False
+
+
+class Violation(Exception):
+    """A promise is broken."""
+
+
+class Moved(NamedTuple):
+    """A decision that is a step: the rows as it leaves them."""
+
+    changed: frozenset[int]
+    rows: tuple[int, ...]
+    cases: tuple[CaseKind, ...]
+
+
+NOTHING_TO_DO: Final = "known"
+TOO_EARLY: Final = "wait"
+Decided = Moved | str
+
+
+@dataclass(frozen=True, slots=True)
+class Bugs:
+    """Wrong turns that can be planted in the model of what the handlers do."""
+
+    no_version_check: bool = False
+    claims_never_age: bool = False
+    answers_never_age: bool = False
+    drops_conflicts: bool = False
+    notes_news_before_applying: bool = False
+    hears: Callable[[Event, Task], Event] = field(default=lambda event, _: event)
+    follows: Callable[[Queue, Step], Step] = field(default=lambda _, step: step)
+    always_claims: bool = False
+
+
+class Model:
+    """The moves of a world, with memory of what was decided before."""
+
+    def __init__(self, setup: Setup, bugs: Bugs | None = None) -> None:
+        self.setup = setup
+        self.bugs = bugs or Bugs()
+        self._tasks: list[Any] = []
+        self._numbers: dict[Any, int] = {}
+        self.decided = cache(self._decided)
+        self.cancelled = cache(self._cancelled)
+        self._heards: dict[tuple[int, int, bool, bool], int] = {}
+        self.due = cache(self._due)
+        self.next_due = cache(self._next_due)
+        self.events: list[Event] = []
+        self._event_numbers: dict[tuple[object, ...], int] = {}
+
+    # Pictures and their numbers.
+
+    def number(self, thing: Any) -> int:
+        known = self._numbers.get(thing)
+        if known is None:
+            known = self._numbers[thing] = len(self._tasks)
+            self._tasks.append(thing)
+        return known
+
+    def picture(self, number: int) -> Any:
+        return self._tasks[number]
+
+    def queue(self, rows: tuple[int, ...]) -> Queue:
+        tasks = tuple(self.picture(n) for n in rows[:-1])
+        return replace(self.picture(rows[-1]), tasks=tasks)
+
+    def rows_of(self, queue: Queue) -> tuple[int, ...]:
+        own = replace(
+            queue, tasks=(), version=1, wake_at=None if queue.wake_at is None else NOW
+        )
+        return (*(self.number(blurred(t)) for t in queue.tasks), self.number(own))
+
+    def first(self) -> World:
+        many = range(self.setup.providers)
+        tasks = tuple(
+            Task(
+                task_id=f"task-{n}",
+                queue_id="queue",
+                position=n,
+                provider=f"provider-{n}",
+                waiting_for=Waiting.TURN if n else Waiting.FREEZE,
+                wake_at=None if n else NOW,
+            )
+            for n in many
+        )
+        setup = self.setup
+        return World(
+            rows=self.rows_of(Queue(queue_id="queue", tasks=tasks)),
+            ledgers=(NOTHING,) * len(many),
+            books=(NOTHING,) * len(many),
+            flying=(False,) * len(many),
+            told=(frozenset(),) * len(many),
+            inbox=(frozenset(),) * len(many),
+            workers=(None,) * setup.workers,
+            budget=Budget(
+                setup.crashes, setup.overlaps, setup.cancels, setup.refusals
+            ),
+        )
+
+    # The real functions, remembered.
+
+    def _due(self, number: int) -> bool:
+        return bool(self.picture(number).due(NOW))
+
+    def _next_due(self, rows: tuple[int, ...]) -> int | None:
+        for place, number in enumerate(rows[:-1]):
+            if self.due(number):
+                return place
+        return QUEUE if self.due(rows[-1]) else None
+
+    def _plan_of(self, task: Task) -> Plan:
+        del task
+        return self.setup.plan
+
+    def _decided(self, rows: tuple[int, ...], place: int, event: int) -> Decided:
+        queue = self.queue(rows)
+        if place == QUEUE:
+            return self._moved(rows, notified(queue))
+        decision = decide(
+            queue,
+            queue.tasks[place].task_id,
+            self.events[event],
+            plan_of=self._plan_of,
+            now=NOW,
+        )
+        if isinstance(decision, Step):
+            decision = self.bugs.follows(queue, decision)
+        return self._moved(rows, decision)
+
+    def _cancelled(self, rows: tuple[int, ...], event: int) -> Decided:
+        queue = self.queue(rows)
+        happened = self.events[event]
+        return self._moved(
+            rows, cancel_order(queue, happened, plan_of=self._plan_of, now=NOW)
+        )
+
+    def _moved(self, rows: tuple[int, ...], decision: object) -> Decided:
+        if not isinstance(decision, Step):
+            return NOTHING_TO_DO if isinstance(decision, Known) else TOO_EARLY
+        queue = self.queue(rows)
+        places = {task.task_id: n for n, task in enumerate(queue.tasks)}
+        changed = {places[c.after.task_id] for c in decision.changes}
+        if decision.queue is not None:
+            changed.add(len(rows) - 1)
+        return Moved(
+            frozenset(changed),
+            self.rows_of(decision.after),
+            tuple(case.kind for case in decision.cases),
+        )
+
+    def event(self, event: Event) -> int:
+        key = (event.trigger, event.source, event.asked_at)
+        if key not in self._event_numbers:
+            self._event_numbers[key] = len(self.events)
+            self.events.append(event)
+        return self._event_numbers[key]
+
+    def heard(
+        self, number: int, answer: object, *, claimed: bool, deadline: bool = False
+    ) -> int:
+        """Return the event that the answer means; answers are told by identity."""
+        key = (number, id(answer), claimed, deadline)
+        if key not in self._heards:
+            self._heards[key] = self._heard(
+                number, answer, claimed=claimed, deadline=deadline
+            )
+        return self._heards[key]
+
+    def _heard(
+        self, number: int, answer: object, *, claimed: bool, deadline: bool
+    ) -> int:
+        task = self.picture(number)
+        _, event = ask(
+            task,
+            self.setup.plan,
+            answer,
+            claimed=claimed or self.bugs.always_claims,
+            deadline_passed=deadline,
+        )
+        if event is None:
+            raise AssertionError("a fresh chain may always call")
+        event = self.bugs.hears(event, task)
+        asked_at = None if event.asked_at is None else NOW
+        bare = Event(
+            trigger=event.trigger, source=event.source, asked_at=asked_at
+        )
+        return self.event(bare)
+
+
+_ANSWERS_OF_BOOK: Final = {
+    NOTHING: (NOT_FOUND,),
+    TAKEN: (ACCEPTED,),
+    PAID: (SUCCEEDED,),
+    REFUSED: (DECLINED, NOT_FOUND),
+    FAILED: (DECLINED,),
+}
+_ANSWERS_AGAIN: Final = {
+    TAKEN: (ACCEPTED,),
+    PAID: (SUCCEEDED, ACCEPTED),
+    REFUSED: (DECLINED,),
+    FAILED: (ACCEPTED, DECLINED),
+}
+_FIRST_ANSWERS: Final = (
+    (REFUSED, DECLINED, "declines"),
+    (TAKEN, ACCEPTED, "accepts"),
+    (PAID, SUCCEEDED, "pays at once"),
+)
+
+
+def put(items: tuple[Any, ...], place: int, item: object) -> tuple[Any, ...]:
+    return (*items[:place], item, *items[place + 1 :])
+
+
+def moves(model: Model, world: World) -> Iterator[Move]:
+    """Yield all that can happen next, or raise where a promise is broken."""
+    for n, worker in enumerate(world.workers):
+        if worker is None:
+            if n == 0 or world.workers[n - 1] is not None:
+                yield from _wakes(model, world, n)
+        else:
+            yield from _works(model, world, n, worker)
+    yield from _providers(model, world)
+    yield from _news(model, world)
+    yield from _people(model, world)
+    yield from _pause(model, world)
+
+
+def _wakes(model: Model, world: World, n: int) -> Iterator[Move]:
+    due = model.next_due(world.rows)
+    if due is None:
+        return
+    busy = any(w is not None for w in world.workers)
+    budget = world.budget
+    if busy:
+        if budget.overlaps == 0:
+            return
+        budget = budget._replace(overlaps=budget.overlaps - 1)
+    nothing: frozenset[int] = frozenset()
+    worker = Worker(world.rows, nothing, due, nothing, overslept=False, event=None)
+    yield Move(
+        f"a message wakes {_worker(n)}",
+        _with(world, n, worker)._replace(budget=budget),
+        fault=busy,
+    )
+
+
+def _worker(n: int) -> str:
+    return f"worker {'AB'[n]}"
+
+
+def _with(world: World, n: int, worker: Worker | None) -> World:
+    return world._replace(workers=put(world.workers, n, worker))
+
+
+def _works(model: Model, world: World, n: int, worker: Worker) -> Iterator[Move]:
+    if world.budget.crashes:
+        left = world.budget._replace(crashes=world.budget.crashes - 1)
+        gone = _with(world, n, None)._replace(budget=left)
+        when = "before its call" if worker.event is None else "before it records"
+        yield Move(f"{_worker(n)} dies {when}", gone, fault=True)
+    if worker.event is not None:
+        yield _record(model, world, n, worker, worker.event, "")
+    elif worker.row == QUEUE:
+        yield _record(model, world, n, worker, 0, "tells core the outcome and ")
+    else:
+        yield from _calls(model, world, n, worker)
+
+
+def _calls(model: Model, world: World, n: int, worker: Worker) -> Iterator[Move]:
+    place = worker.row
+    number = worker.rows[place]
+    task = model.picture(number)
+    claimed = place in worker.entered
+    kind, event = ask(
+        task,
+        model.setup.plan,
+        claimed=claimed or model.bugs.always_claims,
+        overslept=worker.overslept and not model.bugs.claims_never_age,
+    )
+    who = _worker(n)
+    if kind == TOO_OLD:
+        yield Move(f"{who} overslept and gives up", _with(world, n, None))
+        return
+    if kind is None and event is not None:
+        bare = model.event(Event(trigger=event.trigger, source=event.source))
+        yield _record(model, world, n, worker, bare, "")
+        return
+    asks = {
+        "create": _create,
+        "status": _status,
+        "cancel": _cancel,
+    }.get(str(kind), _balance)
+    for story, moved, answer, fault in asks(model, world, place, str(kind)):
+        heard = model.heard(number, answer, claimed=claimed)
+        now_knows = worker._replace(event=heard)
+        yield Move(f"{who} {story}", _with(moved, n, now_knows), fault)
+    if task.waiting_for is Waiting.POLL:
+        late = model.heard(number, UNCLEAR, claimed=False, deadline=True)
+        yield _record(model, world, n, worker, late, "finds the deadline passed; ")
+
+
+Asked = Iterator[tuple[str, World, object, bool]]
+
+
+def _create(model: Model, world: World, place: int, kind: str) -> Asked:
+    del kind
+    check_create(model, world, place)
+    asked = f"sends create {place}:"
+    for book, answer, does in _taken(model, world, place):
+        after = world._replace(books=put(world.books, place, book))
+        yield f"{asked} the provider {does}", after, answer, False
+        yield f"{asked} the provider {does}, unheard", after, UNCLEAR, True
+    yield f"{asked} no connection", world, NOT_SENT, True
+    yield f"{asked} lost, no answer", world, UNCLEAR, True
+    if model.setup.delays:
+        flying = world._replace(flying=put(world.flying, place, True))  # noqa: FBT003
+        yield f"{asked} no answer, it is still on its way", flying, UNCLEAR, True
+
+
+def _taken(
+    model: Model, world: World, place: int
+) -> Iterator[tuple[str, object, str]]:
+    """Say what becomes of a create that has come to the provider."""
+    book = world.books[place]
+    if book == NOTHING:
+        yield from _FIRST_ANSWERS
+        return
+    if not model.setup.plan.idempotent_create:
+        raise Violation(f"a second payout for task {place}: it was {book} already")
+    for answer in _ANSWERS_AGAIN[book]:
+        yield book, answer, "knows it already"
+
+
+def check_create(model: Model, world: World, place: int) -> None:
+    del model
+    if world.ledgers[place] != FROZEN:
+        held = world.ledgers[place]
+        raise Violation(f"a create for task {place} without a hold: {held}")
+    for other, book in enumerate(world.books):
+        if other != place and (book in MAY_PAY or world.flying[other]):
+            how = "on its way" if world.flying[other] else book
+            raise Violation(f"task {place} is sent while {other} may pay: {how}")
+
+
+def _status(model: Model, world: World, place: int, kind: str) -> Asked:
+    del kind
+    if model.setup.answers_status:
+        book = world.books[place]
+        for answer in _ANSWERS_OF_BOOK[book]:
+            says = type(answer).__name__.lower()
+            yield f"asks for task {place}: {says}", world, answer, False
+    yield f"asks for task {place} in vain", world, UNCLEAR, model.setup.answers_status
+
+
+def _cancel(model: Model, world: World, place: int, kind: str) -> Asked:
+    del model, kind
+    if world.books[place] == TAKEN:
+        gone = world._replace(books=put(world.books, place, FAILED))
+        yield f"has the provider cancel {place}", gone, CANCELLED, False
+        yield f"has the provider cancel {place}, unheard", gone, UNCLEAR, True
+    yield f"is too late to cancel {place}", world, TOO_LATE, False
+    yield f"tries in vain to cancel {place}", world, UNCLEAR, True
+
+
+def _balance(model: Model, world: World, place: int, kind: str) -> Asked:
+    check_balance(world, place, kind)
+    after = {"freeze": FROZEN, "commit": COMMITTED, "rollback": ROLLED_BACK}[kind]
+    done = world._replace(ledgers=put(world.ledgers, place, after))
+    yield f"has core {kind} {place}", done, CONFIRMED, False
+    if kind == "freeze" and model.setup.poor and world.ledgers[place] == NOTHING:
+        poor = world._replace(ledgers=put(world.ledgers, place, POOR))
+        yield f"has core refuse to freeze {place}", poor, CORE_REFUSES, False
+    if kind != "freeze" and world.budget.refusals:
+        left = world.budget._replace(refusals=world.budget.refusals - 1)
+        refused = world._replace(budget=left)
+        yield f"has core refuse to {kind} {place}", refused, CORE_REFUSES, True
+
+
+def check_balance(world: World, place: int, kind: str) -> None:
+    ledger, book = world.ledgers[place], world.books[place]
+    wrong = f"{kind} of task {place}: it is {ledger}, the provider says {book}"
+    others = [x for n, x in enumerate(world.ledgers) if n != place]
+    match kind:
+        case "freeze":
+            bad = ledger not in {NOTHING, FROZEN, POOR} or FROZEN in others
+        case "commit":
+            bad = ledger not in {FROZEN, COMMITTED} or book != PAID
+        case _:
+            bad = (
+                ledger not in {FROZEN, ROLLED_BACK}
+                or book in MAY_PAY
+                or world.flying[place]
+            )
+    if bad:
+        raise Violation(wrong)
+
+
+def _record(  # noqa: PLR0913 - all that a record is made of
+    model: Model, world: World, n: int, worker: Worker, event: int, story: str
+) -> Move:
+    """Commit what the worker holds, and let it go on with what is due then."""
+    place, who = worker.row, _worker(n)
+    decision = model.decided(worker.rows, place, event)
+    fresh = True
+    if isinstance(decision, Moved) and worker.stale & decision.changed:
+        fresh = model.bugs.no_version_check
+    if not fresh:
+        if model.bugs.drops_conflicts:
+            return Move(f"{who} {story}loses its answer", _with(world, n, None))
+        decision = model.decided(world.rows, place, event)
+    said = "the outcome" if place == QUEUE else model.events[event].trigger.value
+    if decision == TOO_EARLY:
+        # Somebody else is weighing a no: that takes one step, then it is settled.
+        weighed = model.event(Event(trigger=Trigger.WEIGHED, source=Source.TIMER))
+        world = commit(world, _step(model.decided(world.rows, place, weighed)), n)
+        decision = model.decided(world.rows, place, event)
+        fresh = False
+    if not isinstance(decision, Moved):
+        return Move(f"{who} {story}finds {said} known", _with(world, n, None))
+    check_cases(model, decision, said)
+    after = commit(world, decision, n)
+    rows = decision.rows if fresh else after.rows
+    stale = worker.stale - decision.changed if fresh else frozenset()
+    due = model.next_due(rows)
+    going_on = None
+    if due is not None:
+        going_on = Worker(
+            rows, stale, due, decision.changed, overslept=False, event=None
+        )
+    again = "" if fresh else " (decided again)"
+    return Move(f"{who} {story}records {said}{again}", _with(after, n, going_on))
+
+
+def _step(decision: Decided) -> Moved:
+    if not isinstance(decision, Moved):
+        raise Violation(f"weighing leads nowhere: {decision}")
+    return decision
+
+
+def commit(world: World, step: Moved, by: int | None) -> World:
+    """Move the rows of the step; every other worker's picture of them is stale."""
+    rows = tuple(
+        step.rows[i] if i in step.changed else row for i, row in enumerate(world.rows)
+    )
+    workers = tuple(
+        worker
+        if worker is None or n == by
+        else worker._replace(stale=worker.stale | step.changed)
+        for n, worker in enumerate(world.workers)
+    )
+    return world._replace(rows=rows, workers=workers)
+
+
+ALLOWED_CASES: Final = frozenset({CaseKind.BALANCE_REFUSED})
+
+
+def check_cases(model: Model, step: Moved, said: str) -> None:
+    del model
+    for case in step.cases:
+        if case not in ALLOWED_CASES:
+            raise Violation(f"a case {case} though nobody lied, after {said}")
+
+
+def _providers(model: Model, world: World) -> Iterator[Move]:
+    for place, book in enumerate(world.books):
+        if world.flying[place]:
+            landed = world._replace(flying=put(world.flying, place, False))  # noqa: FBT003
+            yield Move(f"create {place} is lost on its way", landed)
+            for after, _, does in _taken(model, landed, place):
+                taken = landed._replace(books=put(world.books, place, after))
+                yield Move(f"create {place} arrives late: {does}", taken)
+        if book == TAKEN:
+            for after in (PAID, FAILED):
+                moved = world._replace(books=put(world.books, place, after))
+                yield Move(f"provider {place} lets it become {after}", moved)
+        for kind in model.setup.news:
+            if kind not in world.told[place] and book in NEWS[kind][1]:
+                told = world._replace(
+                    told=put(world.told, place, world.told[place] | {kind}),
+                    inbox=put(world.inbox, place, world.inbox[place] | {kind}),
+                )
+                yield Move(f"a webhook about {place} is stored: {kind}", told)
+
+
+def _news(model: Model, world: World) -> Iterator[Move]:
+    """Handle webhooks; nothing but the row's compare-and-set can come between."""
+    for place, waiting in enumerate(world.inbox):
+        for kind in sorted(waiting):
+            trigger = NEWS[kind][0]
+            event = model.event(Event(trigger=trigger, source=Source.WEBHOOK))
+            decision = model.decided(world.rows, place, event)
+            if decision == TOO_EARLY and not model.bugs.notes_news_before_applying:
+                continue
+            left = put(world.inbox, place, waiting - {kind})
+            after = world._replace(inbox=left)
+            if isinstance(decision, Moved):
+                check_cases(model, decision, f"a webhook {kind}")
+                after = commit(after, decision, None)
+            yield Move(f"the webhook {kind} about {place} is applied", after)
+
+
+def _people(model: Model, world: World) -> Iterator[Move]:
+    for place, number in enumerate(world.rows[:-1]):
+        task = model.picture(number)
+        if task.state is State.MANUAL_CHECK:
+            trigger = _truth(world, place)
+            if trigger is not None:
+                event = model.event(Event(trigger=trigger, source=Source.PERSON))
+                decision = _step(model.decided(world.rows, place, event))
+                after = commit(world, decision, None)
+                yield Move(f"a person decides: {trigger} for {place}", after)
+    if not world.budget.cancels:
+        return
+    wish = Event(trigger=Trigger.CANCEL_REQUESTED, source=Source.PERSON)
+    left = world.budget._replace(cancels=world.budget.cancels - 1)
+    event = model.event(wish)
+    asked = [
+        (f"task {place}", model.decided(world.rows, place, event))
+        for place in range(len(world.rows) - 1)
+    ]
+    asked.append(("the order", model.cancelled(world.rows, event)))
+    for what, decision in asked:
+        if isinstance(decision, Moved):
+            after = commit(world, decision, None)._replace(budget=left)
+            yield Move(f"somebody wants {what} cancelled", after, fault=True)
+
+
+def _truth(world: World, place: int) -> Trigger | None:
+    """Return what a person can know for certain; None: that has to wait."""
+    book = world.books[place]
+    if book == PAID:
+        return Trigger.RESOLVED_POSITIVE
+    if book in {REFUSED, FAILED}:
+        return Trigger.RESOLVED_NEGATIVE
+    under_way = world.flying[place] or any(
+        w is not None and not w.overslept for w in world.workers
+    )
+    if book == NOTHING and not under_way:
+        return Trigger.RESOLVED_NEGATIVE
+    return None
+
+
+def _pause(model: Model, world: World) -> Iterator[Move]:
+    """Let longer pass than claims live, requests fly and graces last."""
+    if any(world.flying):
+        return
+    rows = tuple(_aged(model, number) for number in world.rows)
+    workers = tuple(
+        None
+        if w is None
+        else w._replace(overslept=w.event is None, event=_aged_event(model, w.event))
+        for w in world.workers
+    )
+    later = world._replace(rows=rows, workers=workers)
+    if later != world:
+        yield Move("a long time passes", later)
+
+
+def _aged(model: Model, number: int) -> int:
+    thing = model.picture(number)
+    if isinstance(thing, Task) and thing.sent_last_at == NOW:
+        return model.number(replace(thing, sent_last_at=OLD))
+    return number
+
+
+def _aged_event(model: Model, event: int | None) -> int | None:
+    if event is None or model.bugs.answers_never_age:
+        return event
+    heard = model.events[event]
+    if heard.asked_at == NOW:
+        return model.event(replace(heard, asked_at=OLD))
+    return event
+
+
+def check_state(model: Model, world: World) -> None:
+    """Hold every promise that can be read off a single state."""
+    tasks = [model.picture(n) for n in world.rows[:-1]]
+    if sum(book == PAID for book in world.books) > 1:
+        raise Violation("money has left twice")
+    if sum(ledger == FROZEN for ledger in world.ledgers) > 1:
+        raise Violation("two holds for one order")
+    for place, task in enumerate(tasks):
+        ledger, book = world.ledgers[place], world.books[place]
+        told = f"task {place} is {task.state}, core {ledger}, the provider {book}"
+        if task.state is State.SUCCEEDED:
+            if (ledger, book) != (COMMITTED, PAID):
+                raise Violation(told)
+        elif task.final:
+            pays = book in MAY_PAY or world.flying[place]
+            if ledger not in HOLDS_NOTHING or pays:
+                raise Violation(told)
+            if task.state is State.SKIPPED and book == FAILED:
+                raise Violation(f"{told}: it took it, so it is FAILED")
+
+
+def at_rest(model: Model, world: World) -> bool:
+    """True where the order has its outcome, core knows, and nobody is at work."""
+    queue = model.picture(world.rows[-1])
+    return (
+        queue.final
+        and queue.waiting_for is None
+        and not any(world.workers)
+        and not any(world.inbox)
+        and FROZEN not in world.ledgers
+        and all(model.picture(n).final for n in world.rows[:-1])
+    )
+
+
+def calm(world: World) -> World:
+    """Return the same world with interchangeable workers in one order."""
+    a, *rest = world.workers
+    if not rest:
+        return world
+    ordered = sorted(world.workers, key=_rank)
+    return world._replace(workers=tuple(ordered))
+
+
+def _rank(worker: Worker | None) -> tuple[Any, ...]:
+    if worker is None:
+        return (1,)
+    return (
+        0,
+        worker.rows,
+        sorted(worker.stale),
+        worker.row,
+        sorted(worker.entered),
+        worker.overslept,
+        -1 if worker.event is None else worker.event,
+    )
+
+
+SETUPS: Final = ()
+_ = GRACE

@@ -1,0 +1,534 @@
+"""The store in memory: the same answers as PostgreSQL, and faults on demand."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import orjson
+
+from fsm.decisions import Case, Change
+from fsm.snapshot import Queue, Task
+from fsm.states import FINAL, LIVE, OrderState, State, Verdict, Waiting
+from payment_service.domain.audit import AuditLine
+from payment_service.domain.errors import (
+    BrokenInvariant,
+    NotNow,
+    StaleWrite,
+    StoreUnavailable,
+    UnknownOrder,
+)
+from payment_service.domain.ids import derived_id
+from payment_service.domain.letters import DeadLetter
+from payment_service.domain.messages import WEBHOOK_RECEIVED, Message
+from payment_service.domain.news import News, NewsState
+from payment_service.domain.orders import Order, Submission
+from payment_service.ports.reads import CaseRecord
+from payment_service.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
+from tests.twins.clock import VirtualClock
+from tests.twins.effects import Effects
+
+NEWS_READ_MAX: Final = 100
+UNPAID: Final = FINAL - {State.SUCCEEDED}
+TIMELESS: Final = frozenset({Waiting.TURN, Waiting.DECISION, Waiting.WEBHOOK})
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A row of the outbox."""
+
+    row: Unsent
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A row of the inbox; ``wake_at`` None once it is settled."""
+
+    stored: StoredNews
+    wake_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buried:
+    """A dead letter and what became of it."""
+
+    letter: DeadLetter
+    replayed_by: str | None = None
+    discarded_by: str | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.replayed_by is None and self.discarded_by is None
+
+
+@dataclass(slots=True)
+class Tables:
+    """Everything that is stored; every value in it is immutable."""
+
+    orders: dict[str, Order] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    keys: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    queues: dict[str, str] = field(default_factory=dict)
+    trail: dict[tuple[str, int], AuditLine] = field(default_factory=dict)
+    outbox: dict[int, Posted] = field(default_factory=dict)
+    inbox: dict[str, Kept] = field(default_factory=dict)
+    events: dict[tuple[str, str], str] = field(default_factory=dict)
+    letters: dict[str, Buried] = field(default_factory=dict)
+    cases: dict[str, CaseRecord] = field(default_factory=dict)
+    last_seq: int = 0
+
+    def copy(self) -> "Tables":
+        """Return the same rows in dictionaries of their own."""
+        return Tables(
+            orders=dict(self.orders),
+            contents=dict(self.contents),
+            keys=dict(self.keys),
+            queues=dict(self.queues),
+            trail=dict(self.trail),
+            outbox=dict(self.outbox),
+            inbox=dict(self.inbox),
+            events=dict(self.events),
+            letters=dict(self.letters),
+            cases=dict(self.cases),
+            last_seq=self.last_seq,
+        )
+
+
+class MemoryStore:
+    """Implements the ports ``Store``, ``Outbox``, ``Sweepable`` and ``Desk``.
+
+    Each method is one transaction: it does all of its work or none.
+    """
+
+    def __init__(
+        self,
+        clock: VirtualClock,
+        effects: Effects | None = None,
+        *,
+        on_committed: Callable[[Sequence[Unsent]], None] = lambda _: None,
+    ) -> None:
+        self.tables = Tables()
+        self._clock = clock
+        self._effects = effects or Effects()
+        self._on_committed = on_committed
+
+    def snapshot(self) -> Tables:
+        """Return what a backup taken now would hold."""
+        return self.tables.copy()
+
+    def restore(self, snapshot: Tables) -> None:
+        """Forget all that was committed after the snapshot."""
+        self.tables = snapshot.copy()
+
+    async def submit(self, new: NewOrder) -> Submission:
+        return await self._commit("store.submit", lambda: self._submit(new))
+
+    async def load(self, queue_id: str) -> Order | None:
+        return self.tables.orders.get(queue_id)
+
+    async def queue_of(self, task_id: str) -> str | None:
+        return self.tables.queues.get(task_id)
+
+    async def record(self, work: Work) -> Recorded:
+        return await self._commit("store.record", lambda: self._record(work))
+
+    async def keep_news(self, news: News) -> bool:
+        return await self._commit("store.keep_news", lambda: self._keep(news))
+
+    async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
+        provider = self._provider_of(task_id)
+        waiting = [
+            kept.stored
+            for kept in self.tables.inbox.values()
+            if kept.wake_at is not None
+            and kept.stored.news.reference == task_id
+            and kept.stored.news.provider == provider
+        ]
+        return waiting[:NEWS_READ_MAX]
+
+    async def find_news(self, provider: str, event_id: str) -> StoredNews | None:
+        inbox_id = self.tables.events.get((provider, event_id))
+        return None if inbox_id is None else self.tables.inbox[inbox_id].stored
+
+    async def mark_waiting(self, task_id: str, version: int) -> bool:
+        return await self._commit(
+            "store.mark_waiting", lambda: self._mark(task_id, version)
+        )
+
+    async def close_news(self, inbox_id: str, state: NewsState) -> None:
+        await self._commit("store.close_news", lambda: self._close(inbox_id, state))
+
+    async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
+        await self._commit("store.bury", lambda: self._bury(letter, messages))
+
+    async def post(self, message: Message) -> None:
+        await self._commit("store.post", lambda: (None, self._posted([message])))
+
+    async def unsent(self, *, older_than: timedelta, limit: int) -> Sequence[Unsent]:
+        before = self._clock.now() - older_than
+        rows = [p.row for p in self.tables.outbox.values() if p.created_at < before]
+        return rows[:limit]
+
+    async def sent(self, seqs: Sequence[int]) -> None:
+        self.remove_soon(seqs)
+
+    def remove_soon(self, seqs: Iterable[int]) -> None:
+        """Remove published rows: here, at once."""
+        for seq in seqs:
+            self.tables.outbox.pop(seq, None)
+
+    async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
+        before = self._clock.now() - grace
+        tasks = [t for o in self.tables.orders.values() for t in o.queue.tasks]
+        queues = [o.queue for o in self.tables.orders.values()]
+        late_tasks = _latest(tasks, before, limit)
+        late_queues = _latest(queues, before, limit)
+        for task in late_tasks:
+            self._put_task(replace(task, wake_at=self._clock.now()))
+        for queue in late_queues:
+            order = self.tables.orders[queue.queue_id]
+            rung = replace(order.queue, wake_at=self._clock.now())
+            self.tables.orders[queue.queue_id] = order.with_queue(rung)
+        rung_for = dict.fromkeys(row.queue_id for row in [*late_tasks, *late_queues])
+        return [self.tables.orders[queue_id] for queue_id in rung_for]
+
+    async def overdue_news(
+        self, *, grace: timedelta, limit: int
+    ) -> Sequence[StoredNews]:
+        now = self._clock.now()
+        late = sorted(
+            (
+                kept
+                for kept in self.tables.inbox.values()
+                if kept.wake_at is not None and kept.wake_at < now - grace
+            ),
+            key=lambda kept: kept.wake_at or now,
+        )[:limit]
+        for kept in late:
+            inbox_id = kept.stored.inbox_id
+            self.tables.inbox[inbox_id] = replace(kept, wake_at=now)
+        return sorted((kept.stored for kept in late), key=lambda s: int(s.inbox_id))
+
+    async def expired_news(
+        self, *, after: timedelta, limit: int
+    ) -> Sequence[StoredNews]:
+        before = self._clock.now() - after
+        expired = [
+            kept.stored
+            for kept in self.tables.inbox.values()
+            if kept.wake_at is not None
+            and kept.stored.news.received_at < before
+            and self._provider_of(kept.stored.news.reference)
+            != kept.stored.news.provider
+        ]
+        return expired[:limit]
+
+    async def letter(self, letter_id: str) -> DeadLetter:
+        buried = self.tables.letters.get(letter_id)
+        if buried is None:
+            raise UnknownOrder(letter_id)
+        if not buried.open:
+            raise NotNow(f"dead letter {letter_id} was dealt with already")
+        return buried.letter
+
+    async def open_letters(self, *, subject: str | None, limit: int) -> Sequence[str]:
+        buried = [b.letter for b in self.tables.letters.values() if b.open]
+        wanted = [b for b in buried if subject is None or b.subject == subject]
+        return [b.id for b in sorted(wanted, key=lambda b: b.at)][:limit]
+
+    async def mark_replayed(self, letter_id: str, *, actor: str, at: datetime) -> bool:
+        del at
+        return self._dealt_with(letter_id, replayed_by=actor)
+
+    async def mark_discarded(
+        self, letter_id: str, *, actor: str, reason: str, at: datetime
+    ) -> bool:
+        del at, reason
+        return self._dealt_with(letter_id, discarded_by=actor)
+
+    async def close_case(
+        self, case_id: str, *, actor: str, reason: str, at: datetime
+    ) -> None:
+        del actor
+        case = self.tables.cases.get(case_id)
+        if case is None:
+            raise UnknownOrder(case_id)
+        if case.closed_at is not None:
+            raise NotNow(f"case {case_id} is closed already")
+        self.tables.cases[case_id] = replace(case, closed_at=at, reason=reason)
+
+    async def _commit(
+        self, name: str, act: Callable[[], tuple[Result, list[Unsent]]]
+    ) -> Result:
+        def failed(done: bool) -> tuple[Result, list[Unsent]]:  # noqa: FBT001 - the door's
+            raise StoreUnavailable(f"{name}: the connection is gone, done: {done}")
+
+        result, posted = await self._effects.do(name, act, failed)
+        if posted:
+            self._on_committed(posted)
+        return result
+
+    def _submit(self, new: NewOrder) -> tuple[Submission, list[Unsent]]:
+        request = new.request
+        key = (request.merchant_id, request.kind.value, request.order_id)
+        known = self.tables.keys.get(key)
+        if known is not None:
+            same = self.tables.contents[known] == request.content
+            return Submission(
+                status="duplicate" if same else "conflict",
+                order_id=request.order_id,
+                queue_id=known if same else None,
+            ), []
+        queue = new.order.queue
+        _check_queue(queue)
+        for task in queue.tasks:
+            _check_task(task)
+        _check_live(queue)
+        self._check_trail(new.lines)
+        self.tables.keys[key] = queue.queue_id
+        self.tables.contents[queue.queue_id] = request.content
+        self.tables.orders[queue.queue_id] = new.order
+        for task in queue.tasks:
+            self.tables.queues[task.task_id] = queue.queue_id
+        self._write(new.lines)
+        return Submission(
+            status="accepted", order_id=request.order_id, queue_id=queue.queue_id
+        ), self._posted(new.messages)
+
+    def _record(self, work: Work) -> tuple[Recorded, list[Unsent]]:
+        order = self.tables.orders.get(work.order.queue_id)
+        if order is None or not _is_current(order, work):
+            raise StaleWrite(work.order.queue_id)
+        moved = {
+            change.after.task_id: _moved(
+                order.task(change.after.task_id),
+                change,
+                settles=bool(work.news) and place == 0,
+            )
+            for place, change in enumerate(work.step.changes)
+        }
+        after = self._with_queue(order, work, order.queue.with_tasks(moved))
+        self._check(order, after, work)
+        self.tables.orders[order.queue_id] = after
+        self._write(work.lines)
+        for case in work.step.cases:
+            record = _case_record(case, work)
+            self.tables.cases[record.id] = record
+        for inbox_id, state in work.news.items():
+            self._settle(inbox_id, state)
+        waiting = (task.task_id for task in moved.values() if task.news_waiting)
+        return Recorded(news_waiting=frozenset(waiting)), self._posted(work.messages)
+
+    def _with_queue(self, order: Order, work: Work, queue: Queue) -> Order:
+        change = work.step.queue
+        if change is None:
+            return order.with_queue(queue)
+        wanted = change.after
+        moved = replace(
+            queue,
+            state=wanted.state,
+            version=wanted.version,
+            cancel_requested=wanted.cancel_requested,
+            waiting_for=wanted.waiting_for,
+            wake_at=wanted.wake_at,
+            tries=wanted.tries,
+            audit_hash=wanted.audit_hash,
+        )
+        finished_at = work.at if wanted.final else None
+        return replace(
+            order, queue=moved, finished_at=order.finished_at or finished_at
+        )
+
+    def _check(self, before: Order, after: Order, work: Work) -> None:
+        for change in work.step.changes:
+            old, new = before.task(change.after.task_id), after.task(
+                change.after.task_id
+            )
+            if new.version != old.version + 1:
+                raise BrokenInvariant("order_tasks_version_grows_by_one")
+            if old.final and (new.state, new.verdict) != (old.state, old.verdict):
+                raise BrokenInvariant("order_tasks_final_has_no_exit")
+            _check_task(new)
+        if work.step.queue is not None:
+            if after.queue.version != before.queue.version + 1:
+                raise BrokenInvariant("order_queues_version_grows_by_one")
+            if before.queue.final and after.queue.state is not before.queue.state:
+                raise BrokenInvariant("order_queues_final_has_no_exit")
+            _check_queue(after.queue)
+        _check_live(after.queue)
+        self._check_trail(work.lines)
+        for case in work.step.cases:
+            if _case_record(case, work).id in self.tables.cases:
+                raise BrokenInvariant("pk_cases")
+
+    def _check_trail(self, lines: Sequence[AuditLine]) -> None:
+        places = [(line.entity_id, line.version) for line in lines]
+        if len(set(places)) < len(places) or not self.tables.trail.keys().isdisjoint(
+            places
+        ):
+            raise BrokenInvariant("pk_order_task_events")
+
+    def _write(self, lines: Sequence[AuditLine]) -> None:
+        for line in lines:
+            self.tables.trail[line.entity_id, line.version] = line
+
+    def _keep(self, news: News) -> tuple[bool, list[Unsent]]:
+        key = (news.provider, news.event_id)
+        if key in self.tables.events:
+            return False, []
+        inbox_id = str(self._next())
+        stored = StoredNews(inbox_id=inbox_id, news=news, state=NewsState.WAITING)
+        self.tables.inbox[inbox_id] = Kept(stored=stored, wake_at=news.received_at)
+        self.tables.events[key] = inbox_id
+        queue_id = self.tables.queues.get(news.reference)
+        body = {"provider": news.provider, "event_id": news.event_id}
+        bell = Message(
+            subject=WEBHOOK_RECEIVED,
+            body=orjson.dumps(body),
+            message_id=f"news:{news.provider}:{news.event_id}",
+            queue_id=queue_id,
+        )
+        return True, self._posted([bell])
+
+    def _mark(self, task_id: str, version: int) -> tuple[bool, list[Unsent]]:
+        queue_id = self.tables.queues.get(task_id)
+        if queue_id is None:
+            return False, []
+        task = self.tables.orders[queue_id].task(task_id)
+        if task.version != version:
+            return False, []
+        self._put_task(replace(task, news_waiting=True))
+        return True, []
+
+    def _close(self, inbox_id: str, state: NewsState) -> tuple[None, list[Unsent]]:
+        if self.tables.inbox[inbox_id].wake_at is not None:
+            self._settle(inbox_id, state)
+        return None, []
+
+    def _settle(self, inbox_id: str, state: NewsState) -> None:
+        stored = self.tables.inbox[inbox_id].stored
+        settled = replace(stored, state=state)
+        self.tables.inbox[inbox_id] = Kept(stored=settled, wake_at=None)
+
+    def _bury(
+        self, letter: DeadLetter, messages: Sequence[Message]
+    ) -> tuple[None, list[Unsent]]:
+        if letter.id in self.tables.letters:
+            return None, []
+        self.tables.letters[letter.id] = Buried(letter=letter)
+        return None, self._posted(messages)
+
+    def _posted(self, messages: Sequence[Message]) -> list[Unsent]:
+        rows = [Unsent(seq=self._next(), message=message) for message in messages]
+        for row in rows:
+            posted = Posted(row=row, created_at=self._clock.now())
+            self.tables.outbox[row.seq] = posted
+        return rows
+
+    def _next(self) -> int:
+        self.tables.last_seq += 1
+        return self.tables.last_seq
+
+    def _put_task(self, task: Task) -> None:
+        order = self.tables.orders[task.queue_id]
+        queue = order.queue.with_tasks({task.task_id: task})
+        self.tables.orders[task.queue_id] = order.with_queue(queue)
+
+    def _provider_of(self, task_id: str) -> str | None:
+        queue_id = self.tables.queues.get(task_id)
+        if queue_id is None:
+            return None
+        return self.tables.orders[queue_id].task(task_id).provider
+
+    def _dealt_with(self, letter_id: str, **by: str) -> bool:
+        buried = self.tables.letters.get(letter_id)
+        if buried is None or not buried.open:
+            return False
+        self.tables.letters[letter_id] = replace(buried, **by)
+        return True
+
+
+Row = TypeVar("Row", Task, Queue)
+
+
+def _latest(rows: Iterable[Row], before: datetime, limit: int) -> list[Row]:
+    late = [row for row in rows if row.wake_at is not None and row.wake_at < before]
+    return sorted(late, key=lambda row: row.wake_at or before)[:limit]
+
+
+def _is_current(order: Order, work: Work) -> bool:
+    change = work.step.queue
+    if change is not None and change.before.version != order.queue.version:
+        return False
+    versions: Mapping[str, int] = {t.task_id: t.version for t in order.queue.tasks}
+    return all(
+        versions.get(c.before.task_id) == c.before.version for c in work.step.changes
+    )
+
+
+def _moved(stored: Task, change: Change, *, settles: bool) -> Task:
+    """Return the row as a step leaves it; what no step writes stays as stored."""
+    return replace(
+        change.after,
+        position=stored.position,
+        provider=stored.provider,
+        terminal_id=stored.terminal_id,
+        sla=stored.sla,
+        created_at=stored.created_at,
+        news_waiting=stored.news_waiting and not settles,
+    )
+
+
+def _check_task(task: Task) -> None:
+    """Refuse what the CHECKs of ``order_tasks`` refuse."""
+    waits = task.waiting_for is not None and (
+        task.wake_at is not None or task.waiting_for in TIMELESS
+    )
+    rests = task.waiting_for is None and task.wake_at is None
+    if not (rests if task.final else waits):
+        raise BrokenInvariant("ck_order_tasks_waits")
+    if task.state is State.SUCCEEDED and task.verdict is not Verdict.PAID:
+        raise BrokenInvariant("ck_order_tasks_succeeded")
+    if task.state in UNPAID and task.verdict is Verdict.PAID:
+        raise BrokenInvariant("ck_order_tasks_unpaid")
+    due = {Waiting.COMMIT: Verdict.PAID, Waiting.ROLLBACK: Verdict.NOT_PAID}
+    wanted = due.get(task.waiting_for) if task.waiting_for else None
+    if wanted is not None and task.verdict is not wanted:
+        raise BrokenInvariant("ck_order_tasks_contradicting_calls")
+
+
+def _check_queue(queue: Queue) -> None:
+    if queue.waiting_for not in {None, Waiting.NOTIFICATION}:
+        raise BrokenInvariant("ck_order_queues_waiting_for")
+    if (queue.waiting_for is None) != (queue.wake_at is None):
+        raise BrokenInvariant("ck_order_queues_waits")
+
+
+def _check_live(queue: Queue) -> None:
+    if sum(task.state in LIVE for task in queue.tasks) > 1:
+        raise BrokenInvariant("uq_order_tasks_one_live")
+    if sum(task.state is State.SUCCEEDED for task in queue.tasks) > 1:
+        raise BrokenInvariant("uq_order_tasks_one_succeeded")
+
+
+def _case_record(case: Case, work: Work) -> CaseRecord:
+    version = work.order.task(case.task_id).version
+    return CaseRecord(
+        id=derived_id("case", case.kind, case.task_id, version),
+        kind=case.kind,
+        order_id=work.order.order_id,
+        queue_id=work.order.queue_id,
+        task_id=case.task_id,
+        opened_at=work.at,
+        detail=case.detail,
+    )
+
+
+def is_settled(order: Order) -> bool:
+    """True where nothing will ever be done for an order without a person."""
+    return (
+        order.queue.state is not OrderState.ACTIVE and order.queue.waiting_for is None
+    )
