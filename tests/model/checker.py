@@ -47,13 +47,13 @@ class _Search:
         first = calm(model.first())
         self.numbers: dict[World, int] = {first: 0}
         self.worlds = [first]
-        self.parents: list[tuple[int, str]] = [(-1, "")]
+        self.parents = array("l", [-1])
         self.sources = array("l")
         self.targets = array("l")
         self.edges = 0
 
-    def run(self) -> tuple[str, int, str] | None:
-        """Return what is broken, in which state and by which last move."""
+    def run(self) -> tuple[str, int] | None:
+        """Return what is broken and in which state; None where nothing is."""
         place = 0
         while place < len(self.worlds):
             if place > STATES_MAX:
@@ -62,22 +62,22 @@ class _Search:
             try:
                 check_state(self.model, world)
                 for move in moves(self.model, world):
-                    self.take(place, move.story, calm(move.world), move.fault)
+                    self.take(place, calm(move.world), move.fault)
             except Violation as violation:
-                return str(violation), place, ""
+                return str(violation), place
             place += 1
         stuck = self.stuck()
         if stuck is not None:
-            return "no way to rest from here", stuck, ""
+            return "no way to rest from here", stuck
         return None
 
-    def take(self, source: int, story: str, world: World, fault: bool) -> None:
+    def take(self, source: int, world: World, fault: bool) -> None:
         self.edges += 1
         target = self.numbers.get(world)
         if target is None:
             target = self.numbers[world] = len(self.worlds)
             self.worlds.append(world)
-            self.parents.append((source, story))
+            self.parents.append(source)
         if not fault:
             self.sources.append(source)
             self.targets.append(target)
@@ -102,11 +102,17 @@ class _Search:
         return None if found < 0 else found
 
     def story(self, place: int) -> tuple[str, ...]:
-        steps: list[str] = []
-        while place > 0:
-            place, step = self.parents[place]
-            steps.append(step)
-        return tuple(reversed(steps))
+        """Walk the shortest way again, so that each worker keeps its name."""
+        way = [place]
+        while self.parents[way[-1]] >= 0:
+            way.append(self.parents[way[-1]])
+        world, steps = self.model.first(), []
+        for number in reversed(way[:-1]):
+            goal = self.worlds[number]
+            step = next(m for m in moves(self.model, world) if calm(m.world) == goal)
+            steps.append(step.story)
+            world = step.world
+        return tuple(steps)
 
 
 def check(setup: Setup, bugs: Bugs | None = None) -> Verdict:

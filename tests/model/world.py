@@ -331,7 +331,7 @@ def moves(model: Model, world: World) -> Iterator[Move]:
     """Yield all that can happen next, or raise where a promise is broken."""
     for n, worker in enumerate(world.workers):
         if worker is None:
-            if n == 0 or world.workers[n - 1] is not None:
+            if None not in world.workers[:n]:
                 yield from _wakes(model, world, n)
         else:
             yield from _works(model, world, n, worker)
@@ -448,14 +448,20 @@ def _taken(
 
 
 def check_create(model: Model, world: World, place: int) -> None:
-    del model
+    if world.books[place] != NOTHING and model.setup.plan.idempotent_create:
+        return  # it is known already: a repeat starts nothing
     if world.ledgers[place] != FROZEN:
         held = world.ledgers[place]
         raise Violation(f"a create for task {place} without a hold: {held}")
-    for other, book in enumerate(world.books):
-        if other != place and (book in MAY_PAY or world.flying[other]):
-            how = "on its way" if world.flying[other] else book
-            raise Violation(f"task {place} is sent while {other} may pay: {how}")
+    for other in range(len(world.books)):
+        if other != place and may_pay(world, other):
+            raise Violation(f"task {place} is sent while {other} may still pay")
+
+
+def may_pay(world: World, place: int) -> bool:
+    """True where money has left or still may, whatever anybody believes."""
+    book = world.books[place]
+    return book in MAY_PAY or (book == NOTHING and world.flying[place])
 
 
 def _status(model: Model, world: World, place: int, kind: str) -> Asked:
@@ -480,6 +486,11 @@ def _cancel(model: Model, world: World, place: int, kind: str) -> Asked:
 
 def _balance(model: Model, world: World, place: int, kind: str) -> Asked:
     check_balance(world, place, kind)
+    if kind == "freeze" and world.ledgers[place] not in {NOTHING, FROZEN}:
+        # A repeat that comes too late moves nothing.
+        late = CONFIRMED if world.ledgers[place] == COMMITTED else CORE_REFUSES
+        yield f"has core freeze {place}, which is long done", world, late, False
+        return
     after = {"freeze": FROZEN, "commit": COMMITTED, "rollback": ROLLED_BACK}[kind]
     done = world._replace(ledgers=put(world.ledgers, place, after))
     yield f"has core {kind} {place}", done, CONFIRMED, False
@@ -498,15 +509,11 @@ def check_balance(world: World, place: int, kind: str) -> None:
     others = [x for n, x in enumerate(world.ledgers) if n != place]
     match kind:
         case "freeze":
-            bad = ledger not in {NOTHING, FROZEN, POOR} or FROZEN in others
+            bad = ledger == NOTHING and FROZEN in others
         case "commit":
             bad = ledger not in {FROZEN, COMMITTED} or book != PAID
         case _:
-            bad = (
-                ledger not in {FROZEN, ROLLED_BACK}
-                or book in MAY_PAY
-                or world.flying[place]
-            )
+            bad = ledger not in {FROZEN, ROLLED_BACK} or may_pay(world, place)
     if bad:
         raise Violation(wrong)
 
@@ -702,8 +709,7 @@ def check_state(model: Model, world: World) -> None:
             if (ledger, book) != (COMMITTED, PAID):
                 raise Violation(told)
         elif task.final:
-            pays = book in MAY_PAY or world.flying[place]
-            if ledger not in HOLDS_NOTHING or pays:
+            if ledger not in HOLDS_NOTHING or may_pay(world, place):
                 raise Violation(told)
             if task.state is State.SKIPPED and book == FAILED:
                 raise Violation(f"{told}: it took it, so it is FAILED")
