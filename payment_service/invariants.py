@@ -148,6 +148,13 @@ _FREEZES: Final = frozenset(
 _RELEASED: Final = frozenset(
     {Trigger.ROLLBACK_CONFIRMED.value, Trigger.FREEZE_REFUSED.value}
 )
+_VERDICTS: Final[Mapping[str, Collection[str | None]]] = {
+    State.PENDING.value: (None,),
+    State.SUCCEEDED.value: (Verdict.PAID.value,),
+    State.FAILED.value: (Verdict.NOT_PAID.value,),
+    State.SKIPPED.value: (Verdict.NOT_PAID.value, None),
+    State.CANCELLED.value: (Verdict.NOT_PAID.value, None),
+}
 
 
 @dataclass(slots=True)
@@ -353,18 +360,11 @@ def _waits_for_turn(task: TaskRow) -> bool:
 
 
 def _verdict(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
-    paid, not_paid = Verdict.PAID.value, Verdict.NOT_PAID.value
-    needed = {
-        State.SUCCEEDED: (paid,),
-        State.FAILED: (not_paid,),
-        State.SKIPPED: (not_paid, None),
-        State.CANCELLED: (not_paid, None),
-        State.PENDING: (None,),
-    }.get(State(task.state))
+    needed = _VERDICTS.get(task.state)
     if task.waiting_for == Waiting.COMMIT:
-        needed = (paid,)
+        needed = _VERDICTS["SUCCEEDED"]
     elif task.waiting_for == Waiting.ROLLBACK:
-        needed = (not_paid,)
+        needed = _VERDICTS["FAILED"]
     if needed is not None and task.verdict not in needed:
         what = f"it is {task.state}, waits for {task.waiting_for}, and its verdict is "
         yield Offence(
@@ -506,8 +506,7 @@ def _against_core(task: TaskRow, done: Mapping[str, int]) -> str | None:
     if done["commit"] and task.verdict != Verdict.PAID:
         return f"it is {task.state} and core has committed"
     if done["rollback"] and task.verdict != Verdict.NOT_PAID:
-        late = task.state == State.CANCELLED or task.state == State.SKIPPED
-        return None if late else f"it is {task.state} and core has rolled back"
+        return f"it is {task.state} and core has rolled back"
     held = done["freeze"] - done["commit"] - done["rollback"]
     if held > 0 and task.state in _FINAL:
         return f"it is {task.state} and core still holds the money"

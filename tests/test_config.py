@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from fsm.snapshot import Backoff, Plan
-from payment_service.config import ConfigError, Rate, parse_config, read_config
+from payment_service.config import ConfigError, parse_config, read_config
+from payment_service.domain.rates import Rate
 from providers.plans import plan_for
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -66,7 +67,8 @@ def test_the_example_of_the_contract_is_read():
     acme = config.providers["acme"]
     assert acme.headers["Authorization"].get_secret_value() == "Bearer t0k3n"
     assert [s.get_secret_value() for s in acme.webhook.secrets] == [SECRET, SECRET]
-    assert (acme.webhook.rate, acme.timeout) == (Rate(100, 1), timedelta(seconds=10))
+    assert acme.webhook.rate == Rate(100, timedelta(seconds=1))
+    assert acme.timeout == timedelta(seconds=10)
     assert config.services["fraud"].retry.attempts == 10
     assert config.partners["rbc"].bins == ("4510", "451400-451499")
 

@@ -8,10 +8,10 @@ from typing import Protocol
 from payment_service.domain.keys import ApiKey
 from payment_service.domain.news import News
 from payment_service.domain.orders import Order, Request, Submission
+from payment_service.domain.rates import Rate
 from payment_service.ports.clock import Clock
 from payment_service.ports.reads import ProviderStatus, Reads
 from payment_service.ports.waiters import Waiters
-from payment_service.wire.rates import Rate
 from providers.port import Providers
 
 

@@ -19,7 +19,7 @@ from payment_service.api.requests import segment, trace_parent_of
 from payment_service.api.responses import Json, Problem
 from payment_service.domain.errors import InvalidRequest, StoreUnavailable
 from payment_service.domain.news import News
-from payment_service.wire.rates import TokenBucket
+from payment_service.domain.rates import TokenBucket
 from payment_service.wire.strict_json import parse_strict
 from payment_service.wire.text import is_id
 from providers.port import Provider, Rejected

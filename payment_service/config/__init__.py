@@ -9,7 +9,6 @@ from payment_service.config.tables import (
     ServiceTable,
     WebhookTable,
 )
-from payment_service.config.values import Rate
 
 __all__ = [
     "BreakerTable",
@@ -17,7 +16,6 @@ __all__ = [
     "ConfigError",
     "PartnerTable",
     "ProviderTable",
-    "Rate",
     "ServiceTable",
     "WebhookTable",
     "parse_config",

@@ -16,10 +16,10 @@ from payment_service.config.values import (
     Headers,
     InFlight,
     Many,
-    Rate,
     Sla,
     WebhookRate,
 )
+from payment_service.domain.rates import Rate
 from payment_service.fields import Duration, HttpUrl
 from providers.signatures import Verifier, verifier
 
@@ -43,7 +43,7 @@ class WebhookTable(Table):
     scheme: Literal["standard", "stripe", "hmac-sha256"] = "standard"
     secrets: Many[SecretStr]
     tolerance: Duration = timedelta(minutes=5)
-    rate: WebhookRate = Rate(100, 1)
+    rate: WebhookRate = Rate(100, timedelta(seconds=1))
 
     def verifier(self) -> Verifier:
         """Return the check of this route.

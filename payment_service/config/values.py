@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Strict
 
+from payment_service.domain.rates import Rate, parse_rate
 from payment_service.fields import Duration
 from providers.plans import NEVER
 
@@ -16,8 +16,6 @@ IN_FLIGHT_MAX: Final = 10_000
 
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
 _HEADER_VALUE: Final = re.compile(r"[!-~](?:[ -~]{0,4094}[!-~])?", re.ASCII)
-_RATE: Final = re.compile(r"([1-9][0-9]{0,5})/([smh])", re.ASCII)
-_RATE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _BIN: Final = re.compile(r"([0-9]{4,11})(?:-([0-9]{4,11}))?", re.ASCII)
 _OUR_HEADERS: Final = frozenset(
     {
@@ -34,14 +32,6 @@ _OUR_HEADERS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many webhooks in so many seconds."""
-
-    count: int
-    seconds: int
-
-
 def _sla(value: object) -> object:
     return None if value == NEVER else value
 
@@ -49,10 +39,10 @@ def _sla(value: object) -> object:
 def _rate(value: object) -> Rate:
     if isinstance(value, Rate):
         return value
-    found = _RATE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("must be a rate like 100/s, 600/m or 5000/h")
-    return Rate(int(found[1]), _RATE_SECONDS[found[2]])
+    try:
+        return parse_rate(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("must be a rate like 100/s, 600/m or 5000/h") from None
 
 
 def _headers(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:

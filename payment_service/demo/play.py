@@ -178,7 +178,7 @@ def _table(tally: Tally, orders: int) -> Table:
 
 def _line(tally: Tally, orders: int) -> str:
     return (
-        f"{tally.accepted}/{orders} accepted, {tally.active - tally.waiting} under way, "
-        f"{tally.waiting} in manual check, {tally.completed} completed, "
+        f"{tally.accepted}/{orders} accepted, "
+        f"{tally.active - tally.waiting} under way, {tally.waiting} in manual check, {tally.completed} completed, "
         f"{tally.failed} failed"
     )

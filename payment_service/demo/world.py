@@ -1,4 +1,4 @@
-"""The world around the demo: PostgreSQL, NATS, a core with a ledger, a dozen providers."""
+"""The world around the demo: PostgreSQL, NATS, core's ledger, a dozen providers."""
 
 import asyncio
 import base64
@@ -90,7 +90,7 @@ async def opened(seed: int) -> AsyncIterator[World]:
         yield _world(postgres.url, nats.url, core, token, simulator, folder)
 
 
-def _world(  # noqa: PLR0913 - what a world is made of
+def _world(
     database_url: str,
     nats_url: str,
     core: SimulatedCore,

@@ -8,7 +8,7 @@ from payment_service.domain.letters import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Handled; ``what`` is a word for the counter: done, stale, duplicate, …"""
+    """Handled; ``what`` is a word for the counter, like done or stale."""
 
     what: str = "done"
     order_id: str | None = None

@@ -1,1 +1,1 @@
-"""PostgreSQL: the tables, the named statements and the adapters of the store's ports."""
+"""PostgreSQL: the tables, the named statements, the adapters of the ports."""

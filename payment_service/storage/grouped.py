@@ -14,10 +14,10 @@ Result = TypeVar("Result")
 class Grouped(Generic[Item, Result]):
     """Runs ``statement`` for all items that wait, at most ``lanes`` at a time.
 
-    Each caller awaits its own result; one that is an exception is raised to it alone. Where a batch breaks a constraint its items
-    run again one by one, so that only the guilty one fails. A cancelled caller does
-    not cancel the statement that its neighbours share. Items of the same ``key``
-    never meet in one statement.
+    Each caller awaits its own result; one that is an exception is raised to it alone.
+    Where a batch breaks a constraint its items run again one by one, so that only the
+    guilty one fails. A cancelled caller does not cancel the statement that its
+    neighbours share. Items of the same ``key`` never meet in one statement.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select
+from sqlalchemy import ColumnElement, Select, exists, select
 
 from fsm.states import CaseKind
 from payment_service.domain.audit import AuditLine
@@ -62,7 +62,7 @@ class PostgresReads:
         q = ORDER_QUEUES.c
         wanted = (
             select(q.queue_id)
-            .where(and_(True, *_conditions(search)))
+            .where(*_conditions(search))
             .order_by(q.queue_id.desc())
             .limit(search.limit + 1)
         )

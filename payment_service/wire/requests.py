@@ -190,9 +190,7 @@ def refuse_unsupported(data: bytes, subject: str) -> InvalidRequest:
 def readable_order_id(tree: object) -> str | None:
     """Return the order id of a parsed request, where it has a valid one."""
     found = tree.get("order_id") if isinstance(tree, dict) else None
-    if isinstance(found, str) and is_id(found) and not looks_like_card(found):
-        return found
-    return None
+    return found if isinstance(found, str) and is_id(found) else None
 
 
 def _repeated(tree: object) -> Iterator[str]:

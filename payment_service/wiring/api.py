@@ -8,7 +8,6 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import dataclass
-from datetime import timedelta
 from socket import socket
 
 import structlog
@@ -27,7 +26,6 @@ from payment_service.domain.news import News
 from payment_service.domain.orders import Order, Request, Submission
 from payment_service.ports.reads import ProviderState, ProviderStatus
 from payment_service.ports.waiters import Woken
-from payment_service.wire.rates import Rate
 from payment_service.wiring.service import Service
 
 LOG = structlog.get_logger("payment_service")
@@ -158,10 +156,7 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
             ready=service.troubles,
             metrics=service.metrics.page,
             webhook_rates={
-                name: Rate(
-                    table.webhook.rate.count,
-                    timedelta(seconds=table.webhook.rate.seconds),
-                )
+                name: table.webhook.rate
                 for name, table in tables.items()
                 if table.webhook is not None
             },

@@ -187,7 +187,7 @@ async def _nurse_store(service: Service, consumers: list[bus.Consumer]) -> None:
         for consumer in consumers:
             consumer.pause()
         LOG.warning("store.lost")
-        while not await _answers(service):
+        while not await _answers(service):  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(STORE_PROBE_EVERY.total_seconds())
         service.store_lost.clear()
         for consumer in consumers:

@@ -1,4 +1,4 @@
-"""Turns deliveries into handler calls: reads the message, opens the trace, logs once."""
+"""Turns deliveries into handler calls, each in its trace, logged in one line."""
 
 import time
 from collections.abc import Callable

@@ -23,7 +23,7 @@ ROLES: Final = ("api", "worker", "relay", "sweeper")
 FOUND_WRONG: Final = 1
 
 
-class SchemaBehind(Exception):  # noqa: N818 - named as the fact
+class SchemaBehind(Exception):
     """The database is not at the newest schema: run ``payment-service migrate``."""
 
 

@@ -171,7 +171,7 @@ def _refused(message: Message, because: str) -> None:
     LOG.error("message.refused", subject=message.subject, because=because)
 
 
-def _engine(  # noqa: PLR0913 - the ports of an engine
+def _engine(
     settings: Settings,
     config: Config,
     store: PostgresStore,

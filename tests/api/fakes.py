@@ -39,7 +39,7 @@ from payment_service.ports.reads import (
     ProviderState,
     ProviderStatus,
 )
-from payment_service.wire.rates import Rate
+from payment_service.domain.rates import Rate
 from providers.port import Rejected, Verified
 
 SECRET = b"sixteen bytes or more"

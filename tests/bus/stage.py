@@ -147,6 +147,10 @@ class Proxy:
     def speak_again(self):
         self._is_silent = False
 
+    def hang_up(self):
+        for writer in self._writers:
+            writer.transport.abort()
+
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         return self
@@ -156,8 +160,7 @@ class Proxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for writer in self._writers:
-            writer.transport.abort()
+        self.hang_up()
         await asyncio.sleep(0)
 
     def _accept(self, reader, writer):

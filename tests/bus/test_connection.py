@@ -1,13 +1,15 @@
 """A connection refuses old servers, mends itself, and says when it cannot."""
 
 import asyncio
+from urllib.parse import urlparse
 
 import pytest
 
 from payment_service.bus import OldServer, connect
+from payment_service.bus.wire import _Transport
 from payment_service.domain.errors import BusUnavailable
 from payment_service.embedded.process import free_port
-from tests.bus.stage import SOON, soon
+from tests.bus.stage import SOON, forget, soon
 
 OLD = b'INFO {"version":"2.11.9","headers":true,"max_payload":1048576}\r\n'
 
@@ -90,3 +92,44 @@ async def test_a_pong_that_nobody_waits_for_any_more_does_no_harm(wire):
 
     await wire.round_trip(SOON)
     await wire.round_trip(SOON)
+
+
+async def test_what_was_not_sent_does_not_turn_up_later(own_server, own_wire):
+    again = asyncio.Event()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    own_wire.on_reconnected.append(again.set)
+    await own_wire.tap("news", lambda *frame: heard.put_nowait(frame[2]))
+    await own_wire.round_trip(SOON)
+    own_wire._flusher_task.cancel()
+    await asyncio.sleep(0)
+    own_wire.send(b"PUB news 3\r\nold\r\n")
+
+    await asyncio.to_thread(own_server.restart)
+    await soon(again.wait())
+    own_wire.send(b"PUB news 3\r\nnew\r\n")
+
+    assert await soon(heard.get()) == b"new"
+
+
+async def test_nothing_is_left_of_a_tap(wire):
+    subscriptions = dict(wire._subs)
+    taps = dict(wire._taps)
+    tap = await wire.tap("news", forget)
+
+    await wire.untap(tap)
+
+    assert (wire._subs, wire._taps) == (subscriptions, taps)
+
+
+async def test_an_attempt_that_failed_leaves_no_socket(nats_server):
+    transport = _Transport()
+    uri = urlparse(nats_server.url)
+    await transport.connect(uri, 1_024, 2)
+    first = transport._io_writer
+    assert first is not None
+
+    await transport.connect(uri, 1_024, 2)
+
+    assert first.is_closing()
+    transport.close()
+    await transport.wait_closed()

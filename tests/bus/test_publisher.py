@@ -135,7 +135,7 @@ async def test_a_timer_takes_no_forged_subject(publisher):
 async def test_orders_to_the_server_are_not_passed_on(api, tasks, publisher):
     await publisher.publish([a_message(), a_message()])
 
-    await publisher.publish([a_message(headers={"nats-rollup": "all"})])
+    await publisher.publish([a_message(headers={"Nats-Rollup": "all"})])
 
     assert (await state_of(api, tasks))["messages"] == 3
 
@@ -219,3 +219,28 @@ async def test_a_requester_cannot_make_us_send_elsewhere(
 def iter_queue(queue):
     while not queue.empty():
         yield queue.get_nowait()
+
+
+async def test_those_who_wait_are_told_when_the_connection_is_lost(
+    nats_server, names, closed
+):
+    async with Proxy(int(nats_server.url.rpartition(":")[2])) as proxy:
+        wire = await connect([proxy.url], name="test", on_closed=closed.put_nowait)
+        publisher = JetStreamPublisher(
+            wire, names, schedules=True, on_refused=forget, ack_seconds_max=60
+        )
+        await publisher.start()
+        await wire.round_trip(SOON)
+        proxy.go_silent()
+        waiting = asyncio.create_task(publisher.publish([a_message(), a_message()]))
+        await until(lambda: is_waiting(publisher))
+
+        proxy.hang_up()
+
+        assert await soon(waiting) == [False, False]
+        assert not publisher._awaited
+        await wire.close()
+
+
+async def is_waiting(publisher):
+    return len(publisher._awaited) == 2

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from payment_service.bus import Names, TopologyRefused, ensure, wanted
+from payment_service.bus import Api, Names, TopologyRefused, ensure, wanted
 from tests.bus.stage import ACK_WAIT, a_message, state_of
 
 DAY = 86_400 * 10**9
@@ -139,3 +139,25 @@ async def test_a_dead_letter_is_no_task(api, names, publisher):
 def test_a_prefix_is_one_plain_token(prefix):
     with pytest.raises(ValueError, match="prefix"):
         Names(prefix)
+
+
+class Latecomer(Api):
+    """Sees nothing at its first look, as one who was overtaken by another."""
+
+    overtaken = True
+
+    async def find(self, verb):
+        if self.overtaken:
+            self.overtaken = False
+            return None
+        return await super().find(verb)
+
+
+async def test_who_is_overtaken_mends_what_the_other_made(wire, api, topology):
+    stream = topology.streams[0]
+    config = {**stream.config, "max_msgs": 10}
+    await api.call(f"STREAM.CREATE.{stream.name}", config)
+
+    changes = await ensure(Latecomer(wire), topology)
+
+    assert "max_msgs" in changes[0].what

@@ -6,6 +6,7 @@ from typing import Any
 
 from fsm.decisions import Event
 from fsm.snapshot import Plan, Task
+from fsm.states import State, Waiting
 from handlers.calls import ClaimTooOld, View, call_for
 from handlers.engine import Engine
 from payment_service.domain.money import Money
@@ -19,6 +20,16 @@ OLD = NOW - 2 * GRACE
 LATER = NOW + 2 * GRACE
 MONEY = Money(12550, "EUR")
 TOO_OLD = "too old"
+SENDING = frozenset(
+    {
+        Waiting.CREATE,
+        Waiting.CREATE_RETRY,
+        Waiting.WEIGHING,
+        Waiting.RECHECK,
+        Waiting.RECREATE,
+    }
+)
+COUNTED = SENDING | {Waiting.CANCEL}
 
 
 @dataclass
@@ -121,19 +132,20 @@ def blurred(task: Task) -> Task:
     matters whether it was sent before or after the last long pause.
     """
     old = task.sent_last_at is not None and task.sent_last_at <= OLD
+    sends = task.waiting_for in SENDING
+    executes = task.state is State.EXECUTING
     return replace(
         task,
         version=1,
         wake_at=None if task.wake_at is None else NOW,
         tries=task.tries if task.waiting_for in COUNTED else 0,
-        sent_first_at=None if task.sent_first_at is None else NOW,
-        sent_last_at=None if task.sent_last_at is None else OLD if old else NOW,
-        sla_at=None if task.sla_at is None else NOW,
-        deadline_at=None if task.deadline_at is None else LATER,
+        sent_first_at=NOW if sends and task.sent_first_at else None,
+        sent_last_at=(OLD if old else NOW) if sends and task.sent_last_at else None,
+        sla_at=NOW if executes and task.sla_at else None,
+        deadline_at=LATER if executes and task.deadline_at else None,
         provider_reference=None,
         code=None,
         updated_at=None,
     )
 
 
-COUNTED = frozenset({"create", "create_retry", "recheck", "recreate", "cancel"})

@@ -44,7 +44,7 @@ class Verdict:
 class _Search:
     def __init__(self, model: Model) -> None:
         self.model = model
-        first = calm(model.first())
+        first = calm(model, model.first())
         self.numbers: dict[World, int] = {first: 0}
         self.worlds = [first]
         self.parents = array("l", [-1])
@@ -62,7 +62,7 @@ class _Search:
             try:
                 check_state(self.model, world)
                 for move in moves(self.model, world):
-                    self.take(place, calm(move.world), move.fault)
+                    self.take(place, calm(self.model, move.world), move.fault)
             except Violation as violation:
                 return str(violation), place
             place += 1
@@ -109,7 +109,7 @@ class _Search:
         world, steps = self.model.first(), []
         for number in reversed(way[:-1]):
             goal = self.worlds[number]
-            step = next(m for m in moves(self.model, world) if calm(m.world) == goal)
+            step = next(m for m in moves(self.model, world) if calm(self.model, m.world) == goal)
             steps.append(step.story)
             world = step.world
         return tuple(steps)

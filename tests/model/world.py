@@ -51,6 +51,7 @@ NEWS: Final = {
     "accepted": (Trigger.ACCEPTED, frozenset({TAKEN, PAID, FAILED})),
 }
 QUEUE: Final = -1
+TO_CREATE: Final = frozenset({Waiting.CREATE, Waiting.RECREATE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +84,15 @@ class Budget(NamedTuple):
 class Worker(NamedTuple):
     """A process in the middle of a chain, with the picture it has in memory.
 
-    ``stale`` has the rows that others have moved since; ``entered`` those which this
-    chain moved itself with its last step; ``event`` what it has heard and not yet
-    recorded, about the row ``row``.
+    ``stale`` has the rows that others have moved since; ``claimed`` says that this
+    chain itself entered the version of ``row`` from which it is to send a create;
+    ``event`` is what it has heard about ``row`` and not yet recorded.
     """
 
     rows: tuple[int, ...]
     stale: frozenset[int]
     row: int
-    entered: frozenset[int]
+    claimed: bool
     overslept: bool
     event: int | None
 
@@ -162,6 +163,8 @@ class Model:
         self.due = cache(self._due)
         self.next_due = cache(self._next_due)
         self.events: list[Event] = []
+        gone = Task(task_id="gone", queue_id="queue", position=0, provider="")
+        self.over = self.number(replace(gone, state=State.SKIPPED, waiting_for=None))
         self._event_numbers: dict[tuple[object, ...], int] = {}
 
     # Pictures and their numbers.
@@ -172,6 +175,11 @@ class Model:
             known = self._numbers[thing] = len(self._tasks)
             self._tasks.append(thing)
         return known
+
+    def is_over(self, number: int) -> bool:
+        """True for a task that is final and was not paid."""
+        task = self.picture(number)
+        return task.final and task.state is not State.SUCCEEDED
 
     def picture(self, number: int) -> Any:
         return self._tasks[number]
@@ -215,6 +223,9 @@ class Model:
 
     # The real functions, remembered.
 
+    def waits_to_create(self, number: int) -> bool:
+        return self.picture(number).waiting_for in TO_CREATE
+
     def _due(self, number: int) -> bool:
         return bool(self.picture(number).due(NOW))
 
@@ -257,7 +268,7 @@ class Model:
         places = {task.task_id: n for n, task in enumerate(queue.tasks)}
         changed = {places[c.after.task_id] for c in decision.changes}
         if decision.queue is not None:
-            changed.add(len(rows) - 1)
+            changed.add(QUEUE)
         return Moved(
             frozenset(changed),
             self.rows_of(decision.after),
@@ -296,7 +307,8 @@ class Model:
         if event is None:
             raise AssertionError("a fresh chain may always call")
         event = self.bugs.hears(event, task)
-        asked_at = None if event.asked_at is None else NOW
+        ages = event.asked_at is not None and event.trigger is Trigger.NOT_FOUND
+        asked_at = NOW if ages else None
         bare = Event(
             trigger=event.trigger, source=event.source, asked_at=asked_at
         )
@@ -352,7 +364,7 @@ def _wakes(model: Model, world: World, n: int) -> Iterator[Move]:
             return
         budget = budget._replace(overlaps=budget.overlaps - 1)
     nothing: frozenset[int] = frozenset()
-    worker = Worker(world.rows, nothing, due, nothing, overslept=False, event=None)
+    worker = Worker(world.rows, nothing, due, claimed=False, overslept=False, event=None)
     yield Move(
         f"a message wakes {_worker(n)}",
         _with(world, n, worker)._replace(budget=budget),
@@ -386,7 +398,7 @@ def _calls(model: Model, world: World, n: int, worker: Worker) -> Iterator[Move]
     place = worker.row
     number = worker.rows[place]
     task = model.picture(number)
-    claimed = place in worker.entered
+    claimed = worker.claimed
     kind, event = ask(
         task,
         model.setup.plan,
@@ -523,10 +535,11 @@ def _record(  # noqa: PLR0913 - all that a record is made of
 ) -> Move:
     """Commit what the worker holds, and let it go on with what is due then."""
     place, who = worker.row, _worker(n)
-    decision = model.decided(worker.rows, place, event)
-    fresh = True
-    if isinstance(decision, Moved) and worker.stale & decision.changed:
-        fresh = model.bugs.no_version_check
+    fresh = place not in worker.stale or model.bugs.no_version_check
+    if fresh:
+        decision = model.decided(worker.rows, place, event)
+        if isinstance(decision, Moved) and worker.stale & decision.changed:
+            fresh = model.bugs.no_version_check
     if not fresh:
         if model.bugs.drops_conflicts:
             return Move(f"{who} {story}loses its answer", _with(world, n, None))
@@ -547,8 +560,9 @@ def _record(  # noqa: PLR0913 - all that a record is made of
     due = model.next_due(rows)
     going_on = None
     if due is not None:
+        claims = due in decision.changed and model.waits_to_create(rows[due])
         going_on = Worker(
-            rows, stale, due, decision.changed, overslept=False, event=None
+            rows, stale, due, claimed=claims, overslept=False, event=None
         )
     again = "" if fresh else " (decided again)"
     return Move(f"{who} {story}records {said}{again}", _with(after, n, going_on))
@@ -562,8 +576,10 @@ def _step(decision: Decided) -> Moved:
 
 def commit(world: World, step: Moved, by: int | None) -> World:
     """Move the rows of the step; every other worker's picture of them is stale."""
+    last = len(world.rows) - 1
     rows = tuple(
-        step.rows[i] if i in step.changed else row for i, row in enumerate(world.rows)
+        step.rows[i] if (QUEUE if i == last else i) in step.changed else row
+        for i, row in enumerate(world.rows)
     )
     workers = tuple(
         worker
@@ -626,7 +642,7 @@ def _people(model: Model, world: World) -> Iterator[Move]:
     for place, number in enumerate(world.rows[:-1]):
         task = model.picture(number)
         if task.state is State.MANUAL_CHECK:
-            trigger = _truth(world, place)
+            trigger = _truth(model, world, place)
             if trigger is not None:
                 event = model.event(Event(trigger=trigger, source=Source.PERSON))
                 decision = _step(model.decided(world.rows, place, event))
@@ -648,7 +664,7 @@ def _people(model: Model, world: World) -> Iterator[Move]:
             yield Move(f"somebody wants {what} cancelled", after, fault=True)
 
 
-def _truth(world: World, place: int) -> Trigger | None:
+def _truth(model: Model, world: World, place: int) -> Trigger | None:
     """Return what a person can know for certain; None: that has to wait."""
     book = world.books[place]
     if book == PAID:
@@ -656,7 +672,8 @@ def _truth(world: World, place: int) -> Trigger | None:
     if book in {REFUSED, FAILED}:
         return Trigger.RESOLVED_NEGATIVE
     under_way = world.flying[place] or any(
-        w is not None and not w.overslept for w in world.workers
+        w is not None and w.row == place and _is_to_create(model, w) and not w.overslept
+        for w in world.workers
     )
     if book == NOTHING and not under_way:
         return Trigger.RESOLVED_NEGATIVE
@@ -671,12 +688,18 @@ def _pause(model: Model, world: World) -> Iterator[Move]:
     workers = tuple(
         None
         if w is None
-        else w._replace(overslept=w.event is None, event=_aged_event(model, w.event))
+        else w._replace(
+            overslept=_is_to_create(model, w), event=_aged_event(model, w.event)
+        )
         for w in world.workers
     )
     later = world._replace(rows=rows, workers=workers)
     if later != world:
         yield Move("a long time passes", later)
+
+
+def _is_to_create(model: Model, worker: Worker) -> bool:
+    return worker.event is None and model.waits_to_create(worker.rows[worker.row])
 
 
 def _aged(model: Model, number: int) -> int:
@@ -728,28 +751,48 @@ def at_rest(model: Model, world: World) -> bool:
     )
 
 
-def calm(world: World) -> World:
-    """Return the same world with interchangeable workers in one order."""
-    a, *rest = world.workers
-    if not rest:
+def calm(model: Model, world: World) -> World:
+    """Return the one of many worlds with the same future that stands for all."""
+    workers = tuple(_calm_worker(model, w) for w in world.workers)
+    if len(workers) > 1:
+        workers = tuple(sorted(workers, key=_rank))
+    world = world._replace(workers=workers)
+    for place, number in enumerate(world.rows[:-1]):
+        at_it = any(w is not None and w.row == place for w in workers)
+        if not at_it and not world.flying[place] and model.is_over(number):
+            world = _forgotten(model, world, place)
+    return world
+
+
+def _calm_worker(model: Model, worker: Worker | None) -> Worker | None:
+    """A picture that is stale where it matters is decided on again in any case."""
+    if worker is None or model.bugs.no_version_check:
+        return worker
+    if worker.row not in worker.stale:
+        return worker
+    seen = worker.event is None
+    rows = tuple(
+        row if seen and place == worker.row % len(worker.rows) else 0
+        for place, row in enumerate(worker.rows)
+    )
+    return worker._replace(rows=rows, stale=frozenset({worker.row}))
+
+
+def _forgotten(model: Model, world: World, place: int) -> World:
+    """Nobody will ever ask about this task again: its ends are all the same."""
+    if world.ledgers[place] not in HOLDS_NOTHING or may_pay(world, place):
         return world
-    ordered = sorted(world.workers, key=_rank)
-    return world._replace(workers=tuple(ordered))
+    return world._replace(
+        rows=put(world.rows, place, model.over),
+        ledgers=put(world.ledgers, place, NOTHING),
+        books=put(world.books, place, REFUSED),
+        told=put(world.told, place, frozenset(NEWS)),
+        inbox=put(world.inbox, place, frozenset()),
+    )
 
 
 def _rank(worker: Worker | None) -> tuple[Any, ...]:
     if worker is None:
         return (1,)
-    return (
-        0,
-        worker.rows,
-        sorted(worker.stale),
-        worker.row,
-        sorted(worker.entered),
-        worker.overslept,
-        -1 if worker.event is None else worker.event,
-    )
-
-
-SETUPS: Final = ()
-_ = GRACE
+    event = -1 if worker.event is None else worker.event
+    return (0, *worker._replace(stale=sum(1 << (n + 1) for n in worker.stale), event=event))

@@ -75,14 +75,13 @@ def test_a_currency_is_a_known_one(currency):
             "a\u2028b",
             "\u00a0a",
         ],
-        *[1, None, ["a"], GONE, CARD],
+        *[1, None, ["a"], GONE],
     ],
 )
 def test_an_id_is_plain_text_of_bounded_length(field, bad):
     refused = refusal(**{field: bad})
     assert refused.problem.startswith(f"{field}: ")
     assert (refused.order_id is None) == (field == "order_id")
-    assert CARD not in str(refused)
 
 
 @pytest.mark.parametrize("good", ["x", "x" * 128, "a b", "a/b", "заказ-1", "4" * 20])
@@ -104,10 +103,6 @@ def test_an_odd_id_is_fine(good):
         ([{"provider": "acme", "sla": "999d"}], "cascade[0].sla: must be a duration"),
         ([{"provider": "acme", "sla": 15}], "cascade[0].sla: must be a duration"),
         ([{"provider": "acme", "terminal_id": ""}], "cascade[0].terminal_id: must be"),
-        (
-            [{"provider": "acme", "terminal_id": CARD}],
-            "cascade[0].terminal_id: looks like a card number",
-        ),
     ],
 )
 def test_a_cascade_names_configured_providers_once(cascade, path):
@@ -245,3 +240,11 @@ def test_a_mutated_request_is_read_or_refused(changes):
 def test_any_bytes_are_read_or_refused(data):
     with pytest.raises(InvalidRequest):
         read_withdrawal(data, KNOWN)
+
+
+@pytest.mark.parametrize("field", ["order_id", "merchant_id", "customer_id"])
+def test_an_id_of_digits_may_look_like_a_card_number(field):
+    """One in ten numeric ids of that length passes the checksum."""
+    request = read(**{field: CARD})
+
+    assert getattr(request, field) == CARD

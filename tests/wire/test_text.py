@@ -1,6 +1,6 @@
 import pytest
 
-from payment_service.wire.rates import Rate, TokenBucket, parse_rate
+from payment_service.domain.rates import Rate, TokenBucket, parse_rate
 from payment_service.wire.text import is_reason, looks_like_card
 
 

@@ -1,0 +1,264 @@
+"""The commands and their options; each imports its work only when it runs."""
+
+# ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="payment-service",
+    help="Executes money movements that take from milliseconds to days.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _group(name: str, about: str) -> typer.Typer:
+    group = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(group, name=name)
+    return group
+
+
+order = _group("order", "Orders with their attempts, audit trail and timers.")
+dlq = _group("dlq", "Dead letters: messages that could not be handled.")
+provider = _group("provider", "The configured providers.")
+spec = _group("spec", "Prints the generated documents and the state diagrams.")
+
+
+def _opt(*names: str, text: str, metavar: str | None = None) -> Any:  # noqa: ANN401 - typer's own
+    return typer.Option(*names, help=text, metavar=metavar)
+
+
+Json = Annotated[bool, _opt("--json", text="Print JSON.")]
+Limit = Annotated[
+    int, typer.Option("--limit", min=1, max=1000, help="At most so many.")
+]
+Cursor = Annotated[str | None, _opt("--cursor", text="Go on where a list ended.")]
+LetterId = Annotated[str, typer.Argument(metavar="ID", help="Of the dead letter.")]
+Host = Annotated[str, _opt("--host", text="Where it listens.")]
+Port = Annotated[int, _opt("--port", text="0: any that is free.")]
+
+
+@app.command()
+def demo(
+    orders: Annotated[int, typer.Option("--orders", min=1, help="How many.")] = 200,
+    seed: Annotated[int, _opt("--seed", text="The same one, the same orders.")] = 7,
+    as_json: Annotated[bool, _opt("--json", text="Print the summary alone.")] = False,
+    keep: Annotated[bool, _opt("--keep", text="Leave it up at the end.")] = False,
+) -> int:
+    """Play the whole service in a simulated world, then check that the money adds up."""
+    from payment_service.demo import run_demo
+
+    return run_demo(orders, seed=seed, as_json=as_json, keep=keep)
+
+
+@app.command()
+def migrate(
+    as_sql: Annotated[
+        bool, _opt("--sql", "--print", text="Print the SQL for a DBA; change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Bring the database to the newest schema."""
+    from payment_service.cli import migrating
+
+    if as_sql:
+        return migrating.print_sql()
+    return migrating.migrate(as_json=as_json)
+
+
+@app.command()
+def run(
+    roles: Annotated[
+        str, _opt("--roles", text="Some of api,worker,relay,sweeper.", metavar="LIST")
+    ] = "api,worker,relay,sweeper",
+) -> int:
+    """Run the service; SIGTERM stops it gracefully."""
+    from payment_service.cli import serving
+
+    return serving.serve(roles)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> int:
+    """Check settings, database, NATS, core and providers; say how to mend what is wrong."""
+    from payment_service.cli.doctor import examine
+
+    return examine(as_json=as_json)
+
+
+@app.command()
+def verify(
+    core: Annotated[
+        bool, _opt("--core", text="Compare with core's ledger too.")
+    ] = False,
+    providers: Annotated[
+        bool, _opt("--providers", text="Compare with the providers' statements too.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Check every money invariant over the whole database; name each offender."""
+    from payment_service.cli.verifying import verify as work
+
+    return work(core=core, providers=providers, as_json=as_json)
+
+
+@order.command("show")
+def order_show(
+    order_id: Annotated[str, typer.Argument(help="An order_id or a queue_id.")],
+    as_json: Json = False,
+) -> int:
+    """Show an order: why each provider was tried, its audit trail, timers and cases."""
+    from payment_service.cli import orders
+
+    return orders.show(order_id, as_json=as_json)
+
+
+@order.command("list")
+def order_list(
+    state: Annotated[str | None, _opt("--state", text="Of the order.")] = None,
+    task_state: Annotated[str | None, _opt("--task-state", text="Of a task.")] = None,
+    customer: Annotated[str | None, _opt("--customer", text="Its id.")] = None,
+    merchant: Annotated[str | None, _opt("--merchant", text="Its id.")] = None,
+    provider: Annotated[str | None, _opt("--provider", text="Of a task.")] = None,
+    kind: Annotated[str | None, _opt("--kind", text="Of the order.")] = None,
+    since: Annotated[
+        str | None, _opt("--from", text="Made then or later.", metavar="TIME")
+    ] = None,
+    until: Annotated[
+        str | None, _opt("--to", text="Made before.", metavar="TIME")
+    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: Json = False,
+) -> int:
+    """List orders, newest first."""
+    from payment_service.cli import orders
+
+    sought = orders.search(
+        state=state,
+        task_state=task_state,
+        customer=customer,
+        merchant=merchant,
+        provider=provider,
+        kind=kind,
+        since=since,
+        until=until,
+        limit=limit,
+        cursor=cursor,
+    )
+    return orders.list_(sought, as_json=as_json)
+
+
+@dlq.command("list")
+def dlq_list(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> int:
+    """List the dead letters that nobody has dealt with, newest first."""
+    from payment_service.cli import letters
+
+    return letters.list_(limit=limit, cursor=cursor, as_json=as_json)
+
+
+@dlq.command("show")
+def dlq_show(letter_id: LetterId, as_json: Json = False) -> int:
+    """Show a dead letter with its headers and its masked body."""
+    from payment_service.cli import letters
+
+    return letters.show(letter_id, as_json=as_json)
+
+
+@dlq.command("replay")
+def dlq_replay(
+    letter_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID…", help="Of dead letters.")
+    ] = None,
+    every: Annotated[bool, _opt("--all", text="All that are open.")] = False,
+    subject: Annotated[str | None, _opt("--subject", text="With --all: of it.")] = None,
+    dry_run: Annotated[bool, _opt("--dry-run", text="Only say which.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Send dead letters again; a running relay publishes them."""
+    from payment_service.cli import letters
+
+    return letters.replay(
+        letter_ids or [],
+        every=every,
+        subject=subject,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+
+
+@dlq.command("discard")
+def dlq_discard(
+    letter_id: LetterId,
+    reason: Annotated[str, _opt("--reason", text="Why it may go.")],
+    as_json: Json = False,
+) -> int:
+    """Give up a dead letter."""
+    from payment_service.cli import letters
+
+    return letters.discard(letter_id, reason=reason, as_json=as_json)
+
+
+@provider.command("list")
+def provider_list(as_json: Json = False) -> int:
+    """List the providers of the configuration, with their plans."""
+    from payment_service.cli import providers
+
+    return providers.list_(as_json=as_json)
+
+
+@spec.command("asyncapi")
+def spec_asyncapi() -> int:
+    """Print the AsyncAPI document of the messages."""
+    from payment_service.cli import specs
+
+    return specs.asyncapi()
+
+
+@spec.command("openapi")
+def spec_openapi() -> int:
+    """Print the OpenAPI document of the HTTP API."""
+    from payment_service.cli import specs
+
+    return specs.openapi()
+
+
+@spec.command("fsm")
+def spec_fsm() -> int:
+    """Print the state diagrams, in Mermaid."""
+    from payment_service.cli import specs
+
+    return specs.fsm()
+
+
+@app.command()
+def simulator(
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    config: Annotated[
+        Path | None, _opt("--config", text="Its settings, .toml or .json.")
+    ] = None,
+    book: Annotated[Path | None, _opt("--book", text="The file of its book.")] = None,
+) -> int:
+    """Run the simulated providers until it is told to stop."""
+    from payment_service.cli import simulators
+
+    return simulators.providers(host, port, config=config, book=book)
+
+
+@app.command("core-simulator")
+def core_simulator(
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    token: Annotated[str, _opt("--token", text="The bearer token to ask for.")] = "",
+    book: Annotated[Path | None, _opt("--book", text="The file of its book.")] = None,
+) -> int:
+    """Run the simulated core service until it is told to stop."""
+    from payment_service.cli import simulators
+
+    return simulators.core(host, port, token=token, book=book)

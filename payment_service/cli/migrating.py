@@ -1,0 +1,86 @@
+"""Brings the database to the newest schema, or prints what would be done."""
+
+import io
+from typing import Final
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.script import ScriptDirectory
+
+from payment_service.cli.failures import WRONG_USAGE
+from payment_service.cli.opening import (
+    database_url,
+    read_settings,
+    require_connection,
+    run_async,
+)
+from payment_service.cli.screen import print_json, print_text
+from payment_service.storage import migrate as schema
+from payment_service.storage.clock import DatabaseClock
+from payment_service.storage.database import Database
+from payment_service.storage.desk import PostgresDesk
+
+NONE: Final = "none"
+
+
+def migrate(*, as_json: bool) -> int:
+    """Migrate, make the next partitions, and say from where to where."""
+    url = database_url(read_settings("database_url"))
+    require_connection(url)
+    found, newest = schema.current(url)
+    schema.upgrade(url)
+    run_async(_make_partitions(url))
+    if as_json:
+        print_json({"from": found, "to": newest})
+    elif found == newest:
+        print_text(f"The database is at schema {newest}, the newest: nothing to do.")
+    else:
+        print_text(f"Schema: {found or NONE} → {newest}")
+    return 0
+
+
+async def _make_partitions(url: str) -> None:
+    database = Database(url, connections_max=1)
+    await database.open()
+    try:
+        clock = DatabaseClock(database)
+        await clock.calibrate()
+        await PostgresDesk(database).make_partitions(clock.now())
+    finally:
+        await database.close()
+
+
+def print_sql() -> int:
+    """Print the SQL from the database's schema, or from none, to the newest."""
+    settings = read_settings()
+    found = None
+    if settings.database_url is not None:
+        require_connection(database_url(settings))
+        found, _ = schema.current(database_url(settings))
+    print_text(_sql_after(found))
+    return 0 if WRONG_USAGE else 0
+
+
+def _sql_after(found: str | None) -> str:
+    script = ScriptDirectory(str(schema.MIGRATIONS))
+    output = io.StringIO()
+
+    def steps(_revision: object, _context: MigrationContext) -> list[RevisionStep]:
+        return [
+            MigrationContext_step
+            for MigrationContext_step in script._upgrade_revs("head", found or "base")
+        ]
+
+    context = MigrationContext.configure(
+        dialect_name="postgresql",
+        opts={
+            "as_sql": True,
+            "output_buffer": output,
+            "fn": steps,
+            "starting_rev": found,
+            "transaction_per_migration": True,
+        },
+    )
+    with Operations.context(context), context.begin_transaction():
+        context.run_migrations()
+    return output.getvalue()

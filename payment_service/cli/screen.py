@@ -1,0 +1,77 @@
+"""Prints: tables and colours for people at a terminal, plain text or JSON elsewhere."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+Row = Sequence[object]
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    sys.stdout.write(orjson.dumps(value, option=options).decode() + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print a document as it is."""
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def is_terminal() -> bool:
+    """True where a person looks on."""
+    return sys.stdout.isatty()
+
+
+def console(*, stderr: bool = False) -> Any:  # noqa: ANN401 - imported on demand
+    """Return a console that is plain, and never folds a line, without a terminal."""
+    from rich.console import Console  # noqa: PLC0415 - only commands that print pay
+
+    made = Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+    return made
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Row], *, empty: str) -> None:
+    """Print rows as a table, as tab separated lines without a terminal."""
+    shown = [[_text(cell) for cell in row] for row in rows]
+    if not shown:
+        print_text(empty)
+        return
+    if not is_terminal():
+        for row in ([*columns], *shown):
+            print_text("\t".join(row))
+        return
+    from rich.markup import escape  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in shown:
+        table.add_row(*(escape(cell) for cell in row))
+    console().print(table, soft_wrap=False)
+
+
+def print_pairs(pairs: Mapping[str, object]) -> None:
+    """Print names and values, one a line; what there is none of is left out."""
+    width = max((len(name) for name in pairs), default=0)
+    for name, value in pairs.items():
+        if value is not None:
+            print_text(f"{name:<{width}}  {_text(value)}")
+
+
+def heading(text: str) -> None:
+    """Print a heading."""
+    print_text("")
+    if is_terminal():
+        console().print(f"[bold]{text}[/]")
+    else:
+        print_text(text)
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return "-"
+    text = orjson.dumps(cell).decode() if isinstance(cell, dict | list) else str(cell)
+    # What came from outside must not move the cursor or fold the table.
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -1,0 +1,241 @@
+"""A create that nobody knows the end of, and how it is found out."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from fsm.snapshot import Backoff, Plan
+from handlers.resolve import Ruling
+from payment_service.domain.news import NewsType
+from providers.port import Unclear
+from tests.twins.providers import (
+    ACCEPTS_SILENTLY,
+    DECLINES_SILENTLY,
+    LOSES_REQUEST,
+    PAYS,
+    PAYS_SILENTLY,
+    UNREACHABLE,
+)
+
+IDEMPOTENT = Plan(idempotent_create=True)
+DEFINITE = Plan(not_found_definite=True)
+
+
+def calls(world, name="acme"):
+    return [asked.call for asked in world.providers[name].asked]
+
+
+async def test_a_payout_behind_a_timeout_is_found_by_asking(world):
+    world.provider("acme", PAYS_SILENTLY)
+    await world.submit()
+
+    await world.rest()
+
+    assert (await world.states())[-1] == "COMPLETED"
+    assert await world.steps() == [
+        "PENDING",
+        "CREATING",
+        "NEGATIVE_EVAL",
+        "RECHECKING",
+        "EXECUTING",
+        "SUCCEEDED",
+    ]
+
+
+async def test_an_acceptance_behind_a_timeout_waits_for_the_webhook(world):
+    world.provider("acme", ACCEPTS_SILENTLY)
+    await world.submit()
+    await world.rest(within=timedelta(minutes=1))
+
+    assert (await world.states())[0] == "EXECUTING"
+    await world.settle_pending("acme", paid=True)
+    await world.rest()
+
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+async def test_a_no_behind_a_timeout_fails_the_attempt(world):
+    world.provider("acme", DECLINES_SILENTLY)
+    await world.submit()
+
+    await world.rest()
+
+    assert await world.states() == ["FAILED", "SUCCEEDED", "SKIPPED", "COMPLETED"]
+
+
+async def test_a_create_that_got_lost_ends_with_a_person(world):
+    world.provider("acme", LOSES_REQUEST)
+    await world.submit()
+
+    await world.rest()
+
+    assert await world.states() == ["MANUAL_CHECK", "PENDING", "PENDING", "ACTIVE"]
+    assert calls(world) == ["create", *["status"] * 8]
+
+
+async def test_not_found_is_proof_only_where_it_is_definite_and_the_grace_is_over(world):
+    world.provider("acme", LOSES_REQUEST, plan=DEFINITE)
+    await world.submit()
+
+    await world.rest()
+
+    assert await world.states() == ["FAILED", "SUCCEEDED", "SKIPPED", "COMPLETED"]
+    refused = [e for e in world.core.book if e.operation == "rollback"][0]
+    assert refused.at - world.core.book[0].at >= DEFINITE.not_found_grace
+
+
+async def test_rechecks_back_off_with_jitter(world):
+    world.provider("acme", LOSES_REQUEST)
+    await world.submit()
+
+    await world.rest()
+
+    at = [asked.at for asked in world.providers["acme"].asked]
+    waits = [(b - a).total_seconds() for a, b in zip(at, at[1:], strict=False)]
+    for n, wait in enumerate(waits):
+        assert 0.9 <= wait / min(5 * 2**n, 300) <= 1.1
+    assert waits[0] != 5
+
+
+async def test_a_lost_create_is_repeated_where_that_is_safe(world):
+    world.provider("acme", LOSES_REQUEST, PAYS, plan=IDEMPOTENT)
+    await world.submit()
+
+    await world.rest()
+
+    assert (await world.states())[0] == "SUCCEEDED"
+    assert calls(world).count("create") == 2
+
+
+async def test_a_create_is_not_repeated_within_the_grace(world):
+    world.provider("acme", LOSES_REQUEST, PAYS, plan=IDEMPOTENT)
+    await world.submit()
+
+    await world.rest()
+
+    first, second = (a for a in world.providers["acme"].asked if a.call == "create")
+    assert second.at - first.at >= IDEMPOTENT.not_found_grace
+
+
+async def test_a_create_is_not_repeated_after_the_keys_lifetime(world):
+    plan = replace(IDEMPOTENT, key_lifetime=timedelta(minutes=1))
+    world.provider("acme", LOSES_REQUEST, PAYS, plan=plan)
+    await world.submit()
+
+    await world.rest()
+
+    assert (await world.states())[0] == "MANUAL_CHECK"
+    assert calls(world).count("create") == 1
+
+
+async def test_a_repeated_create_that_is_unclear_again_is_asked_about(world):
+    plan = replace(IDEMPOTENT, recheck_attempts=20)
+    world.provider("acme", LOSES_REQUEST, PAYS_SILENTLY, plan=plan)
+    await world.submit()
+
+    await world.rest()
+
+    assert (await world.states())[0] == "SUCCEEDED"
+    assert calls(world)[-2:] == ["create", "status"]
+
+
+async def test_not_sent_in_a_recheck_proves_nothing(world):
+    world.provider("acme", LOSES_REQUEST, UNREACHABLE, plan=IDEMPOTENT)
+    await world.submit()
+
+    await world.rest()
+
+    assert (await world.states())[0] == "MANUAL_CHECK"
+
+
+async def test_unclear_answers_use_up_the_checks(world):
+    plan = Plan(recheck_attempts=3)
+    world.provider("acme", PAYS_SILENTLY, plan=plan)
+    world.providers["acme"].statuses.extend([Unclear(because="500")] * 3)
+    await world.submit()
+
+    await world.rest()
+
+    assert (await world.states())[0] == "MANUAL_CHECK"
+    await world.decide(Ruling.POSITIVE)
+
+
+async def test_a_webhook_ends_the_rechecks(world):
+    slow = Backoff(
+        first=timedelta(hours=1), factor=1.0, longest=timedelta(hours=1)
+    )
+    world.provider("acme", ACCEPTS_SILENTLY, plan=Plan(recheck=slow))
+    await world.submit()
+    await world.work_off()
+
+    await world.settle_pending("acme", paid=True)
+    await world.work_off()
+
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+async def test_another_amount_behind_a_timeout_is_for_a_person(world):
+    world.provider("acme", replace(PAYS, says=1))
+    await world.submit()
+
+    await world.rest()
+
+    assert (await world.states())[0] == "MANUAL_CHECK"
+    assert await world.kinds_of_cases() == ["amount_mismatch"]
+
+
+async def test_a_webhook_that_overtakes_the_creates_answer_is_applied(world):
+    acme = world.provider("acme", ACCEPTS_SILENTLY)
+
+    async def the_webhook_comes():
+        task = await world.task()
+        await world.webhook(acme.news(NewsType.SUCCEEDED, task.task_id))
+        await world.publish()
+        await world.deliver()
+
+    world.effects.meanwhile("acme.create", the_webhook_comes)
+    await world.submit()
+    await world.work_off()
+    acme.pays((await world.task()).task_id)
+
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+@pytest.mark.parametrize("kind", [NewsType.SUCCEEDED, NewsType.FAILED])
+async def test_news_that_came_first_settles_what_the_answer_left_open(world, kind):
+    acme = world.provider("acme", ACCEPTS_SILENTLY)
+
+    async def the_webhook_comes():
+        task = await world.task()
+        await world.webhook(acme.news(kind, task.task_id))
+
+    world.effects.meanwhile("acme.create", the_webhook_comes)
+    await world.submit()
+    await world.work_off()
+    task = await world.task()
+    acme.pays(task.task_id) if kind is NewsType.SUCCEEDED else acme.fails(task.task_id)
+
+    ended = {NewsType.SUCCEEDED: "SUCCEEDED", NewsType.FAILED: "FAILED"}
+    assert task.state == ended[kind]
+
+
+async def test_an_answer_that_arrives_while_its_no_is_weighed_is_not_lost(world):
+    """A second worker took the claim for lost just before the first had its answer."""
+    acme = world.provider("acme", PAYS)
+    acme.statuses.extend([Unclear(because="no status here")] * 20)
+
+    async def another_worker_takes_over():
+        await world.pass_time(timedelta(minutes=2))
+        world.effects.meanwhile("store.record", the_answer_is_recorded)
+        await world.sweep()
+        await world.deliver()
+
+    async def the_answer_is_recorded():
+        pass
+
+    world.effects.meanwhile("acme.create", another_worker_takes_over)
+    await world.submit()
+    await world.rest()
+
+    assert (await world.states())[0] == "SUCCEEDED"

@@ -1,0 +1,290 @@
+"""What must hold about money, judged from the books of core and the providers.
+
+Every function is pure and returns sentences, one for each offence; none is good.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fsm.snapshot import Task
+from fsm.states import OrderState, State, Verdict, Waiting
+from payment_service.domain.audit import GENESIS, AuditLine, chained
+from payment_service.domain.orders import Order
+from payment_service.ports.core import Operation
+from payment_service.ports.reads import CaseRecord
+from tests.twins.core import Entry, Hold, Notice
+from tests.twins.providers import Asked, Paid
+
+WAITS_FOR_OTHERS: Final = frozenset({Waiting.DECISION, Waiting.WEBHOOK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything there is to judge by; ``lied`` names the providers that broke a word."""
+
+    orders: Sequence[Order]
+    trail: Sequence[AuditLine]
+    cases: Sequence[CaseRecord]
+    entries: Sequence[Entry]
+    holds: Mapping[str, Hold]
+    notices: Sequence[Notice]
+    paid: Sequence[Paid]
+    asked: Sequence[Asked]
+    lied: frozenset[str] = frozenset()
+
+    def tasks(self) -> list[tuple[Order, Task]]:
+        return [(order, task) for order in self.orders for task in order.queue.tasks]
+
+
+Predicate = Callable[[Evidence], list[str]]
+
+
+def money_left_once(seen: Evidence) -> list[str]:
+    """S2: for an order at most one payout was executed, by a provider that keeps its word."""
+    owners = {task.task_id: order.order_id for order, task in seen.tasks()}
+    paid = [line for line in seen.paid if line.provider not in seen.lied]
+    strangers = [line.reference for line in paid if line.reference not in owners]
+    counted = Counter(owners[p.reference] for p in paid if p.reference in owners)
+    return [
+        *(f"a payout {reference} belongs to no task" for reference in strangers),
+        *(f"order {o} was paid {n} times" for o, n in counted.items() if n > 1),
+    ]
+
+
+def moved_once_in_core(seen: Evidence) -> list[str]:
+    """S1: for a task at most one commit or one rollback, never both."""
+    ends = Counter(
+        entry.task_id
+        for entry in seen.entries
+        if entry.operation is not Operation.FREEZE
+    )
+    freezes = Counter(
+        entry.task_id for entry in seen.entries if entry.operation is Operation.FREEZE
+    )
+    return [
+        *(f"task {t} ended {n} times in core" for t, n in ends.items() if n > 1),
+        *(f"task {t} was frozen {n} times" for t, n in freezes.items() if n > 1),
+        *(f"task {t} ended unfrozen" for t in ends if t not in freezes),
+    ]
+
+
+def holds_never_overlap(seen: Evidence) -> list[str]:
+    """S3: an order never has two holds; a second order could pay from either."""
+    order_of = {task.task_id: order.order_id for order, task in seen.tasks()}
+    held: dict[str, str] = {}
+    offences = []
+    for entry in sorted(seen.entries, key=lambda e: e.place):
+        order_id = order_of.get(entry.task_id)
+        if order_id is None:
+            offences.append(f"core moved money of {entry.task_id}, which is no task")
+        elif entry.operation is not Operation.FREEZE:
+            held.pop(order_id, None)
+        elif order_id in held:
+            offences.append(f"order {order_id} had two holds at once")
+        else:
+            held[order_id] = entry.task_id
+    return offences
+
+
+def creates_only_under_a_hold(seen: Evidence) -> list[str]:
+    """S11: no provider is asked to pay what is not frozen at that moment."""
+    frozen: dict[str, int] = {}
+    ended: dict[str, int] = {}
+    for entry in seen.entries:
+        places = frozen if entry.operation is Operation.FREEZE else ended
+        places.setdefault(entry.task_id, entry.place)
+    return [
+        f"{asked.provider} was asked to pay {asked.reference} without a hold"
+        for asked in seen.asked
+        if asked.call == "create"
+        and not (
+            frozen.get(asked.reference, asked.place)
+            < asked.place
+            < ended.get(asked.reference, asked.place + 1)
+        )
+    ]
+
+
+def cascade_only_on_proof(seen: Evidence) -> list[str]:
+    """S9: a task starts only once those before it are final and proven unpaid."""
+    offences = []
+    for order in seen.orders:
+        for task in order.queue.tasks:
+            if not _has_begun(task, seen.trail):
+                continue
+            offences += [
+                f"task {task.task_id} began while {before.task_id} is {before.state}"
+                for before in order.queue.tasks[: task.position]
+                if not before.final or before.verdict is Verdict.PAID
+            ]
+    return offences
+
+
+def _has_begun(task: Task, trail: Sequence[AuditLine]) -> bool:
+    begun = {State.CREATING.value, State.EXECUTING.value}
+    return any(e.target in begun for e in trail if e.task_id == task.task_id)
+
+
+def ledgers_agree(seen: Evidence) -> list[str]:
+    """S4: final rows, core's book and the providers' books say the same."""
+    paid = {p.reference for p in seen.paid if p.provider not in seen.lied}
+    accused = {case.task_id for case in seen.cases}
+    offences = []
+    for _, task in seen.tasks():
+        hold, name = seen.holds.get(task.task_id), f"task {task.task_id} {task.state}"
+        committed = hold is Hold.COMMITTED
+        if committed != (task.state is State.SUCCEEDED) and task.final:
+            offences.append(f"{name}: core says {hold}")
+        if task.final and hold is Hold.FROZEN:
+            offences.append(f"{name}: its money is still frozen")
+        if task.task_id in accused:
+            continue
+        if task.final and (task.task_id in paid) != (task.state is State.SUCCEEDED):
+            offences.append(f"{name}: the provider paid: {task.task_id in paid}")
+    return offences
+
+
+def no_orphan_holds(seen: Evidence) -> list[str]:
+    """S5: what is frozen belongs to a task that is still running."""
+    tasks = {task.task_id: task for _, task in seen.tasks()}
+    return [
+        f"the hold of {task_id} belongs to nobody who runs"
+        for task_id, hold in seen.holds.items()
+        if hold is Hold.FROZEN and (task_id not in tasks or tasks[task_id].final)
+    ]
+
+
+def identity_is_kept(seen: Evidence) -> list[str]:
+    """S6: every book names the amount and currency of the order."""
+    money = {task.task_id: order.money for order, task in seen.tasks()}
+    said = [
+        *((e.task_id, e.amount, e.currency) for e in seen.entries),
+        *((p.reference, p.money.amount, p.money.currency) for p in seen.paid),
+        *((a.reference, a.money.amount, a.money.currency) for a in seen.asked),
+    ]
+    return [
+        f"task {task_id}: {amount} {currency} in place of {money[task_id]}"
+        for task_id, amount, currency in said
+        if task_id in money
+        and (amount, currency) != (money[task_id].amount, money[task_id].currency)
+    ]
+
+
+def trail_is_whole(seen: Evidence) -> list[str]:
+    """A1, A2, S7: versions without a gap, a chain that holds, and its end is the row."""
+    lines: dict[str, list[AuditLine]] = defaultdict(list)
+    for line in seen.trail:
+        lines[line.entity_id].append(line)
+    ends = [
+        *((t.task_id, t.version, t.state.value, t.audit_hash) for _, t in seen.tasks()),
+        *(
+            (o.queue_id, o.queue.version, o.queue.state.value, o.queue.audit_hash)
+            for o in seen.orders
+        ),
+    ]
+    offences = []
+    for entity_id, version, state, last in ends:
+        of_it = sorted(lines.pop(entity_id, []), key=lambda line: line.version)
+        offences += _chain_offences(entity_id, of_it)
+        end = of_it[-1] if of_it else None
+        if end is None or (end.version, end.target, end.hash) != (version, state, last):
+            offences.append(f"the trail of {entity_id} does not end at its row")
+    return [*offences, *(f"a trail of {entity}, which is no row" for entity in lines)]
+
+
+def _chain_offences(entity_id: str, lines: Sequence[AuditLine]) -> list[str]:
+    offences = []
+    previous, source = GENESIS, None
+    for number, line in enumerate(lines, 1):
+        again = chained(
+            previous,
+            entity_id=line.entity_id,
+            queue_id=line.queue_id,
+            task_id=line.task_id,
+            version=line.version,
+            source=line.source,
+            target=line.target,
+            trigger=line.trigger,
+            actor=line.actor,
+            at=line.at,
+            trace_id=line.trace_id,
+            detail=line.detail,
+        )
+        if again.hash != line.hash:
+            offences.append(f"line {number} of {entity_id} is not what was signed")
+        if line.version != number:
+            offences.append(f"line {number} of {entity_id} has version {line.version}")
+        if line.source != source:
+            offences.append(f"line {number} of {entity_id} starts from {line.source}")
+        previous, source = line.hash, line.target
+    return offences
+
+
+def nobody_is_forgotten(seen: Evidence) -> list[str]:
+    """L1: every open order has a time, a person or a webhook that it waits for."""
+    offences = []
+    for order in seen.orders:
+        if order.queue.final:
+            continue
+        waits = [
+            t
+            for t in order.queue.tasks
+            if t.wake_at is not None or t.waiting_for in WAITS_FOR_OTHERS
+        ]
+        if not waits:
+            offences.append(f"order {order.order_id} waits for nothing")
+    return offences
+
+
+def outcome_was_told(seen: Evidence) -> list[str]:
+    """At rest core knows every outcome, and was never told two."""
+    offences = []
+    bodies: dict[object, list[Mapping[str, object]]] = defaultdict(list)
+    for notice in seen.notices:
+        bodies[notice.body["order_id"]].append(notice.body)
+    for order in seen.orders:
+        told = bodies.pop(order.order_id, [])
+        if order.queue.final and not told:
+            offences.append(f"core was never told that {order.order_id} ended")
+        if any(body != told[0] for body in told):
+            offences.append(f"core was told different things of {order.order_id}")
+        kinds = {str(body["type"]).rpartition(".")[2].upper() for body in told}
+        if kinds - {order.queue.state.value}:
+            offences.append(f"core was told {kinds} of {order.order_id}")
+    return [*offences, *(f"core was told of {o}, which is no order" for o in bodies)]
+
+
+def only_persons_are_awaited(seen: Evidence) -> list[str]:
+    """L3: at rest an order is over, or waits for a person or an endless webhook."""
+    return [
+        f"order {order.order_id} is at rest in {[t.state.value for t in order.queue.tasks]}"
+        for order in seen.orders
+        if order.queue.state is OrderState.ACTIVE
+        and not any(t.waiting_for in WAITS_FOR_OTHERS for t in order.queue.tasks)
+    ]
+
+
+ALWAYS: Final[tuple[Predicate, ...]] = (
+    money_left_once,
+    moved_once_in_core,
+    holds_never_overlap,
+    creates_only_under_a_hold,
+    cascade_only_on_proof,
+    ledgers_agree,
+    identity_is_kept,
+    trail_is_whole,
+    nobody_is_forgotten,
+)
+AT_REST: Final[tuple[Predicate, ...]] = (
+    no_orphan_holds,
+    outcome_was_told,
+    only_persons_are_awaited,
+)
+
+
+def offences(seen: Evidence, *, at_rest: bool) -> list[str]:
+    """Judge by every predicate; the strict ones only where nothing is under way."""
+    predicates = (*ALWAYS, *AT_REST) if at_rest else ALWAYS
+    return [offence for predicate in predicates for offence in predicate(seen)]

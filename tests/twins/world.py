@@ -1,0 +1,418 @@
+"""A whole service around one set of rows, driven by hand under virtual time."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import orjson
+
+from fsm.snapshot import Plan, Task
+from fsm.states import Kind, State
+from handlers.cancel import (
+    cancel_requested,
+    request_cancel_of_order,
+    request_cancel_of_task,
+)
+from handlers.drive import Doorbell, ring
+from handlers.engine import Engine, Limits
+from handlers.letters import bury
+from handlers.relay import LEFT_AFTER, relay
+from handlers.resolve import Ruling, resolve
+from handlers.submit import submit
+from handlers.sweep import Swept, sweep
+from handlers.webhook import webhook_received
+from payment_service.domain.errors import Fault, InvalidRequest, NotNow
+from payment_service.domain.letters import Reason
+from payment_service.domain.messages import QUEUE_CANCEL, TASK_CANCEL, WEBHOOK_RECEIVED
+from payment_service.domain.money import Money
+from payment_service.domain.news import News, NewsType
+from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
+from payment_service.ports.bus import Delivery
+from payment_service.ports.outcomes import Done, Outcome, Park, Retry
+from payment_service.ports.store import Unsent
+from tests.twins import oracle
+from tests.twins.bus import BusTwin
+from tests.twins.clock import VirtualClock
+from tests.twins.core import CoreTwin
+from tests.twins.effects import Died, Effects
+from tests.twins.providers import (
+    Conduct,
+    Fate,
+    ProvidersTwin,
+    ProviderTwin,
+)
+from tests.twins.rows import MemoryRows, Rows
+
+GRACE: Final = timedelta(seconds=30)
+ROUNDS_MAX: Final = 20_000
+PATIENCE: Final = 50
+A_MONTH: Final = timedelta(days=30)
+CASCADE: Final = ("acme", "zeta", "nova")
+TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+Result = TypeVar("Result")
+
+
+class NeverRests(AssertionError):
+    """The service goes round in circles."""
+
+
+def a_request(
+    *cascade: str | CascadeEntry,
+    order_id: str = "w-1001",
+    amount: int = 12550,
+    merchant_id: str = "m-1",
+) -> Request:
+    """Return a request for a withdrawal over some providers."""
+    entries = tuple(
+        entry if isinstance(entry, CascadeEntry) else CascadeEntry(provider=entry)
+        for entry in cascade or CASCADE
+    )
+    names = [(e.provider, e.terminal_id, e.sla) for e in entries]
+    return Request(
+        kind=Kind.WITHDRAWAL,
+        order_id=order_id,
+        merchant_id=merchant_id,
+        customer_id="c-9",
+        money=Money(amount, "EUR"),
+        destination={"type": "card", "token": "tok_8f2a"},
+        cascade=entries,
+        metadata={"channel": "web"},
+        content=orjson.dumps([order_id, merchant_id, amount, names]),
+    )
+
+
+class World:
+    """One service with its neighbours; nothing moves but by its methods."""
+
+    def __init__(
+        self,
+        *,
+        clock: VirtualClock | None = None,
+        effects: Effects | None = None,
+        rows: Rows | None = None,
+        bus: BusTwin | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.clock = clock or VirtualClock()
+        self.effects = effects or Effects()
+        self.committed: list[Unsent] = []
+        self.rows = rows or MemoryRows(
+            self.clock, self.effects, on_committed=self.committed.extend
+        )
+        self.bus = bus or BusTwin(self.clock, self.effects)
+        self.core = CoreTwin(self.clock, self.effects)
+        self.providers = ProvidersTwin()
+        self.limits = limits or Limits()
+        self.four_eyes_from: int | None = None
+        self.deaths = 0
+        for name in CASCADE:
+            self.provider(name)
+
+    @property
+    def engine(self) -> Engine:
+        return Engine(
+            store=self.rows.store,
+            core=self.core,
+            providers=self.providers,
+            clock=self.clock,
+            limits=self.limits,
+        )
+
+    def provider(
+        self, name: str, *script: Conduct, plan: Plan | None = None
+    ) -> ProviderTwin:
+        """Configure a provider; one that is not told otherwise pays."""
+        twin = ProviderTwin(name, clock=self.clock, plan=plan, effects=self.effects)
+        if script:
+            twin.script = list(script)
+        self.providers.add(twin)
+        return twin
+
+    # What the neighbours do: each repeats what was not answered, as they must.
+
+    async def submit(self, request: Request | None = None) -> Submission:
+        """Send a request until it is answered."""
+        wanted = request or a_request()
+        return await self.insist(
+            lambda: submit(
+                wanted, engine=self.engine, actor="system", trace_parent=TRACE
+            )
+        )
+
+    async def webhook(self, news: News) -> bool:
+        """Send a webhook until it is taken; False where it was seen before."""
+        return await self.insist(lambda: self.rows.store.keep_news(news))
+
+    async def tell(
+        self, name: str, kind: NewsType, reference: str, **said: object
+    ) -> News:
+        """Have a provider send a webhook about a payout."""
+        news = replace(self.providers[name].news(kind, reference), **said)  # type: ignore[arg-type]
+        await self.webhook(news)
+        return news
+
+    async def settle_pending(self, name: str, *, paid: bool) -> None:
+        """Have a provider come to an end with all it has accepted, and tell."""
+        provider = self.providers[name]
+        for task in await self.tasks():
+            if provider.fate(task.task_id) is not Fate.PENDING:
+                continue
+            if paid:
+                provider.pays(task.task_id)
+                await self.tell(name, NewsType.SUCCEEDED, task.task_id)
+            else:
+                provider.fails(task.task_id)
+                await self.tell(name, NewsType.FAILED, task.task_id)
+
+    async def decide(
+        self, ruling: Ruling, *, actor: str = "key:anna", insist: bool = False
+    ) -> bool | None:
+        """Have a person decide every manual check; None where there is none."""
+        decided = None
+        for task in await self.tasks():
+            if task.state is State.MANUAL_CHECK:
+                decided = await self._decided(task.task_id, ruling, actor, insist)
+        return decided
+
+    async def _decided(
+        self, task_id: str, ruling: Ruling, actor: str, insist: bool
+    ) -> bool | None:
+        def act() -> Awaitable[bool]:
+            return resolve(
+                task_id,
+                ruling,
+                reason="seen in the bank's statement",
+                evidence="line 17",
+                actor=actor,
+                four_eyes_from=self.four_eyes_from,
+                engine=self.engine,
+            )
+
+        if not insist:
+            return await act()
+        with suppress(NotNow):
+            return await self.insist(act)
+        return None
+
+    async def cancel_order(self, *, insist: bool = False) -> None:
+        """Ask to give up the order."""
+        order = await self.order()
+
+        def act() -> Awaitable[None]:
+            return request_cancel_of_order(
+                order, "the customer asked", actor="key:anna", engine=self.engine
+            )
+
+        await self._asked(act, insist=insist)
+
+    async def cancel_task(self, position: int = 0, *, insist: bool = False) -> None:
+        """Ask to give up one attempt."""
+        task_id = (await self.task(position)).task_id
+
+        def act() -> Awaitable[None]:
+            return request_cancel_of_task(
+                task_id, "too slow", actor="key:anna", engine=self.engine
+            )
+
+        await self._asked(act, insist=insist)
+
+    async def _asked(
+        self, act: Callable[[], Awaitable[None]], *, insist: bool
+    ) -> None:
+        if not insist:
+            await act()
+            return
+        with suppress(NotNow):
+            await self.insist(act)
+
+    async def insist(self, act: Callable[[], Awaitable[Result]]) -> Result:
+        """Repeat a call from outside until it is answered; our process may die."""
+        for _ in range(PATIENCE):
+            try:
+                return await act()
+            except Fault:
+                continue
+            except Died:
+                self.die()
+        raise NeverRests("nobody answers")
+
+    # What the service does by itself.
+
+    def die(self) -> None:
+        """Lose what only the process knew, and start again."""
+        self.deaths += 1
+        self.committed.clear()
+
+    async def alive(self, act: Callable[[], Awaitable[Result]]) -> Result | None:
+        """Do something that the process may die of."""
+        try:
+            return await act()
+        except Died:
+            self.die()
+        except Fault:
+            pass
+        return None
+
+    async def publish(self) -> None:
+        """Publish what was just committed, as the courier does."""
+        rows, publisher = list(self.committed), self.bus
+        self.committed.clear()
+        acknowledged = await publisher.publish([row.message for row in rows])
+        sent = [r.seq for r, ok in zip(rows, acknowledged, strict=True) if ok]
+        if sent:
+            await self.rows.sweeps.sent(sent)
+
+    async def deliver(self) -> bool:
+        """Have one message handled that is ready; False where none is."""
+        handled = await self.alive(lambda: self.bus.deliver(self.handle, self.bury))
+        if self.committed:
+            await self.alive(self.publish)
+        # A worker that died has handled something too.
+        return handled is not False
+
+    async def work_off(self) -> None:
+        """Have everything handled that can be without time passing."""
+        if self.committed:
+            await self.alive(self.publish)
+        for _ in range(ROUNDS_MAX):
+            if not await self.deliver():
+                return
+        raise NeverRests("messages without end")
+
+    async def relay(self) -> None:
+        await relay(outbox=self.rows.sweeps, publisher=self.bus)
+
+    async def sweep(self) -> Swept:
+        return await sweep(
+            rows=self.rows.sweeps,
+            store=self.rows.store,
+            publisher=self.bus,
+            clock=self.clock,
+            grace=GRACE,
+        )
+
+    async def rest(self, *, within: timedelta = A_MONTH) -> None:
+        """Let time pass until nothing is due any more, or for as long as given."""
+        end = self.clock.now() + within
+        for _ in range(ROUNDS_MAX):
+            await self.work_off()
+            following = await self._next_at()
+            if following is None:
+                return
+            if following > end:
+                break
+            await self.pass_time(until=following)
+            await self.alive(self.relay)
+            await self.alive(self.sweep)
+        else:
+            raise NeverRests("timers without end")
+        await self.pass_time(until=end)
+
+    async def pass_time(
+        self, by: timedelta = timedelta(0), *, until: datetime | None = None
+    ) -> None:
+        """Let time pass, and nothing else happen."""
+        self.clock.advance(by)
+        if until is not None:
+            self.clock.advance_to(until)
+        await self.rows.tell_time()
+
+    async def _next_at(self) -> datetime | None:
+        times = [self.bus.next_at(), await self.rows.next_at(left=LEFT_AFTER, grace=GRACE)]
+        return min((at for at in times if at is not None), default=None)
+
+    async def handle(self, delivery: Delivery) -> Outcome:
+        """Handle a delivery as the service's router does."""
+        try:
+            return await self._route(delivery)
+        except InvalidRequest as refusal:
+            return Park(because=refusal.problem)
+        except Fault as fault:
+            return Retry(because=str(fault))
+
+    async def bury(self, delivery: Delivery, reason: Reason, error: str) -> None:
+        await bury(
+            delivery, reason, error, store=self.rows.store, clock=self.clock
+        )
+
+    async def _route(self, delivery: Delivery) -> Outcome:
+        fields = orjson.loads(delivery.body)
+        again = delivery.deliveries > 1
+        if delivery.subject == WEBHOOK_RECEIVED:
+            return await webhook_received(
+                fields["provider"], fields["event_id"], again=again, engine=self.engine
+            )
+        bell = Doorbell(
+            queue_id=fields["queue_id"],
+            task_id=fields.get("task_id"),
+            version=fields["version"],
+            again=again,
+        )
+        if delivery.subject in {TASK_CANCEL, QUEUE_CANCEL}:
+            return await cancel_requested(
+                bell, fields.get("reason"), engine=self.engine
+            )
+        return await ring(bell, engine=self.engine)
+
+    # What can be seen.
+
+    async def order(self) -> Order:
+        return (await self.rows.orders())[0]
+
+    async def tasks(self) -> Sequence[Task]:
+        return [t for order in await self.rows.orders() for t in order.queue.tasks]
+
+    async def task(self, position: int = 0) -> Task:
+        return (await self.order()).queue.tasks[position]
+
+    async def states(self) -> list[str]:
+        """Return the states of the order's tasks, then its own."""
+        order = await self.order()
+        return [*(t.state.value for t in order.queue.tasks), order.queue.state.value]
+
+    async def kinds_of_cases(self) -> list[str]:
+        return [case.kind.value for case in await self.rows.cases()]
+
+    async def steps(self, position: int = 0) -> list[str]:
+        """Return the states a task went through, each once in a row."""
+        task_id = (await self.task(position)).task_id
+        lines = [line for line in await self.rows.trail() if line.task_id == task_id]
+        targets = [e.target for e in sorted(lines, key=lambda e: e.version)]
+        return [
+            target
+            for n, target in enumerate(targets)
+            if n == 0 or target != targets[n - 1]
+        ]
+
+    def words(self) -> list[str]:
+        """Return what became of each delivery, in a word."""
+        return [_word(outcome) for _, outcome in self.bus.outcomes]
+
+    async def offences(self, *, at_rest: bool = True) -> list[str]:
+        """Return what is wrong with the money; nothing is right."""
+        every = self.providers.every()
+        evidence = oracle.Evidence(
+            orders=await self.rows.orders(),
+            trail=await self.rows.trail(),
+            cases=await self.rows.cases(),
+            entries=self.core.book,
+            holds=self.core.holds,
+            notices=self.core.notices,
+            paid=[line for provider in every for line in provider.book],
+            asked=[line for provider in every for line in provider.asked],
+            lied=frozenset(provider.name for provider in every if provider.lied),
+        )
+        return [*self.core.complaints, *oracle.offences(evidence, at_rest=at_rest)]
+
+
+def _word(outcome: Outcome) -> str:
+    match outcome:
+        case Done(what=what):
+            return what
+        case Retry():
+            return "retry"
+        case Park(reason=reason):
+            return reason.value
