@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from fsm.decisions import Event, Step, notified
+from fsm.decisions import Event, Step, Wait, notified
 from fsm.snapshot import Queue, Task
-from fsm.states import Trigger
+from fsm.states import Source, Trigger
 from handlers.calls import View, call_for
 from handlers.engine import Bells, Engine, Settled, all_bells, commit, no_bells, settle
 from handlers.news import apply_waiting
@@ -22,6 +22,7 @@ EARLY_MAX: Final = timedelta(seconds=60)
 # The step that commits the intent of a create is followed by the create in the same
 # chain: whoever only found that intent would not know whether it had been sent.
 UNBROKEN: Final = frozenset({Trigger.FREEZE_CONFIRMED, Trigger.RETRY_DUE})
+WEIGHED: Final = Event(trigger=Trigger.WEIGHED, source=Source.TIMER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +53,12 @@ async def ring(bell: Doorbell, *, engine: Engine) -> Outcome:
             reason=Reason.UNKNOWN_TASK,
         )
     if row.version != bell.version and not bell.again:
-        return Done(what="stale")
+        return Done(what="stale", order_id=order.order_id)
     now = engine.clock.now()
     if row.version == bell.version and row.wake_at is not None and row.wake_at > now:
         return _early(row.wake_at - now)
     if next_due(order, engine) is None:
-        return Done(what="stale")
+        return Done(what="stale", order_id=order.order_id)
     if row.version == bell.version and row.wake_at is not None:
         engine.watch.woke((now - row.wake_at).total_seconds())
     return await drive(order, engine=engine, view=View(taken_at=taken_at))
@@ -131,9 +132,14 @@ async def _step(
     if isinstance(row, Queue):
         return await _notify(order, engine)
     event = await call_for(order, row, engine=engine, view=view)
-    return await settle(
-        order, row.task_id, event, engine=engine, bells=_bells(event, hand_on=hand_on)
-    )
+    bells = _bells(event, hand_on=hand_on)
+    settled = await settle(order, row.task_id, event, engine=engine, bells=bells)
+    if not isinstance(settled.decision, Wait):
+        return settled
+    # Another worker took the call for lost and weighs that; an answer cannot wait in
+    # the inbox as a webhook can, so the weighing ends here.
+    weighed = await settle(settled.order, row.task_id, WEIGHED, engine=engine)
+    return await settle(weighed.order, row.task_id, event, engine=engine, bells=bells)
 
 
 def _bells(event: Event, *, hand_on: bool) -> Bells:

@@ -211,7 +211,7 @@ def work_of(
         step=replace(step, changes=tuple(changes), queue=queue_change),
         lines=tuple(lines),
         messages=tuple(
-            _traced(message, order.trace_parent)
+            traced(message, order.trace_parent)
             for message in (*told, *timers, *bells(moved, now))
             if message is not None
         ),
@@ -224,7 +224,8 @@ def _is_later(task: Task, now: datetime) -> bool:
     return task.wake_at is not None and task.wake_at > now
 
 
-def _traced(message: Message, trace_parent: str | None) -> Message:
+def traced(message: Message, trace_parent: str | None) -> Message:
+    """Return the message with the order's own trace to go on in."""
     if trace_parent is None:
         return message
     return replace(message, headers={**message.headers, "traceparent": trace_parent})

@@ -1,4 +1,4 @@
-"""Buries messages that cannot be handled, and brings them back on an operator's word."""
+"""Buries what cannot be handled, and brings it back on an operator's word."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -16,7 +16,9 @@ from payment_service.ports.desk import Desk
 from payment_service.ports.store import Store
 
 ERROR_LENGTH_MAX: Final = 1000
-BODY_LENGTH_MAX: Final = 1024 * 1024
+COPY_BYTES_MAX: Final = 768 * 1024
+"""A copy with its headers must fit into one message; the table has it whole."""
+
 # All else the server or this service gives a message anew at each publish.
 KEPT: Final = frozenset({"traceparent"})
 
@@ -48,12 +50,12 @@ async def bury(
 def _letter(delivery: Delivery, reason: Reason, error: str, clock: Clock) -> DeadLetter:
     ids = _ids(delivery.body)
     return DeadLetter(
-        id=derived_id("letter", delivery.identity),
+        id=_letter_id(delivery, reason),
         subject=delivery.subject,
         reason=reason,
         error=error[:ERROR_LENGTH_MAX],
         deliveries=delivery.deliveries,
-        body=delivery.body[:BODY_LENGTH_MAX],
+        body=delivery.body,
         headers=delivery.headers,
         at=clock.now(),
         task_id=ids.get("task_id"),
@@ -62,14 +64,32 @@ def _letter(delivery: Delivery, reason: Reason, error: str, clock: Clock) -> Dea
     )
 
 
-def _ids(body: bytes) -> dict[str, str]:
+def _letter_id(delivery: Delivery, reason: Reason) -> str:
+    """One letter for one row's version, however often the sweeper has it rung for."""
+    ids = _ids(delivery.body)
+    version = _version(delivery.body)
+    entity = ids.get("task_id") or ids.get("queue_id")
+    if entity is None or version is None:
+        return derived_id("letter", delivery.identity)
+    return derived_id("letter", delivery.subject, entity, version, reason.value)
+
+
+def _version(body: bytes) -> int | None:
+    found = _fields(body).get("version")
+    return found if isinstance(found, int) else None
+
+
+def _fields(body: bytes) -> dict[str, object]:
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
         return {}
-    if not isinstance(found, dict):
-        return {}
-    ids = {n: found[n] for n in ("task_id", "queue_id") if is_uuid(found.get(n))}
+    return found if isinstance(found, dict) else {}
+
+
+def _ids(body: bytes) -> dict[str, str]:
+    found = _fields(body)
+    ids = {n: str(found[n]) for n in ("task_id", "queue_id") if is_uuid(found.get(n))}
     order_id = found.get("order_id")
     if isinstance(order_id, str) and order_id.isprintable() and len(order_id) <= 128:  # noqa: PLR2004 - as long as an id may be
         ids["order_id"] = order_id
@@ -88,8 +108,8 @@ def _copy(letter: DeadLetter, headers: Mapping[str, str]) -> Message:
     }
     return Message(
         subject=DEAD_LETTER,
-        body=letter.body,
-        message_id=f"letter:{letter.id}",
+        body=letter.body[:COPY_BYTES_MAX],
+        message_id=f"letter:{letter.id}:{int(letter.at.timestamp())}",
         headers={name: value for name, value in named.items() if value},
     )
 

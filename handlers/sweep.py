@@ -6,6 +6,7 @@ from typing import Final
 
 import orjson
 
+from handlers.engine import traced
 from payment_service.domain.ids import derived_id, is_uuid
 from payment_service.domain.letters import DeadLetter, Reason
 from payment_service.domain.messages import (
@@ -64,7 +65,7 @@ def _bells(order: Order, now: datetime, again: str) -> list[Message]:
     due = [task_doorbell(t, now, again=again) for t in order.queue.tasks if t.due(now)]
     if order.queue.due(now):
         due.append(queue_doorbell(order.queue, again=again))
-    return [bell for bell in due if bell is not None]
+    return [traced(bell, order.trace_parent) for bell in due if bell is not None]
 
 
 def _news_bell(stored: StoredNews, again: str) -> Message:

@@ -2,10 +2,13 @@
 
 # ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
 
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import typer
+
+MARKUP: Final[Literal["rich"] | None] = "rich" if sys.stdout.isatty() else None
 
 app = typer.Typer(
     name="payment-service",
@@ -13,12 +16,12 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode=MARKUP,
 )
 
 
 def _group(name: str, about: str) -> typer.Typer:
-    group = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=MARKUP)
     app.add_typer(group, name=name)
     return group
 
@@ -85,7 +88,7 @@ def run(
 
 @app.command()
 def doctor(as_json: Json = False) -> int:
-    """Check settings, database, NATS, core and providers; say how to mend what is wrong."""
+    """Check everything around the service; say what is wrong and how to mend it."""
     from payment_service.cli.doctor import examine
 
     return examine(as_json=as_json)

@@ -4,10 +4,9 @@ import io
 from typing import Final
 
 from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 
-from payment_service.cli.failures import WRONG_USAGE
 from payment_service.cli.opening import (
     database_url,
     read_settings,
@@ -58,25 +57,24 @@ def print_sql() -> int:
         require_connection(database_url(settings))
         found, _ = schema.current(database_url(settings))
     print_text(_sql_after(found))
-    return 0 if WRONG_USAGE else 0
+    return 0
 
 
 def _sql_after(found: str | None) -> str:
     script = ScriptDirectory(str(schema.MIGRATIONS))
     output = io.StringIO()
 
-    def steps(_revision: object, _context: MigrationContext) -> list[RevisionStep]:
-        return [
-            MigrationContext_step
-            for MigrationContext_step in script._upgrade_revs("head", found or "base")
-        ]
-
+    ahead = [*script.iterate_revisions("head", found or "base")]
+    steps = [
+        MigrationStep.upgrade_from_script(script.revision_map, revision)
+        for revision in reversed(ahead)
+    ]
     context = MigrationContext.configure(
         dialect_name="postgresql",
         opts={
             "as_sql": True,
             "output_buffer": output,
-            "fn": steps,
+            "fn": lambda _found, _context: steps,
             "starting_rev": found,
             "transaction_per_migration": True,
         },

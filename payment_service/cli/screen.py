@@ -29,8 +29,7 @@ def console(*, stderr: bool = False) -> Any:  # noqa: ANN401 - imported on deman
     """Return a console that is plain, and never folds a line, without a terminal."""
     from rich.console import Console  # noqa: PLC0415 - only commands that print pay
 
-    made = Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
-    return made
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Row], *, empty: str) -> None:

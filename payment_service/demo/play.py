@@ -179,6 +179,6 @@ def _table(tally: Tally, orders: int) -> Table:
 def _line(tally: Tally, orders: int) -> str:
     return (
         f"{tally.accepted}/{orders} accepted, "
-        f"{tally.active - tally.waiting} under way, {tally.waiting} in manual check, {tally.completed} completed, "
-        f"{tally.failed} failed"
+        f"{tally.active - tally.waiting} under way, {tally.waiting} in manual check, "
+        f"{tally.completed} completed, {tally.failed} failed"
     )

@@ -9,6 +9,7 @@ PaymentServiceError
 │   └── NotNow              the state does not allow it (409)
 ├── Fault                   ours or our neighbours'; retried, loud
 │   ├── StoreUnavailable    PostgreSQL did not answer, or did not say
+│   ├── UnreadableRow       a row holds what this version does not know
 │   ├── BusUnavailable      NATS did not answer
 │   └── CoreUnavailable     core gave no definite answer
 ├── StaleWrite              somebody else moved the row first; load again, decide again
@@ -68,6 +69,14 @@ class Fault(PaymentServiceError):
 
 class StoreUnavailable(Fault):
     """PostgreSQL did not answer; whether it committed is unknown."""
+
+
+class UnreadableRow(Fault):
+    """A row holds a word that this version does not know; a newer one will."""
+
+    def __init__(self, queue_id: str, because: str) -> None:
+        super().__init__(f"order queue {queue_id} cannot be read: {because}")
+        self.queue_id = queue_id
 
 
 class BusUnavailable(Fault):

@@ -21,6 +21,12 @@ class Delivery:
     deliveries: int
     identity: str
 
+    def header(self, name: str) -> str | None:
+        """Return a header's value, however its sender spelt the name."""
+        wanted = name.lower()
+        found = (v for n, v in self.headers.items() if n.lower() == wanted)
+        return next(found, None)
+
 
 class Publisher(Protocol):
     """Puts messages into streams."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
-from payment_service.storage.migrate import sqlalchemy_url
+from payment_service.storage.migrate import DIALECT
 
 POOL_WAIT: Final = timedelta(seconds=5)
 OPTIONS: Final = (
@@ -39,12 +39,12 @@ class Database:
             check=None,
         )
         self._engine: AsyncEngine = create_async_engine(
-            sqlalchemy_url(url),
+            DIALECT,
+            async_creator=lambda: psycopg.AsyncConnection.connect(url, options=OPTIONS),
             pool_size=4,
             max_overflow=4,
             pool_pre_ping=True,
             pool_timeout=POOL_WAIT.total_seconds(),
-            connect_args={"options": OPTIONS},
         )
 
     async def open(self) -> None:

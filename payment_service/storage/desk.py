@@ -1,11 +1,12 @@
 """What operators change beside the orders: dead letters, cases, partitions."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import select, text, update
 
-from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.domain.errors import BrokenInvariant, NotNow, UnknownOrder
 from payment_service.domain.ids import is_uuid, month_floor
 from payment_service.domain.letters import DeadLetter
 from payment_service.storage.database import Database
@@ -122,15 +123,20 @@ class PostgresDesk:
         month = datetime(now.year, now.month, 1, tzinfo=UTC)
         for _ in range(MONTHS_AHEAD + 1):
             following = _next_month(month)
-            async with self._database.connection() as connection:
-                await connection.execute(
-                    text(
-                        f"CREATE TABLE IF NOT EXISTS order_task_events_{month:%Y_%m} "
-                        "PARTITION OF order_task_events FOR VALUES FROM "
-                        f"('{month_floor(month)}') TO ('{month_floor(following)}')"
-                    )
-                )
+            # Refused where lines of that month are in the rest: they stay there.
+            with suppress(BrokenInvariant):
+                await self._make_partition(month, following)
             month = following
+
+    async def _make_partition(self, month: datetime, following: datetime) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                text(
+                    f"CREATE TABLE IF NOT EXISTS order_task_events_{month:%Y_%m} "
+                    "PARTITION OF order_task_events FOR VALUES FROM "
+                    f"('{month_floor(month)}') TO ('{month_floor(following)}')"
+                )
+            )
 
 
 def _next_month(month: datetime) -> datetime:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 
+DIALECT = "postgresql+psycopg://"
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 # Two deployments that migrate at once take turns on this advisory lock.
 _LOCK = 7_261_001
@@ -32,7 +34,7 @@ def check(url: str) -> None:
 def current(url: str) -> tuple[str | None, str | None]:
     """Return (the database's revision, the newest one)."""
     newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-    engine = create_engine(sqlalchemy_url(url))
+    engine = _engine(url)
     try:
         with engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
@@ -41,14 +43,13 @@ def current(url: str) -> tuple[str | None, str | None]:
     return found, newest
 
 
-def sqlalchemy_url(url: str) -> str:
-    """Return the URL with the driver that SQLAlchemy must use."""
-    scheme, _, rest = url.partition("://")
-    return f"postgresql+psycopg://{rest}" if scheme.startswith("postgres") else url
+def _engine(url: str) -> Engine:
+    # libpq reads the URL itself: it may name several hosts.
+    return create_engine(DIALECT, creator=lambda: psycopg.connect(url))
 
 
 def _run(url: str, action: Callable[[Config], object]) -> None:
-    engine = create_engine(sqlalchemy_url(url))
+    engine = _engine(url)
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": _LOCK})

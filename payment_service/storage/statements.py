@@ -205,16 +205,20 @@ WITH i AS (
     ON CONFLICT (provider, event_id) DO NOTHING
     RETURNING provider, event_id, task_id
 ), posted AS (
-    INSERT INTO outbox (message_id, subject, body, queue_id)
+    INSERT INTO outbox (message_id, subject, body, headers, queue_id)
     SELECT 'news:' || i.provider || ':' || i.event_id, %(subject)s,
         convert_to(json_build_object('provider', i.provider, 'event_id', i.event_id,
             'task_id', t.task_id, 'queue_id', t.queue_id, 'version', t.version)::text,
-            'UTF8'), t.queue_id
+            'UTF8'),
+        CASE WHEN q.trace_parent IS NOT NULL
+            THEN jsonb_build_object('traceparent', q.trace_parent) END,
+        t.queue_id
     FROM i LEFT JOIN order_tasks t USING (task_id)
-    RETURNING seq, message_id, subject, body, queue_id
+    LEFT JOIN order_queues q ON q.queue_id = t.queue_id
+    RETURNING seq, message_id, subject, body, headers, queue_id
 )
-SELECT i.provider, i.event_id, p.seq, p.message_id, p.subject, p.body,
-    p.queue_id::text
+SELECT i.provider, i.event_id, p.seq, p.message_id, p.subject, p.body, p.headers,
+    NULL::timestamptz, NULL::text, p.queue_id::text
 FROM i JOIN posted p ON p.message_id = 'news:' || i.provider || ':' || i.event_id
 """
 
@@ -247,13 +251,18 @@ WHERE inbox_id = %(inbox_id)s::bigint AND wake_at IS NOT NULL
 """
 
 # Bury a message: the letter first, its copy for the stream in the same transaction.
+# One that somebody had dealt with, and that dies again, is open again.
 BURY: Final[LiteralString] = """
 WITH l AS (
     INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers,
         task_id, queue_id, order_id, at)
     VALUES (%(id)s::uuid, %(subject)s, %(reason)s, %(error)s, %(deliveries)s, %(body)s,
         %(headers)s::jsonb, %(task_id)s::uuid, %(queue_id)s::uuid, %(order_id)s, %(at)s)
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT (id) DO UPDATE SET
+        error = excluded.error, deliveries = excluded.deliveries, at = excluded.at,
+        replayed_at = NULL, replayed_by = NULL, discarded_at = NULL,
+        discarded_by = NULL, discard_reason = NULL
+    WHERE dead_letters.replayed_at IS NOT NULL OR dead_letters.discarded_at IS NOT NULL
     RETURNING id
 )
 INSERT INTO outbox (message_id, subject, body, headers, queue_id)

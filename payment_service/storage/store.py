@@ -6,7 +6,12 @@ from typing import Final
 
 import orjson
 
-from payment_service.domain.errors import StaleWrite, StoreUnavailable
+from payment_service.domain.errors import (
+    StaleWrite,
+    StoreUnavailable,
+    UnreadableRow,
+)
+from payment_service.domain.ids import is_uuid
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.messages import WEBHOOK_RECEIVED, Message
 from payment_service.domain.news import News, NewsState
@@ -19,6 +24,7 @@ from payment_service.storage.rows import (
     Json,
     case_row,
     event_row,
+    message_from,
     message_row,
     new_order_row,
     new_task_row,
@@ -72,11 +78,11 @@ class PostgresStore:
 
     async def load(self, queue_id: str) -> Order | None:
         """Return an order with all its tasks."""
-        return await self._loading(queue_id)
+        return await self._loading(queue_id) if is_uuid(queue_id) else None
 
     async def queue_of(self, task_id: str) -> str | None:
-        """Return the queue of a task."""
-        return await self._finding(task_id)
+        """Return the queue of a task; what a stranger calls one may be any text."""
+        return await self._finding(task_id) if is_uuid(task_id) else None
 
     async def keep_news(self, news: News) -> bool:
         """Store a webhook once for ever, with its doorbell."""
@@ -148,9 +154,11 @@ class PostgresStore:
         )
         return {(r[0], r[1], r[2]): (r[3], bytes(r[4])) for r in rows}
 
-    async def _load(self, queue_ids: Sequence[str]) -> Sequence[Order | None]:
+    async def _load(
+        self, queue_ids: Sequence[str]
+    ) -> Sequence[Order | UnreadableRow | None]:
         rows = await self._database.run(sql.LOAD, {"queue_ids": list(queue_ids)})
-        found = {row[0]: order_from(row[1]) for row in rows}
+        found = {row[0]: _readable(row[0], row[1]) for row in rows}
         return [found.get(queue_id) for queue_id in queue_ids]
 
     async def _queues_of(self, task_ids: Sequence[str]) -> Sequence[str | None]:
@@ -164,18 +172,7 @@ class PostgresStore:
             {"news": _json([news_row(n) for n in every]), "subject": WEBHOOK_RECEIVED},
         )
         self.on_committed(
-            [
-                Unsent(
-                    seq=row[2],
-                    message=Message(
-                        message_id=row[3],
-                        subject=row[4],
-                        body=bytes(row[5]),
-                        queue_id=row[6],
-                    ),
-                )
-                for row in rows
-            ]
+            [Unsent(seq=row[2], message=message_from(row[3:])) for row in rows]
         )
         stored = {(row[0], row[1]) for row in rows}
         return [_news_key(news) in stored for news in every]
@@ -256,6 +253,14 @@ def _json(rows: Sequence[Mapping[str, object]]) -> str:
         return orjson.dumps(rows).decode()
     except orjson.JSONEncodeError as error:
         raise StoreUnavailable(f"a row cannot be written: {error}") from error
+
+
+def _readable(queue_id: str, text: str) -> Order | UnreadableRow:
+    """A row that this version cannot read must not harm those loaded beside it."""
+    try:
+        return order_from(text)
+    except (ValueError, KeyError, TypeError) as error:
+        return UnreadableRow(queue_id, str(error))
 
 
 def _queue_of_work(work: Work) -> str:

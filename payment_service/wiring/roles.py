@@ -11,7 +11,7 @@ import structlog
 from handlers.relay import BATCH, relay
 from handlers.sweep import sweep
 from payment_service import bus
-from payment_service.domain.errors import Fault
+from payment_service.domain.errors import Fault, PaymentServiceError
 from payment_service.ports.bus import Delivery
 from payment_service.storage.standing import standing
 from payment_service.wiring.router import Router
@@ -114,7 +114,7 @@ def _loops(
 ) -> list[Coroutine[None, None, None]]:
     settings = service.settings
     loops: list[Coroutine[None, None, None]] = [
-        _watch(service, consumers),
+        _watch(service, roles, consumers),
         _every(TIDY_EVERY, lambda: _tidy(service)),
         _every(CALIBRATE_EVERY, service.clock.calibrate),
     ]
@@ -134,8 +134,8 @@ async def _every(period: timedelta, work: Callable[[], Awaitable[object]]) -> No
     while True:
         try:
             await work()
-        except Fault as fault:
-            LOG.warning("loop.failed", because=str(fault))
+        except PaymentServiceError as error:
+            LOG.warning("loop.failed", because=str(error))
         await asyncio.sleep(period.total_seconds())
 
 
@@ -203,7 +203,21 @@ async def _answers(service: Service) -> bool:
     return True
 
 
-async def _watch(service: Service, consumers: list[bus.Consumer]) -> None:
+async def _watch(
+    service: Service, roles: frozenset[str], consumers: list[bus.Consumer]
+) -> None:
+    """End a process whose connection is silently dead.
+
+    One that serves the API goes on while NATS is known to be away: what it accepts
+    is stored, and rung for when NATS is back.
+    """
+
+    def give_up(reason: str) -> None:
+        if "api" in roles and not service.wire.is_connected:
+            LOG.error("bus.away", because=reason)
+        else:
+            service.give_up(reason)
+
     dog = bus.Watchdog(
         service.wire,
         service.topology,
@@ -211,8 +225,9 @@ async def _watch(service: Service, consumers: list[bus.Consumer]) -> None:
         listeners=bus.WatchListeners(
             on_healed=lambda c: LOG.warning("bus.healed", name=c.name, what=c.what),
             on_trouble=lambda trouble: LOG.warning("bus.trouble", trouble=trouble),
-            give_up=service.give_up,
+            give_up=give_up,
         ),
     )
     service.nudges.append(dog.nudge)
-    await dog.run()
+    while not service.stopping.is_set():
+        await dog.run()

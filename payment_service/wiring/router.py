@@ -26,7 +26,7 @@ from payment_service.ports.outcomes import Done, Outcome, Park, Retry
 from payment_service.wire.requests import read_withdrawal, refuse_unsupported
 from payment_service.wire.webhook_message import read_webhook_message
 
-REPLY_TO: Final = "x-reply-to"
+REPLY_TO: Final = "X-Reply-To"
 CANCELS: Final = frozenset({subjects.TASK_CANCEL, subjects.QUEUE_CANCEL})
 DOORBELLS: Final = frozenset(
     {
@@ -60,7 +60,7 @@ class Router:
     async def handle(self, delivery: Delivery) -> Outcome:
         """Handle one delivery in its trace, count it and log it in one line."""
         began = time.perf_counter()
-        parent = delivery.headers.get("traceparent")
+        parent = delivery.header("traceparent")
         with tracing.span(delivery.subject, parent, kind=SpanKind.CONSUMER) as trace:
             try:
                 outcome = await self._route(delivery, trace)
@@ -141,7 +141,7 @@ class Router:
         )
 
     async def _reply(self, delivery: Delivery, answer: dict[str, str | None]) -> None:
-        subject = delivery.headers.get(REPLY_TO)
+        subject = delivery.header(REPLY_TO)
         if subject:
             told = {name: value for name, value in answer.items() if value is not None}
             await self.publisher.reply(subject, orjson.dumps(told))

@@ -58,6 +58,7 @@ async def run(
 async def _run(
     service: Service, roles: frozenset[str], on_ready: Callable[[int], None]
 ) -> int:
+    service.roles = roles
     async with AsyncExitStack() as stack:
         port = await _listen(service, roles, stack)
         await stack.enter_async_context(at_work(service, roles))

@@ -206,15 +206,13 @@ async def test_a_chain_is_never_cut_between_the_freeze_and_the_create(world):
 
 
 async def test_a_create_is_not_sent_by_a_worker_that_overslept(world):
-    async def a_minute_passes():
-        await world.pass_time(timedelta(minutes=1))
-
-    world.effects.meanwhile("store.record", a_minute_passes)
-    world.effects.meanwhile("core.freeze", a_minute_passes)
+    world.probe.on_recorded = [lambda _: world.clock.advance(timedelta(seconds=6))]
     await world.submit()
+
     await world.rest()
 
-    assert (await world.states())[-1] == "COMPLETED"
+    assert (await world.states())[0] == "MANUAL_CHECK"
+    assert "create" not in [asked.call for asked in world.providers["acme"].asked]
 
 
 async def test_a_repeated_request_starts_nothing_new(world):

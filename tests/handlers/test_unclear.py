@@ -9,6 +9,7 @@ from fsm.snapshot import Backoff, Plan
 from handlers.resolve import Ruling
 from payment_service.domain.news import NewsType
 from providers.port import Unclear
+from tests.twins.effects import Died
 from tests.twins.providers import (
     ACCEPTS_SILENTLY,
     DECLINES_SILENTLY,
@@ -221,18 +222,16 @@ async def test_news_that_came_first_settles_what_the_answer_left_open(world, kin
 
 
 async def test_an_answer_that_arrives_while_its_no_is_weighed_is_not_lost(world):
-    """A second worker took the claim for lost just before the first had its answer."""
     acme = world.provider("acme", PAYS)
-    acme.statuses.extend([Unclear(because="no status here")] * 20)
+    acme.statuses.extend([Unclear(because="it has no status call")] * 20)
+
+    def dies(_work):
+        raise Died("the second worker, right after it took over")
 
     async def another_worker_takes_over():
-        await world.pass_time(timedelta(minutes=2))
-        world.effects.meanwhile("store.record", the_answer_is_recorded)
-        await world.sweep()
+        world.probe.on_recorded = [dies]
+        await world.pass_time(timedelta(seconds=31))
         await world.deliver()
-
-    async def the_answer_is_recorded():
-        pass
 
     world.effects.meanwhile("acme.create", another_worker_takes_over)
     await world.submit()

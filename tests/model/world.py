@@ -161,6 +161,8 @@ class Model:
         self.cancelled = cache(self._cancelled)
         self._heards: dict[tuple[int, int, bool, bool], int] = {}
         self.due = cache(self._due)
+        self.is_over = cache(self._is_over)
+        self.waits_to_create = cache(self._waits_to_create)
         self.next_due = cache(self._next_due)
         self.events: list[Event] = []
         gone = Task(task_id="gone", queue_id="queue", position=0, provider="")
@@ -176,7 +178,7 @@ class Model:
             self._tasks.append(thing)
         return known
 
-    def is_over(self, number: int) -> bool:
+    def _is_over(self, number: int) -> bool:
         """True for a task that is final and was not paid."""
         task = self.picture(number)
         return task.final and task.state is not State.SUCCEEDED
@@ -223,7 +225,7 @@ class Model:
 
     # The real functions, remembered.
 
-    def waits_to_create(self, number: int) -> bool:
+    def _waits_to_create(self, number: int) -> bool:
         return self.picture(number).waiting_for in TO_CREATE
 
     def _due(self, number: int) -> bool:
@@ -509,7 +511,7 @@ def _balance(model: Model, world: World, place: int, kind: str) -> Asked:
     if kind == "freeze" and model.setup.poor and world.ledgers[place] == NOTHING:
         poor = world._replace(ledgers=put(world.ledgers, place, POOR))
         yield f"has core refuse to freeze {place}", poor, CORE_REFUSES, False
-    if kind != "freeze" and world.budget.refusals:
+    if kind != "freeze" and world.ledgers[place] == FROZEN and world.budget.refusals:
         left = world.budget._replace(refusals=world.budget.refusals - 1)
         refused = world._replace(budget=left)
         yield f"has core refuse to {kind} {place}", refused, CORE_REFUSES, True
@@ -753,22 +755,29 @@ def at_rest(model: Model, world: World) -> bool:
 
 def calm(model: Model, world: World) -> World:
     """Return the one of many worlds with the same future that stands for all."""
-    workers = tuple(_calm_worker(model, w) for w in world.workers)
+    workers = tuple(
+        [_calm_worker(model, w) for w in world.workers if w is not None]
+    )
     if len(workers) > 1:
         workers = tuple(sorted(workers, key=_rank))
-    world = world._replace(workers=workers)
+    busy = [worker.row for worker in workers]
+    workers += (None,) * (len(world.workers) - len(workers))
+    if workers != world.workers:
+        world = world._replace(workers=workers)
     for place, number in enumerate(world.rows[:-1]):
-        at_it = any(w is not None and w.row == place for w in workers)
-        if not at_it and not world.flying[place] and model.is_over(number):
+        if (
+            number != model.over
+            and not world.flying[place]
+            and place not in busy
+            and model.is_over(number)
+        ):
             world = _forgotten(model, world, place)
     return world
 
 
-def _calm_worker(model: Model, worker: Worker | None) -> Worker | None:
+def _calm_worker(model: Model, worker: Worker) -> Worker:
     """A picture that is stale where it matters is decided on again in any case."""
-    if worker is None or model.bugs.no_version_check:
-        return worker
-    if worker.row not in worker.stale:
+    if worker.row not in worker.stale or model.bugs.no_version_check:
         return worker
     seen = worker.event is None
     rows = tuple(
@@ -791,8 +800,7 @@ def _forgotten(model: Model, world: World, place: int) -> World:
     )
 
 
-def _rank(worker: Worker | None) -> tuple[Any, ...]:
-    if worker is None:
-        return (1,)
-    event = -1 if worker.event is None else worker.event
-    return (0, *worker._replace(stale=sum(1 << (n + 1) for n in worker.stale), event=event))
+def _rank(worker: Worker) -> tuple[object, ...]:
+    rows, stale, row, claimed, overslept, event = worker
+    heard = -1 if event is None else event
+    return rows, sum(2 << (n + 1) for n in stale), row, claimed, overslept, heard

@@ -43,7 +43,7 @@ Predicate = Callable[[Evidence], list[str]]
 
 def money_left_once(seen: Evidence) -> list[str]:
     """S2: for an order at most one payout was executed, by a provider that keeps its word."""
-    owners = {task.task_id: order.order_id for order, task in seen.tasks()}
+    owners = {task.task_id: order.queue_id for order, task in seen.tasks()}
     paid = [line for line in seen.paid if line.provider not in seen.lied]
     strangers = [line.reference for line in paid if line.reference not in owners]
     counted = Counter(owners[p.reference] for p in paid if p.reference in owners)
@@ -72,7 +72,7 @@ def moved_once_in_core(seen: Evidence) -> list[str]:
 
 def holds_never_overlap(seen: Evidence) -> list[str]:
     """S3: an order never has two holds; a second order could pay from either."""
-    order_of = {task.task_id: order.order_id for order, task in seen.tasks()}
+    order_of = {task.task_id: order.queue_id for order, task in seen.tasks()}
     held: dict[str, str] = {}
     offences = []
     for entry in sorted(seen.entries, key=lambda e: e.place):
@@ -243,9 +243,9 @@ def outcome_was_told(seen: Evidence) -> list[str]:
     offences = []
     bodies: dict[object, list[Mapping[str, object]]] = defaultdict(list)
     for notice in seen.notices:
-        bodies[notice.body["order_id"]].append(notice.body)
+        bodies[notice.body["queue_id"]].append(notice.body)
     for order in seen.orders:
-        told = bodies.pop(order.order_id, [])
+        told = bodies.pop(order.queue_id, [])
         if order.queue.final and not told:
             offences.append(f"core was never told that {order.order_id} ended")
         if any(body != told[0] for body in told):

@@ -7,6 +7,7 @@ from typing import Protocol
 import psycopg
 from psycopg import sql
 
+from handlers.sweep import NEWS_KEPT
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.orders import Order
@@ -52,7 +53,10 @@ class Rows(Protocol):
         ...
 
     async def next_at(self, *, left: timedelta, grace: timedelta) -> datetime | None:
-        """Return when relay or sweeper find something; None where nothing waits."""
+        """Return when relay or sweeper have something to do; None where nothing waits.
+
+        A webhook of nobody's task counts only once it is to be buried.
+        """
         ...
 
     async def orders(self) -> Sequence[Order]: ...
@@ -90,8 +94,14 @@ class MemoryRows:
         rows = [
             row for o in tables.orders.values() for row in (o.queue, *o.queue.tasks)
         ]
-        late = [row.wake_at for row in rows] + [k.wake_at for k in tables.inbox.values()]
-        times = [at + grace for at in late if at is not None]
+        times = [row.wake_at + grace for row in rows if row.wake_at is not None]
+        times += [
+            kept.wake_at + grace
+            if self.memory.is_matched(kept.stored.news)
+            else kept.stored.news.received_at + NEWS_KEPT
+            for kept in tables.inbox.values()
+            if kept.wake_at is not None
+        ]
         times += [posted.created_at + left for posted in tables.outbox.values()]
         return min(times) + MICROSECOND if times else None
 
@@ -145,9 +155,13 @@ class PostgresRows:
                 (SELECT min(created_at) FROM outbox) + %(left)s,
                 (SELECT min(wake_at) FROM order_tasks) + %(grace)s,
                 (SELECT min(wake_at) FROM order_queues) + %(grace)s,
-                (SELECT min(wake_at) FROM webhook_inbox) + %(grace)s)
+                (SELECT min(CASE WHEN t.task_id IS NULL THEN i.received_at + %(kept)s
+                    ELSE i.wake_at + %(grace)s END)
+                FROM webhook_inbox i LEFT JOIN order_tasks t
+                    ON t.task_id = i.task_id AND t.provider = i.provider
+                WHERE i.wake_at IS NOT NULL))
             """,
-            {"left": left, "grace": grace},
+            {"left": left, "grace": grace, "kept": NEWS_KEPT},
         )
         first: datetime | None = rows[0][0]
         return None if first is None else first + MICROSECOND

@@ -221,8 +221,7 @@ class MemoryStore:
             for kept in self.tables.inbox.values()
             if kept.wake_at is not None
             and kept.stored.news.received_at < before
-            and self._provider_of(kept.stored.news.reference)
-            != kept.stored.news.provider
+            and not self.is_matched(kept.stored.news)
         ]
         return expired[:limit]
 
@@ -259,6 +258,10 @@ class MemoryStore:
         if case.closed_at is not None:
             raise NotNow(f"case {case_id} is closed already")
         self.tables.cases[case_id] = replace(case, closed_at=at, reason=reason)
+
+    def is_matched(self, news: News) -> bool:
+        """True where the task is there, and its provider's."""
+        return self._provider_of(news.reference) == news.provider
 
     async def _commit(
         self, name: str, act: Callable[[], tuple[Result, list[Unsent]]]

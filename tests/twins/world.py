@@ -31,7 +31,7 @@ from payment_service.domain.news import News, NewsType
 from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
 from payment_service.ports.bus import Delivery
 from payment_service.ports.outcomes import Done, Outcome, Park, Retry
-from payment_service.ports.store import Unsent
+from payment_service.ports.store import Unsent, Work
 from tests.twins import oracle
 from tests.twins.bus import BusTwin
 from tests.twins.clock import VirtualClock
@@ -84,6 +84,25 @@ def a_request(
     )
 
 
+class Probe:
+    """Implements ``ports.watch.Watch``; does what a test wants after a commit."""
+
+    def __init__(self) -> None:
+        self.conflicts = 0
+        self.lateness: list[float] = []
+        self.on_recorded: list[Callable[[Work], None]] = []
+
+    def recorded(self, work: Work) -> None:
+        if self.on_recorded:
+            self.on_recorded.pop(0)(work)
+
+    def conflicted(self) -> None:
+        self.conflicts += 1
+
+    def woke(self, lateness_seconds: float) -> None:
+        self.lateness.append(lateness_seconds)
+
+
 class World:
     """One service with its neighbours; nothing moves but by its methods."""
 
@@ -106,6 +125,7 @@ class World:
         self.core = CoreTwin(self.clock, self.effects)
         self.providers = ProvidersTwin()
         self.limits = limits or Limits()
+        self.probe = Probe()
         self.four_eyes_from: int | None = None
         self.deaths = 0
         for name in CASCADE:
@@ -119,6 +139,7 @@ class World:
             providers=self.providers,
             clock=self.clock,
             limits=self.limits,
+            watch=self.probe,
         )
 
     def provider(

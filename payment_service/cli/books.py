@@ -1,0 +1,201 @@
+"""Fetches core's ledger and the providers' statements into a file, by task.
+
+Millions of lines fit: they go to a temporary SQLite file, not into memory.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from payment_service.cli.failures import Wrong
+from payment_service.config import ProviderTable
+from payment_service.domain.events import stamp
+from payment_service.invariants import LedgerEntry, StatementEntry
+from payment_service.outbound import Lane, Outbound, Response
+from payment_service.settings import Settings
+
+PAGES_MAX: Final = 10_000_000
+BATCH: Final = 1000
+OK, NOT_FOUND = 200, 404
+
+
+class Books:
+    """What core and the providers say, looked up by task."""
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("")
+        self._rows.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            "CREATE TABLE ledger (task, operation, amount, currency, at);"
+            "CREATE TABLE payouts (provider, task, status, amount, currency);"
+        )
+        self.core = False
+        self.stated: set[str] = set()
+
+    def index(self) -> None:
+        """Make the look-ups fast, once everything is there."""
+        self._rows.execute("CREATE INDEX ledger_task ON ledger (task)")
+        self._rows.execute("CREATE INDEX payouts_task ON payouts (task)")
+
+    def keep_ledger(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Keep entries of core's ledger."""
+        self._rows.executemany(
+            "INSERT INTO ledger VALUES (?, ?, ?, ?, ?)",
+            [
+                (e["task_id"], e["operation"], e["amount"], e["currency"], e.get("at"))
+                for e in entries
+            ],
+        )
+
+    def keep_payouts(self, provider: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Keep lines of a provider's statement."""
+        self._rows.executemany(
+            "INSERT INTO payouts VALUES (?, ?, ?, ?, ?)",
+            [
+                (provider, p["reference"], p["status"], p["amount"], p["currency"])
+                for p in lines
+            ],
+        )
+
+    def entries_of(self, task_id: str) -> list[LedgerEntry]:
+        """Return core's entries about a task."""
+        rows = self._rows.execute("SELECT * FROM ledger WHERE task = ?", (task_id,))
+        return [
+            LedgerEntry(row[0], row[1], row[2], row[3], _time(row[4])) for row in rows
+        ]
+
+    def payouts_of(self, task_ids: Sequence[str]) -> dict[str, list[StatementEntry]]:
+        """Return the statements' lines about some tasks."""
+        found: dict[str, list[StatementEntry]] = {}
+        for task_id in task_ids:
+            rows = self._rows.execute(
+                "SELECT * FROM payouts WHERE task = ?", (task_id,)
+            )
+            found[task_id] = [StatementEntry(*row) for row in rows]
+        return found
+
+    def tasks(self) -> Iterator[list[str]]:
+        """Return every task that is spoken of, in batches."""
+        rows = self._rows.execute(
+            "SELECT task FROM ledger UNION SELECT task FROM payouts"
+        )
+        while batch := rows.fetchmany(BATCH):
+            yield [str(row[0]) for row in batch]
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+async def fetch(
+    settings: Settings,
+    tables: Mapping[str, ProviderTable],
+    *,
+    since: datetime,
+    until: datetime,
+) -> Books:
+    """Fetch core's ledger where its URL is set, and every statement of ``tables``.
+
+    :raises Wrong: somebody does not answer, or not as the contract says.
+    """
+    books = Books()
+    query = {"from": stamp(since), "to": stamp(until)}
+    async with Outbound() as outbound:
+        if settings.core_url is not None:
+            await _fetch_ledger(books, outbound, settings, query)
+        for name, table in tables.items():
+            if table.adapter in {"rest", "simulator"} and table.base_url:
+                await _fetch_statement(books, outbound, name, table, query)
+    books.index()
+    return books
+
+
+async def _fetch_ledger(
+    books: Books, outbound: Outbound, settings: Settings, query: Mapping[str, str]
+) -> None:
+    token = settings.core_token.get_secret_value() if settings.core_token else None
+    pages = _Pages(
+        outbound.lane(1),
+        f"{settings.core_url}/v1/balance/entries",
+        {"Authorization": f"Bearer {token}"} if token else {},
+        settings.core_timeout,
+    )
+    async for page in pages.read("core", query, "entries"):
+        books.keep_ledger(page)
+    books.core = True
+
+
+async def _fetch_statement(
+    books: Books,
+    outbound: Outbound,
+    name: str,
+    table: ProviderTable,
+    query: Mapping[str, str],
+) -> None:
+    pages = _Pages(
+        outbound.lane(1),
+        f"{table.base_url}/payouts",
+        {name: value.get_secret_value() for name, value in table.headers.items()},
+        table.timeout,
+    )
+    async for page in pages.read(f"provider {name}", query, "payouts"):
+        books.keep_payouts(name, page)
+    if not pages.missing:
+        books.stated.add(name)
+
+
+class _Pages:
+    """One list of somebody else's, page by page."""
+
+    def __init__(
+        self, lane: Lane, url: str, headers: Mapping[str, str], limit: timedelta
+    ) -> None:
+        self._lane = lane
+        self._url = url
+        self._headers = headers
+        self._seconds = limit.total_seconds()
+        self.missing = False
+
+    async def read(self, who: str, query: Mapping[str, str], field: str) -> Any:  # noqa: ANN401 - an async generator of rows
+        """Yield page after page; ``missing`` says that there is no such list."""
+        cursor: str | None = None
+        for _ in range(PAGES_MAX):
+            asked = {**query, **({"cursor": cursor} if cursor else {})}
+            answer = await self._lane.request(
+                "GET",
+                f"{self._url}?{urlencode(asked)}",
+                headers=self._headers,
+                timeout=self._seconds,
+            )
+            if not isinstance(answer, Response):
+                raise Wrong(f"{who} does not answer: {answer.because}")
+            if answer.status == NOT_FOUND and cursor is None:
+                self.missing = True
+                return
+            body = answer.read_object()
+            if answer.status != OK or body is None:
+                raise Wrong(f"{who} answered {answer.status} to {self._url}")
+            yield _rows(body.get(field), who)
+            next_cursor = body.get("next_cursor")
+            if not isinstance(next_cursor, str):
+                return
+            cursor = next_cursor
+
+
+_NEEDED: Final = {"core": ("task_id", "operation", "amount", "currency")}
+_OF_STATEMENT: Final = ("reference", "status", "amount", "currency")
+
+
+def _rows(found: object, who: str) -> list[Mapping[str, Any]]:
+    needed = _NEEDED.get(who, _OF_STATEMENT)
+    rows: list[Mapping[str, Any]] = []
+    for row in found if isinstance(found, list) else [None]:
+        if not isinstance(row, dict) or any(name not in row for name in needed):
+            raise Wrong(f"{who} sent an entry without {', '.join(needed)}")
+        rows.append(row)
+    return rows

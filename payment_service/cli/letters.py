@@ -1,0 +1,190 @@
+"""Dead letters at the command line: lists, shows, replays and discards them."""
+
+import getpass
+from collections.abc import Awaitable, Sequence
+from typing import Final, TypeVar
+
+from payment_service.cli.failures import FOUND_WRONG, Usage, Wrong
+from payment_service.cli.opening import open_database, run_async
+from payment_service.cli.screen import print_json, print_pairs, print_table, print_text
+from payment_service.domain.errors import Refusal, UnknownOrder
+from payment_service.domain.letters import DeadLetter
+from payment_service.ports.reads import Page
+from payment_service.storage.clock import DatabaseClock
+from payment_service.storage.database import Database
+from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.reads import PostgresReads
+from payment_service.storage.store import PostgresStore
+from payment_service.wire.text import is_reason
+from payment_service.wire.views import View, dead_letter_view, dead_letter_whole
+
+T = TypeVar("T")
+BATCH: Final = 500
+RELAY_SAYS: Final = "A running relay publishes what is replayed."
+
+
+def actor() -> str:
+    """Return who sits at this terminal, as the audit names people."""
+    try:
+        return f"user:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "user:unknown"
+
+
+def list_(*, limit: int, cursor: str | None, as_json: bool) -> int:
+    """Print a page of the letters that nobody has dealt with."""
+    page = run_async(_page(limit, cursor))
+    views = [dead_letter_view(letter) for letter in page.items]
+    if as_json:
+        print_json({"dead_letters": views, "next_cursor": page.next_cursor})
+        return 0
+    names = ("id", "at", "subject", "reason", "deliveries", "order_id", "error")
+    rows = [[view.get(name) for name in names] for view in views]
+    print_table(names, rows, empty="There is no dead letter.")
+    if page.next_cursor:
+        print_text(f"There are more: --cursor {page.next_cursor}")
+    return 0
+
+
+async def _page(limit: int, cursor: str | None) -> Page[DeadLetter]:
+    async with open_database() as database:
+        return await PostgresReads(database).dead_letters(limit=limit, cursor=cursor)
+
+
+def show(letter_id: str, *, as_json: bool) -> int:
+    """Print one letter, masked."""
+    view = dead_letter_whole(run_async(_letter(letter_id)))
+    if as_json:
+        print_json(view)
+    else:
+        print_pairs(view)
+    return 0
+
+
+async def _letter(letter_id: str) -> DeadLetter:
+    async with open_database() as database:
+        return await _found(PostgresDesk(database).letter(_id(letter_id)), letter_id)
+
+
+async def _found(work: Awaitable[T], letter_id: str) -> T:
+    """Wait for the work; say which letter there is not."""
+    try:
+        return await work
+    except UnknownOrder:
+        problem = f"no dead letter {letter_id!r}: see `payment-service dlq list`"
+        raise Wrong(problem) from None
+
+
+def replay(
+    letter_ids: Sequence[str],
+    *,
+    every: bool,
+    subject: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Send letters again; say of each what became of it."""
+    if every == bool(letter_ids):
+        raise Usage("dlq replay: give the ids of dead letters, or --all")
+    if subject is not None and not every:
+        raise Usage("dlq replay: --subject goes with --all")
+    work = _replay_all(subject, dry_run=dry_run)
+    if letter_ids:
+        work.close()
+        work = _replay_some(letter_ids, dry_run=dry_run)
+    results = run_async(work)
+    if as_json:
+        print_json({"dry_run": dry_run, "dead_letters": results})
+    else:
+        _print_results(results, dry_run=dry_run)
+    return FOUND_WRONG if any("error" in each for each in results) else 0
+
+
+def _print_results(results: Sequence[View], *, dry_run: bool) -> None:
+    for each in results:
+        problem = f": {each['error']}" if "error" in each else ""
+        print_text(f"{each['id']} {each['status']}{problem}")
+    if not results:
+        print_text("There is no dead letter to replay.")
+    elif not dry_run:
+        print_text(RELAY_SAYS)
+
+
+async def _replay_some(letter_ids: Sequence[str], *, dry_run: bool) -> list[View]:
+    async with open_database() as database:
+        return await _each(database, letter_ids, dry_run=dry_run)
+
+
+async def _replay_all(subject: str | None, *, dry_run: bool) -> list[View]:
+    """Replay what is open now, page by page; what fails is not tried twice."""
+    done: dict[str, View] = {}
+    async with open_database() as database:
+        desk = PostgresDesk(database)
+        while True:
+            # Those of earlier pages that are still open come again, so ask for more.
+            limit = len(done) + BATCH
+            found = await desk.open_letters(subject=subject, limit=limit)
+            fresh = [letter_id for letter_id in found if letter_id not in done]
+            if not fresh:
+                return list(done.values())
+            for result in await _each(database, fresh, dry_run=dry_run):
+                done[str(result["id"])] = result
+
+
+async def _each(
+    database: Database, letter_ids: Sequence[str], *, dry_run: bool
+) -> list[View]:
+    from handlers.letters import replay as send_again  # noqa: PLC0415 - not for lists
+
+    clock, desk = DatabaseClock(database), PostgresDesk(database)
+    await clock.calibrate()
+    store = PostgresStore(database)
+    results: list[View] = []
+    for letter_id in letter_ids:
+        try:
+            if dry_run:
+                await _found(desk.letter(_id(letter_id)), letter_id)
+            else:
+                again = send_again(
+                    _id(letter_id), actor=actor(), desk=desk, store=store, clock=clock
+                )
+                await _found(again, letter_id)
+        except (Wrong, Refusal) as refusal:
+            results.append({"id": letter_id, "status": "left", "error": str(refusal)})
+            continue
+        status = "would be replayed" if dry_run else "replayed"
+        results.append({"id": letter_id, "status": status})
+    return results
+
+
+def discard(letter_id: str, *, reason: str, as_json: bool) -> int:
+    """Give up a letter, for a reason."""
+    if not is_reason(reason):
+        raise Usage("--reason: say why, in at most 2000 characters")
+    run_async(_discard(letter_id, reason))
+    if as_json:
+        print_json({"id": letter_id, "status": "discarded"})
+    else:
+        print_text(f"{letter_id} discarded")
+    return 0
+
+
+async def _discard(letter_id: str, reason: str) -> None:
+    from handlers.letters import discard as give_up  # noqa: PLC0415 - not for lists
+
+    async with open_database() as database:
+        clock = DatabaseClock(database)
+        await clock.calibrate()
+        work = give_up(
+            _id(letter_id),
+            actor=actor(),
+            reason=reason,
+            desk=PostgresDesk(database),
+            clock=clock,
+        )
+        await _found(work, letter_id)
+
+
+def _id(text: str) -> str:
+    """Return an id as the table has it."""
+    return text.strip().casefold()

@@ -1,0 +1,276 @@
+"""Shows orders: what was tried and why, the audit trail, timers and open cases."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import select
+
+from fsm.states import CaseKind, Kind, OrderState, State
+from payment_service.cli.failures import Usage, Wrong
+from payment_service.cli.opening import open_database, run_async
+from payment_service.cli.proof import Attempt, attempts_of
+from payment_service.cli.screen import (
+    heading,
+    print_json,
+    print_pairs,
+    print_table,
+    print_text,
+)
+from payment_service.domain.durations import parse_duration
+from payment_service.domain.errors import AmbiguousOrder
+from payment_service.domain.events import stamp
+from payment_service.domain.orders import Order
+from payment_service.ports.reads import AuditEntry, CaseRecord, Page, Search
+from payment_service.storage.database import Database
+from payment_service.storage.reads import PostgresReads
+from payment_service.storage.tables import CASES
+from payment_service.wire.text import parse_time
+from payment_service.wire.views import case_view, event_view, order_view
+
+Word = TypeVar("Word", bound=StrEnum)
+DAY: Final = len("2026-01-31")
+
+
+def search(
+    *,
+    state: str | None,
+    task_state: str | None,
+    customer: str | None,
+    merchant: str | None,
+    provider: str | None,
+    kind: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    cursor: str | None,
+) -> Search:
+    """Read the options of a search."""
+    return Search(
+        state=_word("--state", OrderState, state),
+        task_state=_word("--task-state", State, task_state),
+        customer_id=customer,
+        merchant_id=merchant,
+        provider=provider,
+        kind=_word("--kind", Kind, kind),
+        since=_time("--from", since),
+        until=_time("--to", until),
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def _word(option: str, words: type[Word], text: str | None) -> Word | None:
+    if text is None:
+        return None
+    for word in words:
+        if word.value.casefold() == text.casefold():
+            return word
+    raise Usage(f"{option}: {text!r} is none of {', '.join(words)}")
+
+
+def _time(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        if text[:1].isdigit() and text[-1:].isalpha() and len(text) < DAY:
+            return datetime.now(UTC) - parse_duration(text)
+        return parse_time(f"{text}T00:00:00Z" if len(text) == DAY else text)
+    except ValueError:
+        form = "2026-01-31T23:59:59Z, 2026-01-31, or 2h for two hours ago"
+        raise Usage(f"{option}: {text!r} is not a time like {form}") from None
+
+
+def list_(sought: Search, *, as_json: bool) -> int:
+    """Print a page of orders."""
+    page = run_async(_page(sought))
+    if as_json:
+        shown = [order_view(order) for order in page.items]
+        print_json({"orders": shown, "next_cursor": page.next_cursor})
+        return 0
+    columns = ("order", "queue", "kind", "merchant", "customer", "amount", "state")
+    print_table(
+        (*columns, "tasks", "made"),
+        [_row(order) for order in page.items],
+        empty="No order matches.",
+    )
+    if page.next_cursor:
+        print_text(f"There are more: --cursor {page.next_cursor}")
+    return 0
+
+
+async def _page(sought: Search) -> Page[Order]:
+    async with open_database() as database:
+        return await PostgresReads(database).search(sought)
+
+
+def _row(order: Order) -> Sequence[object]:
+    queue = order.queue
+    tasks = ", ".join(f"{t.provider} {t.state}" for t in queue.tasks if _begun(t.state))
+    return (
+        order.order_id,
+        order.queue_id,
+        queue.kind,
+        order.merchant_id,
+        order.customer_id,
+        order.money,
+        queue.state,
+        tasks or "-",
+        stamp(order.created_at),
+    )
+
+
+def _begun(state: State) -> bool:
+    return state not in {State.PENDING, State.SKIPPED}
+
+
+def show(asked: str, *, as_json: bool) -> int:
+    """Print all there is about one order."""
+    order, trail, cases = run_async(_whole(asked))
+    attempts = attempts_of(order, trail)
+    if as_json:
+        print_json(_whole_view(order, trail, cases, attempts))
+        return 0
+    _print_order(order)
+    _print_attempts(attempts)
+    _print_trail(order, trail)
+    _print_timers(order)
+    _print_cases(cases)
+    return 0
+
+
+async def _whole(
+    asked: str,
+) -> tuple[Order, Sequence[AuditEntry], Sequence[CaseRecord]]:
+    async with open_database() as database:
+        reads = PostgresReads(database)
+        try:
+            order = await reads.find(asked)
+        except AmbiguousOrder as ambiguous:
+            raise Wrong(_candidates(ambiguous)) from None
+        trail = await reads.events(order.queue_id)
+        return order, trail, await _cases_of(database, order.queue_id)
+
+
+def _candidates(ambiguous: AmbiguousOrder) -> str:
+    found = ", ".join(
+        f"{each['queue_id']} ({each['merchant_id']}, {each['kind']})"
+        for each in ambiguous.candidates
+    )
+    return f"{ambiguous}: give one of the queue ids {found}"
+
+
+async def _cases_of(database: Database, queue_id: str) -> list[CaseRecord]:
+    c = CASES.c
+    columns = (c.id, c.kind, c.task_id, c.order_id, c.opened_at, c.detail)
+    wanted = select(*columns).where(c.queue_id == queue_id, c.closed_at.is_(None))
+    async with database.connection() as connection:
+        rows = await connection.execute(wanted.order_by(c.opened_at))
+    return [
+        CaseRecord(
+            id=row.id,
+            kind=CaseKind(row.kind),
+            order_id=row.order_id,
+            queue_id=queue_id,
+            task_id=row.task_id,
+            opened_at=row.opened_at,
+            detail=row.detail,
+        )
+        for row in rows
+    ]
+
+
+def _whole_view(
+    order: Order,
+    trail: Sequence[AuditEntry],
+    cases: Sequence[CaseRecord],
+    attempts: Sequence[Attempt],
+) -> Mapping[str, object]:
+    return {
+        **order_view(order),
+        "attempts": [attempt.view() for attempt in attempts],
+        "events": [event_view(entry) for entry in trail],
+        "timers": _timers(order),
+        "cases": [case_view(case) for case in cases],
+    }
+
+
+def _timers(order: Order) -> list[dict[str, Any]]:
+    now = datetime.now(UTC)
+    return [
+        {
+            "task_id": getattr(row, "task_id", None),
+            "waiting_for": row.waiting_for.value,
+            "wake_at": stamp(row.wake_at) if row.wake_at else None,
+            "due": row.wake_at is not None and row.wake_at <= now,
+        }
+        for row in (*order.queue.tasks, order.queue)
+        if row.waiting_for is not None
+    ]
+
+
+def _print_order(order: Order) -> None:
+    view = order_view(order)
+    names = ("order_id", "queue_id", "kind", "merchant_id", "customer_id")
+    print_pairs(
+        {
+            **{name: view[name] for name in names},
+            "amount": order.money,
+            "state": view["state"],
+            "created_at": view["created_at"],
+            "finished_at": view["finished_at"],
+            "cancel": "requested" if order.queue.cancel_requested else None,
+            "customer_message": view["customer_message"],
+        }
+    )
+
+
+def _print_attempts(attempts: Sequence[Attempt]) -> None:
+    heading("Attempts")
+    for attempt in attempts:
+        task = attempt.task
+        terminal = f" ({task.terminal_id})" if task.terminal_id else ""
+        print_text(f"{task.position}. {task.provider}{terminal}: {task.state}")
+        print_text(f"   task {task.task_id}, version {task.version}")
+        for sentence in attempt.because:
+            print_text(f"   {sentence}")
+
+
+def _print_trail(order: Order, trail: Sequence[AuditEntry]) -> None:
+    heading("Audit trail")
+    places = {task.task_id: task.position for task in order.queue.tasks}
+    rows = []
+    for entry in trail:
+        view, line = event_view(entry), entry.line
+        place = "order" if line.task_id is None else f"task {places[line.task_id]}"
+        move = f"{line.source or '∅'} → {line.target}"
+        rows.append((view["at"], place, line.version, move, line.trigger, line.actor))
+        rows[-1] = (*rows[-1], view["detail"] or "")
+    columns = ("at", "of", "version", "move", "trigger", "actor", "detail")
+    print_table(columns, rows, empty="There is none.")
+
+
+def _print_timers(order: Order) -> None:
+    heading("Timers")
+    print_table(
+        ("task", "waits for", "until", "due"),
+        [
+            (t["task_id"] or "the order", t["waiting_for"], t["wake_at"], t["due"])
+            for t in _timers(order)
+        ],
+        empty="Nothing is waited for.",
+    )
+
+
+def _print_cases(cases: Sequence[CaseRecord]) -> None:
+    heading("Open cases")
+    print_table(
+        ("case", "kind", "task", "opened", "detail"),
+        [
+            (case.id, case.kind, case.task_id, stamp(case.opened_at), view["detail"])
+            for case in cases
+            for view in (case_view(case),)
+        ],
+        empty="None.",
+    )

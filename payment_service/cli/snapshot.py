@@ -1,0 +1,184 @@
+"""Streams all orders with their trails out of one read-only snapshot."""
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from types import TracebackType
+from typing import Any, Final, LiteralString, NamedTuple, Self
+
+import orjson
+import psycopg
+from psycopg.types.json import set_json_loads
+
+from payment_service.cli.failures import Wrong
+from payment_service.invariants import (
+    Line,
+    OrderRow,
+    TaskRow,
+    Trail,
+    trail_of,
+)
+
+FETCHED: Final = 5_000
+"""Rows that one fetch brings: what is in memory at a time."""
+
+OPTIONS: Final = (
+    "-c timezone=UTC -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 "
+    "-c default_transaction_read_only=on -c cursor_tuple_fraction=1.0 "
+    "-c enable_hashjoin=off"
+)
+# Both indexes already have this order, so nothing is sorted.
+ORDERS: Final[LiteralString] = """
+SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
+    q.waiting_for, q.wake_at, q.audit_hash,
+    t.task_id::text, t.position, t.provider, t.state, t.version, t.waiting_for,
+    t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash
+FROM order_queues q LEFT JOIN order_tasks t ON t.queue_id = q.queue_id
+ORDER BY q.queue_id
+"""
+LINES: Final[LiteralString] = """
+SELECT entity_id::text, version, queue_id::text, task_id::text, source, target,
+    trigger, actor, at, trace_id, detail, hash
+FROM order_task_events ORDER BY entity_id, version
+"""
+HOMELESS: Final[LiteralString] = """
+SELECT t.task_id::text, t.queue_id::text FROM order_tasks t
+WHERE NOT EXISTS (SELECT FROM order_queues q WHERE q.queue_id = t.queue_id)
+"""
+FACTS: Final[LiteralString] = """
+SELECT clock_timestamp(), (SELECT count(*) FROM order_queues),
+    (SELECT min(created_at) FROM order_queues)
+"""
+UNKNOWN: Final[LiteralString] = """
+SELECT asked FROM unnest(%s::text[]) AS asked
+WHERE NOT EXISTS (SELECT FROM order_tasks t WHERE t.task_id::text = asked)
+"""
+_ORDER_COLUMNS: Final = len(OrderRow._fields)
+
+
+class Facts(NamedTuple):
+    """What the snapshot is of."""
+
+    taken_at: datetime
+    orders: int
+    oldest: datetime | None
+
+
+class Whole(NamedTuple):
+    """An order with everything of ours about it."""
+
+    order: OrderRow
+    tasks: list[TaskRow]
+    trails: dict[str, Trail]
+
+
+class Snapshot(AbstractContextManager["Snapshot"]):
+    """One REPEATABLE READ, read-only transaction: every statement sees the same."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            connection = psycopg.connect(self._url, options=OPTIONS, connect_timeout=5)
+        except psycopg.OperationalError as error:
+            raise Wrong(f"cannot connect to PostgreSQL: {error}") from error
+        self._stack.enter_context(connection)
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        set_json_loads(orjson.loads, connection)
+        self._connection = connection
+        self._trails = Trails(())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def facts(self) -> Facts:
+        """Return what the snapshot is of."""
+        row = self._connection.execute(FACTS).fetchone()
+        if row is None:  # pragma: no cover - the statement gives one row
+            raise Wrong("PostgreSQL gave no answer")
+        return Facts(*row)
+
+    def wholes(self) -> Iterator[Whole]:
+        """Return every order, by its id."""
+        self._trails = Trails(map(Line._make, self._stream("lines", LINES)))
+        for _, rows in groupby(self._stream("orders", ORDERS), key=itemgetter(0)):
+            joined = list(rows)
+            order = OrderRow._make(joined[0][:_ORDER_COLUMNS])
+            tasks = [TaskRow._make(row[_ORDER_COLUMNS:]) for row in joined if row[9]]
+            tasks.sort(key=attrgetter("position"))
+            wanted = [order.queue_id, *(task.task_id for task in tasks)]
+            yield Whole(order, tasks, self._trails.claim(wanted))
+
+    def unclaimed(self) -> Iterator[Trail]:
+        """Return the trails that no order has claimed, after ``wholes``."""
+        return self._trails.rest()
+
+    def homeless(self) -> Iterator[tuple[str, str]]:
+        """Return (task_id, queue_id) of tasks whose order is gone."""
+        yield from self._stream("homeless", HOMELESS)
+
+    def cases(self) -> frozenset[str]:
+        """Return the tasks about which a case was opened."""
+        rows = self._connection.execute("SELECT DISTINCT task_id::text FROM cases")
+        return frozenset(row[0] for row in rows)
+
+    def unknown(self, task_ids: Collection[str]) -> list[str]:
+        """Return which of these are not the ids of our tasks."""
+        return [row[0] for row in self._connection.execute(UNKNOWN, [list(task_ids)])]
+
+    def _stream(self, name: str, statement: LiteralString) -> Iterator[Any]:
+        with self._connection.cursor(name) as cursor:
+            cursor.itersize = FETCHED
+            cursor.execute(statement, binary=True)
+            yield from cursor
+
+
+class Trails:
+    """Trails by id, read no further than they are asked for.
+
+    An order and its tasks are made in the same millisecond, so their ids lie close
+    together and few trails wait here for their order.
+    """
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._groups = groupby(lines, key=itemgetter(0))
+        self._read_to = ""
+        self._kept: dict[str, Trail] = {}
+
+    def claim(self, ids: Collection[str]) -> dict[str, Trail]:
+        """Return the trails of these ids; what has none is left out."""
+        last = max(ids)
+        while self._read_to < last and self._read():
+            pass
+        return {each: self._kept.pop(each) for each in ids if each in self._kept}
+
+    def rest(self) -> Iterator[Trail]:
+        """Return all that nobody has claimed."""
+        while self._read():
+            if len(self._kept) >= FETCHED:
+                yield from self._give()
+        yield from self._give()
+
+    def _read(self) -> bool:
+        entity_id, lines = next(self._groups, ("", None))
+        if lines is None:
+            self._read_to = "~"
+            return False
+        self._kept[entity_id] = trail_of(lines)
+        self._read_to = entity_id
+        return True
+
+    def _give(self) -> Iterator[Trail]:
+        yield from self._kept.values()
+        self._kept.clear()

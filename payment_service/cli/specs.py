@@ -1,0 +1,59 @@
+"""Prints the documents that are generated from the code, always the same."""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from payment_service.cli.screen import print_json, print_text
+
+
+def asyncapi() -> int:
+    """Print the AsyncAPI document."""
+    from payment_service.wire import asyncapi as wire  # noqa: PLC0415 - one of three
+
+    print_json(wire.asyncapi())
+    return 0
+
+
+def openapi() -> int:
+    """Print the OpenAPI document."""
+    from payment_service.api.app import create_app  # noqa: PLC0415 - one of three
+    from payment_service.api.deps import ApiDeps  # noqa: PLC0415 - as above
+
+    nothing: Any = _Nothing()
+    deps = ApiDeps(
+        api_keys=(),
+        clock=nothing,
+        providers=nothing,
+        reads=nothing,
+        waiters=nothing,
+        submit=nothing,
+        resolve=nothing,
+        cancel_task=nothing,
+        cancel_order=nothing,
+        close_case=nothing,
+        replay=nothing,
+        discard=nothing,
+        keep_news=nothing,
+        provider_statuses=nothing,
+        ready=nothing,
+        metrics=nothing,
+        pause=nothing,
+        resume=nothing,
+    )
+    print_json(create_app(deps).openapi())
+    return 0
+
+
+def fsm() -> int:
+    """Print the state diagrams."""
+    from fsm.diagram import mermaid  # noqa: PLC0415 - one of three
+
+    print_text(mermaid())
+    return 0
+
+
+class _Nothing:
+    """Stands where the document needs a dependency, and is never used."""
+
+    def __call__(self, *_given: Sequence[object], **_named: object) -> NoReturn:
+        raise NotImplementedError

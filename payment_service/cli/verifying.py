@@ -1,0 +1,231 @@
+"""Checks every invariant over the whole database and names each offender."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from payment_service.cli.books import Books, fetch
+from payment_service.cli.failures import DONE, FOUND_WRONG
+from payment_service.cli.opening import (
+    configuration,
+    database_url,
+    read_settings,
+    run_async,
+)
+from payment_service.cli.screen import console, print_json, print_text
+from payment_service.cli.snapshot import Facts, Snapshot, Whole
+from payment_service.config import ProviderTable
+from payment_service.domain.ids import is_uuid
+from payment_service.invariants import (
+    SKEW,
+    Invariant,
+    Offence,
+    core_offences,
+    order_offences,
+    overdue,
+    provider_offences,
+    without_row,
+)
+from payment_service.settings import Settings
+
+SHOW_EVERY: Final = 500
+NEVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
+MARGIN: Final = timedelta(hours=1)
+_UUID_TIME_BITS: Final = 80
+
+
+@dataclass(slots=True)
+class Report:
+    """What was looked at, and what is wrong with it."""
+
+    orders: int = 0
+    tasks: int = 0
+    lines: int = 0
+    seconds: float = 0.0
+    offences: list[Offence] = field(default_factory=list)
+    warnings: list[Offence] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, offence: Offence) -> None:
+        """Take an offence to where it belongs."""
+        (self.warnings if offence.warning else self.offences).append(offence)
+
+    def view(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "ok": not self.offences,
+            "orders": self.orders,
+            "tasks": self.tasks,
+            "audit_lines": self.lines,
+            "seconds": round(self.seconds, 3),
+            "offences": [_view(each) for each in self.offences],
+            "warnings": [_view(each) for each in self.warnings],
+            "notes": self.notes,
+        }
+
+
+def verify(*, core: bool, providers: bool, as_json: bool) -> int:
+    """Check everything; return 1 if anything offends."""
+    settings = read_settings("database_url", *(("core_url",) if core else ()))
+    tables = configuration(settings).providers if providers else {}
+    with Snapshot(database_url(settings)) as snapshot:
+        facts = snapshot.facts()
+        books = _books(settings, tables, facts, core=core) if core or tables else None
+        report = Report()
+        report.notes += _unstated(tables, books)
+        with _progress(facts.orders, shown=not as_json) as advance:
+            _judge_all(report, snapshot, facts, books, _grace(settings), advance)
+    if as_json:
+        print_json(report.view())
+    else:
+        _show(report)
+    return FOUND_WRONG if report.offences else DONE
+
+
+def _grace(settings: Settings) -> timedelta:
+    """Return how late the sweeper may let a row be: it must look, and ring."""
+    return settings.sweep_grace + 2 * settings.sweep_interval
+
+
+def _books(
+    settings: Settings,
+    tables: Any,
+    facts: Facts,
+    *,
+    core: bool,
+) -> Books:
+    if not core:
+        settings = settings.model_copy(update={"core_url": None})
+    # After the snapshot: what was final in it is in the books by now.
+    since = (facts.oldest or NEVER) - MARGIN
+    until = datetime.now(UTC) + MARGIN
+    return run_async(fetch(settings, tables, since=since, until=until))
+
+
+def _unstated(tables: dict[str, ProviderTable] | Any, books: Books | None) -> list[str]:  # noqa: ANN401 - a mapping
+    stated = books.stated if books else set()
+    return [
+        f"provider {n} gives no statement" for n in sorted(tables) if n not in stated
+    ]
+
+
+def _judge_all(
+    report: Report,
+    snapshot: Snapshot,
+    facts: Facts,
+    books: Books | None,
+    grace: timedelta,
+    advance: Callable[[int], None],
+) -> None:
+    began = time.monotonic()
+    cases = snapshot.cases() if books else frozenset()
+    for whole in snapshot.wholes():
+        report.orders += 1
+        report.tasks += len(whole.tasks)
+        report.lines += sum(trail.version for trail in whole.trails.values())
+        for offence in _judge(whole, facts, books, cases, grace):
+            report.add(offence)
+        if report.orders % SHOW_EVERY == 0:
+            advance(report.orders)
+    for trail in snapshot.unclaimed():
+        report.add(without_row(trail))
+    for task_id, queue_id in snapshot.homeless():
+        what = "its order is gone"
+        report.add(Offence(Invariant.ORPHAN, queue_id, task_id, what))
+    for task_id in _strangers(snapshot, books, facts):
+        what = "core or a provider has it, and we have no such task"
+        report.add(Offence(Invariant.ORPHAN, None, task_id, what))
+    advance(report.orders)
+    report.seconds = time.monotonic() - began
+
+
+def _judge(
+    whole: Whole,
+    facts: Facts,
+    books: Books | None,
+    cases: frozenset[str],
+    grace: timedelta,
+) -> Iterator[Offence]:
+    order, tasks, trails = whole
+    yield from order_offences(order, tasks, trails)
+    yield from overdue(order, tasks, now=facts.taken_at, grace=grace)
+    if books is None:
+        return
+    if books.core:
+        for task in tasks:
+            entries = books.entries_of(task.task_id)
+            yield from core_offences(order, task, entries, as_of=facts.taken_at)
+    if books.stated:
+        payouts = books.payouts_of([task.task_id for task in tasks])
+        yield from provider_offences(
+            order, tasks, payouts, stated=books.stated, cases=cases
+        )
+
+
+def _strangers(snapshot: Snapshot, books: Books | None, facts: Facts) -> Iterator[str]:
+    """Return tasks that only the others know, but for those made since."""
+    since = (facts.taken_at - SKEW).timestamp() * 1000
+    for batch in books.tasks() if books else ():
+        for task_id in snapshot.unknown(batch):
+            if not is_uuid(task_id) or _made_at(task_id) < since:
+                yield task_id
+
+
+def _made_at(task_id: str) -> int:
+    return int(task_id.replace("-", ""), 16) >> _UUID_TIME_BITS
+
+
+def _view(offence: Offence) -> dict[str, object]:
+    return {
+        "invariant": offence.invariant.value,
+        "queue_id": offence.queue_id,
+        "task_id": offence.task_id,
+        "what": offence.what,
+    }
+
+
+def _show(report: Report) -> None:
+    for label, found in (("WRONG", report.offences), ("late", report.warnings)):
+        for each in found:
+            whom = f"order {each.queue_id}" if each.queue_id else ""
+            whom += f" task {each.task_id}" if each.task_id else ""
+            print_text(f"{label} [{each.invariant}] {whom.strip()}: {each.what}")
+    for note in report.notes:
+        print_text(f"note: {note}")
+    looked = f"{report.orders} orders, {report.tasks} tasks, {report.lines} audit lines"
+    count = len(report.offences)
+    verdict = f"{count} offences" if count else "every invariant holds"
+    late = f", {len(report.warnings)} overdue" if report.warnings else ""
+    print_text(f"{looked} in {report.seconds:.1f} s: {verdict}{late}")
+
+
+class _progress:  # noqa: N801 - used as a verb
+    """Shows how far it is, on a terminal."""
+
+    def __init__(self, total: int, *, shown: bool) -> None:
+        self._total = total
+        self._shown = shown and sys.stderr.isatty()
+        self._bar: Any = None
+
+    def __enter__(self) -> Callable[[int], None]:
+        if not self._shown:
+            return lambda _done: None
+        from rich.progress import (  # noqa: PLC0415 - only for a terminal
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TimeRemainingColumn,
+        )
+
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=console(stderr=True), transient=True)
+        self._bar.start()
+        task = self._bar.add_task("orders", total=self._total)
+        return lambda done: self._bar.update(task, completed=done)
+
+    def __exit__(self, *_failure: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
