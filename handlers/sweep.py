@@ -52,7 +52,9 @@ async def sweep(
     news = await rows.overdue_news(grace=grace, limit=BATCH)
     now = clock.now()
     again = f"sweep:{int(now.timestamp() * 1000)}"
-    bells = [bell for order in orders for bell in _bells(order, now, again)]
+    # Rung rows bear the database's time, which may be ahead of this machine's.
+    soon = now + grace
+    bells = [bell for order in orders for bell in _bells(order, soon, again)]
     await publisher.publish([*bells, *(_news_bell(n, again) for n in news)])
     expired = await rows.expired_news(after=NEWS_KEPT, limit=BATCH)
     for stored in expired:

@@ -53,7 +53,7 @@ def demo(
     as_json: Annotated[bool, _opt("--json", text="Print the summary alone.")] = False,
     keep: Annotated[bool, _opt("--keep", text="Leave it up at the end.")] = False,
 ) -> int:
-    """Play the whole service in a simulated world, then check that the money adds up."""
+    """Play the whole service in a simulated world; check that the money adds up."""
     from payment_service.demo import run_demo
 
     return run_demo(orders, seed=seed, as_json=as_json, keep=keep)
@@ -122,7 +122,7 @@ def order_show(
 
 
 @order.command("list")
-def order_list(
+def order_list(  # noqa: PLR0917 - an option is a parameter to typer
     state: Annotated[str | None, _opt("--state", text="Of the order.")] = None,
     task_state: Annotated[str | None, _opt("--task-state", text="Of a task.")] = None,
     customer: Annotated[str | None, _opt("--customer", text="Its id.")] = None,

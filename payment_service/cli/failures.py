@@ -9,7 +9,7 @@ FOUND_WRONG: Final = 1
 WRONG_USAGE: Final = 2
 INTERRUPTED: Final = 130
 
-_PASSWORD: Final = re.compile(r"(?<=://)[^@\s/]*@")
+_PASSWORD: Final = re.compile(r"(?<=://)(?!user:password@)[^@\s/]*@")
 _PARTS_MAX: Final = 20
 _USAGE: Final = frozenset(
     {"SettingsError", "ConfigError", "BadConfigError", "Usage", "ValueError"}

@@ -4,8 +4,9 @@ import getpass
 from collections.abc import Awaitable, Sequence
 from typing import Final, TypeVar
 
+from payment_service.cli.database import open_database
 from payment_service.cli.failures import FOUND_WRONG, Usage, Wrong
-from payment_service.cli.opening import open_database, run_async
+from payment_service.cli.opening import run_async
 from payment_service.cli.screen import print_json, print_pairs, print_table, print_text
 from payment_service.domain.errors import Refusal, UnknownOrder
 from payment_service.domain.letters import DeadLetter

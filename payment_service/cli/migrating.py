@@ -7,10 +7,10 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 
+from payment_service.cli.database import require_connection
 from payment_service.cli.opening import (
     database_url,
     read_settings,
-    require_connection,
     run_async,
 )
 from payment_service.cli.screen import print_json, print_text

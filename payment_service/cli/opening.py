@@ -1,20 +1,15 @@
-"""Opens what a command needs: settings, the configuration, the database."""
+"""Reads what a command needs: the settings and the configuration."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from collections.abc import Collection, Coroutine
+from typing import Any, TypeVar
 
-import psycopg
 import uvloop
 
-from payment_service.cli.failures import Wrong, in_one_line
 from payment_service.config import Config, read_config
 from payment_service.settings import Settings, environment
-from payment_service.storage.database import Database
 
 T = TypeVar("T")
-CONNECT_SECONDS_MAX: Final = 5
 
 
 def read_settings(*needs: str, roles: Collection[str] = ()) -> Settings:
@@ -32,32 +27,6 @@ def configuration(settings: Settings) -> Config:
 def database_url(settings: Settings) -> str:
     """Return the address of a database that was asked for by ``read_settings``."""
     return settings.database_url.get_secret_value() if settings.database_url else ""
-
-
-@asynccontextmanager
-async def open_database() -> AsyncIterator[Database]:
-    """Connect to the database of the settings until the block is left."""
-    url = database_url(read_settings("database_url"))
-    require_connection(url)
-    database = Database(url, connections_max=2)
-    await database.open()
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-def require_connection(url: str) -> None:
-    """Connect once: the pool would only say after seconds that it could not.
-
-    :raises Wrong: PostgreSQL cannot be reached.
-    """
-    try:
-        psycopg.connect(url, connect_timeout=CONNECT_SECONDS_MAX).close()
-    except psycopg.Error as error:
-        mend = "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs"
-        because = in_one_line(str(error))
-        raise Wrong(f"cannot connect to PostgreSQL: {because}: {mend}") from None
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

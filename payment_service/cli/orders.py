@@ -7,9 +7,11 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import select
 
+from fsm.snapshot import Queue, Task
 from fsm.states import CaseKind, Kind, OrderState, State
+from payment_service.cli.database import open_database
 from payment_service.cli.failures import Usage, Wrong
-from payment_service.cli.opening import open_database, run_async
+from payment_service.cli.opening import run_async
 from payment_service.cli.proof import Attempt, attempts_of
 from payment_service.cli.screen import (
     heading,
@@ -198,14 +200,18 @@ def _whole_view(
 
 def _timers(order: Order) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
+    rows: list[tuple[str | None, Task | Queue]] = [
+        *((task.task_id, task) for task in order.queue.tasks),
+        (None, order.queue),
+    ]
     return [
         {
-            "task_id": getattr(row, "task_id", None),
+            "task_id": task_id,
             "waiting_for": row.waiting_for.value,
             "wake_at": stamp(row.wake_at) if row.wake_at else None,
             "due": row.wake_at is not None and row.wake_at <= now,
         }
-        for row in (*order.queue.tasks, order.queue)
+        for task_id, row in rows
         if row.waiting_for is not None
     ]
 
@@ -245,8 +251,8 @@ def _print_trail(order: Order, trail: Sequence[AuditEntry]) -> None:
         view, line = event_view(entry), entry.line
         place = "order" if line.task_id is None else f"task {places[line.task_id]}"
         move = f"{line.source or '∅'} → {line.target}"
-        rows.append((view["at"], place, line.version, move, line.trigger, line.actor))
-        rows[-1] = (*rows[-1], view["detail"] or "")
+        told = (line.version, move, line.trigger, line.actor, view["detail"] or "")
+        rows.append((view["at"], place, *told))
     columns = ("at", "of", "version", "move", "trigger", "actor", "detail")
     print_table(columns, rows, empty="There is none.")
 

@@ -12,6 +12,7 @@ import orjson
 import psycopg
 from psycopg.types.json import set_json_loads
 
+from payment_service.cli.database import require_connection
 from payment_service.cli.failures import Wrong
 from payment_service.invariants import (
     Line,
@@ -82,10 +83,8 @@ class Snapshot(AbstractContextManager["Snapshot"]):
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        try:
-            connection = psycopg.connect(self._url, options=OPTIONS, connect_timeout=5)
-        except psycopg.OperationalError as error:
-            raise Wrong(f"cannot connect to PostgreSQL: {error}") from error
+        require_connection(self._url)
+        connection = psycopg.connect(self._url, options=OPTIONS)
         self._stack.enter_context(connection)
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -35,6 +35,7 @@ SHOW_EVERY: Final = 500
 NEVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 MARGIN: Final = timedelta(hours=1)
 _UUID_TIME_BITS: Final = 80
+Tables = Mapping[str, ProviderTable]
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Report:
 def verify(*, core: bool, providers: bool, as_json: bool) -> int:
     """Check everything; return 1 if anything offends."""
     settings = read_settings("database_url", *(("core_url",) if core else ()))
-    tables = configuration(settings).providers if providers else {}
+    tables: Tables = configuration(settings).providers if providers else {}
     with Snapshot(database_url(settings)) as snapshot:
         facts = snapshot.facts()
         books = _books(settings, tables, facts, core=core) if core or tables else None
@@ -90,13 +91,7 @@ def _grace(settings: Settings) -> timedelta:
     return settings.sweep_grace + 2 * settings.sweep_interval
 
 
-def _books(
-    settings: Settings,
-    tables: Any,
-    facts: Facts,
-    *,
-    core: bool,
-) -> Books:
+def _books(settings: Settings, tables: Tables, facts: Facts, *, core: bool) -> Books:
     if not core:
         settings = settings.model_copy(update={"core_url": None})
     # After the snapshot: what was final in it is in the books by now.
@@ -105,7 +100,7 @@ def _books(
     return run_async(fetch(settings, tables, since=since, until=until))
 
 
-def _unstated(tables: dict[str, ProviderTable] | Any, books: Books | None) -> list[str]:  # noqa: ANN401 - a mapping
+def _unstated(tables: Tables, books: Books | None) -> list[str]:
     stated = books.stated if books else set()
     return [
         f"provider {n} gives no statement" for n in sorted(tables) if n not in stated

@@ -11,8 +11,10 @@ from payment_service.domain.news import NewsType
 from providers.port import Unclear
 from tests.twins.effects import Died
 from tests.twins.providers import (
+    ACCEPTS,
     ACCEPTS_SILENTLY,
     DECLINES_SILENTLY,
+    Fate,
     LOSES_REQUEST,
     PAYS,
     PAYS_SILENTLY,
@@ -186,39 +188,49 @@ async def test_another_amount_behind_a_timeout_is_for_a_person(world):
     assert await world.kinds_of_cases() == ["amount_mismatch"]
 
 
-async def test_a_webhook_that_overtakes_the_creates_answer_is_applied(world):
-    acme = world.provider("acme", ACCEPTS_SILENTLY)
+def overtaken_by(world, kind, script):
+    """Let a webhook be handled after acme's create and before its answer."""
+    acme = world.provider("acme", script)
 
     async def the_webhook_comes():
         task = await world.task()
-        await world.webhook(acme.news(NewsType.SUCCEEDED, task.task_id))
-        await world.publish()
-        await world.deliver()
-
-    world.effects.meanwhile("acme.create", the_webhook_comes)
-    await world.submit()
-    await world.work_off()
-    acme.pays((await world.task()).task_id)
-
-    assert (await world.states())[-1] == "COMPLETED"
-
-
-@pytest.mark.parametrize("kind", [NewsType.SUCCEEDED, NewsType.FAILED])
-async def test_news_that_came_first_settles_what_the_answer_left_open(world, kind):
-    acme = world.provider("acme", ACCEPTS_SILENTLY)
-
-    async def the_webhook_comes():
-        task = await world.task()
+        if acme.fate(task.task_id) is Fate.PENDING:
+            acme.pays(task.task_id) if kind is NewsType.SUCCEEDED else acme.fails(
+                task.task_id
+            )
         await world.webhook(acme.news(kind, task.task_id))
+        await world.work_off()
 
     world.effects.meanwhile("acme.create", the_webhook_comes)
-    await world.submit()
-    await world.work_off()
-    task = await world.task()
-    acme.pays(task.task_id) if kind is NewsType.SUCCEEDED else acme.fails(task.task_id)
 
-    ended = {NewsType.SUCCEEDED: "SUCCEEDED", NewsType.FAILED: "FAILED"}
-    assert task.state == ended[kind]
+
+@pytest.mark.parametrize("script", [ACCEPTS, ACCEPTS_SILENTLY])
+@pytest.mark.parametrize(
+    ("kind", "ended"),
+    [(NewsType.SUCCEEDED, "SUCCEEDED"), (NewsType.FAILED, "FAILED")],
+)
+async def test_a_webhook_that_overtakes_the_answer_is_applied(
+    world, kind, ended, script
+):
+    overtaken_by(world, kind, script)
+    await world.submit()
+
+    await world.rest(within=timedelta(minutes=2))
+
+    assert (await world.states())[0] == ended
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="whoever finds a create in flight takes it for lost, however young it is",
+)
+async def test_a_webhook_does_not_take_a_create_in_flight_for_lost(world):
+    overtaken_by(world, NewsType.SUCCEEDED, ACCEPTS)
+    await world.submit()
+
+    await world.rest()
+
+    assert "RECHECKING" not in await world.steps()
 
 
 async def test_an_answer_that_arrives_while_its_no_is_weighed_is_not_lost(world):

@@ -25,7 +25,7 @@ from providers.port import (
     TooLate,
     Unclear,
 )
-from tests.model.asking import GRACE, NOW, OLD, TOO_OLD, ask, blurred, paid
+from tests.model.asking import NOW, OLD, TOO_OLD, ask, blurred, paid
 
 # A provider's book: nothing, taken and open, paid, refused at once, failed later.
 NOTHING, TAKEN, PAID, REFUSED, FAILED = "-", "taken", "paid", "refused", "failed"
@@ -142,8 +142,6 @@ class Bugs:
     no_version_check: bool = False
     claims_never_age: bool = False
     answers_never_age: bool = False
-    drops_conflicts: bool = False
-    notes_news_before_applying: bool = False
     hears: Callable[[Event, Task], Event] = field(default=lambda event, _: event)
     follows: Callable[[Queue, Step], Step] = field(default=lambda _, step: step)
     always_claims: bool = False
@@ -543,8 +541,6 @@ def _record(  # noqa: PLR0913 - all that a record is made of
         if isinstance(decision, Moved) and worker.stale & decision.changed:
             fresh = model.bugs.no_version_check
     if not fresh:
-        if model.bugs.drops_conflicts:
-            return Move(f"{who} {story}loses its answer", _with(world, n, None))
         decision = model.decided(world.rows, place, event)
     said = "the outcome" if place == QUEUE else model.events[event].trigger.value
     if decision == TOO_EARLY:
@@ -630,7 +626,7 @@ def _news(model: Model, world: World) -> Iterator[Move]:
             trigger = NEWS[kind][0]
             event = model.event(Event(trigger=trigger, source=Source.WEBHOOK))
             decision = model.decided(world.rows, place, event)
-            if decision == TOO_EARLY and not model.bugs.notes_news_before_applying:
+            if decision == TOO_EARLY:
                 continue
             left = put(world.inbox, place, waiting - {kind})
             after = world._replace(inbox=left)

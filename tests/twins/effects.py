@@ -48,7 +48,7 @@ class Effects:
         return self._ticks
 
     def meanwhile(self, name: str, act: Callable[[], Awaitable[None]]) -> None:
-        """Do something once, while the next effect of that name is under way."""
+        """Do something once: after the next effect of that name, before its answer."""
         self._meanwhile.setdefault(name, []).append(act)
 
     async def do(
@@ -63,10 +63,10 @@ class Effects:
             raise Died(name)
         if form is Form.REFUSED:
             return failed(False)
+        result = act()
         waiting = self._meanwhile.get(name)
         if waiting:
             await waiting.pop(0)()
-        result = act()
         if form is Form.DONE_DIED:
             raise Died(name)
         if form is Form.DONE_LOST:

@@ -25,7 +25,13 @@ from handlers.sweep import Swept, sweep
 from handlers.webhook import webhook_received
 from payment_service.domain.errors import Fault, InvalidRequest, NotNow
 from payment_service.domain.letters import Reason
-from payment_service.domain.messages import QUEUE_CANCEL, TASK_CANCEL, WEBHOOK_RECEIVED
+from payment_service.domain.messages import (
+    QUEUE_CANCEL,
+    STEP_DUE,
+    TASK_CANCEL,
+    WEBHOOK_RECEIVED,
+    Message,
+)
 from payment_service.domain.money import Money
 from payment_service.domain.news import News, NewsType
 from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
@@ -379,6 +385,11 @@ class World:
         return await ring(bell, engine=self.engine)
 
     # What can be seen.
+
+    def doorbell(self) -> Message:
+        """Return the doorbell that was just committed and is not published yet."""
+        (bell,) = (r.message for r in self.committed if r.message.subject == STEP_DUE)
+        return bell
 
     async def order(self) -> Order:
         return (await self.rows.orders())[0]

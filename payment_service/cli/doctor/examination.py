@@ -1,0 +1,162 @@
+"""Runs the checks one after the other and prints what they found."""
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from payment_service.cli.doctor import bus, outside, store
+from payment_service.cli.doctor.findings import Area, Finding, State
+from payment_service.cli.failures import DONE, FOUND_WRONG, WRONG_USAGE
+from payment_service.cli.opening import configuration, run_async
+from payment_service.cli.plans import plan_in_words
+from payment_service.cli.screen import console, is_terminal, print_json, print_text
+from payment_service.config import Config, ConfigError
+from payment_service.settings import ROLES, Settings, SettingsError, needs_of
+
+SETTINGS: Final = Area("settings")
+CONFIGURATION: Final = Area("configuration")
+_STYLES: Final = {State.OK: "green", State.ADVICE: "yellow", State.WRONG: "bold red"}
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the first checks read and the others need."""
+
+    settings: Settings | None = None
+    config: Config | None = None
+    usage: bool = False
+
+
+def examine(*, as_json: bool) -> int:
+    """Check everything; 2 where settings or configuration are wrong, 1 for the rest."""
+    # What cannot be reached is a finding, not a log line.
+    logging.disable(logging.CRITICAL)
+    findings, known = run_async(_examined(as_json=as_json))
+    wrong = sum(1 for each in findings if each.state is State.WRONG)
+    advice = sum(1 for each in findings if each.state is State.ADVICE)
+    if as_json:
+        shown = [each.view() for each in findings]
+        print_json({"ok": not wrong, "findings": shown})
+    else:
+        looked = f"{len(findings)} things looked at"
+        print_text(f"{looked}: {wrong} wrong, {advice} could be better")
+    if known.usage:
+        return WRONG_USAGE
+    return FOUND_WRONG if wrong else DONE
+
+
+async def _examined(*, as_json: bool) -> tuple[list[Finding], _Known]:
+    findings: list[Finding] = []
+    known = _Known()
+    async for finding in _checks(known):
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
+    return findings, known
+
+
+async def _checks(known: _Known) -> AsyncIterator[Finding]:
+    for finding in (*_settings(known), *_configuration(known)):
+        yield finding
+    settings, config = known.settings, known.config
+    if settings is None:
+        return
+    clock = store.Clock()
+    if settings.database_url is not None:
+        async for finding in store.check(settings, clock):
+            yield finding
+    if settings.nats_url is not None:
+        async for finding in bus.check(settings, clock):
+            yield finding
+    async for finding in outside.check(settings, config or Config()):
+        yield finding
+
+
+def _settings(known: _Known) -> list[Finding]:
+    try:
+        known.settings = settings = Settings.read()
+    except SettingsError as error:
+        known.usage = True
+        return [
+            SETTINGS.wrong(_name(each), each, "mend it in the environment or in .env")
+            for each in error.problems
+        ]
+    found = []
+    for name in sorted(needs_of(ROLES)):
+        variable = f"PAYMENT_{name.upper()}"
+        if getattr(settings, name) is None:
+            known.usage = True
+            mend = "set it in the environment or in .env"
+            found.append(SETTINGS.wrong(variable, "is missing", mend))
+        else:
+            found.append(SETTINGS.ok(variable, "is set"))
+    if not settings.api_keys:
+        mend = "set it to name:role:sha256-hex-of-the-key"
+        told = "no key: the API answers 401 to all but probes and webhooks"
+        found.append(SETTINGS.advice("PAYMENT_API_KEYS", told, mend))
+    return found
+
+
+def _name(problem: str) -> str:
+    return problem.split(" ", 1)[0]
+
+
+def _configuration(known: _Known) -> list[Finding]:
+    settings = known.settings
+    if settings is None:
+        return []
+    try:
+        known.config = config = configuration(settings)
+    except ConfigError as error:
+        known.usage = True
+        mend = f"mend it in {settings.config}"
+        return [CONFIGURATION.wrong("file", each, mend) for each in error.problems]
+    if not config.providers:
+        mend = "add a [providers.NAME] table"
+        return [CONFIGURATION.wrong("providers", f"none in {settings.config}", mend)]
+    found = [
+        CONFIGURATION.ok(f"provider {name}", " ".join(plan_in_words(table)))
+        for name, table in sorted(config.providers.items())
+    ]
+    return [*found, *_webhooks(settings, config)]
+
+
+def _webhooks(settings: Settings, config: Config) -> list[Finding]:
+    """Check the way back: providers must know where webhooks go."""
+    names = [name for name, table in config.providers.items() if table.webhook]
+    if not names:
+        return []
+    told = f"secrets for {', '.join(sorted(names))}"
+    found = [CONFIGURATION.ok("webhooks", told)]
+    if settings.public_url is None:
+        told = "not set: providers are not told where to send webhooks"
+        mend = "set it to the API's address as providers reach it"
+        found.append(SETTINGS.advice("PAYMENT_PUBLIC_URL", told, mend))
+    elif not settings.public_url.startswith("https://"):
+        told = f"{settings.public_url} is not https"
+        mend = "give providers an https address"
+        found.append(SETTINGS.advice("PAYMENT_PUBLIC_URL", told, mend))
+    else:
+        found.append(SETTINGS.ok("PAYMENT_PUBLIC_URL", settings.public_url))
+    return found
+
+
+def _show(finding: Finding) -> None:
+    head = f"{finding.state:<6} {finding.area:<13} {finding.what}: "
+    mend = f" → {finding.mend}" if finding.mend else ""
+    line = f"{finding.told}{mend}"
+    if not is_terminal():
+        print_text(head + line)
+        return
+    text: Any = _styled(head, finding.state)
+    text.append(line)
+    console().print(text)
+
+
+def _styled(head: str, state: State) -> Any:  # noqa: ANN401 - imported on demand
+    from rich.text import Text  # noqa: PLC0415 - only for a terminal
+
+    text = Text(head[:6], style=_STYLES[state])
+    text.append(head[6:], style="bold")
+    return text

@@ -1,0 +1,199 @@
+"""Checks PostgreSQL: reachable, durable, at the newest schema; and what piles up."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, LiteralString
+
+import psycopg
+
+from payment_service.cli.doctor.findings import Area, Finding
+from payment_service.cli.failures import in_one_line
+from payment_service.domain.durations import format_duration
+from payment_service.domain.errors import Fault
+from payment_service.ports.standing import Standing
+from payment_service.settings import Settings
+from payment_service.storage import migrate
+from payment_service.storage.database import Database
+from payment_service.storage.standing import standing
+
+AREA: Final = Area("database")
+WORK: Final = Area("work")
+CONNECT_SECONDS_MAX: Final = 5
+SKEW_MAX: Final = timedelta(seconds=2)
+CONNECTIONS_A_PROCESS: Final = 18
+LAG_MAX: Final = timedelta(minutes=1)
+SETTINGS: Final[LiteralString] = """
+SELECT name, setting FROM pg_settings WHERE name = ANY(%s)
+"""
+WANTED: Final = {
+    "fsync": ("on", "a power cut may lose what was acknowledged"),
+    "full_page_writes": ("on", "a power cut may tear pages"),
+}
+OVERDUE: Final[LiteralString] = """
+SELECT (SELECT count(*) FROM order_tasks WHERE wake_at < clock_timestamp() - %(g)s)
+    + (SELECT count(*) FROM order_queues WHERE wake_at < clock_timestamp() - %(g)s)
+    + (SELECT count(*) FROM webhook_inbox WHERE wake_at < clock_timestamp() - %(g)s)
+"""
+PARTITION: Final[LiteralString] = """
+SELECT to_regclass('order_task_events_' || to_char(clock_timestamp(), 'YYYY_MM'))
+"""
+
+
+@dataclass(slots=True)
+class Clock:
+    """How far the database's clock is ahead of this machine's; None where unknown."""
+
+    ahead: timedelta | None = None
+
+    def now(self) -> datetime:
+        """Return the database's time, or this machine's."""
+        return datetime.now(UTC) + (self.ahead or timedelta())
+
+
+async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
+    """Check the database; ``clock`` learns its time."""
+    url = settings.database_url.get_secret_value() if settings.database_url else ""
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            url, connect_timeout=CONNECT_SECONDS_MAX, autocommit=True
+        )
+    except psycopg.Error as error:
+        mend = "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs"
+        yield AREA.wrong("connection", in_one_line(str(error)), mend)
+        return
+    async with connection:
+        info = connection.info
+        version = f"PostgreSQL {info.server_version // 10000} at {info.host}"
+        yield AREA.ok("connection", f"{version}, database {info.dbname}")
+        for finding in await _durability(connection):
+            yield finding
+        yield await _clock(connection, clock)
+        found, newest = await asyncio.to_thread(migrate.current, url)
+        if found != newest:
+            told = f"it is {found or 'none'}, this version needs {newest}"
+            yield AREA.wrong("schema", told, "run `payment-service migrate`")
+            return
+        yield AREA.ok("schema", f"{newest}, the newest")
+        yield await _partition(connection)
+        async for finding in _work(connection, settings, url):
+            yield finding
+
+
+async def _durability(connection: psycopg.AsyncConnection) -> list[Finding]:
+    names = [*WANTED, "synchronous_commit", "max_connections", "transaction_read_only"]
+    cursor = await connection.execute(SETTINGS, [names])
+    have: dict[str, str] = dict(await cursor.fetchall())
+    found = []
+    for name, (wanted, because) in WANTED.items():
+        if have.get(name) == wanted:
+            found.append(AREA.ok(name, wanted))
+        else:
+            told = f"{have.get(name)}: {because}"
+            found.append(AREA.wrong(name, told, f"set it to {wanted}"))
+    return [*found, *_commit(have), *_connections(have)]
+
+
+def _commit(have: dict[str, str]) -> Iterator[Finding]:
+    value = have.get("synchronous_commit", "unknown")
+    if value == "off":
+        told = "off: a crash loses what was acknowledged"
+        yield AREA.wrong("synchronous_commit", told, "set it to on")
+    else:
+        yield AREA.ok("synchronous_commit", value)
+    if have.get("transaction_read_only") == "on":
+        mend = "give the primary, or target_session_attrs=read-write"
+        yield AREA.wrong("primary", "this is a read-only server", mend)
+
+
+def _connections(have: dict[str, str]) -> Iterator[Finding]:
+    limit = int(have.get("max_connections", "0"))
+    processes = limit // CONNECTIONS_A_PROCESS
+    told = f"{limit}: enough for {processes} processes of {CONNECTIONS_A_PROCESS} each"
+    if processes:
+        yield AREA.ok("max_connections", told)
+    else:
+        mend = f"set it to {2 * CONNECTIONS_A_PROCESS} at least"
+        yield AREA.wrong("max_connections", told, mend)
+
+
+async def _clock(connection: psycopg.AsyncConnection, clock: Clock) -> Finding:
+    before = time.time()
+    cursor = await connection.execute("SELECT clock_timestamp()")
+    row = await cursor.fetchone()
+    after = time.time()
+    theirs = row[0] if row else datetime.now(UTC)
+    clock.ahead = theirs - datetime.fromtimestamp((before + after) / 2, UTC)
+    return skew(AREA, "clock", clock.ahead, "this machine's")
+
+
+def skew(area: Area, what: str, ahead: timedelta, whose: str) -> Finding:
+    """Judge how far a clock is from another one."""
+    told = f"{abs(ahead).total_seconds() * 1000:.0f} ms from {whose}"
+    if abs(ahead) <= SKEW_MAX:
+        return area.ok(what, told)
+    return area.wrong(what, told, "let every machine follow NTP")
+
+
+async def _partition(connection: psycopg.AsyncConnection) -> Finding:
+    cursor = await connection.execute(PARTITION)
+    row = await cursor.fetchone()
+    if row and row[0]:
+        return AREA.ok("partitions", f"{row[0]} is there")
+    mend = "run `payment-service migrate`; a running sweeper makes the next ones"
+    return AREA.advice("partitions", "none for this month: the rest takes it", mend)
+
+
+async def _work(
+    connection: psycopg.AsyncConnection, settings: Settings, url: str
+) -> AsyncIterator[Finding]:
+    grace = settings.sweep_grace + 2 * settings.sweep_interval
+    cursor = await connection.execute(OVERDUE, {"g": grace})
+    row = await cursor.fetchone()
+    late = int(row[0]) if row else 0
+    if late:
+        told = f"{late} rows are overdue by more than {format_duration(grace)}"
+        yield WORK.wrong("overdue", told, "run a worker and a sweeper")
+    else:
+        yield WORK.ok("overdue", "nothing is late")
+    database = Database(url, connections_max=1)
+    try:
+        await database.open()
+        for finding in _piles(await standing(database)):
+            yield finding
+    except Fault as fault:
+        yield WORK.wrong("counts", str(fault), "see the database's log")
+    finally:
+        await database.close()
+
+
+def _piles(now: Standing) -> Iterator[Finding]:
+    lag = timedelta(seconds=now.outbox_lag_seconds)
+    told = f"{now.outbox_pending} messages, the oldest {_age(lag)} old"
+    if now.outbox_pending and lag > LAG_MAX:
+        yield WORK.wrong("outbox", told, "run a relay, and see NATS")
+    else:
+        yield WORK.ok("outbox", told)
+    yield _pile("dead letters", now.dlq_size, "see `payment-service dlq list`")
+    cases = sum(count for _, count in now.cases_open)
+    yield _pile("open cases", cases, "see GET /v1/cases?state=open, or the console")
+    checks = sum(n for state, _, n in now.tasks if state == "MANUAL_CHECK")
+    if checks:
+        oldest = _age(timedelta(seconds=now.manual_check_oldest_seconds))
+        told = f"{checks} wait for a person, the oldest for {oldest}"
+        mend = "see `payment-service order list --task-state MANUAL_CHECK`"
+        yield WORK.advice("manual checks", told, mend)
+    else:
+        yield WORK.ok("manual checks", "none")
+
+
+def _pile(what: str, count: int, mend: str) -> Finding:
+    if count:
+        return WORK.advice(what, f"{count} wait for a person", mend)
+    return WORK.ok(what, "none")
+
+
+def _age(length: timedelta) -> str:
+    return str(timedelta(seconds=int(length.total_seconds())))

@@ -1,0 +1,147 @@
+"""News that contradicts what is proven: a case for a person, and nothing changes."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from payment_service.domain.news import NewsType
+from tests.twins.core import NOTIFY, Trouble
+from tests.twins.providers import ACCEPTS, DECLINES
+from tests.twins.world import a_request
+
+
+async def the_end(world, *providers):
+    """Submit, rest, and return the first task as it is then."""
+    await world.submit(a_request(*providers))
+    await world.rest()
+    return await world.task()
+
+
+async def test_late_success_of_a_declined_attempt_is_a_case(world):
+    world.provider("acme", DECLINES)
+    task = await the_end(world)
+    before = await world.states()
+
+    world.providers["acme"].pays_after_all(task.task_id, (await world.order()).money)
+    await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    await world.rest()
+
+    assert await world.kinds_of_cases() == ["late_success"]
+    assert await world.states() == before
+
+
+async def test_late_success_of_a_cancelled_attempt_is_a_case(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit(a_request("acme"))
+    await world.work_off()
+    await world.cancel_order()
+    await world.rest()
+    task = await world.task()
+
+    world.providers["acme"].pays_after_all(task.task_id, (await world.order()).money)
+    await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    await world.rest()
+
+    assert await world.kinds_of_cases() == ["late_success"]
+    assert await world.states() == ["CANCELLED", "CANCELLED"]
+
+
+async def test_money_that_is_returned_after_success_is_a_case(world):
+    task = await the_end(world)
+
+    await world.tell("acme", NewsType.RETURNED, task.task_id)
+    await world.rest()
+
+    assert await world.kinds_of_cases() == ["return_after_success"]
+    assert (await world.states())[0] == "SUCCEEDED"
+
+
+async def test_failed_after_success_is_a_contradiction(world):
+    task = await the_end(world)
+
+    await world.tell("acme", NewsType.FAILED, task.task_id)
+    await world.rest()
+
+    assert await world.kinds_of_cases() == ["contradiction"]
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+async def test_another_amount_after_the_end_is_a_mismatch(world):
+    task = await the_end(world)
+
+    await world.tell("acme", NewsType.SUCCEEDED, task.task_id, amount=1)
+    await world.rest()
+
+    assert await world.kinds_of_cases() == ["amount_mismatch"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "script"), [(NewsType.SUCCEEDED, None), (NewsType.FAILED, DECLINES)]
+)
+async def test_news_that_agrees_with_the_end_is_known(world, kind, script):
+    if script:
+        world.provider("acme", script)
+    task = await the_end(world, "acme")
+
+    await world.tell("acme", kind, task.task_id)
+    await world.rest()
+
+    assert await world.kinds_of_cases() == []
+    assert (await world.task()).version == task.version
+
+
+async def test_success_while_the_rollback_is_due_is_a_contradiction(world):
+    world.provider("acme", DECLINES)
+    world.core.fails("rollback", Trouble.DOWN, times=3)
+    await world.submit()
+    await world.work_off()
+    task = await world.task()
+    assert task.state == "NEGATIVE_EVAL"
+
+    world.providers["acme"].pays_after_all(task.task_id, (await world.order()).money)
+    await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    await world.rest()
+
+    assert await world.kinds_of_cases() == ["contradiction"]
+    assert (await world.states())[0] == "SKIPPED"
+
+
+async def test_failure_while_the_commit_is_due_is_a_contradiction(world):
+    world.core.fails("commit", Trouble.DOWN, times=3)
+    await world.submit()
+    await world.work_off()
+    task = await world.task()
+
+    await world.tell("acme", NewsType.FAILED, task.task_id)
+    await world.rest()
+
+    assert await world.kinds_of_cases() == ["contradiction"]
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+async def test_each_contradiction_opens_one_case(world):
+    task = await the_end(world)
+    for _ in range(3):
+        news = await world.tell("acme", NewsType.RETURNED, task.task_id)
+        assert not await world.webhook(news)
+    await world.rest()
+
+    assert await world.kinds_of_cases() == ["return_after_success"] * 3
+
+
+async def test_core_is_told_the_same_whatever_comes_in_between(world):
+    for name in ("acme", "zeta"):
+        world.provider(name, replace(DECLINES, code=f"{name}_says_no"))
+    world.core.fails(NOTIFY, Trouble.APPLIED, times=1)
+    await world.submit(a_request("acme", "zeta"))
+    await world.work_off()
+    task = await world.task()
+
+    await world.pass_time(timedelta(milliseconds=1))
+    await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    await world.rest()
+
+    bodies = [notice.body for notice in world.core.notices]
+    assert len(bodies) == 2
+    assert bodies[0] == bodies[1]

@@ -1,0 +1,342 @@
+"""Doorbells that ring twice, late, early, never, or after a worker has died."""
+
+from datetime import timedelta
+
+import pytest
+
+from fsm.snapshot import Plan
+from handlers.drive import Doorbell, ring
+from handlers.relay import Courier, relay
+from handlers.sweep import sweep
+from payment_service.domain.messages import cancel_doorbell, task_doorbell
+from payment_service.domain.news import NewsType
+from payment_service.ports.outcomes import Park, Retry
+from tests.twins.bus import BusTwin, Chaos
+from tests.twins.clock import SkewedClock
+from tests.twins.effects import Died
+from tests.twins.providers import ACCEPTS, DECLINES, LOSES_REQUEST, PAYS
+from tests.twins.world import GRACE, a_request
+
+NOBODY = "0195f1de-0000-7000-8000-000000000000"
+
+
+def dies(_work):
+    raise Died("right after a commit")
+
+
+async def test_a_doorbell_for_an_older_version_is_stale(world):
+    await world.submit()
+    bell = world.doorbell()
+    await world.rest()
+
+    world.bus.deliver_again(bell)
+    await world.rest()
+
+    assert world.words() == ["done", "stale"]
+
+
+async def test_a_doorbell_of_no_order_is_buried(world):
+    bell = Doorbell(queue_id=NOBODY, task_id=None, version=1)
+
+    outcome = await ring(bell, engine=world.engine)
+
+    assert isinstance(outcome, Park)
+    assert outcome.reason == "unknown_task"
+
+
+async def test_a_doorbell_of_another_orders_task_is_buried(world):
+    await world.submit()
+    queue_id = (await world.order()).queue_id
+    bell = Doorbell(queue_id=queue_id, task_id=NOBODY, version=1)
+
+    assert isinstance(await ring(bell, engine=world.engine), Park)
+
+
+async def test_a_timer_that_rings_a_little_early_comes_back_in_time(world):
+    world.provider("acme", LOSES_REQUEST)
+    await world.submit()
+    await world.work_off()
+    task = await world.task()
+    bell = Doorbell(queue_id=task.queue_id, task_id=task.task_id, version=task.version)
+
+    outcome = await ring(bell, engine=world.engine)
+
+    assert isinstance(outcome, Retry)
+    assert not outcome.in_vain
+    assert outcome.delay == task.wake_at - world.clock.now()
+
+
+async def test_a_timer_that_rings_much_too_early_is_left_to_the_sweeper(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    task = await world.task()
+    bell = Doorbell(queue_id=task.queue_id, task_id=task.task_id, version=task.version)
+
+    assert (await ring(bell, engine=world.engine)).what == "early"
+
+
+@pytest.mark.parametrize("after", range(1, 8))
+async def test_a_doorbell_is_delivered_again_and_goes_on_where_a_worker_died(
+    world, after
+):
+    world.provider("acme", DECLINES)
+    world.probe.on_recorded = [lambda _: None] * (after - 1) + [dies]
+    await world.submit(a_request("acme", "zeta"))
+
+    await world.rest()
+
+    assert world.deaths == 1
+    assert (await world.order()).queue.waiting_for is None
+
+
+@pytest.mark.parametrize(
+    ("plan", "ends", "creates"),
+    [(Plan(), "MANUAL_CHECK", 0), (Plan(idempotent_create=True), "SUCCEEDED", 1)],
+)
+async def test_a_create_found_by_another_worker_is_sent_only_where_that_is_safe(
+    world, plan, ends, creates
+):
+    world.provider("acme", PAYS, plan=plan)
+    world.probe.on_recorded = [dies]
+    await world.submit()
+
+    await world.rest()
+
+    assert (await world.states())[0] == ends
+    calls = [asked.call for asked in world.providers["acme"].asked]
+    assert calls.count("create") == creates
+
+
+async def test_a_create_that_was_sent_by_a_worker_that_died_is_found_by_asking(world):
+    world.provider("acme", PAYS)
+    world.probe.on_recorded = [lambda _: None, dies]
+
+    async def the_worker_dies():
+        raise Died("with the answer in its hands")
+
+    world.effects.meanwhile("acme.create", the_worker_dies)
+    await world.submit()
+    await world.rest()
+
+    assert (await world.states())[0] == "SUCCEEDED"
+    assert len(world.providers["acme"].book) == 1
+
+
+async def test_schedules_that_never_ring_delay_and_lose_nothing(world):
+    world.bus = BusTwin(world.clock, world.effects, schedules=False)
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.rest(within=timedelta(minutes=20))
+    world.providers["acme"].pays((await world.task()).task_id)
+
+    await world.rest()
+
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+async def test_losing_all_of_the_bus_delays_and_loses_nothing(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    world.providers["acme"].fails((await world.task()).task_id)
+    world.bus.wipe()
+
+    await world.rest()
+
+    assert await world.states() == ["FAILED", "SUCCEEDED", "SKIPPED", "COMPLETED"]
+
+
+async def test_a_webhook_whose_doorbell_was_lost_is_rung_for(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    await world.settle_pending("acme", paid=True)
+    await world.publish()
+    world.bus.wipe()
+
+    await world.rest(within=timedelta(minutes=2))
+
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_repeats_losses_and_any_order_change_nothing(world, seed):
+    chaos = Chaos(seed=seed, repeats=0.5, loses=0.3, reorders=True)
+    world.bus = BusTwin(world.clock, world.effects, chaos=chaos)
+    world.provider("acme", LOSES_REQUEST, plan=Plan(idempotent_create=True))
+    world.provider("zeta", ACCEPTS)
+    for n in range(3):
+        await world.submit(a_request("zeta", "nova", order_id=f"w-{n}"))
+    await world.rest(within=timedelta(minutes=10))
+    await world.settle_pending("zeta", paid=False)
+
+    await world.rest()
+
+    states = [order.queue.state for order in await world.rows.orders()]
+    assert states == ["COMPLETED"] * 3
+
+
+async def test_an_outbox_that_nobody_published_is_published_by_the_relay(world):
+    await world.submit()
+    world.committed.clear()
+
+    await world.rest()
+
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+async def test_a_bus_that_is_down_keeps_the_outbox(world):
+    world.bus.goes_down()
+    await world.submit()
+    await world.publish()
+    await world.pass_time(timedelta(seconds=4))
+
+    assert await relay(outbox=world.rows.sweeps, publisher=world.bus) == 0
+    world.bus.comes_back()
+    assert await relay(outbox=world.rows.sweeps, publisher=world.bus) == 2
+
+
+async def test_the_relay_leaves_what_its_owner_may_still_publish(world):
+    await world.submit()
+
+    assert await relay(outbox=world.rows.sweeps, publisher=world.bus) == 0
+
+
+async def test_the_courier_removes_what_was_acknowledged(world):
+    await world.submit()
+    removed = []
+    courier = Courier(world.bus, remove=removed.extend)
+
+    courier.hand(world.committed)
+    await courier._deliver(world.committed)
+
+    assert removed == [row.seq for row in world.committed]
+
+
+async def test_the_sweeper_rings_for_what_is_overdue_by_the_grace(world):
+    world.bus.goes_down()
+    await world.submit()
+    await world.publish()
+    world.bus.comes_back()
+
+    assert (await world.sweep()).rows == 0
+    await world.pass_time(GRACE + timedelta(seconds=1))
+    assert (await world.sweep()).rows == 1
+
+
+async def test_the_sweeper_rings_once_in_a_grace(world):
+    await world.submit()
+    world.committed.clear()
+    await world.pass_time(GRACE + timedelta(seconds=1))
+    await world.sweep()
+
+    await world.pass_time(timedelta(seconds=10))
+
+    assert (await world.sweep()).rows == 0
+
+
+async def test_a_sweeper_whose_clock_is_a_little_slow_rings_all_the_same(world):
+    await world.submit()
+    world.committed.clear()
+    await world.pass_time(GRACE + timedelta(seconds=1))
+
+    swept = await sweep(
+        rows=world.rows.sweeps,
+        store=world.rows.store,
+        publisher=world.bus,
+        clock=SkewedClock(world.clock, timedelta(milliseconds=-5)),
+        grace=GRACE,
+    )
+
+    assert swept.rows == 1
+
+
+async def test_the_sweeper_rings_for_a_notification(world):
+    world.core.goes_down()
+    await world.submit(a_request("acme"))
+    await world.pass_time(timedelta(seconds=1))
+    world.core.comes_back()
+    world.probe.on_recorded = [lambda _: None] * 3 + [dies]
+    await world.work_off()
+    world.bus.wipe()
+
+    await world.rest()
+
+    assert len(world.core.notices) == 1
+
+
+async def test_a_cancel_by_a_message_from_outside_is_a_wish(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    order = await world.order()
+
+    world.bus.deliver_again(cancel_doorbell(order.queue))
+    await world.rest()
+
+    assert (await world.states())[-1] == "CANCELLED"
+
+
+async def test_a_cancel_of_a_task_by_a_message_from_outside_is_a_wish(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+
+    world.bus.deliver_again(cancel_doorbell(await world.task()))
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED", "SUCCEEDED", "SKIPPED", "COMPLETED"]
+
+
+async def test_a_cancel_from_outside_for_an_older_version_is_no_wish(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    task = await world.task()
+    await world.work_off()
+
+    world.bus.deliver_again(cancel_doorbell(task))
+    await world.settle_pending("acme", paid=True)
+    await world.rest()
+
+    assert (await world.states())[0] == "SUCCEEDED"
+
+
+async def test_a_doorbell_can_be_made_again_from_the_row(world):
+    await world.submit()
+    first = world.doorbell()
+
+    again = task_doorbell(await world.task(), world.clock.now())
+
+    assert (again.subject, again.body, again.message_id) == (
+        first.subject,
+        first.body,
+        first.message_id,
+    )
+
+
+async def test_a_webhook_in_a_row_that_died_is_applied_when_it_is_delivered_again(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    world.probe.on_recorded = [dies]
+    await world.settle_pending("acme", paid=True)
+
+    await world.rest()
+
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+async def test_two_webhooks_at_once_are_one_end(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    task = await world.task()
+    world.providers["acme"].pays(task.task_id)
+    for _ in range(3):
+        await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+
+    await world.rest()
+
+    assert await world.kinds_of_cases() == []
+    assert (await world.states())[-1] == "COMPLETED"

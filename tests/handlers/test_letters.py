@@ -1,0 +1,186 @@
+"""Messages that cannot be handled: buried whole, brought back on a person's word."""
+
+from datetime import timedelta
+
+import pytest
+
+from handlers.letters import bury, discard, replay
+from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.domain.letters import Reason
+from payment_service.domain.news import NewsType
+from payment_service.ports.bus import Delivery
+from tests.twins.world import a_request
+
+NOBODY = "0195f1de-0000-7000-8000-000000000000"
+
+
+def a_delivery(body=b'{"order_id": "w-1"}', **headers):
+    return Delivery(
+        subject="withdrawal.requested",
+        body=body,
+        headers={"traceparent": "00-a-b-01", **headers},
+        deliveries=3,
+        identity="PAYMENT_REQUESTS.7",
+    )
+
+
+@pytest.fixture
+def burying(world):
+    async def bury_it(delivery=None, rejected=None, error="no amount"):
+        await bury(
+            delivery or a_delivery(),
+            Reason.INVALID,
+            error,
+            store=world.rows.store,
+            clock=world.clock,
+            rejected=rejected,
+        )
+        await world.work_off()
+
+    return bury_it
+
+
+async def test_a_dead_letter_keeps_the_message_and_tells_why(world, burying):
+    await burying()
+
+    (letter,) = await world.rows.letters()
+    assert (letter.body, letter.reason, letter.error) == (
+        b'{"order_id": "w-1"}',
+        "invalid",
+        "no amount",
+    )
+    assert (letter.order_id, letter.deliveries) == ("w-1", 3)
+
+
+async def test_a_copy_goes_to_the_stream_of_the_dead(world, burying):
+    await burying()
+
+    (copy,) = world.bus.streams.letters
+    assert copy.subject == "order.task.dlq"
+    assert copy.headers["X-Original-Subject"] == "withdrawal.requested"
+    assert copy.headers["X-Reason"] == "invalid"
+
+
+async def test_the_same_message_is_buried_once(world, burying):
+    await burying()
+    await burying()
+
+    assert len(await world.rows.letters()) == 1
+    assert len(world.bus.streams.letters) == 1
+
+
+async def test_the_sender_of_a_rejected_request_hears_of_it(world, burying):
+    await burying(rejected=("withdrawal", "w-1"))
+
+    (event,) = world.bus.streams.events
+    assert event.subject == "order.event.withdrawal.rejected"
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\x00", b"[1]", b'{"order_id": 5}'])
+async def test_any_bytes_can_be_buried(world, burying, body):
+    await burying(a_delivery(body))
+
+    (letter,) = await world.rows.letters()
+    assert letter.body == body
+
+
+async def test_an_error_of_any_text_fits_into_a_header(world, burying):
+    await burying(error="naïve\r\nX-Evil: 1" + "x" * 2000)
+
+    (copy,) = world.bus.streams.letters
+    assert copy.headers["X-Error"].isascii()
+    assert "\n" not in copy.headers["X-Error"]
+
+
+async def test_a_replay_sends_the_message_again_and_marks_the_letter(world, burying):
+    await world.submit()
+    bell = world.doorbell()
+    await world.rest()
+    await burying(
+        Delivery(
+            subject=bell.subject,
+            body=bell.body,
+            headers=bell.headers,
+            deliveries=8,
+            identity="ORDER_TASKS.1",
+        )
+    )
+    (letter,) = await world.rows.letters()
+
+    await replay(
+        letter.id,
+        actor="key:anna",
+        desk=world.rows.desk,
+        store=world.rows.store,
+        clock=world.clock,
+    )
+    await world.rest()
+
+    assert world.words()[-1] == "stale"
+    assert await world.rows.letters() == []
+
+
+async def test_a_letter_is_dealt_with_once(world, burying):
+    await burying()
+    (letter,) = await world.rows.letters()
+    desk, clock = world.rows.desk, world.clock
+    await discard(letter.id, actor="key:anna", reason="x", desk=desk, clock=clock)
+
+    with pytest.raises(NotNow):
+        await discard(letter.id, actor="key:bert", reason="x", desk=desk, clock=clock)
+    with pytest.raises(NotNow):
+        await replay(
+            letter.id, actor="key:b", desk=desk, store=world.rows.store, clock=clock
+        )
+
+
+async def test_a_letter_that_is_not_cannot_be_discarded(world):
+    with pytest.raises(UnknownOrder):
+        await discard(
+            NOBODY, actor="a", reason="x", desk=world.rows.desk, clock=world.clock
+        )
+
+
+async def test_a_message_that_fails_too_often_is_buried_and_the_sweeper_goes_on(world):
+    world.core.goes_down()
+    await world.submit()
+    await world.rest(within=timedelta(minutes=10))
+
+    assert {x.reason for x in await world.rows.letters()} == {"exhausted"}
+    world.core.comes_back()
+    await world.rest()
+
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+async def expired_webhook(world):
+    """Bury a webhook that nobody's task ever came for; return the letter."""
+    await world.tell("acme", NewsType.SUCCEEDED, NOBODY)
+    await world.rest()
+    (letter,) = await world.rows.letters()
+    return letter
+
+
+async def test_a_webhook_without_a_task_is_buried_once(world):
+    letter = await expired_webhook(world)
+    await world.sweep()
+
+    assert letter.reason == "unknown_task"
+    assert len(await world.rows.letters()) == 1
+
+
+@pytest.mark.xfail(strict=True, reason="the sweep buries it without a copy")
+async def test_a_webhook_without_a_task_is_copied_to_the_stream_of_the_dead(world):
+    await expired_webhook(world)
+    await world.work_off()
+
+    assert len(world.bus.streams.letters) == 1
+
+
+async def test_requests_of_several_orders_do_not_mix(world):
+    for n in range(5):
+        await world.submit(a_request(order_id=f"w-{n}"))
+
+    await world.rest()
+
+    assert len({entry.order_id for entry in world.core.book}) == 5

@@ -1,0 +1,381 @@
+"""What persons may do: decide, together where it must be, and cancel."""
+
+from datetime import timedelta
+
+import pytest
+
+from fsm.snapshot import Plan
+from handlers.cancel import request_cancel_of_task
+from handlers.resolve import Ruling
+from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.ports.core import Operation
+from providers.port import TooLate, Unclear
+from tests.twins.core import Trouble
+from tests.twins.providers import (
+    ACCEPTS,
+    ACCEPTS_SILENTLY,
+    DECLINES,
+    LOSES_REQUEST,
+    PAYS,
+    PAYS_SILENTLY,
+    UNREACHABLE,
+)
+from tests.twins.world import a_request
+
+ANNA, BERT = "key:anna", "key:bert"
+NOBODY = "0195f1de-0000-7000-8000-000000000000"
+
+
+@pytest.fixture
+async def stuck(world):
+    """The same world with a manual check of an attempt that was never made."""
+    world.provider("acme", LOSES_REQUEST)
+    await world.submit(a_request("acme", "zeta"))
+    await world.rest()
+    assert (await world.states())[0] == "MANUAL_CHECK"
+    return world
+
+
+async def test_a_negative_decision_rolls_back_and_the_cascade_goes_on(stuck):
+    assert await stuck.decide(Ruling.NEGATIVE)
+
+    await stuck.rest()
+
+    assert await stuck.states() == ["FAILED", "SUCCEEDED", "COMPLETED"]
+    assert (await stuck.task()).code == "resolved_negative"
+
+
+async def test_a_positive_decision_commits(world):
+    world.provider("acme", PAYS_SILENTLY)
+    world.providers["acme"].statuses.extend([Unclear(because="503")] * 8)
+    await world.submit(a_request("acme", "zeta"))
+    await world.rest()
+
+    await world.decide(Ruling.POSITIVE)
+    await world.rest()
+
+    assert await world.states() == ["SUCCEEDED", "SKIPPED", "COMPLETED"]
+
+
+async def test_the_decision_stands_in_the_audit_trail(stuck):
+    await stuck.decide(Ruling.NEGATIVE)
+    await stuck.rest()
+
+    (line,) = [x for x in await stuck.rows.trail() if x.trigger == "resolved.negative"]
+    assert line.actor == ANNA
+    assert line.detail["reason"] == "seen in the bank's statement"
+    assert line.detail["evidence"] == "line 17"
+
+
+async def test_a_decided_task_cannot_be_decided_again(stuck):
+    task = await stuck.task()
+    await stuck.decide(Ruling.NEGATIVE)
+
+    with pytest.raises(NotNow):
+        await stuck._decided(task.task_id, Ruling.POSITIVE, BERT, insist=False)
+
+
+async def test_a_task_that_needs_no_decision_cannot_be_decided(world):
+    await world.submit()
+    task = await world.task()
+
+    with pytest.raises(NotNow):
+        await world._decided(task.task_id, Ruling.POSITIVE, ANNA, insist=False)
+
+
+async def test_a_task_that_is_not_cannot_be_decided_or_cancelled(world):
+    with pytest.raises(UnknownOrder):
+        await world._decided(NOBODY, Ruling.POSITIVE, ANNA, insist=False)
+    with pytest.raises(UnknownOrder):
+        await request_cancel_of_task(NOBODY, "x", actor=ANNA, engine=world.engine)
+
+
+async def test_a_large_decision_waits_for_a_second_person(stuck):
+    stuck.four_eyes_from = 12550
+
+    assert not await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
+    await stuck.rest()
+
+    assert (await stuck.states())[0] == "MANUAL_CHECK"
+
+
+async def test_two_persons_that_agree_decide(stuck):
+    stuck.four_eyes_from = 12550
+    await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
+
+    assert await stuck.decide(Ruling.NEGATIVE, actor=BERT)
+    await stuck.rest()
+
+    assert (await stuck.states())[0] == "FAILED"
+    actors = [x.actor for x in await stuck.rows.trail() if x.actor.startswith("key:")]
+    assert actors == [ANNA, BERT]
+
+
+@pytest.mark.parametrize(
+    ("second", "ruling"), [(ANNA, Ruling.NEGATIVE), (BERT, Ruling.POSITIVE)]
+)
+async def test_one_person_or_two_that_disagree_decide_nothing(stuck, second, ruling):
+    stuck.four_eyes_from = 12550
+    await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
+
+    with pytest.raises(NotNow):
+        await stuck.decide(ruling, actor=second)
+
+    assert (await stuck.states())[0] == "MANUAL_CHECK"
+
+
+async def test_a_small_decision_needs_one_person(stuck):
+    stuck.four_eyes_from = 12551
+
+    assert await stuck.decide(Ruling.NEGATIVE)
+
+
+async def test_an_order_is_cancelled_before_anything_is_frozen(world):
+    world.core.goes_down()
+    await world.submit()
+    await world.work_off()
+    await world.cancel_order()
+    world.core.comes_back()
+
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED"] * 4
+    assert world.providers["acme"].asked == []
+
+
+async def test_a_cancelled_order_is_told_to_core(world):
+    await world.submit(a_request("acme"))
+    await world.cancel_order()
+
+    await world.rest()
+
+    assert world.core.notices[0].body["type"] == "withdrawal.cancelled"
+
+
+async def test_a_freeze_that_was_refused_while_cancelling_cancels(world):
+    world.core.refuses(Operation.FREEZE, "limit")
+    await world.submit()
+    await world.cancel_order()
+
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED"] * 4
+
+
+async def test_what_is_not_sent_yet_is_rolled_back(world):
+    world.provider("acme", UNREACHABLE)
+    await world.submit()
+    await world.work_off()
+    await world.cancel_order()
+
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED"] * 4
+    assert world.core.frozen == set()
+
+
+@pytest.mark.parametrize(
+    ("script", "ends"),
+    [
+        (PAYS, "SUCCEEDED"),
+        (DECLINES, "CANCELLED"),
+        (ACCEPTS, "CANCELLED"),
+        (UNREACHABLE, "CANCELLED"),
+        (PAYS_SILENTLY, "SUCCEEDED"),
+        (ACCEPTS_SILENTLY, "CANCELLED"),
+    ],
+)
+async def test_a_cancel_during_the_create_waits_for_its_answer(world, script, ends):
+    world.provider("acme", script)
+
+    async def somebody_cancels():
+        await world.cancel_order()
+
+    world.effects.meanwhile("acme.create", somebody_cancels)
+    await world.submit(a_request("acme", "zeta"))
+    await world.rest()
+
+    assert (await world.states())[0] == ends
+    assert world.providers["zeta"].asked == []
+
+
+async def test_a_cancel_asks_the_provider_that_has_it(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    await world.cancel_order()
+
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED"] * 4
+    assert [a.call for a in world.providers["acme"].asked] == ["create", "cancel"]
+
+
+async def test_a_cancel_that_is_too_late_lets_the_payout_go_on(world):
+    world.provider("acme", ACCEPTS)
+    world.providers["acme"].cancels.append(TooLate())
+    await world.submit()
+    await world.work_off()
+    await world.cancel_order()
+    await world.work_off()
+
+    assert (await world.states())[0] == "EXECUTING"
+    await world.settle_pending("acme", paid=True)
+    await world.rest()
+
+    assert await world.states() == ["SUCCEEDED", "CANCELLED", "CANCELLED", "COMPLETED"]
+
+
+async def test_a_cancelled_order_goes_no_further_when_the_payout_fails(world):
+    world.provider("acme", ACCEPTS)
+    world.providers["acme"].cancels.append(TooLate())
+    await world.submit()
+    await world.work_off()
+    await world.cancel_order()
+    await world.settle_pending("acme", paid=False)
+
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED"] * 4
+    assert world.providers["zeta"].asked == []
+
+
+async def test_a_cancel_without_an_answer_is_asked_again(world):
+    world.provider("acme", ACCEPTS)
+    world.providers["acme"].cancels.extend([Unclear(because="503")] * 3)
+    await world.submit()
+    await world.work_off()
+    await world.cancel_order()
+
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED"] * 4
+
+
+async def test_a_cancel_that_is_never_answered_falls_back_to_waiting(world):
+    world.provider("acme", ACCEPTS)
+    world.providers["acme"].cancels.extend([Unclear(because="503")] * 8)
+    await world.submit()
+    await world.work_off()
+    await world.cancel_order()
+
+    await world.rest(within=timedelta(minutes=14))
+
+    task = await world.task()
+    assert (task.state, task.waiting_for) == ("EXECUTING", "webhook")
+
+
+async def test_a_cancel_while_it_is_rechecked_waits_for_the_proof(world):
+    world.provider("acme", LOSES_REQUEST, plan=Plan(not_found_definite=True))
+    await world.submit()
+    await world.rest(within=timedelta(seconds=20))
+    assert (await world.states())[0] == "RECHECKING"
+    await world.cancel_order()
+
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED"] * 4
+
+
+async def test_a_cancelled_create_is_not_repeated(world):
+    world.provider("acme", LOSES_REQUEST, plan=Plan(idempotent_create=True))
+    await world.submit()
+    await world.rest(within=timedelta(seconds=20))
+    await world.cancel_order()
+
+    await world.rest()
+
+    assert (await world.states())[0] == "MANUAL_CHECK"
+    assert [a.call for a in world.providers["acme"].asked].count("create") == 1
+
+
+async def test_a_cancel_of_a_manual_check_waits_for_the_decision(stuck):
+    await stuck.cancel_order()
+    await stuck.rest()
+    assert (await stuck.states())[0] == "MANUAL_CHECK"
+
+    await stuck.decide(Ruling.NEGATIVE)
+    await stuck.rest()
+
+    assert await stuck.states() == ["CANCELLED"] * 3
+
+
+async def test_a_cancel_while_the_commit_is_due_changes_nothing(world):
+    world.core.fails("commit", Trouble.DOWN, times=3)
+    await world.submit()
+    await world.work_off()
+    await world.cancel_order()
+
+    await world.rest()
+
+    assert (await world.states())[0] == "SUCCEEDED"
+    assert (await world.states())[-1] == "COMPLETED"
+
+
+async def test_a_cancel_while_the_rollback_is_due_cancels(world):
+    world.provider("acme", DECLINES)
+    world.core.fails("rollback", Trouble.DOWN, times=3)
+    await world.submit()
+    await world.work_off()
+    await world.cancel_order()
+
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED"] * 4
+
+
+async def test_cancelling_a_task_gives_up_that_attempt_only(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    await world.cancel_task(0)
+
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED", "SUCCEEDED", "SKIPPED", "COMPLETED"]
+
+
+async def test_cancelling_a_task_before_its_turn_passes_over_it(world):
+    world.provider("acme", DECLINES)
+    await world.submit()
+    await world.cancel_task(1)
+
+    await world.rest()
+
+    assert await world.states() == ["SKIPPED", "CANCELLED", "SUCCEEDED", "COMPLETED"]
+
+
+async def test_cancelling_every_task_fails_the_order(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit(a_request("acme", "zeta"))
+    await world.work_off()
+    await world.cancel_task(1)
+    await world.cancel_task(0)
+
+    await world.rest()
+
+    assert await world.states() == ["CANCELLED", "CANCELLED", "FAILED"]
+
+
+async def test_what_is_final_cannot_be_cancelled(world):
+    await world.submit()
+    await world.rest()
+
+    with pytest.raises(NotNow):
+        await world.cancel_order()
+    with pytest.raises(NotNow):
+        await world.cancel_task(0)
+
+
+async def test_cancelling_twice_is_cancelling_once(world):
+    world.provider("acme", ACCEPTS)
+    world.core.goes_down()
+    await world.submit()
+    await world.cancel_order()
+    version = (await world.order()).queue.version
+    await world.cancel_order()
+
+    assert (await world.order()).queue.version == version
+    world.core.comes_back()
+    await world.rest()
+    assert (await world.states())[-1] == "CANCELLED"

@@ -1,0 +1,22 @@
+"""Searches every small world and prints what was found."""
+
+import sys
+
+from tests.model.checker import check
+from tests.model.setups import SETUPS
+
+
+def main() -> int:
+    verdicts = []
+    for setup in SETUPS:
+        verdicts.append(check(setup))
+        print(verdicts[-1], flush=True)  # noqa: T201 - what it is for
+    states = sum(verdict.states for verdict in verdicts)
+    edges = sum(verdict.edges for verdict in verdicts)
+    seconds = sum(verdict.seconds for verdict in verdicts)
+    print(f"all: {states} states, {edges} edges, {seconds:.1f} s")  # noqa: T201
+    return int(any(verdict.broken for verdict in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

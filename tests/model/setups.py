@@ -1,0 +1,33 @@
+"""The small worlds that are searched: together they hold every kind of provider."""
+
+from dataclasses import replace
+from typing import Final
+
+from fsm.snapshot import Plan
+from tests.model.asking import GRACE
+from tests.model.world import Setup
+
+ASKED: Final = Plan(not_found_grace=GRACE, recheck_attempts=2)
+DEFINITE: Final = replace(ASKED, not_found_definite=True)
+IDEMPOTENT: Final = replace(ASKED, idempotent_create=True)
+BOTH: Final = replace(DEFINITE, idempotent_create=True)
+MANUAL: Final = replace(ASKED, polls=False, recheck_attempts=1)
+PATIENT: Final = replace(ASKED, sla=None, recheck_attempts=1)
+ALL_NEWS: Final = ("succeeded", "failed", "accepted")
+
+SETUPS: Final = (
+    Setup(name="definite", plan=DEFINITE, news=()),
+    Setup(name="definite, webhooks", plan=DEFINITE, crashes=0),
+    Setup(name="definite, all webhooks, in turn", plan=DEFINITE, overlaps=0,
+          news=ALL_NEWS),
+    Setup(name="idempotent", plan=IDEMPOTENT, news=()),
+    Setup(name="idempotent, webhooks", plan=IDEMPOTENT, crashes=0, providers=1, overlaps=2),
+    Setup(name="both", plan=BOTH, news=("succeeded",), crashes=0),
+    Setup(name="only asked", plan=ASKED, news=()),
+    Setup(name="a person after the SLA", plan=MANUAL, answers_status=False),
+    Setup(name="no SLA", plan=PATIENT, crashes=0),
+    Setup(name="cancelled in turn", plan=BOTH, overlaps=0, cancels=2, poor=True,
+          refusals=1, news=ALL_NEWS),
+    Setup(name="cancelled", plan=BOTH, providers=1, cancels=1, news=("succeeded",)),
+    Setup(name="the order cancelled", plan=ASKED, crashes=0, cancels=1, news=()),
+)

@@ -1,0 +1,182 @@
+"""Bugs are planted one at a time, and the search has to find each of them."""
+
+from dataclasses import replace
+
+import pytest
+
+from fsm import decisions, machine
+from fsm.decisions import Event
+from fsm.states import Source, State, Trigger, Waiting
+from fsm.table import Guard
+from handlers import calls
+from tests.model.checker import check
+from tests.model.setups import ASKED, BOTH, DEFINITE, IDEMPOTENT
+from tests.model.world import Bugs, Setup
+
+ALONE = Setup(
+    name="one worker", plan=DEFINITE, workers=1, overlaps=0, news=(), cancels=1
+)
+PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, news=())
+BRITTLE = replace(IDEMPOTENT, recheck_attempts=1)
+REPEATING = Setup(name="repeats", plan=BRITTLE, providers=1, news=())
+POLITE = replace(ALONE, plan=BOTH, refusals=1)
+
+
+def hearing(state, heard, taken_for):
+    """Plant: in that state one answer is taken for another."""
+
+    def hears(event, task):
+        wrong = task.state is state and event.trigger is heard
+        return replace(event, trigger=taken_for) if wrong else event
+
+    return Bugs(hears=hears)
+
+
+HEARD_WRONG = {
+    "the cascade goes on after a timeout": (
+        hearing(State.CREATING, Trigger.UNCLEAR, Trigger.DECLINED),
+        ALONE,
+    ),
+    "a timeout is taken for a request that was not sent": (
+        hearing(State.CREATING, Trigger.UNCLEAR, Trigger.NOT_SENT),
+        ALONE,
+    ),
+    "it is rolled back while nobody knows": (
+        hearing(State.RECHECKING, Trigger.UNCLEAR, Trigger.DECLINED),
+        ALONE,
+    ),
+    "it is committed without a proof": (
+        hearing(State.CREATING, Trigger.ACCEPTED, Trigger.PAID),
+        ALONE,
+    ),
+    "a refused rollback is taken for done": (
+        hearing(
+            State.NEGATIVE_EVAL, Trigger.ROLLBACK_REFUSED, Trigger.ROLLBACK_CONFIRMED
+        ),
+        POLITE,
+    ),
+    "a refused commit is taken for done": (
+        hearing(State.EXECUTING, Trigger.COMMIT_REFUSED, Trigger.COMMIT_CONFIRMED),
+        POLITE,
+    ),
+    "silence after a cancellation is taken for a yes": (
+        hearing(State.EXECUTING, Trigger.CANCEL_UNCLEAR, Trigger.CANCEL_CONFIRMED),
+        ALONE,
+    ),
+    "too late to cancel is not heard": (
+        hearing(State.EXECUTING, Trigger.CANCEL_TOO_LATE, Trigger.RETRY_DUE),
+        ALONE,
+    ),
+}
+
+
+@pytest.mark.parametrize("bug", HEARD_WRONG)
+def test_an_answer_taken_for_another_is_found(bug):
+    bugs, setup = HEARD_WRONG[bug]
+
+    assert_found(setup, bugs)
+
+
+@pytest.mark.parametrize(
+    ("bugs", "setup"),
+    [
+        pytest.param(Bugs(no_version_check=True), PAIR, id="no version check"),
+        pytest.param(Bugs(always_claims=True), PAIR, id="not sent without a claim"),
+        pytest.param(Bugs(claims_never_age=True), PAIR, id="claims never age"),
+        pytest.param(Bugs(answers_never_age=True), PAIR, id="answers never age"),
+    ],
+)
+def test_a_handler_that_trusts_too_much_is_found(bugs, setup):
+    assert_found(setup, bugs)
+
+
+def test_a_next_freeze_before_the_rollback_is_found():
+    def follows(queue, step):
+        waiting = [t for t in step.after.tasks if t.waiting_for is Waiting.TURN]
+        rolls_back = any(
+            t.waiting_for is Waiting.ROLLBACK for t in step.after.tasks
+        )
+        if not (rolls_back and waiting) or step.queue:
+            return step
+        turn = Event(trigger=Trigger.TURN_CAME)
+        change = decisions._ruled(waiting[0], turn, queue.tasks[0].wake_at)
+        after = step.after.with_tasks({change.after.task_id: change.after})
+        return replace(step, changes=(*step.changes, change), after=after)
+
+    assert_found(ALONE, Bugs(follows=follows))
+
+
+def test_an_absence_trusted_before_the_grace_is_found(monkeypatch):
+    assert check(ALONE).broken is None
+    trusting = Guard.ABSENCE_IS_PROOF
+    monkeypatch.setitem(machine.GUARDS, trusting, lambda f: f.plan.not_found_definite)
+
+    assert check(replace(ALONE, workers=1)).broken
+
+
+def test_a_repeated_create_where_it_makes_a_second_payout_is_found(monkeypatch):
+    setup = replace(ALONE, plan=ASKED)
+    assert check(setup).broken is None
+    monkeypatch.setitem(machine.GUARDS, Guard.MAY_REPEAT_CREATE, lambda _: True)
+    monkeypatch.setattr(calls, "_may_repeat", lambda *_: True)
+
+    assert check(setup).broken
+
+
+def test_a_cancel_that_takes_effect_while_a_create_may_be_sent_is_found(monkeypatch):
+    assert check(replace(PAIR, cancels=1)).broken is None
+    sent_or_not = {Waiting.CREATE, Waiting.CREATE_RETRY}
+    monkeypatch.setitem(
+        machine.GUARDS, Guard.UNSENT, lambda f: f.task.waiting_for in sent_or_not
+    )
+
+    assert check(replace(PAIR, cancels=1)).broken
+
+
+def test_a_webhook_applied_before_the_create_has_answered_is_found(monkeypatch):
+    setup = replace(PAIR, news=("failed",))
+    assert check(setup).broken is None
+    monkeypatch.setattr(decisions, "_is_early", lambda *_: False)
+
+    assert check(setup).broken
+
+
+def test_a_create_repeated_without_a_claim_is_found(monkeypatch):
+    assert check(REPEATING).broken is None
+    monkeypatch.setattr(calls, "_create", sends_again)
+
+    assert check(REPEATING).broken
+
+
+async def sends_again(order, task, engine, view):
+    provider = engine.providers.get(task.provider)
+    claimed = view.claims(task)
+    return await calls._send(provider, order, task, engine, view, claimed=claimed)
+
+
+def test_a_timer_that_is_never_acted_on_is_found(monkeypatch):
+    setup = replace(ALONE, answers_status=False)
+    assert check(setup).broken is None
+    monkeypatch.setitem(machine.GUARDS, Guard.POLLING, lambda _: False)
+
+    verdict = check(setup)
+
+    assert verdict.broken == "no way to rest from here"
+
+
+def test_a_story_tells_every_step_up_to_the_broken_promise():
+    bug, setup = HEARD_WRONG["the cascade goes on after a timeout"]
+
+    told = str(check(setup, bug))
+
+    assert "BROKEN: " in told
+    assert "1. a message wakes worker A" in told
+
+
+def test_news_in_the_planted_worlds_come_from_outside():
+    assert Source.WEBHOOK in Source
+
+
+def assert_found(setup, bugs):
+    assert check(setup).broken is None
+    assert check(setup, bugs).broken

@@ -1,0 +1,222 @@
+"""The whole service in this process, with a simulated core and providers around it."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import nats
+import orjson
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from payment_service.config import parse_config
+from payment_service.domain.keys import ApiKey, KeyRole
+from payment_service.embedded.core import SimulatedCore
+from payment_service.settings import Settings
+from payment_service.wiring.run import run
+from providers.simulator import Provider, Simulator
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PROVIDERS = ("acme", "zeta", "nova")
+KEYS = {role: f"key-of-{role}" for role in ("upstream", "support", "viewer", "admin")}
+WAIT = 20.0
+TABLE = """
+[providers.{name}]
+adapter = "rest"
+base_url = "{url}"
+timeout = "1s"
+idempotent_create = true
+not_found_grace = "1100ms"
+sla = "{sla}"
+webhook = {{ scheme = "standard", secrets = ["{secret}"] }}
+poll = {{ first = "100ms", max = "300ms", deadline = "1s" }}
+recheck = {{ first = "100ms", max = "300ms", attempts = 8 }}
+"""
+
+
+@dataclass
+class Stage:
+    """A running service and everything a test wants to see of it."""
+
+    prefix: str
+    client: Client
+    stream: JetStreamContext
+    http: aiohttp.ClientSession
+    core: SimulatedCore
+    simulator: Simulator
+    url: str = ""
+    events: list[dict[str, Any]] = field(default_factory=list)
+    letters: list[Any] = field(default_factory=list)
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def publish(self, subject: str, body: object, **headers: str) -> None:
+        """Publish as another service would."""
+        data = body if isinstance(body, bytes) else orjson.dumps(body)
+        await self.stream.publish(f"{self.prefix}.{subject}", data, headers=headers)
+
+    async def ask(self, body: object, subject: str = "withdrawal.requested") -> Any:
+        """Publish a request and return the answer on ``X-Reply-To``."""
+        inbox = self.client.new_inbox()
+        answers = await self.client.subscribe(inbox)
+        await self.publish(subject, body, **{"X-Reply-To": inbox})
+        return orjson.loads((await answers.next_msg(timeout=WAIT)).data)
+
+    async def call(self, method: str, path: str, *, role: str, body: Any = None) -> Any:
+        """Call the API; return (status, parsed body)."""
+        headers = {"Authorization": f"Bearer {KEYS[role]}"}
+        async with self.http.request(
+            method, f"{self.url}{path}", json=body, headers=headers
+        ) as answer:
+            return answer.status, orjson.loads(await answer.read())
+
+    async def order(self, order_id: str) -> Any:
+        """Return the order as the API shows it."""
+        status, order = await self.call("GET", f"/v1/orders/{order_id}", role="viewer")
+        assert status == 200, order
+        return order
+
+    async def final(self, order_id: str) -> Any:
+        """Wait until the order is final and return it."""
+        status, order = await self.call(
+            "GET", f"/v1/orders/{order_id}?wait={int(WAIT)}s", role="viewer"
+        )
+        assert status == 200, order
+        assert order["state"] != "ACTIVE", order
+        return order
+
+    async def until(self, looked: Callable[[], Any]) -> Any:
+        """Wait until ``looked`` (async or not) returns something true."""
+        async with asyncio.timeout(WAIT):
+            while True:
+                found = looked()
+                found = await found if asyncio.iscoroutine(found) else found
+                if found:
+                    return found
+                self.stirred.clear()
+                try:
+                    async with asyncio.timeout(0.05):
+                        await self.stirred.wait()
+                except TimeoutError:
+                    continue
+
+    async def task_in(self, order_id: str, state: str) -> Any:
+        """Wait until a task of the order is in ``state`` and return it."""
+
+        async def look() -> Any:
+            tasks = (await self.order(order_id))["tasks"]
+            return next((t for t in tasks if t["state"] == state), None)
+
+        return await self.until(look)
+
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """Return the order events of a type that were published."""
+        return [event for event in self.events if event["type"] == kind]
+
+
+def a_withdrawal(order_id: str = "w-1", script: str = "succeed", **changes: Any) -> Any:
+    """Return a request; the destination's token says what providers do."""
+    return {
+        "order_id": order_id,
+        "merchant_id": "m-1",
+        "customer_id": "c-9",
+        "amount": 12550,
+        "currency": "EUR",
+        "destination": {"type": "card", "token": f"tok_sim:{script}#{order_id}"},
+        "cascade": [{"provider": name} for name in PROVIDERS],
+        "metadata": {"channel": "web"},
+        **changes,
+    }
+
+
+@asynccontextmanager
+async def staged(
+    database_url: str,
+    nats_url: str,
+    prefix: str,
+    *,
+    schedules: bool = True,
+    sla: str = "5s",
+    **changed: Any,
+) -> AsyncIterator[Stage]:
+    """Run the service with all roles until the block is left."""
+    core = SimulatedCore(token="core-token")
+    await core.start("127.0.0.1", 0)
+    simulator = Simulator(
+        [Provider(name=n, secrets=(SECRET,)) for n in PROVIDERS], scale=0.002
+    )
+    await simulator.start("127.0.0.1", 0)
+    client = await nats.connect(nats_url)
+    port = _free_port()
+    settings = Settings(
+        _env_file=None,
+        database_url=database_url,
+        nats_url=nats_url,
+        core_url=core.url,
+        core_token="core-token",
+        core_timeout=timedelta(seconds=1),
+        http_port=port,
+        public_url=f"http://127.0.0.1:{port}",
+        subject_prefix=prefix,
+        schedules=schedules,
+        sweep_interval=timedelta(milliseconds=200),
+        sweep_grace=timedelta(milliseconds=300 if not schedules else 3000),
+        log_level="error",
+        api_keys=tuple(
+            ApiKey(role, KeyRole(role), hashlib.sha256(key.encode()).digest())
+            for role, key in KEYS.items()
+        ),
+        **changed,
+    )
+    text = "".join(
+        TABLE.format(name=n, url=simulator.base_url(n), secret=SECRET, sla=sla)
+        for n in PROVIDERS
+    )
+    config = parse_config(text, ack_wait=settings.ack_wait, environment={})
+    stop, ready = asyncio.Event(), asyncio.Event()
+    roles = frozenset({"api", "worker", "relay", "sweeper"})
+    running = asyncio.create_task(
+        run(settings, config, roles, on_ready=lambda _: ready.set(), stop=stop)
+    )
+    async with aiohttp.ClientSession() as http:
+        stage = Stage(prefix, client, client.jetstream(), http, core, simulator)
+        stage.url = f"http://127.0.0.1:{port}"
+        try:
+            started = asyncio.create_task(ready.wait())
+            await asyncio.wait({running, started}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+            await _listen(stage)
+            yield stage
+        finally:
+            stop.set()
+            assert await running == 0
+            await client.close()
+            await simulator.stop()
+            await core.stop()
+
+
+async def _listen(stage: Stage) -> None:
+    async def event(message: Any) -> None:
+        stage.events.append(orjson.loads(message.data))
+        stage.stirred.set()
+
+    async def letter(message: Any) -> None:
+        stage.letters.append(message)
+        stage.stirred.set()
+
+    await stage.client.subscribe(f"{stage.prefix}.order.event.>", cb=event)
+    await stage.client.subscribe(f"{stage.prefix}.order.task.dlq", cb=letter)
+    await stage.client.flush()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
