@@ -84,6 +84,7 @@ class Load:
         self._next: Callable[[], None] = lambda: None
         self._serial = 0
         self._label = stage.prefix
+        self.last = ""
         self.unacknowledged = 0
         self.on_final: Callable[[str], None] = lambda _: None
 
@@ -98,7 +99,7 @@ class Load:
     def publish(self, cascade: Sequence[str], *, reply: bool = False) -> str:
         """Send one request now; return its order id."""
         self._serial += 1
-        order_id = f"{self._label}-{self._serial:07d}"
+        order_id = self.last = f"{self._label}-{self._serial:07d}"
         body = request(order_id, cascade)
         self._sent_at[order_id] = time.perf_counter()
         self.unacknowledged += 1

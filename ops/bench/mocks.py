@@ -118,9 +118,9 @@ def _nginx(program: str, folder: Path, port: int) -> tuple[str, ...]:
 
 
 def _python(port: int) -> tuple[str, ...]:
-    script = REPOSITORY / "ops" / "bench" / "mock_server.py"
-    environment = f"PYTHONPATH={REPOSITORY}"
-    return ("/usr/bin/env", environment, sys.executable, str(script), str(port))
+    path = f"PYTHONPATH={REPOSITORY}"
+    module = "ops.bench.mock_server"
+    return ("/usr/bin/env", path, sys.executable, "-m", module, str(port))
 
 
 def _listens(port: int) -> bool:

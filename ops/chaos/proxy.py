@@ -106,6 +106,9 @@ class Proxy:
     async def heal(self) -> None:
         """Be a good network again; links that went silent stay so, half open."""
         self._toxic = CLEAN
+        for link in list(self._links):
+            if link.deaf and link.upstream is not None:
+                _reset(link.upstream)
         await self.start()
 
     def reset_all(self) -> None:
@@ -139,7 +142,7 @@ class Proxy:
         if self._toxic.reset:
             self.met["reset"] += 1
             return
-        if self._toxic.silent_up or self._toxic.silent_down:
+        if self._toxic.silent_up:
             await self._swallow(link, reader)
             return
         found = await self._connect()

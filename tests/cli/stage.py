@@ -1,0 +1,208 @@
+"""Runs the command line as a process, on orders that the real engine has driven."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+
+from fsm.states import OrderState, State
+from handlers.calls import View
+from handlers.drive import drive, next_due
+from handlers.engine import Engine
+from handlers.submit import submit
+from payment_service.config import parse_config
+from payment_service.core_client import HttpCore
+from payment_service.embedded.core import SimulatedCore
+from payment_service.outbound import Outbound
+from payment_service.storage.clock import DatabaseClock
+from payment_service.storage.database import Database
+from payment_service.storage.store import PostgresStore
+from payment_service.wire.requests import read_withdrawal
+from providers.registry import build_providers
+from providers.simulator import Provider, Simulator
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "core-token-canary"
+PROVIDERS = ("acme", "zeta", "nova")
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SECONDS_MAX = 60
+TABLE = """
+[providers.{name}]
+adapter = "rest"
+base_url = "{url}"
+timeout = "500ms"
+not_found_grace = "600ms"
+sla = "200ms"
+webhook = {{ scheme = "standard", secrets = ["${{SECRET_OF_PROVIDERS}}"] }}
+poll = {{ first = "100ms", max = "200ms", deadline = "1s" }}
+recheck = {{ first = "50ms", max = "100ms", attempts = 3 }}
+"""
+
+
+@dataclass
+class Answer:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@dataclass
+class Shell:
+    """A terminal with an environment of its own, in an empty folder."""
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, *args: str, **more: str) -> Answer:
+        """Run a command to its end."""
+        done = subprocess.run(
+            self.argv(*args),
+            cwd=self.folder,
+            env=self.environment(**more),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *args: str, **more: str) -> subprocess.Popen[str]:
+        """Start a command that goes on."""
+        return subprocess.Popen(
+            self.argv(*args),
+            cwd=self.folder,
+            env=self.environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @staticmethod
+    def argv(*args: str) -> list[str]:
+        return [sys.executable, "-m", "payment_service", *args]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        known = {n: v for n, v in os.environ.items() if not n.startswith("PAYMENT_")}
+        return {**known, "PYTHONPATH": str(ROOT), **self.env, **more}
+
+
+@dataclass
+class World:
+    """The neighbours of a database, and the engine that works on it."""
+
+    core: SimulatedCore
+    simulator: Simulator
+    engine: Engine
+    config: str
+
+    async def order(self, order_id, script="succeed", **changes):
+        """Submit an order and drive it until it rests."""
+        body = {
+            "order_id": order_id,
+            "merchant_id": "m-1",
+            "customer_id": "c-9",
+            "amount": 12550,
+            "currency": "EUR",
+            "destination": {"type": "card", "token": f"tok_sim:{script}#{order_id}"},
+            "cascade": [{"provider": name} for name in PROVIDERS],
+            **changes,
+        }
+        request = read_withdrawal(json.dumps(body).encode(), PROVIDERS)
+        done = await submit(
+            request, engine=self.engine, actor="key:test", trace_parent=None
+        )
+        return await self._rest(done.queue_id)
+
+    async def _rest(self, queue_id):
+        engine = self.engine
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                order = await engine.store.load(queue_id)
+                if order.queue.final and order.queue.wake_at is None:
+                    return order
+                if any(t.state is State.MANUAL_CHECK for t in order.queue.tasks):
+                    return order
+                if next_due(order, engine) is None:
+                    await asyncio.sleep(0.02)
+                    continue
+                view = View(taken_at=engine.clock.elapsed())
+                await drive(order, engine=engine, view=view)
+
+
+async def with_world(database_url, work):
+    """Give ``work`` a world around the database; return what it returns."""
+    async with AsyncExitStack() as stack:
+        core = SimulatedCore(token=TOKEN)
+        await core.start("127.0.0.1", 0)
+        stack.push_async_callback(core.stop)
+        simulator = Simulator([Provider(name=n) for n in PROVIDERS], scale=0.001)
+        await simulator.start("127.0.0.1", 0)
+        stack.push_async_callback(simulator.stop)
+        database = Database(database_url)
+        await database.open()
+        stack.push_async_callback(database.close)
+        clock = DatabaseClock(database)
+        await clock.calibrate()
+        outbound = await stack.enter_async_context(Outbound())
+        text = "".join(
+            TABLE.format(name=n, url=simulator.base_url(n)) for n in PROVIDERS
+        )
+        config = parse_config(
+            text,
+            ack_wait=timedelta(seconds=30),
+            environment={"SECRET_OF_PROVIDERS": SECRET},
+        )
+        engine = Engine(
+            store=PostgresStore(database),
+            core=HttpCore(
+                outbound,
+                base_url=core.url,
+                token=TOKEN,
+                timeout=timedelta(seconds=2),
+            ),
+            providers=build_providers(config, outbound),
+            clock=clock,
+        )
+        return await work(World(core, simulator, engine, text))
+
+
+def fill(database_url):
+    """Put good orders of every kind into the database; return them by order_id."""
+
+    async def work(world):
+        kinds = {
+            "w-paid": "succeed",
+            "w-declined": "decline",
+            "w-lost": "commit_hang",
+            "w-silent": "accept_silence",
+        }
+        orders = [await world.order(name, script) for name, script in kinds.items()]
+        return {order.order_id: order for order in orders}
+
+    orders = asyncio.run(with_world(database_url, work))
+    assert orders["w-paid"].queue.state is OrderState.COMPLETED
+    assert orders["w-declined"].queue.state is OrderState.FAILED
+    assert orders["w-silent"].queue.tasks[0].state is State.MANUAL_CHECK
+    return orders
+
+
+def corrupt(database_url, *statements):
+    """Change rows as no program of ours could: without triggers and foreign keys."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for statement, *parameters in statements:
+            connection.execute(statement, parameters)

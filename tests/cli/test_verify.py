@@ -1,0 +1,265 @@
+"""`verify` is silent about good data, and names every corruption that is planted."""
+
+import asyncio
+
+import pytest
+
+from tests.cli.stage import TOKEN, corrupt, with_world
+
+QUEUE = "UPDATE order_queues SET {} WHERE order_id = %s"
+TASK = (
+    "UPDATE order_tasks t SET {} FROM order_queues q "
+    "WHERE q.queue_id = t.queue_id AND q.order_id = %s AND t.position = %s"
+)
+LINE = (
+    "UPDATE order_task_events e SET {} FROM order_tasks t, order_queues q "
+    "WHERE e.entity_id = t.task_id AND q.queue_id = t.queue_id "
+    "AND q.order_id = %s AND t.position = %s AND e.version = %s"
+)
+CONTRADICTING = "ck_order_tasks_contradicting_calls"
+UNCHECKED = "ALTER TABLE {} DROP CONSTRAINT {}"
+
+
+def verified(shell, *options):
+    answer = shell("verify", "--json", *options)
+    found = {(o["invariant"], o["what"]) for o in answer.json["offences"]}
+    assert answer.code == (1 if found else 0), answer
+    return answer.json, {invariant for invariant, _ in found}
+
+
+def test_good_data_offends_nobody(at_database, orders):
+    report, found = verified(at_database)
+
+    assert found == set()
+    assert report["ok"]
+    assert report["orders"] == len(orders)
+    assert report["tasks"] == 3 * len(orders)
+    assert report["audit_lines"] > report["tasks"]
+
+
+def test_an_empty_database_is_fine(at_database):
+    answer = at_database("verify")
+
+    assert answer.code == 0
+    assert "0 orders" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("invariants", "statements"),
+    [
+        (
+            {"one_success", "succession", "verdict", "outcome", "nobody_forgotten"},
+            [
+                ("DROP INDEX uq_order_tasks_one_succeeded",),
+                (
+                    TASK.format("state = 'SUCCEEDED', verdict = 'paid'"),
+                    "w-paid",
+                    1,
+                ),
+            ],
+        ),
+        (
+            {"outcome", "succession"},
+            [(QUEUE.format("state = 'COMPLETED'"), "w-declined")],
+        ),
+        (
+            {"outcome", "succession"},
+            [(QUEUE.format("state = 'FAILED'"), "w-paid")],
+        ),
+        (
+            {"one_turn", "succession", "nobody_forgotten", "verdict"},
+            [
+                ("DROP INDEX uq_order_tasks_one_live",),
+                (
+                    TASK.format(
+                        "state = 'EXECUTING', waiting_for = 'poll', wake_at = now()"
+                    ),
+                    "w-silent",
+                    1,
+                ),
+            ],
+        ),
+        ({"positions"}, [(TASK.format("position = 9"), "w-paid", 2)]),
+        ({"versions"}, [(TASK.format("version = t.version + 1"), "w-paid", 0)]),
+        (
+            {"versions", "succession", "chain"},
+            [
+                (
+                    LINE.replace(
+                        "UPDATE order_task_events e SET {} FROM",
+                        "DELETE FROM order_task_events e USING",
+                    ),
+                    "w-paid",
+                    0,
+                    2,
+                )
+            ],
+        ),
+        ({"chain"}, [(LINE.format("actor = 'user:mallory'"), "w-paid", 0, 2)]),
+        (
+            {"chain"},
+            [(LINE.format("""detail = '{"reason": "x"}'"""), "w-declined", 1, 3)],
+        ),
+        ({"chain"}, [(TASK.format("audit_hash = '\\x00'"), "w-paid", 0)]),
+        (
+            {"legality", "chain"},
+            [(LINE.format("trigger = 'sla.passed'"), "w-paid", 0, 2)],
+        ),
+        (
+            {"succession", "legality", "chain"},
+            [(LINE.format("source = 'RECHECKING'"), "w-paid", 0, 3)],
+        ),
+        ({"succession"}, [(TASK.format("state = 'CANCELLED'"), "w-lost", 1)]),
+        (
+            {"nobody_forgotten"},
+            [
+                (UNCHECKED.format("order_tasks", "ck_order_tasks_waits"),),
+                (TASK.format("waiting_for = NULL"), "w-silent", 0),
+            ],
+        ),
+        (
+            {"nobody_forgotten", "verdict"},
+            [
+                (UNCHECKED.format("order_tasks", "ck_order_tasks_waits"),),
+                (UNCHECKED.format("order_tasks", CONTRADICTING),),
+                (
+                    TASK.format("waiting_for = 'rollback', wake_at = NULL"),
+                    "w-silent",
+                    0,
+                ),
+            ],
+        ),
+        (
+            {"verdict"},
+            [
+                (UNCHECKED.format("order_tasks", "ck_order_tasks_succeeded"),),
+                (TASK.format("verdict = NULL"), "w-paid", 0),
+            ],
+        ),
+        ({"proof", "chain"}, [(LINE.format("at = e.at + '1d'"), "w-declined", 0, 4)]),
+        (
+            {"proof", "chain"},
+            [(LINE.format("trigger = 'provider.unclear'"), "w-declined", 0, 3)],
+        ),
+        (
+            {"orphan", "versions", "positions"},
+            [
+                (
+                    "DELETE FROM order_tasks t USING order_queues q "
+                    "WHERE q.queue_id = t.queue_id AND q.order_id = %s "
+                    "AND t.position = 1",
+                    "w-paid",
+                )
+            ],
+        ),
+        (
+            {"orphan"},
+            [("DELETE FROM order_queues WHERE order_id = %s", "w-paid")],
+        ),
+        (
+            {"versions"},
+            [
+                (
+                    "DELETE FROM order_task_events e USING order_queues q "
+                    "WHERE q.queue_id = e.entity_id AND q.order_id = %s",
+                    "w-paid",
+                )
+            ],
+        ),
+    ],
+)
+def test_a_planted_corruption_is_named(
+    at_database, database_url, orders, invariants, statements
+):
+    corrupt(database_url, *statements)
+
+    _, found = verified(at_database)
+
+    assert found
+    assert found <= invariants
+    assert {*invariants} & found
+
+
+def test_an_offender_is_named_for_people(at_database, database_url, orders):
+    task = orders["w-paid"].queue.tasks[0]
+    corrupt(database_url, (LINE.format("actor = 'user:mallory'"), "w-paid", 0, 2))
+
+    answer = at_database("verify")
+
+    assert answer.code == 1
+    assert f"task {task.task_id}: version 2: its hash" in answer.out
+    assert "1 offences" in answer.out
+
+
+def test_what_is_overdue_is_a_warning(at_database, database_url, orders):
+    late = QUEUE.format(
+        "waiting_for = 'notification', wake_at = now() - '1h'::interval"
+    )
+    corrupt(database_url, (late, "w-paid"))
+
+    answer = at_database("verify", "--json")
+
+    assert answer.code == 0
+    assert [w["invariant"] for w in answer.json["warnings"]] == ["overdue"]
+
+
+def with_books(shell, database_url, tmp_path, spoil=None):
+    """Verify against a living core and living providers, spoiled before."""
+
+    async def work(world):
+        await world.order("w-paid", "succeed")
+        await world.order("w-declined", "decline")
+        await world.order("w-silent", "accept_silence")
+        (tmp_path / "payment.toml").write_text(world.config)
+        if spoil is not None:
+            spoil(world)
+        shell.env |= {
+            "PAYMENT_CORE_URL": world.core.url,
+            "PAYMENT_CORE_TOKEN": TOKEN,
+            "SECRET_OF_PROVIDERS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        }
+        return await asyncio.to_thread(verified, shell, "--core", "--providers")
+
+    return asyncio.run(with_world(database_url, work))
+
+
+def test_the_books_of_the_others_agree(at_database, database_url, tmp_path):
+    report, found = with_books(at_database, database_url, tmp_path)
+
+    assert found == set()
+    assert report["notes"] == []
+
+
+def test_a_commit_that_core_lost_is_named(at_database, database_url, tmp_path):
+    def lose(world):
+        kept = [e for e in world.core.entries if e.operation != "commit"]
+        world.core.ledger.entries[:] = kept
+
+    _, found = with_books(at_database, database_url, tmp_path, lose)
+
+    assert found == {"core"}
+
+
+def test_a_payout_that_only_the_provider_knows_is_named(
+    at_database, database_url, tmp_path
+):
+    def pay_twice(world):
+        corrupt(
+            database_url,
+            (
+                "UPDATE order_tasks SET state = 'SKIPPED', verdict = NULL "
+                "WHERE state = 'SUCCEEDED'",
+            ),
+        )
+
+    _, found = with_books(at_database, database_url, tmp_path, pay_twice)
+
+    assert {"core", "providers"} <= found
+
+
+def test_core_that_does_not_answer_is_one_line(at_database):
+    answer = at_database("verify", "--core", PAYMENT_CORE_URL="http://127.0.0.1:1")
+
+    assert answer.code == 1
+    assert answer.err.count("\n") == 1
+    assert "core does not answer" in answer.err
