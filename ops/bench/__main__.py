@@ -9,7 +9,7 @@ from typing import Final
 
 import uvloop
 
-from ops.bench import latency, world
+from ops.bench import flames, latency, throughput, world
 from ops.bench.mocks import MISSING, nginx_program
 
 INTERRUPTED: Final = 130
@@ -20,7 +20,25 @@ async def _latency(here: world.World, wanted: argparse.Namespace) -> None:
     await latency.measure(here, wanted.orders)
 
 
-MEASURES: Final[dict[str, Measure]] = {"latency": _latency}
+async def _throughput(here: world.World, wanted: argparse.Namespace) -> None:
+    await throughput.measure(
+        here,
+        orders=wanted.orders,
+        in_flight=wanted.in_flight,
+        rounds=wanted.rounds,
+        only=wanted.only,
+    )
+
+
+async def _profile(here: world.World, wanted: argparse.Namespace) -> None:
+    await flames.measure(here, seconds=wanted.seconds, in_flight=wanted.in_flight)
+
+
+MEASURES: Final[dict[str, Measure]] = {
+    "latency": _latency,
+    "throughput": _throughput,
+    "profile": _profile,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,6 +67,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("latency", help="one withdrawal at a time")
     one.add_argument("--orders", type=int, default=500)
+    many = commands.add_parser("throughput", help="all contestants in turns")
+    many.add_argument("--orders", type=int, default=3000)
+    many.add_argument("--in-flight", type=int, default=200)
+    many.add_argument("--rounds", type=int, default=3)
+    many.add_argument("--only", action="append", default=[])
+    flame = commands.add_parser("profile", help="where a worker's time goes")
+    flame.add_argument("--seconds", type=int, default=15)
+    flame.add_argument("--in-flight", type=int, default=200)
     return parser
 
 

@@ -104,6 +104,7 @@ class Fleet:
     keys: Mapping[str, str]
     addresses: Mapping[str, tuple[str, int]]
     service: dict[str, Process] = field(default_factory=dict)
+    keep: bool = False
 
     @property
     def database_url(self) -> str:
@@ -178,10 +179,14 @@ class Fleet:
 
 @asynccontextmanager
 async def started(layout: Layout) -> AsyncIterator[Fleet]:
-    """Start a fleet in a folder of its own; stop all of it on leaving."""
+    """Start a fleet in a folder of its own; stop all of it on leaving.
+
+    The logs and the books stay where the block fails, or ``keep`` was set.
+    """
     folder = Path(mkdtemp(prefix="payment-chaos-", dir=layout.within))
     # PostgreSQL may run as another user, who has to pass through.
     folder.chmod(0o711)
+    keep = True
     try:
         async with AsyncExitStack() as stack:
             fleet = await _world(layout, folder, stack)
@@ -192,8 +197,9 @@ async def started(layout: Layout) -> AsyncIterator[Fleet]:
                 process.launch()
             await asyncio.gather(*(p.until_ready() for p in fleet.service.values()))
             yield fleet
+            keep = fleet.keep
     finally:
-        _tidy(folder)
+        _tidy(folder, keep=keep)
 
 
 def _names(layout: Layout) -> list[tuple[str, str]]:
@@ -361,10 +367,11 @@ async def _stop_all(service: Mapping[str, Process]) -> None:
     await asyncio.gather(*(process.stop() for process in service.values()))
 
 
-def _tidy(folder: Path) -> None:
-    """Keep the logs and the books; the databases are large and of no more use."""
-    for name in (*DATABASE, "nats"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+def _tidy(folder: Path, *, keep: bool) -> None:
+    """Keep the logs and the books at most; databases are large and of no more use."""
+    gone = [folder / name for name in (*DATABASE, "nats")] if keep else [folder]
+    for path in gone:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 async def ask(url: str, body: Any = None) -> Any:  # noqa: ANN401 - JSON

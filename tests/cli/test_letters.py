@@ -1,0 +1,115 @@
+"""Dead letters at the command line: listed and shown masked, replayed, discarded."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from payment_service.domain.ids import new_id
+from payment_service.domain.letters import DeadLetter, Reason
+from payment_service.storage.database import Database
+from payment_service.storage.store import PostgresStore
+
+TOKEN = "tok_canary"
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture
+def letters(database_url):
+    """Bury three requests; return their ids."""
+    return asyncio.run(buried(database_url, 3))
+
+
+async def buried(database_url, count):
+    database = Database(database_url)
+    await database.open()
+    store = PostgresStore(database)
+    now = datetime.now(UTC)
+    ids = [new_id(now) for _ in range(count)]
+    for number, letter_id in enumerate(ids):
+        letter = DeadLetter(
+            id=letter_id,
+            subject="withdrawal.requested" if number else "order.task.step.due",
+            reason=Reason.INVALID,
+            error="amount: must be an integer",
+            deliveries=1,
+            body=b'{"order_id": "w-1", "destination": {"token": "tok_canary"}}',
+            headers={"traceparent": "00-1-2-01"},
+            at=datetime.now(UTC),
+            order_id="w-1",
+        )
+        await store.bury(letter, [])
+    await database.close()
+    return ids
+
+
+def outbox(database_url):
+    with psycopg.connect(database_url) as connection:
+        return connection.execute("SELECT subject, message_id FROM outbox").fetchall()
+
+
+def test_no_letter_is_said_so(at_database):
+    assert at_database("dlq", "list").out == "There is no dead letter.\n"
+    assert at_database("dlq", "list", "--json").json["dead_letters"] == []
+    assert at_database("dlq", "replay", "--all").code == 0
+
+
+def test_letters_are_listed_and_shown_masked(at_database, letters):
+    listed = at_database("dlq", "list", "--json")
+    shown = at_database("dlq", "show", letters[0], "--json")
+    plain = at_database("dlq", "show", letters[0])
+
+    assert {each["id"] for each in listed.json["dead_letters"]} == {*letters}
+    assert shown.json["body"]["destination"]["token"] == "***"
+    assert plain.code == 0
+    assert TOKEN not in listed.out + shown.out + plain.out
+
+
+def test_a_letter_is_replayed_once_through_the_outbox(
+    at_database, database_url, letters
+):
+    first = at_database("dlq", "replay", letters[1])
+    again = at_database("dlq", "replay", letters[1])
+
+    assert first.code == 0
+    assert "A running relay publishes" in first.out
+    assert again.code == 1
+    assert "replayed already" in again.out
+    assert outbox(database_url) == [("withdrawal.requested", f"replay:{letters[1]}")]
+
+
+def test_a_dry_run_changes_nothing(at_database, database_url, letters):
+    answer = at_database("dlq", "replay", "--all", "--dry-run", "--json")
+
+    assert {each["id"] for each in answer.json["dead_letters"]} == {*letters}
+    assert outbox(database_url) == []
+
+
+def test_all_of_a_subject_are_replayed(at_database, database_url, letters):
+    only = ("--subject", "withdrawal.requested", "--json")
+    answer = at_database("dlq", "replay", "--all", *only)
+
+    assert len(answer.json["dead_letters"]) == 2
+    assert len(outbox(database_url)) == 2
+    assert len(at_database("dlq", "list", "--json").json["dead_letters"]) == 1
+
+
+def test_a_letter_is_discarded_for_a_reason(at_database, letters):
+    done = at_database("dlq", "discard", letters[0], "--reason", "a test of theirs")
+    again = at_database("dlq", "show", letters[0])
+
+    assert done.code == 0
+    assert again.code == 1
+    assert "discarded already" in again.err
+
+
+@pytest.mark.parametrize("letter_id", [UNKNOWN, "nonsense"])
+def test_an_unknown_letter_is_one_line(at_database, letter_id):
+    for command in (("show",), ("discard", "--reason", "x")):
+        answer = at_database("dlq", *command, letter_id)
+
+        assert answer.code == 1
+        assert f"no dead letter '{letter_id}'" in answer.err
+        assert answer.err.count("\n") == 1
+    assert at_database("dlq", "replay", letter_id).code == 1

@@ -1,0 +1,239 @@
+"""What holds for every event in every picture that an order can come to."""
+
+import pytest
+
+from fsm.decisions import Step, decide
+from fsm.states import (
+    FINAL,
+    LIVE,
+    CaseKind,
+    OrderState,
+    State,
+    Trigger,
+    Verdict,
+    Waiting,
+)
+from tests.fsm.orders import NOW, PLANS, broken_rows, edges
+from tests.fsm.test_table import LEGAL
+
+pytestmark = pytest.mark.slow
+WORLDS = [*((name, 1) for name in PLANS), ("both", 2)]
+RESOLVED = {Trigger.RESOLVED_POSITIVE, Trigger.RESOLVED_NEGATIVE}
+ENDS = {
+    State.SUCCEEDED: {Trigger.COMMIT_CONFIRMED},
+    State.FAILED: {Trigger.ROLLBACK_CONFIRMED},
+    State.SKIPPED: {
+        Trigger.ROLLBACK_CONFIRMED,
+        Trigger.FREEZE_REFUSED,
+        Trigger.NOT_NEEDED,
+    },
+    State.CANCELLED: {
+        Trigger.ROLLBACK_CONFIRMED,
+        Trigger.FREEZE_REFUSED,
+        Trigger.CANCEL_REQUESTED,
+    },
+}
+
+
+@pytest.fixture(params=WORLDS, ids=lambda w: f"{w[0]}, {w[1]} providers")
+def world(request):
+    name, providers = request.param
+    return edges(name, providers, wild=providers == 1)
+
+
+@pytest.fixture
+def steps(world):
+    return [edge for edge in world if isinstance(edge.decision, Step)]
+
+
+@pytest.fixture
+def changes(steps):
+    return [change for edge in steps for change in edge.decision.changes]
+
+
+def test_every_answer_to_a_due_call_is_a_step(world):
+    hanging = [e for e in world if e.due and not isinstance(e.decision, Step)]
+
+    assert not hanging
+
+
+def test_every_row_is_one_that_the_schema_takes(steps):
+    assert not [bad for edge in steps for bad in broken_rows(edge.decision.after)]
+
+
+def test_every_version_grows_by_one(steps):
+    for edge in steps:
+        for change in edge.decision.changes:
+            assert change.before == edge.before.task(change.before.task_id)
+            assert change.after.version == change.before.version + 1
+        if edge.decision.queue is not None:
+            queue = edge.decision.queue
+            assert queue.after.version == queue.before.version + 1
+
+
+def test_no_task_moves_twice_in_a_step(steps):
+    for edge in steps:
+        moved = [change.after.task_id for change in edge.decision.changes]
+        assert len(moved) == len(set(moved))
+
+
+def test_the_picture_afterwards_is_the_one_before_with_the_changes(steps):
+    for edge in steps:
+        changed = {c.after.task_id: c.after for c in edge.decision.changes}
+        assert edge.decision.after.tasks == edge.before.with_tasks(changed).tasks
+
+
+def test_every_move_is_one_of_the_contract(changes):
+    moves = {(c.before.state, c.after.state) for c in changes}
+
+    assert {(a, b) for a, b in moves if a is not b} <= LEGAL
+
+
+def test_a_final_state_never_changes(changes):
+    for change in changes:
+        if change.before.final:
+            assert change.after.state is change.before.state
+            assert change.after.verdict is change.before.verdict
+
+
+def test_what_is_proven_stays_proven_unless_a_person_decides(changes):
+    for change in changes:
+        if change.before.verdict is not None and change.trigger not in RESOLVED:
+            assert change.after.verdict is change.before.verdict, change
+
+
+def test_each_end_is_reached_by_core_saying_so_or_before_any_hold(changes):
+    for change in changes:
+        if change.after.final and not change.before.final:
+            assert change.trigger in ENDS[change.after.state]
+            if change.trigger in {Trigger.NOT_NEEDED, Trigger.CANCEL_REQUESTED}:
+                assert change.before.waiting_for is Waiting.TURN
+
+
+def test_failed_means_taken_and_skipped_means_never_taken(changes):
+    for change in changes:
+        if change.after.state is State.FAILED:
+            assert change.after.taken
+        if change.after.state is State.SKIPPED:
+            assert not change.after.taken
+
+
+def test_cancelled_means_that_somebody_wished_it(changes):
+    for change in changes:
+        if change.after.state is State.CANCELLED:
+            assert change.after.cancel_requested
+
+
+def test_a_commit_is_due_only_for_what_was_paid(changes):
+    for change in changes:
+        if change.after.waiting_for is Waiting.COMMIT:
+            assert change.after.verdict is Verdict.PAID
+            assert change.after.state is State.EXECUTING
+
+
+def test_a_next_task_freezes_only_once_every_other_is_final(steps):
+    for edge in steps:
+        for change in edge.decision.changes:
+            if change.trigger == Trigger.TURN_CAME:
+                others = [
+                    t
+                    for t in edge.decision.after.tasks
+                    if t.task_id != change.after.task_id
+                    and t.waiting_for is not Waiting.TURN
+                ]
+                assert all(t.final for t in others)
+                assert not any(t.state is State.SUCCEEDED for t in others)
+
+
+def test_at_most_one_task_is_at_work(steps):
+    for edge in steps:
+        at_work = [
+            t
+            for t in edge.decision.after.tasks
+            if t.state in LIVE or t.waiting_for is Waiting.FREEZE
+        ]
+        assert len(at_work) <= 1
+
+
+def test_an_order_ends_when_all_of_its_tasks_have(steps):
+    for edge in steps:
+        queue = edge.decision.after
+        states = {task.state for task in queue.tasks}
+        if not states <= FINAL:
+            expected = OrderState.ACTIVE
+        elif State.SUCCEEDED in states:
+            expected = OrderState.COMPLETED
+        else:
+            cancelled = queue.cancel_requested
+            expected = OrderState.CANCELLED if cancelled else OrderState.FAILED
+        assert expected is (
+            edge.before.state if edge.before.final else queue.state
+        )
+
+
+def test_core_is_told_of_every_end(steps):
+    for edge in steps:
+        after = edge.decision.after
+        if after.final and not edge.before.final:
+            assert after.waiting_for is Waiting.NOTIFICATION
+            assert after.wake_at == NOW
+
+
+def test_an_active_order_always_has_exactly_one_task_at_work(steps):
+    for edge in steps:
+        after = edge.decision.after
+        if not after.final:
+            active = [
+                t
+                for t in after.tasks
+                if not t.final and t.waiting_for is not Waiting.TURN
+            ]
+            assert len(active) == 1
+
+
+def test_an_absence_is_no_proof_where_the_provider_says_it_is_not(world):
+    if not PLANS["definite"].not_found_definite:
+        pytest.fail("the plan of that name has to be definite")
+    for edge in world:
+        if edge.event.trigger is Trigger.NOT_FOUND and edge.event.asked_at:
+            assert not isinstance(edge.decision, Step) or all(
+                change.after.verdict is change.before.verdict
+                for change in edge.decision.changes
+            ), "what was heard before the grace proves nothing"
+
+
+def test_a_contradicted_task_stands_as_it_stood(steps):
+    for edge in steps:
+        for case in edge.decision.cases:
+            if case.kind in {CaseKind.LATE_SUCCESS, CaseKind.RETURN_AFTER_SUCCESS}:
+                before = edge.before.task(case.task_id)
+                after = edge.decision.after.task(case.task_id)
+                assert (after.state, after.verdict) == (before.state, before.verdict)
+
+
+def test_a_decision_depends_on_nothing_but_what_it_is_given(world):
+    for edge in world[::7]:
+        if edge.position is not None:
+            task_id = edge.before.tasks[edge.position].task_id
+            again = [
+                decide(
+                    edge.before,
+                    task_id,
+                    edge.event,
+                    plan_of=lambda _: PLANS["both"],
+                    now=NOW,
+                )
+                for _ in range(2)
+            ]
+            assert again[0] == again[1]
+
+
+def test_every_state_and_every_wait_is_come_by():
+    everywhere = [e.before for name in PLANS for e in edges(name)]
+    tasks = {(t.state, t.waiting_for) for q in everywhere for t in q.tasks}
+
+    assert {state for state, _ in tasks} == set(State)
+    assert {waiting for _, waiting in tasks} >= set(Waiting) - {
+        Waiting.NOTIFICATION,
+        Waiting.TURN,
+    }

@@ -1,0 +1,87 @@
+"""The table is what the contract says, whole, and nothing in it is idle."""
+
+import pytest
+
+from fsm.machine import _MACHINE, GUARDS, Facts, advance
+from fsm.snapshot import Plan
+from fsm.states import FINAL, State, Trigger
+from fsm.table import REST, TABLE, Guard
+from tests.fsm.orders import NOW, a_task
+
+# Contract, section 6, word by word.
+CONTRACT = """
+PENDING       → CREATING | SKIPPED | CANCELLED
+CREATING      → EXECUTING | NEGATIVE_EVAL | CANCELLED
+EXECUTING     → SUCCEEDED | NEGATIVE_EVAL | MANUAL_CHECK | CANCELLED
+NEGATIVE_EVAL → SKIPPED | FAILED | RECHECKING | CANCELLED | MANUAL_CHECK
+RECHECKING    → EXECUTING | NEGATIVE_EVAL | FAILED | MANUAL_CHECK
+MANUAL_CHECK  → SUCCEEDED | FAILED | EXECUTING | NEGATIVE_EVAL
+"""
+LEGAL = {
+    (State(line.split("→")[0].strip()), State(dest.strip()))
+    for line in CONTRACT.strip().splitlines()
+    for dest in line.split("→")[1].split("|")
+}
+BY_ROLLBACK = "the rollback is called from NEGATIVE_EVAL, and confirmed there"
+BY_COMMIT = "the commit is called from EXECUTING, and confirmed there"
+UNUSED = {
+    (State.EXECUTING, State.CANCELLED): BY_ROLLBACK,
+    (State.RECHECKING, State.FAILED): BY_ROLLBACK,
+    (State.MANUAL_CHECK, State.FAILED): BY_ROLLBACK,
+    (State.MANUAL_CHECK, State.SUCCEEDED): BY_COMMIT,
+}
+MOVES = {(row.source, row.dest) for row in TABLE if row.source is not row.dest}
+
+
+def test_no_move_is_one_that_the_contract_does_not_have():
+    assert MOVES <= LEGAL
+
+
+def test_every_move_of_the_contract_is_used_or_has_a_reason_not_to_be():
+    assert LEGAL - MOVES == UNUSED.keys()
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_every_state_has_an_answer_to_every_trigger(trigger):
+    assert len(REST[trigger]) == len(State)
+
+
+def test_final_states_have_no_exit():
+    assert not {row.source for row in TABLE} & FINAL
+
+
+def test_every_state_is_reached_from_the_first():
+    reached = {State.PENDING}
+    for _ in State:
+        reached |= {dest for source, dest in MOVES if source in reached}
+
+    assert reached == set(State)
+
+
+def test_every_trigger_is_used():
+    assert {row.trigger for row in TABLE} == set(Trigger)
+
+
+def test_every_guard_is_used_and_has_a_function():
+    assert {row.when for row in TABLE} - {None} == set(Guard)
+    assert GUARDS.keys() == set(Guard)
+
+
+def test_no_row_stands_behind_one_that_always_fires():
+    always = set()
+    for row in TABLE:
+        assert (row.trigger, row.source) not in always, row
+        if row.when is None:
+            always.add((row.trigger, row.source))
+
+
+def test_the_machine_keeps_no_model():
+    for trigger in Trigger:
+        for state in State:
+            advance(Facts(a_task(state=state), Plan(), NOW), trigger)
+
+    assert _MACHINE.models == []
+
+
+def test_the_machine_adds_no_triggers_of_its_own():
+    assert set(_MACHINE.events) == set(Trigger)

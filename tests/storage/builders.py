@@ -1,0 +1,124 @@
+"""Orders, steps and webhooks with boring defaults."""
+
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
+
+from fsm.decisions import Case, Change, Event, QueueChange, Step, cancel_order, decide
+from fsm.snapshot import Plan
+from fsm.states import CaseKind, OrderState, State, Trigger, Verdict, Waiting
+from handlers.engine import work_of
+from handlers.submit import _opened
+from payment_service.domain.ids import derived_id
+from payment_service.domain.letters import DeadLetter, Reason
+from payment_service.domain.messages import Message
+from payment_service.domain.news import News, NewsType
+from payment_service.ports.store import NewOrder
+from tests.twins.clock import START
+from tests.twins.world import a_request
+
+PLAN = Plan()
+
+
+def a_message(name="bell", **changes):
+    message = Message(subject="order.task.step.due", body=b"{}", message_id=name)
+    return replace(message, **changes)
+
+
+def a_new_order(*cascade, now=START, messages=None, **changes):
+    request = a_request(*cascade, **changes)
+    order, lines = _opened(request, now, actor="system", trace_parent=None)
+    bells = messages or [a_message(order.queue_id)]
+    bells = [replace(bell, queue_id=order.queue_id) for bell in bells]
+    return NewOrder(
+        request=request, order=order, lines=tuple(lines), messages=tuple(bells)
+    )
+
+
+def a_work(order, trigger, *, now=START, messages=(), news=None, task=0, **event):
+    """Return the step that an event is, ready to be recorded."""
+    happened = Event(trigger=trigger, **event)
+    task_id = order.queue.tasks[task].task_id
+    decision = decide(order.queue, task_id, happened, plan_of=lambda _: PLAN, now=now)
+    assert isinstance(decision, Step), decision
+    work = work_of(order, decision, now, news=news or {})
+    return replace(work, messages=(*work.messages, *messages))
+
+
+def a_cancel(order, *, now=START):
+    happened = Event(trigger=Trigger.CANCEL_REQUESTED, actor="key:anna")
+    step = cancel_order(order.queue, happened, plan_of=lambda _: PLAN, now=now)
+    return work_of(order, step, now, news={})
+
+
+def a_forced_work(order, *, task=0, queue=None, now=START, case=None, **columns):
+    """Return a step that no rule would make: any columns at the next version."""
+    before = order.queue.tasks[task]
+    after = replace(before, **{"version": before.version + 1, **columns})
+    change = Change(
+        before=before, after=after, trigger="forced", actor="system", detail={}
+    )
+    moved = order.queue.with_tasks({after.task_id: after})
+    queue_change = None
+    if queue is not None:
+        wanted = {"version": order.queue.version + 1, **queue}
+        wanted["state"] = OrderState(wanted.get("state", order.queue.state))
+        moved = replace(moved, **wanted)
+        queue_change = QueueChange(
+            before=order.queue, after=moved, trigger="x", actor="system", detail={}
+        )
+    step = Step(
+        changes=(change,),
+        queue=queue_change,
+        announcements=(),
+        cases=() if case is None else (case,),
+        after=moved,
+    )
+    return work_of(order, step, now, news={})
+
+
+def a_case(order, task=0):
+    task_id = order.queue.tasks[task].task_id
+    return Case(kind=CaseKind.CONTRADICTION, task_id=task_id, detail={"state": "x"})
+
+
+def a_news(reference, event_id="e-1", *, provider="acme", now=START, **changes):
+    news = News(
+        provider=provider,
+        event_id=event_id,
+        type=NewsType.SUCCEEDED,
+        reference=reference,
+        received_at=now,
+        body_hash=hashlib.sha256(event_id.encode()).digest(),
+    )
+    return replace(news, **changes)
+
+
+def a_letter(cause="one", *, now=START, **changes):
+    letter = DeadLetter(
+        id=derived_id("letter", cause),
+        subject="withdrawal.requested",
+        reason=Reason.INVALID,
+        error="no amount",
+        deliveries=1,
+        body=b"\x00\xff",
+        headers={"X": "y"},
+        at=now,
+    )
+    return replace(letter, **changes)
+
+
+SUCCEEDED = {
+    "state": State.SUCCEEDED,
+    "waiting_for": None,
+    "wake_at": None,
+    "verdict": Verdict.PAID,
+}
+LIVE = {"state": State.EXECUTING, "waiting_for": Waiting.POLL, "wake_at": START}
+FAILED = {
+    "state": State.FAILED,
+    "waiting_for": None,
+    "wake_at": None,
+    "verdict": Verdict.NOT_PAID,
+}
+LATER = timedelta(minutes=5)

@@ -1,0 +1,625 @@
+"""What every store promises, in memory as in PostgreSQL."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from fsm.states import CaseKind, State, Trigger, Verdict, Waiting
+from payment_service.domain.errors import BrokenInvariant, StaleWrite
+from payment_service.domain.news import NewsState
+from tests.storage.builders import (
+    FAILED,
+    LATER,
+    LIVE,
+    SUCCEEDED,
+    a_cancel,
+    a_case,
+    a_forced_work,
+    a_letter,
+    a_message,
+    a_new_order,
+    a_news,
+    a_work,
+)
+from tests.twins import oracle
+from tests.twins.clock import START
+
+NOBODY = "0195f1de-0000-7000-8000-000000000000"
+GRACE = timedelta(seconds=30)
+EVERYTHING = timedelta(microseconds=-1)
+
+
+@pytest.fixture
+async def order(store):
+    """Return a stored order of three providers."""
+    new = a_new_order()
+    await store.submit(new)
+    return await store.load(new.order.queue_id)
+
+
+async def later(rows, clock, by=LATER):
+    clock.advance(by)
+    await rows.tell_time()
+
+
+async def unsent(rows):
+    left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=100)
+    return sorted(row.message.message_id for row in left)
+
+
+async def untouched(rows, order):
+    """True where nothing at all was written about an order since it was loaded."""
+    same = await rows.store.load(order.queue_id) == order
+    return same and len(await rows.trail()) == 4 and await rows.cases() == []
+
+
+async def test_an_order_comes_back_as_it_was_submitted(store):
+    new = a_new_order()
+
+    await store.submit(new)
+
+    assert await store.load(new.order.queue_id) == new.order
+
+
+async def test_what_is_not_there_is_none(store):
+    assert await store.load(NOBODY) is None
+    assert await store.queue_of(NOBODY) is None
+    assert await store.find_news("acme", "e-1") is None
+
+
+@pytest.mark.parametrize("text", ["", "w-1", "0195F1DE-0000-7000-8000-000000000000", "x\x00"])
+async def test_what_is_no_id_is_none_and_hurts_no_neighbour(store, order, text):
+    found = await asyncio.gather(
+        store.load(text), store.queue_of(text), store.load(order.queue_id)
+    )
+
+    assert found == [None, None, order]
+
+
+async def test_the_queue_of_a_task_is_found(store, order):
+    assert await store.queue_of(order.queue.tasks[2].task_id) == order.queue_id
+
+
+async def test_a_repeat_with_the_same_content_is_a_duplicate(store, order):
+    again = await store.submit(a_new_order())
+
+    assert (again.status, again.queue_id) == ("duplicate", order.queue_id)
+
+
+async def test_a_repeat_with_another_content_is_a_conflict(store, order):
+    again = await store.submit(a_new_order(amount=1))
+
+    assert (again.status, again.queue_id) == ("conflict", None)
+    assert (await store.load(order.queue_id)).money == order.money
+
+
+async def test_twins_submitted_together_are_one_order(rows, store):
+    answers = await asyncio.gather(*(store.submit(a_new_order()) for _ in range(5)))
+
+    assert sorted(a.status for a in answers) == ["accepted"] + ["duplicate"] * 4
+    assert len({a.queue_id for a in answers}) == 1
+    assert len(await rows.orders()) == 1
+
+
+async def test_two_contents_submitted_together_are_one_order_and_a_conflict(store):
+    answers = await asyncio.gather(
+        store.submit(a_new_order(amount=1)), store.submit(a_new_order(amount=2))
+    )
+
+    assert sorted(a.status for a in answers) == ["accepted", "conflict"]
+
+
+async def test_many_orders_submitted_together_are_all_accepted(rows, store):
+    every = [a_new_order(order_id=f"w-{n}") for n in range(300)]
+
+    answers = await asyncio.gather(*map(store.submit, every))
+
+    assert {a.status for a in answers} == {"accepted"}
+    assert len(await rows.orders()) == 300
+
+
+async def test_a_duplicate_posts_nothing(rows, store, order):
+    await store.submit(a_new_order(messages=[a_message("second")]))
+
+    assert await unsent(rows) == [order.queue_id]
+
+
+async def test_a_step_moves_task_trail_and_outbox_together(rows, store, order):
+    work = a_work(order, Trigger.FREEZE_CONFIRMED, messages=[a_message("told")])
+
+    await store.record(work)
+
+    assert await store.load(order.queue_id) == work.order
+    assert len(await rows.trail()) == 5
+    assert "told" in await unsent(rows)
+
+
+async def test_a_step_over_all_tasks_and_the_order_moves_them_together(store, order):
+    work = a_cancel(order)
+
+    await store.record(work)
+
+    found = await store.load(order.queue_id)
+    assert found == work.order
+    assert [task.version for task in found.queue.tasks] == [2, 2, 2]
+    assert found.queue.version == 2
+
+
+async def test_a_step_on_an_older_version_is_stale_and_leaves_nothing(rows, store, order):
+    work = a_work(order, Trigger.FREEZE_CONFIRMED)
+    await store.record(work)
+    before, trail = await unsent(rows), await rows.trail()
+
+    with pytest.raises(StaleWrite):
+        await store.record(replace(work, messages=(a_message("never"),)))
+
+    assert await store.load(order.queue_id) == work.order
+    assert (await unsent(rows), await rows.trail()) == (before, trail)
+
+
+@pytest.mark.parametrize("behind", [0, 1, 2])
+async def test_a_step_with_one_stale_row_of_many_leaves_nothing(store, order, behind):
+    cancel = a_cancel(order)
+    moved = a_work(order, Trigger.CANCEL_REQUESTED, task=behind)
+    await store.record(moved)
+
+    with pytest.raises(StaleWrite):
+        await store.record(cancel)
+
+    assert await store.load(order.queue_id) == moved.order
+
+
+async def test_a_step_whose_order_moved_leaves_nothing(store, order):
+    moved = a_forced_work(order, queue={}, **LIVE)
+    await store.record(moved)
+    stale = a_forced_work(order, task=1, queue={}, **FAILED)
+
+    with pytest.raises(StaleWrite):
+        await store.record(stale)
+
+    assert await store.load(order.queue_id) == moved.order
+
+
+async def test_a_step_of_no_order_is_stale(store):
+    with pytest.raises(StaleWrite):
+        await store.record(a_work(a_new_order().order, Trigger.FREEZE_CONFIRMED))
+
+
+async def test_steps_recorded_together_fail_alone(rows, store):
+    every = [a_new_order(order_id=f"w-{n}") for n in range(6)]
+    await asyncio.gather(*map(store.submit, every))
+    works = [a_work(new.order, Trigger.FREEZE_CONFIRMED) for new in every]
+    await store.record(works[0])
+    works[1] = a_forced_work(every[1].order, state=State.SUCCEEDED)
+
+    results = await asyncio.gather(*map(store.record, works), return_exceptions=True)
+
+    assert isinstance(results[0], StaleWrite)
+    assert isinstance(results[1], BrokenInvariant)
+    versions = [o.queue.tasks[0].version for o in await rows.orders()]
+    assert sorted(versions) == [1, 2, 2, 2, 2, 2]
+
+
+BROKEN = [
+    ({"state": State.CANCELLED}, "ck_order_tasks_waits"),
+    ({**SUCCEEDED, "verdict": None}, "ck_order_tasks_succeeded"),
+    ({**FAILED, "verdict": Verdict.PAID}, "ck_order_tasks_unpaid"),
+    ({"waiting_for": Waiting.COMMIT}, "ck_order_tasks_contradicting_calls"),
+    (
+        {"waiting_for": Waiting.ROLLBACK, "verdict": Verdict.PAID},
+        "ck_order_tasks_contradicting_calls",
+    ),
+    ({"wake_at": None}, "ck_order_tasks_waits"),
+    ({"waiting_for": None}, "ck_order_tasks_waits"),
+    ({"version": 3}, "order_tasks_version_grows_by_one"),
+]
+
+
+@pytest.mark.parametrize(("columns", "constraint"), BROKEN)
+async def test_a_step_that_breaks_a_rule_is_refused_and_leaves_nothing(
+    rows, store, order, columns, constraint
+):
+    work = a_forced_work(order, case=a_case(order), **columns)
+
+    with pytest.raises(BrokenInvariant) as refused:
+        await store.record(work)
+
+    assert refused.value.constraint == constraint
+    assert await untouched(rows, order)
+
+
+async def test_an_order_has_one_live_attempt(rows, store, order):
+    await store.record(a_forced_work(order, **LIVE))
+    moved = await store.load(order.queue_id)
+
+    with pytest.raises(BrokenInvariant) as refused:
+        await store.record(a_forced_work(moved, task=1, **LIVE))
+
+    assert refused.value.constraint == "uq_order_tasks_one_live"
+
+
+async def test_an_order_has_one_success(store, order):
+    await store.record(a_forced_work(order, **SUCCEEDED))
+    moved = await store.load(order.queue_id)
+
+    with pytest.raises(BrokenInvariant) as refused:
+        await store.record(a_forced_work(moved, task=1, **SUCCEEDED))
+
+    assert refused.value.constraint == "uq_order_tasks_one_succeeded"
+
+
+@pytest.mark.parametrize("columns", [LIVE, FAILED, {**SUCCEEDED, "verdict": None}])
+async def test_a_final_task_has_no_exit(store, order, columns):
+    await store.record(a_forced_work(order, **SUCCEEDED))
+    moved = await store.load(order.queue_id)
+
+    with pytest.raises(BrokenInvariant) as refused:
+        await store.record(a_forced_work(moved, **columns))
+
+    assert refused.value.constraint == "order_tasks_final_has_no_exit"
+
+
+async def test_a_final_order_has_no_exit(store, order):
+    await store.record(a_forced_work(order, queue={"state": "FAILED"}, **FAILED))
+    moved = await store.load(order.queue_id)
+
+    with pytest.raises(BrokenInvariant) as refused:
+        await store.record(
+            a_forced_work(moved, queue={"state": "COMPLETED"}, task=1, **FAILED)
+        )
+
+    assert refused.value.constraint == "order_queues_final_has_no_exit"
+
+
+async def test_an_order_waits_with_a_time_or_not_at_all(store, order):
+    waits = {"waiting_for": Waiting.NOTIFICATION}
+
+    with pytest.raises(BrokenInvariant) as refused:
+        await store.record(a_forced_work(order, queue=waits, **LIVE))
+
+    assert refused.value.constraint == "ck_order_queues_waits"
+
+
+async def test_the_finish_of_an_order_is_kept(store, clock, order):
+    await store.record(a_forced_work(order, queue={"state": "FAILED"}, **FAILED))
+    moved = await store.load(order.queue_id)
+
+    await store.record(
+        a_forced_work(moved, task=1, queue={}, now=START + LATER, **FAILED)
+    )
+
+    assert (await store.load(order.queue_id)).finished_at == START
+
+
+async def test_a_case_is_opened_with_its_step(rows, store, order):
+    await store.record(a_forced_work(order, case=a_case(order), **LIVE))
+
+    (case,) = await rows.cases()
+    assert (case.kind, case.order_id) == (CaseKind.CONTRADICTION, order.order_id)
+    assert case.detail == {"state": "x"}
+
+
+async def test_the_trail_of_many_steps_is_chained(rows, store, order):
+    for trigger in (Trigger.FREEZE_CONFIRMED, Trigger.PAID, Trigger.COMMIT_CONFIRMED):
+        found = await store.load(order.queue_id)
+        detail = {"evidence": {"b": [1, 2.5, None], "a": "ü"}}
+        await store.record(a_work(found, trigger, detail=detail, code="x"))
+
+    evidence = oracle.Evidence(
+        orders=await rows.orders(),
+        trail=await rows.trail(),
+        cases=(),
+        entries=(),
+        holds={},
+        notices=(),
+        paid=(),
+        asked=(),
+    )
+    assert oracle.trail_is_whole(evidence) == []
+
+
+async def test_a_cancelled_caller_harms_neither_its_step_nor_its_neighbours(store):
+    one, two = a_new_order(order_id="w-1"), a_new_order(order_id="w-2")
+    await asyncio.gather(store.submit(one), store.submit(two))
+    works = [a_work(new.order, Trigger.FREEZE_CONFIRMED) for new in (one, two)]
+    callers = [asyncio.ensure_future(store.record(work)) for work in works]
+    await asyncio.sleep(0)
+
+    callers[0].cancel()
+    await asyncio.wait(callers)
+
+    assert await store.load(two.order.queue_id) == works[1].order
+    assert callers[0].cancelled()
+    assert await store.load(one.order.queue_id) == works[0].order
+
+
+async def test_news_is_stored_once_for_ever(rows, store, order):
+    news = a_news(order.queue.tasks[0].task_id)
+
+    assert [await store.keep_news(news) for _ in range(3)] == [True, False, False]
+    stored = await store.find_news("acme", "e-1")
+    await store.close_news(stored.inbox_id, NewsState.IGNORED)
+    assert not await store.keep_news(replace(news, code="another"))
+
+
+async def test_news_kept_together_is_stored_once(store, order):
+    news = a_news(order.queue.tasks[0].task_id)
+
+    kept = await asyncio.gather(*(store.keep_news(news) for _ in range(5)))
+
+    assert sorted(kept) == [False] * 4 + [True]
+
+
+async def test_two_providers_may_use_the_same_event_id(store, order):
+    task_id = order.queue.tasks[0].task_id
+
+    assert await store.keep_news(a_news(task_id, provider="acme"))
+    assert await store.keep_news(a_news(task_id, provider="zeta"))
+
+
+async def test_news_comes_back_as_it_was_kept(store, order):
+    news = a_news(
+        order.queue.tasks[0].task_id,
+        amount=1,
+        currency="EUR",
+        code="c",
+        message="m",
+        provider_reference="r",
+        detail={"a": [1]},
+    )
+    await store.keep_news(news)
+
+    stored = await store.find_news("acme", "e-1")
+
+    assert (stored.news, stored.state) == (news, NewsState.WAITING)
+
+
+async def test_news_brings_its_own_doorbell(rows, store, order):
+    await store.keep_news(a_news(order.queue.tasks[0].task_id))
+
+    assert "news:acme:e-1" in await unsent(rows)
+
+
+async def test_only_the_tasks_own_provider_has_news_for_it(store, order):
+    task_id = order.queue.tasks[0].task_id
+    await store.keep_news(a_news(task_id, provider="zeta"))
+    await store.keep_news(a_news(task_id, "e-1"))
+    await store.keep_news(a_news(task_id, "e-2"))
+
+    waiting = await store.waiting_news(task_id)
+
+    assert [s.news.event_id for s in waiting] == ["e-1", "e-2"]
+    assert {s.news.provider for s in waiting} == {"acme"}
+
+
+async def test_a_step_settles_the_news_it_came_from(store, order):
+    task_id = order.queue.tasks[0].task_id
+    await store.keep_news(a_news(task_id))
+    stored = await store.find_news("acme", "e-1")
+
+    await store.record(
+        a_work(
+            order, Trigger.FREEZE_CONFIRMED, news={stored.inbox_id: NewsState.APPLIED}
+        )
+    )
+
+    assert (await store.find_news("acme", "e-1")).state is NewsState.APPLIED
+    assert await store.waiting_news(task_id) == []
+
+
+async def test_a_stale_step_settles_no_news(store, order):
+    await store.keep_news(a_news(order.queue.tasks[0].task_id))
+    stored = await store.find_news("acme", "e-1")
+    work = a_work(order, Trigger.FREEZE_CONFIRMED)
+    await store.record(work)
+
+    with pytest.raises(StaleWrite):
+        await store.record(replace(work, news={stored.inbox_id: NewsState.APPLIED}))
+
+    assert (await store.find_news("acme", "e-1")).state is NewsState.WAITING
+
+
+async def test_settled_news_stays_as_it_was_settled(store, order):
+    await store.keep_news(a_news(order.queue.tasks[0].task_id))
+    stored = await store.find_news("acme", "e-1")
+
+    await store.close_news(stored.inbox_id, NewsState.APPLIED)
+    await store.close_news(stored.inbox_id, NewsState.KNOWN)
+
+    assert (await store.find_news("acme", "e-1")).state is NewsState.APPLIED
+
+
+async def test_a_mark_is_told_to_the_next_step_and_stays_until_news_is_settled(
+    store, order
+):
+    task_id = order.queue.tasks[0].task_id
+    await store.keep_news(a_news(task_id))
+    stored = await store.find_news("acme", "e-1")
+    assert await store.mark_waiting(task_id, 1)
+
+    frozen = a_work(await store.load(order.queue_id), Trigger.FREEZE_CONFIRMED)
+    assert (await store.record(frozen)).news_waiting == {task_id}
+    settles = {stored.inbox_id: NewsState.APPLIED}
+    paid = a_work(await store.load(order.queue_id), Trigger.PAID, news=settles)
+
+    assert (await store.record(paid)).news_waiting == frozenset()
+
+
+async def test_a_mark_moves_no_version(store, order):
+    task = order.queue.tasks[0]
+
+    await store.mark_waiting(task.task_id, 1)
+
+    assert (await store.load(order.queue_id)).task(task.task_id) == replace(
+        task, news_waiting=True
+    )
+
+
+async def test_a_mark_for_an_older_version_fails(store, order):
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED))
+
+    assert not await store.mark_waiting(order.queue.tasks[0].task_id, 1)
+    assert not await store.mark_waiting(NOBODY, 1)
+
+
+async def test_a_mark_of_a_task_that_a_step_only_follows_is_told(store, order):
+    other = order.queue.tasks[2].task_id
+    await store.mark_waiting(other, 1)
+
+    recorded = await store.record(a_cancel(await store.load(order.queue_id)))
+
+    assert recorded.news_waiting == {other}
+
+
+async def test_what_is_overdue_by_the_grace_is_found_once_a_grace(
+    rows, clock, order
+):
+    async def overdue():
+        found = await rows.sweeps.overdue(grace=GRACE, limit=10)
+        return [each.queue_id for each in found]
+
+    assert await overdue() == []
+    await later(rows, clock)
+    assert await overdue() == [order.queue_id]
+    assert await overdue() == []
+    await later(rows, clock, timedelta(seconds=29))
+    assert await overdue() == []
+    await later(rows, clock, timedelta(seconds=2))
+    assert await overdue() == [order.queue_id]
+
+
+async def test_nothing_overdue_starves_behind_a_small_limit(rows, clock, store):
+    for n in range(7):
+        await store.submit(a_new_order(order_id=f"w-{n}"))
+    await later(rows, clock)
+
+    found = set()
+    for _ in range(4):
+        for each in await rows.sweeps.overdue(grace=GRACE, limit=2):
+            found.add(each.order_id)
+
+    assert len(found) == 7
+
+
+async def test_an_overdue_notification_is_found(rows, clock, store, order):
+    waits = {"state": "FAILED", "waiting_for": Waiting.NOTIFICATION, "wake_at": START}
+    await store.record(a_forced_work(order, queue=waits, **FAILED))
+    await later(rows, clock)
+
+    (found,) = await rows.sweeps.overdue(grace=GRACE, limit=10)
+
+    assert found.queue.wake_at == clock.now()
+
+
+async def test_ringing_moves_no_version(rows, clock, store, order):
+    await later(rows, clock)
+    await rows.sweeps.overdue(grace=GRACE, limit=10)
+
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED))
+
+
+async def test_overdue_news_is_found_once_a_grace(rows, clock, store, order):
+    await store.keep_news(a_news(order.queue.tasks[0].task_id))
+    await later(rows, clock)
+
+    first = await rows.sweeps.overdue_news(grace=GRACE, limit=10)
+    second = await rows.sweeps.overdue_news(grace=GRACE, limit=10)
+
+    assert [len(first), len(second)] == [1, 0]
+
+
+async def test_only_news_of_nobodys_task_expires(rows, clock, store, order):
+    await store.keep_news(a_news(order.queue.tasks[0].task_id, "e-1"))
+    await store.keep_news(a_news(NOBODY, "e-2"))
+    await store.keep_news(a_news("not an id", "e-3"))
+    await store.keep_news(a_news(order.queue.tasks[0].task_id, "e-4", provider="zeta"))
+    week = timedelta(days=7)
+    assert await rows.sweeps.expired_news(after=week, limit=10) == []
+
+    await later(rows, clock, week + GRACE)
+    expired = await rows.sweeps.expired_news(after=week, limit=10)
+
+    assert [s.news.event_id for s in expired] == ["e-2", "e-3", "e-4"]
+
+
+async def test_a_letter_is_buried_once_with_its_messages(rows, store):
+    for name in ("first", "second"):
+        await store.bury(a_letter(), [a_message(name, headers={"X-Reason": "x"})])
+
+    assert await rows.letters() == [a_letter()]
+    assert await unsent(rows) == ["first"]
+
+
+async def test_a_letter_may_have_no_message(rows, store):
+    await store.bury(a_letter(), [])
+
+    assert len(await rows.letters()) == 1
+
+
+async def test_a_posted_message_is_in_the_outbox_whole(rows, store):
+    message = a_message("m-1", headers={"traceparent": "00-a"}, body=b"\x00\xff")
+
+    await store.post(message)
+
+    (row,) = await rows.sweeps.unsent(older_than=EVERYTHING, limit=10)
+    assert row.message == message
+
+
+async def test_a_timer_is_in_the_outbox_whole(rows, store, order):
+    timer = a_message(
+        "t-1", at=START + LATER, schedule="order.timer.x.1", queue_id=order.queue_id
+    )
+
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED, messages=[timer]))
+
+    left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=10)
+    assert timer in [row.message for row in left]
+
+
+async def test_the_outbox_gives_up_rows_only_after_their_time(rows, clock, order):
+    three = timedelta(seconds=3)
+    assert await rows.sweeps.unsent(older_than=three, limit=10) == []
+
+    await later(rows, clock)
+
+    assert len(await rows.sweeps.unsent(older_than=three, limit=10)) == 1
+
+
+async def test_what_was_sent_is_gone(rows, store, order):
+    await store.post(a_message("m-1"))
+    left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=10)
+
+    await rows.sweeps.sent([row.seq for row in left[:1]])
+
+    assert await unsent(rows) == ["m-1"]
+
+
+async def test_the_outbox_is_read_from_its_oldest_row(rows, store):
+    for n in range(5):
+        await store.post(a_message(f"m-{n}"))
+
+    left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=3)
+
+    assert [row.message.message_id for row in left] == ["m-0", "m-1", "m-2"]
+
+
+async def test_every_committed_message_is_handed_on_at_once(store, committed, order):
+    await store.record(
+        a_work(order, Trigger.FREEZE_CONFIRMED, messages=[a_message("m-1")])
+    )
+    await store.post(a_message("m-2"))
+    await store.bury(a_letter(), [a_message("m-3")])
+    await store.keep_news(a_news(NOBODY))
+
+    handed = {row.message.message_id for row in committed}
+    assert handed > {"m-1", "m-2", "m-3", "news:acme:e-1", order.queue_id}
+
+
+async def test_a_published_row_is_removed_in_the_end(rows, store, committed, order):
+    store.remove_soon([row.seq for row in committed])
+
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED))
+
+    assert order.queue_id not in await unsent(rows)
