@@ -205,7 +205,9 @@ def _at_rest(queue: Queue, task: Task, event: Event, now: datetime) -> Decision:
     if answer is Answer.WAIT:
         return Wait()
     kind = _kind_of_contradiction(task, event.trigger)
-    after = replace(task, version=task.version + 1, updated_at=now)
+    # What is final keeps the time at which it became so.
+    moved_at = task.updated_at if task.final else now
+    after = replace(task, version=task.version + 1, updated_at=moved_at)
     return _step(queue, [_change(task, after, event)], (_case(kind, task, event),), now)
 
 
@@ -282,9 +284,14 @@ def _to_create(
 ) -> Task:
     del plan
     tries = task.tries if event.trigger is Trigger.RETRY_DUE else 0
-    first = task.sent_first_at or now
     return replace(
-        after, wake_at=now, tries=tries, sent_first_at=first, sent_last_at=now
+        after,
+        wake_at=now,
+        tries=tries,
+        # A worker that is gone may have sent it before it was taken over.
+        taken=task.taken or event.trigger is Trigger.TAKEN_OVER,
+        sent_first_at=task.sent_first_at or now,
+        sent_last_at=now,
     )
 
 

@@ -56,6 +56,10 @@ def _unproven(facts: Facts) -> bool:
     return facts.task.verdict is None
 
 
+def _never_sent(facts: Facts) -> bool:
+    return _unproven(facts) and not facts.task.taken
+
+
 GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
     Guard.BEFORE_TURN: lambda f: _waits(f, Waiting.TURN),
     Guard.FREEZE_DUE: lambda f: _waits(f, Waiting.FREEZE),
@@ -68,8 +72,10 @@ GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
     ),
     Guard.ROLLBACK_FAILS: lambda f: _waits(f, Waiting.ROLLBACK) and f.task.taken,
     Guard.UNSENT: lambda f: _waits(f, Waiting.CREATE_RETRY),
+    Guard.SENDING: lambda f: _waits(f, Waiting.CREATE),
+    Guard.NEVER_SENT: _never_sent,
     Guard.UNSENT_AGAIN: lambda f: (
-        _unproven(f) and _checks_left(f) and not f.task.cancel_requested
+        _never_sent(f) and _checks_left(f) and not f.task.cancel_requested
     ),
     Guard.WEIGHING: lambda f: _waits(f, Waiting.WEIGHING),
     Guard.UNPROVEN: _unproven,

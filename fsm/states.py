@@ -108,6 +108,7 @@ class Trigger(StrEnum):
     ROLLBACK_CONFIRMED = "rollback.confirmed"
     ROLLBACK_REFUSED = "rollback.refused"
     RETRY_DUE = "retry.due"
+    TAKEN_OVER = "create.taken_over"
     PAID = "provider.paid"
     ACCEPTED = "provider.accepted"
     DECLINED = "provider.declined"

@@ -23,7 +23,9 @@ class Guard(StrEnum):
     ROLLBACK_CANCELS = "a rollback is due, cancel requested"
     ROLLBACK_FAILS = "a rollback is due, the provider took it or may have"
     UNSENT = "nothing is being sent"
-    UNSENT_AGAIN = "attempts left and no cancel requested"
+    SENDING = "a create may be under way"
+    NEVER_SENT = "no worker before may have sent it"
+    UNSENT_AGAIN = "nor that; attempts left and no cancel requested"
     WEIGHING = "a no is being weighed"
     UNPROVEN = "nothing is proven"
     COMMIT_DUE = "paid, the commit is due"
@@ -87,7 +89,8 @@ TABLE: Final = (
     Row(T.DECLINED,           S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
     Row(T.UNCLEAR,            S.CREATING,      S.NEGATIVE_EVAL, W.WEIGHING,     G.UNPROVEN),
     Row(T.NOT_SENT,           S.CREATING,      S.CREATING,      W.CREATE_RETRY, G.UNSENT_AGAIN),
-    Row(T.NOT_SENT,           S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
+    Row(T.NOT_SENT,           S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.NEVER_SENT),
+    Row(T.TAKEN_OVER,         S.CREATING,      S.CREATING,      W.CREATE,       G.SENDING),
     Row(T.RETRY_DUE,          S.CREATING,      S.CREATING,      W.CREATE,       G.UNSENT),
     Row(T.CANCEL_REQUESTED,   S.CREATING,      S.CREATING,      W.ROLLBACK,     G.UNSENT),
     Row(T.CANCEL_REQUESTED,   S.CREATING,      S.CREATING,      KEEP),
@@ -159,6 +162,7 @@ REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
     T.ROLLBACK_CONFIRMED:    (_C,  _C,  _C,  _C,  _C,  _C,  _C,  _K,  _K,  _K),
     T.ROLLBACK_REFUSED:      (_K,  _K,  _K,  _K,  _K,  _K,  _C,  _K,  _K,  _K),
     T.RETRY_DUE:             (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.TAKEN_OVER:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.PAID:                  (_W,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V),
     T.ACCEPTED:              (_W,  _C,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.DECLINED:              (_W,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V),

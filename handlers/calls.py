@@ -1,6 +1,7 @@
 """The calls: each makes one outside call at the most and says what it heard."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from fsm.decisions import Event
@@ -45,6 +46,14 @@ class View:
     def claims(self, task: Task) -> bool:
         """True where this chain itself committed the intent it is to act on."""
         return (task.task_id, task.version) in self.entered
+
+
+class InFlight(Fault):
+    """A create that somebody else has claimed may still be under way."""
+
+    def __init__(self, task_id: str, left: timedelta) -> None:
+        super().__init__(f"the create of task {task_id} may be under way")
+        self.left = left
 
 
 class ClaimTooOld(Fault):
@@ -114,40 +123,53 @@ async def _balance(
 
 
 async def _create(order: Order, task: Task, engine: Engine, view: View) -> Event:
+    """Send a create that this chain has claimed; see to one that it only found.
+
+    What is found is left alone while its claimant may be sending it. After that it
+    is taken over by a version of one's own, or given up for asking.
+    """
     provider = engine.providers.get(task.provider)
-    claimed = view.claims(task)
-    if provider is None:
-        return _unconfigured(task, claimed=claimed)
-    if not claimed and not _may_repeat(task, engine):
+    if view.claims(task):
+        if provider is None:
+            return _unconfigured(task)
+        return await _send(provider, order, task, engine, view)
+    _leave_to_claimant(task, provider, engine)
+    wanted = provider is not None and not task.cancel_requested
+    if not wanted or not _may_repeat(task, engine):
         return Event(trigger=Trigger.UNCLEAR, message=CLAIM_LOST)
-    return await _send(provider, order, task, engine, view, claimed=claimed)
+    return Event(trigger=Trigger.TAKEN_OVER, source=Source.TIMER)
 
 
 async def _recreate(order: Order, task: Task, engine: Engine, view: View) -> Event:
     provider = engine.providers.get(task.provider)
     if provider is None:
-        return _unconfigured(task, claimed=False)
+        return _unconfigured(task)
+    if not view.claims(task):
+        _leave_to_claimant(task, provider, engine)
     if not _may_repeat(task, engine):
         return Event(trigger=Trigger.UNCLEAR, message="the key's lifetime has passed")
-    return await _send(provider, order, task, engine, view, claimed=False)
+    return await _send(provider, order, task, engine, view)
+
+
+def _leave_to_claimant(task: Task, provider: Provider | None, engine: Engine) -> None:
+    timeout = timedelta(0) if provider is None else provider.timeout
+    entered = task.updated_at or engine.clock.now()
+    until = entered + engine.limits.send_within + timeout
+    left = until - engine.clock.now()
+    if left > timedelta(0):
+        raise InFlight(task.task_id, left)
 
 
 async def _send(
-    provider: Provider,
-    order: Order,
-    task: Task,
-    engine: Engine,
-    view: View,
-    *,
-    claimed: bool,
+    provider: Provider, order: Order, task: Task, engine: Engine, view: View
 ) -> Event:
     """Send the create; checked last of all: that this chain did not oversleep."""
     age = engine.clock.elapsed() - view.taken_at
     if age > engine.limits.send_within.total_seconds():
         raise ClaimTooOld(f"the picture of task {task.task_id} is {age:.1f} s old")
     heard = event_of_create(await provider.create(payout_of(order, task)), order, task)
-    if heard.trigger is Trigger.NOT_SENT and not claimed:
-        # This request did nothing; one of a worker that died may have.
+    if heard.trigger is Trigger.NOT_SENT and task.taken:
+        # This request did nothing; one before it may have.
         return replace(heard, trigger=Trigger.UNCLEAR)
     return heard
 
@@ -162,17 +184,17 @@ def _may_repeat(task: Task, engine: Engine) -> bool:
     )
 
 
-def _unconfigured(task: Task, *, claimed: bool) -> Event:
+def _unconfigured(task: Task) -> Event:
     """Nothing can be asked of a provider that is not configured (any more)."""
     problem = f"provider {task.provider!r} is not configured here"
-    trigger = Trigger.NOT_SENT if claimed else Trigger.UNCLEAR
+    trigger = Trigger.UNCLEAR if task.taken else Trigger.NOT_SENT
     return Event(trigger=trigger, code=UNCONFIGURED, message=problem)
 
 
 async def _status(order: Order, task: Task, engine: Engine) -> Event:
     provider = engine.providers.get(task.provider)
     if provider is None:
-        return _unconfigured(task, claimed=False)
+        return _unconfigured(task)
     answer = await provider.status(payout_of(order, task))
     return event_of_status(answer, order, task)
 

@@ -7,7 +7,7 @@ from typing import Final
 from fsm.decisions import Event, Step, Wait, notified
 from fsm.snapshot import Queue, Task
 from fsm.states import Source, Trigger
-from handlers.calls import View, call_for
+from handlers.calls import InFlight, View, call_for
 from handlers.engine import Bells, Engine, Settled, all_bells, commit, no_bells, settle
 from handlers.news import apply_waiting
 from payment_service.domain.errors import Fault
@@ -21,7 +21,9 @@ EARLY_MAX: Final = timedelta(seconds=60)
 
 # The step that commits the intent of a create is followed by the create in the same
 # chain: whoever only found that intent would not know whether it had been sent.
-UNBROKEN: Final = frozenset({Trigger.FREEZE_CONFIRMED, Trigger.RETRY_DUE})
+UNBROKEN: Final = frozenset(
+    {Trigger.FREEZE_CONFIRMED, Trigger.RETRY_DUE, Trigger.TAKEN_OVER}
+)
 WEIGHED: Final = Event(trigger=Trigger.WEIGHED, source=Source.TIMER)
 
 
@@ -105,6 +107,8 @@ async def _drive(order: Order, engine: Engine, view: View) -> Done | Retry:
         hand_on = spent > engine.limits.chain.total_seconds()
         try:
             settled = await _step(order, row, engine, view, hand_on=hand_on)
+        except InFlight as claimed:
+            return Retry(because=str(claimed), delay=claimed.left, in_vain=False)
         except Fault as fault:
             return Retry(because=str(fault))
         if not isinstance(settled.decision, Step):

@@ -38,7 +38,7 @@ async def bury(
     order_id) where it was a request that could be told apart: its sender hears of it.
     """
     letter = _letter(delivery, reason, error, clock)
-    messages = [_copy(letter, delivery.headers)]
+    messages = [copy_of(letter, delivery.headers)]
     if rejected is not None:
         kind, order_id = rejected
         messages.append(
@@ -96,7 +96,8 @@ def _ids(body: bytes) -> dict[str, str]:
     return ids
 
 
-def _copy(letter: DeadLetter, headers: Mapping[str, str]) -> Message:
+def copy_of(letter: DeadLetter, headers: Mapping[str, str]) -> Message:
+    """Return the letter as ``order.task.dlq`` has it."""
     named = {
         "X-Original-Subject": letter.subject,
         "X-Reason": letter.reason.value,

@@ -7,6 +7,7 @@ from typing import Final
 import orjson
 
 from handlers.engine import traced
+from handlers.letters import copy_of
 from payment_service.domain.ids import derived_id, is_uuid
 from payment_service.domain.letters import DeadLetter, Reason
 from payment_service.domain.messages import (
@@ -58,7 +59,8 @@ async def sweep(
     await publisher.publish([*bells, *(_news_bell(n, again) for n in news)])
     expired = await rows.expired_news(after=NEWS_KEPT, limit=BATCH)
     for stored in expired:
-        await store.bury(_letter(stored, now), ())
+        letter = _letter(stored, now)
+        await store.bury(letter, [copy_of(letter, {})])
         await store.close_news(stored.inbox_id, NewsState.DEAD)
     return Swept(rows=len(bells), news=len(news), expired=len(expired))
 

@@ -4,16 +4,29 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import uvloop
 
-from ops.bench import flames, latency, throughput, world
+from ops.bench import (
+    flames,
+    growth,
+    latency,
+    memory,
+    starting,
+    throughput,
+    timers,
+    webhooks,
+    world,
+)
 from ops.bench.mocks import MISSING, nginx_program
 
 INTERRUPTED: Final = 130
 Measure = Callable[[world.World, argparse.Namespace], Coroutine[None, None, None]]
+
+
 
 
 async def _latency(here: world.World, wanted: argparse.Namespace) -> None:
@@ -30,14 +43,72 @@ async def _throughput(here: world.World, wanted: argparse.Namespace) -> None:
     )
 
 
+async def _growth(here: world.World, wanted: argparse.Namespace) -> None:
+    await growth.measure(
+        here,
+        waiting=wanted.waiting,
+        orders=wanted.orders,
+        in_flight=wanted.in_flight,
+        rounds=wanted.rounds,
+    )
+
+
+async def _timers(here: world.World, wanted: argparse.Namespace) -> None:
+    await timers.measure(here, timers=wanted.timers, workers=wanted.workers)
+
+
+async def _webhooks(here: world.World, wanted: argparse.Namespace) -> None:
+    await webhooks.measure(
+        here, webhooks=wanted.webhooks, connections=wanted.connections
+    )
+
+
+async def _start(here: world.World, wanted: argparse.Namespace) -> None:
+    await starting.measure(here, starts=wanted.starts)
+
+
+async def _memory(here: world.World, wanted: argparse.Namespace) -> None:
+    await memory.measure(here, steps=wanted.steps)
+
+
 async def _profile(here: world.World, wanted: argparse.Namespace) -> None:
     await flames.measure(here, seconds=wanted.seconds, in_flight=wanted.in_flight)
 
 
-MEASURES: Final[dict[str, Measure]] = {
-    "latency": _latency,
-    "throughput": _throughput,
-    "profile": _profile,
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A measurement, what it is for, and its numbers with their defaults."""
+
+    measure: Measure
+    help: str
+    numbers: Mapping[str, int]
+
+
+COMMANDS: Final = {
+    "throughput": Command(
+        _throughput,
+        "the unit: the service, the bare loop and the rival in turns",
+        {"orders": 4000, "in-flight": 200, "rounds": 5},
+    ),
+    "latency": Command(_latency, "one withdrawal at a time", {"orders": 1000}),
+    "growth": Command(
+        _growth,
+        "the unit beside a million orders that wait",
+        {"waiting": 1_000_000, "orders": 3000, "in-flight": 200, "rounds": 3},
+    ),
+    "timers": Command(
+        _timers, "timers due in the same second", {"timers": 100_000, "workers": 2}
+    ),
+    "webhooks": Command(
+        _webhooks,
+        "webhooks into one API process",
+        {"webhooks": 10_000, "connections": 32},
+    ),
+    "start": Command(_start, "seconds until ready", {"starts": 5}),
+    "memory": Command(_memory, "a worker with many steps in flight", {"steps": 1000}),
+    "profile": Command(
+        _profile, "where a worker's time goes", {"seconds": 15, "in-flight": 200}
+    ),
 }
 
 
@@ -48,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(MISSING, file=sys.stderr)
     try:
         with world.opened() as here:
-            uvloop.run(_interruptible(MEASURES[wanted.command](here, wanted)))
+            uvloop.run(_interruptible(COMMANDS[wanted.command].measure(here, wanted)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("Interrupted; everything is stopped.", file=sys.stderr)
         return INTERRUPTED
@@ -65,16 +136,12 @@ async def _interruptible(work: Coroutine[None, None, None]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ops.bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("latency", help="one withdrawal at a time")
-    one.add_argument("--orders", type=int, default=500)
-    many = commands.add_parser("throughput", help="all contestants in turns")
-    many.add_argument("--orders", type=int, default=3000)
-    many.add_argument("--in-flight", type=int, default=200)
-    many.add_argument("--rounds", type=int, default=3)
-    many.add_argument("--only", action="append", default=[])
-    flame = commands.add_parser("profile", help="where a worker's time goes")
-    flame.add_argument("--seconds", type=int, default=15)
-    flame.add_argument("--in-flight", type=int, default=200)
+    for name, command in COMMANDS.items():
+        one = commands.add_parser(name, help=command.help)
+        for number, default in command.numbers.items():
+            one.add_argument(f"--{number}", type=int, default=default)
+        if name == "throughput":
+            one.add_argument("--only", action="append", default=[])
     return parser
 
 

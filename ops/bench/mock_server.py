@@ -35,13 +35,14 @@ class Answering(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer every request that is whole."""
         self._received += data
-        while (size := _size(self._received)) is not None:
+        while (size := size_of(self._received)) is not None:
             request, self._received = self._received[:size], self._received[size:]
             if self._transport is not None:
                 self._transport.write(answer_to(request))
 
 
-def _size(received: bytes) -> int | None:
+def size_of(received: bytes) -> int | None:
+    """Return how long the first request is, or None while it is not whole."""
     end = received.find(END_OF_HEADERS)
     if end < 0:
         return None

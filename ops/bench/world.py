@@ -203,6 +203,13 @@ def _config(world: World) -> str:
     )
 
 
+def with_provider(world: World, name: str, base_url: str) -> None:
+    """Add a provider to the configuration of the processes that start from now on."""
+    table = CONFIG.format(name=name, base_url=base_url, secret=world.webhook_secret)
+    with world.config_file.open("a") as file:
+        file.write(f"\n{table}")
+
+
 def _execute(world: World, statement: str, *names: str) -> None:
     query = sql.SQL(statement).format(*map(sql.Identifier, names))
     with psycopg.connect(world.postgres.url, autocommit=True) as connection:
@@ -270,10 +277,11 @@ async def serving(
         yield cluster
     finally:
         # At the same time, since each of them finishes what it has begun.
-        await asyncio.gather(*(_stopped(running) for running in cluster.processes))
+        await asyncio.gather(*(stop(running) for running in cluster.processes))
 
 
-async def _stopped(running: Running) -> None:
+async def stop(running: Running) -> None:
+    """Stop a process in good order."""
     await asyncio.to_thread(running.process.stop, seconds=STOP_SECONDS_MAX)
 
 
@@ -282,7 +290,7 @@ def start(
 ) -> Running:
     """Start `payment-service run` in a process of its own; it may not be ready yet."""
     metrics_port = free_port()
-    port = stage.api_port if role.name == API.name else metrics_port
+    port = stage.api_port if "api" in role.roles else metrics_port
     settings = {
         "PYTHONPATH": str(REPOSITORY),
         **stage.env,

@@ -48,7 +48,7 @@ sla = "3s"
 on_sla = "poll"
 webhook = {{ scheme = "standard", secrets = ["{secret}"], rate = "1000/s" }}
 poll = {{ first = "500ms", factor = 1.5, max = "1s", deadline = "12s" }}
-recheck = {{ first = "500ms", factor = 1.5, max = "2s", attempts = 12 }}
+recheck = {{ first = "500ms", factor = 1.5, max = "1s", attempts = 10 }}
 """
 NOT_IDEMPOTENT: Final = frozenset({"fjord"})
 SETTINGS: Final[Mapping[str, str]] = {

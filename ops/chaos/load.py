@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from ops.chaos.fleet import (
+    NOT_IDEMPOTENT,
     POLL_DEADLINE_SECONDS,
     PROVIDER_NAMES,
     PROVIDERS,
@@ -77,6 +78,7 @@ YES: Final = (
     Way("hang_once", 1, _LOST + 2),
     Way("error_500_once", 1, _LOST + 2),
 )
+UNTAKEN: Final = frozenset({"hang_once", "error_500_once"})
 NEVER_PAYS: Final = "accept_silence"
 NEVER: Final = (Way(NEVER_PAYS, 0.3, _NEVER), Way("paid_unseen", 0.3, _NEVER))
 MIXED: Final = (*NO, *YES, *NEVER)
@@ -205,6 +207,11 @@ class Load:
         cascade = tuple(names[: self._attempts])
         weights = [way.weight for way in self._ways]
         ways = self._chance.choices(self._ways, weights, k=self._attempts)
+        # Where a create may not be repeated, one that was lost takes a person.
+        ways = [
+            NO[0] if name in NOT_IDEMPOTENT and way.script in UNTAKEN else way
+            for name, way in zip(cascade, ways, strict=True)
+        ]
         return Sent(
             order_id=f"w-{number:05d}",
             amount=AMOUNTS[number % len(AMOUNTS)],

@@ -41,6 +41,9 @@ class Process:
         self.program = program
         self.starts = 0
         self.exit_code: int | None = None
+        self.held = False
+        """Whether it is down on purpose, so that nobody starts it again."""
+
         self._popen: subprocess.Popen[bytes] | None = None
 
     @property

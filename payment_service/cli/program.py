@@ -20,7 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = command.main(arguments, prog_name=NAME, standalone_mode=False)
     except typer.TyperException as refused:
-        _say(f"{refused} (see `{NAME} --help`)")
+        spoken = getattr(refused, "format_message", refused.__str__)
+        _say(f"{spoken()} (see `{NAME} --help`)")
         return WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

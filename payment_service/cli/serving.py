@@ -1,8 +1,16 @@
 """Runs the service in some of its roles."""
 
-from payment_service.cli.failures import Usage
+import socket
+from typing import Final
+
+from payment_service.cli.failures import Usage, Wrong
 from payment_service.cli.opening import configuration, run_async
 from payment_service.settings import ROLES, Settings
+
+TAKEN: Final = (
+    "cannot listen on {}:{}: {}: see PAYMENT_HTTP_HOST, PAYMENT_HTTP_PORT "
+    "and PAYMENT_METRICS_PORT"
+)
 
 
 def serve(roles: str) -> int:
@@ -15,7 +23,30 @@ def serve(roles: str) -> int:
     config = configuration(settings)
     from payment_service.wiring.run import run  # noqa: PLC0415 - see above
 
-    return run_async(run(settings, config, wanted))
+    port = settings.http_port if "api" in wanted else settings.metrics_port
+    _require_free(settings.http_host, port)
+    try:
+        return run_async(run(settings, config, wanted))
+    except SystemExit:
+        # The HTTP server ends the process where somebody else was faster.
+        raise Wrong(TAKEN.format(settings.http_host, port, "taken")) from None
+
+
+def _require_free(host: str, port: int) -> None:
+    """Look whether the port is free, before anything is connected.
+
+    :raises Wrong: it is not.
+    """
+    try:
+        for *kind, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            with socket.socket(*kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        because = error.strerror or str(error)
+        raise Wrong(TAKEN.format(host, port, because)) from None
 
 
 def wanted_roles(text: str) -> frozenset[str]:

@@ -30,7 +30,7 @@ OPTIONS: Final = (
     "-c default_transaction_read_only=on -c cursor_tuple_fraction=1.0 "
     "-c enable_hashjoin=off"
 )
-# Both indexes already have this order, so nothing is sorted.
+# The indexes have these orders, so nothing is sorted. A bare name would sort its text.
 ORDERS: Final[LiteralString] = """
 SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
     q.waiting_for, q.wake_at, q.audit_hash,
@@ -42,7 +42,7 @@ ORDER BY q.queue_id
 LINES: Final[LiteralString] = """
 SELECT entity_id::text, version, queue_id::text, task_id::text, source, target,
     trigger, actor, at, trace_id, detail, hash
-FROM order_task_events ORDER BY entity_id, version
+FROM order_task_events e ORDER BY e.entity_id, e.version
 """
 HOMELESS: Final[LiteralString] = """
 SELECT t.task_id::text, t.queue_id::text FROM order_tasks t

@@ -69,15 +69,18 @@ class Database:
         """Run one statement as one transaction and return its rows.
 
         :raises StoreUnavailable: no answer; it may have committed.
-        :raises BrokenInvariant: a constraint refused it.
+        :raises BrokenInvariant: a constraint or a column refused it.
         """
         try:
             async with self._pool.connection() as connection:
                 cursor = connection.cursor(row_factory=tuple_row)
                 await cursor.execute(statement, parameters)
                 return await cursor.fetchall() if cursor.description else ()
-        except psycopg.IntegrityError as error:
-            raise BrokenInvariant(error.diag.constraint_name or str(error)) from error
+        except (psycopg.IntegrityError, psycopg.DataError) as error:
+            # A value that no column takes is refused for ever too.
+            raise BrokenInvariant(
+                error.diag.constraint_name or _in_one_line(error)
+            ) from error
         except (psycopg.Error, PoolTimeout, PoolClosed, OSError) as error:
             raise StoreUnavailable(_in_one_line(error)) from error
 

@@ -33,27 +33,34 @@ class Grouped(Generic[Item, Result]):
         self._size_max = size_max
         self._key = key
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._lanes_open = 0
         self._lanes: set[asyncio.Task[None]] = set()
 
     async def __call__(self, item: Item) -> Result:
         """Return the item's own result once the shared statement has committed."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if len(self._lanes) < self._lanes_max:
+        if self._lanes_open < self._lanes_max:
+            self._lanes_open += 1
             lane = asyncio.create_task(self._drain())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
         return await future
 
     async def _drain(self) -> None:
-        while self._waiting:
-            batch = self._take()
-            try:
-                await self._run(batch)
-            except BaseException as error:  # a lane must leave nobody waiting
-                _fail(batch, error)
-                if not isinstance(error, Exception):
-                    raise
+        try:
+            while self._waiting:
+                batch = self._take()
+                try:
+                    await self._run(batch)
+                except BaseException as error:  # a lane must leave nobody waiting
+                    _fail(batch, error)
+                    if not isinstance(error, Exception):
+                        raise
+        finally:
+            # In the same breath as the last look at who waits: a caller that this
+            # lane has just served may come back before the task counts as done.
+            self._lanes_open -= 1
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []

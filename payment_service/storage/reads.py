@@ -118,9 +118,10 @@ class PostgresReads:
             is_open = c.closed_at.is_(None)
             wanted = wanted.where(is_open if state is CaseState.OPEN else ~is_open)
         if cursor is not None:
-            after = select(c.opened_at).where(c.id == _checked(cursor))
-            wanted = wanted.where(c.opened_at < after.scalar_subquery())
-        wanted = wanted.order_by(c.opened_at.desc(), c.id).limit(limit + 1)
+            # Many may bear the same time; ids tell them apart.
+            last = select(c.opened_at, c.id).where(c.id == _checked(cursor))
+            wanted = wanted.where(tuple_(c.opened_at, c.id) < last.scalar_subquery())
+        wanted = wanted.order_by(c.opened_at.desc(), c.id.desc()).limit(limit + 1)
         rows = await self._rows(wanted)
         items = [_case(row) for row in rows[:limit]]
         return Page(items=items, next_cursor=_next([i.id for i in items], rows, limit))
@@ -132,9 +133,10 @@ class PostgresReads:
             d.replayed_at.is_(None), d.discarded_at.is_(None)
         )
         if cursor is not None:
-            after = select(d.at).where(d.id == _checked(cursor))
-            wanted = wanted.where(d.at < after.scalar_subquery())
-        rows = await self._rows(wanted.order_by(d.at.desc(), d.id).limit(limit + 1))
+            last = select(d.at, d.id).where(d.id == _checked(cursor))
+            wanted = wanted.where(tuple_(d.at, d.id) < last.scalar_subquery())
+        wanted = wanted.order_by(d.at.desc(), d.id.desc()).limit(limit + 1)
+        rows = await self._rows(wanted)
         items = [letter_from(row) for row in rows[:limit]]
         return Page(items=items, next_cursor=_next([i.id for i in items], rows, limit))
 

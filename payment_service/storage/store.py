@@ -252,7 +252,7 @@ def _json(rows: Sequence[Mapping[str, object]]) -> str:
     try:
         return orjson.dumps(rows).decode()
     except orjson.JSONEncodeError as error:
-        raise StoreUnavailable(f"a row cannot be written: {error}") from error
+        raise BrokenInvariant(f"a row cannot be written: {error}") from error
 
 
 def _readable(queue_id: str, text: str) -> Order | UnreadableRow:

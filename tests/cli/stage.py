@@ -132,6 +132,7 @@ class World:
         async with asyncio.timeout(SECONDS_MAX):
             while True:
                 order = await engine.store.load(queue_id)
+                assert order is not None
                 if order.queue.final and order.queue.wake_at is None:
                     return order
                 if any(t.state is State.MANUAL_CHECK for t in order.queue.tasks):

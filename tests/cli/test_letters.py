@@ -86,7 +86,8 @@ def test_a_dry_run_changes_nothing(at_database, database_url, letters):
     assert outbox(database_url) == []
 
 
-def test_all_of_a_subject_are_replayed(at_database, database_url, letters):
+@pytest.mark.usefixtures("letters")
+def test_all_of_a_subject_are_replayed(at_database, database_url):
     only = ("--subject", "withdrawal.requested", "--json")
     answer = at_database("dlq", "replay", "--all", *only)
 

@@ -1,5 +1,7 @@
 """Orders at the command line: searched, and shown with why each provider was tried."""
 
+import pytest
+
 from tests.cli.stage import PROVIDERS
 
 
@@ -44,7 +46,8 @@ def test_orders_are_searched(at_database, orders):
     assert found("--provider", "nova", "--kind", "withdrawal") == {*orders}
 
 
-def test_an_order_is_shown_with_the_proof_of_each_attempt(at_database, orders):
+@pytest.mark.usefixtures("orders")
+def test_an_order_is_shown_with_the_proof_of_each_attempt(at_database):
     shown = at_database("order", "show", "w-declined", "--json").json
 
     assert [a["provider"] for a in shown["attempts"]] == list(PROVIDERS)
@@ -58,7 +61,8 @@ def test_an_order_is_shown_with_the_proof_of_each_attempt(at_database, orders):
     assert {event["version"] for event in shown["events"]} >= {1, 2, 3, 4}
 
 
-def test_what_was_not_tried_says_why(at_database, orders):
+@pytest.mark.usefixtures("orders")
+def test_what_was_not_tried_says_why(at_database):
     paid = at_database("order", "show", "w-paid", "--json").json["attempts"]
     silent = at_database("order", "show", "w-silent", "--json").json["attempts"]
 

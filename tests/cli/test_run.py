@@ -39,7 +39,7 @@ def ready(at_database, nats_server, subject_prefix):
 
 
 def asked(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:  # noqa: S310
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
         return answer.status
 
 
@@ -49,7 +49,7 @@ def listening(process, port):
         with closing(socket.socket()) as probe:
             if probe.connect_ex(("127.0.0.1", int(port))) == 0:
                 return
-        time.sleep(0.05)  # noqa: TID251 - a process of another kind is waited for
+        time.sleep(0.05)
     process.kill()
     raise AssertionError(process.communicate())
 
@@ -123,7 +123,8 @@ def test_the_doctor_names_what_is_missing(shell):
     assert "PAYMENT_NATS_URL: is missing" in answer.out
 
 
-def test_the_doctor_finds_everything_well(ready, orders):
+@pytest.mark.usefixtures("orders")
+def test_the_doctor_finds_everything_well(ready):
     process = ready.start("run", PAYMENT_HTTP_PORT=str(port := free_port()))
     try:
         listening(process, port)
@@ -145,19 +146,12 @@ def test_the_doctor_finds_everything_well(ready, orders):
 
     report = asyncio.run(examined()).json
     found = states(report)
+    prefix = ready.env["PAYMENT_SUBJECT_PREFIX"]
 
     wrong = {what for what, state in found.items() if state == "wrong"}
     assert wrong <= {("database", "fsync"), ("database", "full_page_writes")}
     assert found["nats", "schedules"] == "ok"
-    assert (
-        found[
-            "nats",
-            "stream ORDER_TASKS".replace(
-                " ", f" {ready.env['PAYMENT_SUBJECT_PREFIX']}_"
-            ),
-        ]
-        == "ok"
-    )
+    assert found["nats", f"stream {prefix}_ORDER_TASKS"] == "ok"
     assert found["core", "reachable"] == "ok"
     assert found["providers", "acme"] == "ok"
     assert found["work", "manual checks"] == "advice"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from fsm.decisions import NEWS, Decision, Event, Step, cancel_order, decide, notified
 from fsm.snapshot import Plan, Queue, Task
@@ -74,7 +75,7 @@ def an_order(providers=1, **first):
     return Queue(queue_id="queue", tasks=tasks)
 
 
-def judged(queue, trigger, position=0, *, plan=PLAN, now=NOW, **event) -> Decision:
+def judged(queue, trigger, position=0, *, plan=PLAN, now=NOW, **event) -> Any:
     """Return what a trigger means for one task."""
     happened = Event(trigger=trigger, **event)
     task_id = queue.tasks[position].task_id
@@ -190,6 +191,7 @@ def _heard(task: Task, plan: Plan) -> Iterator[Event]:
     seen = set()
     for claimed in (True, False):
         for late in (False, True):
+            task = replace(task, updated_at=NOW if claimed else OLD)
             asked, _ = ask(task, plan, claimed=claimed, deadline_passed=late)
             for answer in ANSWERS[asked]:
                 _, event = ask(
@@ -229,7 +231,9 @@ def broken_rows(queue: Queue) -> list[str]:
     """Name what the constraints of the schema would refuse."""
     wrong = []
     for task in queue.tasks:
-        wrong += [f"{name}: {task}" for name, holds in _CHECKS.items() if not holds(task)]
+        wrong += [
+            f"{name}: {task}" for name, holds in _CHECKS.items() if not holds(task)
+        ]
     if sum(t.state in LIVE for t in queue.tasks) > 1:
         wrong.append("uq_order_tasks_one_live")
     if sum(t.state is State.SUCCEEDED for t in queue.tasks) > 1:

@@ -126,9 +126,7 @@ SCENARIOS = {
     "accepted behind a timeout": Scenario((ACCEPTS_SILENTLY,), then=succeeds),
     "lost, repeated": Scenario((LOSES_REQUEST, PAYS), IDEMPOTENT),
     "lost, not found is no": Scenario((LOSES_REQUEST,), DEFINITE),
-    "lost, decided by two": Scenario(
-        (LOSES_REQUEST,), then=is_decided, four_eyes=True
-    ),
+    "lost, decided by two": Scenario((LOSES_REQUEST,), then=is_decided, four_eyes=True),
     "not sent, then paid": Scenario((UNREACHABLE, PAYS)),
     "never sent": Scenario((UNREACHABLE,), Plan(recheck_attempts=3)),
     "freeze refused": Scenario((PAYS,), refuses=Operation.FREEZE),

@@ -315,7 +315,9 @@ async def test_a_doorbell_can_be_made_again_from_the_row(world):
     )
 
 
-async def test_a_webhook_in_a_row_that_died_is_applied_when_it_is_delivered_again(world):
+async def test_a_webhook_in_a_row_that_died_is_applied_when_it_is_delivered_again(
+    world,
+):
     world.provider("acme", ACCEPTS)
     await world.submit()
     await world.work_off()

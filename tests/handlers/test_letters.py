@@ -169,7 +169,6 @@ async def test_a_webhook_without_a_task_is_buried_once(world):
     assert len(await world.rows.letters()) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the sweep buries it without a copy")
 async def test_a_webhook_without_a_task_is_copied_to_the_stream_of_the_dead(world):
     await expired_webhook(world)
     await world.work_off()

@@ -14,11 +14,11 @@ from tests.twins.providers import (
     ACCEPTS,
     ACCEPTS_SILENTLY,
     DECLINES_SILENTLY,
-    Fate,
     LOSES_REQUEST,
     PAYS,
     PAYS_SILENTLY,
     UNREACHABLE,
+    Fate,
 )
 
 IDEMPOTENT = Plan(idempotent_create=True)
@@ -77,7 +77,9 @@ async def test_a_create_that_got_lost_ends_with_a_person(world):
     assert calls(world) == ["create", *["status"] * 8]
 
 
-async def test_not_found_is_proof_only_where_it_is_definite_and_the_grace_is_over(world):
+async def test_not_found_is_proof_only_where_it_is_definite_and_the_grace_is_over(
+    world,
+):
     world.provider("acme", LOSES_REQUEST, plan=DEFINITE)
     await world.submit()
 
@@ -165,9 +167,7 @@ async def test_unclear_answers_use_up_the_checks(world):
 
 
 async def test_a_webhook_ends_the_rechecks(world):
-    slow = Backoff(
-        first=timedelta(hours=1), factor=1.0, longest=timedelta(hours=1)
-    )
+    slow = Backoff(first=timedelta(hours=1), factor=1.0, longest=timedelta(hours=1))
     world.provider("acme", ACCEPTS_SILENTLY, plan=Plan(recheck=slow))
     await world.submit()
     await world.work_off()
@@ -220,10 +220,6 @@ async def test_a_webhook_that_overtakes_the_answer_is_applied(
     assert (await world.states())[0] == ended
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="whoever finds a create in flight takes it for lost, however young it is",
-)
 async def test_a_webhook_does_not_take_a_create_in_flight_for_lost(world):
     overtaken_by(world, NewsType.SUCCEEDED, ACCEPTS)
     await world.submit()

@@ -100,7 +100,9 @@ async def test_polling_finds_a_failure(accepted):
     assert await accepted.states() == ["FAILED", "SUCCEEDED", "SKIPPED", "COMPLETED"]
 
 
-@pytest.mark.parametrize("answer", [NotFound(), NotSent(because="x"), Unclear(because="x")])
+@pytest.mark.parametrize(
+    "answer", [NotFound(), NotSent(because="x"), Unclear(because="x")]
+)
 async def test_polling_goes_on_after_an_answer_that_proves_nothing(accepted, answer):
     task = await accepted.task()
     accepted.providers["acme"].statuses.extend([answer] * 3)

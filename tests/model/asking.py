@@ -7,7 +7,7 @@ from typing import Any
 from fsm.decisions import Event
 from fsm.snapshot import Plan, Task
 from fsm.states import State, Waiting
-from handlers.calls import ClaimTooOld, View, call_for
+from handlers.calls import ClaimTooOld, InFlight, View, call_for
 from handlers.engine import Engine
 from payment_service.domain.money import Money
 from payment_service.domain.orders import Order
@@ -20,6 +20,7 @@ OLD = NOW - 2 * GRACE
 LATER = NOW + 2 * GRACE
 MONEY = Money(12550, "EUR")
 TOO_OLD = "too old"
+IN_FLIGHT = "in flight"
 SENDING = frozenset(
     {
         Waiting.CREATE,
@@ -29,6 +30,7 @@ SENDING = frozenset(
         Waiting.RECREATE,
     }
 )
+CREATES = frozenset({Waiting.CREATE, Waiting.RECREATE})
 COUNTED = SENDING | {Waiting.CANCEL}
 
 
@@ -92,9 +94,7 @@ def ask(
     """
     answer = Unclear(because="probe") if answer is None else answer
     neighbours = _Neighbours(plan, answer)
-    clock = _Clock(
-        at=LATER if deadline_passed else NOW, age=1e6 if overslept else 0.0
-    )
+    clock = _Clock(at=LATER if deadline_passed else NOW, age=1e6 if overslept else 0.0)
     fakes: Any = neighbours
     engine = Engine(store=fakes, core=fakes, providers=fakes, clock=clock)
     entered = frozenset({(task.task_id, task.version)}) if claimed else frozenset()
@@ -106,6 +106,8 @@ def ask(
         return neighbours.asked, done.value
     except ClaimTooOld:
         return TOO_OLD, None
+    except InFlight:
+        return IN_FLIGHT, None
     raise AssertionError("a fake neighbour waited")
 
 
@@ -145,7 +147,5 @@ def blurred(task: Task) -> Task:
         deadline_at=LATER if executes and task.deadline_at else None,
         provider_reference=None,
         code=None,
-        updated_at=None,
+        updated_at=(OLD if old else NOW) if task.waiting_for in CREATES else None,
     )
-
-

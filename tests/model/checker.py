@@ -87,9 +87,7 @@ class _Search:
         into: list[list[int]] = [[] for _ in self.worlds]
         for source, target in zip(self.sources, self.targets, strict=True):
             into[target].append(source)
-        alive = [
-            n for n, world in enumerate(self.worlds) if at_rest(self.model, world)
-        ]
+        alive = [n for n, world in enumerate(self.worlds) if at_rest(self.model, world)]
         seen = bytearray(len(self.worlds))
         for n in alive:
             seen[n] = 1
@@ -109,7 +107,9 @@ class _Search:
         world, steps = self.model.first(), []
         for number in reversed(way[:-1]):
             goal = self.worlds[number]
-            step = next(m for m in moves(self.model, world) if calm(self.model, m.world) == goal)
+            step = next(
+                m for m in moves(self.model, world) if calm(self.model, m.world) == goal
+            )
             steps.append(step.story)
             world = step.world
         return tuple(steps)

@@ -17,17 +17,27 @@ ALL_NEWS: Final = ("succeeded", "failed", "accepted")
 
 SETUPS: Final = (
     Setup(name="definite", plan=DEFINITE, news=()),
-    Setup(name="definite, webhooks", plan=DEFINITE, crashes=0),
-    Setup(name="definite, all webhooks, in turn", plan=DEFINITE, overlaps=0,
-          news=ALL_NEWS),
+    Setup(name="definite, webhooks", plan=DEFINITE, crashes=0, news=("failed",)),
+    Setup(
+        name="definite, all webhooks, in turn", plan=DEFINITE, overlaps=0, news=ALL_NEWS
+    ),
     Setup(name="idempotent", plan=IDEMPOTENT, news=()),
-    Setup(name="idempotent, webhooks", plan=IDEMPOTENT, crashes=0, providers=1, overlaps=2),
+    Setup(
+        name="idempotent, webhooks", plan=IDEMPOTENT, crashes=0, providers=1, overlaps=2
+    ),
     Setup(name="both", plan=BOTH, news=("succeeded",), crashes=0),
     Setup(name="only asked", plan=ASKED, news=()),
     Setup(name="a person after the SLA", plan=MANUAL, answers_status=False),
     Setup(name="no SLA", plan=PATIENT, crashes=0),
-    Setup(name="cancelled in turn", plan=BOTH, overlaps=0, cancels=2, poor=True,
-          refusals=1, news=ALL_NEWS),
+    Setup(
+        name="cancelled in turn",
+        plan=BOTH,
+        overlaps=0,
+        cancels=2,
+        poor=True,
+        refusals=1,
+        news=ALL_NEWS,
+    ),
     Setup(name="cancelled", plan=BOTH, providers=1, cancels=1, news=("succeeded",)),
     Setup(name="the order cancelled", plan=ASKED, crashes=0, cancels=1, news=()),
 )

@@ -6,7 +6,7 @@ import pytest
 
 from fsm import decisions, machine
 from fsm.decisions import Event
-from fsm.states import Source, State, Trigger, Waiting
+from fsm.states import State, Trigger, Waiting
 from fsm.table import Guard
 from handlers import calls
 from tests.model.checker import check
@@ -93,9 +93,7 @@ def test_a_handler_that_trusts_too_much_is_found(bugs, setup):
 def test_a_next_freeze_before_the_rollback_is_found():
     def follows(queue, step):
         waiting = [t for t in step.after.tasks if t.waiting_for is Waiting.TURN]
-        rolls_back = any(
-            t.waiting_for is Waiting.ROLLBACK for t in step.after.tasks
-        )
+        rolls_back = any(t.waiting_for is Waiting.ROLLBACK for t in step.after.tasks)
         if not (rolls_back and waiting) or step.queue:
             return step
         turn = Event(trigger=Trigger.TURN_CAME)
@@ -150,8 +148,15 @@ def test_a_create_repeated_without_a_claim_is_found(monkeypatch):
 
 async def sends_again(order, task, engine, view):
     provider = engine.providers.get(task.provider)
-    claimed = view.claims(task)
-    return await calls._send(provider, order, task, engine, view, claimed=claimed)
+    return await calls._send(provider, order, task, engine, view)
+
+
+def test_a_worker_before_that_may_have_sent_it_forgotten_is_found(monkeypatch):
+    assert check(REPEATING).broken is None
+    forgets = lambda f: f.task.verdict is None  # noqa: E731
+    monkeypatch.setitem(machine.GUARDS, Guard.NEVER_SENT, forgets)
+
+    assert check(REPEATING).broken
 
 
 def test_a_timer_that_is_never_acted_on_is_found(monkeypatch):
@@ -171,10 +176,6 @@ def test_a_story_tells_every_step_up_to_the_broken_promise():
 
     assert "BROKEN: " in told
     assert "1. a message wakes worker A" in told
-
-
-def test_news_in_the_planted_worlds_come_from_outside():
-    assert Source.WEBHOOK in Source
 
 
 def assert_found(setup, bugs):

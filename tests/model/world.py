@@ -25,7 +25,7 @@ from providers.port import (
     TooLate,
     Unclear,
 )
-from tests.model.asking import NOW, OLD, TOO_OLD, ask, blurred, paid
+from tests.model.asking import CREATES, IN_FLIGHT, NOW, OLD, TOO_OLD, ask, blurred, paid
 
 # A provider's book: nothing, taken and open, paid, refused at once, failed later.
 NOTHING, TAKEN, PAID, REFUSED, FAILED = "-", "taken", "paid", "refused", "failed"
@@ -51,7 +51,6 @@ NEWS: Final = {
     "accepted": (Trigger.ACCEPTED, frozenset({TAKEN, PAID, FAILED})),
 }
 QUEUE: Final = -1
-TO_CREATE: Final = frozenset({Waiting.CREATE, Waiting.RECREATE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +185,8 @@ class Model:
 
     def queue(self, rows: tuple[int, ...]) -> Queue:
         tasks = tuple(self.picture(n) for n in rows[:-1])
-        return replace(self.picture(rows[-1]), tasks=tasks)
+        queue: Queue = self.picture(rows[-1])
+        return replace(queue, tasks=tasks)
 
     def rows_of(self, queue: Queue) -> tuple[int, ...]:
         own = replace(
@@ -216,15 +216,13 @@ class Model:
             told=(frozenset(),) * len(many),
             inbox=(frozenset(),) * len(many),
             workers=(None,) * setup.workers,
-            budget=Budget(
-                setup.crashes, setup.overlaps, setup.cancels, setup.refusals
-            ),
+            budget=Budget(setup.crashes, setup.overlaps, setup.cancels, setup.refusals),
         )
 
     # The real functions, remembered.
 
     def _waits_to_create(self, number: int) -> bool:
-        return self.picture(number).waiting_for in TO_CREATE
+        return self.picture(number).waiting_for in CREATES
 
     def _due(self, number: int) -> bool:
         return bool(self.picture(number).due(NOW))
@@ -309,9 +307,7 @@ class Model:
         event = self.bugs.hears(event, task)
         ages = event.asked_at is not None and event.trigger is Trigger.NOT_FOUND
         asked_at = NOW if ages else None
-        bare = Event(
-            trigger=event.trigger, source=event.source, asked_at=asked_at
-        )
+        bare = Event(trigger=event.trigger, source=event.source, asked_at=asked_at)
         return self.event(bare)
 
 
@@ -364,7 +360,9 @@ def _wakes(model: Model, world: World, n: int) -> Iterator[Move]:
             return
         budget = budget._replace(overlaps=budget.overlaps - 1)
     nothing: frozenset[int] = frozenset()
-    worker = Worker(world.rows, nothing, due, claimed=False, overslept=False, event=None)
+    worker = Worker(
+        world.rows, nothing, due, claimed=False, overslept=False, event=None
+    )
     yield Move(
         f"a message wakes {_worker(n)}",
         _with(world, n, worker)._replace(budget=budget),
@@ -409,6 +407,9 @@ def _calls(model: Model, world: World, n: int, worker: Worker) -> Iterator[Move]
     if kind == TOO_OLD:
         yield Move(f"{who} overslept and gives up", _with(world, n, None))
         return
+    if kind == IN_FLIGHT:
+        yield Move(f"{who} leaves create {place} to its sender", _with(world, n, None))
+        return
     if kind is None and event is not None:
         bare = model.event(Event(trigger=event.trigger, source=event.source))
         yield _record(model, world, n, worker, bare, "")
@@ -441,13 +442,11 @@ def _create(model: Model, world: World, place: int, kind: str) -> Asked:
     yield f"{asked} no connection", world, NOT_SENT, True
     yield f"{asked} lost, no answer", world, UNCLEAR, True
     if model.setup.delays:
-        flying = world._replace(flying=put(world.flying, place, True))  # noqa: FBT003
+        flying = world._replace(flying=put(world.flying, place, True))
         yield f"{asked} no answer, it is still on its way", flying, UNCLEAR, True
 
 
-def _taken(
-    model: Model, world: World, place: int
-) -> Iterator[tuple[str, object, str]]:
+def _taken(model: Model, world: World, place: int) -> Iterator[tuple[str, object, str]]:
     """Say what becomes of a create that has come to the provider."""
     book = world.books[place]
     if book == NOTHING:
@@ -530,7 +529,7 @@ def check_balance(world: World, place: int, kind: str) -> None:
         raise Violation(wrong)
 
 
-def _record(  # noqa: PLR0913 - all that a record is made of
+def _record(
     model: Model, world: World, n: int, worker: Worker, event: int, story: str
 ) -> Move:
     """Commit what the worker holds, and let it go on with what is due then."""
@@ -559,9 +558,7 @@ def _record(  # noqa: PLR0913 - all that a record is made of
     going_on = None
     if due is not None:
         claims = due in decision.changed and model.waits_to_create(rows[due])
-        going_on = Worker(
-            rows, stale, due, claimed=claims, overslept=False, event=None
-        )
+        going_on = Worker(rows, stale, due, claimed=claims, overslept=False, event=None)
     again = "" if fresh else " (decided again)"
     return Move(f"{who} {story}records {said}{again}", _with(after, n, going_on))
 
@@ -601,7 +598,7 @@ def check_cases(model: Model, step: Moved, said: str) -> None:
 def _providers(model: Model, world: World) -> Iterator[Move]:
     for place, book in enumerate(world.books):
         if world.flying[place]:
-            landed = world._replace(flying=put(world.flying, place, False))  # noqa: FBT003
+            landed = world._replace(flying=put(world.flying, place, False))
             yield Move(f"create {place} is lost on its way", landed)
             for after, _, does in _taken(model, landed, place):
                 taken = landed._replace(books=put(world.books, place, after))
@@ -651,14 +648,14 @@ def _people(model: Model, world: World) -> Iterator[Move]:
     wish = Event(trigger=Trigger.CANCEL_REQUESTED, source=Source.PERSON)
     left = world.budget._replace(cancels=world.budget.cancels - 1)
     event = model.event(wish)
-    asked = [
+    asked: list[tuple[str, Decided]] = [
         (f"task {place}", model.decided(world.rows, place, event))
         for place in range(len(world.rows) - 1)
     ]
     asked.append(("the order", model.cancelled(world.rows, event)))
-    for what, decision in asked:
-        if isinstance(decision, Moved):
-            after = commit(world, decision, None)._replace(budget=left)
+    for what, wanted in asked:
+        if isinstance(wanted, Moved):
+            after = commit(world, wanted, None)._replace(budget=left)
             yield Move(f"somebody wants {what} cancelled", after, fault=True)
 
 
@@ -703,7 +700,8 @@ def _is_to_create(model: Model, worker: Worker) -> bool:
 def _aged(model: Model, number: int) -> int:
     thing = model.picture(number)
     if isinstance(thing, Task) and thing.sent_last_at == NOW:
-        return model.number(replace(thing, sent_last_at=OLD))
+        updated_at = None if thing.updated_at is None else OLD
+        return model.number(replace(thing, sent_last_at=OLD, updated_at=updated_at))
     return number
 
 
@@ -751,15 +749,13 @@ def at_rest(model: Model, world: World) -> bool:
 
 def calm(model: Model, world: World) -> World:
     """Return the one of many worlds with the same future that stands for all."""
-    workers = tuple(
-        [_calm_worker(model, w) for w in world.workers if w is not None]
-    )
+    workers = tuple([_calm_worker(model, w) for w in world.workers if w is not None])
     if len(workers) > 1:
         workers = tuple(sorted(workers, key=_rank))
     busy = [worker.row for worker in workers]
-    workers += (None,) * (len(world.workers) - len(workers))
-    if workers != world.workers:
-        world = world._replace(workers=workers)
+    free = (None,) * (len(world.workers) - len(workers))
+    if (*workers, *free) != world.workers:
+        world = world._replace(workers=(*workers, *free))
     for place, number in enumerate(world.rows[:-1]):
         if (
             number != model.over

@@ -1,0 +1,71 @@
+"""Looks for plans that would read a hot table from end to end."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import psycopg
+
+from ops.bench.measure import HOT_TABLES
+from ops.bench.targets import Figure
+from payment_service.storage import statements
+
+HOT: Final = (
+    "RECORD",
+    "SUBMIT",
+    "FIND_SUBMITTED",
+    "LOAD",
+    "QUEUES_OF",
+    "KEEP_NEWS",
+    "WAITING_NEWS",
+    "FIND_NEWS",
+    "MARK_WAITING",
+    "CLOSE_NEWS",
+    "UNSENT",
+    "SENT",
+    "OVERDUE",
+    "OVERDUE_NEWS",
+)
+PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
+
+
+def numbered(statement: str) -> str:
+    """Return the statement with PostgreSQL's own placeholders."""
+    names = list(dict.fromkeys(PLACEHOLDER.findall(statement)))
+    return PLACEHOLDER.sub(lambda m: f"${names.index(m[1]) + 1}", statement)
+
+
+def sequential(url: str) -> dict[str, list[str]]:
+    """Return for each hot statement the hot tables its generic plan reads whole."""
+    found: dict[str, list[str]] = {}
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = psycopg.RawCursor(connection)
+        for name in HOT:
+            statement = numbered(getattr(statements, name))
+            asked = f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}"
+            plan = cursor.execute(asked.encode()).fetchone()
+            tables = sorted(_scanned(plan[0][0]["Plan"])) if plan else []
+            if tables:
+                found[name] = tables
+    return found
+
+
+def _scanned(node: Mapping[str, Any]) -> set[str]:
+    found = set()
+    if node["Node Type"] == "Seq Scan" and node["Relation Name"] in HOT_TABLES:
+        found.add(str(node["Relation Name"]))
+    for child in node.get("Plans", ()):
+        found |= _scanned(child)
+    return found
+
+
+def figure(plans: Mapping[str, list[str]]) -> Figure:
+    """Return how many hot statements would read a hot table whole."""
+    note = "; ".join(f"{name}: {', '.join(tables)}" for name, tables in plans.items())
+    return Figure(
+        "hot statements planned to read a table whole",
+        len(plans),
+        "",
+        at_most=0,
+        note=note,
+    )

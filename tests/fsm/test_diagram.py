@@ -1,0 +1,58 @@
+"""The diagrams are drawn from the table, and the README shows them as they are."""
+
+from pathlib import Path
+
+import pytest
+
+from fsm.decisions import Step
+from fsm.diagram import ORDER_MOVES, mermaid, order_diagram, task_diagram
+from fsm.states import FINAL, OrderState, State
+from fsm.table import TABLE
+from tests.fsm.orders import edges
+
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- fsm:begin -->", "<!-- fsm:end -->"
+
+
+def test_every_move_of_the_table_is_drawn_once():
+    lines = task_diagram().splitlines()
+
+    for source, dest in {(r.source, r.dest) for r in TABLE if r.source is not r.dest}:
+        (line,) = [x for x in lines if x.startswith(f"    {source} --> {dest}: ")]
+        drawn = set(line.partition(": ")[2].split("<br/>"))
+        fires = {r.trigger for r in TABLE if (r.source, r.dest) == (source, dest)}
+        assert drawn == {trigger.value for trigger in fires}
+
+
+def test_final_states_are_marked():
+    marked = {
+        line.split()[0]
+        for line in task_diagram().splitlines()
+        if line.endswith("--> [*]")
+    }
+
+    assert marked == FINAL
+
+
+def test_every_state_is_drawn():
+    assert all(f" {state}" in task_diagram() for state in State)
+    assert all(f" {state}" in order_diagram() for state in OrderState)
+
+
+def test_the_orders_moves_are_those_that_happen():
+    happen = {
+        (edge.before.state, edge.decision.after.state)
+        for edge in edges("both", 2)
+        if isinstance(edge.decision, Step)
+    }
+
+    assert {(a, b) for a, b in happen if a is not b} == {m[:2] for m in ORDER_MOVES}
+
+
+@pytest.mark.skipif(not README.exists(), reason="there is no README to compare with")
+def test_the_readme_shows_the_diagrams():
+    _, _, rest = README.read_text().partition(BEGIN)
+    shown, end, _ = rest.partition(END)
+
+    assert end, "the markers are missing"
+    assert shown.strip() == mermaid()

@@ -1,0 +1,292 @@
+"""What readers find: orders, trails, cases and letters, page by page."""
+
+from datetime import timedelta
+
+import pytest
+
+from fsm.states import Kind, OrderState, State, Trigger
+from payment_service.domain.errors import (
+    AmbiguousOrder,
+    InvalidRequest,
+    NotNow,
+    UnknownOrder,
+)
+from payment_service.ports.reads import CaseState, Search
+from tests.storage.builders import (
+    FAILED,
+    LIVE,
+    a_case,
+    a_forced_work,
+    a_letter,
+    a_new_order,
+    a_work,
+)
+from tests.twins.clock import START
+
+NOBODY = "0195f1de-0000-7000-8000-000000000000"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def reads(postgres):
+    return postgres.reads
+
+
+async def stored(postgres, *cascade, n=0, **changes):
+    """Store an order of the n-th minute and return it."""
+    new = a_new_order(*cascade, order_id=f"w-{n}", now=START + n * MINUTE, **changes)
+    await postgres.store.submit(new)
+    return new.order
+
+
+async def test_an_order_is_found_by_either_id(postgres, reads):
+    order = await stored(postgres)
+
+    assert await reads.find("w-0") == order
+    assert await reads.find(order.queue_id) == order
+
+
+@pytest.mark.parametrize("asked", ["w-1", NOBODY, "", "w-0' OR true", "W-0"])
+async def test_what_is_not_there_is_unknown(postgres, reads, asked):
+    await stored(postgres)
+
+    with pytest.raises(UnknownOrder):
+        await reads.find(asked)
+
+
+async def test_an_id_of_two_merchants_is_ambiguous(postgres, reads):
+    one = await stored(postgres, merchant_id="m-1")
+    two = await stored(postgres, merchant_id="m-2")
+
+    with pytest.raises(AmbiguousOrder) as refused:
+        await reads.find("w-0")
+
+    assert sorted(refused.value.candidates, key=lambda c: c["merchant_id"]) == [
+        {
+            "queue_id": order.queue_id,
+            "order_id": "w-0",
+            "merchant_id": order.merchant_id,
+            "kind": "withdrawal",
+        }
+        for order in (one, two)
+    ]
+    assert await reads.find(two.queue_id) == two
+
+
+async def test_search_gives_all_newest_first(postgres, reads):
+    orders = [await stored(postgres, n=n) for n in range(3)]
+
+    page = await reads.search(Search())
+
+    assert page.items == orders[::-1]
+    assert page.next_cursor is None
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6])
+async def test_pages_give_every_order_once(postgres, reads, limit):
+    orders = [await stored(postgres, n=n) for n in range(5)]
+
+    found, cursor = [], None
+    for _ in range(10):
+        page = await reads.search(Search(limit=limit, cursor=cursor))
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert found == orders[::-1]
+
+
+FILTERS = [
+    (Search(merchant_id="m-2"), {1}),
+    (Search(customer_id="c-9"), {0, 1, 2, 3}),
+    (Search(customer_id="c-8"), set()),
+    (Search(kind=Kind.WITHDRAWAL), {0, 1, 2, 3}),
+    (Search(state=OrderState.ACTIVE), {0, 1, 3}),
+    (Search(state=OrderState.FAILED), {2}),
+    (Search(task_state=State.EXECUTING), {3}),
+    (Search(provider="zeta"), {0, 1, 2}),
+    (Search(provider="acme", task_state=State.PENDING), {0, 1}),
+    (Search(provider="acme", task_state=State.FAILED), {2}),
+    (Search(since=START + MINUTE), {1, 2, 3}),
+    (Search(until=START + MINUTE), {0}),
+    (Search(since=START + MINUTE, until=START + 3 * MINUTE), {1, 2}),
+    (Search(merchant_id="m-1", provider="zeta", state=OrderState.FAILED), {2}),
+]
+
+
+@pytest.mark.parametrize(("search", "found"), FILTERS)
+async def test_search_filters(postgres, reads, search, found):
+    await stored(postgres, "acme", "zeta", n=0)
+    await stored(postgres, "acme", "zeta", n=1, merchant_id="m-2")
+    failed = await stored(postgres, "acme", "zeta", n=2)
+    live = await stored(postgres, "acme", n=3)
+    work = a_forced_work(failed, queue={"state": "FAILED"}, **FAILED)
+    await postgres.store.record(work)
+    await postgres.store.record(a_forced_work(live, **LIVE))
+
+    page = await reads.search(search)
+
+    assert {int(order.order_id[2:]) for order in page.items} == found
+
+
+async def test_search_asks_all_of_one_task(postgres, reads):
+    order = await stored(postgres, "acme", "zeta")
+    await postgres.store.record(a_forced_work(order, **LIVE))
+
+    page = await reads.search(Search(provider="zeta", task_state=State.EXECUTING))
+
+    assert page.items == []
+
+
+@pytest.mark.parametrize("ask", ["search", "cases", "dead_letters"])
+async def test_a_cursor_from_elsewhere_is_refused(reads, ask):
+    asks = {
+        "search": lambda: reads.search(Search(cursor="7")),
+        "cases": lambda: reads.cases(state=None, limit=5, cursor="7"),
+        "dead_letters": lambda: reads.dead_letters(limit=5, cursor="7"),
+    }
+
+    with pytest.raises(InvalidRequest):
+        await asks[ask]()
+
+
+async def test_the_trail_is_that_of_the_order_and_its_tasks(postgres, reads):
+    order = await stored(postgres, "acme", "zeta")
+    await stored(postgres, n=1)
+    work = a_work(
+        order, Trigger.FREEZE_CONFIRMED, now=START + MINUTE, detail={"a": 1}, code="x"
+    )
+    await postgres.store.record(work)
+
+    entries = await reads.events(order.queue_id)
+
+    assert len(entries) == 4
+    assert entries[-1].line == work.lines[0]
+    assert len({entry.seq for entry in entries}) == 4
+
+
+async def test_the_trail_of_nothing_is_empty(reads):
+    assert await reads.events(NOBODY) == []
+
+
+async def opened(postgres, count, *, step=MINUTE):
+    """Open cases, one after another, and return their ids from the newest."""
+    for n in range(count):
+        order = await stored(postgres, "acme", n=n)
+        work = a_forced_work(order, now=START + n * step, case=a_case(order), **LIVE)
+        await postgres.store.record(work)
+    return [case.id for case in reversed(await postgres.cases())]
+
+
+async def paged(ask, limit):
+    """Return the ids on all pages."""
+    found, cursor = [], None
+    for _ in range(50):
+        page = await ask(limit=limit, cursor=cursor)
+        found += [item.id for item in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+    raise AssertionError("pages without end")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 7])
+@pytest.mark.parametrize("step", [MINUTE, timedelta(0)])
+async def test_pages_give_every_case_once(postgres, reads, limit, step):
+    ids = await opened(postgres, 5, step=step)
+
+    async def ask(*, limit, cursor):
+        return await reads.cases(state=CaseState.OPEN, limit=limit, cursor=cursor)
+
+    assert await paged(ask, limit) == ids
+
+
+async def test_a_closed_case_is_found_as_closed(postgres, reads):
+    first, second = await opened(postgres, 2)
+
+    await postgres.desk.close_case(first, actor="key:anna", reason="paid", at=START)
+
+    states = {}
+    for state in (CaseState.OPEN, CaseState.CLOSED, None):
+        page = await reads.cases(state=state, limit=10, cursor=None)
+        states[state] = [case.id for case in page.items]
+    assert states[CaseState.OPEN] == [second]
+    assert states[CaseState.CLOSED] == [first]
+    assert states[None] == [first, second]
+
+
+async def test_a_case_is_closed_once(postgres):
+    (case_id,) = await opened(postgres, 1)
+    close = {"actor": "key:anna", "reason": "paid", "at": START}
+    await postgres.desk.close_case(case_id, **close)
+
+    with pytest.raises(NotNow):
+        await postgres.desk.close_case(case_id, **close)
+
+
+@pytest.mark.parametrize("case_id", [NOBODY, "no id"])
+async def test_a_case_that_is_not_cannot_be_closed(postgres, case_id):
+    with pytest.raises(UnknownOrder):
+        await postgres.desk.close_case(case_id, actor="a", reason="r", at=START)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 7])
+@pytest.mark.parametrize("step", [MINUTE, timedelta(0)])
+async def test_pages_give_every_letter_once(postgres, reads, limit, step):
+    for n in range(5):
+        await postgres.store.bury(a_letter(n, now=START + n * step), [])
+    every = {a_letter(n).id for n in range(5)}
+
+    found = await paged(reads.dead_letters, limit)
+
+    assert sorted(found) == sorted(every)
+
+
+async def test_a_letter_comes_back_whole(postgres, reads):
+    letter = a_letter(task_id=NOBODY, queue_id=NOBODY, order_id="w-1")
+    await postgres.store.bury(letter, [])
+
+    assert (await reads.dead_letters(limit=1, cursor=None)).items == [letter]
+    assert await postgres.desk.letter(letter.id) == letter
+
+
+async def test_letters_that_were_dealt_with_are_found_no_more(postgres, reads):
+    for n in range(3):
+        await postgres.store.bury(a_letter(n, now=START + n * MINUTE), [])
+    desk = postgres.desk
+    replayed, discarded, left = (a_letter(n).id for n in range(3))
+
+    assert await desk.mark_replayed(replayed, actor="key:a", at=START)
+    assert await desk.mark_discarded(discarded, actor="key:a", reason="x", at=START)
+
+    page = await reads.dead_letters(limit=10, cursor=None)
+    assert [letter.id for letter in page.items] == [left]
+    assert await desk.open_letters(subject=None, limit=10) == [left]
+
+
+async def test_a_letter_is_marked_once(postgres):
+    await postgres.store.bury(a_letter(), [])
+    desk, letter_id = postgres.desk, a_letter().id
+    assert await desk.mark_replayed(letter_id, actor="key:a", at=START)
+
+    assert not await desk.mark_replayed(letter_id, actor="key:b", at=START)
+    assert not await desk.mark_discarded(letter_id, actor="b", reason="x", at=START)
+    with pytest.raises(NotNow):
+        await desk.letter(letter_id)
+
+
+@pytest.mark.parametrize("letter_id", [NOBODY, "no id"])
+async def test_a_letter_that_is_not_is_unknown(postgres, letter_id):
+    with pytest.raises(UnknownOrder):
+        await postgres.desk.letter(letter_id)
+
+
+async def test_open_letters_are_listed_by_subject_oldest_first(postgres):
+    for n, subject in enumerate(("a", "b", "a")):
+        letter = a_letter(n, subject=subject, now=START - n * MINUTE)
+        await postgres.store.bury(letter, [])
+
+    listed = await postgres.desk.open_letters(subject="a", limit=10)
+
+    assert listed == [a_letter(2).id, a_letter(0).id]

@@ -1,0 +1,505 @@
+"""The schema itself: what it refuses, what it is made by, and which indexes are used."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from fsm.states import FINAL, LIVE, CaseKind, Kind, OrderState, State, Verdict, Waiting
+from payment_service.domain.letters import Reason
+from payment_service.domain.news import NewsState
+from payment_service.storage import migrate
+from payment_service.storage import statements as named
+from payment_service.storage.database import OPTIONS
+from payment_service.storage.tables import METADATA
+from tests.storage.builders import a_new_order
+
+Q = "'0195f1de-0000-7000-8000-00000000000{}'::uuid"
+QUEUE = f"""
+INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, amount,
+    currency, state, version, request, content_hash, audit_hash, created_at, updated_at)
+VALUES ({Q.format(1)}, 'withdrawal', 'w-1', 'm-1', 'c-1', 100, 'EUR', 'ACTIVE', 1,
+    '{{}}', '', '', now(), now())
+"""
+ANOTHER = QUEUE.replace("000001'", "000009'").replace("w-1", "w-9")
+TASK = f"""
+INSERT INTO order_tasks (task_id, queue_id, position, provider, state, version,
+    waiting_for, wake_at, audit_hash, created_at, updated_at)
+VALUES ({Q.format("{n}")}, {Q.format(1)}, {{n}}, 'acme', 'PENDING', 1, 'turn', NULL,
+    '', now(), now())
+"""
+EVENT = f"""
+INSERT INTO order_task_events (entity_id, version, queue_id, target, trigger, actor, at,
+    detail, hash)
+VALUES ({Q.format(2)}, 1, {Q.format(1)}, 'PENDING', 'x', 'system', now(), '{{}}', '')
+"""
+CASE = f"""
+INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount, currency,
+    detail, opened_at)
+VALUES (gen_random_uuid(), 'contradiction', {Q.format(1)}, 'w-1', {Q.format(2)}, 'acme',
+    1, 'EUR', '{{}}', now())
+"""
+NEWS = """
+INSERT INTO webhook_inbox (provider, event_id, type, reference, detail, body_hash,
+    received_at, wake_at)
+VALUES ('acme', 'e-1', 'x', 'r', '{}', '', now(), now())
+"""
+LETTER = """
+INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers, at)
+VALUES (gen_random_uuid(), 's', 'invalid', 'e', 1, '', '{}', now())
+"""
+
+
+@pytest.fixture
+def rows(connection):
+    """Give a connection to a database with one order of two tasks."""
+    connection.execute(QUEUE)
+    for n in (2, 3):
+        connection.execute(TASK.format(n=n))
+    for statement in (EVENT, CASE, NEWS, LETTER):
+        connection.execute(statement)
+    return connection
+
+
+REFUSED = {
+    "ck_order_queues_amount": [
+        ANOTHER.replace("100, 'EUR'", f"{amount}, 'EUR'")
+        for amount in (0, -1, 9007199254740992)
+    ],
+    "ck_order_queues_kind": [ANOTHER.replace("withdrawal", "gift")],
+    "ck_order_queues_currency": [ANOTHER.replace("EUR", "eur")],
+    "ck_order_queues_state": [
+        "UPDATE order_queues SET state = 'LOST', version = 2, finished_at = now()"
+    ],
+    "ck_order_queues_finished": [
+        "UPDATE order_queues SET state = 'FAILED', version = 2",
+        "UPDATE order_queues SET finished_at = now()",
+    ],
+    "ck_order_queues_waits": [
+        "UPDATE order_queues SET wake_at = now()",
+        "UPDATE order_queues SET waiting_for = 'notification'",
+    ],
+    "ck_order_queues_waiting_for": [
+        "UPDATE order_queues SET waiting_for = 'turn', wake_at = now()"
+    ],
+    "order_queues_version_grows_by_one": [
+        "UPDATE order_queues SET version = 3",
+        "UPDATE order_queues SET version = 0",
+        "UPDATE order_queues SET state = 'FAILED', finished_at = now()",
+    ],
+    "order_queues_identity_is_fixed": [
+        f"UPDATE order_queues SET {column} = {value}"
+        for column, value in (
+            ("amount", "101"),
+            ("currency", "'USD'"),
+            ("order_id", "'w-2'"),
+            ("merchant_id", "'m-2'"),
+            ("customer_id", "'c-2'"),
+            ("request", "'[]'"),
+            ("content_hash", "'x'"),
+        )
+    ],
+    "uq_order_queues_order": [QUEUE.replace("000001'", "000009'")],
+    "ck_order_tasks_state": ["UPDATE order_tasks SET state = 'LOST', version = 2"],
+    "ck_order_tasks_position": [TASK.replace("{n}, 'acme'", "64, 'acme'").format(n=9)],
+    "uq_order_tasks_position": [TASK.replace("{n}, 'acme'", "2, 'acme'").format(n=9)],
+    "fk_order_tasks_queue_id": [TASK.replace("000001'", "000008'").format(n=9)],
+    "ck_order_tasks_waits": [
+        "UPDATE order_tasks SET waiting_for = NULL, version = 2",
+        "UPDATE order_tasks SET waiting_for = 'freeze', version = 2",
+        "UPDATE order_tasks SET state = 'CANCELLED', version = 2",
+        "UPDATE order_tasks SET state = 'CANCELLED', version = 2, waiting_for = NULL, "
+        "wake_at = now()",
+    ],
+    "ck_order_tasks_waiting_for": [
+        "UPDATE order_tasks SET waiting_for = 'godot', wake_at = now(), version = 2"
+    ],
+    "ck_order_tasks_verdict": ["UPDATE order_tasks SET verdict = 'maybe', version = 2"],
+    "ck_order_tasks_succeeded": [
+        "UPDATE order_tasks SET state = 'SUCCEEDED', waiting_for = NULL, version = 2 "
+        "WHERE position = 2"
+    ],
+    "ck_order_tasks_unpaid": [
+        f"UPDATE order_tasks SET state = '{state}', waiting_for = NULL, version = 2, "
+        "verdict = 'paid' WHERE position = 2"
+        for state in ("SKIPPED", "FAILED", "CANCELLED")
+    ],
+    "ck_order_tasks_contradicting_calls": [
+        "UPDATE order_tasks SET waiting_for = 'commit', wake_at = now(), version = 2",
+        "UPDATE order_tasks SET waiting_for = 'commit', wake_at = now(), version = 2, "
+        "verdict = 'not_paid'",
+        "UPDATE order_tasks SET waiting_for = 'rollback', wake_at = now(), version = 2, "
+        "verdict = 'paid'",
+    ],
+    "order_tasks_version_grows_by_one": [
+        "UPDATE order_tasks SET version = 3",
+        "UPDATE order_tasks SET version = 0",
+        "UPDATE order_tasks SET state = 'CREATING'",
+        "UPDATE order_tasks SET waiting_for = 'freeze', wake_at = now()",
+        "UPDATE order_tasks SET verdict = 'paid'",
+        "UPDATE order_tasks SET audit_hash = 'x'",
+    ],
+    "order_tasks_identity_is_fixed": [
+        "UPDATE order_tasks SET provider = 'zeta'",
+        "UPDATE order_tasks SET terminal_id = 't'",
+        "UPDATE order_tasks SET position = position + 7",
+    ],
+    "uq_order_tasks_one_live": [
+        "UPDATE order_tasks SET state = 'MANUAL_CHECK', waiting_for = 'decision', "
+        "version = 2"
+    ],
+    "uq_order_tasks_one_succeeded": [
+        "UPDATE order_tasks SET state = 'SUCCEEDED', waiting_for = NULL, version = 2, "
+        "verdict = 'paid'"
+    ],
+    "order_task_events_append_only": [
+        "UPDATE order_task_events SET actor = 'nobody'",
+        "DELETE FROM order_task_events",
+        "DELETE FROM order_task_events_rest",
+    ],
+    "order_task_events_no_truncate": ["TRUNCATE order_task_events"],
+    "order_task_events_rest_pkey": [EVENT],
+    "ck_webhook_inbox_state": ["UPDATE webhook_inbox SET state = 'lost', wake_at = NULL"],
+    "ck_webhook_inbox_waits": [
+        "UPDATE webhook_inbox SET state = 'applied'",
+        "UPDATE webhook_inbox SET wake_at = NULL",
+    ],
+    "uq_webhook_inbox_event": [NEWS],
+    "ck_dead_letters_reason": ["UPDATE dead_letters SET reason = 'bored'"],
+    "ck_dead_letters_one_end": [
+        "UPDATE dead_letters SET replayed_at = now(), discarded_at = now()"
+    ],
+    "ck_cases_kind": ["UPDATE cases SET kind = 'odd'"],
+    "ck_cases_closed": ["UPDATE cases SET closed_at = now()"],
+    "fk_cases_queue_id": [CASE.replace("000001'", "000008'")],
+    "ck_provider_controls_state": [
+        "INSERT INTO provider_controls VALUES ('acme', 'gone', 'r', 'key:a', now())"
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("constraint", "statement"),
+    [(name, each) for name, every in REFUSED.items() for each in every],
+)
+def test_the_database_refuses(rows, constraint, statement):
+    with pytest.raises(psycopg.IntegrityError) as refused:
+        rows.execute(statement)
+
+    assert refused.value.diag.constraint_name == constraint
+
+
+@pytest.mark.parametrize("state", sorted(FINAL))
+def test_a_final_state_has_no_exit(rows, state):
+    verdict = "paid" if state == "SUCCEEDED" else "not_paid"
+    rows.execute(
+        "UPDATE order_tasks SET state = %s, verdict = %s, waiting_for = NULL, "
+        "version = 2 WHERE position = 2",
+        [state, verdict],
+    )
+
+    with pytest.raises(psycopg.IntegrityError) as refused:
+        rows.execute(
+            "UPDATE order_tasks SET state = 'MANUAL_CHECK', waiting_for = 'decision', "
+            "version = 3 WHERE position = 2"
+        )
+    assert refused.value.diag.constraint_name == "order_tasks_final_has_no_exit"
+
+
+def test_a_final_order_has_no_exit(rows):
+    rows.execute(
+        "UPDATE order_queues SET state = 'FAILED', version = 2, finished_at = now()"
+    )
+
+    with pytest.raises(psycopg.IntegrityError) as refused:
+        rows.execute("UPDATE order_queues SET state = 'COMPLETED', version = 3")
+    assert refused.value.diag.constraint_name == "order_queues_final_has_no_exit"
+
+
+def test_every_constraint_and_guard_is_tested(rows):
+    names = rows.execute(
+        """
+        SELECT conname FROM pg_constraint WHERE contype IN ('c', 'u', 'f')
+            AND conrelid::regclass::text NOT LIKE 'order_task_events_%'
+            AND connamespace = 'public'::regnamespace
+        UNION SELECT tgname FROM pg_trigger WHERE NOT tgisinternal
+        """
+    ).fetchall()
+
+    elsewhere = {
+        "ck_order_tasks_version",
+        "order_tasks_final_has_no_exit",
+        "order_queues_final_has_no_exit",
+    }
+    assert {name for (name,) in names} <= REFUSED.keys() | elsewhere
+
+
+ENUMS = {
+    "ck_order_queues_kind": Kind,
+    "ck_order_queues_state": OrderState,
+    "ck_order_queues_waiting_for": [Waiting.NOTIFICATION],
+    "ck_order_tasks_state": State,
+    "ck_order_tasks_waiting_for": set(Waiting) - {Waiting.NOTIFICATION},
+    "ck_order_tasks_verdict": Verdict,
+    "ck_cases_kind": CaseKind,
+    "ck_dead_letters_reason": Reason,
+    "ck_webhook_inbox_state": NewsState,
+}
+
+
+@pytest.mark.parametrize("constraint", ENUMS)
+def test_the_words_of_the_code_are_those_of_the_database(connection, constraint):
+    (words,) = connection.execute(
+        """
+        SELECT array_agg(word[1]) FROM pg_constraint,
+            regexp_matches(pg_get_constraintdef(oid), '''([^'']+)''::text', 'g') word
+        WHERE conname = %s
+        """,
+        [constraint],
+    ).fetchone()
+
+    assert set(words) == {member.value for member in ENUMS[constraint]}
+
+
+@pytest.mark.parametrize("column", ["live", "succeeded"])
+def test_the_generated_columns_are_those_of_the_code(rows, column):
+    marked = {"live": LIVE, "succeeded": {State.SUCCEEDED}}[column]
+    expression = rows.execute(
+        """
+        SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef
+        JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+        WHERE adrelid = 'order_tasks'::regclass AND attname = %s
+        """,
+        [column],
+    ).fetchone()[0]
+
+    assert {state for state in State if f"'{state.value}'" in expression} == marked
+
+
+def test_the_database_is_as_the_tables_of_the_code_say(database_url):
+    migrate.check(database_url)
+
+
+def test_every_table_of_the_code_is_in_the_database(connection):
+    rows = connection.execute(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND "
+        "relnamespace = 'public'::regnamespace"
+    ).fetchall()
+
+    assert set(METADATA.tables) <= {name for (name,) in rows}
+
+
+def test_migrations_go_up_and_down_and_up(empty_database_url):
+    migrate.upgrade(empty_database_url)
+    migrate.downgrade(empty_database_url, "base")
+    with psycopg.connect(empty_database_url) as connection:
+        left = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+            "UNION SELECT proname FROM pg_proc "
+            "WHERE pronamespace = 'public'::regnamespace"
+        ).fetchall()
+    migrate.upgrade(empty_database_url)
+
+    assert {name for (name,) in left} <= {"alembic_version", "alembic_version_pkc"}
+    assert migrate.current(empty_database_url)[0] == migrate.current(empty_database_url)[1]
+    migrate.check(empty_database_url)
+
+
+def test_migrating_twice_does_nothing(database_url):
+    migrate.upgrade(database_url)
+
+    migrate.check(database_url)
+
+
+def test_a_migration_does_not_wait_long_for_a_lock(database_url):
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT FROM order_tasks")
+
+        with pytest.raises(Exception, match="lock timeout"):
+            migrate.downgrade(database_url, "base")
+
+
+def test_migrations_set_their_own_limits():
+    versions = sorted((migrate.MIGRATIONS / "versions").glob("*.py"))
+    template = migrate.MIGRATIONS / "script.py.mako"
+
+    for path in [*versions, *([template] if template.exists() else [])]:
+        text = path.read_text()
+        assert text.count("SET LOCAL lock_timeout") == 2
+        assert text.count("SET LOCAL statement_timeout") == 2
+
+
+def test_the_service_limits_its_own_statements(database_url):
+    with psycopg.connect(database_url, options=OPTIONS) as connection:
+        for name in (
+            "lock_timeout",
+            "statement_timeout",
+            "idle_in_transaction_session_timeout",
+        ):
+            value = connection.execute(
+                sql.SQL("SHOW {}").format(sql.Identifier(name))
+            ).fetchone()[0]
+            assert value not in {"0", ""}
+
+
+async def test_the_limits_hold_on_both_kinds_of_connection(postgres):
+    async with postgres.database.connection() as connection:
+        rows = await connection.exec_driver_sql("SHOW statement_timeout")
+        assert rows.scalar() == "10s"
+    assert (await postgres.database.run("SHOW statement_timeout", {}))[0][0] == "10s"
+
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def partitions(connection):
+    rows = connection.execute(
+        "SELECT inhrelid::regclass::text FROM pg_inherits "
+        "WHERE inhparent = 'order_task_events'::regclass ORDER BY 1"
+    ).fetchall()
+    return [name.removeprefix("order_task_events_") for (name,) in rows]
+
+
+async def test_partitions_of_this_month_and_the_next_are_made(postgres, connection):
+    await postgres.desk.make_partitions(NOW)
+    await postgres.desk.make_partitions(NOW)
+
+    assert partitions(connection) == ["2026_03", "2026_04", "2026_05", "rest"]
+
+
+async def test_partitions_are_made_over_the_end_of_a_year(postgres, connection):
+    await postgres.desk.make_partitions(datetime(2026, 11, 30, tzinfo=UTC))
+
+    assert partitions(connection) == ["2026_11", "2026_12", "2027_01", "rest"]
+
+
+async def test_lines_go_to_the_month_of_their_row(postgres, connection):
+    await postgres.desk.make_partitions(NOW)
+    for n, at in enumerate((NOW, NOW + timedelta(days=31), NOW - timedelta(days=31))):
+        await postgres.store.submit(a_new_order("acme", order_id=f"w-{n}", now=at))
+
+    rows = connection.execute(
+        "SELECT tableoid::regclass::text, count(*) FROM order_task_events GROUP BY 1"
+    ).fetchall()
+    assert {name.removeprefix("order_task_events_"): n for name, n in rows} == {
+        "2026_03": 2,
+        "2026_04": 2,
+        "rest": 2,
+    }
+
+
+async def test_lines_older_than_their_partition_do_not_stop_the_next_ones(
+    postgres, connection
+):
+    await postgres.store.submit(a_new_order("acme", now=NOW))
+
+    await postgres.desk.make_partitions(NOW)
+
+    assert partitions(connection)[-3:] == ["2026_04", "2026_05", "rest"]
+
+
+async def test_a_partition_keeps_the_guards(postgres, connection):
+    await postgres.desk.make_partitions(NOW)
+    await postgres.store.submit(a_new_order("acme", now=NOW))
+
+    for table in ("order_task_events", "order_task_events_2026_03"):
+        with pytest.raises(psycopg.IntegrityError):
+            connection.execute(f"DELETE FROM {table}")
+
+
+@pytest.mark.xfail(strict=True, reason="TRUNCATE triggers are not handed to partitions")
+@pytest.mark.parametrize("table", ["order_task_events_rest"])
+def test_a_partition_cannot_be_truncated(rows, table):
+    with pytest.raises(psycopg.IntegrityError):
+        rows.execute(f"TRUNCATE {table}")
+
+
+async def test_making_partitions_leaves_the_tables_as_the_code_says(
+    postgres, database_url
+):
+    await postgres.desk.make_partitions(NOW)
+    await postgres.database.run("DROP SCHEMA virtual CASCADE", {})
+    await postgres.close()
+
+    migrate.check(database_url)
+
+
+MANY = """
+INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, amount,
+    currency, state, version, request, content_hash, audit_hash, created_at, updated_at,
+    finished_at)
+SELECT md5('q' || n)::uuid, 'withdrawal', 'w-' || n, 'm-1', 'c-' || n % 500, 100, 'EUR',
+    CASE WHEN n % 50 = 0 THEN 'ACTIVE' ELSE 'FAILED' END, 1, '{}', '', '', now(), now(),
+    CASE WHEN n % 50 = 0 THEN NULL ELSE now() END
+FROM generate_series(1, 20000) n;
+INSERT INTO order_tasks (task_id, queue_id, position, provider, state, version,
+    waiting_for, wake_at, audit_hash, created_at, updated_at)
+SELECT md5('t' || n)::uuid, md5('q' || (n + 1) / 2)::uuid, n % 2, 'acme',
+    CASE WHEN ((n + 1) / 2) % 50 = 0 THEN 'PENDING' ELSE 'FAILED' END, 1,
+    CASE WHEN ((n + 1) / 2) % 50 = 0 THEN 'freeze' END,
+    CASE WHEN ((n + 1) / 2) % 50 = 0 THEN now() - n * interval '1 s' END, '', now(),
+    now()
+FROM generate_series(1, 40000) n;
+INSERT INTO webhook_inbox (provider, event_id, type, reference, task_id, detail,
+    body_hash, state, received_at, wake_at)
+SELECT 'acme', n::text, 'payout.succeeded', md5('t' || n)::uuid::text,
+    md5('t' || n)::uuid, '{}', '', CASE WHEN n % 100 = 0 THEN 'waiting' ELSE 'known' END,
+    now(), CASE WHEN n % 100 = 0 THEN now() END
+FROM generate_series(1, 20000) n;
+ANALYZE;
+"""
+
+
+@pytest.fixture
+def crowded(connection):
+    connection.execute(MANY)
+    return connection
+
+
+A_TASK = "md5('t100')::uuid::text"
+HOT = {
+    "RECORD": {
+        **dict.fromkeys(
+            ("steps", "tasks", "queues", "events", "cases", "news", "messages"), "[]"
+        ),
+        "sent": [1],
+    },
+    "LOAD": {"queue_ids": ["0195f1de-0000-7000-8000-000000000000"] * 20},
+    "QUEUES_OF": {"task_ids": ["0195f1de-0000-7000-8000-000000000000"] * 20},
+    "SUBMIT": dict.fromkeys(("orders", "tasks", "events", "messages"), "[]"),
+    "FIND_SUBMITTED": {"merchants": ["m"], "kinds": ["withdrawal"], "orders": ["w"]},
+    "KEEP_NEWS": {"news": "[]", "subject": "s"},
+    "WAITING_NEWS": {"task_id": "0195f1de-0000-7000-8000-000000000000"},
+    "FIND_NEWS": {"provider": "acme", "event_id": "7"},
+    "MARK_WAITING": {"task_id": "0195f1de-0000-7000-8000-000000000000", "version": 1},
+    "OVERDUE": {"grace": timedelta(seconds=30), "limit": 100},
+    "OVERDUE_NEWS": {"grace": timedelta(seconds=30), "limit": 100},
+    "EXPIRED_NEWS": {"after": timedelta(days=7), "limit": 100},
+}
+BIG = ("order_tasks", "order_queues", "webhook_inbox")
+
+
+def scans(connection, statement, parameters):
+    """Return the tables that a statement reads from end to end."""
+    # As the pool prepares them: the plan must be good whatever the parameters are.
+    connection.execute("SET plan_cache_mode = force_generic_plan")
+    cursor = psycopg.ClientCursor(connection)
+    cursor.execute("EXPLAIN (FORMAT JSON) " + statement, parameters)
+    found = []
+
+    def look(node):
+        if node["Node Type"] == "Seq Scan":
+            found.append(node["Relation Name"])
+        for child in node.get("Plans", []):
+            look(child)
+
+    look(cursor.fetchone()[0][0]["Plan"])
+    return found
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_a_hot_statement_never_reads_a_whole_table(crowded, name):
+    read = scans(crowded, getattr(named, name), HOT[name])
+
+    assert [table for table in read if table in BIG] == []
