@@ -3,7 +3,7 @@
 from handlers.calls import View
 from handlers.drive import drive, next_due
 from handlers.engine import Engine
-from handlers.news import apply_news
+from handlers.news import apply_waiting
 from payment_service.domain.news import NewsState
 from payment_service.domain.orders import Order
 from payment_service.ports.outcomes import Done, Outcome
@@ -13,9 +13,10 @@ from payment_service.ports.store import StoredNews
 async def webhook_received(
     provider: str, event_id: str, *, again: bool, engine: Engine
 ) -> Outcome:
-    """Apply the webhook to its task and drive the order on.
+    """Apply the task's webhooks in the order they came in, and drive the order on.
 
-    One that matches no task yet stays in the inbox; the sweeper rings for it again.
+    Two that came together may be delivered to two workers; of two that contradict
+    each other the first stands. One that matches no task yet stays in the inbox; the sweeper rings for it again.
     """
     stored = await engine.store.find_news(provider, event_id)
     if stored is None:
@@ -27,7 +28,7 @@ async def webhook_received(
         return Done(what="duplicate")
     taken_at = engine.clock.elapsed()
     if stored.state is NewsState.WAITING:
-        order = await apply_news(order, stored, engine=engine)
+        order = await apply_waiting(order, [stored.news.reference], engine=engine)
     if next_due(order, engine) is None:
         return Done()
     return await drive(order, engine=engine, view=View(taken_at=taken_at))

@@ -40,6 +40,7 @@ class Node(EmbeddedPostgres):
         self.kill()
         command = source._command()  # noqa: SLF001 - of our own kind
         shutil.rmtree(self.data_dir, ignore_errors=True)
+        self.folder.mkdir(exist_ok=True)
         self.data_dir.mkdir(mode=0o700)
         account = command.account
         if account is not None:

@@ -38,6 +38,7 @@ _TOLD: Final[Mapping[str, str]] = {
     Trigger.RESOLUTION_PROPOSED: "a person decided; a second one must agree",
     Trigger.RESOLVED_POSITIVE: "a person decided that it has paid",
     Trigger.RESOLVED_NEGATIVE: "a person decided that it has not paid",
+    Trigger.TAKEN_OVER: "a worker took over from one that may have sent it",
     Trigger.RETRY_DUE: "it is sent again, for nothing had been sent",
     Trigger.NOT_NEEDED: "not needed: another attempt has succeeded",
 }

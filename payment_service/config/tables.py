@@ -3,55 +3,131 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from fsm.snapshot import Backoff, Plan
+from payment_service.config.forms import (
+    AnswersTable,
+    AuthTable,
+    CancelTable,
+    CreateTable,
+    StatementTable,
+    StatusTable,
+    TlsTable,
+    WebhookBodyTable,
+)
+from payment_service.config.table import Table
 from payment_service.config.values import (
     Attempts,
     Bins,
+    Certificates,
     Countries,
     Factor,
+    HeaderName,
     Headers,
     InFlight,
     Many,
+    Moment,
     Sla,
     WebhookRate,
+    secret_table,
 )
 from payment_service.domain.rates import Rate
 from payment_service.fields import Duration, HttpUrl
-from providers.signatures import Verifier, verifier
+from providers.signatures import Form, Pins, Secret, Settings, Verifier, verifier
 
 
-class Table(BaseModel):
-    """A table of the file: frozen, strict, without unknown keys."""
+class SecretTable(Table):
+    """One of a route's secrets, and from when until when it counts."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        validate_default=True,
-        hide_input_in_errors=True,
-        arbitrary_types_allowed=True,
-    )
+    value: SecretStr
+    not_before: Moment | None = None
+    not_after: Moment | None = None
+
+    def get_secret_value(self) -> str:
+        """Return the secret itself, as a :class:`SecretStr` does."""
+        return self.value.get_secret_value()
+
+    @property
+    def secret(self) -> Secret:
+        """Return it as the schemes want it."""
+        return Secret(
+            value=self.get_secret_value(),
+            not_before=self.not_before,
+            not_after=self.not_after,
+        )
+
+
+class HmacTable(Table):
+    """Every knob of the scheme ``hmac``."""
+
+    header: HeaderName
+    template: str = "{body}"
+    separator: str | None = None
+    prefix: str = ""
+    encoding: Literal["hex", "base64"] = "hex"
+    digest: str = "sha256"
+    key_encoding: Literal["utf-8", "hex", "base64"] = "utf-8"
+    key_prefix: str = Field(default="", repr=False)
+    path: str | None = None
+    timestamp_header: HeaderName | None = None
+    timestamp_item: str | None = Field(default=None, min_length=1)
+    timestamp_unit: Literal["s", "ms"] = "s"
+    tolerance_future: Duration | None = None
+    event_id_header: HeaderName | None = None
+    event_id_pointer: str | None = None
+
+    @property
+    def form(self) -> Form:
+        """Return them as the scheme wants them."""
+        return Form(**{name: getattr(self, name) for name in HmacTable.model_fields})
+
+
+class PaypalTable(Table):
+    """What the scheme ``paypal`` is held against."""
+
+    webhook_id: str
+    certificates: Certificates
+
+    @property
+    def pins(self) -> Pins:
+        """Return it as the scheme wants it."""
+        return Pins(webhook_id=self.webhook_id, certificates=self.certificates)
 
 
 class WebhookTable(Table):
     """How a provider's webhooks prove that they are its own."""
 
-    scheme: Literal["standard", "stripe", "hmac-sha256"] = "standard"
-    secrets: Many[SecretStr]
-    tolerance: Duration = timedelta(minutes=5)
+    scheme: Literal[
+        "standard",
+        "stripe",
+        "hmac-sha256",
+        "checkout",
+        "adyen",
+        "adyen-platform",
+        "paypal",
+        "hmac",
+    ] = "standard"
+    secrets: Many[Annotated[SecretTable, BeforeValidator(secret_table)]] = ()
+    tolerance: Duration | None = None
     rate: WebhookRate = Rate(100, timedelta(seconds=1))
+    hmac: HmacTable | None = None
+    paypal: PaypalTable | None = None
 
     def verifier(self) -> Verifier:
         """Return the check of this route.
 
-        :raises BadSecret: a secret is none, or too short to be one.
+        :raises Unsafe: it would protect nothing; a secret is none, for one.
         """
-        secrets = [secret.get_secret_value() for secret in self.secrets]
-        return verifier(self.scheme, secrets, self.tolerance)
+        settings = Settings(
+            secrets=[secret.secret for secret in self.secrets],
+            tolerance=self.tolerance,
+            hmac=self.hmac and self.hmac.form,
+            paypal=self.paypal and self.paypal.pins,
+        )
+        return verifier(self.scheme, settings)
 
 
 class PollTable(Table):
@@ -81,8 +157,19 @@ class BreakerTable(Table):
     open: Duration = timedelta(seconds=30)
 
 
+def _asked(status: object) -> object:
+    return True if isinstance(status, dict) else status
+
+
+def _asking(status: object) -> object:
+    return status if isinstance(status, dict) else None
+
+
 class ProviderTable(Table):
-    """One ``[providers.*]``; ``options`` is for adapters that are not ours."""
+    """One ``[providers.*]``; ``options`` is for adapters that are not ours.
+
+    ``status`` is written as a word or as a table, and read as both.
+    """
 
     name: str
     adapter: str = Field(min_length=1)
@@ -90,7 +177,7 @@ class ProviderTable(Table):
     headers: Headers = Field(default={}, repr=False)
     timeout: Duration = timedelta(seconds=10)
     max_in_flight: InFlight = 50
-    status: bool = True
+    status: Annotated[bool, BeforeValidator(_asked)] = True
     idempotent_create: bool = False
     key_lifetime: Duration = timedelta(hours=24)
     not_found: Literal["definite", "ambiguous"] = "ambiguous"
@@ -102,6 +189,17 @@ class ProviderTable(Table):
     poll: PollTable = PollTable()
     recheck: RecheckTable = RecheckTable()
     breaker: BreakerTable = BreakerTable()
+    auth: AuthTable | None = None
+    tls: TlsTable | None = None
+    reference_form: Literal["uuid", "hex"] = "uuid"
+    create: CreateTable | None = None
+    asking: Annotated[
+        StatusTable | None, BeforeValidator(_asking), Field(validation_alias="status")
+    ] = None
+    cancel: CancelTable | None = None
+    statement: StatementTable | None = None
+    answers: AnswersTable | None = None
+    webhook_body: WebhookBodyTable | None = None
     options: Mapping[str, Any] = Field(default={}, repr=False)
 
     @property

@@ -11,9 +11,8 @@ from payment_service.config.tables import (
     WebhookTable,
 )
 from payment_service.domain.durations import format_duration
-from providers.signatures import BadSecret
+from providers.signatures import UNCOVERED, Unsafe
 
-TOLERANCE_MAX: Final = timedelta(hours=1)
 OWN_ADAPTERS: Final = frozenset({"rest", "simulator"})
 
 Problems = Iterator[tuple[str, str]]
@@ -37,7 +36,7 @@ def unsafe_provider(table: ProviderTable, ack_wait: timedelta) -> Problems:
     yield from _unsafe_capabilities(table)
     yield from _unsafe_adapter(table)
     if table.webhook is not None:
-        yield from _unsafe_webhook(table.webhook)
+        yield from _unsafe_webhook(table.webhook, table.adapter)
 
 
 def _unsafe_capabilities(table: ProviderTable) -> Problems:
@@ -59,13 +58,17 @@ def _unsafe_adapter(table: ProviderTable) -> Problems:
         yield "options", f"unknown key of the adapter {table.adapter}"
 
 
-def _unsafe_webhook(table: WebhookTable) -> Problems:
+def _unsafe_webhook(table: WebhookTable, adapter: str) -> Problems:
+    if table.scheme in UNCOVERED and adapter in OWN_ADAPTERS:
+        yield (
+            "webhook.scheme",
+            f"cannot be {table.scheme} where adapter = {adapter!r}: "
+            "it does not sign the whole body, and this adapter believes all of it",
+        )
     try:
         table.verifier()
-    except BadSecret as error:
-        yield "webhook.secrets", str(error)
-    if table.tolerance > TOLERANCE_MAX:
-        yield "webhook.tolerance", "must not be longer than 1h"
+    except Unsafe as error:
+        yield f"webhook.{error.key}", str(error)
 
 
 def unsafe_partner(table: PartnerTable, ack_wait: timedelta) -> Problems:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final, TypeVar
 
@@ -9,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Strict
 
 from payment_service.domain.rates import Rate, parse_rate
 from payment_service.fields import Duration
+from payment_service.wire.text import parse_time
 from providers.plans import NEVER
 
 ATTEMPTS_MAX: Final = 1000
@@ -56,6 +59,46 @@ def _headers(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
     return MappingProxyType(dict(headers))
 
 
+def _header_name(name: str) -> str:
+    if not _HEADER.fullmatch(name):
+        raise ValueError("must be the name of a header")
+    return name.lower()
+
+
+def secret_table(value: object) -> object:
+    """Let a secret be a text as well as a table."""
+    if isinstance(value, str):
+        return {"value": value}
+    if isinstance(value, dict):
+        return value
+    raise ValueError("must be a text, or a table of value, not_before and not_after")
+
+
+def _moment(value: object) -> datetime:
+    # TOML has times of its own beside texts.
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    try:
+        return parse_time(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("must be a time like 2026-01-31T23:59:59Z") from None
+
+
+def _certificates(certificates: Mapping[str, str]) -> Mapping[str, str]:
+    """Put the text of a file where its name stands."""
+    return MappingProxyType({url: _pem(told) for url, told in certificates.items()})
+
+
+def _pem(told: str) -> str:
+    if told.lstrip().startswith("-----BEGIN"):
+        return told
+    try:
+        return Path(told).read_text("ascii")
+    except (OSError, ValueError):
+        message = f"cannot be read from {told!r}"
+        raise ValueError(message) from None
+
+
 def _country(code: str) -> str:
     if not re.fullmatch("[A-Z]{2}", code, re.ASCII):
         raise ValueError("must be a country like CA")
@@ -80,6 +123,8 @@ T = TypeVar("T")
 # TOML has lists, not tuples; their items stay strict.
 Many = Annotated[tuple[T, ...], Strict(strict=False)]
 Headers = Annotated[Mapping[str, SecretStr], AfterValidator(_headers)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+Certificates = Annotated[Mapping[str, str], AfterValidator(_certificates)]
 Factor = Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)]
 Attempts = Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)]
 InFlight = Annotated[int, Field(ge=1, le=IN_FLIGHT_MAX)]
@@ -90,4 +135,5 @@ Bins = Annotated[Many[Annotated[str, AfterValidator(_bin)]], AfterValidator(_som
 
 
 WebhookRate = Annotated[Rate, BeforeValidator(_rate)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 Sla = Annotated[Duration | None, BeforeValidator(_sla)]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, select, tuple_
 
 from fsm.states import CaseKind
 from payment_service.domain.audit import AuditLine

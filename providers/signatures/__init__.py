@@ -1,27 +1,59 @@
-"""Webhook signatures: one module for each scheme, all behind one closed interface."""
+"""Webhook signatures: all schemes behind one closed interface."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from providers.signatures import hmac_sha256, standard, stripe
-from providers.signatures.scheme import BadSecret, Reason, Verifier
+from providers.signatures import forms, keyed
+from providers.signatures.adyen import Adyen
+from providers.signatures.paypal import Paypal
+from providers.signatures.scheme import Reason, Verifier
+from providers.signatures.settings import (
+    BadSecret,
+    Form,
+    Pins,
+    Secret,
+    Settings,
+    Unsafe,
+)
 
-__all__ = ["SCHEMES", "BadSecret", "Reason", "Verifier", "verifier"]
+__all__ = [
+    "SCHEMES",
+    "UNCOVERED",
+    "BadSecret",
+    "Form",
+    "Pins",
+    "Reason",
+    "Secret",
+    "Settings",
+    "Unsafe",
+    "Verifier",
+    "verifier",
+]
 
-Scheme = Callable[[Sequence[str], timedelta], Verifier]
+Scheme = Callable[[Settings], Verifier]
 
 SCHEMES: Final[Mapping[str, Scheme]] = {
-    "standard": standard.Standard,
-    "stripe": stripe.Stripe,
-    "hmac-sha256": hmac_sha256.HmacSha256,
+    "standard": forms.standard,
+    "stripe": forms.stripe,
+    "hmac-sha256": forms.hmac_sha256,
+    "checkout": forms.checkout,
+    "adyen": Adyen,
+    "adyen-platform": forms.adyen_platform,
+    "paypal": Paypal,
+    "hmac": keyed.of_the_configuration,
 }
 """By the name in the configuration; what a request looks like decides nothing."""
 
+UNCOVERED: Final = frozenset({"adyen", "paypal"})
+"""The schemes whose signature leaves a part of the body to whoever sends it."""
 
-def verifier(scheme: str, secrets: Sequence[str], tolerance: timedelta) -> Verifier:
+
+def verifier(scheme: str, settings: Settings) -> Verifier:
     """Return the check of one route.
 
-    :raises BadSecret: a secret is none, or too short to be one.
+    :raises Unsafe: the settings would protect nothing, or have no meaning here.
     """
-    return SCHEMES[scheme](secrets, tolerance)
+    for name, part in (("hmac", settings.hmac), ("paypal", settings.paypal)):
+        if part is not None and scheme != name:
+            raise Unsafe(name, f"has no meaning where the scheme is {scheme}")
+    return SCHEMES[scheme](settings)

@@ -1,22 +1,30 @@
 """What all signature schemes share: the interface, strict headers, safe comparison."""
 
-import hashlib
+import base64
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
+from payment_service.domain.durations import format_duration
 from providers.port import Rejected, Verified
+from providers.signatures.settings import BadSecret, Secret, Settings, Unsafe
 
 KEY_BYTES_MIN: Final = 16
 HEADER_LENGTH_MAX: Final = 4096
 SIGNATURES_MAX: Final = 16
+TOLERANCE_DEFAULT: Final = timedelta(minutes=5)
+TOLERANCE_MAX: Final = timedelta(hours=1)
 
 EVENT_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
-SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
-_PRINTABLE: Final = re.compile(rf"[ -~]{{1,{HEADER_LENGTH_MAX}}}", re.ASCII)
+PRINTABLE: Final = re.compile(rf"[ -~]{{1,{HEADER_LENGTH_MAX}}}", re.ASCII)
+# Python's decoders skip, forgive and guess: nothing reaches them that is not plain.
+_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII)
+_BASE64: Final = re.compile(
+    r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII
+)
 
 
 class Reason(StrEnum):
@@ -28,10 +36,8 @@ class Reason(StrEnum):
     TOO_OLD = "too_old"
     TOO_NEW = "too_new"
     WRONG = "wrong"
-
-
-class BadSecret(ValueError):
-    """A secret that would protect nothing; the message never holds it."""
+    NO_EVENT = "no_event"
+    UNKNOWN_CERTIFICATE = "unknown_certificate"
 
 
 class Verifier(Protocol):
@@ -47,8 +53,24 @@ class Verifier(Protocol):
         ...
 
 
+class Keys:
+    """The keys of a route, each of them within its window."""
+
+    def __init__(
+        self, secrets: Sequence[Secret], read: Callable[[str], bytes | None]
+    ) -> None:
+        if not secrets:
+            raise BadSecret("must have at least one secret")
+        _require_windows(secrets)
+        self._keys = [(_strong(read(secret.value)), secret) for secret in secrets]
+
+    def at(self, now: datetime) -> list[bytes]:
+        """Return the keys that count at this time."""
+        return [key for key, secret in self._keys if secret.counts(now)]
+
+
 def header(
-    headers: Mapping[str, list[str]], name: str, form: re.Pattern[str] = _PRINTABLE
+    headers: Mapping[str, list[str]], name: str, form: re.Pattern[str] = PRINTABLE
 ) -> str | Rejected:
     """Return the value of a header that is there once and has the form."""
     values = headers.get(name) or []
@@ -58,38 +80,70 @@ def header(
     return value if form.fullmatch(value) else Rejected(Reason.MALFORMED)
 
 
-def untimely(seconds: str, now: datetime, tolerance: timedelta) -> Rejected | None:
+def untimely(
+    sent: float, now: datetime, past: timedelta, future: timedelta
+) -> Rejected | None:
     """Reject a time outside the tolerance, on either side."""
-    age = now.timestamp() - int(seconds)
-    if age > tolerance.total_seconds():
+    age = now.timestamp() - sent
+    if age > past.total_seconds():
         return Rejected(Reason.TOO_OLD)
-    return Rejected(Reason.TOO_NEW) if -age > tolerance.total_seconds() else None
+    return Rejected(Reason.TOO_NEW) if -age > future.total_seconds() else None
 
 
-def macs(keys: Iterable[bytes], content: bytes) -> list[bytes]:
-    """Return the HMAC-SHA256 under every key."""
-    return [hmac.digest(key, content, hashlib.sha256) for key in keys]
+def tolerance_in(
+    settings: Settings,
+    *,
+    default: timedelta = TOLERANCE_DEFAULT,
+    longest: timedelta = TOLERANCE_MAX,
+) -> timedelta:
+    """Return how old a webhook may be.
+
+    :raises Unsafe: it is so long that an old one could be used again.
+    """
+    if settings.tolerance is None:
+        return default
+    if settings.tolerance > longest:
+        limit = format_duration(longest)
+        raise Unsafe("tolerance", f"must not be longer than {limit}")
+    return settings.tolerance
 
 
-def any_equal(given: Iterable[str], expected: Sequence[bytes]) -> bool:
+def without_tolerance(settings: Settings, scheme: str) -> None:
+    """Refuse a tolerance where nothing says when it was sent."""
+    if settings.tolerance is not None:
+        raise Unsafe("tolerance", f"has no meaning where {scheme} signs no time")
+
+
+def any_equal(given: Iterable[bytes], expected: Sequence[bytes]) -> bool:
     """Compare every pair in constant time, and all of them."""
-    candidates = [text.encode("ascii") for text in given]
-    found = [
-        hmac.compare_digest(one, other) for one in candidates for other in expected
-    ]
+    found = [hmac.compare_digest(one, other) for one in given for other in expected]
     return any(found)
 
 
-def text_keys(secrets: Sequence[str]) -> list[bytes]:
-    """Return the secrets' UTF-8 bytes, as they stand."""
-    return strong([secret.encode() for secret in secrets])
+def from_hex(text: str) -> bytes | None:
+    """Decode plain hexadecimal; None for anything else."""
+    return bytes.fromhex(text) if _HEX.fullmatch(text) else None
 
 
-def strong(keys: list[bytes]) -> list[bytes]:
-    """Return the keys, or raise :class:`BadSecret` where one is too short."""
-    if not keys:
-        raise BadSecret("must have at least one secret")
-    if any(len(key) < KEY_BYTES_MIN for key in keys):
+def from_base64(text: str) -> bytes | None:
+    """Decode plain, padded base64 in its one right spelling; None for anything else."""
+    if not _BASE64.fullmatch(text):
+        return None
+    decoded = base64.b64decode(text)
+    return decoded if base64.b64encode(decoded) == text.encode("ascii") else None
+
+
+def _strong(key: bytes | None) -> bytes:
+    if key is None:
+        raise BadSecret("must have secrets of the form that the scheme wants")
+    if len(key) < KEY_BYTES_MIN:
         message = f"must have no secret of less than {KEY_BYTES_MIN} bytes"
         raise BadSecret(message)
-    return keys
+    return key
+
+
+def _require_windows(secrets: Sequence[Secret]) -> None:
+    for number, secret in enumerate(secrets):
+        first, last = secret.not_before, secret.not_after
+        if first is not None and last is not None and first >= last:
+            raise Unsafe(f"secrets[{number}].not_after", "must be after not_before")

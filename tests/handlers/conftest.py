@@ -2,6 +2,7 @@
 
 import pytest
 
+from payment_service.ports.store import Unsent
 from tests.twins.clock import VirtualClock
 from tests.twins.rows import PostgresRows
 from tests.twins.world import World
@@ -14,7 +15,7 @@ async def world(request):
         world = World()
     else:
         url = request.getfixturevalue("database_url")
-        clock, committed = VirtualClock(), []
+        clock, committed = VirtualClock(), list[Unsent]()
         rows = PostgresRows(url, clock, on_committed=committed.extend)
         await rows.open()
         world = World(clock=clock, rows=rows)

@@ -26,6 +26,7 @@ from tests.twins.providers import (
 )
 from tests.twins.world import World, a_request
 
+PLAN = Plan()
 IDEMPOTENT = Plan(idempotent_create=True)
 DEFINITE = Plan(not_found_definite=True)
 MANUAL = Plan(polls=False)
@@ -102,7 +103,7 @@ class Scenario:
     """How acme behaves, and what happens after it was asked for the first time."""
 
     acme: tuple[Conduct, ...]
-    plan: Plan = Plan()
+    plan: Plan = PLAN
     then: Callable[[World], Awaitable[None]] = nothing_else
     zeta: Conduct = PAYS
     refuses: Operation | None = None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -86,7 +87,7 @@ async def test_not_found_is_proof_only_where_it_is_definite_and_the_grace_is_ove
     await world.rest()
 
     assert await world.states() == ["FAILED", "SUCCEEDED", "SKIPPED", "COMPLETED"]
-    refused = [e for e in world.core.book if e.operation == "rollback"][0]
+    refused = next(e for e in world.core.book if e.operation == "rollback")
     assert refused.at - world.core.book[0].at >= DEFINITE.not_found_grace
 
 
@@ -97,7 +98,7 @@ async def test_rechecks_back_off_with_jitter(world):
     await world.rest()
 
     at = [asked.at for asked in world.providers["acme"].asked]
-    waits = [(b - a).total_seconds() for a, b in zip(at, at[1:], strict=False)]
+    waits = [(b - a).total_seconds() for a, b in pairwise(at)]
     for n, wait in enumerate(waits):
         assert 0.9 <= wait / min(5 * 2**n, 300) <= 1.1
     assert waits[0] != 5

@@ -147,5 +147,5 @@ def blurred(task: Task) -> Task:
         deadline_at=LATER if executes and task.deadline_at else None,
         provider_reference=None,
         code=None,
-        updated_at=(OLD if old else NOW) if task.waiting_for in CREATES else None,
+        updated_at=task.updated_at if task.waiting_for in CREATES else None,
     )

@@ -3,8 +3,8 @@
 A world's state is a tuple of small tuples; ``moves`` lists all that can happen next.
 What is left out errs on the wild side: any row that is due may be rung for at any time
 and as often as there are workers, which is more than messages in any order, repeated,
-late or lost can do. Time is what matters of it: a long pause ages claims, answers and
-the last create, and outlasts every request on its way.
+late or lost can do. Time is what matters of it: a short pause makes claims too old, a
+long one also ages answers and the last create, and outlasts every request on its way.
 """
 
 from collections.abc import Callable, Iterator
@@ -676,32 +676,45 @@ def _truth(model: Model, world: World, place: int) -> Trigger | None:
 
 
 def _pause(model: Model, world: World) -> Iterator[Move]:
-    """Let longer pass than claims live, requests fly and graces last."""
-    if any(world.flying):
-        return
-    rows = tuple(_aged(model, number) for number in world.rows)
-    workers = tuple(
-        None
-        if w is None
-        else w._replace(
-            overslept=_is_to_create(model, w), event=_aged_event(model, w.event)
+    """Let longer pass than claims live, and longer than requests fly and graces last."""
+    slept = _slept(model, world)
+    if slept != world:
+        yield Move("claims grow too old", slept)
+    if not any(world.flying):
+        later = slept._replace(
+            rows=tuple(_aged(model, number) for number in slept.rows),
+            workers=tuple(
+                w and w._replace(event=_aged_event(model, w.event))
+                for w in slept.workers
+            ),
         )
-        for w in world.workers
+        if later != slept:
+            yield Move("a long time passes", later)
+
+
+def _slept(model: Model, world: World) -> World:
+    rows = tuple(_left_behind(model, number) for number in world.rows)
+    workers = tuple(
+        w and w._replace(overslept=_is_to_create(model, w)) for w in world.workers
     )
-    later = world._replace(rows=rows, workers=workers)
-    if later != world:
-        yield Move("a long time passes", later)
+    return world._replace(rows=rows, workers=workers)
 
 
 def _is_to_create(model: Model, worker: Worker) -> bool:
     return worker.event is None and model.waits_to_create(worker.rows[worker.row])
 
 
+def _left_behind(model: Model, number: int) -> int:
+    thing = model.picture(number)
+    if isinstance(thing, Task) and thing.updated_at == NOW:
+        return model.number(replace(thing, updated_at=OLD))
+    return number
+
+
 def _aged(model: Model, number: int) -> int:
     thing = model.picture(number)
     if isinstance(thing, Task) and thing.sent_last_at == NOW:
-        updated_at = None if thing.updated_at is None else OLD
-        return model.number(replace(thing, sent_last_at=OLD, updated_at=updated_at))
+        return model.number(replace(thing, sent_last_at=OLD))
     return number
 
 

@@ -29,7 +29,7 @@ WHERE datname = current_database() AND wait_event_type = 'Lock'
 
 
 @pytest.fixture
-async def stores(database_url, postgres):
+async def stores(database_url):
     """Give five stores with connections of their own, as five replicas have."""
     databases = [Database(database_url, connections_max=2) for _ in range(5)]
     for database in databases:
@@ -160,9 +160,7 @@ async def test_a_lock_that_is_held_too_long_is_a_fault(postgres, order, database
             await postgres.store.record(a_work(order, Trigger.FREEZE_CONFIRMED))
 
 
-async def test_two_sweepers_share_what_is_overdue(
-    postgres, clock, order, database_url
-):
+async def test_two_sweepers_share_what_is_overdue(postgres, clock, order, database_url):
     async with await psycopg.AsyncConnection.connect(database_url) as other:
         await other.execute("SELECT FROM order_tasks FOR UPDATE")
         clock.advance(2 * GRACE)

@@ -69,7 +69,9 @@ async def test_what_is_not_there_is_none(store):
     assert await store.find_news("acme", "e-1") is None
 
 
-@pytest.mark.parametrize("text", ["", "w-1", "0195F1DE-0000-7000-8000-000000000000", "x\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "w-1", "0195F1DE-0000-7000-8000-000000000000", "x\x00"]
+)
 async def test_what_is_no_id_is_none_and_hurts_no_neighbour(store, order, text):
     found = await asyncio.gather(
         store.load(text), store.queue_of(text), store.load(order.queue_id)
@@ -147,7 +149,9 @@ async def test_a_step_over_all_tasks_and_the_order_moves_them_together(store, or
     assert found.queue.version == 2
 
 
-async def test_a_step_on_an_older_version_is_stale_and_leaves_nothing(rows, store, order):
+async def test_a_step_on_an_older_version_is_stale_and_leaves_nothing(
+    rows, store, order
+):
     work = a_work(order, Trigger.FREEZE_CONFIRMED)
     await store.record(work)
     before, trail = await unsent(rows), await rows.trail()
@@ -472,9 +476,7 @@ async def test_a_mark_of_a_task_that_a_step_only_follows_is_told(store, order):
     assert recorded.news_waiting == {other}
 
 
-async def test_what_is_overdue_by_the_grace_is_found_once_a_grace(
-    rows, clock, order
-):
+async def test_what_is_overdue_by_the_grace_is_found_once_a_grace(rows, clock, order):
     async def overdue():
         found = await rows.sweeps.overdue(grace=GRACE, limit=10)
         return [each.queue_id for each in found]

@@ -1,4 +1,4 @@
-"""A message bus in memory: it redelivers, repeats, reorders, loses, and rings on time."""
+"""A bus in memory: it redelivers, repeats, reorders, loses, and rings on time."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -74,7 +74,7 @@ class BusTwin:
         self._max_deliver = max_deliver
         self._schedules = schedules
         self._chaos = chaos or Chaos()
-        self._random = Random(self._chaos.seed)
+        self._random = Random(self._chaos.seed)  # noqa: S311 - chance that repeats
         self._work: list[_Stored] = []
         self._timers: dict[str, Message] = {}
         self._seen: dict[str, datetime] = {}
@@ -208,5 +208,3 @@ def _delivery(stored: _Stored) -> Delivery:
         deliveries=stored.deliveries,
         identity=f"ORDER_TASKS.{stored.number}",
     )
-
-

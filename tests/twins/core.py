@@ -97,7 +97,7 @@ class CoreTwin:
         if trouble is Trouble.DOWN:
             raise CoreUnavailable(operation, "it is down")
 
-        def failed(done: bool) -> Confirmed | Refused:  # noqa: FBT001 - the port's
+        def failed(done: bool) -> Confirmed | Refused:
             raise CoreUnavailable(operation, f"no answer, done: {done}")
 
         answer = await self._effects.do(
@@ -112,7 +112,7 @@ class CoreTwin:
         if trouble is Trouble.DOWN:
             raise CoreUnavailable(NOTIFY, "it is down")
 
-        def failed(done: bool) -> None:  # noqa: FBT001 - the port's
+        def failed(done: bool) -> None:
             raise CoreUnavailable(NOTIFY, f"no answer, done: {done}")
 
         await self._effects.do("core.notify", lambda: self._hear(event), failed)

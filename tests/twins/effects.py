@@ -25,7 +25,7 @@ class Strike:
     form: Form
 
 
-class Died(BaseException):  # noqa: N818 - a fact, and nobody's to handle
+class Died(BaseException):
     """The process is gone: nothing in it may catch this."""
 
 

@@ -22,7 +22,7 @@ WAITS_FOR_OTHERS: Final = frozenset({Waiting.DECISION, Waiting.WEBHOOK})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything there is to judge by; ``lied`` names the providers that broke a word."""
+    """All there is to judge by; ``lied`` names providers that broke their word."""
 
     orders: Sequence[Order]
     trail: Sequence[AuditLine]
@@ -42,7 +42,7 @@ Predicate = Callable[[Evidence], list[str]]
 
 
 def money_left_once(seen: Evidence) -> list[str]:
-    """S2: for an order at most one payout was executed, by a provider that keeps its word."""
+    """S2: an order was paid at most once, where providers keep their word."""
     owners = {task.task_id: order.queue_id for order, task in seen.tasks()}
     paid = [line for line in seen.paid if line.provider not in seen.lied]
     strangers = [line.reference for line in paid if line.reference not in owners]
@@ -173,7 +173,7 @@ def identity_is_kept(seen: Evidence) -> list[str]:
 
 
 def trail_is_whole(seen: Evidence) -> list[str]:
-    """A1, A2, S7: versions without a gap, a chain that holds, and its end is the row."""
+    """A1, A2, S7: no version is missing, the chain holds, and it ends at the row."""
     lines: dict[str, list[AuditLine]] = defaultdict(list)
     for line in seen.trail:
         lines[line.entity_id].append(line)
@@ -259,7 +259,7 @@ def outcome_was_told(seen: Evidence) -> list[str]:
 def only_persons_are_awaited(seen: Evidence) -> list[str]:
     """L3: at rest an order is over, or waits for a person or an endless webhook."""
     return [
-        f"order {order.order_id} is at rest in {[t.state.value for t in order.queue.tasks]}"
+        f"order {order.order_id} is at rest in {_states(order)}"
         for order in seen.orders
         if order.queue.state is OrderState.ACTIVE
         and not any(t.waiting_for in WAITS_FOR_OTHERS for t in order.queue.tasks)
@@ -282,6 +282,10 @@ AT_REST: Final[tuple[Predicate, ...]] = (
     outcome_was_told,
     only_persons_are_awaited,
 )
+
+
+def _states(order: Order) -> list[str]:
+    return [task.state.value for task in order.queue.tasks]
 
 
 def offences(seen: Evidence, *, at_rest: bool) -> list[str]:

@@ -106,7 +106,6 @@ class _Known:
     code: str
     says: int | None
 
-
     answers: list[CancelAnswer] = field(default_factory=list)
 
 

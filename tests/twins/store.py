@@ -266,7 +266,7 @@ class MemoryStore:
     async def _commit(
         self, name: str, act: Callable[[], tuple[Result, list[Unsent]]]
     ) -> Result:
-        def failed(done: bool) -> tuple[Result, list[Unsent]]:  # noqa: FBT001 - the door's
+        def failed(done: bool) -> tuple[Result, list[Unsent]]:
             raise StoreUnavailable(f"{name}: the connection is gone, done: {done}")
 
         result, posted = await self._effects.do(name, act, failed)
@@ -341,14 +341,13 @@ class MemoryStore:
             audit_hash=wanted.audit_hash,
         )
         finished_at = work.at if wanted.final else None
-        return replace(
-            order, queue=moved, finished_at=order.finished_at or finished_at
-        )
+        return replace(order, queue=moved, finished_at=order.finished_at or finished_at)
 
     def _check(self, before: Order, after: Order, work: Work) -> None:
         for change in work.step.changes:
-            old, new = before.task(change.after.task_id), after.task(
-                change.after.task_id
+            old, new = (
+                before.task(change.after.task_id),
+                after.task(change.after.task_id),
             )
             if new.version != old.version + 1:
                 raise BrokenInvariant("order_tasks_version_grows_by_one")

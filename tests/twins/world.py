@@ -246,9 +246,7 @@ class World:
 
         await self._asked(act, insist=insist)
 
-    async def _asked(
-        self, act: Callable[[], Awaitable[None]], *, insist: bool
-    ) -> None:
+    async def _asked(self, act: Callable[[], Awaitable[None]], *, insist: bool) -> None:
         if not insist:
             await act()
             return
@@ -348,7 +346,10 @@ class World:
         await self.rows.tell_time()
 
     async def _next_at(self) -> datetime | None:
-        times = [self.bus.next_at(), await self.rows.next_at(left=LEFT_AFTER, grace=GRACE)]
+        times = [
+            self.bus.next_at(),
+            await self.rows.next_at(left=LEFT_AFTER, grace=GRACE),
+        ]
         return min((at for at in times if at is not None), default=None)
 
     async def handle(self, delivery: Delivery) -> Outcome:
@@ -361,9 +362,7 @@ class World:
             return Retry(because=str(fault))
 
     async def bury(self, delivery: Delivery, reason: Reason, error: str) -> None:
-        await bury(
-            delivery, reason, error, store=self.rows.store, clock=self.clock
-        )
+        await bury(delivery, reason, error, store=self.rows.store, clock=self.clock)
 
     async def _route(self, delivery: Delivery) -> Outcome:
         fields = orjson.loads(delivery.body)

@@ -1,0 +1,218 @@
+"""The tables that declare a provider's wire form: requests, answers, webhooks."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from payment_service.config.places import Place, parse_place
+from payment_service.config.table import Table
+from payment_service.config.values import Many
+
+WORD_LENGTH_MAX: Final = 128
+
+
+class Meaning(StrEnum):
+    """What a provider's own word for a payout stands for."""
+
+    SUCCEEDED = "succeeded"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TOO_LATE = "too_late"
+    UNCLEAR = "unclear"
+
+
+class Failing(StrEnum):
+    """What an error of the call itself stands for."""
+
+    DECLINED = "declined"
+    UNCLEAR = "unclear"
+    NOT_FOUND = "not_found"
+    EXISTS = "exists"
+    RETRY_LATER = "retry_later"
+    TOO_LATE = "too_late"
+
+
+class Telling(StrEnum):
+    """What the type of a webhook stands for."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ACCEPTED = "accepted"
+    RETURNED = "returned"
+
+
+def _place(value: object) -> Place:
+    if isinstance(value, Place):
+        return value
+    return parse_place(value if isinstance(value, str) else "")
+
+
+def _meaning(value: object) -> object:
+    return _one_of(Meaning, value)
+
+
+def _failing(value: object) -> object:
+    return _one_of(Failing, value)
+
+
+def _telling(value: object) -> object:
+    return _one_of(Telling, value)
+
+
+def _one_of(words: type[StrEnum], value: object) -> StrEnum:
+    try:
+        return words(value)
+    except ValueError:
+        known = ", ".join(words)
+        raise ValueError(f"must be one of {known}") from None
+
+
+At = Annotated[Place, BeforeValidator(_place)]
+HttpStatus = Annotated[int, Field(ge=100, le=599)]
+Word = Annotated[str, Field(min_length=1, max_length=WORD_LENGTH_MAX)]
+Means = Annotated[Meaning, BeforeValidator(_meaning)]
+Templates = Annotated[Mapping[str, str], Field(repr=False)]
+AmountForm = Literal["minor", "decimal"]
+
+
+class ErrorEntry(Table):
+    """One line of an ``error_map``: all that is given of it must hold."""
+
+    http: Many[HttpStatus] = ()
+    codes: Many[Word] = ()
+    means: Annotated[Failing, BeforeValidator(_failing)]
+
+
+class AnswersTable(Table):
+    """Where an answer says what, and what its words stand for."""
+
+    status_at: At | None = None
+    status_map: Mapping[Word, Means] = {}
+    success_codes: Many[HttpStatus] = ()
+    accepted: Many[HttpStatus] = ()
+    reference_at: At | None = None
+    provider_reference_at: At | None = None
+    code_at: At | None = None
+    message_at: At | None = None
+    amount_at: At | None = None
+    currency_at: At | None = None
+    amount_form: AmountForm = "minor"
+    error_map: Many[ErrorEntry] = ()
+
+    def over(self, shared: "AnswersTable | None") -> "AnswersTable":
+        """Return these answers, and what they leave unsaid from the shared ones."""
+        if shared is None:
+            return self
+        mine = {name: getattr(self, name) for name in self.model_fields_set}
+        return shared.model_copy(update=mine)
+
+
+class CallTable(Table):
+    """A call: its templates are read by :mod:`payment_service.config.unsafe_forms`."""
+
+    path: str
+    query: Templates = {}
+    headers: Templates = {}
+    answers: AnswersTable = AnswersTable()
+
+
+class CreateTable(CallTable):
+    """How a payout is asked for; a PUT would be repeated by HTTP itself."""
+
+    method: Literal["POST"] = "POST"
+    body: Mapping[str, Any] = Field(default={}, repr=False)
+
+
+class StatusTable(CallTable):
+    """How it is asked what became of one."""
+
+    method: Literal["GET", "POST"] = "GET"
+    body: Mapping[str, Any] = Field(default={}, repr=False)
+
+
+class CancelTable(CallTable):
+    """How it is asked not to pay one; ``cancelled`` statuses need no word."""
+
+    method: Literal["POST"] = "POST"
+    body: Mapping[str, Any] = Field(default={}, repr=False)
+    cancelled: Many[HttpStatus] = ()
+    too_late: Many[HttpStatus] = (404, 405, 409, 501)
+
+
+class StatementTable(Table):
+    """How the provider's own list of payouts is read, page by page."""
+
+    method: Literal["GET", "POST"] = "GET"
+    path: str
+    query: Templates = {}
+    headers: Templates = {}
+    body: Mapping[str, Any] = Field(default={}, repr=False)
+    rows_at: At
+    next_cursor_at: At | None = None
+    reference_at: At
+    status_at: At
+    status_map: Mapping[Word, Means]
+    amount_at: At
+    currency_at: At
+    amount_form: AmountForm = "minor"
+    time_at: At | None = None
+
+
+class WebhookBodyTable(Table):
+    """Where the body of a webhook says what; ``order_at`` is kept for whoever asks."""
+
+    type_at: At
+    type_map: Mapping[Word, Annotated[Telling, BeforeValidator(_telling)]]
+    reference_at: At
+    provider_reference_at: At | None = None
+    event_id_at: At | None = None
+    code_at: At | None = None
+    message_at: At | None = None
+    amount_at: At | None = None
+    currency_at: At | None = None
+    amount_form: AmountForm = "minor"
+    order_at: At | None = None
+
+
+class BearerAuth(Table):
+    """``Authorization: Bearer …``."""
+
+    token: SecretStr
+
+
+class BasicAuth(Table):
+    """``Authorization: Basic …`` (RFC 7617, UTF-8)."""
+
+    user: str = Field(min_length=1)
+    password: SecretStr
+
+
+class HmacAuth(Table):
+    """A signature over the request; ``headers`` say how it is sent."""
+
+    key: SecretStr
+    key_encoding: Literal["text", "hex", "base64"] = "text"
+    algorithm: Literal["sha256", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    timestamp: Literal["seconds", "milliseconds", "rfc3339"] = "seconds"
+    signed: str
+    headers: Templates
+
+
+class AuthTable(Table):
+    """How the provider knows a request to be ours: one of these."""
+
+    bearer: BearerAuth | None = None
+    basic: BasicAuth | None = None
+    hmac: HmacAuth | None = None
+
+
+class TlsTable(Table):
+    """The certificate by which the provider knows us."""
+
+    certificate: str
+    key: str

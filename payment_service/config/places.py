@@ -1,0 +1,44 @@
+"""Names a place inside somebody's JSON: a dotted path, or a JSON pointer (RFC 6901)."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+DEPTH_MAX: Final = 16
+
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,5}", re.ASCII)
+_BAD_ESCAPE: Final = re.compile(r"~(?![01])")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The steps from the whole value down to one inside it."""
+
+    steps: tuple[str, ...]
+
+    def look(self, value: object) -> object | None:
+        """Return what is there; None where nothing is, or a null."""
+        for step in self.steps:
+            if isinstance(value, dict):
+                value = value.get(step)
+            elif isinstance(value, list) and _INDEX.fullmatch(step):
+                value = value[int(step)] if int(step) < len(value) else None
+            else:
+                return None
+        return value
+
+
+def parse_place(text: str) -> Place:
+    """Read ``data.items.0.id`` or ``/data/items/0/id``.
+
+    :raises ValueError: it is neither.
+    """
+    pointer = text.startswith("/")
+    steps = text[1:].split("/") if pointer else text.split(".")
+    if len(steps) > DEPTH_MAX or not all(steps):
+        raise ValueError("must be a path like data.status, or a JSON pointer")
+    if not pointer:
+        return Place(tuple(steps))
+    if _BAD_ESCAPE.search(text):
+        raise ValueError("must have no ~ but in ~0 and ~1")
+    return Place(tuple(s.replace("~1", "/").replace("~0", "~") for s in steps))

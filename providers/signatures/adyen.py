@@ -1,0 +1,138 @@
+"""Adyen's standard notifications: every item of the body is signed by itself."""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from payment_service.domain.errors import InvalidRequest
+from payment_service.wire.strict_json import parse_strict
+from providers.port import Rejected, Verified
+from providers.signatures.scheme import (
+    Keys,
+    Reason,
+    any_equal,
+    from_hex,
+    without_tolerance,
+)
+from providers.signatures.settings import Settings
+
+ITEMS_MAX: Final = 16
+_SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/]{43}=", re.ASCII)
+# The fields are joined by colons that nothing escapes. Only one of them may hold a
+# colon itself, so that the joined text can be taken apart in one way alone.
+_FIELDS: Final[Mapping[str, re.Pattern[str]]] = {
+    "pspReference": re.compile(r"[!-9;-~]{1,64}", re.ASCII),
+    "originalReference": re.compile(r"[^:]{0,256}"),
+    "merchantAccountCode": re.compile(r"[^:]{0,256}"),
+    "merchantReference": re.compile(r"(?s:.){0,1024}"),
+    "value": re.compile(r"(?:-?[0-9]{1,20})?", re.ASCII),
+    "currency": re.compile(r"(?:[A-Z]{3})?", re.ASCII),
+    "eventCode": re.compile(r"[A-Z0-9_]{1,64}", re.ASCII),
+    "success": re.compile(r"true|false", re.ASCII),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    content: bytes
+    signature: bytes
+    event: str
+
+
+class Adyen:
+    """Verifies ``additionalData.hmacSignature`` of all items, or of none.
+
+    Nothing but the eight fields of an item is signed, and no time is. The event is
+    (pspReference, eventCode, success), and of several items all of these together.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        without_tolerance(settings, "adyen")
+        self._keys = Keys(settings.secrets, from_hex)
+
+    def verify(
+        self, headers: Mapping[str, list[str]], body: bytes, now: datetime
+    ) -> Verified | Rejected:
+        """Check every item against every secret that counts."""
+        del headers
+        items = _items(body)
+        if not items:
+            return Rejected(Reason.MALFORMED)
+        keys = self._keys.at(now)
+        if not all([_holds(item, keys) for item in items]):
+            return Rejected(Reason.WRONG)
+        return Verified(_event_id([item.event for item in items]))
+
+
+def _items(body: bytes) -> list[_Item] | None:
+    """Return all items; None where one of them cannot be read."""
+    try:
+        tree = parse_strict(body)
+    except InvalidRequest:
+        return None
+    raw = tree.get("notificationItems") if isinstance(tree, dict) else None
+    if not isinstance(raw, list) or len(raw) > ITEMS_MAX:
+        return None
+    items = [_item(one) for one in raw]
+    found = [item for item in items if item is not None]
+    return found if len(found) == len(items) else None
+
+
+def _item(raw: object) -> _Item | None:
+    if not isinstance(raw, dict) or list(raw) != ["NotificationRequestItem"]:
+        return None
+    told = raw["NotificationRequestItem"]
+    if not isinstance(told, dict):
+        return None
+    amount, more = told.get("amount", {}), told.get("additionalData")
+    if not isinstance(amount, dict) or not isinstance(more, dict):
+        return None
+    fields = _fields({**told, **_amount(amount)})
+    signature = more.get("hmacSignature")
+    if fields is None or not isinstance(signature, str):
+        return None
+    if not _SIGNATURE.fullmatch(signature):
+        return None
+    psp, code, success = (
+        fields[name] for name in ("pspReference", "eventCode", "success")
+    )
+    content = ":".join(fields.values()).encode()
+    return _Item(content, signature.encode("ascii"), f"{psp}:{code}:{success}")
+
+
+def _amount(amount: Mapping[str, object]) -> dict[str, object]:
+    """Return value and currency as text; what is no integer stays what it is."""
+    value = amount.get("value", "")
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return {
+        # Adyen writes numbers: a text that looks like one was written by another.
+        "value": str(value) if whole else value or None,
+        "currency": amount.get("currency", ""),
+    }
+
+
+def _fields(told: Mapping[str, object]) -> dict[str, str] | None:
+    fields: dict[str, str] = {}
+    for name, form in _FIELDS.items():
+        text = told.get(name, "")
+        if not isinstance(text, str) or not form.fullmatch(text):
+            return None
+        fields[name] = text
+    return fields
+
+
+def _holds(item: _Item, keys: Sequence[bytes]) -> bool:
+    macs = [hmac.digest(key, item.content, hashlib.sha256) for key in keys]
+    return any_equal([item.signature], [base64.b64encode(mac) for mac in macs])
+
+
+def _event_id(events: Sequence[str]) -> str:
+    if len(events) == 1:
+        return events[0]
+    joined = "\n".join(sorted(events)).encode("ascii")
+    return f"items:{hashlib.sha256(joined).hexdigest()}"

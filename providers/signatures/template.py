@@ -1,0 +1,109 @@
+"""What is signed, as a template; one that could be read in two ways is refused."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from providers.signatures.scheme import EVENT_ID
+from providers.signatures.settings import Form, Unsafe
+
+METHOD: Final = "POST"
+_KEY: Final = "hmac.template"
+_NAMES: Final = re.compile(r"\{(body|ts|id)\}")
+_LITERAL: Final = re.compile(r"[\t\n -z|~]*", re.ASCII)
+
+
+class Part(StrEnum):
+    """What every request fills in anew."""
+
+    BODY = "body"
+    TIME = "ts"
+    EVENT = "id"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Literals and parts in their order; ``event_form`` keeps an id to one reading."""
+
+    pieces: tuple[bytes | Part, ...]
+    event_form: re.Pattern[str]
+
+    def filled(self, body: bytes, sent: str | None, event: str | None) -> bytes:
+        """Return the bytes that are signed."""
+        values = {
+            Part.BODY: body,
+            Part.TIME: (sent or "").encode("ascii"),
+            Part.EVENT: (event or "").encode("ascii"),
+        }
+        return b"".join(
+            values[piece] if isinstance(piece, Part) else piece for piece in self.pieces
+        )
+
+
+def read_template(form: Form) -> Template:
+    """Read the template of a form.
+
+    :raises Unsafe: something is not signed, cannot be filled in, or two different
+        webhooks could be signed alike.
+    """
+    pieces = _pieces(_with_constants(form))
+    parts = [piece for piece in pieces if isinstance(piece, Part)]
+    if parts.count(Part.BODY) != 1 or len(set(parts)) != len(parts):
+        raise Unsafe(_KEY, "must have {body} once, and nothing twice")
+    if (Part.TIME in parts) and not form.timed:
+        raise Unsafe(_KEY, "has {ts}, and nothing says where the time stands")
+    if form.timed and Part.TIME not in parts:
+        raise Unsafe(_KEY, "must have {ts}: a time that is not signed protects nothing")
+    if Part.EVENT in parts and form.event_id_header is None:
+        raise Unsafe(_KEY, "has {id}, and there is no event_id_header")
+    return Template(tuple(pieces), _event_form(pieces))
+
+
+def _with_constants(form: Form) -> str:
+    if ("{path}" in form.template) != (form.path is not None):
+        raise Unsafe("hmac.path", "must be said where, and only where, {path} is")
+    text = form.template.replace("{method}", METHOD)
+    return text.replace("{path}", form.path or "")
+
+
+def _pieces(text: str) -> list[bytes | Part]:
+    # Literals and names take turns.
+    split = _NAMES.split(text)
+    if not all(_LITERAL.fullmatch(literal) for literal in split[::2]):
+        raise Unsafe(_KEY, "must be ASCII with {body}, {ts}, {id}, {method} or {path}")
+    pieces: list[bytes | Part] = []
+    for number, word in enumerate(split):
+        if number % 2:
+            pieces.append(Part(word))
+        elif word:
+            pieces.append(word.encode("ascii"))
+    return pieces
+
+
+def _event_form(pieces: list[bytes | Part]) -> re.Pattern[str]:
+    """Return the form of an id that cannot run into its neighbour."""
+    body = pieces.index(Part.BODY)
+    form = EVENT_ID
+    for place, piece in enumerate(pieces):
+        if not isinstance(piece, Part) or piece is Part.BODY:
+            continue
+        before = place < body
+        neighbour = pieces[place + 1 if before else place - 1]
+        sign = _sign(neighbour, piece, first=before)
+        if piece is Part.EVENT:
+            form = re.compile(rf"(?:(?!{re.escape(sign)})[!-~]){{1,128}}", re.ASCII)
+    return form
+
+
+def _sign(neighbour: bytes | Part, piece: Part, *, first: bool) -> str:
+    """Return the sign that keeps a part from its neighbour on the body's side."""
+    if neighbour is Part.BODY and piece is Part.TIME:
+        # A body is an object: it neither begins nor ends with a digit.
+        return ""
+    if isinstance(neighbour, Part):
+        raise Unsafe(_KEY, f"must have a sign between {{{piece}}} and its neighbour")
+    sign = neighbour.decode("ascii")[0 if first else -1]
+    if sign.isdigit():
+        raise Unsafe(_KEY, f"must not have a digit beside {{{piece}}}")
+    return sign
