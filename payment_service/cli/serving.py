@@ -25,11 +25,7 @@ def serve(roles: str) -> int:
 
     port = settings.http_port if "api" in wanted else settings.metrics_port
     _require_free(settings.http_host, port)
-    try:
-        return run_async(run(settings, config, wanted))
-    except SystemExit:
-        # The HTTP server ends the process where somebody else was faster.
-        raise Wrong(TAKEN.format(settings.http_host, port, "taken")) from None
+    return run_async(run(settings, config, wanted))
 
 
 def _require_free(host: str, port: int) -> None:

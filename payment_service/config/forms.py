@@ -65,7 +65,7 @@ def _telling(value: object) -> object:
 
 def _one_of(words: type[StrEnum], value: object) -> StrEnum:
     try:
-        return words(value)
+        return words(str(value))
     except ValueError:
         known = ", ".join(words)
         raise ValueError(f"must be one of {known}") from None
@@ -75,7 +75,7 @@ At = Annotated[Place, BeforeValidator(_place)]
 HttpStatus = Annotated[int, Field(ge=100, le=599)]
 Word = Annotated[str, Field(min_length=1, max_length=WORD_LENGTH_MAX)]
 Means = Annotated[Meaning, BeforeValidator(_meaning)]
-Templates = Annotated[Mapping[str, str], Field(repr=False)]
+Templates = Mapping[str, str]
 AmountForm = Literal["minor", "decimal"]
 
 
@@ -115,8 +115,8 @@ class CallTable(Table):
     """A call: its templates are read by :mod:`payment_service.config.unsafe_forms`."""
 
     path: str
-    query: Templates = {}
-    headers: Templates = {}
+    query: Templates = Field(default={}, repr=False)
+    headers: Templates = Field(default={}, repr=False)
     answers: AnswersTable = AnswersTable()
 
 
@@ -148,8 +148,8 @@ class StatementTable(Table):
 
     method: Literal["GET", "POST"] = "GET"
     path: str
-    query: Templates = {}
-    headers: Templates = {}
+    query: Templates = Field(default={}, repr=False)
+    headers: Templates = Field(default={}, repr=False)
     body: Mapping[str, Any] = Field(default={}, repr=False)
     rows_at: At
     next_cursor_at: At | None = None
@@ -200,7 +200,7 @@ class HmacAuth(Table):
     encoding: Literal["hex", "base64"] = "hex"
     timestamp: Literal["seconds", "milliseconds", "rfc3339"] = "seconds"
     signed: str
-    headers: Templates
+    headers: Templates = Field(repr=False)
 
 
 class AuthTable(Table):

@@ -124,8 +124,8 @@ class WebhookTable(Table):
         settings = Settings(
             secrets=[secret.secret for secret in self.secrets],
             tolerance=self.tolerance,
-            hmac=self.hmac and self.hmac.form,
-            paypal=self.paypal and self.paypal.pins,
+            hmac=self.hmac.form if self.hmac else None,
+            paypal=self.paypal.pins if self.paypal else None,
         )
         return verifier(self.scheme, settings)
 

@@ -10,6 +10,7 @@ from payment_service.config.tables import (
     ServiceTable,
     WebhookTable,
 )
+from payment_service.config.unsafe_forms import unsafe_form
 from payment_service.domain.durations import format_duration
 from providers.signatures import UNCOVERED, Unsafe
 
@@ -35,6 +36,7 @@ def unsafe_provider(table: ProviderTable, ack_wait: timedelta) -> Problems:
         yield "poll.first", "must not be longer than poll.deadline"
     yield from _unsafe_capabilities(table)
     yield from _unsafe_adapter(table)
+    yield from unsafe_form(table)
     if table.webhook is not None:
         yield from _unsafe_webhook(table.webhook, table.adapter)
 
@@ -60,11 +62,8 @@ def _unsafe_adapter(table: ProviderTable) -> Problems:
 
 def _unsafe_webhook(table: WebhookTable, adapter: str) -> Problems:
     if table.scheme in UNCOVERED and adapter in OWN_ADAPTERS:
-        yield (
-            "webhook.scheme",
-            f"cannot be {table.scheme} where adapter = {adapter!r}: "
-            "it does not sign the whole body, and this adapter believes all of it",
-        )
+        reason = "it does not sign the whole body, and this adapter believes all of it"
+        yield "webhook.scheme", f"cannot be {table.scheme} with {adapter}: {reason}"
     try:
         table.verifier()
     except Unsafe as error:

@@ -17,10 +17,10 @@ from providers.plans import NEVER
 ATTEMPTS_MAX: Final = 1000
 IN_FLIGHT_MAX: Final = 10_000
 
-_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
-_HEADER_VALUE: Final = re.compile(r"[!-~](?:[ -~]{0,4094}[!-~])?", re.ASCII)
+HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
+HEADER_VALUE: Final = re.compile(r"[!-~](?:[ -~]{0,4094}[!-~])?", re.ASCII)
 _BIN: Final = re.compile(r"([0-9]{4,11})(?:-([0-9]{4,11}))?", re.ASCII)
-_OUR_HEADERS: Final = frozenset(
+OUR_HEADERS: Final = frozenset(
     {
         "accept-encoding",
         "connection",
@@ -50,17 +50,17 @@ def _rate(value: object) -> Rate:
 
 def _headers(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
     for name, value in headers.items():
-        if not _HEADER.fullmatch(name) or name.lower() in _OUR_HEADERS:
+        if not HEADER_NAME.fullmatch(name) or name.lower() in OUR_HEADERS:
             message = f"must not have a header {name!r}"
             raise ValueError(message)
-        if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+        if not HEADER_VALUE.fullmatch(value.get_secret_value()):
             message = f"must have printable ASCII in the header {name}"
             raise ValueError(message)
     return MappingProxyType(dict(headers))
 
 
 def _header_name(name: str) -> str:
-    if not _HEADER.fullmatch(name):
+    if not HEADER_NAME.fullmatch(name):
         raise ValueError("must be the name of a header")
     return name.lower()
 

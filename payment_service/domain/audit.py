@@ -11,6 +11,7 @@ import orjson
 from fsm.decisions import Change, QueueChange
 
 GENESIS: Final = b"\0" * 32
+INTEGER_MAX: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,19 @@ class AuditLine:
     trace_id: str | None
     detail: Mapping[str, object]
     hash: bytes
+
+
+def _plain(value: object) -> object:
+    """Return what comes back from the database as it went in, so the hash holds."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value or 0.0  # jsonb knows no negative zero
+    if isinstance(value, int) and abs(value) > INTEGER_MAX:
+        return str(value)
+    return value
 
 
 def audit_line(
@@ -68,6 +82,7 @@ def chained(  # noqa: PLR0913 - one argument for each column of the line
     detail: Mapping[str, object],
 ) -> AuditLine:
     """Make a line whose hash covers all of it and the hash before."""
+    detail = {name: _plain(value) for name, value in detail.items()}
     signed = orjson.dumps(
         [
             entity_id,

@@ -7,6 +7,7 @@ from typing import Final
 import orjson
 
 from payment_service.domain.errors import (
+    BrokenInvariant,
     StaleWrite,
     StoreUnavailable,
     UnreadableRow,

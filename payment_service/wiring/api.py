@@ -8,7 +8,7 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import dataclass
-from socket import socket
+from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 
 import structlog
 import uvicorn
@@ -175,27 +175,34 @@ def _report(correlation_id: str, failure: Exception) -> None:
 @asynccontextmanager
 async def served(app: FastAPI, *, host: str, port: int) -> AsyncIterator[int]:
     """Serve the application until the block is left; give the port it listens on."""
+    # Bound here, since uvicorn would end the process where the port is taken.
+    listener = _bound(host, port)
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=STOP_SECONDS_MAX,
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve())
-    started = asyncio.create_task(server.ready.wait())
-    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
-    if not server.started:
-        started.cancel()
-        raise OSError(f"cannot listen on {host}:{port}: is the port taken?")
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    await server.ready.wait()
     try:
-        yield server.servers[0].sockets[0].getsockname()[1]
+        yield listener.getsockname()[1]
     finally:
         server.should_exit = True
         await task
+
+
+def _bound(host: str, port: int) -> socket:
+    listener = socket(AF_INET6 if ":" in host else AF_INET)
+    listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
 
 
 class _Server(uvicorn.Server):

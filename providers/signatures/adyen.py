@@ -64,7 +64,8 @@ class Adyen:
         if not items:
             return Rejected(Reason.MALFORMED)
         keys = self._keys.at(now)
-        if not all([_holds(item, keys) for item in items]):
+        holding = [_holds(item, keys) for item in items]
+        if not all(holding):
             return Rejected(Reason.WRONG)
         return Verified(_event_id([item.event for item in items]))
 

@@ -1,4 +1,4 @@
-"""Verifies an HMAC in a header: one machine for all schemes that differ in form only."""
+"""Verifies an HMAC in a header: one machine for all schemes that differ in form."""
 
 import base64
 import hmac
@@ -26,7 +26,7 @@ from providers.signatures.settings import Form, Settings, Unsafe
 from providers.signatures.template import read_template
 
 DIGESTS: Final = {"sha256": 32, "sha384": 48, "sha512": 64}
-"""By name, how many bytes it makes. What is not here has been broken, or is not known."""
+"""By name, how many bytes it makes; what is not here is broken, or not known."""
 
 _ITEMS_MAX: Final = SIGNATURES_MAX + 4
 _TIMES: Final = {
@@ -60,16 +60,16 @@ class Keyed:
         items = self._items(told)
         sent = self._sent(headers, items)
         event = self._event(headers)
-        for part in (sent, event):
-            if isinstance(part, Rejected):
-                return part
-        told_at, event_id = sent and str(sent), event and str(event)
-        if late := self._late(told_at, now):
+        if isinstance(sent, Rejected):
+            return sent
+        if isinstance(event, Rejected):
+            return event
+        if late := self._late(sent, now):
             return late
-        content = self._template.filled(body, told_at, event_id)
+        content = self._template.filled(body, sent, event)
         if wrong := self._wrong(items, content, now):
             return wrong
-        return self._verified(event_id, body)
+        return self._verified(event, body)
 
     def _items(self, told: str) -> list[str]:
         separator = self._form.separator

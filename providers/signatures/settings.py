@@ -7,7 +7,7 @@ from typing import Literal
 
 
 class Unsafe(ValueError):
-    """Settings that would protect nothing; ``key`` says which, and no secret is told."""
+    """Settings that would protect nothing; ``key`` says which; no secret is told."""
 
     def __init__(self, key: str, problem: str) -> None:
         self.key = key

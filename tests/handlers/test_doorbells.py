@@ -1,5 +1,6 @@
 """Doorbells that ring twice, late, early, never, or after a worker has died."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from handlers.relay import Courier, relay
 from handlers.sweep import sweep
 from payment_service.domain.messages import cancel_doorbell, task_doorbell
 from payment_service.domain.news import NewsType
-from payment_service.ports.outcomes import Park, Retry
+from payment_service.ports.outcomes import Done, Park, Retry
 from tests.twins.bus import BusTwin, Chaos
 from tests.twins.clock import SkewedClock
 from tests.twins.effects import Died
@@ -73,7 +74,7 @@ async def test_a_timer_that_rings_much_too_early_is_left_to_the_sweeper(world):
     task = await world.task()
     bell = Doorbell(queue_id=task.queue_id, task_id=task.task_id, version=task.version)
 
-    assert (await ring(bell, engine=world.engine)).what == "early"
+    assert await ring(bell, engine=world.engine) == Done(what="early")
 
 
 @pytest.mark.parametrize("after", range(1, 8))
@@ -205,7 +206,7 @@ async def test_the_relay_leaves_what_its_owner_may_still_publish(world):
 
 async def test_the_courier_removes_what_was_acknowledged(world):
     await world.submit()
-    removed = []
+    removed: list[int] = []
     courier = Courier(world.bus, remove=removed.extend)
 
     courier.hand(world.committed)
@@ -308,11 +309,7 @@ async def test_a_doorbell_can_be_made_again_from_the_row(world):
 
     again = task_doorbell(await world.task(), world.clock.now())
 
-    assert (again.subject, again.body, again.message_id) == (
-        first.subject,
-        first.body,
-        first.message_id,
-    )
+    assert again == replace(first, headers={})
 
 
 async def test_a_webhook_in_a_row_that_died_is_applied_when_it_is_delivered_again(

@@ -48,6 +48,7 @@ def a_work(order, trigger, *, now=START, messages=(), news=None, task=0, **event
 def a_cancel(order, *, now=START):
     happened = Event(trigger=Trigger.CANCEL_REQUESTED, actor="key:anna")
     step = cancel_order(order.queue, happened, plan_of=lambda _: PLAN, now=now)
+    assert isinstance(step, Step), step
     return work_of(order, step, now, news={})
 
 

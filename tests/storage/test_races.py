@@ -49,7 +49,8 @@ async def order(postgres):
 async def blocked(postgres, count=1):
     """Return once so many statements wait for a lock."""
     async with asyncio.timeout(10):
-        while (await postgres.database.run(BLOCKED, {}))[0][0] < count:
+        # The database tells nobody when a statement begins to wait.
+        while (await postgres.database.run(BLOCKED, {}))[0][0] < count:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
@@ -69,9 +70,7 @@ async def test_of_five_who_record_the_same_step_one_wins(stores, postgres, order
     assert len(await postgres.trail()) == 5
 
 
-async def test_five_who_move_rows_of_one_order_never_lock_each_other_up(
-    stores, postgres, order
-):
+async def test_five_who_move_rows_of_one_order_never_lock_each_other_up(stores, order):
     works = [
         a_cancel(order),
         a_forced_work(order, queue={}, **LIVE),
@@ -160,7 +159,8 @@ async def test_a_lock_that_is_held_too_long_is_a_fault(postgres, order, database
             await postgres.store.record(a_work(order, Trigger.FREEZE_CONFIRMED))
 
 
-async def test_two_sweepers_share_what_is_overdue(postgres, clock, order, database_url):
+@pytest.mark.usefixtures("order")
+async def test_two_sweepers_share_what_is_overdue(postgres, clock, database_url):
     async with await psycopg.AsyncConnection.connect(database_url) as other:
         await other.execute("SELECT FROM order_tasks FOR UPDATE")
         clock.advance(2 * GRACE)

@@ -77,7 +77,7 @@ async def test_what_is_no_id_is_none_and_hurts_no_neighbour(store, order, text):
         store.load(text), store.queue_of(text), store.load(order.queue_id)
     )
 
-    assert found == [None, None, order]
+    assert list(found) == [None, None, order]
 
 
 async def test_the_queue_of_a_task_is_found(store, order):
@@ -234,7 +234,7 @@ async def test_a_step_that_breaks_a_rule_is_refused_and_leaves_nothing(
     assert await untouched(rows, order)
 
 
-async def test_an_order_has_one_live_attempt(rows, store, order):
+async def test_an_order_has_one_live_attempt(store, order):
     await store.record(a_forced_work(order, **LIVE))
     moved = await store.load(order.queue_id)
 
@@ -286,7 +286,7 @@ async def test_an_order_waits_with_a_time_or_not_at_all(store, order):
     assert refused.value.constraint == "ck_order_queues_waits"
 
 
-async def test_the_finish_of_an_order_is_kept(store, clock, order):
+async def test_the_finish_of_an_order_is_kept(store, order):
     await store.record(a_forced_work(order, queue={"state": "FAILED"}, **FAILED))
     moved = await store.load(order.queue_id)
 
@@ -338,7 +338,7 @@ async def test_a_cancelled_caller_harms_neither_its_step_nor_its_neighbours(stor
     assert await store.load(one.order.queue_id) == works[0].order
 
 
-async def test_news_is_stored_once_for_ever(rows, store, order):
+async def test_news_is_stored_once_for_ever(store, order):
     news = a_news(order.queue.tasks[0].task_id)
 
     assert [await store.keep_news(news) for _ in range(3)] == [True, False, False]
@@ -579,7 +579,8 @@ async def test_a_timer_is_in_the_outbox_whole(rows, store, order):
     assert timer in [row.message for row in left]
 
 
-async def test_the_outbox_gives_up_rows_only_after_their_time(rows, clock, order):
+@pytest.mark.usefixtures("order")
+async def test_the_outbox_gives_up_rows_only_after_their_time(rows, clock):
     three = timedelta(seconds=3)
     assert await rows.sweeps.unsent(older_than=three, limit=10) == []
 
@@ -588,7 +589,8 @@ async def test_the_outbox_gives_up_rows_only_after_their_time(rows, clock, order
     assert len(await rows.sweeps.unsent(older_than=three, limit=10)) == 1
 
 
-async def test_what_was_sent_is_gone(rows, store, order):
+@pytest.mark.usefixtures("order")
+async def test_what_was_sent_is_gone(rows, store):
     await store.post(a_message("m-1"))
     left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=10)
 

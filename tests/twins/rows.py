@@ -91,10 +91,10 @@ class MemoryRows:
 
     async def next_at(self, *, left: timedelta, grace: timedelta) -> datetime | None:
         tables = self.memory.tables
-        rows = [
-            row for o in tables.orders.values() for row in (o.queue, *o.queue.tasks)
-        ]
-        times = [row.wake_at + grace for row in rows if row.wake_at is not None]
+        orders = tables.orders.values()
+        late = [o.queue.wake_at for o in orders]
+        late += [task.wake_at for o in orders for task in o.queue.tasks]
+        times = [at + grace for at in late if at is not None]
         times += [
             kept.wake_at + grace
             if self.memory.is_matched(kept.stored.news)

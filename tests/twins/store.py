@@ -192,7 +192,10 @@ class MemoryStore:
             order = self.tables.orders[queue.queue_id]
             rung = replace(order.queue, wake_at=self._clock.now())
             self.tables.orders[queue.queue_id] = order.with_queue(rung)
-        rung_for = dict.fromkeys(row.queue_id for row in [*late_tasks, *late_queues])
+        rung_for = dict.fromkeys(
+            [task.queue_id for task in late_tasks]
+            + [queue.queue_id for queue in late_queues]
+        )
         return [self.tables.orders[queue_id] for queue_id in rung_for]
 
     async def overdue_news(
@@ -240,13 +243,13 @@ class MemoryStore:
 
     async def mark_replayed(self, letter_id: str, *, actor: str, at: datetime) -> bool:
         del at
-        return self._dealt_with(letter_id, replayed_by=actor)
+        return self._dealt_with(letter_id, lambda b: replace(b, replayed_by=actor))
 
     async def mark_discarded(
         self, letter_id: str, *, actor: str, reason: str, at: datetime
     ) -> bool:
         del at, reason
-        return self._dealt_with(letter_id, discarded_by=actor)
+        return self._dealt_with(letter_id, lambda b: replace(b, discarded_by=actor))
 
     async def close_case(
         self, case_id: str, *, actor: str, reason: str, at: datetime
@@ -445,11 +448,11 @@ class MemoryStore:
             return None
         return self.tables.orders[queue_id].task(task_id).provider
 
-    def _dealt_with(self, letter_id: str, **by: str) -> bool:
+    def _dealt_with(self, letter_id: str, mark: Callable[[Buried], Buried]) -> bool:
         buried = self.tables.letters.get(letter_id)
         if buried is None or not buried.open:
             return False
-        self.tables.letters[letter_id] = replace(buried, **by)
+        self.tables.letters[letter_id] = mark(buried)
         return True
 
 

@@ -1,0 +1,42 @@
+"""The placeholders of templates: what may stand in which of them."""
+
+from typing import Final
+
+DESTINATION: Final = "destination"
+OF_DESTINATION: Final = "destination."
+NUMBER: Final = "amount_number"
+REFERENCE: Final = "reference"
+AMOUNTS: Final = frozenset({"amount", "amount_minor", "amount_decimal", NUMBER})
+CURRENCIES: Final = frozenset({"currency", "currency_lower"})
+PAYOUT: Final = (
+    AMOUNTS
+    | CURRENCIES
+    | {REFERENCE, "terminal_id", "provider_reference", "callback_url", DESTINATION}
+)
+"""What calls about a payout may say; and ``destination.`` with any name."""
+
+ONLY_ALONE: Final = frozenset({DESTINATION, NUMBER})
+"""What is no text: each is a leaf of its own in a body."""
+
+STATEMENT: Final = frozenset({"from", "to", "from_date", "to_date", "cursor", "page"})
+SIGNED: Final = frozenset(
+    {
+        "method",
+        "path",
+        "query",
+        "target",
+        "timestamp",
+        "nonce",
+        "body",
+        "body_sha256",
+    }
+)
+SIGNATURE: Final = "signature"
+SIGNING_HEADERS: Final = frozenset({"timestamp", "nonce", "body_sha256", SIGNATURE})
+
+
+def is_known(name: str, vocabulary: frozenset[str]) -> bool:
+    """True for a placeholder of the vocabulary."""
+    if name.startswith(OF_DESTINATION):
+        return DESTINATION in vocabulary
+    return name in vocabulary
