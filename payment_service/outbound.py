@@ -2,45 +2,40 @@
 
 import asyncio
 import json
+import ssl
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
 from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
-from aiohttp.http import HttpProcessingError
-from yarl import URL
 
-BODY_BYTES_MAX: Final = 256 * 1024
-DNS_CACHE_SECONDS: Final = 10
+from payment_service.http_wire import BODY_BYTES_MAX, Answered, HttpConnection
+
+__all__ = ["BODY_BYTES_MAX", "Lane", "Lost", "NotSent", "Outbound", "Response"]
+
 # Shorter than most servers keep an idle connection: a POST on one that is just
 # being closed is lost, and nobody can tell.
 KEEP_ALIVE_SECONDS: Final = 4.0
 # Of the time limit of a call: all of the waiting that ends before a byte is sent.
 SLOT_SHARE: Final = 0.25
 CONNECT_SHARE: Final = 0.5
+IDLE_MAX: Final = 512
 
-_NEVER_ROUNDED: Final = 1e9
-
-_SENDS: Final = {
-    "Accept": "application/json",
-    # A compressed answer could be larger than it looks.
-    "Accept-Encoding": "identity",
-    "User-Agent": "payment-service",
-}
-_NEVER_CONNECTED: Final = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientConnectorCertificateError,
-    aiohttp.ConnectionTimeoutError,
+_PORTS: Final = {"http": 80, "https": 443}
+# A compressed answer could be larger than it looks.
+_SENDS: Final = (
+    "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+    "User-Agent: payment-service\r\n"
 )
-_BROKEN: Final = (aiohttp.ClientError, HttpProcessingError, OSError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A whole answer, whatever its status."""
+    """A whole answer, whatever its status; header names are lower case."""
 
     status: int
     body: bytes = field(repr=False)
@@ -73,6 +68,17 @@ class Lost:
     because: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a URL leads: the address to connect to, and what to ask for there."""
+
+    host: str
+    port: int
+    is_tls: bool
+    asked: str
+    host_line: str
+
+
 class Outbound:
     """All connections to the outside; enter it inside the running loop.
 
@@ -81,20 +87,13 @@ class Outbound:
 
     def __init__(self, trace: Callable[[], str | None] = lambda: None) -> None:
         self._trace = trace
-        self._session: aiohttp.ClientSession | None = None
+        self._is_open = False
+        self._tls: ssl.SSLContext | None = None
+        self._idle: dict[tuple[str, int, int], deque[HttpConnection]] = {}
+        self._all: set[HttpConnection] = set()
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            # The lanes have limits; a second one here would wait unseen.
-            connector=aiohttp.TCPConnector(
-                limit=0,
-                ttl_dns_cache=DNS_CACHE_SECONDS,
-                keepalive_timeout=KEEP_ALIVE_SECONDS,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            headers=_SENDS,
-        )
+        self._is_open = True
         return self
 
     async def __aexit__(
@@ -103,12 +102,17 @@ class Outbound:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self._is_open = False
+        self._idle.clear()
+        for connection in tuple(self._all):
+            connection.close()
+        self._all.clear()
+        # The transports say goodbye in the next turn of the loop.
+        await asyncio.sleep(0)
 
-    def lane(self, max_in_flight: int) -> "Lane":
+    def lane(self, max_in_flight: int, *, tls: ssl.SSLContext | None = None) -> "Lane":
         """Return a way out for at most so many requests at the same time."""
-        return Lane(self, max_in_flight)
+        return Lane(self, max_in_flight, tls)
 
     async def send(
         self,
@@ -117,38 +121,97 @@ class Outbound:
         *,
         body: bytes | None,
         headers: Mapping[str, str],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp keeps it
+        seconds: float,
+        tls: ssl.SSLContext | None,
     ) -> Response | NotSent | Lost:
-        """Send it once; a POST is never repeated here."""
-        if self._session is None:
+        """Send it once, on a connection that is certainly still open; never again."""
+        if not self._is_open:
             raise RuntimeError("calls go out only inside `async with outbound`")
+        target = _target(url)
+        request = self._request(method, target, body, headers)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        connection = self._idle_one(target, tls)
+        if connection is None:
+            try:
+                connection = await self._connect(target, tls, seconds * CONNECT_SHARE)
+            except (OSError, ssl.SSLError, TimeoutError) as error:
+                return NotSent(f"no connection ({type(error).__name__})")
         try:
-            async with self._session.request(
-                method,
-                _parsed(url),
-                data=body,
-                headers=self._headers(body, headers),
-                timeout=timeout,
-                allow_redirects=False,
-            ) as answer:
-                return await _whole(answer)
-        except _NEVER_CONNECTED as error:
-            return NotSent(f"no connection ({type(error).__name__})")
-        except TimeoutError:
-            return Lost("no answer in time")
-        except _BROKEN as error:
-            return Lost(f"no whole answer ({type(error).__name__})")
+            heard = await connection.send(request, until - loop.time())
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            self._give_back(connection, target, tls)
+        if isinstance(heard, Answered):
+            return Response(status=heard.status, body=heard.body, headers=heard.headers)
+        return Lost(heard)
 
-    def _headers(
-        self, body: bytes | None, headers: Mapping[str, str]
-    ) -> dict[str, str]:
-        sent = dict(headers)
-        if body is not None:
-            sent["Content-Type"] = "application/json"
+    def _idle_one(
+        self, target: _Target, tls: ssl.SSLContext | None
+    ) -> HttpConnection | None:
+        idle = self._idle.get(_key(target, tls))
+        oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_SECONDS
+        while idle:
+            # The newest first, so that what a quiet hour needs not grows old.
+            connection = idle.pop()
+            if connection.idle_since >= oldest and connection.is_fresh():
+                return connection
+            self._leave(connection)
+        return None
+
+    async def _connect(
+        self, target: _Target, tls: ssl.SSLContext | None, seconds: float
+    ) -> HttpConnection:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(seconds):
+            _, connection = await loop.create_connection(
+                HttpConnection,
+                target.host,
+                target.port,
+                ssl=(tls or self._default_tls()) if target.is_tls else None,
+            )
+        self._all.add(connection)
+        return connection
+
+    def _default_tls(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+    def _give_back(
+        self, connection: HttpConnection, target: _Target, tls: ssl.SSLContext | None
+    ) -> None:
+        idle = self._idle.setdefault(_key(target, tls), deque())
+        if connection.is_reusable and self._is_open and len(idle) < IDLE_MAX:
+            connection.idle_since = asyncio.get_running_loop().time()
+            idle.append(connection)
+        else:
+            self._leave(connection)
+
+    def _leave(self, connection: HttpConnection) -> None:
+        self._all.discard(connection)
+        connection.close()
+
+    def _request(
+        self,
+        method: str,
+        target: _Target,
+        body: bytes | None,
+        headers: Mapping[str, str],
+    ) -> bytes:
+        lines = [f"{method} {target.asked} HTTP/1.1\r\n{target.host_line}{_SENDS}"]
+        lines += [f"{name}: {_plain(value)}\r\n" for name, value in headers.items()]
         trace_parent = self._trace()
         if trace_parent is not None:
-            sent["traceparent"] = trace_parent
-        return sent
+            lines.append(f"traceparent: {_plain(trace_parent)}\r\n")
+        if body is None:
+            return ("".join(lines) + "\r\n").encode("latin-1")
+        if not any(name.lower() == "content-type" for name in headers):
+            lines.append("Content-Type: application/json\r\n")
+        lines.append(f"Content-Length: {len(body)}\r\n\r\n")
+        return "".join(lines).encode("latin-1") + body
 
 
 class Lane:
@@ -158,8 +221,11 @@ class Lane:
     limit; who waits in vain has certainly sent nothing.
     """
 
-    def __init__(self, outbound: Outbound, max_in_flight: int) -> None:
+    def __init__(
+        self, outbound: Outbound, max_in_flight: int, tls: ssl.SSLContext | None
+    ) -> None:
         self._outbound = outbound
+        self._tls = tls
         self._free = asyncio.Semaphore(max_in_flight)
         self.in_flight = 0
 
@@ -184,7 +250,8 @@ class Lane:
                 url,
                 body=json_body,
                 headers=headers,
-                timeout=_limits(timeout - (clock() - started)),
+                seconds=timeout - (clock() - started),
+                tls=self._tls,
             )
         finally:
             self.in_flight -= 1
@@ -200,39 +267,37 @@ class Lane:
             return False
 
 
-def _limits(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=seconds,
-        connect=seconds * CONNECT_SHARE,
-        # aiohttp rounds up what is longer than this, past the limit.
-        ceil_threshold=_NEVER_ROUNDED,
+def _key(target: _Target, tls: ssl.SSLContext | None) -> tuple[str, int, int]:
+    return target.host, target.port, id(tls) if tls else int(target.is_tls)
+
+
+@lru_cache(maxsize=4096)
+def _target(url: str) -> _Target:
+    """Take a URL apart; what was escaped by its writer stays as it is."""
+    parts = urlsplit(url)
+    host = parts.hostname
+    if parts.scheme not in _PORTS or not host:
+        raise ValueError(f"{url!r} is not an http or https URL")
+    asked = parts.path or "/"
+    if parts.query:
+        asked += f"?{parts.query}"
+    return _Target(
+        host=host,
+        port=parts.port or _PORTS[parts.scheme],
+        is_tls=parts.scheme == "https",
+        asked=_plain(asked),
+        host_line=f"Host: {_plain(parts.netloc.rpartition('@')[2])}\r\n",
     )
 
 
-async def _whole(answer: aiohttp.ClientResponse) -> Response | Lost:
-    body = await _body(answer)
-    if body is None:
-        answer.close()
-        return Lost("an answer over 256 KiB")
-    return Response(status=answer.status, body=body, headers=answer.headers)
+def _plain(value: str) -> str:
+    """Return what may stand on a line of its own in a request.
 
-
-async def _body(answer: aiohttp.ClientResponse) -> bytes | None:
-    if answer.content_length is not None:
-        fits = answer.content_length <= BODY_BYTES_MAX
-        return await answer.read() if fits else None
-    body = bytearray()
-    async for piece in answer.content.iter_any():
-        body += piece
-        if len(body) > BODY_BYTES_MAX:
-            return None
-    return bytes(body)
-
-
-@lru_cache(maxsize=1024)
-def _parsed(url: str) -> URL:
-    # What was escaped by its writer stays as it is.
-    return URL(url, encoded=True)
+    :raises ValueError: it would end the line.
+    """
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise ValueError("a line of a request cannot hold a line end")
+    return value
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -8,6 +8,7 @@ import subprocess
 from contextlib import asynccontextmanager, closing
 
 import pytest
+import uvloop
 
 from payment_service.outbound import (
     BODY_BYTES_MAX,
@@ -15,7 +16,6 @@ from payment_service.outbound import (
     NotSent,
     Outbound,
     Response,
-    _limits,
 )
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -298,10 +298,6 @@ async def test_the_time_limit_holds_for_all_of_it(outbound):
     assert clock() - started < 1
 
 
-def test_a_limit_of_many_seconds_is_not_rounded_up():
-    assert _limits(29.0).ceil_threshold > 29
-
-
 # Whole answers.
 
 
@@ -390,3 +386,29 @@ def test_only_one_strict_json_object_is_read(body, read):
 def test_a_call_outside_of_its_life_is_a_mistake_of_ours():
     with pytest.raises(RuntimeError):
         asyncio.run(post(Outbound(), "http://127.0.0.1:9/"))
+
+
+# The loop that the service runs on has transports of its own kind.
+
+
+async def _all_kinds_of_answers():
+    async with Outbound() as outbound:
+        async with playing(saying(with_length(b"{}"), then_hold=True)) as server:
+            first = await post(outbound, server.url)
+            second = await post(outbound, server.url)
+        async with playing(reset) as server:
+            broken = await post(outbound, server.url)
+        async with playing(silence) as server:
+            silent = await post(outbound, server.url, seconds=0.2)
+        refused = await post(outbound, "http://127.0.0.1:1")
+    return [type(answer) for answer in (first, second, broken, silent, refused)]
+
+
+def test_uvloop_answers_alike():
+    assert uvloop.run(_all_kinds_of_answers()) == [
+        Response,
+        Response,
+        Lost,
+        Lost,
+        NotSent,
+    ]

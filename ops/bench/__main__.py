@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import uvloop
@@ -15,7 +16,9 @@ from ops.bench import (
     growth,
     latency,
     memory,
+    report,
     starting,
+    sweep,
     throughput,
     timers,
     webhooks,
@@ -23,10 +26,10 @@ from ops.bench import (
 )
 from ops.bench.mocks import MISSING, nginx_program
 
+REPORT: Final = "report"
+WRONG: Final = 1
 INTERRUPTED: Final = 130
 Measure = Callable[[world.World, argparse.Namespace], Coroutine[None, None, None]]
-
-
 
 
 async def _latency(here: world.World, wanted: argparse.Namespace) -> None:
@@ -41,6 +44,10 @@ async def _throughput(here: world.World, wanted: argparse.Namespace) -> None:
         rounds=wanted.rounds,
         only=wanted.only,
     )
+
+
+async def _sweep(here: world.World, wanted: argparse.Namespace) -> None:
+    await sweep.measure(here, most=wanted.most)
 
 
 async def _growth(here: world.World, wanted: argparse.Namespace) -> None:
@@ -90,6 +97,9 @@ COMMANDS: Final = {
         "the unit: the service, the bare loop and the rival in turns",
         {"orders": 4000, "in-flight": 200, "rounds": 5},
     ),
+    "sweep": Command(
+        _sweep, "the unit with more and more orders in flight; the plots", {"most": 256}
+    ),
     "latency": Command(_latency, "one withdrawal at a time", {"orders": 1000}),
     "growth": Command(
         _growth,
@@ -115,6 +125,8 @@ COMMANDS: Final = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 130 where it was interrupted."""
     wanted = _parser().parse_args(argv)
+    if wanted.command == REPORT:
+        return _report(wanted.write)
     if nginx_program() is None:
         print(MISSING, file=sys.stderr)
     try:
@@ -123,6 +135,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("Interrupted; everything is stopped.", file=sys.stderr)
         return INTERRUPTED
+    return 0
+
+
+def _report(page: Path | None) -> int:
+    if page is None:
+        print(report.section(), end="")
+    elif not report.write(page):
+        print(f"{page} has no {report.BEGIN} … {report.END}", file=sys.stderr)
+        return WRONG
     return 0
 
 
@@ -142,6 +163,8 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument(f"--{number}", type=int, default=default)
         if name == "throughput":
             one.add_argument("--only", action="append", default=[])
+    page = commands.add_parser(REPORT, help="the README's section, of the results")
+    page.add_argument("--write", type=Path, metavar="README")
     return parser
 
 

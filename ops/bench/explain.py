@@ -26,13 +26,20 @@ HOT: Final = (
     "OVERDUE",
     "OVERDUE_NEWS",
 )
+INTERVALS: Final = frozenset({"older_than", "grace", "after"})
 PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 
 
 def numbered(statement: str) -> str:
     """Return the statement with PostgreSQL's own placeholders."""
     names = list(dict.fromkeys(PLACEHOLDER.findall(statement)))
-    return PLACEHOLDER.sub(lambda m: f"${names.index(m[1]) + 1}", statement)
+
+    def place(found: re.Match[str]) -> str:
+        # The driver sends the types of values; a plan without values must be told.
+        cast = "::interval" if found[1] in INTERVALS else ""
+        return f"${names.index(found[1]) + 1}{cast}"
+
+    return PLACEHOLDER.sub(place, statement)
 
 
 def sequential(url: str) -> dict[str, list[str]]:

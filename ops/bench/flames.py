@@ -148,9 +148,7 @@ def summary(profile: Profile) -> str:
     )
 
 
-def _shares(
-    title: str, counts: Mapping[str, int], total: int, most: int
-) -> list[str]:
+def _shares(title: str, counts: Mapping[str, int], total: int, most: int) -> list[str]:
     ranked = Counter(counts).most_common(most)
     lines = [f"{100 * count / max(total, 1):6.1f} %  {name}" for name, count in ranked]
     return ["", f"{title}:", *lines]

@@ -4,7 +4,6 @@ Each freeze, create, rollback, commit and notification is a durable step of its 
 against the same mocks: 10 calls and 10 steps an order, one process.
 """
 
-import asyncio
 import sys
 import uuid
 from typing import Final

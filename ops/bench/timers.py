@@ -52,7 +52,9 @@ async def measure(world: World, *, timers: int, workers: int) -> None:
         await wire.close()
     note = f"{workers} workers; armed {spare:.0f} s before they were due"
     figures = [
-        Figure(f"{timers:,} timers handled within", seconds, "s", at_most=60, note=note),
+        Figure(
+            f"{timers:,} timers handled within", seconds, "s", at_most=60, note=note
+        ),
         Figure("timers that were left", left, "", at_most=0),
         Figure("new orders meanwhile, p50", percentile(timed.latencies, 0.5), "s"),
         Figure(

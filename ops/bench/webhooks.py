@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 
 import orjson
 import psycopg
@@ -28,6 +28,7 @@ FAR: Final = 6 * 3600.0
 END_OF_HEADERS: Final = b"\r\n\r\n"
 LENGTH: Final = b"content-length: "
 STORED: Final = b"202"
+LOST: Final = b"nothing"
 
 
 def signed(stage: Stage, task_id: str, event_id: str) -> bytes:
@@ -68,9 +69,15 @@ class Sender(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be ready for a request."""
-        if isinstance(transport, asyncio.Transport):
-            self.transport = transport
+        # Those of uvloop are no subclass.
+        self.transport = cast("asyncio.Transport", transport)
         self.free.put_nowait(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count what was not answered, so that nobody waits for it."""
+        del exc
+        if self.due_at:
+            self.statuses.append(LOST)
 
     def send(self, request: bytes, due_at: float) -> None:
         """Send it; its time runs from when it was due."""
@@ -91,7 +98,7 @@ class Sender(asyncio.Protocol):
             return
         self.statuses.append(self.received[9:12])
         self.latencies.append(time.perf_counter() - self.due_at)
-        self.received = b""
+        self.received, self.due_at = b"", 0.0
         self.free.put_nowait(self)
 
 

@@ -285,9 +285,7 @@ async def stop(running: Running) -> None:
     await asyncio.to_thread(running.process.stop, seconds=STOP_SECONDS_MAX)
 
 
-def start(
-    stage: Stage, role: Role, *, env: Mapping[str, str] | None = None
-) -> Running:
+def start(stage: Stage, role: Role, *, env: Mapping[str, str] | None = None) -> Running:
     """Start `payment-service run` in a process of its own; it may not be ready yet."""
     metrics_port = free_port()
     port = stage.api_port if "api" in role.roles else metrics_port
@@ -324,7 +322,7 @@ async def ready(running: Running) -> None:
 
 def _is_ready(port: int) -> bool:
     try:
-        with urllib.request.urlopen(  # noqa: S310 - our own address
+        with urllib.request.urlopen(
             f"http://{HOST}:{port}/readyz", timeout=5
         ) as answer:
             return answer.status == OK and json.load(answer)["status"] == "ready"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString
 
 import aiohttp
@@ -36,6 +37,8 @@ AMOUNTS: Final = (1_500, 12_550, 4_990, 250_000, 99)
 DESK_SECONDS: Final = 0.5
 DESK_PATIENCE_SECONDS: Final = 3.0
 """How old a check must be before it is decided: nothing sent is under way then."""
+
+CLOCKS_APART: Final = timedelta(minutes=1)
 
 CHECKS: Final[LiteralString] = """
 SELECT t.task_id::text, t.provider, t.created_at, q.order_id
@@ -286,7 +289,7 @@ class Desk:
 
     async def _look(self, http: aiohttp.ClientSession) -> None:
         for task_id, provider, since, order_id in await self._checks():
-            stands = await self._stands(provider, task_id, since.isoformat())
+            stands = await self._stands(provider, task_id, since)
             script = self._load.by_id[order_id].script_at(provider)
             if stands == "accepted" and script != NEVER_PAYS:
                 continue  # it may still pay: nobody can tell yet
@@ -303,10 +306,10 @@ class Desk:
         except psycopg.Error:
             return []
 
-    async def _stands(self, provider: str, task_id: str, since: str) -> str | None:
+    async def _stands(self, provider: str, task_id: str, since: datetime) -> str | None:
         cursor: str | None = "0"
         stands = None
-        begin = since.replace("+", "%2B")
+        begin = (since - CLOCKS_APART).isoformat().replace("+", "%2B")
         while cursor is not None:
             url = (
                 f"{self._fleet.url_of(PROVIDERS)}/{provider}/payouts"

@@ -1,6 +1,6 @@
 """Readings of answers that would cost money, and what is wrong with each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from payment_service.config.forms import (
@@ -16,6 +16,7 @@ from payment_service.config.forms import (
 # 409 says that it exists, the others that it may be asked again.
 MAY_BE_A_NO: Final = frozenset(range(400, 500)) - {408, 409, 425, 429}
 SUCCESSES: Final = frozenset(range(200, 300))
+ERRORS: Final = frozenset(range(400, 600))
 
 Problems = Iterator[tuple[str, str]]
 
@@ -23,9 +24,8 @@ Problems = Iterator[tuple[str, str]]
 def unsafe_create_answers(call: CreateTable, shared: AnswersTable | None) -> Problems:
     """Name what could make a payout look taken or refused that was not."""
     key, answers = "create.answers", call.answers.over(shared)
-    if not answers.accepted and not _says(
-        answers, Meaning.SUCCEEDED, Meaning.ACCEPTED, needs_place=True
-    ):
+    taken = _says(answers, Meaning.SUCCEEDED, Meaning.ACCEPTED)
+    if not answers.accepted and not taken:
         yield f"{key}.status_map", "must have a word for succeeded or accepted"
 
 
@@ -34,31 +34,25 @@ def unsafe_status_answers(
 ) -> Problems:
     """Name what could make a payout look settled that is not."""
     key, answers = "status.answers", call.answers.over(shared)
-    if not _says(answers, Meaning.SUCCEEDED, needs_place=True):
+    if not _says(answers, Meaning.SUCCEEDED):
         yield f"{key}.status_map", "must have a word for succeeded"
     absent = [e for e in answers.error_map if e.means is Failing.NOT_FOUND]
     if absence_is_proof and not absent:
         yield f"{key}.error_map", 'must say what not_found = "definite" is about'
     if absence_is_proof and not all(entry.codes for entry in absent):
-        yield (
-            f"{key}.error_map",
-            'must name codes for not_found where not_found = "definite": '
-            "a wrong path, or a proxy, answers with a bare HTTP status too",
-        )
+        reason = "a wrong path, or a proxy, answers with a bare HTTP status too"
+        yield f"{key}.error_map", f"not_found is definite, so name its codes: {reason}"
 
 
 def unsafe_cancel_answers(call: CancelTable, shared: AnswersTable | None) -> Problems:
     """Name what could make a payout look cancelled that is not."""
     if set(call.cancelled) - SUCCESSES:
         yield "cancel.cancelled", "must be HTTP statuses from 200 to 299"
-    if not set(call.too_late) <= MAY_GO_ON:
+    if not set(call.too_late) <= ERRORS:
         yield "cancel.too_late", "must be HTTP statuses from 400 to 599"
     answers = call.answers.over(shared)
-    if not call.cancelled and not _says(answers, Meaning.CANCELLED, needs_place=True):
+    if not call.cancelled and not _says(answers, Meaning.CANCELLED):
         yield "cancel.answers.status_map", "must have a word for cancelled"
-
-
-MAY_GO_ON: Final = frozenset(range(400, 600))
 
 
 def unsafe_answers(answers: AnswersTable, key: str, whole: AnswersTable) -> Problems:
@@ -89,12 +83,6 @@ def _unsafe_entry(entry: ErrorEntry, key: str, whole: AnswersTable) -> Problems:
         yield f"{key}.http", f"{listed} must not mean declined: it may have paid"
 
 
-def _says(answers: AnswersTable, *meanings: Meaning, needs_place: bool) -> bool:
-    known = set(words(answers.status_map))
-    placed = answers.status_at is not None or not needs_place
-    return placed and bool(known & set(meanings))
-
-
-def words(status_map: Mapping[str, Meaning]) -> list[Meaning]:
-    """Return what the words of a map stand for."""
-    return list(status_map.values())
+def _says(answers: AnswersTable, *meanings: Meaning) -> bool:
+    placed = answers.status_at is not None
+    return placed and not set(meanings).isdisjoint(answers.status_map.values())

@@ -11,7 +11,7 @@ from payment_service.config.vocabulary import ONLY_ALONE, is_known
 IDEMPOTENCY_KEY: Final = "idempotency-key"
 
 _NOT_IN_PATHS: Final = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@/%-]", re.ASCII)
-_DOTS: Final = re.compile(r"(^|/)\.{1,2}(/|$)")
+_DOTS: Final = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 
 Problems = Iterator[tuple[str, str]]
 
@@ -94,6 +94,8 @@ def _unsafe_leaf(leaf: object, key: str, vocabulary: frozenset[str]) -> Problems
         yield from unsafe_template(leaf, key, vocabulary, body=True)
     elif not isinstance(leaf, int):
         yield key, "must be text, an integer, true or false"
+    elif not -(2**63) <= leaf < 2**63:
+        yield key, "must fit into 64 bits"
 
 
 def _unsafe_path(text: str, key: str, vocabulary: frozenset[str]) -> Problems:

@@ -1,11 +1,15 @@
 """The connections: one pool for the hot statements, one engine for the questions."""
 
+import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from sqlalchemy.exc import DBAPIError
@@ -19,9 +23,46 @@ OPTIONS: Final = (
     "-c timezone=UTC -c statement_timeout=10s -c lock_timeout=4s "
     "-c idle_in_transaction_session_timeout=15s -c tcp_user_timeout=10000"
 )
+ANSWER_SECONDS_MAX: Final = 12.0
+"""A little more than the server allows a statement: after it nothing comes any more."""
+
+CONNECTING: Final[Mapping[str, Any]] = {
+    "options": OPTIONS,
+    "connect_timeout": 5,
+    # What the server watches over by its own option, here for this end.
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 Parameters = Mapping[str, object]
 Row = tuple[Any, ...]
+Result = TypeVar("Result")
+
+
+class Connection(psycopg.AsyncConnection[Row]):
+    """Ends itself where the other end has gone silent and nobody says so."""
+
+    went_silent = False
+
+    async def wait(
+        self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
+    ) -> Result:
+        """Wait for an answer, but not for ever."""
+        loop = asyncio.get_running_loop()
+        patience = loop.call_later(ANSWER_SECONDS_MAX, self._cut)
+        try:
+            return await super().wait(gen, interval, timeout)
+        finally:
+            patience.cancel()
+
+    def _cut(self) -> None:
+        # Whoever waits on the socket hears of its end at once.
+        self.went_silent = True
+        with suppress(OSError, psycopg.Error):
+            with socket.socket(fileno=os.dup(self.fileno())) as end:
+                end.shutdown(socket.SHUT_RDWR)
 
 
 class Database:
@@ -35,12 +76,13 @@ class Database:
             max_size=connections_max,
             timeout=POOL_WAIT.total_seconds(),
             # A statement is prepared when it is first seen: there are few of them.
-            kwargs={"autocommit": True, "prepare_threshold": 0, "options": OPTIONS},
+            kwargs={"autocommit": True, "prepare_threshold": 0, **CONNECTING},
+            connection_class=Connection,
             check=None,
         )
         self._engine: AsyncEngine = create_async_engine(
             DIALECT,
-            async_creator=lambda: psycopg.AsyncConnection.connect(url, options=OPTIONS),
+            async_creator=lambda: Connection.connect(url, **CONNECTING),
             pool_size=4,
             max_overflow=4,
             pool_pre_ping=True,
@@ -73,9 +115,7 @@ class Database:
         """
         try:
             async with self._pool.connection() as connection:
-                cursor = connection.cursor(row_factory=tuple_row)
-                await cursor.execute(statement, parameters)
-                return await cursor.fetchall() if cursor.description else ()
+                return await self._run(connection, statement, parameters)
         except (psycopg.IntegrityError, psycopg.DataError) as error:
             # A value that no column takes is refused for ever too.
             raise BrokenInvariant(
@@ -83,6 +123,19 @@ class Database:
             ) from error
         except (psycopg.Error, PoolTimeout, PoolClosed, OSError) as error:
             raise StoreUnavailable(_in_one_line(error)) from error
+
+    async def _run(
+        self, connection: Connection, statement: LiteralString, parameters: Parameters
+    ) -> Sequence[Row]:
+        cursor = connection.cursor(row_factory=tuple_row)
+        try:
+            await cursor.execute(statement, parameters)
+            return await cursor.fetchall() if cursor.description else ()
+        except psycopg.OperationalError:
+            if connection.went_silent:
+                # Where one has, the others have: nobody waits for each of them.
+                await self._pool.drain()
+            raise
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

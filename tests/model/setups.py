@@ -21,7 +21,7 @@ SETUPS: Final = (
     Setup(
         name="definite, all webhooks, in turn", plan=DEFINITE, overlaps=0, news=ALL_NEWS
     ),
-    Setup(name="idempotent", plan=IDEMPOTENT, news=()),
+    Setup(name="idempotent", plan=IDEMPOTENT, providers=1),
     Setup(
         name="idempotent, webhooks", plan=IDEMPOTENT, crashes=0, providers=1, overlaps=2
     ),
@@ -36,8 +36,7 @@ SETUPS: Final = (
         cancels=1,
         poor=True,
         refusals=1,
-        news=ALL_NEWS,
     ),
-    Setup(name="cancelled", plan=BOTH, providers=1, cancels=1, news=("succeeded",)),
-    Setup(name="the order cancelled", plan=ASKED, crashes=0, cancels=1, news=()),
+    Setup(name="cancelled", plan=BOTH, providers=1, crashes=0, cancels=1, news=()),
+    Setup(name="the order cancelled", plan=MANUAL, crashes=0, cancels=1, news=()),
 )

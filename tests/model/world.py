@@ -676,7 +676,7 @@ def _truth(model: Model, world: World, place: int) -> Trigger | None:
 
 
 def _pause(model: Model, world: World) -> Iterator[Move]:
-    """Let longer pass than claims live, and longer than requests fly and graces last."""
+    """Let more time pass than claims live, or than requests fly and graces last."""
     slept = _slept(model, world)
     if slept != world:
         yield Move("claims grow too old", slept)
@@ -693,7 +693,7 @@ def _pause(model: Model, world: World) -> Iterator[Move]:
 
 
 def _slept(model: Model, world: World) -> World:
-    rows = tuple(_left_behind(model, number) for number in world.rows)
+    rows = tuple([_left_behind(model, number) for number in world.rows])
     workers = tuple(
         w and w._replace(overslept=_is_to_create(model, w)) for w in world.workers
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.port import Rejected, Verified
-from providers.signatures import SCHEMES, BadSecret, Reason, verifier
+from providers.signatures import BadSecret, Reason, Secret, Settings, verifier
 
 # The vectors published for Standard Webhooks, and their like for the others.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -28,6 +28,7 @@ PLAIN_MAC = hmac.new(SECRET.encode(), BODY, hashlib.sha256).hexdigest()
 PLAIN = {"x-signature": [f"sha256={PLAIN_MAC}"], "x-event-id": ["e-1"]}
 GENUINE = {"standard": STANDARD, "stripe": STRIPE, "hmac-sha256": PLAIN}
 EVENTS = {"standard": "msg_p5jXN8AQM9LWM0D4loKWxJek", "hmac-sha256": "e-1"}
+SCHEMES = list(GENUINE)
 TIMED = ["standard", "stripe"]
 TOLERANCE = timedelta(minutes=5)
 
@@ -37,7 +38,13 @@ def at(seconds_later=0.0):
 
 
 def check(scheme, headers, body=BODY, *, secrets=(SECRET,), now=None):
-    return verifier(scheme, secrets, TOLERANCE).verify(headers, body, now or at())
+    return verifier(scheme, settings(secrets)).verify(headers, body, now or at())
+
+
+def settings(secrets):
+    return Settings(
+        secrets=[Secret(value=secret) for secret in secrets], tolerance=TOLERANCE
+    )
 
 
 def signed(event_id="e-1", sent=str(SENT), body=BODY, secret=SECRET):
@@ -204,7 +211,7 @@ def test_a_plain_signature_has_one_form(given):
 @pytest.mark.parametrize("secrets", [[], [""], ["whsec_"], ["whsec_c2hvcnQ="]])
 def test_a_secret_that_protects_nothing_is_refused(scheme, secrets):
     with pytest.raises(BadSecret):
-        verifier(scheme, secrets, TOLERANCE)
+        verifier(scheme, settings(secrets))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +219,7 @@ def test_a_secret_that_protects_nothing_is_refused(scheme, secrets):
 )
 def test_a_standard_secret_has_one_form_and_is_not_shown(secret):
     with pytest.raises(BadSecret) as refused:
-        verifier("standard", [secret], TOLERANCE)
+        verifier("standard", settings([secret]))
 
     assert secret not in str(refused.value)
 

@@ -39,7 +39,8 @@ async def test_an_order_that_nobody_pays_fails_and_leaves_no_hold(stage):
 
 
 @pytest.mark.parametrize(
-    ("script", "state"), [("accept_then_succeed", "COMPLETED"), ("accept_then_fail", "FAILED")]
+    ("script", "state"),
+    [("accept_then_succeed", "COMPLETED"), ("accept_then_fail", "FAILED")],
 )
 async def test_a_webhook_settles_an_accepted_payout(stage, script, state):
     await stage.ask(a_withdrawal(script=script))

@@ -1,5 +1,6 @@
 """The database's time, as this machine carries it forward."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -42,3 +43,28 @@ async def test_it_goes_forward(database):
 
     assert times == sorted(times)
     assert clock.elapsed() <= clock.elapsed()
+
+
+class _Slow:
+    """A database whose answer is held up on its way back."""
+
+    def __init__(self, database):
+        self._database = database
+        self.seconds = 0.0
+
+    async def run(self, statement, parameters):
+        rows = await self._database.run(statement, parameters)
+        await asyncio.sleep(self.seconds)
+        return rows
+
+
+async def test_a_reading_that_took_long_does_not_replace_a_better_one(database):
+    slow = _Slow(database)
+    clock = DatabaseClock(slow)
+    await clock.calibrate()
+    slow.seconds = 1.0
+
+    await clock.calibrate()
+
+    truth = (await database.run("SELECT clock_timestamp()", {}))[0][0]
+    assert abs(clock.now() - truth) < timedelta(milliseconds=300)

@@ -20,25 +20,30 @@ from tests.storage.builders import a_new_order
 QUEUE = """
 INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, amount,
     currency, state, version, request, content_hash, audit_hash, created_at, updated_at)
-VALUES ('0195f1de-0000-7000-8000-000000000001', 'withdrawal', 'w-1', 'm-1', 'c-1', 100, 'EUR', 'ACTIVE', 1,
+VALUES ('0195f1de-0000-7000-8000-000000000001', 'withdrawal',
+    'w-1', 'm-1', 'c-1', 100, 'EUR', 'ACTIVE', 1,
     '{}', '', '', now(), now())
 """
 ANOTHER = QUEUE.replace("000001'", "000009'").replace("w-1", "w-9")
 TASK = """
 INSERT INTO order_tasks (task_id, queue_id, position, provider, state, version,
     waiting_for, wake_at, audit_hash, created_at, updated_at)
-VALUES ('0195f1de-0000-7000-8000-00000000000{n}', '0195f1de-0000-7000-8000-000000000001', {n}, 'acme', 'PENDING', 1, 'turn', NULL,
+VALUES ('0195f1de-0000-7000-8000-00000000000{n}',
+    '0195f1de-0000-7000-8000-000000000001',
+    {n}, 'acme', 'PENDING', 1, 'turn', NULL,
     '', now(), now())
 """
 EVENT = """
 INSERT INTO order_task_events (entity_id, version, queue_id, target, trigger, actor, at,
     detail, hash)
-VALUES ('0195f1de-0000-7000-8000-000000000002', 1, '0195f1de-0000-7000-8000-000000000001', 'PENDING', 'x', 'system', now(), '{}', '')
+VALUES ('0195f1de-0000-7000-8000-000000000002', 1,
+    '0195f1de-0000-7000-8000-000000000001', 'PENDING', 'x', 'system', now(), '{}', '')
 """
 CASE = """
 INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount, currency,
     detail, opened_at)
-VALUES (gen_random_uuid(), 'contradiction', '0195f1de-0000-7000-8000-000000000001', 'w-1', '0195f1de-0000-7000-8000-000000000002', 'acme',
+VALUES (gen_random_uuid(), 'contradiction', '0195f1de-0000-7000-8000-000000000001',
+    'w-1', '0195f1de-0000-7000-8000-000000000002', 'acme',
     1, 'EUR', '{}', now())
 """
 NEWS = """

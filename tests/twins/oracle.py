@@ -222,6 +222,17 @@ def _chain_offences(entity_id: str, lines: Sequence[AuditLine]) -> list[str]:
     return offences
 
 
+def one_case_for_each_event(seen: Evidence) -> list[str]:
+    """A webhook that contradicts opens one case, however often it is handled."""
+    events = Counter(
+        (case.task_id, evidence["event_id"])
+        for case in seen.cases
+        if isinstance(evidence := case.detail.get("evidence"), Mapping)
+        and "event_id" in evidence
+    )
+    return [f"{event} opened {n} cases" for event, n in events.items() if n > 1]
+
+
 def nobody_is_forgotten(seen: Evidence) -> list[str]:
     """L1: every open order has a time, a person or a webhook that it waits for."""
     offences = []
@@ -275,6 +286,7 @@ ALWAYS: Final[tuple[Predicate, ...]] = (
     ledgers_agree,
     identity_is_kept,
     trail_is_whole,
+    one_case_for_each_event,
     nobody_is_forgotten,
 )
 AT_REST: Final[tuple[Predicate, ...]] = (

@@ -1,0 +1,61 @@
+"""`python -m ops.fuzz webhooks`: invented webhooks, and not one wrong answer."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import uvloop
+
+from ops.fuzz.oracle import Violation
+from ops.fuzz.webhooks import Fuzz, prepared
+
+REQUESTS: Final = 200_000
+REPORTED_EVERY: Final = 100_000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run; return 1 where an answer was wrong, or too little was seen to say so."""
+    wanted = _parser().parse_args(argv)
+    fuzz = prepared(wanted.seed)
+    print(f"seed {fuzz.seed}", flush=True)
+    try:
+        uvloop.run(fuzz.run(wanted.requests, _tell))
+    except Violation as wrong:
+        print(f"VIOLATION {wrong}", file=sys.stderr)
+        return 1
+    print(summary(fuzz, wanted.requests))
+    if idle := fuzz.oracle.idle():
+        print(f"never taken: {', '.join(idle)}; seed {fuzz.seed}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def summary(fuzz: Fuzz, requests: int) -> str:
+    """Say how fast it went, and what was answered."""
+    oracle = fuzz.oracle
+    statuses = ", ".join(f"{n} {oracle.statuses[n]}" for n in sorted(oracle.statuses))
+    taken = ", ".join(f"{name} {oracle.taken[name]}" for name in oracle.routes)
+    return (
+        f"{requests} requests in {fuzz.seconds:.1f} s, "
+        f"{requests / fuzz.seconds:.0f} a second\n"
+        f"answers: {statuses}\ntaken: {taken}"
+    )
+
+
+def _tell(done: int) -> None:
+    if done % REPORTED_EVERY == 0:
+        print(f"{done} requests", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ops.fuzz", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    hooks = commands.add_parser("webhooks", help="the door for webhooks")
+    hooks.add_argument("--requests", type=int, default=REQUESTS)
+    hooks.add_argument("--seed", type=int, default=None)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

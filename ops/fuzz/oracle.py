@@ -1,0 +1,82 @@
+"""Judges every answer: no 5xx, no forgery taken, nothing changed by a refusal."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ops.fuzz.requests import Sent
+from ops.fuzz.routes import NOW, Route
+from ops.fuzz.second import strict_object
+from payment_service.domain.news import News
+
+STORED: Final = 202
+SEEN: Final = 200
+REFUSALS: Final = frozenset({400, 401, 404, 413, 415})
+
+
+class Violation(Exception):
+    """An answer that must never be given."""
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Keeps the ids of news in memory, as the database would keep the rows."""
+
+    kept: set[tuple[str, str]] = field(default_factory=set)
+    asked: int = 0
+
+    async def keep(self, news: News, *, trace_parent: str | None) -> bool:
+        """Store a webhook; False where it was seen before."""
+        del trace_parent
+        self.asked += 1
+        key = (news.provider, news.event_id)
+        new = key not in self.kept
+        self.kept.add(key)
+        return new
+
+
+@dataclass(slots=True)
+class Oracle:
+    """Holds every answer against a second opinion."""
+
+    routes: Mapping[str, Route]
+    inbox: Inbox
+    statuses: Counter[int] = field(default_factory=Counter)
+    taken: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def judge(self, sent: Sent, status: int, before: tuple[int, int]) -> None:
+        """Count an answer, or raise :class:`Violation`.
+
+        ``before`` is how often the inbox was asked, and what it held.
+        """
+        self.statuses[status] += 1
+        self.kinds[sent.kind] += 1
+        after = (self.inbox.asked, len(self.inbox.kept))
+        if status in REFUSALS:
+            if after != before:
+                raise Violation("a refused webhook has changed something")
+            if sent.genuine:
+                raise Violation("a genuine webhook was refused")
+            return
+        if status not in {STORED, SEEN}:
+            raise Violation("no answer of the contract")
+        self._judge_taken(sent, status, (after[0] - before[0], after[1] - before[1]))
+
+    def _judge_taken(self, sent: Sent, status: int, grown: tuple[int, int]) -> None:
+        headers: dict[str, list[str]] = {}
+        for name, value in sent.headers:
+            headers.setdefault(name, []).append(value)
+        event = self.routes[sent.route].second(headers, sent.body, NOW)
+        if event is None or strict_object(sent.body) is None:
+            raise Violation("a forgery was taken")
+        if (sent.route, event) not in self.inbox.kept:
+            raise Violation("a webhook was taken for another event")
+        if grown != (1, 1 if status == STORED else 0):
+            raise Violation("the answer and the inbox do not agree")
+        self.taken[sent.route] += 1
+
+    def idle(self) -> list[str]:
+        """Return what a run has never seen, though it should have."""
+        return [name for name in self.routes if not self.taken[name]]

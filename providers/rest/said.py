@@ -1,0 +1,139 @@
+"""What a provider said about a payout, and what keeps it from being believed.
+
+It is in the words of the default wire form, whatever form it came in.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from payment_service import outbound
+from payment_service.outbound import Lost, Response
+from payment_service.reading import (
+    UnreadableField,
+    amount_in,
+    code_in,
+    currency_in,
+    identifier_in,
+    masked,
+    message_in,
+    shortened,
+)
+from providers.port import (
+    Accepted,
+    Declined,
+    NotSent,
+    Payout,
+    Succeeded,
+    Unclear,
+)
+
+Answer = Response | outbound.NotSent | Lost
+Body = Mapping[str, object]
+
+SUCCESSES: Final = range(200, 300)
+# 409 says that it exists, the others that it may be asked again.
+DEFINITE: Final = frozenset(range(400, 500)) - {408, 409, 425, 429}
+PAID_OR_COMING: Final = frozenset({"succeeded", "accepted"})
+DECLINED: Final = "declined"
+NOT_PAID: Final = frozenset({DECLINED, "failed"})
+UNREADABLE: Final = "the body cannot be read"
+NOT_DEFINITE: Final = "the answer is not definite"
+WORD_LENGTH_MAX: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a provider said, and why it may not be about this payout at all."""
+
+    payout: Payout
+    body: Body
+    word: str
+    evidence: Mapping[str, object]
+    doubt: str | None
+
+    def taken(self) -> Succeeded | Accepted:
+        """Return that the payout was taken, or paid where the word says so."""
+        reference = identifier_in(self.body, "provider_reference")
+        if self.word != "succeeded":
+            return Accepted(reference=reference, evidence=self.evidence)
+        return Succeeded(
+            reference=reference,
+            amount=amount_in(self.body),
+            currency=currency_in(self.body),
+            evidence=self.evidence,
+        )
+
+    def refused(self, rejection_codes: Collection[str]) -> Declined | Unclear:
+        """Return a create's definite no; where codes are listed, only with one."""
+        if rejection_codes and not self._has_code_of(rejection_codes):
+            return self.unclear("its code is not listed as a definite no")
+        return self.declined()
+
+    def declined(self) -> Declined | Unclear:
+        """Return a definite no, if it can be about this payout."""
+        if (other := _other(self.body, self.payout)) is not None:
+            return self.unclear(f"it is about another {other}")
+        message = message_in(self.body)
+        return Declined(
+            code=hidden(code_in(self.body) or self.word, self.payout),
+            message=None if message is None else hidden(message, self.payout),
+            evidence=self.evidence,
+        )
+
+    def unclear(self, because: str) -> Unclear:
+        """Return that nothing follows from it."""
+        return Unclear(because=because, evidence=self.evidence)
+
+    def _has_code_of(self, codes: Collection[str]) -> bool:
+        code = self.body.get("code")
+        return isinstance(code, str) and code in codes
+
+
+def doubt_of(body: Body, payout: Payout) -> str | None:
+    """Return why a body is not believed, None where it may be."""
+    if body.get("reference") not in (None, payout.reference):
+        return "it is about another reference"
+    try:
+        amount_in(body)
+        currency_in(body)
+    except UnreadableField as error:
+        return f"its {error} cannot be read"
+    return None
+
+
+def evidence_of(status: int, body: Body, payout: Payout) -> dict[str, object]:
+    """Return what the audit trail keeps: short, and never a destination."""
+    evidence: dict[str, object] = {"http_status": status}
+    if isinstance(word := body.get("status"), str):
+        evidence["status"] = hidden(word, payout)[:WORD_LENGTH_MAX]
+    if (code := code_in(body)) is not None:
+        evidence["code"] = hidden(code, payout)
+    if (reference := identifier_in(body, "provider_reference")) is not None:
+        evidence["provider_reference"] = reference
+    return evidence
+
+
+def hidden(text: str, payout: Payout) -> str:
+    """Return one line that shows nothing of the destination."""
+    return shortened(masked(text, payout.destination))
+
+
+def unanswered(answer: outbound.NotSent | Lost) -> NotSent | Unclear:
+    """Return what follows from no answer."""
+    if isinstance(answer, Lost):
+        return Unclear(because=answer.because)
+    return NotSent(because=answer.because)
+
+
+def _other(body: Body, payout: Payout) -> str | None:
+    """Name the field by which a no would be about some other payout."""
+    ours = {
+        "amount": payout.money.amount,
+        "currency": payout.money.currency,
+        "provider_reference": payout.provider_reference,
+    }
+    for name, value in ours.items():
+        if None not in (value, body.get(name)) and body[name] != value:
+            return name
+    return None
