@@ -1,13 +1,14 @@
 """Turns (a picture of an order, an event, the time) into a step, or says why not."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from zlib import crc32
 
 from fsm.machine import Facts, advance
+from fsm.records import replace
 from fsm.snapshot import Plan, Queue, Task
 from fsm.states import (
     FINAL,

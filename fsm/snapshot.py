@@ -1,8 +1,9 @@
 """What the core looks at: frozen pictures of a task and of its order queue."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from fsm.records import replace
 from fsm.states import CALLS, FINAL, Kind, OrderState, State, Verdict, Waiting
 
 

@@ -1,10 +1,11 @@
 """The calls: each makes one outside call at the most and says what it heard."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from fsm.decisions import Event
+from fsm.records import replace
 from fsm.snapshot import Task
 from fsm.states import Source, Trigger, Waiting
 from handlers.engine import Engine

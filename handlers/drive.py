@@ -1,10 +1,11 @@
 """Drives an order from wherever its rows stand until it has to wait."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from fsm.decisions import Event, Step, Wait, notified
+from fsm.records import replace
 from fsm.snapshot import Queue, Task
 from fsm.states import Source, Trigger
 from handlers.calls import InFlight, View, call_for

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from fsm.decisions import Decision, Event, Step, cancel_order, decide
+from fsm.records import replace
 from fsm.snapshot import Plan, Queue, Task
 from payment_service.domain.audit import audit_line
 from payment_service.domain.errors import Fault, StaleWrite, StoreUnavailable

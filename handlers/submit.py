@@ -1,9 +1,9 @@
 """Accepts a request: an order, its tasks and the first doorbell, in one transaction."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from fsm.decisions import Announced, Announcement
+from fsm.records import replace
 from fsm.snapshot import Queue, Task
 from fsm.states import Waiting
 from handlers.engine import Engine, all_bells, trace_id_of

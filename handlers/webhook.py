@@ -16,7 +16,8 @@ async def webhook_received(
     """Apply the task's webhooks in the order they came in, and drive the order on.
 
     Two that came together may be delivered to two workers; of two that contradict
-    each other the first stands. One that matches no task yet stays in the inbox; the sweeper rings for it again.
+    each other the first stands. One that matches no task yet stays in the inbox; the
+    sweeper rings for it again.
     """
     stored = await engine.store.find_news(provider, event_id)
     if stored is None:

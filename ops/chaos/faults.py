@@ -39,9 +39,7 @@ class Evidence:
 
 
 Seconds = tuple[float, float]
-Inject = Callable[
-    [Fleet, random.Random, Evidence], AbstractAsyncContextManager[object]
-]
+Inject = Callable[[Fleet, random.Random, Evidence], AbstractAsyncContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,9 +183,7 @@ async def started(layout: Layout) -> AsyncIterator[Fleet]:
 
     The logs and the books stay where the block fails, or ``keep`` was set.
     """
-    folder = Path(mkdtemp(prefix="payment-chaos-", dir=layout.within))
-    # PostgreSQL may run as another user, who has to pass through.
-    folder.chmod(0o711)
+    folder = _folder(layout)
     keep = True
     try:
         async with AsyncExitStack() as stack:
@@ -200,6 +198,13 @@ async def started(layout: Layout) -> AsyncIterator[Fleet]:
             keep = fleet.keep
     finally:
         _tidy(folder, keep=keep)
+
+
+def _folder(layout: Layout) -> Path:
+    folder = Path(mkdtemp(prefix="payment-chaos-", dir=layout.within))
+    # PostgreSQL may run as another user, who has to pass through.
+    folder.chmod(0o711)
+    return folder
 
 
 def _names(layout: Layout) -> list[tuple[str, str]]:

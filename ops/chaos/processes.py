@@ -40,7 +40,6 @@ class Process:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.starts = 0
-        self.exit_code: int | None = None
         self.held = False
         """Whether it is down on purpose, so that nobody starts it again."""
 
@@ -57,7 +56,6 @@ class Process:
     def launch(self) -> None:
         """Start it and do not wait; Ctrl-C reaches only who started it."""
         self.starts += 1
-        self.exit_code = None
         with self.program.log.open("ab") as log:
             self._popen = subprocess.Popen(  # noqa: S603 - the command is our own
                 [*self.program.argv],
@@ -103,14 +101,16 @@ class Process:
         if self._popen is None or not self.running:
             return False
         self._popen.kill()
-        return self._ended() == -signal.SIGKILL
+        return self._popen.wait() == -signal.SIGKILL
 
     async def ends(self, seconds: float) -> int | None:
         """Return its exit code once it has ended; None if it has not by then."""
-        until = time.monotonic() + seconds
-        while self.running and time.monotonic() < until:
-            await asyncio.sleep(LOOK_SECONDS)
-        return None if self.running else self._ended()
+        if self._popen is None:
+            return None
+        try:
+            return await asyncio.to_thread(self._popen.wait, seconds)
+        except subprocess.TimeoutExpired:
+            return None
 
     async def stop(self) -> int | None:
         """Ask it to end; return its exit code. One that does not listen is killed."""
@@ -125,11 +125,6 @@ class Process:
         """Return the end of its log."""
         text = self.program.log.read_bytes() if self.program.log.exists() else b""
         return text[-size:].decode(errors="replace")
-
-    def _ended(self) -> int | None:
-        if self._popen is not None:
-            self.exit_code = self._popen.wait()
-        return self.exit_code
 
 
 def _inherited() -> dict[str, str]:

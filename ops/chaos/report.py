@@ -17,13 +17,14 @@ class Recovery:
 
     ``flow_seconds`` is the longest from its end until any order reached its outcome;
     the others are how much later than that end, and than their providers took by
-    themselves, the orders that it hit last of all reached theirs.
+    themselves, the orders reached theirs that no other fault hit after it.
     """
 
     fault: str
     injected: int
     really: int
     orders_hit: int
+    last_for: int
     flow_seconds: float
     p50_seconds: float
     p99_seconds: float
@@ -73,39 +74,42 @@ class Report:
         p, v = self.played, self.played.verdict
         layout = p.script.layout
         really = sum(r.really for r in self.recoveries)
-        return [
-            "# Chaos report",
-            "",
-            "**Every promise was kept.**" if not self.wrong else "**BROKEN PROMISES**",
-            "",
+        setting = (
             f"{p.script.seconds:.0f} s of load at {p.script.rate:g} orders a second, "
             f"seed {p.script.seed}; {layout.workers} workers, {layout.apis} APIs, "
             f"{layout.relays} relay, {layout.sweepers} sweeper; AckWait "
             f"{layout.seconds('ACK_WAIT'):g} s, sweep every "
             f"{layout.seconds('SWEEP_INTERVAL'):g} s after "
-            f"{layout.seconds('SWEEP_GRACE'):g} s of grace.",
-            "",
+            f"{layout.seconds('SWEEP_GRACE'):g} s of grace."
+        )
+        faults = (
             f"- **{really} faults** of {len(self.recoveries)} kinds really happened; "
-            f"{len(p.restarts)} times a process ended by itself and was started again.",
+            f"{len(p.restarts)} times a process ended by itself and was started again."
+        )
+        orders = (
             f"- **{v.answered} orders accepted, {v.completed} completed, {v.failed} "
             f"failed, {len(v.lost)} lost, {len(v.stuck)} stuck**; {v.repeats} requests "
-            "had to be repeated.",
-            f"- All was at rest {p.rest_seconds:.1f} s after the last request.",
-        ]
+            "had to be repeated."
+        )
+        rest = f"- All was at rest {p.rest_seconds:.1f} s after the last request."
+        verdict = "BROKEN PROMISES" if self.wrong else "Every promise was kept."
+        title = ["# Chaos report", "", f"**{verdict}**", ""]
+        return [*title, setting, "", faults, orders, rest]
 
     def _faults(self) -> list[str]:
-        lines = [
-            "",
-            "Recovery, in seconds: *flow* until any order ends again; the rest: how "
-            "much later than the fault's end, and than their providers' own times, the "
-            "orders that it hit came to rest.",
-            "",
-            "| fault | times | orders hit | flow | p50 | p99 | max |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        about = (
+            "Recovery, in seconds. *Flow*: from the fault's end until any order ends "
+            "again. The rest: how much later than that end, and than their providers' "
+            "own times, the orders came to rest for which it was the last fault."
+        )
+        columns = [
+            "| fault | times | orders hit | the last for | flow | p50 | p99 | max |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         ]
-        return lines + [
-            f"| {r.fault} | {r.really} | {r.orders_hit} | {r.flow_seconds:.1f} "
-            f"| {r.p50_seconds:.1f} | {r.p99_seconds:.1f} | {r.max_seconds:.1f} |"
+        return ["", about, "", *columns] + [
+            f"| {r.fault} | {r.really} | {r.orders_hit} | {r.last_for} "
+            f"| {r.flow_seconds:.1f} | {r.p50_seconds:.1f} | {r.p99_seconds:.1f} "
+            f"| {r.max_seconds:.1f} |"
             for r in self.recoveries
         ]
 
@@ -113,15 +117,17 @@ class Report:
         v = self.played.verdict
         letters = sum(v.dead_letters.values())
         kinds = ", ".join(f"{n} {reason}" for reason, n in v.dead_letters.items())
-        return [
-            "",
+        money = (
             f"- The money: {v.payouts} payouts in the providers' books, {v.commits} "
             f"commits in core's ledger, {v.completed} orders completed, {v.holds} "
-            "holds left.",
+            "holds left."
+        )
+        work = (
             f"- {v.steps} steps in the audit trail, {v.manual_checks} manual checks "
             f"(decided by what the statements say), {sum(v.cases.values())} cases, "
-            f"{letters} dead letters{f' ({kinds})' if kinds else ''}.",
-        ]
+            f"{letters} dead letters{f' ({kinds})' if kinds else ''}."
+        )
+        return ["", money, work]
 
     def _end(self) -> list[str]:
         if not self.wrong:
@@ -170,12 +176,16 @@ def _hit(
     """Give every order to the last fault that was in force while it was open."""
     found: list[tuple[Incident, list[Order]]] = [(i, []) for i in incidents]
     for order in orders:
-        for incident, hit in reversed(found):
-            ended = order.finished_at or math.inf
-            if order.created_at < incident.healed_at and ended > incident.began_at:
-                hit.append(order)
-                break
+        last = next((h for i, h in reversed(found) if was_hit(order, i)), None)
+        if last is not None:
+            last.append(order)
     return found
+
+
+def was_hit(order: Order, incident: Incident) -> bool:
+    """Tell whether the order was open while the fault was in force."""
+    ended = order.finished_at or math.inf
+    return order.created_at < incident.healed_at and ended > incident.began_at
 
 
 def _recovery(name: str, played: Played, late: list[float]) -> Recovery:
@@ -184,7 +194,10 @@ def _recovery(name: str, played: Played, late: list[float]) -> Recovery:
         fault=name,
         injected=len(incidents),
         really=sum(i.evidence.happened for i in incidents),
-        orders_hit=len(late),
+        orders_hit=sum(
+            any(was_hit(order, i) for i in incidents) for order in played.verdict.orders
+        ),
+        last_for=len(late),
         flow_seconds=max(_flow(i, played.verdict.orders) for i in incidents),
         p50_seconds=quantile(late, 0.5),
         p99_seconds=quantile(late, 0.99),

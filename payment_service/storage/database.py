@@ -47,7 +47,10 @@ class Connection(psycopg.AsyncConnection[Row]):
     went_silent = False
 
     async def wait(
-        self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
+        self,
+        gen: PQGen[Result],
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's own
     ) -> Result:
         """Wait for an answer, but not for ever."""
         loop = asyncio.get_running_loop()
@@ -60,9 +63,11 @@ class Connection(psycopg.AsyncConnection[Row]):
     def _cut(self) -> None:
         # Whoever waits on the socket hears of its end at once.
         self.went_silent = True
-        with suppress(OSError, psycopg.Error):
-            with socket.socket(fileno=os.dup(self.fileno())) as end:
-                end.shutdown(socket.SHUT_RDWR)
+        with (
+            suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(self.fileno())) as end,
+        ):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 class Database:

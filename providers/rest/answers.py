@@ -28,7 +28,6 @@ from providers.rest.said import (
     NOT_DEFINITE,
     NOT_PAID,
     PAID_OR_COMING,
-    SUCCESSES,
     UNREADABLE,
     Answer,
     Said,
@@ -126,7 +125,8 @@ def create_answer(
     failing = reading.failing(answer, said)
     empty = answer.status in reading.accepted and not answer.body.strip()
     if said.doubt is not None and not empty:
-        return said.unclear(_because(failing) or said.doubt)
+        why = None if failing is Failing.DECLINED else _because(failing)
+        return said.unclear(why or said.doubt)
     may_be_no = answer.status in DEFINITE | reading.successes
     if failing is Failing.DECLINED and may_be_no and said.word not in PAID_OR_COMING:
         return said.refused(rejection_codes)

@@ -1,30 +1,39 @@
-"""The rest provider as the port wants it: it calls, translates and never raises."""
+"""The rest provider as the port wants it: it speaks one wire form and never raises."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from payment_service.config import ProviderTable
 from payment_service.domain.news import News
-from payment_service.outbound import Outbound
+from payment_service.outbound import Lane, Outbound
 from providers.port import (
     CancelAnswer,
     CreateAnswer,
     Payout,
     Rejected,
     StatusAnswer,
-    Unclear,
     Verified,
 )
-from providers.rest import translate
-from providers.rest.client import RestClient
-from providers.rest.news import read_news
+from providers.rest.declared import DeclaredForm
+from providers.rest.default import DefaultForm
 
 NO_WEBHOOKS: Final = "no_webhooks"
 
 
+class Form(Protocol):
+    """A wire form: how the calls of the port are said and answered over HTTP."""
+
+    async def create(self, payout: Payout) -> CreateAnswer: ...
+    async def status(self, payout: Payout) -> StatusAnswer: ...
+    async def cancel(self, payout: Payout) -> CancelAnswer: ...
+    def read_news(
+        self, event_id: str | None, body: Mapping[str, object], now: datetime
+    ) -> News | None: ...
+
+
 class RestProvider:
-    """Speaks the wire form of contract section 5 with one provider."""
+    """Speaks the wire form of its table with one provider."""
 
     def __init__(
         self,
@@ -39,33 +48,20 @@ class RestProvider:
         self.timeout: Final = table.timeout
         self.takes_webhooks: Final = table.webhook is not None
         self._verifier = table.webhook.verifier() if table.webhook else None
-        self._answers_status = table.status
-        self._rejection_codes = frozenset(table.rejection_codes)
-        self._callback_url = callback_url
-        self._client = RestClient(
-            outbound.lane(table.max_in_flight),
-            base_url=base_url,
-            headers={n: v.get_secret_value() for n, v in table.headers.items()},
-            timeout=table.timeout,
-        )
+        lane = outbound.lane(table.max_in_flight)
+        self._form = _form(table, lane, base_url, callback_url)
 
     async def create(self, payout: Payout) -> CreateAnswer:
         """Ask for the payout under the key ``payout.reference``."""
-        body = translate.create_request(payout, self._callback_url)
-        answer = await self._client.create(payout.reference, body)
-        return translate.create_answer(answer, payout, self._rejection_codes)
+        return await self._form.create(payout)
 
     async def status(self, payout: Payout) -> StatusAnswer:
         """Ask what became of it, where that can be asked."""
-        if not self._answers_status:
-            return Unclear(because="the status cannot be asked")
-        answer = await self._client.status(payout.reference)
-        return translate.status_answer(answer, payout)
+        return await self._form.status(payout)
 
     async def cancel(self, payout: Payout) -> CancelAnswer:
         """Ask not to pay it."""
-        answer = await self._client.cancel(payout.reference)
-        return translate.cancel_answer(answer, payout)
+        return await self._form.cancel(payout)
 
     def verify(
         self, headers: Mapping[str, list[str]], body: bytes, now: datetime
@@ -78,5 +74,15 @@ class RestProvider:
     def read_news(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
     ) -> News | None:
-        """Read a verified webhook in its default form."""
-        return read_news(self.name, event_id, body, now)
+        """Read a verified webhook in the form of its table."""
+        return self._form.read_news(event_id, body, now)
+
+
+def _form(
+    table: ProviderTable, lane: Lane, base_url: str, callback_url: str | None
+) -> Form:
+    if table.create is None:
+        return DefaultForm(table, lane, base_url=base_url, callback_url=callback_url)
+    return DeclaredForm(
+        table, table.create, lane, base_url=base_url, callback_url=callback_url
+    )

@@ -15,6 +15,7 @@ from payment_service.config.templates import (
     parse_template,
     value_of,
 )
+from payment_service.config.unsafe_calls import holes_of
 from payment_service.config.values import HEADER_VALUE
 from providers.port import Payout
 from providers.rest.amounts import decimal_of
@@ -68,6 +69,7 @@ class Call:
         self._query = {n: parse_template(text) for n, text in table.query.items()}
         self._headers = {n: parse_template(text) for n, text in table.headers.items()}
         self._body = _read(table.body) if table.body else None
+        self.holes: Final = frozenset(holes_of(table))
 
     def request(self, values: Values) -> Request:
         """Fill it in.

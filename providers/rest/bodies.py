@@ -1,0 +1,66 @@
+"""Reads webhooks in a declared form, by making them the default one first."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from payment_service.config.forms import WebhookBodyTable
+from payment_service.config.places import Place
+from payment_service.domain.news import News, NewsType
+from payment_service.reading import masked, shortened
+from providers.rest.answers import amount_of, currency_of, reference_of, text_of
+from providers.rest.news import read_news
+
+Body = Mapping[str, object]
+
+PREFIX: Final = "payout."
+
+
+def read_declared(
+    table: WebhookBodyTable,
+    body: Body,
+    *,
+    provider: str,
+    event_id: str | None,
+    reference_form: str,
+    now: datetime,
+) -> News | None:
+    """Return what a verified webhook says; None without an event or a reference.
+
+    A type that is not in the map is UNKNOWN, however familiar it sounds.
+    """
+    said = text_of(_at(table.type_at, body))
+    kind = table.type_map.get(said or "")
+    told = _plain(table, body, reference_form)
+    told["type"] = NewsType.UNKNOWN.value if kind is None else f"{PREFIX}{kind}"
+    news = read_news(provider, event_id, told, now)
+    if news is None:
+        return None
+    detail = dict(news.detail)
+    if said is not None and (kind is None or "type" in detail):
+        detail["type"] = shortened(masked(said))
+    if (order := text_of(_at(table.order_at, body))) is not None:
+        detail["order"] = shortened(masked(order))
+    return replace(news, detail=detail)
+
+
+def _plain(
+    table: WebhookBodyTable, body: Body, reference_form: str
+) -> dict[str, object]:
+    currency = currency_of(_at(table.currency_at, body))
+    amount = _at(table.amount_at, body)
+    told = {
+        "id": text_of(_at(table.event_id_at, body)),
+        "reference": reference_of(_at(table.reference_at, body), reference_form),
+        "provider_reference": text_of(_at(table.provider_reference_at, body)),
+        "amount": amount_of(amount, table.amount_form, currency),
+        "currency": currency,
+        "code": text_of(_at(table.code_at, body)),
+        "message": _at(table.message_at, body),
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _at(place: Place | None, body: Body) -> object | None:
+    return None if place is None else place.look(body)

@@ -1,0 +1,125 @@
+"""A provider's own wire form, spoken as its table declares it."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Final
+
+from payment_service import outbound
+from payment_service.config import ProviderTable
+from payment_service.config.forms import CallTable, CreateTable
+from payment_service.domain.news import News
+from payment_service.outbound import Lane, Lost, Response
+from providers.port import (
+    CancelAnswer,
+    CreateAnswer,
+    Payout,
+    StatusAnswer,
+    TooLate,
+    Unclear,
+)
+from providers.rest import answers
+from providers.rest.answers import Reading
+from providers.rest.bodies import read_declared
+from providers.rest.news import read_news
+from providers.rest.proofs import proof_of
+from providers.rest.requests import Call, Unsendable, values_of
+from providers.rest.said import SUCCESSES
+
+NO_STATUS: Final = "the status cannot be asked"
+
+
+class _Asked:
+    """One call, and how its answers are read."""
+
+    def __init__(
+        self,
+        call: CallTable,
+        table: ProviderTable,
+        base_url: str,
+        success_codes: Collection[int] = answers.OK,
+    ) -> None:
+        self.call: Final = Call(call, base_url)
+        self.reading: Final = Reading(
+            call.answers.over(table.answers),
+            reference_form=table.reference_form,
+            success_codes=success_codes,
+        )
+
+
+class DeclaredForm:
+    """Makes the calls of a table, and reads the answers by it."""
+
+    def __init__(
+        self,
+        table: ProviderTable,
+        create: CreateTable,
+        lane: Lane,
+        *,
+        base_url: str,
+        callback_url: str | None,
+    ) -> None:
+        self._table = table
+        self._lane = lane
+        self._seconds = table.timeout.total_seconds()
+        self._callback_url = callback_url
+        self._proof = proof_of(table)
+        self._rejection_codes = frozenset(table.rejection_codes)
+        self._create = _Asked(create, table, base_url, SUCCESSES)
+        self._status = table.asking and _Asked(table.asking, table, base_url)
+        self._cancel = table.cancel and _Asked(table.cancel, table, base_url)
+
+    async def create(self, payout: Payout) -> CreateAnswer:
+        """Ask for the payout, with our reference in it."""
+        answer = await self._sent(self._create.call, payout)
+        return answers.create_answer(
+            answer, payout, self._create.reading, self._rejection_codes
+        )
+
+    async def status(self, payout: Payout) -> StatusAnswer:
+        """Ask what became of it, where the table says how."""
+        if self._status is None:
+            return Unclear(because=NO_STATUS)
+        answer = await self._sent(self._status.call, payout)
+        return answers.status_answer(answer, payout, self._status.reading)
+
+    async def cancel(self, payout: Payout) -> CancelAnswer:
+        """Ask not to pay it; a provider that cannot be asked goes on with it."""
+        if self._cancel is None or self._table.cancel is None:
+            return TooLate()
+        answer = await self._sent(self._cancel.call, payout)
+        return answers.cancel_answer(
+            answer, payout, self._cancel.reading, self._table.cancel
+        )
+
+    def read_news(
+        self, event_id: str | None, body: Mapping[str, object], now: datetime
+    ) -> News | None:
+        """Read a verified webhook as the table says."""
+        if self._table.webhook_body is None:
+            return read_news(self._table.name, event_id, body, now)
+        return read_declared(
+            self._table.webhook_body,
+            body,
+            provider=self._table.name,
+            event_id=event_id,
+            reference_form=self._table.reference_form,
+            now=now,
+        )
+
+    async def _sent(
+        self, call: Call, payout: Payout
+    ) -> Response | outbound.NotSent | Lost:
+        """Make one call; what cannot be put into words was certainly not sent."""
+        form = self._table.reference_form
+        try:
+            request = call.request(values_of(payout, self._callback_url, form))
+            headers = {**request.headers, **self._proof.headers(request)}
+        except Unsendable as error:
+            return outbound.NotSent(str(error))
+        return await self._lane.request(
+            request.method,
+            request.url,
+            json_body=request.body,
+            headers=headers,
+            timeout=self._seconds,
+        )

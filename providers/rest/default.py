@@ -1,0 +1,63 @@
+"""The default wire form (contract, section 5): what a table gets that maps none."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from payment_service.config import ProviderTable
+from payment_service.domain.news import News
+from payment_service.outbound import Lane
+from providers.port import CancelAnswer, CreateAnswer, Payout, StatusAnswer, Unclear
+from providers.rest import translate
+from providers.rest.client import RestClient
+from providers.rest.news import read_news
+from providers.rest.proofs import fixed_headers
+
+NO_STATUS: Final = "the status cannot be asked"
+
+
+class DefaultForm:
+    """Speaks the default wire form with one provider."""
+
+    def __init__(
+        self,
+        table: ProviderTable,
+        lane: Lane,
+        *,
+        base_url: str,
+        callback_url: str | None,
+    ) -> None:
+        self._name = table.name
+        self._answers_status = table.status
+        self._rejection_codes = frozenset(table.rejection_codes)
+        self._callback_url = callback_url
+        self._client = RestClient(
+            lane,
+            base_url=base_url,
+            headers=fixed_headers(table),
+            timeout=table.timeout,
+        )
+
+    async def create(self, payout: Payout) -> CreateAnswer:
+        """Ask for the payout under the key ``payout.reference``."""
+        body = translate.create_request(payout, self._callback_url)
+        answer = await self._client.create(payout.reference, body)
+        return translate.create_answer(answer, payout, self._rejection_codes)
+
+    async def status(self, payout: Payout) -> StatusAnswer:
+        """Ask what became of it, where that can be asked."""
+        if not self._answers_status:
+            return Unclear(because=NO_STATUS)
+        answer = await self._client.status(payout.reference)
+        return translate.status_answer(answer, payout)
+
+    async def cancel(self, payout: Payout) -> CancelAnswer:
+        """Ask not to pay it."""
+        answer = await self._client.cancel(payout.reference)
+        return translate.cancel_answer(answer, payout)
+
+    def read_news(
+        self, event_id: str | None, body: Mapping[str, object], now: datetime
+    ) -> News | None:
+        """Read a verified webhook in its default form."""
+        return read_news(self._name, event_id, body, now)

@@ -1,0 +1,109 @@
+"""Reads a provider's own list of payouts in a declared form, page by page."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from payment_service.config import ProviderTable
+from payment_service.config.forms import StatementTable
+from payment_service.domain.events import stamp
+from payment_service.outbound import Lane, Outbound, Response
+from providers.rest.answers import amount_of, currency_of, reference_of, text_of
+from providers.rest.proofs import proof_of
+from providers.rest.requests import Call, Unsendable
+
+PAGES_MAX: Final = 1_000_000
+OK: Final = 200
+
+Row = Mapping[str, object]
+"""``reference``, ``status``, ``amount``, ``currency``, ``at``: the default form's."""
+
+
+class NoStatement(Exception):
+    """A page did not come, or cannot be read; the message says which and why."""
+
+
+class DeclaredStatement:
+    """The list of one provider, as its table declares it."""
+
+    def __init__(
+        self, table: ProviderTable, form: StatementTable, outbound: Outbound
+    ) -> None:
+        self._form = form
+        self._reference_form = table.reference_form
+        self._call = Call(form, table.base_url or "")
+        self._proof = proof_of(table)
+        self._lane: Lane = outbound.lane(1)
+        self._seconds = table.timeout.total_seconds()
+
+    async def pages(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
+        """Yield page after page, in the words of the default form.
+
+        :raises NoStatement: a page did not come, or is none.
+        """
+        cursor: str | None = None
+        for page in range(1, PAGES_MAX + 1):
+            values = {**_times(since, until), "cursor": cursor, "page": page}
+            body = await self._asked(values)
+            found = self._form.rows_at.look(body)
+            if not isinstance(found, list):
+                raise NoStatement(f"page {page} has no list of payouts")
+            yield [self._row(row, page) for row in found]
+            cursor = self._next(body)
+            if cursor is None and not (found and self._counts):
+                return
+        raise NoStatement(f"it does not end after {PAGES_MAX} pages")
+
+    @property
+    def _counts(self) -> bool:
+        return self._form.next_cursor_at is None and "page" in self._call.holes
+
+    def _next(self, body: Row) -> str | None:
+        place = self._form.next_cursor_at
+        return None if place is None else text_of(place.look(body)) or None
+
+    async def _asked(self, values: Mapping[str, object]) -> dict[str, object]:
+        try:
+            request = self._call.request(values)
+            headers = {**request.headers, **self._proof.headers(request)}
+        except Unsendable as error:
+            raise NoStatement(str(error)) from None
+        answer = await self._lane.request(
+            request.method,
+            request.url,
+            json_body=request.body,
+            headers=headers,
+            timeout=self._seconds,
+        )
+        if not isinstance(answer, Response):
+            raise NoStatement(f"no answer: {answer.because}")
+        body = answer.read_object()
+        if answer.status != OK or body is None:
+            raise NoStatement(f"answered {answer.status}")
+        return body
+
+    def _row(self, row: object, page: int) -> Row:
+        form = self._form
+        currency = currency_of(form.currency_at.look(row))
+        told = {
+            "reference": reference_of(
+                form.reference_at.look(row), self._reference_form
+            ),
+            "status": form.status_map.get(text_of(form.status_at.look(row)) or ""),
+            "amount": amount_of(form.amount_at.look(row), form.amount_form, currency),
+            "currency": currency,
+        }
+        wrong = [name for name, value in told.items() if value in {None, "?"}]
+        if wrong:
+            raise NoStatement(f"page {page} has a payout without {', '.join(wrong)}")
+        at = None if form.time_at is None else text_of(form.time_at.look(row))
+        return {**told, "at": at}
+
+
+def _times(since: datetime, until: datetime) -> dict[str, object]:
+    return {
+        "from": stamp(since),
+        "to": stamp(until),
+        "from_date": since.astimezone(UTC).date().isoformat(),
+        "to_date": until.astimezone(UTC).date().isoformat(),
+    }
