@@ -40,9 +40,46 @@ types: $(STAMP)  ## mypy, strict
 contracts: $(STAMP)  ## who may import whom
 	$(BIN)/lint-imports --no-logo
 
+BENCH := $(BIN)/python -m ops.bench
+
+.PHONY: bench
+bench: $(STAMP)  ## throughput beside a bare loop and DBOS, with the plots (see bench-tools)
+	$(BENCH) throughput
+	$(BENCH) sweep
+
 .PHONY: bench-latency
-bench-latency: $(STAMP)  ## time from request to final state, step by step
-	$(BIN)/python ops/bench/latency.py
+bench-latency: $(STAMP)  ## time from request to final event, one at a time
+	$(BENCH) latency
+
+.PHONY: bench-growth
+bench-growth: $(STAMP)  ## beside a million orders that wait, 100,000 timers at once, memory
+	$(BENCH) growth
+	$(BENCH) timers
+	$(BENCH) memory
+
+.PHONY: bench-webhooks
+bench-webhooks: $(STAMP)  ## webhooks into one API process
+	$(BENCH) webhooks
+
+.PHONY: bench-start
+bench-start: $(STAMP)  ## seconds until the service is ready
+	$(BENCH) start
+
+.PHONY: bench-profile
+bench-profile: $(STAMP)  ## where a worker's time goes (see bench-tools)
+	$(BENCH) profile
+
+.PHONY: bench-report
+bench-report: $(STAMP)  ## put the results on disk into the README
+	$(BENCH) report --write README.md
+
+.PHONY: bench-tools
+bench-tools: $(STAMP)  ## the rival and the profiler, which the bench can do without
+	$(UV) pip install --quiet --python $(BIN)/python --group bench
+
+.PHONY: fuzz
+fuzz: $(STAMP)  ## 200,000 invented webhooks against the endpoint; more: make fuzz REQUESTS=1000000
+	$(BIN)/python -m ops.fuzz webhooks --requests $(or $(REQUESTS),200000) $(if $(SEED),--seed $(SEED))
 
 .PHONY: lock
 lock: $(BIN)/uv  ## write the locks again; newest versions: make lock UPGRADE=--upgrade

@@ -196,8 +196,10 @@ async def _status(order: Order, task: Task, engine: Engine) -> Event:
     provider = engine.providers.get(task.provider)
     if provider is None:
         return _unconfigured(task)
+    asked_at = engine.clock.now()
     answer = await provider.status(payout_of(order, task))
-    return event_of_status(answer, order, task)
+    # What was asked within the grace proves nothing, however late it is recorded.
+    return replace(event_of_status(answer, order, task), asked_at=asked_at)
 
 
 async def _cancel(order: Order, task: Task, engine: Engine) -> Event:

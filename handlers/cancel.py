@@ -59,10 +59,10 @@ async def cancel_requested(
     Our own finds the wish in the row already and goes on with what is due. One from
     outside has to carry the present version to be the wish.
     """
+    taken_at = engine.clock.elapsed()
     order = await engine.store.load(bell.queue_id)
     if order is None or _is_wished(order, bell):
         return await ring(bell, engine=engine)
-    taken_at = engine.clock.elapsed()
     wish = _wish(reason or "requested by message", "system")
     if bell.task_id is None:
         if order.queue.version != bell.version:

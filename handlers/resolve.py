@@ -1,12 +1,13 @@
 """Records a person's decision on a manual check, with four eyes where required."""
 
+from datetime import datetime
 from enum import StrEnum
 
-from fsm.decisions import Event, Step
-from fsm.snapshot import Task
+from fsm.decisions import Decision, Event, Known, Step, decide
+from fsm.snapshot import Queue, Task
 from fsm.states import Source, State, Trigger
 from handlers.cancel import order_of_task
-from handlers.engine import Engine, no_bells, settle
+from handlers.engine import Engine, commit, no_bells
 from payment_service.domain.errors import NotNow
 from payment_service.domain.messages import Message, resolved_doorbell
 from payment_service.domain.orders import Order
@@ -61,11 +62,17 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
     def bells(moved: Order, _now: object) -> list[Message]:
         return [resolved_doorbell(moved.task(task_id))]
 
-    settled = await settle(
-        order, task_id, event, engine=engine, bells=no_bells if proposes else bells
+    def judge(queue: Queue, now: datetime) -> Decision:
+        # Decided on what the person saw: a row that has moved is to be looked at anew.
+        if queue.task(task_id).version != task.version:
+            return Known()
+        return decide(queue, task_id, event, plan_of=engine.plan_of, now=now)
+
+    settled = await commit(
+        order, judge, engine=engine, bells=no_bells if proposes else bells
     )
     if not isinstance(settled.decision, Step):
-        raise NotNow(f"task {task_id} has just left MANUAL_CHECK")
+        raise NotNow(f"task {task_id} has just changed: look at it again")
     return not proposes
 
 

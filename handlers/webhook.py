@@ -19,6 +19,7 @@ async def webhook_received(
     each other the first stands. One that matches no task yet stays in the inbox; the
     sweeper rings for it again.
     """
+    taken_at = engine.clock.elapsed()
     stored = await engine.store.find_news(provider, event_id)
     if stored is None:
         return Done(what="stale")
@@ -27,7 +28,6 @@ async def webhook_received(
         return Done(what="unmatched")
     if stored.state is not NewsState.WAITING and not again:
         return Done(what="duplicate")
-    taken_at = engine.clock.elapsed()
     if stored.state is NewsState.WAITING:
         order = await apply_waiting(order, [stored.news.reference], engine=engine)
     if next_due(order, engine) is None:

@@ -1,13 +1,19 @@
 """The configuration file: what is unsafe is refused, by table and key, all at once."""
 
-from datetime import timedelta
+import json
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 
 from fsm.snapshot import Backoff, Plan
-from payment_service.config import ConfigError, parse_config, read_config
+from ops.fuzz.routes import PaypalKey
+from payment_service.config import ConfigError, WebhookTable, parse_config, read_config
+from payment_service.config.tables import HmacTable
 from payment_service.domain.rates import Rate
 from providers.plans import plan_for
+from providers.signatures import SCHEMES, Form
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ENVIRONMENT = {"ACME_TOKEN": "t0k3n", "ACME_WHSEC": SECRET, "ACME_WHSEC_OLD": SECRET}
@@ -123,6 +129,21 @@ def webhook(**changes):
     return f"webhook = {{ {', '.join(f'{k} = {v}' for k, v in keys.items())} }}"
 
 
+SOON, LATER = "2026-01-31T00:00:00Z", "2026-02-28T00:00:00Z"
+HMAC = '{ header = "X-Sig", event_id_header = "X-Id" }'
+HEX_SECRETS = f'["{"0f" * 32}"]'
+
+
+def secret(more):
+    return webhook(secrets=f'[{{ value = "{SECRET}", {more} }}]')
+
+
+def hmac(**changes):
+    keys = {"header": '"X-Sig"', "event_id_header": '"X-Id"', **changes}
+    table = ", ".join(f"{name} = {value}" for name, value in keys.items())
+    return webhook(scheme='"hmac"', hmac=f"{{ {table} }}")
+
+
 UNSAFE = [
     (['timeout = "30s"'], "timeout"),
     (['timeout = "1m"'], "timeout"),
@@ -171,6 +192,35 @@ UNSAFE = [
     ([webhook(secrets=f'["{SECRET}", "whsec_"]')], "webhook.secrets"),
     ([webhook(scheme='"stripe"', secrets='["fifteen bytes.."]')], "webhook.secrets"),
     ([webhook(scheme='"hmac-sha256"', secrets='["short"]')], "webhook.secrets"),
+    ([webhook(secrets="[1]")], "webhook.secrets[0]"),
+    ([webhook(secrets="[{}]")], "webhook.secrets[0].value"),
+    ([secret('colour = "red"')], "webhook.secrets[0].colour"),
+    ([secret('not_before = "tomorrow"')], "webhook.secrets[0].not_before"),
+    ([secret("not_before = 2026-01-31T00:00:00")], "webhook.secrets[0].not_before"),
+    ([secret('not_after = "2026-01-31"')], "webhook.secrets[0].not_after"),
+    (
+        [secret(f'not_before = "{LATER}", not_after = "{SOON}"')],
+        "webhook.secrets[0].not_after",
+    ),
+    ([webhook(scheme='"checkout"', secrets='["short"]')], "webhook.secrets"),
+    ([webhook(scheme='"adyen-platform"')], "webhook.secrets"),
+    ([webhook(scheme='"checkout"', tolerance='"5m"')], "webhook.tolerance"),
+    ([webhook(scheme='"adyen"', secrets=HEX_SECRETS)], "webhook.scheme"),
+    ([webhook(scheme='"hmac"')], "webhook.hmac"),
+    ([webhook(hmac=HMAC)], "webhook.hmac"),
+    ([hmac(header='"a b"')], "webhook.hmac.header"),
+    ([hmac(event_id_header='"x:"')], "webhook.hmac.event_id_header"),
+    ([hmac(event_id_pointer='"/id"')], "webhook.hmac.event_id_header"),
+    ([hmac(template='"{ts}"')], "webhook.hmac.template"),
+    ([hmac(timestamp_header='"X-Ts"')], "webhook.hmac.template"),
+    ([hmac(digest='"sha1"')], "webhook.hmac.digest"),
+    ([hmac(digest='"md5"')], "webhook.hmac.digest"),
+    ([hmac(encoding='"base32"')], "webhook.hmac.encoding"),
+    ([hmac(key_encoding='"rot13"')], "webhook.hmac.key_encoding"),
+    ([hmac(timestamp_unit='"ns"')], "webhook.hmac.timestamp_unit"),
+    ([hmac(timestamp_item='""')], "webhook.hmac.timestamp_item"),
+    ([hmac(tolerance_future='"2h"')], "webhook.hmac.tolerance_future"),
+    ([hmac(colour='"red"')], "webhook.hmac.colour"),
 ]
 
 
@@ -318,3 +368,103 @@ def test_a_cascade_entry_changes_the_sla_alone():
     assert plan_for(plan, "1m") is plan_for(plan, "1m")
     with pytest.raises(ValueError, match="not a duration"):
         plan_for(plan, "soon")
+
+
+# Webhooks of other schemes
+
+
+def verifier(*lines):
+    return read(provider(*lines)).providers["acme"].webhook.verifier()
+
+
+@pytest.mark.parametrize("moment", [f'"{SOON}"', SOON, '"2026-01-31T01:00:00+01:00"'])
+def test_a_secret_may_have_a_window(moment):
+    lines = secret(f'not_before = {moment}, not_after = "{LATER}"')
+    (first,) = read(provider(lines)).providers["acme"].webhook.secrets
+
+    assert first.not_before == datetime(2026, 1, 31, tzinfo=UTC)
+    assert first.get_secret_value() == SECRET
+    assert SECRET not in repr(first)
+
+
+def test_a_missing_variable_in_a_table_of_a_secret_is_named():
+    (problem,) = problems(provider(webhook(secrets='[{ value = "${NONE}" }]')))
+
+    assert problem.startswith("[providers.acme] webhook.secrets[0].value: ")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        webhook(scheme='"checkout"', secrets='["sixteen bytes.. "]'),
+        webhook(scheme='"adyen-platform"', secrets=HEX_SECRETS),
+        webhook(scheme='"hmac-sha256"', tolerance='"5m"'),
+        hmac(),
+        hmac(template='"{ts}.{body}"', timestamp_header='"X-Ts"', digest='"sha512"'),
+    ],
+)
+def test_what_signs_the_whole_body_is_for_every_adapter(lines):
+    assert verifier(lines)
+
+
+def test_every_knob_of_the_scheme_can_be_turned_in_the_file():
+    knobs = {field.name for field in fields(Form)}
+
+    assert knobs - set(HmacTable.model_fields) == {"any_case"}
+    assert set(HmacTable.model_fields) <= knobs
+
+
+def test_every_scheme_can_be_named():
+    named = WebhookTable.model_fields["scheme"].annotation
+
+    assert get_args(named) == tuple(SCHEMES)
+
+
+PIN = "https://api.paypal.com/v1/notifications/certs/CERT-1"
+
+
+def paypal(**changes):
+    keys = {
+        "webhook_id": '"8PT597110X687430LKGECATA"',
+        "certificates": f'{{ "{PIN}" = {json.dumps(PaypalKey.made().pem)} }}',
+        **changes,
+    }
+    table = ", ".join(f"{name} = {value}" for name, value in keys.items() if value)
+    hook = f'{{ scheme = "paypal", paypal = {{ {table} }} }}'
+    return f'[providers.acme]\nadapter = "package:Class"\nwebhook = {hook}'
+
+
+def test_the_certificates_of_paypal_are_pinned_in_the_file_or_beside_it(tmp_path):
+    file = tmp_path / "paypal.pem"
+    file.write_text(PaypalKey.made().pem)
+    pinned = f'{{ "{PIN}" = "{file}" }}'
+
+    for text in (paypal(), paypal(certificates=pinned)):
+        assert read(text).providers["acme"].webhook.verifier()
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"webhook_id": None}, "paypal.webhook_id"),
+        ({"webhook_id": '""'}, "paypal.webhook_id"),
+        ({"certificates": None}, "paypal.certificates"),
+        ({"certificates": "{}"}, "paypal.certificates"),
+        ({"certificates": f'{{ "{PIN}" = "" }}'}, "paypal.certificates"),
+        ({"certificates": f'{{ "{PIN}" = "none.pem" }}'}, "paypal.certificates"),
+        ({"certificates": f'{{ "{PIN}" = "-----BEGIN" }}'}, "paypal.certificates"),
+        ({"certificates": f'{{ "{PIN[:-1]}?" = "x" }}'}, "paypal.certificates"),
+    ],
+)
+def test_paypal_without_pins_is_refused(changes, key):
+    (problem,) = problems(paypal(**changes))
+
+    assert problem.startswith(f"[providers.acme] webhook.{key}: ")
+
+
+def test_paypal_without_its_table_is_refused_and_is_not_for_our_own_adapters():
+    bare = 'webhook = { scheme = "paypal" }'
+    scheme, table = problems(provider(bare))
+
+    assert scheme.startswith("[providers.acme] webhook.scheme: ")
+    assert table == "[providers.acme] webhook.paypal: is missing"

@@ -1,6 +1,6 @@
 """How a contestant in a process of its own is told to go, and says how it went.
 
-It says ``ready`` after its warm-up, waits for a line, works, and prints one line of JSON.
+It says ``ready`` after its warm-up, waits for a line, works, prints a line of JSON.
 """
 
 import asyncio

@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,34 @@ POOL_THREAD: Final = "Thread._bootstrap"
 
 THREAD_DEPTH: Final = 3
 
+PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
+    "metrics": ("(prometheus_client/", "(payment_service/observability/measured"),
+    "tracing": ("(opentelemetry/", "(payment_service/observability/tracing"),
+    "logs": ("(structlog/", "(payment_service/observability/logs", "Router._note "),
+    "calls out over HTTP": (
+        "(payment_service/outbound",
+        "(payment_service/core_client",
+        "(providers/",
+        "(aiohttp/",
+    ),
+    "rules (fsm)": ("(fsm/", "(transitions/"),
+    "audit lines, events, messages": ("(payment_service/domain/", "work_of "),
+    "rows to and from JSON": (
+        "(payment_service/storage/rows",
+        "_record_rows ",
+        "_submit_rows ",
+        "_json ",
+    ),
+    "statements and their groups": ("(psycopg", "(payment_service/storage/"),
+    "messages in and out of NATS": (
+        "(payment_service/bus/",
+        "(nats/",
+        "(handlers/relay",
+    ),
+    "requests, read and checked": ("(payment_service/wire/", "(pydantic"),
+    "the chain of steps (handlers)": ("(handlers/",),
+}
+
 
 @dataclass(slots=True)
 class Profile:
@@ -36,6 +64,7 @@ class Profile:
     own: Counter[str] = field(default_factory=Counter)
     inclusive: Counter[str] = field(default_factory=Counter)
     by_package: Counter[str] = field(default_factory=Counter)
+    by_purpose: Counter[str] = field(default_factory=Counter)
 
     def add(self, stack: str, count: int) -> None:
         """Add a stack as py-spy writes it: outermost first, parted by semicolons."""
@@ -45,8 +74,18 @@ class Profile:
         self.total += count
         self.own[_function(frames[-1])] += count
         self.by_package[package_of(frames[-1])] += count
+        self.by_purpose[purpose_of(frames)] += count
         for name in {_function(frame) for frame in frames}:
             self.inclusive[name] += count
+
+
+def purpose_of(frames: Sequence[str]) -> str:
+    """Return what a stack is for: the innermost frame that says so decides."""
+    for frame in reversed(frames):
+        for purpose, marks in PURPOSES.items():
+            if any(mark in _function(frame) for mark in marks):
+                return purpose
+    return "the rest: the loop, tasks, garbage"
 
 
 def _function(frame: str) -> str:
@@ -85,7 +124,7 @@ async def measure(world: World, *, seconds: int, in_flight: int) -> None:
         folded = await _recorded(program, load, cluster, seconds, in_flight)
         await wire.close()
     profile = read(folded)
-    results.RESULTS.mkdir(exist_ok=True)
+    results.RESULTS.mkdir(parents=True, exist_ok=True)
     text = summary(profile)
     (results.RESULTS / "profile.txt").write_text(text)
     print(text)
@@ -96,7 +135,7 @@ async def _recorded(
 ) -> str:
     pid = cluster.first("worker").pid
     file = results.RESULTS / "worker.folded"
-    results.RESULTS.mkdir(exist_ok=True)
+    results.RESULTS.mkdir(parents=True, exist_ok=True)
     recorder = await asyncio.create_subprocess_exec(
         program,
         "record",
@@ -141,6 +180,7 @@ def summary(profile: Profile) -> str:
     return "\n".join(
         [
             f"{profile.total} samples of the worker",
+            *_shares("what for", profile.by_purpose, profile.total, 25),
             *_shares("whose code is at work", profile.by_package, profile.total, 25),
             *_shares("by itself", profile.own, profile.total, SHOWN),
             *_shares("with what it calls", profile.inclusive, profile.total, 3 * SHOWN),

@@ -1,4 +1,4 @@
-"""What a million orders that wait cost the others: throughput and memory, before, after."""
+"""What a million orders that wait cost the others, in throughput and in memory."""
 
 import time
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The load: withdrawals over NATS, each timed from its publication to its last event."""
+"""The load: withdrawals over NATS, each timed until its last event."""
 
 import asyncio
 import time

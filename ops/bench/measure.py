@@ -105,7 +105,17 @@ class Meter:
                 name: Scans(int(count or 0), int(rows or 0))
                 for name, count, rows in connection.execute(SCANS)
             }
-        return Reading(time.perf_counter(), *map(int, row), scans, self._cpu())
+        wal_bytes, writes, commits, records, pages = map(int, row)
+        return Reading(
+            at=time.perf_counter(),
+            wal_bytes=wal_bytes,
+            writes=writes,
+            commits=commits,
+            wal_records=records,
+            wal_pages=pages,
+            scans=scans,
+            cpu=self._cpu(),
+        )
 
     def _cpu(self) -> dict[str, float]:
         postgres = self._world.postgres.pid

@@ -3,6 +3,8 @@
 Each freeze, create, rollback, commit and notification is a durable step of its own,
 against the same mocks: 10 calls and 10 steps an order, one process.
 """
+# mypy: disable-error-code="import-not-found,untyped-decorator"
+# Checked with and without the rival, which is not a dependency.
 
 import sys
 import uuid

@@ -20,6 +20,18 @@ COLOURS: Final = (
     "#0a7ea4",
 )
 STYLE: Final = "font-family:sans-serif;font-size:12px"
+OPENING: Final = (
+    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+    f'width="{WIDTH}" height="{HEIGHT}" style="{STYLE}" role="img">'
+)
+BELOW: Final = (
+    f'<text x="{(LEFT + WIDTH - RIGHT) // 2}" y="{HEIGHT - 12}" '
+    'text-anchor="middle">{}</text>'
+)
+BESIDE: Final = (
+    f'<text x="16" y="{HEIGHT // 2}" text-anchor="middle" '
+    f'transform="rotate(-90 16 {HEIGHT // 2})">{{}}</text>'
+)
 
 Points = Sequence[tuple[float, float]]
 
@@ -60,16 +72,13 @@ def lines(title: str, series: Mapping[str, Points], *, x: str, y: str) -> str:
     across = axis([p[0] for p in points], 4, LEFT, WIDTH - RIGHT)
     up = axis([p[1] for p in points], 10, HEIGHT - BOTTOM, TOP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'width="{WIDTH}" height="{HEIGHT}" style="{STYLE}" role="img">',
+        OPENING,
         f"<title>{escape(title)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text x="{LEFT}" y="24" font-weight="bold">{escape(title)}</text>',
         *_grid(across, up),
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 12}" '
-        f'text-anchor="middle">{escape(x)}</text>',
-        f'<text x="16" y="{HEIGHT / 2}" text-anchor="middle" '
-        f'transform="rotate(-90 16 {HEIGHT / 2})">{escape(y)}</text>',
+        BELOW.format(escape(x)),
+        BESIDE.format(escape(y)),
     ]
     for n, (name, each) in enumerate(series.items()):
         parts += _line(name, each, across, up, n)

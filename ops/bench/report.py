@@ -11,7 +11,7 @@ END: Final = "<!-- bench:end -->"
 SECTIONS: Final = (
     (
         "throughput",
-        "Throughput of a withdrawal that two providers decline and a third pays",
+        "Throughput: two providers decline, the third pays",
     ),
     ("latency", "Latency, one withdrawal at a time"),
     ("growth", "Beside a million orders that wait"),
@@ -42,9 +42,9 @@ def _intro(result: dict[str, Any]) -> str:
     machine = result["machine"]
     return (
         f"Measured on one machine with {machine['processors']} cores, which also runs "
-        f"PostgreSQL (fsync on), nats-server, the load and the other side of the calls "
-        f"({result['mocks']}), with Python {machine['python']}. The bare loop makes the "
-        "same calls and writes without rules, outbox, traces, logs or recovery. "
+        "PostgreSQL (fsync on), nats-server, the load and the other side of the calls "
+        f"({result['mocks']}), with Python {machine['python']}. The bare loop makes "
+        "the same calls and writes, without rules, outbox, traces, logs or recovery. "
         "`make bench` repeats it."
     )
 

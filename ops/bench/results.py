@@ -10,7 +10,10 @@ from typing import Any, Final
 
 from ops.bench.targets import Figure, table
 
-RESULTS: Final = Path(__file__).parent / "results"
+FOLDER: Final = "PAYMENT_BENCH_RESULTS"
+"""Of the environment: a folder for the results other than the repository's."""
+
+RESULTS: Final = Path(os.environ.get(FOLDER) or Path(__file__).parent / "results")
 
 
 def keep(
@@ -21,7 +24,7 @@ def keep(
     mocks: str,
 ) -> None:
     """Write a result and print its table."""
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     result = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),

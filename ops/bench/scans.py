@@ -33,7 +33,9 @@ async def measure(world: World, in_flight: int) -> list[Figure]:
         plans = explain.sequential(stage.database_url)
         await wire.close()
     read = {name: found for name, found in scans.items() if found.rows}
-    note = ", ".join(f"{n} {s.count}×, {s.rows} rows" for n, s in sorted(read.items()))
+    note = ", ".join(
+        f"{n} {s.count} times, {s.rows} rows" for n, s in sorted(read.items())
+    )
     return [
         Figure("tables a worker reads whole", len(read), "", at_most=0, note=note),
         explain.figure(plans),

@@ -16,34 +16,34 @@ from payment_service.domain.messages import Message
 
 CHUNK: Final = 100_000
 PUBLISHED_AT_ONCE: Final = 5_000
-HASH: Final = "decode(repeat('ab', 32), 'hex')"
 IDS: Final[LiteralString] = """
 CREATE TEMP TABLE seeds ON COMMIT DROP AS
 SELECT uuidv7() AS queue_id, uuidv7() AS task_id, n,
     %(first)s::timestamptz + random() * %(spread)s::interval AS wake_at
 FROM generate_series(1, %(count)s) AS n
 """
-QUEUES: Final[LiteralString] = f"""
+QUEUES: Final[LiteralString] = """
 INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, amount,
     currency, state, version, request, content_hash, audit_hash, created_at, updated_at)
-SELECT queue_id, 'withdrawal', 'seed-' || queue_id, 'm-seed', 'c-' || n %% 1000, 12550,
-    'EUR', 'ACTIVE', 1, '{{"destination": {{"type": "card", "token": "tok_seed"}},
-    "metadata": {{}}}}', {HASH}, {HASH}, now(), now()
+SELECT queue_id, 'withdrawal', 'seed-' || queue_id, 'm-seed', 'c-' || n % 1000, 12550,
+    'EUR', 'ACTIVE', 1,
+    '{"destination": {"type": "card", "token": "tok_seed"}, "metadata": {}}',
+    decode(repeat('ab', 32), 'hex'), decode(repeat('ab', 32), 'hex'), now(), now()
 FROM seeds
 """
-TASKS: Final[LiteralString] = f"""
+TASKS: Final[LiteralString] = """
 INSERT INTO order_tasks (task_id, queue_id, position, provider, terminal_id, state,
     version, waiting_for, wake_at, taken, sent_first_at, sent_last_at, sla_at,
     provider_reference, audit_hash, created_at, updated_at)
 SELECT task_id, queue_id, 0, 'slow', 't-1', 'EXECUTING', 3, 'webhook', wake_at, true,
-    now(), now(), wake_at, 'r-1', {HASH}, now(), now()
+    now(), now(), wake_at, 'r-1', decode(repeat('ab', 32), 'hex'), now(), now()
 FROM seeds
 """
-EVENTS: Final[LiteralString] = f"""
+EVENTS: Final[LiteralString] = """
 INSERT INTO order_task_events (entity_id, queue_id, task_id, version, source, target,
     trigger, actor, at, detail, hash)
 SELECT task_id, queue_id, task_id, m.version, m.source, m.target, m.trigger, 'system',
-    now(), '{{}}', {HASH}
+    now(), '{}', decode(repeat('ab', 32), 'hex')
 FROM seeds, (VALUES (1, NULL, 'PENDING', 'order.requested'),
     (2, 'PENDING', 'CREATING', 'freeze.confirmed'),
     (3, 'CREATING', 'EXECUTING', 'accepted')) AS m(version, source, target, trigger)
@@ -62,7 +62,7 @@ def rows(stage: Stage, count: int, *, first: datetime, spread: timedelta) -> Non
             size = min(left, CHUNK)
             given = {"first": first, "spread": spread, "count": size}
             connection.execute(IDS, given)
-            connection.execute(QUEUES, {})
+            connection.execute(QUEUES)
             connection.execute(TASKS)
             connection.execute(EVENTS)
             connection.commit()

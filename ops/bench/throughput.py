@@ -1,4 +1,4 @@
-"""Throughput of the unit: the service, the bare loop and a rival, in turns in one run."""
+"""Throughput of the unit: the service, the bare loop and a rival, in turns."""
 
 import importlib.util
 import os

@@ -31,7 +31,7 @@ STORED: Final = b"202"
 LOST: Final = b"nothing"
 
 
-def signed(stage: Stage, task_id: str, event_id: str) -> bytes:
+def signed(secret: str, task_id: str, event_id: str) -> bytes:
     """Return a whole HTTP request, signed by the scheme `standard`."""
     body = orjson.dumps(
         {
@@ -43,7 +43,7 @@ def signed(stage: Stage, task_id: str, event_id: str) -> bytes:
             "currency": "EUR",
         }
     )
-    key = base64.b64decode(stage.world.webhook_secret.removeprefix("whsec_"))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
     at = str(int(time.time()))
     content = f"{event_id}.{at}.".encode() + body
     mac = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
@@ -134,11 +134,11 @@ class Senders:
         began = time.perf_counter()
         for n, request in enumerate(requests):
             due_at = began + n / pace if pace else 0.0
-            while pace and (ahead := due_at - time.perf_counter()) > 0:
+            if pace and (ahead := due_at - time.perf_counter()) > 0:
                 await asyncio.sleep(ahead)
             sender = await self.free.get()
             sender.send(request, due_at or time.perf_counter())
-        while len(self.statuses) < len(requests):
+        while len(self.statuses) < len(requests):  # noqa: ASYNC110 - no wake-up each
             await asyncio.sleep(0.001)
         seconds = time.perf_counter() - began
         refused = [status for status in self.statuses if status != STORED]
@@ -194,7 +194,7 @@ def _requests(stage: Stage) -> Iterator[bytes]:
     while True:
         for (task_id,) in found:
             n += 1
-            yield signed(stage, task_id, f"evt_{n:08d}")
+            yield signed(stage.world.webhook_secret, task_id, f"evt_{n:08d}")
 
 
 def _kept(stage: Stage) -> int:

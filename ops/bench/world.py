@@ -7,12 +7,10 @@ a subject prefix of its own, so that none inherits the tables of the one before.
 import asyncio
 import base64
 import hashlib
-import json
 import secrets
 import signal
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
@@ -148,7 +146,6 @@ class Running:
     process: ServerProcess
     port: int
     log: Path
-    seconds_to_ready: float = 0.0
 
     @property
     def pid(self) -> int:
@@ -317,7 +314,6 @@ async def ready(running: Running) -> None:
             tail = running.log.read_text()[-LOG_TAIL:]
             raise RuntimeError(f"{running.role.name} did not start:\n{tail}")
         await asyncio.sleep(0.01)
-    running.seconds_to_ready = time.monotonic() - began
 
 
 def _is_ready(port: int) -> bool:
@@ -325,6 +321,6 @@ def _is_ready(port: int) -> bool:
         with urllib.request.urlopen(
             f"http://{HOST}:{port}/readyz", timeout=5
         ) as answer:
-            return answer.status == OK and json.load(answer)["status"] == "ready"
-    except (OSError, urllib.error.URLError, ValueError, KeyError):
+            return bool(answer.status == OK)
+    except OSError:
         return False

@@ -5,7 +5,7 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -436,7 +436,7 @@ async def _refused(proxy: Proxy, seen: Evidence) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _scripted(
-    fleet: Fleet, what: str, rules: list[Mapping[str, object]], seen: Evidence
+    fleet: Fleet, what: str, rules: Sequence[Mapping[str, object]], seen: Evidence
 ) -> AsyncIterator[None]:
     url = f"{fleet.url_of(what)}/_faults"
     before = await ask(url, {"faults": rules})

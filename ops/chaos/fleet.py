@@ -168,7 +168,7 @@ class Fleet:
             "-m",
             "payment_service",
             *arguments,
-            env={**self.env, "PAYMENT_DATABASE_URL": self.database_url},
+            env={**self.env, "PAYMENT_DATABASE_URL": self.pair.primary.url},
             cwd=self.folder,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

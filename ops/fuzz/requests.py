@@ -363,7 +363,7 @@ INVENTIONS: Final[Sequence[tuple[Invention, float]]] = (
     (doubled_key, 1),
     (nested, 0.3),
     (nested_well, 0.3),
-    (oversized, 0.02),
+    (oversized, 0.1),
     (compressed, 0.3),
     (other_type, 0.3),
     (nobody, 0.3),
@@ -374,16 +374,18 @@ _MAKERS: Final = [maker for maker, _ in INVENTIONS]
 _WEIGHTS: Final = [weight for _, weight in INVENTIONS]
 
 
-def invent(dice: Random, all_routes: Sequence[Route], event: str) -> Sent:
-    """Return the next request."""
+def invent(dice: Random, all_routes: Sequence[Route], number: int) -> Sent:
+    """Return the next request; the first ones are of every kind once."""
     (maker,) = dice.choices(_MAKERS, _WEIGHTS)
+    if number < len(_MAKERS):
+        maker = _MAKERS[number]
     route = dice.choice(all_routes)
     if maker is several_items:
         route = next(one for one in all_routes if one.name == "adyen")
     if maker is bad_url:
         route = next(one for one in all_routes if one.name == "paypal")
     others = [one for one in all_routes if one is not route]
-    sent = maker(Case(dice, route, others, event))
+    sent = maker(Case(dice, route, others, f"e{number}"))
     return replace(sent, kind=maker.__name__)
 
 

@@ -51,6 +51,10 @@ def _place(value: object) -> Place:
     return parse_place(value if isinstance(value, str) else "")
 
 
+def _places(value: object) -> tuple[Place, ...]:
+    return tuple(map(_place, value if isinstance(value, list | tuple) else [value]))
+
+
 def _meaning(value: object) -> object:
     return _one_of(Meaning, value)
 
@@ -72,6 +76,8 @@ def _one_of(words: type[StrEnum], value: object) -> StrEnum:
 
 
 At = Annotated[Place, BeforeValidator(_place)]
+# The first place where something is counts.
+AtFirst = Annotated[tuple[Place, ...], BeforeValidator(_places)]
 HttpStatus = Annotated[int, Field(ge=100, le=599)]
 Word = Annotated[str, Field(min_length=1, max_length=WORD_LENGTH_MAX)]
 Means = Annotated[Meaning, BeforeValidator(_meaning)]
@@ -96,8 +102,8 @@ class AnswersTable(Table):
     accepted: Many[HttpStatus] = ()
     reference_at: At | None = None
     provider_reference_at: At | None = None
-    code_at: At | None = None
-    message_at: At | None = None
+    code_at: AtFirst = ()
+    message_at: AtFirst = ()
     amount_at: At | None = None
     currency_at: At | None = None
     amount_form: AmountForm = "minor"
@@ -170,8 +176,8 @@ class WebhookBodyTable(Table):
     reference_at: At
     provider_reference_at: At | None = None
     event_id_at: At | None = None
-    code_at: At | None = None
-    message_at: At | None = None
+    code_at: AtFirst = ()
+    message_at: AtFirst = ()
     amount_at: At | None = None
     currency_at: At | None = None
     amount_form: AmountForm = "minor"

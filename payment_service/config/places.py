@@ -1,6 +1,7 @@
 """Names a place inside somebody's JSON: a dotted path, or a JSON pointer (RFC 6901)."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +27,12 @@ class Place:
             else:
                 return None
         return value
+
+
+def first_of(places: Iterable[Place], value: object) -> object | None:
+    """Return what is at the first of these places where something is."""
+    found = (place.look(value) for place in places)
+    return next((each for each in found if each is not None), None)
 
 
 def parse_place(text: str) -> Place:

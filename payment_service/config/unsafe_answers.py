@@ -72,7 +72,7 @@ def unsafe_answers(answers: AnswersTable, key: str, whole: AnswersTable) -> Prob
 def _unsafe_entry(entry: ErrorEntry, key: str, whole: AnswersTable) -> Problems:
     if not entry.http and not entry.codes:
         yield key, "must have http or codes"
-    if entry.codes and whole.code_at is None:
+    if entry.codes and not whole.code_at:
         yield f"{key}.codes", "cannot be read without code_at"
     if entry.means is not Failing.DECLINED:
         return

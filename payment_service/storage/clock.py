@@ -7,6 +7,8 @@ from typing import Final
 from payment_service.storage.database import Database
 
 READ: Final = "SELECT clock_timestamp()"
+# It goes on while the machine is suspended, as others' waiting does.
+STOPWATCH: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 DRIFT: Final = 0.001
 """By how much clocks may part, a second: ten times what bad ones do."""
 
@@ -27,9 +29,9 @@ class DatabaseClock:
 
     async def calibrate(self) -> None:
         """Ask the database once, and keep the answer if it is the better one."""
-        before = time.monotonic()
+        before = self.elapsed()
         rows = await self._database.run(READ, {})
-        after = time.monotonic()
+        after = self.elapsed()
         off_by = (after - before) / 2
         aged = self._off_by + DRIFT * (after - self._read_at)
         if self._read is None or off_by <= aged:
@@ -40,8 +42,8 @@ class DatabaseClock:
         """Return the database's time as far as this process knows."""
         if self._read is None:
             raise RuntimeError("the clock must be calibrated before it is read")
-        return self._read + timedelta(seconds=time.monotonic() - self._read_at)
+        return self._read + timedelta(seconds=self.elapsed() - self._read_at)
 
     def elapsed(self) -> float:
         """Return seconds that only go forward."""
-        return time.monotonic()
+        return time.clock_gettime(STOPWATCH)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from payment_service.config.forms import AnswersTable, CancelTable, Failing, Meaning
-from payment_service.config.places import Place
+from payment_service.config.places import Place, first_of
 from payment_service.domain.money import EXPONENTS
 from payment_service.outbound import Response
 from payment_service.reading import UnreadableField
@@ -96,8 +96,8 @@ class Reading:
             "status": text_of(self._at(table.status_at, body)),
             "reference": reference_of(self._at(table.reference_at, body), self._form),
             "provider_reference": text_of(self._at(table.provider_reference_at, body)),
-            "code": text_of(self._at(table.code_at, body)),
-            "message": self._at(table.message_at, body),
+            "code": text_of(first_of(table.code_at, body)),
+            "message": first_of(table.message_at, body),
             "amount": amount_of(
                 self._at(table.amount_at, body),
                 table.amount_form,
@@ -231,6 +231,7 @@ def _is_absent(said: Said) -> bool:
 
 
 def _retry_after(answer: Response) -> dict[str, object]:
-    told = answer.headers.get("Retry-After", "")
-    sane = told.isascii() and told.isprintable() and told
-    return {"retry_after": told[:RETRY_AFTER_LENGTH_MAX]} if sane else {}
+    for name, told in answer.headers.items():
+        if name.lower() == "retry-after" and told.isascii() and told.isprintable():
+            return {"retry_after": told[:RETRY_AFTER_LENGTH_MAX]}
+    return {}

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from payment_service.config.forms import WebhookBodyTable
-from payment_service.config.places import Place
+from payment_service.config.places import Place, first_of
 from payment_service.domain.news import News, NewsType
 from payment_service.reading import masked, shortened
 from providers.rest.answers import amount_of, currency_of, reference_of, text_of
@@ -56,8 +56,8 @@ def _plain(
         "provider_reference": text_of(_at(table.provider_reference_at, body)),
         "amount": amount_of(amount, table.amount_form, currency),
         "currency": currency,
-        "code": text_of(_at(table.code_at, body)),
-        "message": _at(table.message_at, body),
+        "code": text_of(first_of(table.code_at, body)),
+        "message": first_of(table.message_at, body),
     }
     return {name: value for name, value in told.items() if value is not None}
 

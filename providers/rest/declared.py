@@ -6,7 +6,7 @@ from typing import Final
 
 from payment_service import outbound
 from payment_service.config import ProviderTable
-from payment_service.config.forms import CallTable, CreateTable
+from payment_service.config.forms import CancelTable, CreateTable, StatusTable
 from payment_service.domain.news import News
 from payment_service.outbound import Lane, Lost, Response
 from providers.port import (
@@ -33,7 +33,7 @@ class _Asked:
 
     def __init__(
         self,
-        call: CallTable,
+        call: CreateTable | StatusTable | CancelTable,
         table: ProviderTable,
         base_url: str,
         success_codes: Collection[int] = answers.OK,
@@ -65,8 +65,9 @@ class DeclaredForm:
         self._proof = proof_of(table)
         self._rejection_codes = frozenset(table.rejection_codes)
         self._create = _Asked(create, table, base_url, SUCCESSES)
-        self._status = table.asking and _Asked(table.asking, table, base_url)
-        self._cancel = table.cancel and _Asked(table.cancel, table, base_url)
+        asking, cancel = table.asking, table.cancel
+        self._status = None if asking is None else _Asked(asking, table, base_url)
+        self._cancel = None if cancel is None else _Asked(cancel, table, base_url)
 
     async def create(self, payout: Payout) -> CreateAnswer:
         """Ask for the payout, with our reference in it."""

@@ -107,14 +107,16 @@ def _item(raw: object) -> _Item | None:
 
 
 def _amount(amount: Mapping[str, object]) -> dict[str, object]:
-    """Return value and currency as text; what is no integer stays what it is."""
-    value = amount.get("value", "")
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    """Return value and currency as text; None for what is no integer."""
     return {
-        # Adyen writes numbers: a text that looks like one was written by another.
-        "value": str(value) if whole else value or None,
+        "value": _digits(amount["value"]) if "value" in amount else "",
         "currency": amount.get("currency", ""),
     }
+
+
+def _digits(value: object) -> str | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if whole else None
 
 
 def _fields(told: Mapping[str, object]) -> dict[str, str] | None:

@@ -104,7 +104,7 @@ class Keyed:
     ) -> Rejected | None:
         prefix = self._form.prefix
         given = [item.removeprefix(prefix) for item in items if item.startswith(prefix)]
-        if len(items) > _ITEMS_MAX or len(given) > SIGNATURES_MAX:
+        if "" in items or len(items) > _ITEMS_MAX or len(given) > SIGNATURES_MAX:
             return Rejected(Reason.MALFORMED)
         plain = [text for text in given if self._signature.fullmatch(text)]
         if not plain:

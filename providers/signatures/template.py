@@ -11,6 +11,7 @@ from providers.signatures.settings import Form, Unsafe
 METHOD: Final = "POST"
 _KEY: Final = "hmac.template"
 _NAMES: Final = re.compile(r"\{(body|ts|id)\}")
+_PATH: Final = re.compile(r"/[!-z|~]*", re.ASCII)
 _LITERAL: Final = re.compile(r"[\t\n -z|~]*", re.ASCII)
 
 
@@ -63,6 +64,8 @@ def read_template(form: Form) -> Template:
 def _with_constants(form: Form) -> str:
     if ("{path}" in form.template) != (form.path is not None):
         raise Unsafe("hmac.path", "must be said where, and only where, {path} is")
+    if form.path is not None and not _PATH.fullmatch(form.path):
+        raise Unsafe("hmac.path", "must be a path like /hooks/acme")
     text = form.template.replace("{method}", METHOD)
     return text.replace("{path}", form.path or "")
 

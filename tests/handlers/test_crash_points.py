@@ -215,7 +215,7 @@ def every_form():
             yield pytest.param(name, form, marks=[TWICE] if twice else [])
 
 
-@pytest.mark.parametrize(("name", "form"), every_form())
+@pytest.mark.parametrize(("name", "form"), list(every_form()))
 def test_whatever_goes_wrong_the_money_adds_up(name, form):
     points = len(play(SCENARIOS[name]).effects.log)
 

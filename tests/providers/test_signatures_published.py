@@ -19,7 +19,7 @@ from ops.fuzz.routes import (
     PaypalKey,
     adyen_body,
 )
-from ops.fuzz.second import paypal_content
+from ops.fuzz.second import ADYEN_FIELDS, paypal_content
 from providers.port import Rejected, Verified
 from providers.signatures import (
     BadSecret,
@@ -37,6 +37,7 @@ TEXT_KEY = "test-signature-key"
 HEX_KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
 CHECKOUT = "d5c665facd80cda289f06b11bbc16a7e425f2edab50f436af3738ea61354f2ca"
 PLATFORM = "CvBykPt1H26fWu9OHOseYtzhKcb5JAskcR3rwqXefQw="
+SIGNATURE = "coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0="
 ITEM = {
     "pspReference": "7914073381342284",
     "originalReference": "",
@@ -45,7 +46,7 @@ ITEM = {
     "amount": {"value": 1130, "currency": "EUR"},
     "eventCode": "AUTHORISATION",
     "success": "true",
-    "additionalData": {"hmacSignature": "coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0="},
+    "additionalData": {"hmacSignature": SIGNATURE},
 }
 
 
@@ -90,11 +91,9 @@ def resigned(**changes):
 
 
 def signed(item):
-    amount = item.get("amount", {})
+    amount = item.get("amount") or {}
     fields = {**item, **amount}
-    names = ("pspReference", "originalReference", "merchantAccountCode")
-    names += ("merchantReference", "value", "currency", "eventCode", "success")
-    content = ":".join(str(fields.get(name, "")) for name in names).encode()
+    content = ":".join(str(fields.get(name, "")) for name in ADYEN_FIELDS).encode()
     mac = hmac.new(bytes.fromhex(HEX_KEY), content, hashlib.sha256).digest()
     return {**item, "additionalData": {"hmacSignature": base64.b64encode(mac).decode()}}
 
@@ -201,7 +200,7 @@ def test_an_item_without_a_plain_signature_is_malformed(signature):
 
 
 def test_a_signature_has_one_spelling():
-    other = ITEM["additionalData"]["hmacSignature"].replace("o0=", "o1=")
+    other = SIGNATURE.replace("o0=", "o1=")
 
     assert adyen({**ITEM, "additionalData": {"hmacSignature": other}}) == (
         Rejected(Reason.WRONG)
@@ -385,7 +384,8 @@ def forged_tail(start, wanted):
     table = [zlib.crc32(bytes([n ^ 0xFF]), 0) ^ 0xFFFFFFFF for n in range(256)]
     table = [entry ^ 0x00FFFFFF for entry in table]
     by_top = {entry >> 24: (n, entry) for n, entry in enumerate(table)}
-    places, after = [], wanted ^ 0xFFFFFFFF
+    places: list[int] = []
+    after = wanted ^ 0xFFFFFFFF
     for _ in range(4):
         n, entry = by_top[after >> 24]
         places.insert(0, n)
@@ -444,7 +444,7 @@ def test_pins_that_protect_nothing_are_refused(changes, key):
     "private",
     [
         ec.generate_private_key(ec.SECP256R1()),
-        rsa.generate_private_key(public_exponent=65537, key_size=1024),
+        rsa.generate_private_key(public_exponent=65537, key_size=1024),  # noqa: S505 - refused
     ],
     ids=["elliptic", "short"],
 )

@@ -1,0 +1,260 @@
+"""The bench measures what it says: the unit, the figures, the plans, the pictures."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import psycopg
+import pytest
+
+from ops.bench import bare, explain, flames, mock_server, plots, report, results
+from ops.bench.load import SINGLE, UNIT, request
+from ops.bench.measure import Cost, children, cpu_seconds, resident_bytes
+from ops.bench.mocks import ANSWERS
+from ops.bench.rounds import over, percentile
+from ops.bench.seeding import EVENTS, IDS, QUEUES, TASKS
+from ops.bench.targets import MET, MISSED, Figure, table
+from ops.bench.throughput import BARE, DBOS, SERVICE_1, Sample, figures
+from ops.bench.webhooks import signed
+from ops.bench.world import CONFIG, PROVIDERS, split
+from payment_service.config import parse_config
+from payment_service.wire.requests import read_withdrawal
+
+REPOSITORY = Path(__file__).parents[2]
+SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+
+
+def walked_by_the_bare_loop():
+    steps, name, position = [], "freeze", 0
+    while name:
+        step = bare.step_of(name, position)
+        steps.append(name)
+        position += name == "rollback"
+        name = step.following
+    return steps
+
+
+def test_the_bare_loop_makes_the_ten_calls_of_the_unit():
+    steps = walked_by_the_bare_loop()
+
+    assert len(steps) == 10
+    counts = {name: steps.count(name) for name in set(steps)}
+    assert counts == {
+        "freeze": 3,
+        "create": 3,
+        "rollback": 2,
+        "commit": 1,
+        "notify": 1,
+    }
+
+
+def test_two_providers_of_the_unit_decline_and_the_third_pays():
+    answers = {answer.path.strip("/"): answer.status for answer in ANSWERS}
+
+    assert [answers[PROVIDERS[name]] for name in UNIT] == [422, 422, 200]
+    assert [answers[PROVIDERS[name]] for name in SINGLE] == [200]
+
+
+@pytest.mark.parametrize("cascade", [UNIT, SINGLE])
+def test_a_request_of_the_load_is_one_that_the_service_takes(cascade):
+    read = read_withdrawal(request("w-1", cascade), sorted(PROVIDERS))
+
+    assert [entry.provider for entry in read.cascade] == list(cascade)
+
+
+def test_the_service_takes_the_configuration_of_the_bench():
+    text = CONFIG.format(name="first", base_url="http://127.0.0.1:1/a", secret=SECRET)
+
+    assert [
+        *parse_config(text, ack_wait=timedelta(seconds=30), environment={}).providers
+    ] == ["first"]
+
+
+def test_workers_api_and_relay_are_processes_of_their_own():
+    assert [role.name for role in split(2)] == ["worker-1", "worker-2", "api", "relay"]
+
+
+def test_the_python_mocks_answer_what_nginx_would():
+    for answer in ANSWERS:
+        asked = f"POST {answer.path}v1/x HTTP/1.1\r\nContent-Length: 2\r\n\r\n{{}}"
+        whole = mock_server.answer_to(asked.encode())
+
+        assert whole.startswith(f"HTTP/1.1 {answer.status} ".encode())
+        assert whole.endswith(answer.body.encode())
+
+
+@pytest.mark.parametrize(
+    ("received", "size"),
+    [
+        (b"GET / HTTP/1.1\r\n", None),
+        (b"GET / HTTP/1.1\r\n\r\n", 18),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{", None),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}more", 40),
+    ],
+)
+def test_the_python_mocks_see_where_a_request_ends(received, size):
+    assert mock_server.size_of(received) == size
+
+
+def test_percentiles_and_spreads():
+    assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert percentile([float(n) for n in range(100)], 0.99) == 99.0
+    assert over([90.0, 100.0, 110.0]).median == 100.0
+    assert over([90.0, 100.0, 110.0]).spread == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("figure", "verdict"),
+    [
+        (Figure("a", 5, "ms", at_most=5), MET),
+        (Figure("a", 5.1, "ms", at_most=5), MISSED),
+        (Figure("a", 5, "/s", at_least=5), MET),
+        (Figure("a", 4.9, "/s", at_least=5), MISSED),
+        (Figure("a", 5, "MB"), ""),
+    ],
+)
+def test_a_figure_says_whether_it_keeps_its_bound(figure, verdict):
+    assert figure.verdict == verdict
+    assert (MISSED in table([figure])) == (verdict == MISSED)
+
+
+def sample(contestant, rate):
+    cost = Cost(
+        seconds=1.0,
+        wal_bytes=1024,
+        writes=100,
+        commits=200,
+        wal_records=300,
+        wal_pages=0,
+        scans={},
+        cpu={"worker": 0.3, "postgres": 0.1},
+    )
+    return Sample(
+        contestant=contestant,
+        in_flight=10,
+        orders=100,
+        seconds=100 / rate,
+        p50=0.1,
+        p99=0.2,
+        cost=cost,
+    )
+
+
+def test_ratios_are_of_medians_against_the_bare_loop_and_the_rival():
+    rates = [(SERVICE_1, r) for r in (300, 350, 400)]
+    rates += [(BARE, r) for r in (400, 500, 600)] + [(DBOS, 35), (DBOS, 35)]
+
+    found = {f.name: f for f in figures([sample(*each) for each in rates])}
+
+    assert found[f"{SERVICE_1} ÷ {BARE}"].value == pytest.approx(0.7)
+    assert found[f"{SERVICE_1} ÷ {DBOS}"].value == pytest.approx(10)
+
+
+def test_without_the_rival_only_the_bare_loop_is_compared():
+    found = [f.name for f in figures([sample(SERVICE_1, 300), sample(BARE, 500)])]
+
+    assert f"{SERVICE_1} ÷ {BARE}" in found
+    assert not [name for name in found if f"÷ {DBOS}" in name]
+
+
+def test_placeholders_become_postgresqls_own():
+    text = "SELECT %(a)s, %(b)s::int, %(a)s WHERE at < now() - %(grace)s"
+
+    numbered = explain.numbered(text)
+
+    assert numbered == "SELECT $1, $2::int, $1 WHERE at < now() - $3::interval"
+
+
+def test_every_hot_statement_can_be_planned_and_seeds_fit_the_schema(database_url):
+    explain.sequential(database_url)
+
+    with psycopg.connect(database_url) as connection:
+        given = {"first": "2030-01-01T00:00:00Z", "spread": "1 day", "count": 3}
+        connection.execute(IDS, given)
+        for statement in (QUEUES, TASKS, EVENTS):
+            assert connection.execute(statement).rowcount >= 3
+
+
+def test_a_webhook_of_the_load_is_signed_as_the_provider_would():
+    head, _, body = signed(SECRET, "t-1", "evt_1").partition(b"\r\n\r\n")
+
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert b"webhook-signature: v1," in head
+    assert json.loads(body)["reference"] == "t-1"
+
+
+def test_what_this_process_uses_can_be_read():
+    assert cpu_seconds([os.getpid()]) > 0
+    assert resident_bytes(os.getpid()) > 1_000_000
+    assert cpu_seconds([2**22 + 1]) == 0
+    assert children(2**22 + 1) == []
+
+
+FOLDED = """\
+main (a.py:1);handle (payment_service/bus/consumer.py:9);decide (fsm/decisions.py:3) 30
+main (a.py:1);handle (payment_service/bus/consumer.py:9);decide (fsm/decisions.py:8) 10
+main (a.py:1);send (payment_service/outbound.py:5) 60
+Thread._bootstrap (threading.py:1);_worker (thread.py:2) 500
+"""
+
+
+def test_a_profile_sums_by_function_and_leaves_idle_threads_out():
+    profile = flames.read(FOLDED)
+
+    assert profile.total == 100
+    assert profile.own["decide (fsm/decisions.py)"] == 40
+    assert profile.inclusive["main (a.py)"] == 100
+    assert profile.by_purpose == {"rules (fsm)": 40, "calls out over HTTP": 60}
+    assert "60.0 %" in flames.summary(profile)
+
+
+def test_a_plot_is_well_formed_and_names_its_lines():
+    series = {"service <1>": [(1, 70.0), (256, 400.0)], "bare": [(1, 90.0)]}
+
+    picture = plots.lines("Rate", series, x="in flight", y="a second")
+
+    texts = [each.text for each in ET.fromstring(picture).iter()]  # noqa: S314 - our own
+    assert "service <1>" in texts
+    assert "bare" in texts
+
+
+def test_the_report_replaces_what_stands_between_its_markers(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{report.BEGIN}old{report.END}\nafter\n")
+
+    assert report.write(page)
+
+    text = page.read_text()
+    assert text.startswith(f"before\n{report.BEGIN}")
+    assert text.endswith(f"{report.END}\nafter\n")
+    assert "old" not in text
+
+
+def test_a_page_without_markers_is_left_alone(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("no markers\n")
+
+    assert not report.write(page)
+    assert page.read_text() == "no markers\n"
+
+
+@pytest.mark.slow
+def test_one_withdrawal_at_a_time_is_measured_on_the_whole_service(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.bench", "latency", "--orders", "5"],
+        cwd=REPOSITORY,
+        env={**os.environ, results.FOLDER: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "latency.json").read_text())
+    assert len(kept["unit_milliseconds"]) == 5
+    assert all(time > 0 for time in kept["unit_milliseconds"])

@@ -1,0 +1,114 @@
+"""The store's twin with reads that can fail, amnesia, and eyes on every commit."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from fsm.states import Waiting
+from payment_service.domain.errors import StoreUnavailable, UnreadableRow
+from payment_service.domain.orders import Order
+from payment_service.ports.store import NewOrder, Work
+from tests.simulation.door import Door
+from tests.simulation.ground import CURRENT, Ground
+from tests.twins.store import MemoryStore, Tables
+
+UNKNOWN_TO_THE_OLD: Final = frozenset({Waiting.RECREATE, Waiting.CANCEL})
+
+
+class SimStore(MemoryStore):
+    """A store that tells the simulation what was committed, at that very moment."""
+
+    def __init__(self, ground: Ground, door: Door) -> None:
+        super().__init__(ground.clock, door, on_committed=_hand_to_courier)
+        self.ground = ground
+        self.door = door
+        self.on_step: Callable[[Order, Work], None] = lambda *_: None
+        self.on_submitted: Callable[[Order], None] = lambda _: None
+        self.on_posted: Callable[[], None] = lambda: None
+        self.on_kept: Callable[[], None] = lambda: None
+
+    async def load(self, queue_id: str) -> Order | None:
+        order: Order | None = await self.door.do(
+            "store.load",
+            lambda: self.tables.orders.get(queue_id),
+            self._unread,
+        )
+        if order is not None and CURRENT.get().odd == "blind":
+            self._read_by_the_old(order)
+        return order
+
+    def _unread(self, _done: bool) -> Any:
+        raise StoreUnavailable("load: the connection is gone")
+
+    def _read_by_the_old(self, order: Order) -> None:
+        for task in order.queue.tasks:
+            if task.waiting_for in UNKNOWN_TO_THE_OLD:
+                self.ground.seen["unknown state parked"] += 1
+                raise UnreadableRow(order.queue_id, f"{task.waiting_for} is unknown")
+
+    def _record(self, work: Work) -> Any:
+        done = super()._record(work)
+        order = self.tables.orders[work.order.queue_id]
+        self.ground.note("step", _told(work))
+        self.on_step(order, work)
+        return done
+
+    def _submit(self, new: NewOrder) -> Any:
+        done = super()._submit(new)
+        if done[0].status == "accepted":
+            self.on_submitted(self.tables.orders[new.order.queue_id])
+        return done
+
+    def _keep(self, news: Any) -> Any:
+        done = super()._keep(news)
+        if done[0]:
+            self.on_kept()
+        return done
+
+    def _posted(self, messages: Any) -> Any:
+        rows = super()._posted(messages)
+        if rows:
+            self.on_posted()
+        return rows
+
+    def next_micros(self, grace: int) -> int | None:
+        """Return when the sweeper has something to do; None where nothing waits."""
+        times = [
+            at
+            for order in self.tables.orders.values()
+            for at in (
+                order.queue.wake_at,
+                *(task.wake_at for task in order.queue.tasks),
+            )
+            if at is not None
+        ]
+        times += [
+            kept.wake_at
+            for kept in self.tables.inbox.values()
+            if kept.wake_at is not None and self.is_matched(kept.stored.news)
+        ]
+        if not times:
+            return None
+        return micros_of(self.ground, min(times)) + grace + 1
+
+    def forget(self, snapshot: Tables) -> None:
+        """Fail over to a standby that has not heard of the last commits."""
+        self.restore(snapshot)
+
+
+def micros_of(ground: Ground, at: Any) -> int:
+    """Return a time of the world as the loop counts it."""
+    passed = at - ground.clock._start
+    return int(passed.total_seconds() * 1_000_000)
+
+
+def _told(work: Work) -> str:
+    told = [f"{c.after.task_id[-6:]} {c.trigger} {c.after.state}" for c in work.step.changes]
+    if work.step.queue is not None:
+        told.append(f"{work.step.queue.trigger} {work.step.queue.after.state}")
+    return ", ".join(told)
+
+
+def _hand_to_courier(rows: Any) -> None:
+    courier = CURRENT.get().courier
+    if courier is not None:
+        courier.hand(rows)
