@@ -168,7 +168,8 @@ CREATE TABLE webhook_inbox (
     CONSTRAINT uq_webhook_inbox_event UNIQUE (provider, event_id),
     CONSTRAINT ck_webhook_inbox_state
         CHECK (state IN ('waiting', 'applied', 'known', 'ignored', 'dead')),
-    CONSTRAINT ck_webhook_inbox_waits CHECK ((state = 'waiting') = (wake_at IS NOT NULL))
+    CONSTRAINT ck_webhook_inbox_waits
+        CHECK ((state = 'waiting') = (wake_at IS NOT NULL))
 );
 
 CREATE TABLE dead_letters (

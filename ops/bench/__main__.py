@@ -5,7 +5,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +89,7 @@ class Command:
     measure: Measure
     help: str
     numbers: Mapping[str, int]
+    postgres: Mapping[str, str] = field(default_factory=dict)
 
 
 COMMANDS: Final = {
@@ -100,7 +101,12 @@ COMMANDS: Final = {
     "sweep": Command(
         _sweep, "the unit with more and more orders in flight; the plots", {"most": 256}
     ),
-    "latency": Command(_latency, "one withdrawal at a time", {"orders": 1000}),
+    "latency": Command(
+        _latency,
+        "one withdrawal at a time",
+        {"orders": 1000},
+        latency.POSTGRES,
+    ),
     "growth": Command(
         _growth,
         "the unit beside a million orders that wait",
@@ -130,8 +136,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if nginx_program() is None:
         print(MISSING, file=sys.stderr)
     try:
-        with world.opened() as here:
-            uvloop.run(_interruptible(COMMANDS[wanted.command].measure(here, wanted)))
+        command = COMMANDS[wanted.command]
+        with world.opened(**command.postgres) as here:
+            uvloop.run(_interruptible(command.measure(here, wanted)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("Interrupted; everything is stopped.", file=sys.stderr)
         return INTERRUPTED

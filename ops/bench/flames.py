@@ -33,6 +33,7 @@ PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
     "logs": ("(structlog/", "(payment_service/observability/logs", "Router._note "),
     "calls out over HTTP": (
         "(payment_service/outbound",
+        "(payment_service/http_wire",
         "(payment_service/core_client",
         "(providers/",
         "(aiohttp/",

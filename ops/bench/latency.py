@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Final, LiteralString
 
 import aiohttp
+import psycopg
 
 from ops.bench import results
 from ops.bench.load import SINGLE, UNIT, Load, Timed
@@ -17,6 +19,12 @@ WARM_UP: Final = 50
 MILLI: Final = 1000
 WAIT: Final = "20s"
 POLL_SECONDS: Final = 0.0005
+POSTGRES: Final = {"track_commit_timestamp": "on"}
+COMMITS: Final[LiteralString] = """
+SELECT q.order_id, extract(epoch FROM pg_xact_commit_timestamp(e.xmin))::float8
+FROM order_task_events e JOIN order_queues q USING (queue_id)
+ORDER BY q.order_id, 2
+"""
 
 
 async def measure(world: World, orders: int) -> None:
@@ -31,13 +39,18 @@ async def measure(world: World, orders: int) -> None:
         single = await load.one_by_one(orders, SINGLE)
         replied = await load.one_by_one(max(orders // 2, 1), SINGLE, reply=True)
         behind = await _waited(load, stage, max(orders // 5, 1))
+        commits = _commits(stage)
         await wire.close()
+    after_store = [
+        at - commits[order_id][0] for order_id, at in load.replied_at.items()
+    ]
     figures = [
         *_figures("unit", unit, p50=15, p99=25),
         *_figures("single approving provider", single, p50=6, p99=12),
         *_behind("GET ?wait behind the final event", behind),
+        *_behind("reply behind the store", after_store, "from where its commit begins"),
         Figure("reply to X-Reply-To, p50", _ms(replied.replies, 0.5), "ms"),
-        Figure("reply to X-Reply-To, p99", _ms(replied.replies, 0.99), "ms"),
+        Figure("from commit to commit, p50", _ms(_between(commits), 0.5), "ms"),
     ]
     details: dict[str, object] = {
         "unit_milliseconds": [round(x * MILLI, 3) for x in unit.latencies],
@@ -59,10 +72,29 @@ def _figures(what: str, timed: Timed, *, p50: float, p99: float) -> list[Figure]
     ]
 
 
-def _behind(what: str, behind: Sequence[float]) -> list[Figure]:
+def _behind(what: str, behind: Sequence[float], note: str = "") -> list[Figure]:
     return [
-        Figure(f"{what}, p50", _ms(behind, 0.5), "ms", at_most=2),
+        Figure(f"{what}, p50", _ms(behind, 0.5), "ms", at_most=2, note=note),
         Figure(f"{what}, p99", _ms(behind, 0.99), "ms"),
+    ]
+
+
+def _commits(stage: Stage) -> dict[str, list[float]]:
+    """Return when the transactions of each order were committed, in their order."""
+    found: dict[str, list[float]] = {}
+    with psycopg.connect(stage.database_url) as connection:
+        for order_id, at in connection.execute(COMMITS):
+            times = found.setdefault(order_id, [])
+            if not times or at > times[-1]:
+                times.append(at)
+    return found
+
+
+def _between(commits: Mapping[str, Sequence[float]]) -> list[float]:
+    return [
+        later - earlier
+        for times in commits.values()
+        for earlier, later in pairwise(times)
     ]
 
 

@@ -86,6 +86,9 @@ class Load:
         self._label = stage.prefix
         self.last = ""
         self.unacknowledged = 0
+        self.replied_at: dict[str, float] = {}
+        """By order, on the wall clock, which the database's commits are told by."""
+
         self.on_final: Callable[[str], None] = lambda _: None
 
     async def open(self) -> None:
@@ -204,6 +207,8 @@ class Load:
     def _replied(
         self, _subject: bytes, _reply: bytes, body: bytes, _headers: bytes | None
     ) -> None:
-        sent_at = self._sent_at.get(orjson.loads(body)["order_id"])
+        order_id = orjson.loads(body)["order_id"]
+        self.replied_at[order_id] = time.time()
+        sent_at = self._sent_at.get(order_id)
         if sent_at is not None and self._run is not None:
             self._run.replies.append(time.perf_counter() - sent_at)

@@ -169,12 +169,12 @@ class Cluster:
 
 
 @contextmanager
-def opened() -> Iterator[World]:
-    """Start the servers in a temporary folder; leave nothing behind."""
+def opened(**settings: str) -> Iterator[World]:
+    """Start the servers, PostgreSQL with these settings too; leave nothing behind."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="payment-bench-")))
         folder.chmod(0o711)
-        postgres = EmbeddedPostgres(settings=POSTGRES_SETTINGS)
+        postgres = EmbeddedPostgres(settings={**POSTGRES_SETTINGS, **settings})
         nats = EmbeddedNats(configuration="max_payload: 1MB\n")
         stack.callback(postgres.close)
         stack.callback(nats.close)

@@ -62,7 +62,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How many of what; ``all_in_one`` have every role and so can do without others.
+    """How many of what; ``servants`` have every role but the worker's.
 
     ``proxied`` names what the service reaches through a proxy: ``pg``, ``nats``,
     ``core``, ``providers``; the API always has one, as its load balancer.
@@ -73,6 +73,7 @@ class Layout:
     relays: int = 1
     sweepers: int = 1
     all_in_one: int = 0
+    servants: int = 0
     standby: bool = False
     proxied: Collection[str] = ("pg", "nats", "core", "providers")
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -214,6 +215,7 @@ def _names(layout: Layout) -> list[tuple[str, str]]:
         ("relay", layout.relays, "relay"),
         ("sweeper", layout.sweepers, "sweeper"),
         ("all", layout.all_in_one, "api,worker,relay,sweeper"),
+        ("servant", layout.servants, "api,relay,sweeper"),
     )
     return [(f"{n}-{i + 1}", r) for n, count, r in counts for i in range(count)]
 

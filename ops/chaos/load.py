@@ -1,6 +1,7 @@
 """The load: senders who repeat until they are answered, and a truthful support desk."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -88,6 +89,16 @@ MIXED: Final = (*NO, *YES, *NEVER)
 QUICK: Final = (Way("decline", 3, 0), Way("succeed", 2, 0))
 """Providers that answer at once: whatever takes time is the service's own doing."""
 
+SWIFT: Final = (
+    Way("decline", 10, 0),
+    Way("accept_then_fail?pace=0.5", 4, 2),
+    Way("succeed", 4, 0),
+    Way("accept_then_succeed?pace=0.5", 4, 2),
+    Way("silence_succeed", 1, _POLL),
+    Way("commit_502", 1, _LOST),
+)
+"""One of every kind that comes to an end within seconds."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Sent:
@@ -163,14 +174,14 @@ class Load:
         """The orders that the service has promised to finish."""
         return [sent for sent in self.sent if sent.answered_at is not None]
 
-    async def run(self, *, seconds: float | None = None, orders: int = 10**9) -> None:
-        """Send for so long or so many, then wait until all are answered."""
+    async def run(self, *, seconds: float = math.inf, orders: float = math.inf) -> None:
+        """Send for so long, or so many more; return once all are answered."""
         client = await self._connected()
+        until, last = time.monotonic() + seconds, len(self.by_id) + orders
         try:
             async with aiohttp.ClientSession(headers=self._auth) as http:
-                until = time.monotonic() + (seconds or 1e9)
                 next_at = time.monotonic()
-                while time.monotonic() < until and len(self.by_id) < orders:
+                while time.monotonic() < until and len(self.by_id) < last:
                     self._begin(client, http)
                     next_at += 1 / self._rate
                     await asyncio.sleep(max(0.0, next_at - time.monotonic()))

@@ -240,8 +240,8 @@ class Consumer:
         if delivery.deliveries > limit:
             return await self._buried(delivery, self._unopened(delivery))
         outcome = await self._guarded(delivery, self._handle(delivery))
-        in_vain = isinstance(outcome, Retry) and outcome.in_vain
-        if in_vain and delivery.deliveries >= limit:
+        spent = delivery.deliveries >= limit
+        if isinstance(outcome, Retry) and outcome.in_vain and spent:
             outcome = Park(because=outcome.because, reason=Reason.EXHAUSTED)
         if isinstance(outcome, Park):
             return await self._buried(delivery, outcome)

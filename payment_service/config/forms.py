@@ -1,5 +1,6 @@
 """The tables that declare a provider's wire form: requests, answers, webhooks."""
 
+import ssl
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
@@ -218,7 +219,21 @@ class AuthTable(Table):
 
 
 class TlsTable(Table):
-    """The certificate by which the provider knows us."""
+    """The certificate by which the provider knows us, in PEM files.
+
+    ``authority`` is who vouches for the provider, where the system does not know.
+    """
 
     certificate: str
     key: str
+    authority: str | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Read the files.
+
+        :raises OSError: one cannot be read, or the certificate and the key are no pair.
+        """
+        made = ssl.create_default_context(cafile=self.authority)
+        # Without a password of its own, OpenSSL would ask the terminal for one.
+        made.load_cert_chain(self.certificate, self.key, password="")
+        return made

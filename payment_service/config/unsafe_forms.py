@@ -3,7 +3,6 @@
 import base64
 import binascii
 import re
-import ssl
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -243,14 +242,14 @@ def _unsafe_tls(table: ProviderTable) -> Problems:
         return
     if not (table.base_url or "").startswith(TLS):
         yield "tls", "needs a base_url with https://"
-    for key in ("certificate", "key"):
-        try:
-            Path(getattr(table.tls, key)).read_bytes()
-        except OSError as error:
-            yield f"tls.{key}", f"cannot be read: {error.strerror}"
-            return
+    for key in ("certificate", "key", "authority"):
+        if (path := getattr(table.tls, key)) is not None:
+            try:
+                Path(path).read_bytes()
+            except OSError as error:
+                yield f"tls.{key}", f"cannot be read: {error.strerror}"
+                return
     try:
-        context = ssl.create_default_context()
-        context.load_cert_chain(table.tls.certificate, table.tls.key)
-    except (OSError, ValueError):
-        yield "tls", "the certificate and the key are no pair in PEM"
+        table.tls.context()
+    except OSError:
+        yield "tls", "must be PEM files, and a key without password for the certificate"

@@ -40,7 +40,7 @@ OK: Final = (200,)
 # A provider that has cancelled it has not paid it, and will not.
 REFUSED: Final = NOT_PAID | {"cancelled"}
 RETRY_AFTER_LENGTH_MAX: Final = 32
-_SPOILT: Final = "?"
+SPOILT: Final = "?"
 _CURRENCY_LENGTH: Final = 3
 _BECAUSE: Final = {
     Failing.UNCLEAR: "its error proves nothing",
@@ -200,15 +200,15 @@ def reference_of(value: object, form: str) -> object | None:
     """Return our reference as we know it; what is no text can be none of ours."""
     if value is None:
         return None
-    return ours(value, form) if isinstance(value, str) else _SPOILT
+    return ours(value, form) if isinstance(value, str) else SPOILT
 
 
 def currency_of(value: object) -> str | None:
     """Return a currency in capitals, in whichever case it came."""
     if value is None:
         return None
-    text = value if isinstance(value, str) and value.isascii() else _SPOILT
-    return text.upper() if len(text) == _CURRENCY_LENGTH else _SPOILT
+    text = value if isinstance(value, str) and value.isascii() else SPOILT
+    return text.upper() if len(text) == _CURRENCY_LENGTH else SPOILT
 
 
 def amount_of(value: object, form: str, currency: str | None) -> object | None:
@@ -218,7 +218,7 @@ def amount_of(value: object, form: str, currency: str | None) -> object | None:
     try:
         return minor_in(value, form, currency if currency in EXPONENTS else None)
     except UnreadableField:
-        return _SPOILT
+        return SPOILT
 
 
 def _because(failing: Failing | None) -> str | None:

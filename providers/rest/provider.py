@@ -48,7 +48,8 @@ class RestProvider:
         self.timeout: Final = table.timeout
         self.takes_webhooks: Final = table.webhook is not None
         self._verifier = table.webhook.verifier() if table.webhook else None
-        lane = outbound.lane(table.max_in_flight)
+        tls = table.tls.context() if table.tls else None
+        lane = outbound.lane(table.max_in_flight, tls=tls)
         self._form = _form(table, lane, base_url, callback_url)
 
     async def create(self, payout: Payout) -> CreateAnswer:

@@ -8,7 +8,13 @@ from payment_service.config import ProviderTable
 from payment_service.config.forms import StatementTable
 from payment_service.domain.events import stamp
 from payment_service.outbound import Lane, Outbound, Response
-from providers.rest.answers import amount_of, currency_of, reference_of, text_of
+from providers.rest.answers import (
+    SPOILT,
+    amount_of,
+    currency_of,
+    reference_of,
+    text_of,
+)
 from providers.rest.proofs import proof_of
 from providers.rest.requests import Call, Unsendable
 
@@ -33,7 +39,8 @@ class DeclaredStatement:
         self._reference_form = table.reference_form
         self._call = Call(form, table.base_url or "")
         self._proof = proof_of(table)
-        self._lane: Lane = outbound.lane(1)
+        tls = table.tls.context() if table.tls else None
+        self._lane: Lane = outbound.lane(1, tls=tls)
         self._seconds = table.timeout.total_seconds()
 
     async def pages(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
@@ -93,7 +100,7 @@ class DeclaredStatement:
             "amount": amount_of(form.amount_at.look(row), form.amount_form, currency),
             "currency": currency,
         }
-        wrong = [name for name, value in told.items() if value in {None, "?"}]
+        wrong = [name for name, value in told.items() if value in {None, SPOILT}]
         if wrong:
             raise NoStatement(f"page {page} has a payout without {', '.join(wrong)}")
         at = None if form.time_at is None else text_of(form.time_at.look(row))

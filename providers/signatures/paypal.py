@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -142,7 +142,7 @@ def _certificate(pem: str) -> _Certificate:
     try:
         (found,) = x509.load_pem_x509_certificates(pem.encode())
         key = found.public_key()
-    except Exception:  # noqa: BLE001 - the parser does not say what it may raise
+    except (ValueError, UnsupportedAlgorithm):
         problem = "must be of one certificate in PEM, or of the file that holds it"
         raise Unsafe("paypal.certificates", problem) from None
     if not isinstance(key, RSAPublicKey) or key.key_size < KEY_BITS_MIN:

@@ -32,6 +32,7 @@ from payment_service.domain.letters import DeadLetter, Reason
 from payment_service.domain.money import Money
 from payment_service.domain.news import News, NewsType
 from payment_service.domain.orders import Order, Submission
+from payment_service.domain.rates import Rate
 from payment_service.ports.reads import (
     AuditEntry,
     CaseRecord,
@@ -39,7 +40,6 @@ from payment_service.ports.reads import (
     ProviderState,
     ProviderStatus,
 )
-from payment_service.domain.rates import Rate
 from providers.port import Rejected, Verified
 
 SECRET = b"sixteen bytes or more"

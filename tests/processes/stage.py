@@ -3,68 +3,103 @@
 import asyncio
 import re
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from ops.chaos.books import at_rest, judge
-from ops.chaos.fleet import Layout, started
+from ops.chaos.books import at_rest, judge, orders_of
+from ops.chaos.fleet import Fleet, Layout, started
 from ops.chaos.load import QUICK, Desk, Load
 from payment_service.embedded.postgres import FAST
 from tests.embedded.processes import memory_folder
 
 REST_SECONDS_MAX = 45.0
-# What two loaded cores may add to anything, and an order takes where nothing is wrong.
+# What two loaded cores may add to an order that nothing else holds up.
 SLACK_SECONDS = 2.0
 REDELIVERED = re.compile(r'"deliveries":(?!1,)\d+')
 
 
-def layout(**changes):
-    """Return a fleet without proxies, on servers that may lose a power cut."""
-    defaults = {"proxied": (), "postgres": FAST, "within": memory_folder()}
-    return Layout(**{**defaults, **changes})
+@dataclass
+class Stage:
+    """A fleet under load, one phase after the other, judged at the end of the last."""
+
+    fleet: Fleet
+    load: Load
+
+    @asynccontextmanager
+    async def sending(self, orders):
+        """Send while the block does harm; leave it once all orders are at rest.
+
+        The phase it gives knows afterwards how much too late its orders were.
+        """
+        phase = Phase(first=len(self.load.by_id))
+        task = asyncio.create_task(self.load.run(orders=orders))
+        try:
+            yield phase
+            async with asyncio.timeout(REST_SECONDS_MAX):
+                await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        count = len(self.load.by_id)
+        assert await at_rest(self.fleet, orders=count, seconds=REST_SECONDS_MAX)
+        phase.late_seconds = await self._late(phase.first)
+
+    async def accepted(self, more):
+        """Wait until so many more orders have been accepted."""
+        wanted = len(self.load.answered) + more
+        async with asyncio.timeout(REST_SECONDS_MAX):
+            while len(self.load.answered) < wanted:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.02)
+
+    async def judged(self):
+        """Have every book read; whatever is wrong fails the test."""
+        verdict = await judge(self.fleet, self.load.sent)
+        assert verdict.wrong == []
+        assert verdict.completed + verdict.failed == len(self.load.sent)
+        return verdict
+
+    async def _late(self, first):
+        """Return by how much any order took longer than its providers."""
+        sent = {each.order_id: each for each in self.load.sent[first:]}
+        return max(
+            order.seconds - sent[order.order_id].own_seconds
+            for order in await orders_of(self.fleet)
+            if order.order_id in sent
+        )
+
+
+@dataclass
+class Phase:
+    """Some of the orders of a test."""
+
+    first: int
+    late_seconds: float = float("inf")
 
 
 @asynccontextmanager
-async def under_load(wanted, *, orders, rate=15.0, ways=QUICK, seed=7):
-    """Start a fleet and send orders beside the test; a desk decides checks."""
-    async with started(wanted) as fleet:
-        load = Load(fleet, rate=rate, seed=seed, ways=ways)
-        tasks = [
-            asyncio.create_task(load.run(orders=orders)),
-            asyncio.create_task(Desk(fleet, load).run()),
-        ]
+async def staged(*, rate=20.0, ways=QUICK, **changes):
+    """Start a fleet on servers that may lose a power cut; a desk decides checks."""
+    few = {"apis": 0, "relays": 0, "sweepers": 0, "servants": 1, "proxied": ()}
+    layout = Layout(**{**few, "postgres": FAST, "within": memory_folder(), **changes})
+    async with started(layout) as fleet:
+        load = Load(fleet, rate=rate, ways=ways, attempts=3)
+        desk = asyncio.create_task(Desk(fleet, load).run())
         try:
-            yield fleet, load, tasks[0]
+            yield Stage(fleet, load)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            desk.cancel()
+            await asyncio.gather(desk, return_exceptions=True)
 
 
-async def judged(fleet, load, sending):
-    """Wait for rest and have every book read; whatever is wrong fails the test."""
-    async with asyncio.timeout(REST_SECONDS_MAX):
-        await sending
-    orders = len(load.sent)
-    rested = await at_rest(fleet, orders=orders, seconds=REST_SECONDS_MAX)
-    verdict = await judge(fleet, load.sent)
-    assert verdict.wrong == []
-    assert rested
-    assert verdict.completed + verdict.failed == orders
-    return verdict
+def seconds(stage, setting):
+    """Return a duration among the settings of the fleet."""
+    return stage.fleet.layout.seconds(setting)
 
 
-async def until_accepted(load, orders):
-    """Wait until so many orders have been accepted."""
-    async with asyncio.timeout(REST_SECONDS_MAX):
-        while len(load.answered) < orders:
-            await asyncio.sleep(0.02)
-
-
-def slowest(verdict, load):
-    """Return how long any order took beyond its providers' own times."""
-    return max(o.seconds - load.by_id[o.order_id].own_seconds for o in verdict.orders)
+def log_of(process):
+    """Return all that a process has logged."""
+    return process.program.log.read_text()
 
 
 def redelivered(process):
     """Return the log lines about messages that had been delivered before."""
-    lines = process.program.log.read_text().splitlines()
-    return [line for line in lines if REDELIVERED.search(line)]
+    return [line for line in log_of(process).splitlines() if REDELIVERED.search(line)]

@@ -16,6 +16,7 @@ import nats
 import orjson
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from payment_service.config import parse_config
 from payment_service.domain.keys import ApiKey, KeyRole
@@ -37,6 +38,7 @@ from providers.port import (
 )
 from providers.registry import build_providers
 from providers.rest.statement import DeclaredStatement
+from providers.simulator import Simulator
 from tests.service.stage import KEYS, Stage, _free_port, _listen, a_withdrawal
 
 EXAMPLES = Path(__file__).parents[2] / "ops" / "examples"
@@ -63,14 +65,18 @@ class Played:
     missed (not booked the first time), busy (the first time).
     """
 
+    session: aiohttp.ClientSession
+
     def __init__(self):
         self.book = {}
-        self.paid = Counter()
-        self.seen = Counter()
+        self.paid: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
         self.asked = []
         self.calls = set()
-        self.session = None
         self.numbers = itertools.count(1)
+
+    def routes(self):
+        raise NotImplementedError
 
     @asynccontextmanager
     async def served(self):
@@ -481,7 +487,7 @@ async def _running(database_url, nats_url, prefix, config):
         database_url=database_url,
         nats_url=nats_url,
         core_url=core.url,
-        core_token="core-token",
+        core_token=SecretStr("core-token"),
         core_timeout=timedelta(seconds=1),
         http_port=port,
         public_url=f"http://127.0.0.1:{port}",
@@ -500,7 +506,8 @@ async def _running(database_url, nats_url, prefix, config):
         run(settings, config, roles, on_ready=lambda _: ready.set(), stop=stop)
     )
     async with aiohttp.ClientSession() as http:
-        stage = Stage(prefix, client, client.jetstream(), http, core, None)
+        nobody = Simulator([])
+        stage = Stage(prefix, client, client.jetstream(), http, core, nobody)
         stage.url = f"http://127.0.0.1:{port}"
         try:
             started = asyncio.create_task(ready.wait())

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from providers.signatures import Form, Reason, Secret, Settings, Unsafe, verifie
 KEY = "test-signature-key"
 BODY = b'{"test": 2432232314, "data": [{"a/b": "evt-1", "n": 7, "~": true}]}'
 SENT = int(NOW.timestamp())
-PLAIN = {"header": "x-sig", "event_id_header": "x-id"}
+PLAIN: dict[str, Any] = {"header": "x-sig", "event_id_header": "x-id"}
 TIMED = PLAIN | {"template": "{ts}{body}", "timestamp_header": "x-ts"}
 LISTED = {
     "header": "x-sig",

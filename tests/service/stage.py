@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import nats
 import orjson
 from nats.aio.client import Client
 from nats.js import JetStreamContext
+from pydantic import SecretStr
 
 from payment_service.config import parse_config
 from payment_service.domain.keys import ApiKey, KeyRole
@@ -154,10 +156,10 @@ async def staged(
     port = _free_port()
     settings = Settings(
         _env_file=None,
-        database_url=database_url,
-        nats_url=nats_url,
+        database_url=SecretStr(database_url),
+        nats_url=SecretStr(nats_url),
         core_url=core.url,
-        core_token="core-token",
+        core_token=SecretStr("core-token"),
         core_timeout=timedelta(seconds=1),
         http_port=port,
         public_url=f"http://127.0.0.1:{port}",
@@ -215,8 +217,6 @@ async def _listen(stage: Stage) -> None:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from fsm.snapshot import Task
 from fsm.states import Waiting
+from handlers.sweep import NEWS_KEPT
 from payment_service.domain.errors import StoreUnavailable, UnreadableRow
 from payment_service.domain.orders import Order
 from payment_service.ports.store import NewOrder, Work
 from tests.simulation.door import Door
 from tests.simulation.ground import CURRENT, Ground
-from tests.twins.store import MemoryStore, Tables
+from tests.twins.store import MemoryStore
 
 UNKNOWN_TO_THE_OLD: Final = frozenset({Waiting.RECREATE, Waiting.CANCEL})
 
@@ -83,16 +85,19 @@ class SimStore(MemoryStore):
         ]
         times += [
             kept.wake_at
+            if self.is_matched(kept.stored.news)
+            else kept.stored.news.received_at + NEWS_KEPT
             for kept in self.tables.inbox.values()
-            if kept.wake_at is not None and self.is_matched(kept.stored.news)
+            if kept.wake_at is not None
         ]
         if not times:
             return None
         return micros_of(self.ground, min(times)) + grace + 1
 
-    def forget(self, snapshot: Tables) -> None:
-        """Fail over to a standby that has not heard of the last commits."""
-        self.restore(snapshot)
+    def task(self, task_id: str) -> Task | None:
+        """Return a task's row."""
+        queue_id = self.tables.queues.get(task_id)
+        return None if queue_id is None else self.tables.orders[queue_id].task(task_id)
 
 
 def micros_of(ground: Ground, at: Any) -> int:

@@ -1,0 +1,132 @@
+"""What goes wrong at large, now and then: outages, wipes, kills, amnesia."""
+
+from collections.abc import Callable
+from typing import Final
+
+from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
+from tests.simulation.door import Door
+from tests.simulation.fleet import Fleet
+from tests.simulation.ground import NOWHERE, Ground
+from tests.simulation.neighbours import SimProvider
+from tests.simulation.people import People
+from tests.twins.store import Tables
+
+FORGETS_MAX: Final = 5 * SECOND
+TIMES_MAX: Final = 12
+"""How often a kind of event comes at most, however long the faulty phase is."""
+
+
+class Chaos:
+    """Strikes at times drawn beforehand, until the faults are healed."""
+
+    def __init__(
+        self, ground: Ground, door: Door, fleet: Fleet, people: People
+    ) -> None:
+        self.ground = ground
+        self.door = door
+        self.fleet = fleet
+        self.people = people
+        self.on_forgotten: Callable[[Tables, Tables], None] = lambda *_: None
+        self._forgets = 0
+        self._remembered = False
+
+    def plan(self) -> None:
+        """Draw when what strikes."""
+        strikes: dict[str, Callable[[], None]] = {
+            "bus_down": self._bus_down,
+            "bus_wiped": self._bus_wiped,
+            "core_down": self._core_down,
+            "store_down": self._store_down,
+            "provider_down": self._provider_down,
+            "sweeper_off": self._sweeper_off,
+            "killed": self._killed,
+            "letters_read": self._letters_read,
+        }
+        span = self.ground.setting.faulty
+        for name, strike in strikes.items():
+            rate = getattr(self.ground.dials, name)
+            many = min(rate * max(span / DAY, 1.0), TIMES_MAX)
+            for _ in range(int(many + self.ground.draw()) if rate else 0):
+                self.ground.loop.at(int(self.ground.draw() * span), strike)
+        if self.ground.dials.amnesia:
+            self._forgets = 1 + int(self.ground.draw() * 2)
+
+    def _a_while(self) -> int:
+        return self.ground.between(SECOND, HOUR)
+
+    def _bus_down(self) -> None:
+        self.ground.struck("bus down")
+        self.fleet.bus.goes_down()
+        self.ground.loop.at(self.ground.clock.micros + self._a_while(), self.bus_back)
+
+    def bus_back(self) -> None:
+        self.fleet.bus.comes_back()
+        self.fleet.bus.pump_at(self.ground.clock.micros)
+
+    def _bus_wiped(self) -> None:
+        self.ground.struck("stream wiped")
+        self.fleet.bus.wipe()
+
+    def _core_down(self) -> None:
+        self.ground.struck("core down")
+        self.door.core_down_until = self.ground.clock.micros + self._a_while()
+
+    def _store_down(self) -> None:
+        self.ground.struck("store down")
+        down = self.ground.between(SECOND, 10 * MINUTE)
+        self.door.store_down_until = self.ground.clock.micros + down
+
+    def _provider_down(self) -> None:
+        provider = self.ground.random.choice(self.fleet.providers.every())
+        if isinstance(provider, SimProvider):
+            provider.hangs = self.ground.draw() < 0.5
+            how = "hangs" if provider.hangs else "refuses connections"
+            self.ground.struck(f"provider down: {how}", provider.name)
+            provider.down_until = self.ground.clock.micros + self._a_while()
+
+    def _sweeper_off(self) -> None:
+        self.ground.struck("sweeper off")
+        off = self.ground.between(MINUTE, 6 * HOUR)
+        self.fleet.sweeper_off_until = self.ground.clock.micros + off
+
+    def _killed(self) -> None:
+        process = self.fleet.some()
+        if process is not None:
+            self.ground.struck("process killed", process.name)
+            self.fleet.kill(process, "kill -9")
+
+    def _letters_read(self) -> None:
+        self.ground.spawn(NOWHERE, self.people.read_letters())
+
+    # Amnesia: what is remembered of one commit is all there is some seconds later.
+
+    def after_commit(self) -> None:
+        """Take the picture to which the database will fall back, at some commits."""
+        if not self._forgets or self._remembered or self.ground.draw() > 0.02:
+            return
+        self._forgets -= 1
+        self._remembered = True
+        snapshot = self.fleet.store.snapshot()
+        lost = 1 + int(self.ground.draw() * FORGETS_MAX)
+        self.ground.loop.at(self.ground.clock.micros + lost, self._forget, snapshot)
+
+    def _forget(self, snapshot: Tables) -> None:
+        self._remembered = False
+        before = self.fleet.store.tables
+        self.ground.struck("database amnesia")
+        self.fleet.store.restore(snapshot)
+        self.on_forgotten(before, self.fleet.store.tables)
+        if self.ground.draw() < 0.5:
+            for process in [*self.fleet.processes]:
+                self.fleet.kill(process, "its database has failed over")
+        self.fleet.wants_sweep(self.ground.clock.micros)
+        self.fleet.wants_relay(self.ground.clock.micros)
+
+    def heal(self) -> None:
+        """End every outage."""
+        self._forgets = 0
+        self.bus_back()
+        self.door.core_down_until = self.door.store_down_until = 0
+        for provider in self.fleet.providers.every():
+            if isinstance(provider, SimProvider):
+                provider.down_until = 0

@@ -1,0 +1,273 @@
+"""The processes of the service: they start, serve, die, freeze and are replaced."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from handlers.cancel import cancel_requested
+from handlers.drive import Doorbell, ring
+from handlers.engine import Engine, Limits
+from handlers.letters import bury
+from handlers.relay import LEFT_AFTER, Courier, relay
+from handlers.sweep import sweep
+from handlers.webhook import webhook_received
+from payment_service.domain.errors import Fault, InvalidRequest
+from payment_service.domain.letters import Reason
+from payment_service.domain.messages import (
+    QUEUE_CANCEL,
+    TASK_CANCEL,
+    WEBHOOK_RECEIVED,
+)
+from payment_service.ports.bus import Delivery
+from payment_service.ports.outcomes import Outcome, Park, Retry
+from tests.simulation.bus import SimBus
+from tests.simulation.dials import MINUTE, SECOND
+from tests.simulation.door import Door
+from tests.simulation.ground import CURRENT, Ground, Process
+from tests.simulation.neighbours import SimCore
+from tests.simulation.store import SimStore
+from tests.twins.clock import SkewedClock
+from tests.twins.effects import Died
+from tests.twins.providers import ProvidersTwin
+
+Result = TypeVar("Result")
+GRACE: Final = timedelta(seconds=30)
+GRACE_MICROS: Final = 30 * SECOND
+SWEEPS_EVERY: Final = 15 * SECOND
+LEFT: Final = LEFT_AFTER // timedelta(microseconds=1)
+CANCELS: Final = frozenset({TASK_CANCEL, QUEUE_CANCEL})
+
+
+class Fleet:
+    """All processes; what one of them does is lost with it."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        door: Door,
+        store: SimStore,
+        bus: SimBus,
+        core: SimCore,
+        providers: ProvidersTwin,
+    ) -> None:
+        self.ground = ground
+        self.store = store
+        self.bus = bus
+        self.core = core
+        self.providers = providers
+        self.processes: list[Process] = []
+        self.sweeper_off_until = 0
+        self.crashes: list[str] = []
+        self._sweep_at: int | None = None
+        self._relay_at: int | None = None
+        self._started = 0
+        door.kills = self.kill
+        bus.processes = self.processes
+        bus.handle = self.handle
+        bus.bury = self._bury
+
+    # Lives.
+
+    def start(self, odd: str = "") -> None:
+        """Start a process with a picture of nothing."""
+        self._started += 1
+        process = Process(f"p{self._started}", odd)
+        process.courier = Courier(self.bus, remove=self.store.remove_soon)
+        process.engine = self._engine(process)
+        self.processes.append(process)
+        self.ground.note("starts", process.name)
+        self.ground.spawn(process, process.courier.run())
+        self.bus.pump_at(self.ground.clock.micros)
+
+    def _engine(self, process: Process) -> Engine:
+        setting = self.ground.setting
+        ack_wait = timedelta(microseconds=setting.ack_wait)
+        limits = Limits(chain=ack_wait / 3, send_within=ack_wait / 6)
+        if process.odd == "limits":
+            limits = Limits(chain=timedelta(0), send_within=timedelta(seconds=1))
+        providers = self.providers
+        if process.odd == "unconfigured":
+            providers = ProvidersTwin(*self.providers.every()[1:])
+        off = int((self.ground.draw() - 0.5) * 2 * setting.skew)
+        by = timedelta(microseconds=off)
+        return Engine(
+            store=self.store,
+            core=self.core,
+            providers=providers,
+            clock=SkewedClock(self.ground.clock, by) if off else self.ground.clock,
+            limits=limits,
+            watch=_Watch(self.ground),
+        )
+
+    def kill(self, process: Process, why: str) -> None:
+        """End a process at once; another one is started in its place."""
+        if process.dead:
+            return
+        process.dead = True
+        self.processes.remove(process)
+        self.ground.note("dies", f"{process.name} {why}")
+        after = self.ground.between(SECOND, 5 * MINUTE)
+        self.ground.loop.at(
+            self.ground.clock.micros + after, self.start, self._odd_again(process)
+        )
+
+    def _odd_again(self, process: Process) -> str:
+        from tests.simulation.dials import CALM  # noqa: PLC0415
+
+        return "" if self.ground.dials is CALM else process.odd
+
+    def heal(self) -> None:
+        """Let everybody wake, and replace whoever is of another version."""
+        self.sweeper_off_until = 0
+        for process in [*self.processes]:
+            process.frozen_until = 0
+            if process.odd:
+                self.kill(process, "is replaced")
+        self.bus.pump_at(self.ground.clock.micros)
+        self.wants_sweep(self.ground.clock.micros)
+        self.wants_relay(self.ground.clock.micros)
+
+    def some(self) -> Process | None:
+        """Return a process that would answer."""
+        now = self.ground.clock.micros
+        awake = [p for p in self.processes if p.frozen_until <= now]
+        return self.ground.random.choice(awake) if awake else None
+
+    async def insist(
+        self, act: Callable[[Process], Awaitable[Result]], *, patience: int = 1000
+    ) -> Result:
+        """Repeat a call from outside until it is answered, as every caller must."""
+        for _ in range(patience):
+            process = self.some()
+            if process is None:
+                await self.ground.loop.sleep(5 * SECOND)
+                continue
+            CURRENT.set(process)
+            try:
+                return await act(process)
+            except (Fault, Died):
+                await self.ground.loop.sleep(self.ground.between(SECOND, 5 * MINUTE))
+        raise AssertionError("nobody ever answers")
+
+    # Work.
+
+    async def handle(self, process: Process, delivery: Delivery) -> Outcome:
+        """Handle a delivery as the service's router does."""
+        try:
+            return await self._route(process.engine, delivery)
+        except InvalidRequest as refusal:
+            return Park(because=refusal.problem)
+        except Fault as fault:
+            return Retry(because=str(fault))
+        except Exception as error:
+            self.crashes.append(f"{delivery.subject}: {type(error).__name__}: {error}")
+            self.ground.note("CRASHES", f"{type(error).__name__}: {error}")
+            raise
+
+    async def _route(self, engine: Engine, delivery: Delivery) -> Outcome:
+        fields = orjson.loads(delivery.body)
+        again = delivery.deliveries > 1
+        if delivery.subject == WEBHOOK_RECEIVED:
+            return await webhook_received(
+                fields["provider"], fields["event_id"], again=again, engine=engine
+            )
+        bell = Doorbell(
+            queue_id=fields["queue_id"],
+            task_id=fields.get("task_id"),
+            version=fields["version"],
+            again=again,
+        )
+        if delivery.subject in CANCELS:
+            return await cancel_requested(bell, fields.get("reason"), engine=engine)
+        return await ring(bell, engine=engine)
+
+    async def _bury(
+        self, process: Process, delivery: Delivery, reason: Reason, error: str
+    ) -> None:
+        self.ground.seen[f"dead letter: {reason.value}"] += 1
+        await bury(delivery, reason, error, store=self.store, clock=process.engine.clock)
+
+    # Sweeper and relay: they look at fixed times, and only where there may be work.
+
+    def wants_sweep(self, micros: int) -> None:
+        """Have the sweeper look at its first time from then on."""
+        tick = -(-micros // SWEEPS_EVERY) * SWEEPS_EVERY
+        tick = max(tick, self.ground.clock.micros)
+        if self._sweep_at is None or tick < self._sweep_at:
+            self._sweep_at = tick
+            self.ground.loop.at(tick, self._sweep, tick)
+
+    def _sweep(self, tick: int) -> None:
+        if tick != self._sweep_at:
+            return
+        self._sweep_at = None
+        now, process = self.ground.clock.micros, self.some()
+        if now < self.sweeper_off_until or process is None:
+            self.wants_sweep(max(self.sweeper_off_until, now + SWEEPS_EVERY))
+            return
+        self.ground.spawn(process, self._swept(process))
+
+    async def _swept(self, process: Process) -> None:
+        try:
+            swept = await sweep(
+                rows=self.store,
+                store=self.store,
+                publisher=self.bus,
+                clock=process.engine.clock,
+                grace=GRACE,
+            )
+            if swept.rows or swept.news or swept.expired:
+                self.ground.seen["sweeper rescue of a row"] += swept.rows
+                self.ground.seen["sweeper rescue of a webhook"] += swept.news
+                self.ground.seen["webhook expired"] += swept.expired
+                self.ground.note("sweep", f"{swept.rows} {swept.news} {swept.expired}")
+        except Fault:
+            pass
+        finally:
+            following = self.store.next_micros(GRACE_MICROS)
+            if following is not None:
+                soon = self.ground.clock.micros + SWEEPS_EVERY
+                self.wants_sweep(max(following, soon))
+
+    def wants_relay(self, micros: int) -> None:
+        """Have the relay look then."""
+        if self._relay_at is None or micros < self._relay_at:
+            self._relay_at = micros
+            self.ground.loop.at(micros, self._relay, micros)
+
+    def _relay(self, due: int) -> None:
+        if due != self._relay_at:
+            return
+        self._relay_at = None
+        if not self.store.tables.outbox:
+            return
+        process = self.some()
+        if process is not None:
+            self.ground.spawn(process, self._relayed())
+        self.wants_relay(self.ground.clock.micros + 5 * SECOND)
+
+    async def _relayed(self) -> None:
+        try:
+            gone = await relay(outbox=self.store, publisher=self.bus)
+        except Fault:
+            return
+        if gone:
+            self.ground.seen["outbox resend"] += gone
+            self.ground.note("relay", str(gone))
+
+
+class _Watch:
+    def __init__(self, ground: Ground) -> None:
+        self._seen = ground.seen
+
+    def recorded(self, work: Any) -> None:
+        del work
+
+    def conflicted(self) -> None:
+        self._seen["conflict lost"] += 1
+
+    def woke(self, lateness_seconds: float) -> None:
+        if lateness_seconds > 60:
+            self._seen["woke late"] += 1

@@ -1,0 +1,343 @@
+"""Judges a run by the books of core and the providers, and by every promise given."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from fsm.snapshot import Queue, Task
+from fsm.states import OrderState, Waiting
+from payment_service import invariants
+from payment_service.domain.news import NewsState
+from payment_service.domain.orders import Order
+from payment_service.invariants import (
+    LedgerEntry,
+    Line,
+    OrderRow,
+    StatementEntry,
+    TaskRow,
+    Trail,
+    trail_of,
+)
+from payment_service.ports.store import Work
+from tests.simulation.dials import HOUR
+from tests.simulation.fleet import Fleet
+from tests.simulation.ground import Ground
+from tests.simulation.neighbours import SimProvider
+from tests.simulation.newsroom import Newsroom
+from tests.simulation.people import People
+from tests.twins import oracle
+from tests.twins.store import Tables
+
+STEPS_AN_HOUR_MAX: Final = 200
+DELIVERIES_AN_HOUR_MAX: Final = 1_500
+
+
+class Judge:
+    """Looks at every commit as it is made, and at everything when all is at rest."""
+
+    def __init__(
+        self, ground: Ground, fleet: Fleet, people: People, newsroom: Newsroom
+    ) -> None:
+        self.ground = ground
+        self.fleet = fleet
+        self.people = people
+        self.newsroom = newsroom
+        self.found: list[str] = []
+        self.forgotten: set[str] = set()
+        self.lost_news: set[tuple[str, str]] = set()
+        self.paid: Counter[str] = Counter()
+        self.steps: Counter[tuple[str, int]] = Counter()
+        self.deliveries: Counter[tuple[str, int]] = Counter()
+
+    # At every moment.
+
+    def committed(self, order: Order, work: Work) -> None:
+        """L1, and what else can be told from one order's rows at any moment."""
+        self.steps[order.queue_id, self.ground.clock.micros // HOUR] += 1
+        for change in work.step.changes:
+            if change.after.waiting_for is Waiting.DECISION:
+                self.people.asked(change.after.task_id)
+        for case in work.step.cases:
+            self.ground.seen[f"case {case.kind}"] += 1
+            self.ground.note(f"case {case.kind}", case.task_id)
+        self._look(order)
+
+    def _look(self, order: Order) -> None:
+        row, tasks = order_row(order), [task_row(t) for t in order.queue.tasks]
+        for task in tasks:
+            self._take(invariants._forgotten(row, task))
+            self._take(invariants._verdict(row, task))
+        self._take(invariants._turn(row, tasks))
+        queue = order.queue
+        if queue.final and not all(t.final for t in queue.tasks):
+            self.found.append(f"{queue.queue_id} is {queue.state} with open tasks")
+
+    def _take(self, offences: Iterable[invariants.Offence]) -> None:
+        for offence in offences:
+            text = f"[{offence.invariant}] {offence.queue_id} {offence.task_id}: "
+            self.offend(text + offence.what)
+
+    def offend(self, what: str) -> None:
+        """Write an offence down, once, with the moment it was seen."""
+        if what not in self.found:
+            self.ground.note("OFFENCE", what)
+            self.found.append(what)
+
+    def paid_by(self, provider: SimProvider, reference: str) -> None:
+        """S2 at every moment: money leaves once, where providers keep their word."""
+        queue_id = self.fleet.store.tables.queues.get(reference)
+        if queue_id is None or reference in provider.lies:
+            return
+        self.paid[queue_id] += 1
+        if self.paid[queue_id] > 1 and not self._is_lied_to(queue_id):
+            self.offend(f"order {queue_id} is paid a second time, by {reference}")
+
+    def _is_lied_to(self, queue_id: str) -> bool:
+        order = self.fleet.store.tables.orders.get(queue_id)
+        return order is None or any(self.lie_about(t) for t in order.queue.tasks)
+
+    def lie_about(self, task: Task) -> str | None:
+        """Return how the task's provider broke its word, where it did."""
+        provider = self.fleet.providers.get(task.provider)
+        lies = provider.lies if isinstance(provider, SimProvider) else {}
+        return lies.get(task.task_id)
+
+    # What amnesia may excuse.
+
+    def forgot(self, before: Tables, after: Tables) -> None:
+        """Note which orders the database has forgotten something about."""
+        for queue_id, order in before.orders.items():
+            if after.orders.get(queue_id) is not order:
+                self.forgotten.add(queue_id)
+                self.forgotten.update(t.task_id for t in order.queue.tasks)
+                self.forgotten.add(order.order_id)
+        self.lost_news |= before.events.keys() - after.events.keys()
+        for order in after.orders.values():
+            for task in order.queue.tasks:
+                if task.waiting_for is Waiting.DECISION:
+                    self.people.asked(task.task_id)
+
+    def _is_excused(self, offence: str) -> bool:
+        if self.forgotten.isdisjoint(NAME.findall(offence)):
+            return False
+        kind = next((k for k in EXCUSABLE if k in offence), None)
+        if kind is not None:
+            self.ground.seen[f"excused by amnesia: {kind}"] += 1
+        return kind is not None
+
+    # At rest.
+
+    def verdict(self, *, rested: bool) -> list[str]:
+        """Judge the whole run."""
+        if not rested:
+            self.offend("it does not come to rest")
+        offences = [
+            *self.found,
+            *self._money(),
+            *self._own_invariants(),
+            *(self._promises() if rested else ()),
+            *self._hot_loops(),
+            *self.fleet.crashes,
+            *self.fleet.core.complaints,
+        ]
+        return [o for o in dict.fromkeys(offences) if not self._is_excused(o)]
+
+    def _money(self) -> list[str]:
+        providers = self._providers()
+        tables = self.fleet.store.tables
+        accused = {case.task_id for case in tables.cases.values()}
+        paid = [line for provider in providers for line in provider.book]
+        lied = {ref for p in providers for ref in p.lies if ref in accused}
+        seen = oracle.Evidence(
+            orders=[*tables.orders.values()],
+            trail=[*tables.trail.values()],
+            cases=[*tables.cases.values()],
+            entries=self.fleet.core.book,
+            holds=self.fleet.core.holds,
+            notices=self.fleet.core.notices,
+            paid=[line for line in paid if line.reference not in lied],
+            asked=[line for provider in providers for line in provider.asked],
+        )
+        return oracle.offences(seen, at_rest=True)
+
+    def _providers(self) -> list[SimProvider]:
+        every = self.fleet.providers.every()
+        return [p for p in every if isinstance(p, SimProvider)]
+
+    def _own_invariants(self) -> list[str]:
+        """Judge as ``payment-service verify`` does."""
+        tables = self.fleet.store.tables
+        lines: dict[str, list[Line]] = defaultdict(list)
+        for (entity_id, _), line in sorted(tables.trail.items()):
+            lines[entity_id].append(line_of(line))
+        entries: dict[str, list[LedgerEntry]] = defaultdict(list)
+        for e in self.fleet.core.book:
+            entry = LedgerEntry(e.task_id, e.operation, e.amount, e.currency, e.at)
+            entries[e.task_id].append(entry)
+        payouts = self._statements()
+        cases = {case.task_id for case in tables.cases.values()}
+        found: list[invariants.Offence] = []
+        for order in tables.orders.values():
+            row, tasks = order_row(order), [task_row(t) for t in order.queue.tasks]
+            ids = (order.queue_id, *(t.task_id for t in tasks))
+            trails: dict[str, Trail] = {i: trail_of(lines[i]) for i in ids if lines[i]}
+            found += invariants.order_offences(row, tasks, trails)
+            for task in tasks:
+                its = entries.get(task.task_id, [])
+                now = self.ground.clock.now()
+                found += invariants.core_offences(row, task, its, as_of=now)
+            its_payouts = {t.task_id: payouts[t.task_id] for t in tasks}
+            if any(t.task_id in cases and self._lies(t) for t in tasks):
+                continue
+            found += invariants.provider_offences(
+                row,
+                tasks,
+                its_payouts,
+                stated=self.fleet.providers.names(),
+                cases=cases,
+            )
+        return [f"verify [{o.invariant}] {o.queue_id} {o.task_id}: {o.what}" for o in found]
+
+    def _lies(self, task: TaskRow) -> bool:
+        provider = self.fleet.providers.get(task.provider)
+        return isinstance(provider, SimProvider) and task.task_id in provider.lies
+
+    def _statements(self) -> dict[str, list[StatementEntry]]:
+        payouts: dict[str, list[StatementEntry]] = defaultdict(list)
+        for provider in self._providers():
+            for p in provider.book:
+                payouts[p.reference].append(
+                    StatementEntry(
+                        provider.name,
+                        p.reference,
+                        "succeeded",
+                        p.money.amount,
+                        p.money.currency,
+                    )
+                )
+        return payouts
+
+    def _promises(self) -> list[str]:
+        """Nothing that was acknowledged is lost, and nobody waits any more."""
+        tables = self.fleet.store.tables
+        offences = [
+            f"order {order_id} was accepted as {queue_id} and is gone"
+            for order_id, queue_id in self.people.accepted.items()
+            if queue_id not in tables.orders
+        ]
+        offences += [
+            f"order {o.queue_id} is {o.queue.state}, {o.queue.waiting_for} at rest: "
+            + ", ".join(f"{t.state} {t.waiting_for}" for t in o.queue.tasks)
+            for o in tables.orders.values()
+            if o.queue.state is OrderState.ACTIVE or o.queue.waiting_for is not None
+        ]
+        offences += self._lost_news(tables)
+        offences += self._lost_cancels(tables)
+        resolved = {
+            line.task_id
+            for line in tables.trail.values()
+            if line.trigger.startswith("resolved.")
+        }
+        offences += [
+            f"the decision about {task_id} is lost"
+            for task_id in self.people.decided
+            if task_id not in resolved
+        ]
+        if tables.outbox:
+            offences.append(f"{len(tables.outbox)} rows are left in the outbox")
+        return offences
+
+    def _lost_news(self, tables: Tables) -> list[str]:
+        offences = []
+        for key in self.newsroom.acknowledged:
+            inbox_id = tables.events.get(key)
+            if inbox_id is None:
+                if key in self.lost_news:
+                    self.ground.seen["excused by amnesia: webhook"] += 1
+                    continue
+                offences.append(f"the webhook {key} was acknowledged and is gone")
+            elif tables.inbox[inbox_id].stored.state is NewsState.WAITING:
+                offences.append(f"the webhook {key} still waits at rest")
+        return offences
+
+    def _lost_cancels(self, tables: Tables) -> list[str]:
+        rows: dict[str, Task | Queue] = {}
+        for order in tables.orders.values():
+            rows[order.queue_id] = order.queue
+            rows.update({t.task_id: t for t in order.queue.tasks})
+        return [
+            f"the cancellation of {about} is lost"
+            for about in sorted(self.people.cancelled)
+            if about in rows and not rows[about].cancel_requested
+        ]
+
+    def _hot_loops(self) -> list[str]:
+        return [
+            f"hot loop: {most} {what} of {about} in one hour"
+            for what, counted, limit in (
+                ("steps", self.steps, STEPS_AN_HOUR_MAX),
+                ("deliveries", self.deliveries, DELIVERIES_AN_HOUR_MAX),
+            )
+            for (about, _), most in counted.most_common(1)
+            if most > limit
+        ]
+
+
+NAME: Final = re.compile(r"[\w-]+")
+EXCUSABLE: Final = (
+    "was told different things of",
+    "was accepted as",
+    "belongs to no task",
+    "which is no task",
+    "which is no order",
+    "belongs to nobody who runs",
+    "is paid a second time",
+    "was paid",
+    "without a hold",
+    "the cancellation of",
+    "the decision about",
+    "payouts were executed for one order",
+)
+
+
+def order_row(order: Order) -> OrderRow:
+    """Return the row as ``payment-service verify`` reads it."""
+    queue = order.queue
+    return OrderRow(
+        order.queue_id,
+        order.order_id,
+        order.money.amount,
+        order.money.currency,
+        queue.state.value,
+        queue.version,
+        queue.waiting_for,
+        queue.wake_at,
+        queue.audit_hash,
+    )
+
+
+def task_row(task: Task) -> TaskRow:
+    """Return the row as ``payment-service verify`` reads it."""
+    return TaskRow(
+        task.task_id,
+        task.position,
+        task.provider,
+        task.state.value,
+        task.version,
+        task.waiting_for,
+        task.wake_at,
+        task.verdict,
+        task.sla,
+        task.sla_at,
+        task.audit_hash,
+    )
+
+
+def line_of(line: object) -> Line:
+    """Return an audit line as ``payment-service verify`` reads it."""
+    return Line(*(getattr(line, name) for name in Line._fields))
+
+
+def words(offences: Sequence[str]) -> str:
+    return "\n".join(f"  {offence}" for offence in offences)

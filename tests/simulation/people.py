@@ -1,0 +1,237 @@
+"""Who uses the service: upstream with its orders, people who cancel and decide."""
+
+from typing import Final
+
+import orjson
+
+from fsm.snapshot import Task
+from fsm.states import Kind, State
+from handlers.cancel import request_cancel_of_order, request_cancel_of_task
+from handlers.letters import discard, replay
+from handlers.resolve import Ruling, resolve
+from handlers.submit import submit
+from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.domain.messages import cancel_doorbell
+from payment_service.domain.money import Money
+from payment_service.domain.orders import CascadeEntry, Request
+from tests.simulation.dials import DAY, HOUR, MINUTE
+from tests.simulation.fleet import Fleet
+from tests.simulation.ground import NOWHERE, Ground, Process
+from tests.simulation.neighbours import SimProvider
+from tests.twins.providers import Fate
+
+TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+FOUR_EYES_FROM: Final = 10_000
+SLAS: Final = (None, None, None, "1s", "5m", "2h", "none")
+
+
+class People:
+    """Each of them repeats what was not answered; ``promises`` is what was."""
+
+    def __init__(self, ground: Ground, fleet: Fleet) -> None:
+        self.ground = ground
+        self.fleet = fleet
+        self.accepted: dict[str, str] = {}
+        self.cancelled: set[str] = set()
+        self.decided: dict[str, str] = {}
+        self._asked: set[str] = set()
+
+    # Upstream.
+
+    def order(self, number: int) -> None:
+        """Send a request at some time of the faulty phase, often beside others."""
+        ground = self.ground
+        span = ground.setting.faulty
+        burst = int(ground.draw() * 4) * span // 4
+        at = burst + ground.between(0, span // 4)
+        ground.spawn(NOWHERE, self._orders(self._request(number), at))
+
+    def _request(self, number: int, *, more: int = 0) -> Request:
+        random = self.ground.random
+        names = self.fleet.providers.names()
+        entries = tuple(
+            CascadeEntry(provider=random.choice(names), sla=random.choice(SLAS))
+            for _ in range(random.randint(1, self.ground.setting.cascade_max))
+        )
+        amount = random.choice((5_000, 12_550, 99_999)) + more
+        order_id = f"w-{number}"
+        return Request(
+            kind=Kind.WITHDRAWAL,
+            order_id=order_id,
+            merchant_id="m-1",
+            customer_id="c-9",
+            money=Money(amount, "EUR"),
+            destination={"type": "card", "token": "tok_8f2a"},
+            cascade=entries,
+            metadata={},
+            content=orjson.dumps([order_id, amount, [e.provider for e in entries]]),
+        )
+
+    async def _orders(self, request: Request, at: int) -> None:
+        ground = self.ground
+        await ground.loop.sleep(at)
+        await self._submits(request)
+        if ground.draw() < 0.2:
+            await ground.loop.sleep(ground.between(1, DAY))
+            await self._submits(request)
+        if ground.draw() < 0.1:
+            number = int(request.order_id.removeprefix("w-"))
+            await self._submits(self._request(number, more=7))
+        if ground.chance(ground.dials.cancels):
+            await ground.loop.sleep(ground.between(1, ground.setting.faulty // 4))
+            await self._cancels(request.order_id)
+
+    async def _submits(self, request: Request) -> None:
+        done = await self.fleet.insist(
+            lambda p: submit(
+                request, engine=p.engine, actor="system", trace_parent=TRACE
+            )
+        )
+        self.ground.seen[f"submit: {done.status}"] += 1
+        self.ground.note(f"submit {done.status}", request.order_id)
+        if done.queue_id is not None:
+            self.accepted[request.order_id] = done.queue_id
+
+    # Support.
+
+    async def _cancels(self, order_id: str) -> None:
+        if self.ground.draw() < 0.2:
+            self._trusted_cancel(order_id)
+            return
+        whole = self.ground.draw() < 0.6
+        try:
+            about = await self.fleet.insist(
+                lambda p: self._cancel(p, order_id, whole=whole)
+            )
+        except (NotNow, UnknownOrder) as refusal:
+            self.ground.seen[f"cancel refused: {type(refusal).__name__}"] += 1
+            return
+        self.ground.seen["cancel of an order" if whole else "cancel of a task"] += 1
+        self.ground.note("cancel", about)
+        self.cancelled.add(about)
+
+    async def _cancel(self, process: Process, order_id: str, *, whole: bool) -> str:
+        queue_id = self.accepted[order_id]
+        order = await process.engine.store.load(queue_id)
+        if order is None:
+            raise UnknownOrder(order_id)
+        if whole:
+            await request_cancel_of_order(
+                order, "asked", actor="key:anna", engine=process.engine
+            )
+            return queue_id
+        task: Task = self.ground.random.choice(order.queue.tasks)
+        await request_cancel_of_task(
+            task.task_id, "too slow", actor="key:anna", engine=process.engine
+        )
+        return task.task_id
+
+    def _trusted_cancel(self, order_id: str) -> None:
+        """Have a trusted service ask by message, which is no promise to it."""
+        order = self.fleet.store.tables.orders.get(self.accepted[order_id])
+        if order is not None:
+            self.ground.seen["cancel by message"] += 1
+            row = self.ground.random.choice((order.queue, *order.queue.tasks))
+            self.fleet.bus.deliver_again(cancel_doorbell(row))
+
+    # Back office.
+
+    def asked(self, task_id: str) -> None:
+        """Put a manual check before somebody who will look into it."""
+        if task_id not in self._asked:
+            self._asked.add(task_id)
+            self.ground.spawn(NOWHERE, self._looks_into(task_id))
+
+    async def _looks_into(self, task_id: str) -> None:
+        ground = self.ground
+        actors = ("key:anna", "key:anna", "key:bert", "key:carl")
+        for number in range(500):
+            await ground.loop.sleep(ground.between(MINUTE, DAY))
+            task = self.fleet.store.task(task_id)
+            if task is None or task.state is not State.MANUAL_CHECK:
+                break
+            ruling = self._truth(task)
+            if ruling is None:
+                await ground.loop.sleep(HOUR)
+                continue
+            self.fleet.core.mend(task_id)
+            await self._decides(task_id, ruling, actors[number % len(actors)])
+        self._asked.discard(task_id)
+
+    async def _decides(self, task_id: str, ruling: Ruling, actor: str) -> None:
+        limit = FOUR_EYES_FROM if self.ground.setting.four_eyes else None
+        try:
+            done = await self.fleet.insist(
+                lambda p: resolve(
+                    task_id,
+                    ruling,
+                    reason="seen in the bank's statement",
+                    evidence="line 17",
+                    actor=actor,
+                    four_eyes_from=limit,
+                    engine=p.engine,
+                )
+            )
+        except (NotNow, UnknownOrder) as refusal:
+            self.ground.seen[f"decision refused: {type(refusal).__name__}"] += 1
+            return
+        self.ground.note(f"decision {ruling} done: {done}", task_id)
+        self.ground.seen[f"decision {ruling}" if done else "decision proposed"] += 1
+        if done:
+            self.decided[task_id] = ruling.value
+
+    def _truth(self, task: Task) -> Ruling | None:
+        """Return what is certain; None where it has to be waited for."""
+        provider = self.fleet.providers.get(task.provider)
+        if not isinstance(provider, SimProvider):
+            return None
+        reference = task.task_id
+        if provider.has_paid(reference):
+            return Ruling.POSITIVE
+        fate = provider.fate(reference)
+        if fate is Fate.PENDING:
+            return None
+        if fate is None:
+            quiet = self.ground.clock.micros - provider.touched.get(reference, 0)
+            if provider.flying[reference] > 0 or quiet < 20 * MINUTE:
+                return None
+        return Ruling.NEGATIVE
+
+    async def read_letters(self) -> None:
+        """Have an operator replay or discard what is dead."""
+        store = self.fleet.store
+        for letter_id in await store.open_letters(subject=None, limit=5):
+            if self.ground.draw() < 0.8:
+                await self._replays(letter_id)
+            else:
+                await self._discards(letter_id)
+
+    async def _replays(self, letter_id: str) -> None:
+        def act(process: Process) -> object:
+            return replay(
+                letter_id,
+                actor="key:anna",
+                desk=self.fleet.store,
+                store=self.fleet.store,
+                clock=process.engine.clock,
+            )
+
+        try:
+            await self.fleet.insist(act)  # type: ignore[arg-type]
+        except (NotNow, UnknownOrder):
+            return
+        self.ground.seen["dead letter replayed"] += 1
+
+    async def _discards(self, letter_id: str) -> None:
+        try:
+            await discard(
+                letter_id,
+                actor="key:anna",
+                reason="nobody's",
+                desk=self.fleet.store,
+                clock=self.ground.clock,
+            )
+        except (NotNow, UnknownOrder):
+            return
+        self.ground.seen["dead letter discarded"] += 1
+

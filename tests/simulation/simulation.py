@@ -1,0 +1,225 @@
+"""One seed: a service, its neighbours, a faulty phase, a healing, and a verdict."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+import orjson
+
+from fsm import decisions
+from fsm.states import State
+from fsm.table import REST, TABLE
+from payment_service.domain.orders import Order
+from payment_service.ports.bus import Delivery
+from payment_service.ports.outcomes import Done, Outcome, Park, Retry
+from payment_service.ports.store import Work
+from tests.simulation.bus import SimBus
+from tests.simulation.chaos import Chaos
+from tests.simulation.dials import DAY, HOUR, Dials, Setting, dials, setting
+from tests.simulation.door import Door
+from tests.simulation.fleet import GRACE_MICROS, LEFT, Fleet
+from tests.simulation.ground import Ground, moment
+from tests.simulation.judge import Judge
+from tests.simulation.neighbours import SimCore, SimProvider, plan_of
+from tests.simulation.newsroom import Newsroom
+from tests.simulation.people import People
+from tests.simulation.store import SimStore, micros_of
+from tests.twins.clock import same_ids
+from tests.twins.providers import ProvidersTwin
+
+REST_WITHIN: Final = 90 * DAY
+"""So long after the healing the slowest cascade of providers and people may take."""
+
+TURNS_MAX: Final = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one seed came to."""
+
+    seed: int
+    offences: list[str]
+    fingerprint: str
+    events: int
+    virtual: int
+    seconds: float
+    seen: Counter[str]
+    faults: Counter[str]
+    last: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        replay = f"python -m tests.simulation --seed {self.seed} --trace"
+        wrong = "\n".join(f"  {offence}" for offence in self.offences)
+        return (
+            f"seed {self.seed}: {len(self.offences)} offences\n{wrong}\n"
+            f"replay: {replay}\nthe last {len(self.last)} events:\n"
+            + "\n".join(self.last)
+        )
+
+
+class Simulation:
+    """A world that is drawn from its seed alone."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        turned: Dials | None = None,
+        shape: Setting | None = None,
+        trace: bool = False,
+    ) -> None:
+        random = Random(f"{seed}:shape")
+        drawn, wanted = setting(random), dials(random)
+        self.ground = Ground(seed, shape or drawn, turned or wanted, trace=trace)
+        self.door = Door(self.ground)
+        self.store = SimStore(self.ground, self.door)
+        self.bus = SimBus(self.ground, self.door)
+        self.core = SimCore(self.ground, self.door)
+        self.providers = self._providers(random)
+        self.fleet = Fleet(
+            self.ground, self.door, self.store, self.bus, self.core, self.providers
+        )
+        self.people = People(self.ground, self.fleet)
+        self.newsroom = Newsroom(self.ground, self.fleet)
+        self.judge = Judge(self.ground, self.fleet, self.people, self.newsroom)
+        self.chaos = Chaos(self.ground, self.door, self.fleet, self.people)
+        self._connect()
+
+    def _providers(self, random: Random) -> ProvidersTwin:
+        names = ["acme", "zeta", "nova", "orbi", "kiwi", "luna"]
+        return ProvidersTwin(
+            *(
+                SimProvider(self.ground, self.door, name, plan_of(random))
+                for name in names[: self.ground.setting.providers]
+            )
+        )
+
+    def _connect(self) -> None:
+        self.store.on_step = self._stepped
+        self.store.on_submitted = lambda o: self._soon(o.created_at)
+        self.store.on_kept = lambda: self._soon(self.ground.clock.now())
+        self.store.on_posted = lambda: self.fleet.wants_relay(
+            self.ground.clock.micros + LEFT + 1
+        )
+        self.bus.on_handled = self._handled
+        self.chaos.on_forgotten = self.judge.forgot
+        for provider in self.providers.every():
+            if isinstance(provider, SimProvider):
+                provider.on_taken = self.newsroom.taken
+                provider.on_paid = self.judge.paid_by
+
+    def _stepped(self, order: Order, work: Work) -> None:
+        self.judge.committed(order, work)
+        self.chaos.after_commit()
+        queue = work.step.queue
+        if queue is not None and queue.after.wake_at is not None:
+            self._soon(queue.after.wake_at)
+        for change in work.step.changes:
+            if change.after.wake_at is not None:
+                self._soon(change.after.wake_at)
+
+    def _soon(self, wake_at: Any) -> None:
+        """Let the sweeper look once a row that wakes then is overdue."""
+        micros = micros_of(self.ground, wake_at) + GRACE_MICROS + 1
+        self.fleet.wants_sweep(micros)
+
+    def _handled(self, delivery: Delivery, outcome: Outcome) -> None:
+        seen = self.ground.seen
+        match outcome:
+            case Done(what=what):
+                word = what
+            case Retry(because=because):
+                word = because if because in REASONS else "retry"
+            case Park(reason=reason):
+                word = f"parked, {reason.value}"
+        seen[f"outcome {word}"] += 1
+        self.ground.note(f"outcome {word}", delivery.identity)
+        about = orjson.loads(delivery.body).get("queue_id")
+        if about is not None:
+            hour = self.ground.clock.micros // HOUR
+            self.judge.deliveries[about, hour] += 1
+
+    def run(self) -> Report:
+        """Play the seed to its end and judge it."""
+        began = time.perf_counter()
+        ground = self.ground
+        with same_ids(ground.seed), _counted(ground.seen):
+            for number in range(ground.setting.workers):
+                self.fleet.start(ground.setting.old_version if number == 0 else "")
+            for number in range(ground.setting.orders):
+                self.people.order(number)
+            self.chaos.plan()
+            ground.loop.at(ground.setting.faulty, self._heal)
+            rested = ground.loop.run(
+                until=ground.setting.faulty + REST_WITHIN, turns_max=TURNS_MAX
+            )
+            offences = self.judge.verdict(rested=rested)
+        return Report(
+            seed=ground.seed,
+            offences=offences,
+            fingerprint=f"{ground.hash:08x}-{ground.events}",
+            events=ground.events,
+            virtual=ground.clock.micros,
+            seconds=time.perf_counter() - began,
+            seen=ground.seen,
+            faults=ground.faults,
+            last=[f"{moment(at)}  {what}  {about}" for at, what, about in ground.last],
+        )
+
+    def _heal(self) -> None:
+        self.ground.heal()
+        self.chaos.heal()
+        self.fleet.heal()
+        self.newsroom.tell_what_was_lost()
+
+
+REASONS: Final = frozenset({"the timer rang early"})
+ROWS: Final = {
+    id(row): f"row {n:02} {row.trigger} {row.source}>{row.dest} {row.when or ''}"
+    for n, row in enumerate(TABLE)
+}
+CELLS: Final = {
+    (trigger, state): f"rest {trigger} in {state}: {answer}"
+    for trigger, answers in REST.items()
+    for state, answer in zip(State, answers, strict=True)
+}
+
+
+@contextmanager
+def _counted(seen: Counter[str]) -> Iterator[None]:
+    """Count the table's rows that fire and the answers given where none does."""
+    real: Any = decisions.advance
+    at_rest: Any = decisions._at_rest
+    early: Any = decisions._is_early
+
+    def advance(facts: Any, trigger: Any) -> Any:
+        row = real(facts, trigger)
+        if row is not None:
+            seen[ROWS[id(row)]] += 1
+        return row
+
+    def rests(queue: Any, task: Any, event: Any, now: Any) -> Any:
+        seen[CELLS[event.trigger, task.state]] += 1
+        return at_rest(queue, task, event, now)
+
+    def is_early(task: Any, event: Any) -> Any:
+        found = early(task, event)
+        if found:
+            seen["webhook first"] += 1
+        return found
+
+    namespace: Any = vars(decisions)
+    namespace.update(advance=advance, _at_rest=rests, _is_early=is_early)
+    try:
+        yield
+    finally:
+        namespace.update(advance=real, _at_rest=at_rest, _is_early=early)
+
+
+def simulate(seed: int, *, trace: bool = False) -> Report:
+    """Run one seed."""
+    return Simulation(seed, trace=trace).run()
