@@ -91,13 +91,12 @@ QUICK: Final = (Way("decline", 3, 0), Way("succeed", 2, 0))
 
 SWIFT: Final = (
     Way("decline", 10, 0),
-    Way("accept_then_fail?pace=0.5", 4, 2),
+    Way("accept_then_fail?pace=0.5", 4, 1.5),
     Way("succeed", 4, 0),
-    Way("accept_then_succeed?pace=0.5", 4, 2),
-    Way("silence_succeed", 1, _POLL),
-    Way("commit_502", 1, _LOST),
+    Way("accept_then_succeed?pace=0.5", 4, 1.5),
+    Way("commit_502", 2, 1.5),
 )
-"""One of every kind that comes to an end within seconds."""
+"""Some that answer at once, by webhook, or only when they are asked again."""
 
 
 @dataclass(slots=True, kw_only=True)

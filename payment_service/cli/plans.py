@@ -84,11 +84,12 @@ def _webhooks(table: ProviderTable) -> str:
     if table.webhook is None:
         return "It sends no webhooks."
     count = len(table.webhook.secrets)
-    tolerance = format_duration(table.webhook.tolerance)
     secrets = "1 secret" if count == 1 else f"{count} secrets"
-    return (
-        f"Webhooks are signed by {table.webhook.scheme} with {secrets}, ±{tolerance}."
-    )
+    signed = f"Webhooks are signed by {table.webhook.scheme} with {secrets}"
+    tolerance = table.webhook.tolerance
+    if tolerance is None:
+        return f"{signed}, at any time."
+    return f"{signed}, ±{format_duration(tolerance)}."
 
 
 def _manual(plan: Plan) -> str:

@@ -46,6 +46,17 @@ class Telling(StrEnum):
     RETURNED = "returned"
 
 
+class Listed(StrEnum):
+    """What the word of a line in a statement stands for."""
+
+    SUCCEEDED = "succeeded"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    RETURNED = "returned"
+
+
 def _place(value: object) -> Place:
     if isinstance(value, Place):
         return value
@@ -66,6 +77,10 @@ def _failing(value: object) -> object:
 
 def _telling(value: object) -> object:
     return _one_of(Telling, value)
+
+
+def _listed(value: object) -> object:
+    return _one_of(Listed, value)
 
 
 def _one_of(words: type[StrEnum], value: object) -> StrEnum:
@@ -162,7 +177,7 @@ class StatementTable(Table):
     next_cursor_at: At | None = None
     reference_at: At
     status_at: At
-    status_map: Mapping[Word, Means]
+    status_map: Mapping[Word, Annotated[Listed, BeforeValidator(_listed)]]
     amount_at: At
     currency_at: At
     amount_form: AmountForm = "minor"

@@ -96,7 +96,7 @@ class DeclaredStatement:
             "reference": reference_of(
                 form.reference_at.look(row), self._reference_form
             ),
-            "status": form.status_map.get(text_of(form.status_at.look(row)) or ""),
+            "status": self._status(row),
             "amount": amount_of(form.amount_at.look(row), form.amount_form, currency),
             "currency": currency,
         }
@@ -105,6 +105,10 @@ class DeclaredStatement:
             raise NoStatement(f"page {page} has a payout without {', '.join(wrong)}")
         at = None if form.time_at is None else text_of(form.time_at.look(row))
         return {**told, "at": at}
+
+    def _status(self, row: object) -> str | None:
+        word = text_of(self._form.status_at.look(row))
+        return None if word is None else self._form.status_map.get(word, f"?{word}")
 
 
 def _times(since: datetime, until: datetime) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ops.chaos.books import at_rest, judge, orders_of
 from ops.chaos.fleet import Fleet, Layout, started
@@ -32,6 +32,7 @@ class Stage:
         """
         phase = Phase(first=len(self.load.by_id))
         task = asyncio.create_task(self.load.run(orders=orders))
+        task.add_done_callback(lambda _: phase.all_accepted.set())
         try:
             yield phase
             async with asyncio.timeout(REST_SECONDS_MAX):
@@ -73,6 +74,7 @@ class Phase:
 
     first: int
     late_seconds: float = float("inf")
+    all_accepted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager

@@ -322,3 +322,11 @@ def test_the_examples_are_safe(name):
     config = parse_config(text, ack_wait=timedelta(seconds=30), environment=environment)
 
     assert list(config.providers) == [name]
+
+
+def test_only_rest_proves_who_asks():
+    table = {"adapter": "simulator", "auth": {"bearer": {"token": "t"}}}
+
+    assert problems(table) == [
+        "[providers.acme] auth: unknown key of the adapter simulator"
+    ]

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from fsm.snapshot import Queue, Task
@@ -287,6 +287,7 @@ class Judge:
 NAME: Final = re.compile(r"[\w-]+")
 EXCUSABLE: Final = (
     "was told different things of",
+    "and core has rolled back",
     "was accepted as",
     "belongs to no task",
     "which is no task",
@@ -338,6 +339,3 @@ def line_of(line: object) -> Line:
     """Return an audit line as ``payment-service verify`` reads it."""
     return Line(*(getattr(line, name) for name in Line._fields))
 
-
-def words(offences: Sequence[str]) -> str:
-    return "\n".join(f"  {offence}" for offence in offences)
