@@ -157,7 +157,8 @@ def _report(page: Path | None) -> int:
 async def _interruptible(work: Coroutine[None, None, None]) -> None:
     task = asyncio.current_task()
     if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     await work
 
 

@@ -42,6 +42,7 @@ def draw(samples: list[Sample]) -> None:
             times[f"{sample.contestant}, p99"].append(
                 (sample.in_flight, sample.p99 * 1000)
             )
+    results.RESULTS.mkdir(parents=True, exist_ok=True)
     x = "orders in flight"
     (results.RESULTS / "throughput.svg").write_text(
         plots.lines("Withdrawals a second", rates, x=x, y="a second")

@@ -153,6 +153,7 @@ class Load:
         seed: int = 7,
         ways: Sequence[Way] = MIXED,
         attempts: int = 4,
+        providers: Sequence[str] = PROVIDER_NAMES,
     ) -> None:
         self.by_id: dict[str, Sent] = {}
         self._fleet = fleet
@@ -160,8 +161,10 @@ class Load:
         self._chance = random.Random(seed)  # noqa: S311 - chance, not a secret
         self._ways = ways
         self._attempts = attempts
+        self._providers = providers
         self._waiting: dict[str, Sent] = {}
         self._senders: set[asyncio.Task[None]] = set()
+        self._enough = asyncio.Event()
 
     @property
     def sent(self) -> list[Sent]:
@@ -173,14 +176,15 @@ class Load:
         """The orders that the service has promised to finish."""
         return [sent for sent in self.sent if sent.answered_at is not None]
 
-    async def run(self, *, seconds: float = math.inf, orders: float = math.inf) -> None:
-        """Send for so long, or so many more; return once all are answered."""
+    async def run(self, *, seconds: float = math.inf) -> None:
+        """Send for so long, or until :meth:`enough`; return once all are answered."""
+        self._enough.clear()
         client = await self._connected()
-        until, last = time.monotonic() + seconds, len(self.by_id) + orders
+        until = time.monotonic() + seconds
         try:
             async with aiohttp.ClientSession(headers=self._auth) as http:
                 next_at = time.monotonic()
-                while time.monotonic() < until and len(self.by_id) < last:
+                while time.monotonic() < until and not self._enough.is_set():
                     self._begin(client, http)
                     next_at += 1 / self._rate
                     await asyncio.sleep(max(0.0, next_at - time.monotonic()))
@@ -189,6 +193,10 @@ class Load:
             for task in self._senders:
                 task.cancel()
             await client.close()
+
+    def enough(self) -> None:
+        """Send no new orders; those that are sent are repeated until answered."""
+        self._enough.set()
 
     @property
     def _auth(self) -> dict[str, str]:
@@ -215,7 +223,7 @@ class Load:
         task.add_done_callback(self._senders.discard)
 
     def _order(self, number: int) -> Sent:
-        names = [*PROVIDER_NAMES]
+        names = [*self._providers]
         self._chance.shuffle(names)
         cascade = tuple(names[: self._attempts])
         weights = [way.weight for way in self._ways]

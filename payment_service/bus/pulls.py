@@ -30,9 +30,12 @@ GONE: Final = ("consumer deleted", "consumer is push based")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullTimes:
-    """How long a request waits at the server, and how often the server says so."""
+    """How long a request waits at the server, and how often the server says so.
 
-    expires_seconds: float = 30.0
+    As long as one waits, a process that has gone deaf is given its share of messages.
+    """
+
+    expires_seconds: float = 10.0
     heartbeat_seconds: float = 5.0
 
 

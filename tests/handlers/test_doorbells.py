@@ -91,6 +91,18 @@ async def test_a_doorbell_is_delivered_again_and_goes_on_where_a_worker_died(
     assert (await world.order()).queue.waiting_for is None
 
 
+async def test_a_redelivery_goes_on_before_the_sweeper_would(world):
+    ten = timedelta(seconds=10)
+    world.bus = BusTwin(world.clock, world.effects, ack_wait=ten)
+    world.provider("acme", DECLINES)
+    world.probe.on_recorded = [lambda _: None, dies]
+    await world.submit()
+
+    await world.rest(within=ten + timedelta(seconds=1))
+
+    assert (await world.states())[-1] == "COMPLETED"
+
+
 @pytest.mark.parametrize(
     ("plan", "ends", "creates"),
     [(Plan(), "MANUAL_CHECK", 0), (Plan(idempotent_create=True), "SUCCEEDED", 1)],

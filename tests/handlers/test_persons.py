@@ -379,3 +379,23 @@ async def test_cancelling_twice_is_cancelling_once(world):
     world.core.comes_back()
     await world.rest()
     assert (await world.states())[-1] == "CANCELLED"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_cancel_takes_effect_without_the_sweeper(world, whole):
+    world.provider("acme", ACCEPTS)
+    await world.submit(a_request("acme"))
+    await world.work_off()
+
+    await (world.cancel_order() if whole else world.cancel_task(0))
+    await world.work_off()
+
+    assert (await world.states())[0] == "CANCELLED"
+
+
+async def test_a_decision_takes_effect_without_the_sweeper(stuck):
+    await stuck.decide(Ruling.NEGATIVE)
+
+    await stuck.work_off()
+
+    assert (await stuck.states())[-1] == "COMPLETED"

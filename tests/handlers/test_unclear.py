@@ -230,6 +230,15 @@ async def test_a_webhook_does_not_take_a_create_in_flight_for_lost(world):
     assert "RECHECKING" not in await world.steps()
 
 
+async def test_news_that_waited_is_applied_by_the_step_that_makes_it_ready(world):
+    overtaken_by(world, NewsType.SUCCEEDED, ACCEPTS)
+    await world.submit()
+
+    await world.work_off()
+
+    assert (await world.states())[0] == "SUCCEEDED"
+
+
 async def test_an_answer_that_arrives_while_its_no_is_weighed_is_not_lost(world):
     acme = world.provider("acme", PAYS)
     acme.statuses.extend([Unclear(because="it has no status call")] * 20)

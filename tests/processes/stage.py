@@ -3,10 +3,16 @@
 import asyncio
 import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ops.chaos.books import at_rest, judge, orders_of
-from ops.chaos.fleet import Fleet, Layout, started
+from ops.chaos.fleet import (
+    NOT_IDEMPOTENT,
+    PROVIDER_NAMES,
+    Fleet,
+    Layout,
+    started,
+)
 from ops.chaos.load import QUICK, Desk, Load
 from payment_service.embedded.postgres import FAST
 from tests.embedded.processes import memory_folder
@@ -14,6 +20,8 @@ from tests.embedded.processes import memory_folder
 REST_SECONDS_MAX = 45.0
 # What two loaded cores may add to an order that nothing else holds up.
 SLACK_SECONDS = 2.0
+# Where a create may not be repeated, one whose sender has died takes a person.
+IDEMPOTENT = sorted({*PROVIDER_NAMES} - NOT_IDEMPOTENT)
 REDELIVERED = re.compile(r'"deliveries":(?!1,)\d+')
 
 
@@ -25,16 +33,17 @@ class Stage:
     load: Load
 
     @asynccontextmanager
-    async def sending(self, orders):
+    async def sending(self):
         """Send while the block does harm; leave it once all orders are at rest.
 
         The phase it gives knows afterwards how much too late its orders were.
         """
-        phase = Phase(first=len(self.load.by_id))
-        task = asyncio.create_task(self.load.run(orders=orders))
-        task.add_done_callback(lambda _: phase.all_accepted.set())
+        phase = Phase()
+        first = len(self.load.by_id)
+        task = asyncio.create_task(self.load.run())
         try:
             yield phase
+            self.load.enough()
             async with asyncio.timeout(REST_SECONDS_MAX):
                 await task
         finally:
@@ -42,7 +51,7 @@ class Stage:
             await asyncio.gather(task, return_exceptions=True)
         count = len(self.load.by_id)
         assert await at_rest(self.fleet, orders=count, seconds=REST_SECONDS_MAX)
-        phase.late_seconds = await self._late(phase.first)
+        phase.late_seconds = await self._late(first)
 
     async def accepted(self, more):
         """Wait until so many more orders have been accepted."""
@@ -70,11 +79,9 @@ class Stage:
 
 @dataclass
 class Phase:
-    """Some of the orders of a test."""
+    """The orders that were sent during one block."""
 
-    first: int
     late_seconds: float = float("inf")
-    all_accepted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
@@ -83,7 +90,7 @@ async def staged(*, rate=20.0, ways=QUICK, **changes):
     few = {"apis": 0, "relays": 0, "sweepers": 0, "servants": 1, "proxied": ()}
     layout = Layout(**{**few, "postgres": FAST, "within": memory_folder(), **changes})
     async with started(layout) as fleet:
-        load = Load(fleet, rate=rate, ways=ways, attempts=3)
+        load = Load(fleet, rate=rate, ways=ways, attempts=3, providers=IDEMPOTENT)
         desk = asyncio.create_task(Desk(fleet, load).run())
         try:
             yield Stage(fleet, load)

@@ -22,8 +22,8 @@ async def test_a_process_ends_itself_where_nats_stays_silent():
         await deaf.start()
         proxy.poison(SILENT)
         began = time.monotonic()
-        async with stage.sending(orders=60) as rest:
-            pass
+        async with stage.sending() as rest:
+            await stage.accepted(60)
 
         assert await deaf.ends(1.5 * GIVES_UP_SECONDS) == 1
         ended_after = time.monotonic() - began
@@ -33,29 +33,31 @@ async def test_a_process_ends_itself_where_nats_stays_silent():
         for name in ("worker-1", "all-1", "all-2"):
             assert "message.handled" in log_of(stage.fleet.service[name])
         await stage.judged()
-    assert ended_after < 1.25 * GIVES_UP_SECONDS
-    # Until its request for messages expires the deaf one is given its share of them.
-    deaf_for = PullTimes().expires_seconds + seconds(stage, "ACK_WAIT")
-    assert rest.late_seconds < deaf_for + SLACK_SECONDS
+        assert ended_after < 1.25 * GIVES_UP_SECONDS
+        # Until its request for messages expires it is still given its share of them.
+        deaf_for = PullTimes().expires_seconds + seconds(stage, "ACK_WAIT")
+        assert rest.late_seconds < deaf_for + SLACK_SECONDS
 
 
 async def test_nothing_is_lost_with_all_of_nats_or_in_a_crash_of_postgresql():
     async with staged(workers=2, rate=30.0, ways=SWIFT) as stage:
-        async with stage.sending(orders=120) as wiped:
+        async with stage.sending() as wiped:
             await stage.accepted(80)
             wiped_for = await _timed(stage.fleet.nats.wipe)
+            await stage.accepted(20)
 
-        async with stage.sending(orders=60) as crashed:
+        async with stage.sending() as crashed:
             await stage.accepted(30)
             crashed_for = await _timed(_crash, stage.fleet.pair.primary)
+            await stage.accepted(20)
 
         assert all(process.running for process in stage.fleet.service.values())
         await stage.judged()
-    grace = seconds(stage, "SWEEP_GRACE")
-    sweep = seconds(stage, "SWEEP_INTERVAL") + grace
-    assert wiped.late_seconds < wiped_for + sweep + SLACK_SECONDS
-    again = seconds(stage, "ACK_WAIT") + grace
-    assert crashed.late_seconds < crashed_for + again + SLACK_SECONDS
+        grace = seconds(stage, "SWEEP_GRACE")
+        sweep = seconds(stage, "SWEEP_INTERVAL") + grace
+        assert wiped.late_seconds < wiped_for + sweep + SLACK_SECONDS
+        again = seconds(stage, "ACK_WAIT") + grace
+        assert crashed.late_seconds < crashed_for + again + SLACK_SECONDS
 
 
 async def _timed(work, *arguments):

@@ -17,10 +17,10 @@ TIMED = (*SWIFT, Way("silence_succeed", 3, 5), Way("silence_fail", 3, 5))
 
 async def test_the_sweeper_rings_where_schedules_are_off():
     async with staged(workers=2, settings=OFF, ways=TIMED) as stage:
-        async with stage.sending(orders=40) as phase:
-            pass
+        async with stage.sending() as phase:
+            await stage.accepted(40)
 
         assert "sweep.rang" in log_of(stage.fleet.service["servant-1"])
         await stage.judged()
-    sweep = seconds(stage, "SWEEP_INTERVAL") + seconds(stage, "SWEEP_GRACE")
-    assert phase.late_seconds < RINGS * sweep + SLACK_SECONDS
+        sweep = seconds(stage, "SWEEP_INTERVAL") + seconds(stage, "SWEEP_GRACE")
+        assert phase.late_seconds < RINGS * sweep + SLACK_SECONDS

@@ -23,10 +23,12 @@ from payment_service.ports.store import Work
 from tests.simulation.dials import HOUR
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import Ground
+from tests.simulation.known import known
 from tests.simulation.neighbours import SimProvider
 from tests.simulation.newsroom import Newsroom
 from tests.simulation.people import People
 from tests.twins import oracle
+from tests.twins.providers import Asked
 from tests.twins.store import Tables
 
 STEPS_AN_HOUR_MAX: Final = 200
@@ -141,7 +143,13 @@ class Judge:
             *self.fleet.crashes,
             *self.fleet.core.complaints,
         ]
-        return [o for o in dict.fromkeys(offences) if not self._is_excused(o)]
+        return [o for o in dict.fromkeys(offences) if not self._is_let_pass(o)]
+
+    def _is_let_pass(self, offence: str) -> bool:
+        bug = known(offence)
+        if bug is not None:
+            self.ground.seen[f"known bug: {bug}"] += 1
+        return bug is not None or self._is_excused(offence)
 
     def _money(self) -> list[str]:
         providers = self._providers()
@@ -157,7 +165,7 @@ class Judge:
             holds=self.fleet.core.holds,
             notices=self.fleet.core.notices,
             paid=[line for line in paid if line.reference not in lied],
-            asked=[line for provider in providers for line in provider.asked],
+            asked=[line for provider in providers for line in _first_asked(provider)],
         )
         return oracle.offences(seen, at_rest=True)
 
@@ -286,6 +294,7 @@ class Judge:
 
 NAME: Final = re.compile(r"[\w-]+")
 EXCUSABLE: Final = (
+    "which is committed",
     "was told different things of",
     "and core has rolled back",
     "was accepted as",
@@ -300,6 +309,20 @@ EXCUSABLE: Final = (
     "the decision about",
     "payouts were executed for one order",
 )
+
+
+def _first_asked(provider: SimProvider) -> list[Asked]:
+    """Leave out what starts nothing: repeats of a create under a key that lives."""
+    if not provider.plan.idempotent_create:
+        return provider.asked
+    seen: set[str] = set()
+    kept = []
+    for asked in provider.asked:
+        if asked.call != "create" or asked.reference not in seen:
+            kept.append(asked)
+        if asked.call == "create":
+            seen.add(asked.reference)
+    return kept
 
 
 def order_row(order: Order) -> OrderRow:
