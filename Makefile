@@ -81,6 +81,16 @@ bench-tools: $(STAMP)  ## the rival and the profiler, which the bench can do wit
 fuzz: $(STAMP)  ## 200,000 invented webhooks against the endpoint; more: make fuzz REQUESTS=1000000
 	$(BIN)/python -m ops.fuzz webhooks --requests $(or $(REQUESTS),200000) $(if $(SEED),--seed $(SEED))
 
+SECONDS ?= 300
+SEED ?= 7
+
+.PHONY: chaos
+chaos: $(STAMP)  ## five minutes of faults on real processes, then the report (SECONDS, SEED)
+	$(BIN)/python -m ops.chaos run --seconds $(SECONDS) --seed $(SEED)
+
+chaos-%: $(STAMP)  ## one fault again and again, such as chaos-kill-worker; chaos-list names them
+	$(BIN)/python -m ops.chaos $(if $(filter list,$*),list,fault $*)
+
 .PHONY: lock
 lock: $(BIN)/uv  ## write the locks again; newest versions: make lock UPGRADE=--upgrade
 	$(COMPILE) --output-file requirements.lock pyproject.toml

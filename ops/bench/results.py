@@ -34,7 +34,8 @@ def keep(
     }
     file = RESULTS / f"{name}.json"
     file.write_text(json.dumps(result, indent=1, sort_keys=False) + "\n")
-    print(table(figures))
+    if figures:
+        print(table(figures))
 
 
 def machine() -> dict[str, object]:

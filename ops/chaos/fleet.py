@@ -197,6 +197,9 @@ async def started(layout: Layout) -> AsyncIterator[Fleet]:
             await asyncio.gather(*(p.until_ready() for p in fleet.service.values()))
             yield fleet
             keep = fleet.keep
+    except asyncio.CancelledError:
+        keep = False
+        raise
     finally:
         _tidy(folder, keep=keep)
 

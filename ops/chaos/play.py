@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -147,10 +146,3 @@ class Keeper:
                     self._say(f"{process.name} has ended by itself: started again")
                     process.launch()
             await asyncio.sleep(WATCH_SECONDS)
-
-
-async def quietly(task: asyncio.Task[None]) -> None:
-    """End a task that nobody needs any more."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -1,6 +1,7 @@
 """Runs one process in its roles until it is told to stop, or must give up."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -43,6 +44,7 @@ async def run(
     :raises SchemaBehind: the database needs a migration first.
     """
     logs.configure(settings.log_level)
+    _collect_rarely()
     traces = tracing.configure(
         endpoint=settings.otlp_endpoint, sample=settings.trace_sample
     )
@@ -108,6 +110,13 @@ def _probes(service: Service) -> FastAPI:
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4")
 
     return app
+
+
+def _collect_rarely() -> None:
+    """Look for garbage by the hundred thousand: steps make many records, no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1000)
 
 
 def check_schema(settings: Settings) -> None:

@@ -39,6 +39,7 @@ class Dials:
     provider_failed: float = 0.0
     provider_unsent: float = 0.0
     provider_slow: float = 0.0
+    provider_shy: float = 0.0
     # What providers do unasked.
     news_lost: float = 0.0
     news_repeated: float = 0.0
@@ -88,6 +89,7 @@ HIGHEST: Final = Dials(
     provider_failed=0.2,
     provider_unsent=0.3,
     provider_slow=0.2,
+    provider_shy=0.5,
     news_lost=0.5,
     news_repeated=0.5,
     news_first=0.5,

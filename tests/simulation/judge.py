@@ -2,12 +2,16 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+import orjson
+
 from fsm.snapshot import Queue, Task
-from fsm.states import OrderState, Waiting
+from fsm.states import CaseKind, OrderState, Waiting
+from handlers import letters
 from payment_service import invariants
+from payment_service.domain.messages import Message
 from payment_service.domain.news import NewsState
 from payment_service.domain.orders import Order
 from payment_service.invariants import (
@@ -19,6 +23,8 @@ from payment_service.invariants import (
     Trail,
     trail_of,
 )
+from payment_service.ports.bus import Delivery
+from payment_service.ports.outcomes import Outcome, Park
 from payment_service.ports.store import Work
 from tests.simulation.dials import HOUR
 from tests.simulation.fleet import Fleet
@@ -48,6 +54,7 @@ class Judge:
         self.found: list[str] = []
         self.forgotten: set[str] = set()
         self.lost_news: set[tuple[str, str]] = set()
+        self.promised: set[str] = set()
         self.paid: Counter[str] = Counter()
         self.steps: Counter[tuple[str, int]] = Counter()
         self.deliveries: Counter[tuple[str, int]] = Counter()
@@ -105,6 +112,22 @@ class Judge:
         lies = provider.lies if isinstance(provider, SimProvider) else {}
         return lies.get(task.task_id)
 
+    def handled(self, delivery: Delivery, outcome: Outcome) -> None:
+        """M4: what is taken off its stream as dead is stored by then."""
+        if isinstance(outcome, Park):
+            letter_id = letters._letter_id(delivery, outcome.reason)
+            if letter_id not in self.fleet.store.tables.letters and not self.forgotten:
+                self.offend(f"a dead {delivery.subject} was not kept")
+        queue_id = orjson.loads(delivery.body).get("queue_id")
+        if queue_id is not None:
+            self.deliveries[queue_id, self.ground.clock.micros // HOUR] += 1
+
+    def posted(self, messages: Sequence[Message]) -> None:
+        """Remember which events the world was promised to hear of."""
+        self.promised.update(
+            m.message_id for m in messages if m.subject.startswith("order.event.")
+        )
+
     # What amnesia may excuse.
 
     def forgot(self, before: Tables, after: Tables) -> None:
@@ -114,6 +137,8 @@ class Judge:
                 self.forgotten.add(queue_id)
                 self.forgotten.update(t.task_id for t in order.queue.tasks)
                 self.forgotten.add(order.order_id)
+        for posted in before.outbox.keys() - after.outbox.keys():
+            self.promised.discard(before.outbox[posted].row.message.message_id)
         self.lost_news |= before.events.keys() - after.events.keys()
         for order in after.orders.values():
             for task in order.queue.tasks:
@@ -252,6 +277,13 @@ class Judge:
             for task_id in self.people.decided
             if task_id not in resolved
         ]
+        told = {message.message_id for message in self.fleet.bus.streams.events}
+        untold = len(self.promised - told)
+        if untold:
+            offences.append(f"{untold} events were never published")
+        offences += self._amounts_passed_over(tables)
+        numbers = Counter(order.order_id for order in tables.orders.values())
+        offences += [f"{n} orders are called {o}" for o, n in numbers.items() if n > 1]
         if tables.outbox:
             offences.append(f"{len(tables.outbox)} rows are left in the outbox")
         return offences
@@ -268,6 +300,15 @@ class Judge:
             elif tables.inbox[inbox_id].stored.state is NewsState.WAITING:
                 offences.append(f"the webhook {key} still waits at rest")
         return offences
+
+    def _amounts_passed_over(self, tables: Tables) -> list[str]:
+        """S6: whoever names another amount in a webhook has a case opened about it."""
+        cases = {c.task_id for c in tables.cases.values() if c.kind == MISMATCH}
+        return [
+            f"another amount for {reference} went by unseen"
+            for key, reference in self.newsroom.mismatched.items()
+            if key in tables.events and reference not in cases
+        ]
 
     def _lost_cancels(self, tables: Tables) -> list[str]:
         rows: dict[str, Task | Queue] = {}
@@ -292,6 +333,7 @@ class Judge:
         ]
 
 
+MISMATCH: Final = CaseKind.AMOUNT_MISMATCH
 NAME: Final = re.compile(r"[\w-]+")
 EXCUSABLE: Final = (
     "which is committed",

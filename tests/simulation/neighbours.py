@@ -11,7 +11,9 @@ from payment_service.domain.money import Money
 from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
 from providers.port import (
     CancelAnswer,
+    Cancelled,
     CreateAnswer,
+    NotFound,
     NotSent,
     Payout,
     StatusAnswer,
@@ -71,6 +73,7 @@ class SimProvider(ProviderTwin):
         self.touched: dict[str, int] = {}
         self.lies: dict[str, str] = {}
         self.on_taken: Callable[[SimProvider, str], None] = lambda *_: None
+        self.on_cancelled: Callable[[SimProvider, str], None] = lambda *_: None
         self.on_paid: Callable[[SimProvider, str], None] = lambda *_: None
         self._first: dict[str, int] = {}
         self._weights = [random.random() ** 2 for _ in range(4)]
@@ -173,7 +176,7 @@ class SimProvider(ProviderTwin):
     def _latest(self) -> int:
         """Return how long a request may be on its way: less than the grace."""
         grace = int(self.plan.not_found_grace.total_seconds()) * SECOND
-        return grace * 2 // 3
+        return grace // 2
 
     def _conduct(self) -> Conduct:
         does = self.ground.random.choices(list(Does), self._weights)[0]
@@ -203,7 +206,19 @@ class SimProvider(ProviderTwin):
         if self.fate(payout.reference) is Fate.PENDING and self.ground.draw() < 0.3:
             self._note("cancel", payout)
             return TooLate()
-        return super()._cancelled(payout)
+        answer = super()._cancelled(payout)
+        if isinstance(answer, Cancelled):
+            self.on_cancelled(self, payout.reference)
+        return answer
+
+    def _found(self, payout: Payout) -> StatusAnswer:
+        age = self.ground.clock.micros - self.touched.get(payout.reference, 0)
+        young = age < self._latest() // 3
+        if young and self.ground.chance(self.ground.dials.provider_shy):
+            self.ground.struck("provider: does not find it yet", self.name)
+            self._note("status", payout)
+            return NotFound()
+        return super()._found(payout)
 
     def _pay(self, reference: str, money: Money, destination: Any) -> None:
         super()._pay(reference, money, destination)

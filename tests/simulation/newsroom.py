@@ -20,6 +20,7 @@ class Newsroom:
         self.ground = ground
         self.fleet = fleet
         self.acknowledged: set[tuple[str, str]] = set()
+        self.mismatched: dict[tuple[str, str], str] = {}
         self.untold: list[tuple[SimProvider, NewsType, str]] = []
 
     def taken(self, provider: SimProvider, reference: str) -> None:
@@ -78,6 +79,10 @@ class Newsroom:
         self.tell(provider, NewsType.SUCCEEDED, reference, surely=lied)
         if not lied:
             self._maybe_returns(provider, reference)
+
+    def cancelled(self, provider: SimProvider, reference: str) -> None:
+        """Tell of a cancellation, which is the end of a payout like any other."""
+        self.tell(provider, NewsType.FAILED, reference)
 
     def _maybe_returns(self, provider: SimProvider, reference: str) -> None:
         if not self.ground.chance(self.ground.dials.breaks_word):
@@ -151,6 +156,8 @@ class Newsroom:
             delay += ground.between(MINUTE, 2 * DAY)
             ground.struck("webhook late", reference)
         news = provider.news(kind, reference, amount=amount)
+        if amount is not None:
+            self.mismatched[news.provider, news.event_id] = reference
         ground.spawn(NOWHERE, self._send(news, delay))
         if ground.chance(dials.news_repeated):
             ground.struck("webhook repeated", reference)

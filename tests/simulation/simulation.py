@@ -2,24 +2,23 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-import orjson
-
 from fsm import decisions
 from fsm.states import State
 from fsm.table import REST, TABLE
+from payment_service.domain.messages import Message
 from payment_service.domain.orders import Order
 from payment_service.ports.bus import Delivery
 from payment_service.ports.outcomes import Done, Outcome, Park, Retry
 from payment_service.ports.store import Work
 from tests.simulation.bus import SimBus
 from tests.simulation.chaos import Chaos
-from tests.simulation.dials import DAY, HOUR, Dials, Setting, dials, setting
+from tests.simulation.dials import DAY, Dials, Setting, dials, setting
 from tests.simulation.door import Door
 from tests.simulation.fleet import GRACE_MICROS, LEFT, Fleet
 from tests.simulation.ground import Ground, moment
@@ -102,15 +101,14 @@ class Simulation:
         self.store.on_step = self._stepped
         self.store.on_submitted = lambda o: self._soon(o.created_at)
         self.store.on_kept = lambda: self._soon(self.ground.clock.now())
-        self.store.on_posted = lambda: self.fleet.wants_relay(
-            self.ground.clock.micros + LEFT + 1
-        )
+        self.store.on_posted = self._posted
         self.bus.on_handled = self._handled
         self.chaos.on_forgotten = self.judge.forgot
         for provider in self.providers.every():
             if isinstance(provider, SimProvider):
                 provider.on_taken = self.newsroom.taken
                 provider.on_paid = self.judge.paid_by
+                provider.on_cancelled = self.newsroom.cancelled
 
     def _stepped(self, order: Order, work: Work) -> None:
         self.judge.committed(order, work)
@@ -121,6 +119,10 @@ class Simulation:
         for change in work.step.changes:
             if change.after.wake_at is not None:
                 self._soon(change.after.wake_at)
+
+    def _posted(self, messages: Sequence[Message]) -> None:
+        self.judge.posted(messages)
+        self.fleet.wants_relay(self.ground.clock.micros + LEFT + 1)
 
     def _soon(self, wake_at: Any) -> None:
         """Let the sweeper look once a row that wakes then is overdue."""
@@ -138,10 +140,7 @@ class Simulation:
                 word = f"parked, {reason.value}"
         seen[f"outcome {word}"] += 1
         self.ground.note(f"outcome {word}", delivery.identity)
-        about = orjson.loads(delivery.body).get("queue_id")
-        if about is not None:
-            hour = self.ground.clock.micros // HOUR
-            self.judge.deliveries[about, hour] += 1
+        self.judge.handled(delivery, outcome)
 
     def run(self) -> Report:
         """Play the seed to its end and judge it."""

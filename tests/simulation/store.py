@@ -25,7 +25,7 @@ class SimStore(MemoryStore):
         self.door = door
         self.on_step: Callable[[Order, Work], None] = lambda *_: None
         self.on_submitted: Callable[[Order], None] = lambda _: None
-        self.on_posted: Callable[[], None] = lambda: None
+        self.on_posted: Callable[[Any], None] = lambda _: None
         self.on_kept: Callable[[], None] = lambda: None
 
     async def load(self, queue_id: str) -> Order | None:
@@ -69,7 +69,7 @@ class SimStore(MemoryStore):
     def _posted(self, messages: Any) -> Any:
         rows = super()._posted(messages)
         if rows:
-            self.on_posted()
+            self.on_posted(messages)
         return rows
 
     def next_micros(self, grace: int) -> int | None:
