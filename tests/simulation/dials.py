@@ -106,7 +106,7 @@ HIGHEST: Final = Dials(
     killed=4.0,
     amnesia=1.0,
     letters_read=4.0,
-    cancels=0.5,
+    cancels=0.8,
     core_says_no=0.2,
 )
 OFF: Final = 0.5

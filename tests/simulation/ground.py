@@ -10,7 +10,6 @@ from zlib import crc32
 
 from tests.simulation.dials import CALM, Dials, Setting
 from tests.simulation.loop import SimClock, SimLoop
-from tests.twins.effects import Died
 
 KEPT: Final = 200
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -81,19 +80,12 @@ class Ground:
         """Run something in a process; what kills the process ends it."""
         context = copy_context()
         context.run(CURRENT.set, process)
-        self.loop.create_task(_mortal(work), context=context)
+        self.loop.create_task(work, context=context)
 
     def heal(self) -> None:
         """Inject nothing any more."""
         self.dials = CALM
         self.note("healed")
-
-
-async def _mortal(work: Coroutine[Any, Any, object]) -> None:
-    try:
-        await work
-    except Died:
-        return
 
 
 def moment(micros: int) -> str:

@@ -282,6 +282,7 @@ class Judge:
         if untold:
             offences.append(f"{untold} events were never published")
         offences += self._amounts_passed_over(tables)
+        offences += self._needless_cases(tables)
         numbers = Counter(order.order_id for order in tables.orders.values())
         offences += [f"{n} orders are called {o}" for o, n in numbers.items() if n > 1]
         if tables.outbox:
@@ -308,6 +309,19 @@ class Judge:
             f"another amount for {reference} went by unseen"
             for key, reference in self.newsroom.mismatched.items()
             if key in tables.events and reference not in cases
+        ]
+
+    def _needless_cases(self, tables: Tables) -> list[str]:
+        """No person is troubled with a case where everybody has kept their word."""
+        blamed: dict[CaseKind, set[str]] = defaultdict(
+            lambda: {ref for p in self._providers() for ref in p.lies}
+        )
+        blamed[MISMATCH] = {ref for p in self._providers() for ref in p.misnamed}
+        blamed[CaseKind.BALANCE_REFUSED] = self.fleet.core.refused
+        return [
+            f"a case {case.kind} about {case.task_id}, though nobody is to blame"
+            for case in tables.cases.values()
+            if case.task_id not in blamed[case.kind]
         ]
 
     def _lost_cancels(self, tables: Tables) -> list[str]:
@@ -337,6 +351,7 @@ MISMATCH: Final = CaseKind.AMOUNT_MISMATCH
 NAME: Final = re.compile(r"[\w-]+")
 EXCUSABLE: Final = (
     "which is committed",
+    "though nobody is to blame",
     "was told different things of",
     "and core has rolled back",
     "was accepted as",

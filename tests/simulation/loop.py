@@ -146,6 +146,14 @@ class SimLoop(asyncio.AbstractEventLoop):
             self._running = False
             asyncio._set_running_loop(None)
 
+    def end(self) -> None:
+        """Close what nobody will go on with."""
+        for task in asyncio.all_tasks(self):
+            coroutine: Any = task.get_coro()
+            coroutine.close()
+        self._ready.clear()
+        self._timers.clear()
+
     def _run(self, until: int, turns_max: int) -> bool:
         ready, draw = self._ready, self._draw
         while self.turns < turns_max:

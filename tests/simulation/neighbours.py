@@ -39,6 +39,7 @@ class SimCore(CoreTwin):
     def __init__(self, ground: Ground, door: Door) -> None:
         super().__init__(ground.clock, door)
         self.ground = ground
+        self.refused: set[str] = set()
         self._no: dict[tuple[str, Operation], bool] = {}
 
     def mend(self, task_id: str) -> None:
@@ -53,6 +54,7 @@ class SimCore(CoreTwin):
             says_no = self.ground.chance(self.ground.dials.core_says_no)
             self._no[key] = says_no and not known
         if self._no[key]:
+            self.refused.add(call.task_id)
             self.ground.struck(f"core says no: {operation}", call.task_id)
             return Refused("refused", "core refuses")
         return super()._move(operation, call)
@@ -72,6 +74,7 @@ class SimProvider(ProviderTwin):
         self.flying: Counter[str] = Counter()
         self.touched: dict[str, int] = {}
         self.lies: dict[str, str] = {}
+        self.misnamed: set[str] = set()
         self.on_taken: Callable[[SimProvider, str], None] = lambda *_: None
         self.on_cancelled: Callable[[SimProvider, str], None] = lambda *_: None
         self.on_paid: Callable[[SimProvider, str], None] = lambda *_: None
@@ -199,6 +202,8 @@ class SimProvider(ProviderTwin):
         if known and self.plan.idempotent_create:
             self.ground.seen["a repeated create found the first"] += 1
         elif reference in self._known:
+            if self._known[reference].says is not None:
+                self.misnamed.add(reference)
             self.on_taken(self, reference)
         return answer
 

@@ -76,9 +76,19 @@ class Newsroom:
             return
         provider.pays(reference)
         lied = reference in provider.lies
+        if not lied and self.ground.chance(self.ground.dials.breaks_word / 2):
+            self._returns_first(provider, reference)
+            return
         self.tell(provider, NewsType.SUCCEEDED, reference, surely=lied)
         if not lied:
             self._maybe_returns(provider, reference)
+
+    def _returns_first(self, provider: SimProvider, reference: str) -> None:
+        """Tell that the money came back, and only then that it had left."""
+        self.lie(provider, reference, "returned before it was told as paid")
+        self.tell(provider, NewsType.RETURNED, reference, surely=True)
+        late = self.ground.between(MINUTE, 5 * DAY)
+        self.tell(provider, NewsType.SUCCEEDED, reference, late=late, surely=True)
 
     def cancelled(self, provider: SimProvider, reference: str) -> None:
         """Tell of a cancellation, which is the end of a payout like any other."""
@@ -157,6 +167,7 @@ class Newsroom:
             ground.struck("webhook late", reference)
         news = provider.news(kind, reference, amount=amount)
         if amount is not None:
+            provider.misnamed.add(reference)
             self.mismatched[news.provider, news.event_id] = reference
         ground.spawn(NOWHERE, self._send(news, delay))
         if ground.chance(dials.news_repeated):

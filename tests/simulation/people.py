@@ -14,7 +14,7 @@ from payment_service.domain.errors import NotNow, UnknownOrder
 from payment_service.domain.messages import cancel_doorbell
 from payment_service.domain.money import Money
 from payment_service.domain.orders import CascadeEntry, Request
-from tests.simulation.dials import DAY, HOUR, MINUTE
+from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import NOWHERE, Ground, Process
 from tests.simulation.neighbours import SimProvider
@@ -71,15 +71,16 @@ class People:
         ground = self.ground
         await ground.loop.sleep(at)
         await self._submits(request)
+        while ground.chance(ground.dials.cancels):
+            longest = ground.random.choice((SECOND, MINUTE, HOUR, DAY))
+            await ground.loop.sleep(1 + int(ground.draw() * longest))
+            await self._cancels(request.order_id)
         if ground.draw() < 0.2:
             await ground.loop.sleep(ground.between(1, DAY))
             await self._submits(request)
         if ground.draw() < 0.1:
             number = int(request.order_id.removeprefix("w-"))
             await self._submits(self._request(number, more=7))
-        if ground.chance(ground.dials.cancels):
-            await ground.loop.sleep(ground.between(1, ground.setting.faulty // 4))
-            await self._cancels(request.order_id)
 
     async def _submits(self, request: Request) -> None:
         done = await self.fleet.insist(

@@ -33,7 +33,7 @@ from tests.twins.providers import ProvidersTwin
 REST_WITHIN: Final = 90 * DAY
 """So long after the healing the slowest cascade of providers and people may take."""
 
-TURNS_MAX: Final = 2_000_000
+TURNS_MAX: Final = 400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +157,7 @@ class Simulation:
                 until=ground.setting.faulty + REST_WITHIN, turns_max=TURNS_MAX
             )
             offences = self.judge.verdict(rested=rested)
+            ground.loop.end()
         return Report(
             seed=ground.seed,
             offences=offences,

@@ -1,0 +1,402 @@
+"""Deliberate bugs, each planted in memory, and the layer that has to catch it."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from fsm import decisions, machine
+from fsm.decisions import Event
+from fsm.records import replace
+from fsm.snapshot import Task
+from fsm.states import State, Trigger, Waiting
+from fsm.table import Guard
+from handlers import calls, cancel, drive, engine, news, sweep
+from payment_service.api.webhooks import Webhooks
+from payment_service.bus.consumer import Consumer
+from payment_service.ports.outcomes import Done
+from payment_service.storage import statements
+from tests.model.setups import DEFINITE, IDEMPOTENT
+from tests.model.world import Setup
+from tests.simulation.bus import SimBus
+from tests.simulation.fleet import Fleet
+from tests.twins import store as twin
+from tests.twins.store import MemoryStore
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+SIMULATION, CRASHES, MODEL = "simulation", "crash points", "model checker"
+UNIT, CONFORMANCE = "unit", "conformance suite"
+
+DOORBELLS: Final = "tests/handlers/test_doorbells.py"
+PERSONS: Final = "tests/handlers/test_persons.py"
+STORE: Final = "tests/storage/test_store.py"
+WEBHOOKS: Final = "tests/api/test_webhooks.py"
+PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, news=())
+REPEATING = replace(PAIR, name="repeats", plan=replace(IDEMPOTENT, recheck_attempts=1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bug:
+    """What is planted, and where it has to be caught.
+
+    ``world`` is the model checker's; ``test`` is the file or test of the other suites.
+    """
+
+    plant: Plant
+    layer: str
+    world: Setup = PAIR
+    test: str = ""
+
+
+def hears(state: State, heard: Trigger, taken_for: Trigger) -> Plant:
+    """Take one answer for another, in that state."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        real = calls.event_of_status
+
+        def wrong(answer: Any, order: Any, task: Task) -> Event:
+            event = real(answer, order, task)
+            if task.state is state and event.trigger is heard:
+                return replace(event, trigger=taken_for, code="planted")
+            return event
+
+        patch.setattr(calls, "event_of_status", wrong)
+
+    return plant
+
+
+def random_key(patch: pytest.MonkeyPatch) -> None:
+    real = calls.payout_of
+    patch.setattr(
+        calls,
+        "payout_of",
+        lambda order, task: replace(real(order, task), reference=str(uuid.uuid4())),
+    )
+
+
+def no_version_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(twin, "_is_current", lambda *_: True)
+
+
+def no_version_in_sql(patch: pytest.MonkeyPatch) -> None:
+    blind = statements.RECORD.replace("AND t.version = c.base", "")
+    patch.setattr(statements, "RECORD", blind)
+
+
+def news_not_unique(patch: pytest.MonkeyPatch) -> None:
+    doubled = statements.KEEP_NEWS.replace(
+        "ON CONFLICT (provider, event_id) DO NOTHING",
+        "ON CONFLICT (provider, event_id) DO UPDATE SET type = excluded.type",
+    )
+    patch.setattr(statements, "KEEP_NEWS", doubled)
+
+
+def parsed_before_verified(patch: pytest.MonkeyPatch) -> None:
+    real = Webhooks.keep
+
+    async def keep(
+        self: Webhooks, provider: Any, headers: Any, body: bytes, **given: Any
+    ) -> Any:
+        from payment_service.api import webhooks  # noqa: PLC0415
+
+        try:
+            webhooks.parse_strict(body)
+        except webhooks.InvalidRequest:
+            return webhooks.Kept.UNREADABLE
+        return await real(self, provider, headers, body, **given)
+
+    patch.setattr(Webhooks, "keep", keep)
+
+
+def high_water_mark(patch: pytest.MonkeyPatch) -> None:
+    real = MemoryStore.unsent
+    highest: dict[int, int] = {}
+
+    async def unsent(self: MemoryStore, **given: Any) -> Any:
+        mark = highest.get(id(self), 0)
+        rows = [row for row in await real(self, **given) if row.seq > mark]
+        if rows:
+            highest[id(self)] = rows[-1].seq
+        return rows
+
+    patch.setattr(MemoryStore, "unsent", unsent)
+
+
+def removed_unpublished(patch: pytest.MonkeyPatch) -> None:
+    real = SimBus.publish
+
+    async def publish(self: SimBus, messages: Any) -> Any:
+        await real(self, messages)
+        return [True] * len(messages)
+
+    patch.setattr(SimBus, "publish", publish)
+
+
+def any_version_is_a_wish(patch: pytest.MonkeyPatch) -> None:
+    from tests.twins import world  # noqa: PLC0415
+
+    real = cancel.cancel_requested
+
+    async def requested(bell: Any, reason: Any, *, engine: Any) -> Any:
+        order = await engine.store.load(bell.queue_id)
+        row = order.queue if bell.task_id is None else order.task(bell.task_id)
+        present = replace(bell, version=row.version)
+        return await real(present, reason, engine=engine)
+
+    patch.setattr(world, "cancel_requested", requested)
+
+
+def early_timer_is_due(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        Task, "due", lambda t, _: t.wake_at is not None and t.waiting_for is not None
+    )
+
+
+def case_swallowed(patch: pytest.MonkeyPatch) -> None:
+    real = decisions._step
+
+    def step(queue: Any, changes: Any, cases: Any, now: Any, **given: Any) -> Any:
+        del cases
+        return real(queue, changes, (), now, **given)
+
+    patch.setattr(decisions, "_step", step)
+
+
+def always_claims(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(calls.View, "claims", lambda *_: True)
+
+
+async def _sends_again(order: Any, task: Any, engine: Any, view: Any) -> Any:
+    provider = engine.providers.get(task.provider)
+    return await calls._send(provider, order, task, engine, view)
+
+
+def taken_over_without_a_version(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(calls, "_create", _sends_again)
+
+
+def claims_never_age(patch: pytest.MonkeyPatch) -> None:
+    class Young:
+        def __sub__(self, other: object) -> float:
+            return 0.0
+
+        def __rsub__(self, other: object) -> float:
+            return 0.0
+
+    real = calls._send
+
+    async def send(
+        provider: Any, order: Any, task: Any, engine: Any, view: Any
+    ) -> Any:
+        return await real(provider, order, task, engine, replace(view, taken_at=Young()))
+
+    patch.setattr(calls, "_send", send)
+
+
+def answers_never_age(patch: pytest.MonkeyPatch) -> None:
+    real = machine._grace_is_over
+    for guard in (Guard.ABSENCE_IS_PROOF, Guard.MAY_REPEAT_CREATE):
+        asks = machine.GUARDS[guard]
+        patch.setitem(
+            machine.GUARDS, guard, lambda f, asks=asks: asks(replace(f, asked_at=None))
+        )
+    assert real is machine._grace_is_over
+
+
+def next_freeze_too_early(patch: pytest.MonkeyPatch) -> None:
+    real = decisions.cascade
+
+    def cascade(queue: Any, changes: Any, now: Any) -> Any:
+        waiting = [t for t in queue.tasks if t.waiting_for is Waiting.TURN]
+        rolls_back = any(c.after.waiting_for is Waiting.ROLLBACK for c in changes)
+        if rolls_back and waiting:
+            turn = Event(trigger=Trigger.TURN_CAME)
+            return [decisions._ruled(waiting[0], turn, now)], None
+        return real(queue, changes, now)
+
+    patch.setattr(decisions, "cascade", cascade)
+
+
+def notification_dropped(patch: pytest.MonkeyPatch) -> None:
+    async def notify(order: Any, engine: Any) -> Any:
+        return await drive.commit(
+            order, lambda queue, _: decisions.notified(queue), engine=engine
+        )
+
+    patch.setattr(drive, "_notify", notify)
+
+
+def sweeper_does_not_ring(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sweep, "_bells", lambda *_: [])
+
+
+def audit_line_missing(patch: pytest.MonkeyPatch) -> None:
+    real = engine.work_of
+
+    def work_of(*given: Any, **more: Any) -> Any:
+        work = real(*given, **more)
+        return replace(work, lines=work.lines[:1])
+
+    patch.setattr(engine, "work_of", work_of)
+
+
+def amount_not_compared(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(calls, "differing", lambda *_: {})
+    patch.setattr(news, "differing", lambda *_: {})
+
+
+def late_answer_thrown_away(patch: pytest.MonkeyPatch) -> None:
+    async def again(order: Any, _: Any) -> Any:
+        raise engine.Contended(order.queue_id)
+
+    patch.setattr(engine, "_again", again)
+
+
+def cancel_in_flight(patch: pytest.MonkeyPatch) -> None:
+    sent_or_not = {Waiting.CREATE, Waiting.CREATE_RETRY}
+    patch.setitem(
+        machine.GUARDS, Guard.UNSENT, lambda f: f.task.waiting_for in sent_or_not
+    )
+
+
+def not_buried(patch: pytest.MonkeyPatch) -> None:
+    async def bury(*_: Any) -> None:
+        return
+
+    patch.setattr(Fleet, "_bury", bury)
+
+
+def never_early(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(decisions, "_is_early", lambda *_: False)
+
+
+def guard(which: Guard, instead: Callable[[Any], bool]) -> Plant:
+    """Have a guard of the table say something else."""
+    return lambda patch: patch.setitem(machine.GUARDS, which, instead)
+
+
+def always_repeats(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(machine.GUARDS, Guard.MAY_REPEAT_CREATE, lambda _: True)
+    patch.setattr(calls, "_may_repeat", lambda *_: True)
+
+
+def ack_before_commit(patch: pytest.MonkeyPatch) -> None:
+    real = Consumer._outcome
+
+    async def outcome(self: Consumer, delivery: Any) -> Any:
+        held = next(h for h in self._held if h.delivery is delivery)
+        self._settle(held, Done())
+        return await real(self, delivery)
+
+    patch.setattr(Consumer, "_outcome", outcome)
+
+
+def submitted_twice(patch: pytest.MonkeyPatch) -> None:
+    real = MemoryStore._submit
+
+    def submit(self: MemoryStore, new: Any) -> Any:
+        self.tables.keys.clear()
+        return real(self, new)
+
+    patch.setattr(MemoryStore, "_submit", submit)
+
+
+def one_pair_of_eyes(patch: pytest.MonkeyPatch) -> None:
+    from handlers import resolve  # noqa: PLC0415
+
+    patch.setattr(resolve, "_check_second_person", lambda *_: None)
+
+
+S, T = State, Trigger
+BUGS: Final[Mapping[str, Bug]] = {
+    "the cascade goes on after a time-out": Bug(
+        plant=hears(S.CREATING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
+    ),
+    "it is rolled back while nobody knows": Bug(
+        plant=hears(S.RECHECKING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
+    ),
+    "it is committed before there is a verdict": Bug(
+        plant=hears(S.CREATING, T.ACCEPTED, T.PAID), layer=SIMULATION
+    ),
+    "a poll without an answer is a no": Bug(
+        plant=hears(S.EXECUTING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
+    ),
+    "the idempotency key is random": Bug(plant=random_key, layer=SIMULATION),
+    "the twin compares no version": Bug(plant=no_version_check, layer=SIMULATION),
+    "the statement compares no version": Bug(
+        plant=no_version_in_sql,
+        layer=CONFORMANCE,
+        test=f"{STORE}::test_a_step_on_an_older_version_is_stale_and_leaves_nothing",
+    ),
+    "the inbox is not unique": Bug(
+        plant=news_not_unique,
+        layer=CONFORMANCE,
+        test=f"{STORE}::test_news_is_stored_once_for_ever",
+    ),
+    "a webhook is parsed before its signature is checked": Bug(
+        plant=parsed_before_verified,
+        layer=UNIT,
+        test=f"{WEBHOOKS}::test_an_unreadable_body_without_a_signature_is_401",
+    ),
+    "a delivery is acknowledged before it is handled": Bug(
+        plant=ack_before_commit, layer=UNIT, test="tests/bus/test_consumer.py"
+    ),
+    "the outbox has a high-water mark": Bug(plant=high_water_mark, layer=SIMULATION),
+    "a row leaves the outbox unpublished": Bug(
+        plant=removed_unpublished, layer=SIMULATION
+    ),
+    "a cancel by message needs no version": Bug(
+        plant=any_version_is_a_wish,
+        layer=UNIT,
+        test=f"{DOORBELLS}::test_a_cancel_from_outside_for_an_older_version_is_no_wish",
+    ),
+    "an early timer is due": Bug(plant=early_timer_is_due, layer=SIMULATION),
+    "a case is swallowed": Bug(plant=case_swallowed, layer=SIMULATION),
+    "'not sent' is trusted without a claim": Bug(plant=always_claims, layer=MODEL),
+    "a create is taken over without a version": Bug(
+        plant=taken_over_without_a_version, layer=MODEL, world=REPEATING
+    ),
+    "a claim never ages": Bug(plant=claims_never_age, layer=MODEL),
+    "an answer never ages": Bug(plant=answers_never_age, layer=MODEL),
+    "a worker before that may have sent it is forgotten": Bug(
+        plant=guard(Guard.NEVER_SENT, lambda f: f.task.verdict is None),
+        layer=MODEL,
+        world=REPEATING,
+    ),
+    "the next freeze does not wait for the rollback": Bug(
+        plant=next_freeze_too_early, layer=SIMULATION
+    ),
+    "the notification is dropped": Bug(plant=notification_dropped, layer=SIMULATION),
+    "the sweeper marks and does not ring": Bug(
+        plant=sweeper_does_not_ring, layer=SIMULATION
+    ),
+    "an audit line is missing": Bug(plant=audit_line_missing, layer=CRASHES),
+    "the amount is not compared": Bug(plant=amount_not_compared, layer=SIMULATION),
+    "an answer is thrown away after a lost compare-and-set": Bug(
+        plant=late_answer_thrown_away, layer=CRASHES
+    ),
+    "a cancel rolls back while a create is in flight": Bug(
+        plant=cancel_in_flight, layer=MODEL, world=replace(PAIR, cancels=1)
+    ),
+    "a dead letter is not kept before it is gone": Bug(
+        plant=not_buried, layer=SIMULATION
+    ),
+    "a webhook is applied before the create has answered": Bug(
+        plant=never_early, layer=MODEL, world=replace(PAIR, news=("failed",))
+    ),
+    "absence is proof before the grace": Bug(
+        plant=guard(Guard.ABSENCE_IS_PROOF, lambda f: f.plan.not_found_definite),
+        layer=SIMULATION,
+    ),
+    "a create is repeated where it pays twice": Bug(
+        plant=always_repeats, layer=SIMULATION
+    ),
+    "an order is accepted twice": Bug(plant=submitted_twice, layer=SIMULATION),
+    "one person decides for two": Bug(
+        plant=one_pair_of_eyes,
+        layer=UNIT,
+        test=f"{PERSONS}::test_one_person_or_two_that_disagree_decide_nothing",
+    ),
+}

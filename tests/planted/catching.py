@@ -1,0 +1,95 @@
+"""Has a layer look for a planted bug, and says where and how soon it found it."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.handlers.test_crash_points import SCENARIOS, play, verdict
+from tests.model.checker import check
+from tests.planted.bugs import BUGS, CRASHES, MODEL, SIMULATION, Bug
+from tests.simulation.simulation import simulate
+from tests.twins.effects import Form, Strike
+
+SEEDS_MAX: Final = 200
+PLANTED: Final = "PLANTED_BUG"
+ROOT: Final = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catch:
+    """Who caught a bug, by what, and after how much."""
+
+    by: str
+    what: str
+    after: str
+
+
+def catch(name: str) -> Catch | None:
+    """Return how the bug's layer caught it; None where it did not."""
+    bug = BUGS[name]
+    if bug.layer not in {SIMULATION, CRASHES, MODEL}:
+        return _by_suite(name, bug)
+    with pytest.MonkeyPatch.context() as patch:
+        bug.plant(patch)
+        if bug.layer == MODEL:
+            return _by_model(bug)
+        return _by_simulation() if bug.layer == SIMULATION else _by_crashes()
+
+
+def _by_simulation() -> Catch | None:
+    for seed in range(SEEDS_MAX):
+        offences = simulate(seed).offences
+        if offences:
+            return Catch(by=SIMULATION, what=offences[0], after=f"{seed + 1} seeds")
+    return None
+
+
+def _by_crashes() -> Catch | None:
+    points = 0
+    for scenario in SCENARIOS.values():
+        clean = play(scenario)
+        strikes = [()] + [
+            (Strike(at, form),)
+            for at in range(1, len(clean.effects.log) + 1)
+            for form in Form
+        ]
+        for strike in strikes:
+            points += 1
+            offences = verdict(play(scenario, *strike))
+            if offences:
+                return Catch(by=CRASHES, what=offences[0], after=f"{points} points")
+    return None
+
+
+def _by_model(bug: Bug) -> Catch | None:
+    found = check(bug.world)
+    if found.broken is None:
+        return None
+    return Catch(by=MODEL, what=found.broken, after=f"{found.states} states")
+
+
+def _by_suite(name: str, bug: Bug) -> Catch | None:
+    """Run a suite in a process of its own, with the bug planted before it."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+    command += ["-p", "tests.planted.plugin", "-p", "no:xdist", bug.test]
+    # What pytest-xdist tells its workers is not for this process.
+    kept = {n: v for n, v in os.environ.items() if not n.startswith("PYTEST_")}
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**kept, PLANTED: name},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    if not failed:
+        return None
+    which = failed[0].removeprefix("FAILED ").partition(" - ")[0]
+    passed = done.stdout.rsplit("\n", 2)[-2]
+    return Catch(by=bug.layer, what=which, after=passed.strip("= "))

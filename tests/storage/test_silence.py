@@ -1,0 +1,45 @@
+"""A database that goes silent: nobody waits for ever, the next call gets through."""
+
+import time
+
+import psycopg.conninfo
+import pytest
+
+from ops.chaos.proxy import SILENT, Proxy
+from payment_service.domain.errors import StoreUnavailable
+from payment_service.storage import database as storage
+from payment_service.storage.database import Database
+
+
+@pytest.fixture
+async def proxy(database_url):
+    told = psycopg.conninfo.conninfo_to_dict(database_url)
+    proxy = await Proxy((str(told["host"]), int(str(told["port"])))).start()
+    yield proxy
+    await proxy.close()
+
+
+@pytest.fixture
+async def database(database_url, proxy, monkeypatch):
+    monkeypatch.setattr(storage, "ANSWER_SECONDS_MAX", 0.3)
+    told = psycopg.conninfo.conninfo_to_dict(database_url)
+    credentials = f"{told['user']}:{told['password']}"
+    database = Database(f"postgresql://{credentials}@{proxy.address}/{told['dbname']}")
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def test_a_silent_connection_is_given_up_and_its_neighbours_with_it(
+    database, proxy
+):
+    assert await database.run("SELECT 1", {}) == [(1,)]
+    proxy.poison(SILENT)
+    began = time.monotonic()
+
+    with pytest.raises(StoreUnavailable):
+        await database.run("SELECT 1", {})
+
+    assert time.monotonic() - began < 3
+    await proxy.heal()
+    assert await database.run("SELECT 1", {}) == [(1,)]
