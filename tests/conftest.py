@@ -8,12 +8,19 @@ from dataclasses import dataclass
 import nats
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from payment_service.embedded import EmbeddedNats, EmbeddedPostgres
 from payment_service.embedded.postgres import FAST
 from payment_service.storage import migrate
 from tests.embedded.processes import memory_folder
+
+# A busy machine is slow to make examples, which says nothing about what they test.
+settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 TEMPLATE = "payment_template"
 MAX_CONNECTIONS = 400

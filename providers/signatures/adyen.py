@@ -115,8 +115,8 @@ def _amount(amount: Mapping[str, object]) -> dict[str, object]:
 
 
 def _digits(value: object) -> str | None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return str(value) if whole else None
+    # A boolean is an integer too, and no digits.
+    return str(value) if isinstance(value, int) else None
 
 
 def _fields(told: Mapping[str, object]) -> dict[str, str] | None:

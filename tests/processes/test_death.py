@@ -6,6 +6,23 @@ import time
 from tests.processes.stage import SLACK_SECONDS, redelivered, seconds, staged
 
 
+async def test_a_worker_that_is_asked_to_go_leaves_nothing_to_wait_for():
+    async with staged(workers=2) as stage:
+        leaver, other = stage.fleet.of_role("worker")
+        async with stage.sending() as leave:
+            await stage.accepted(30)
+            began = time.monotonic()
+            assert await leaver.stop() == 0
+            stopped_after = time.monotonic() - began
+            await stage.accepted(20)
+
+        await stage.judged()
+        assert leave.late_seconds < SLACK_SECONDS
+        # What came as it left was handed back at once; nothing was left unfinished.
+        assert len(redelivered(other)) <= 5
+        assert stopped_after < 10
+
+
 async def test_a_killed_worker_delays_no_order_by_more_than_ack_wait_and_a_second():
     async with staged(workers=3) as stage:
         workers = stage.fleet.of_role("worker")
@@ -42,20 +59,3 @@ async def test_a_worker_may_sleep_past_its_claims():
         assert sleeper.running
         await stage.judged()
         assert sleep.late_seconds < 1.5 * ack_wait + ack_wait + SLACK_SECONDS
-
-
-async def test_a_worker_that_is_asked_to_go_leaves_nothing_to_wait_for():
-    async with staged(workers=2) as stage:
-        leaver, other = stage.fleet.of_role("worker")
-        async with stage.sending() as leave:
-            await stage.accepted(30)
-            began = time.monotonic()
-            assert await leaver.stop() == 0
-            stopped_after = time.monotonic() - began
-            await stage.accepted(20)
-
-        await stage.judged()
-        assert leave.late_seconds < SLACK_SECONDS
-        # What came as it left was handed back at once; nothing was left unfinished.
-        assert len(redelivered(other)) <= 5
-        assert stopped_after < 10

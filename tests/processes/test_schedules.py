@@ -16,7 +16,7 @@ TIMED = (*SWIFT, Way("silence_succeed", 3, 5), Way("silence_fail", 3, 5))
 
 
 async def test_the_sweeper_rings_where_schedules_are_off():
-    async with staged(workers=2, settings=OFF, ways=TIMED) as stage:
+    async with staged(workers=1, settings=OFF, ways=TIMED) as stage:
         async with stage.sending() as phase:
             await stage.accepted(40)
 

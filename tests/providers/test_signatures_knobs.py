@@ -13,7 +13,7 @@ from providers.port import Rejected, Verified
 from providers.signatures import Form, Reason, Secret, Settings, Unsafe, verifier
 
 KEY = "test-signature-key"
-BODY = b'{"test": 2432232314, "data": [{"a/b": "evt-1", "n": 7, "~": true}]}'
+BODY = b'{"test": 2432232314, "data": [{"a/b": "evt-1", "n": 7, "~": true}], "~1": 8}'
 SENT = int(NOW.timestamp())
 PLAIN: dict[str, Any] = {"header": "x-sig", "event_id_header": "x-id"}
 TIMED = PLAIN | {"template": "{ts}{body}", "timestamp_header": "x-ts"}
@@ -149,6 +149,26 @@ def test_an_id_that_is_signed_cannot_run_into_its_neighbour():
     assert check(check_, headers | {"x-id": "a.b"}) == Rejected(Reason.MALFORMED)
 
 
+@pytest.mark.parametrize(
+    ("template", "event", "holds"),
+    [
+        ("{id}ab{body}", "xb", True),
+        ("{id}ab{body}", "xa", False),
+        ("{body}ab{id}", "ax", True),
+        ("{body}ab{id}", "bx", False),
+    ],
+)
+def test_the_sign_beside_an_id_is_never_in_it(template, event, holds):
+    content = template.encode().replace(b"{id}", event.encode())
+    headers = {
+        "x-sig": mac(content.replace(b"{body}", BODY)).hexdigest(),
+        "x-id": event,
+    }
+    check_ = made(**PLAIN | {"template": template})
+
+    assert isinstance(check(check_, headers), Verified) is holds
+
+
 @pytest.mark.parametrize("unit", ["s", "ms"])
 @pytest.mark.parametrize("place", ["header", "item"])
 def test_the_time_is_within_its_tolerance_on_each_side(unit, place):
@@ -200,6 +220,7 @@ def test_one_signature_of_the_list_is_enough_and_one_time_is_there():
         ("/data/0/a~1b", "evt-1"),
         ("/data/0/n", "7"),
         ("/test", "2432232314"),
+        ("/~01", "8"),
         ("/data/0/~0", None),
         ("/data", None),
         ("/data/1/n", None),

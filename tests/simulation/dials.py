@@ -147,8 +147,10 @@ class Setting:
 
 def setting(random: Random) -> Setting:
     """Draw the shape: from one quiet worker to four busy ones, from hours to months."""
+    workers = random.choice((1, 2, 2, 3, 4))
+    odd = random.choice(("", "", "blind", "limits", "unconfigured"))
     return Setting(
-        workers=random.choice((1, 2, 2, 3, 4)),
+        workers=workers,
         slots=random.choice((1, 2, 4, 8)),
         ack_wait=random.choice((10, 20, 30)) * SECOND,
         beats=random.random() < 0.7,
@@ -156,7 +158,8 @@ def setting(random: Random) -> Setting:
         providers=random.randint(2, 6),
         cascade_max=random.choice((1, 2, 3, 4, 6)),
         skew=random.choice((0, 0, 20_000, 100_000)),
-        old_version=random.choice(("", "", "blind", "limits", "unconfigured")),
+        # Alone it would only stand still.
+        old_version="" if workers == 1 else odd,
         four_eyes=random.random() < 0.3,
         max_deliver=random.choice((3, 8)),
     )

@@ -23,7 +23,7 @@ from payment_service.domain.messages import (
 from payment_service.ports.bus import Delivery
 from payment_service.ports.outcomes import Outcome, Park, Retry
 from tests.simulation.bus import SimBus
-from tests.simulation.dials import MINUTE, SECOND
+from tests.simulation.dials import CALM, MINUTE, SECOND
 from tests.simulation.door import Door
 from tests.simulation.ground import CURRENT, Ground, Process
 from tests.simulation.neighbours import SimCore
@@ -73,6 +73,7 @@ class Fleet:
     def start(self, odd: str = "") -> None:
         """Start a process with a picture of nothing."""
         self._started += 1
+        odd = "" if self.ground.dials is CALM else odd
         process = Process(f"p{self._started}", odd)
         process.courier = Courier(self.bus, remove=self.store.remove_soon)
         process.engine = self._engine(process)
@@ -110,13 +111,8 @@ class Fleet:
         self.ground.note("dies", f"{process.name} {why}")
         after = self.ground.between(SECOND, 5 * MINUTE)
         self.ground.loop.at(
-            self.ground.clock.micros + after, self.start, self._odd_again(process)
+            self.ground.clock.micros + after, self.start, process.odd
         )
-
-    def _odd_again(self, process: Process) -> str:
-        from tests.simulation.dials import CALM  # noqa: PLC0415
-
-        return "" if self.ground.dials is CALM else process.odd
 
     def heal(self) -> None:
         """Let everybody wake, and replace whoever is of another version."""
