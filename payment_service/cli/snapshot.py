@@ -27,8 +27,7 @@ FETCHED: Final = 5_000
 
 OPTIONS: Final = (
     "-c timezone=UTC -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 "
-    "-c default_transaction_read_only=on -c cursor_tuple_fraction=1.0 "
-    "-c enable_hashjoin=off"
+    "-c cursor_tuple_fraction=1.0 -c enable_hashjoin=off"
 )
 # The indexes have these orders, so nothing is sorted. A bare name would sort its text.
 ORDERS: Final[LiteralString] = """

@@ -26,7 +26,10 @@ OURS = {
         for scheme in ("adyen", "adyen-platform")
     },
 }
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+# No row can hold a NUL, so no webhook may.
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40
+)
 IDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).filter(
     lambda text: "." not in text and len(text) <= 128
 )
@@ -70,8 +73,6 @@ def test_adyen_agrees_on_every_item(data):
         "eventCode": data.draw(st.sampled_from(["AUTHORISATION", "REFUND"])),
         "success": data.draw(st.sampled_from(["true", "false"])),
     }
-    if "\0" in str(item):
-        return  # no row can hold it, so no webhook may
     signature = generate_notification_sig(item, HEX_KEY).decode()
     wrapped = {**item, "additionalData": {"hmacSignature": signature}}
     if data.draw(st.booleans()):
