@@ -1,12 +1,13 @@
 """What every store promises, in memory as in PostgreSQL."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
 
 from fsm.states import CaseKind, State, Trigger, Verdict, Waiting
+from payment_service.domain.audit import GENESIS, chained
 from payment_service.domain.errors import BrokenInvariant, StaleWrite
 from payment_service.domain.news import NewsState
 from tests.storage.builders import (
@@ -322,6 +323,14 @@ async def test_the_trail_of_many_steps_is_chained(rows, store, order):
         asked=(),
     )
     assert oracle.trail_is_whole(evidence) == []
+
+
+def test_a_line_of_the_trail_is_bound_to_the_one_before_it():
+    line = a_new_order().lines[0]
+    same = {f.name: getattr(line, f.name) for f in fields(line) if f.name != "hash"}
+
+    assert chained(GENESIS, **same).hash == line.hash
+    assert chained(b"\1" * 32, **same).hash != line.hash
 
 
 async def test_a_cancelled_caller_harms_neither_its_step_nor_its_neighbours(store):

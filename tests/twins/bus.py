@@ -74,7 +74,7 @@ class BusTwin:
         self._max_deliver = max_deliver
         self._schedules = schedules
         self._chaos = chaos or Chaos()
-        self._random = Random(self._chaos.seed)  # noqa: S311 - chance that repeats
+        self._random = Random(self._chaos.seed)
         self._work: list[_Stored] = []
         self._timers: dict[str, Message] = {}
         self._seen: dict[str, datetime] = {}

@@ -108,7 +108,7 @@ class _Seeded:
     """Stands in for ``secrets`` where ids are made: the same seed, the same ids."""
 
     def __init__(self, seed: int) -> None:
-        self._random = Random(seed)  # noqa: S311 - ids that repeat
+        self._random = Random(seed)
 
     def randbits(self, count: int) -> int:
         return self._random.getrandbits(count)
