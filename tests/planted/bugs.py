@@ -187,10 +187,10 @@ def claims_never_age(patch: pytest.MonkeyPatch) -> None:
 
     real = calls._send
 
-    async def send(
-        provider: Any, order: Any, task: Any, engine: Any, view: Any
-    ) -> Any:
-        return await real(provider, order, task, engine, replace(view, taken_at=Young()))
+    async def send(provider: Any, order: Any, task: Any, engine: Any, view: Any) -> Any:
+        return await real(
+            provider, order, task, engine, replace(view, taken_at=Young())
+        )
 
     patch.setattr(calls, "_send", send)
 

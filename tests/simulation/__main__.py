@@ -44,7 +44,11 @@ def _run(seeds: range, *, jobs: int, counts: bool) -> int:
     for done in campaign(seeds, jobs=jobs):
         total.add(done)
         if sys.stderr.isatty():
-            print(f"\r{total.seeds} seeds, {len(total.failed)} failed", end="", file=sys.stderr)
+            print(
+                f"\r{total.seeds} seeds, {len(total.failed)} failed",
+                end="",
+                file=sys.stderr,
+            )
     seconds = time.perf_counter() - began
     for story in total.stories:
         _say(story)

@@ -126,7 +126,10 @@ class SimBus(BusTwin):
 
     def _rings(self, message: Message) -> None:
         # A stream that was wiped meanwhile does not have it.
-        if message.schedule is not None and self._timers.get(message.schedule) is message:
+        if (
+            message.schedule is not None
+            and self._timers.get(message.schedule) is message
+        ):
             self._put(message)
 
     # Deliveries.

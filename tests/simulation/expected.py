@@ -106,10 +106,26 @@ SEEN: Final = (
 )
 # Rows that need several rare things at once; the model checker goes through them.
 RARE_ROWS: Final = {
-    (T.FREEZE_REFUSED, S.PENDING, S.CANCELLED): "a freeze is refused while a cancel waits",
-    (T.ROLLBACK_REFUSED, S.CREATING, S.NEGATIVE_EVAL): "so is a rollback of nothing sent",
-    (T.RETURNED, S.RECHECKING, S.MANUAL_CHECK): "returned while nobody knows it as paid",
-    (T.CANCEL_CONFIRMED, S.MANUAL_CHECK, S.NEGATIVE_EVAL): "contradicted while cancelling",
+    (
+        T.FREEZE_REFUSED,
+        S.PENDING,
+        S.CANCELLED,
+    ): "a freeze is refused while a cancel waits",
+    (
+        T.ROLLBACK_REFUSED,
+        S.CREATING,
+        S.NEGATIVE_EVAL,
+    ): "so is a rollback of nothing sent",
+    (
+        T.RETURNED,
+        S.RECHECKING,
+        S.MANUAL_CHECK,
+    ): "returned while nobody knows it as paid",
+    (
+        T.CANCEL_CONFIRMED,
+        S.MANUAL_CHECK,
+        S.NEGATIVE_EVAL,
+    ): "contradicted while cancelling",
     (T.CANCEL_REQUESTED, S.EXECUTING, S.EXECUTING): "cancelled while the commit is due",
 }
 # Answers without a row that a run of two thousand seeds must have given.
@@ -149,7 +165,9 @@ IMPOSSIBLE: Final = {
     (T.UNCLEAR, (S.RECHECKING,)): ALREADY_UNSENT,
     (T.NOT_SENT, (S.RECHECKING,)): ALREADY_UNSENT,
 }
-REST_OF_THEM: Final = "only an answer that lost a race comes there: it may, and rarely does"
+REST_OF_THEM: Final = (
+    "only an answer that lost a race comes there: it may, and rarely does"
+)
 
 
 def expected() -> list[str]:
@@ -160,17 +178,17 @@ def expected() -> list[str]:
         *(f"{effect}: {form}" for effect in EFFECTS for form in forms),
         *SEEN,
         *(name for key, name in _rows() if key not in RARE_ROWS),
-        *(CELLS[trigger, state] for trigger, states in GIVEN.items() for state in states),
+        *(
+            CELLS[trigger, state]
+            for trigger, states in GIVEN.items()
+            for state in states
+        ),
     ]
 
 
 def impossible() -> list[str]:
     """Return the names of what must not have happened."""
-    return [
-        CELLS[trigger, state]
-        for trigger, states in IMPOSSIBLE
-        for state in states
-    ]
+    return [CELLS[trigger, state] for trigger, states in IMPOSSIBLE for state in states]
 
 
 def _rows() -> list[tuple[tuple[Trigger, State, State], str]]:

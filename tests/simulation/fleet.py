@@ -110,9 +110,7 @@ class Fleet:
         self.processes.remove(process)
         self.ground.note("dies", f"{process.name} {why}")
         after = self.ground.between(SECOND, 5 * MINUTE)
-        self.ground.loop.at(
-            self.ground.clock.micros + after, self.start, process.odd
-        )
+        self.ground.loop.at(self.ground.clock.micros + after, self.start, process.odd)
 
     def heal(self) -> None:
         """Let everybody wake, and replace whoever is of another version."""
@@ -183,7 +181,9 @@ class Fleet:
         self, process: Process, delivery: Delivery, reason: Reason, error: str
     ) -> None:
         self.ground.seen[f"dead letter: {reason.value}"] += 1
-        await bury(delivery, reason, error, store=self.store, clock=process.engine.clock)
+        await bury(
+            delivery, reason, error, store=self.store, clock=process.engine.clock
+        )
 
     # Sweeper and relay: they look at fixed times, and only where there may be work.
 

@@ -50,9 +50,7 @@ class Ground:
         self.loop = SimLoop(self.clock, Random(f"{seed}:order"))
         self.seen: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
-        self.last: deque[tuple[int, str, str]] = deque(
-            maxlen=None if trace else KEPT
-        )
+        self.last: deque[tuple[int, str, str]] = deque(maxlen=None if trace else KEPT)
         self.hash = 0
         self.events = 0
 

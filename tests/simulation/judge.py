@@ -230,7 +230,9 @@ class Judge:
                 stated=self.fleet.providers.names(),
                 cases=cases,
             )
-        return [f"verify [{o.invariant}] {o.queue_id} {o.task_id}: {o.what}" for o in found]
+        return [
+            f"verify [{o.invariant}] {o.queue_id} {o.task_id}: {o.what}" for o in found
+        ]
 
     def _lies(self, task: TaskRow) -> bool:
         provider = self.fleet.providers.get(task.provider)
@@ -353,6 +355,7 @@ EXCUSABLE: Final = (
     "which is committed",
     "though nobody is to blame",
     "was told different things of",
+    "core was told {",
     "and core has rolled back",
     "was accepted as",
     "belongs to no task",
@@ -418,4 +421,3 @@ def task_row(task: Task) -> TaskRow:
 def line_of(line: object) -> Line:
     """Return an audit line as ``payment-service verify`` reads it."""
     return Line(*(getattr(line, name) for name in Line._fields))
-

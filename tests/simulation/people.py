@@ -235,4 +235,3 @@ class People:
         except (NotNow, UnknownOrder):
             return
         self.ground.seen["dead letter discarded"] += 1
-

@@ -107,7 +107,9 @@ def micros_of(ground: Ground, at: Any) -> int:
 
 
 def _told(work: Work) -> str:
-    told = [f"{c.after.task_id[-6:]} {c.trigger} {c.after.state}" for c in work.step.changes]
+    told = [
+        f"{c.after.task_id[-6:]} {c.trigger} {c.after.state}" for c in work.step.changes
+    ]
     if work.step.queue is not None:
         told.append(f"{work.step.queue.trigger} {work.step.queue.after.state}")
     return ", ".join(told)
