@@ -77,6 +77,14 @@ bench-report: $(STAMP)  ## put the results on disk into the README
 bench-tools: $(STAMP)  ## the rival and the profiler, which the bench can do without
 	$(UV) pip install --quiet --python $(BIN)/python --group bench
 
+.PHONY: simulate-long
+simulate-long: $(STAMP)  ## 20,000 seeds of the simulation on all cores; more: make simulate-long SEEDS=1000000
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),20000)
+
+.PHONY: planted-bugs
+planted-bugs: $(STAMP)  ## plant every deliberate bug in turn, and say who caught it
+	$(BIN)/python -m tests.planted
+
 .PHONY: fuzz
 fuzz: $(STAMP)  ## 200,000 invented webhooks against the endpoint; more: make fuzz REQUESTS=1000000
 	$(BIN)/python -m ops.fuzz webhooks --requests $(or $(REQUESTS),200000) $(if $(SEED),--seed $(SEED))

@@ -125,9 +125,10 @@ async def _drive(order: Order, engine: Engine, view: View) -> Done | Retry:
 
 
 def _view(settled: Settled) -> View:
-    step = settled.decision
-    changes = step.changes if isinstance(step, Step) else ()
-    entered = frozenset((c.after.task_id, c.after.version) for c in changes)
+    entered: frozenset[tuple[str, int]] = frozenset()
+    if settled.claimed and isinstance(settled.decision, Step):
+        changes = settled.decision.changes
+        entered = frozenset((c.after.task_id, c.after.version) for c in changes)
     return View(taken_at=settled.taken_at, entered=entered)
 
 

@@ -63,7 +63,8 @@ class Settled:
     """What became of an event: the order now, the decision, waiting webhooks.
 
     ``taken_at`` is a local time before the rows had this version; ``rung`` says that
-    messages for what is due at once were committed with it.
+    messages for what is due at once were committed with it. Not ``claimed`` is a step
+    that was only found to have landed: it gives no right to send a create.
     """
 
     order: Order
@@ -71,6 +72,7 @@ class Settled:
     taken_at: float
     news_waiting: frozenset[str] = frozenset()
     rung: bool = False
+    claimed: bool = True
 
 
 Bells = Callable[[Order, datetime], list[Message]]
@@ -158,6 +160,9 @@ async def commit(
             failed = error
             await asyncio.sleep(STORE_PAUSE.total_seconds())
             order = await _again(order, engine)
+            if _has_landed(work, order):
+                engine.watch.recorded(work)
+                return _found_landed(work, order, taken_at, bells=bells)
         else:
             engine.watch.recorded(work)
             return Settled(
@@ -168,6 +173,31 @@ async def commit(
                 rung=bool(bells(work.order, now)),
             )
     raise Contended(f"order queue {order.queue_id} moved {CONFLICTS_MAX} times")
+
+
+def _has_landed(work: Work, order: Order) -> bool:
+    """Tell whether a step of which the store did not say so was committed after all."""
+    heads = {task.task_id: task.audit_hash for task in order.queue.tasks}
+    queue = work.step.queue
+    return (queue is None or queue.after.audit_hash == order.queue.audit_hash) and all(
+        heads[change.after.task_id] == change.after.audit_hash
+        for change in work.step.changes
+    )
+
+
+def _found_landed(
+    work: Work, order: Order, taken_at: float, *, bells: Bells
+) -> Settled:
+    moved = {change.after.task_id for change in work.step.changes}
+    waiting = {t.task_id for t in order.queue.tasks if t.news_waiting}
+    return Settled(
+        order=order,
+        decision=work.step,
+        taken_at=taken_at,
+        news_waiting=frozenset(moved & waiting),
+        rung=bool(bells(work.order, work.at)),
+        claimed=False,
+    )
 
 
 async def _again(order: Order, engine: Engine) -> Order:

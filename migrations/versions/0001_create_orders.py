@@ -302,6 +302,9 @@ CREATE TRIGGER order_task_events_append_only BEFORE UPDATE OR DELETE
 ON order_task_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
 ON order_task_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+-- Statement triggers are not handed down: each partition has its own.
+CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
+ON order_task_events_rest FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
 

@@ -129,12 +129,20 @@ class PostgresDesk:
             month = following
 
     async def _make_partition(self, month: datetime, following: datetime) -> None:
+        name = f"order_task_events_{month:%Y_%m}"
         async with self._database.connection() as connection:
             await connection.execute(
                 text(
-                    f"CREATE TABLE IF NOT EXISTS order_task_events_{month:%Y_%m} "
+                    f"CREATE TABLE IF NOT EXISTS {name} "
                     "PARTITION OF order_task_events FOR VALUES FROM "
                     f"('{month_floor(month)}') TO ('{month_floor(following)}')"
+                )
+            )
+            await connection.execute(
+                text(
+                    "CREATE OR REPLACE TRIGGER order_task_events_no_truncate "
+                    f"BEFORE TRUNCATE ON {name} FOR EACH STATEMENT "
+                    "EXECUTE FUNCTION refuse_change()"
                 )
             )
 

@@ -197,25 +197,8 @@ def test_the_same_seed_gives_the_same_run(name):
     assert first.core.book == second.core.book
 
 
-TWICE = pytest.mark.xfail(
-    strict=True,
-    reason="a step that had committed is decided again, and opens its case twice",
-)
-OPENS_A_CASE = {
-    "another amount",
-    "contradicted after a yes",
-    "contradicted after a no",
-}
-
-
-def every_form():
-    for name in SCENARIOS:
-        for form in Form:
-            twice = form is Form.DONE_LOST and name in OPENS_A_CASE
-            yield pytest.param(name, form, marks=[TWICE] if twice else [])
-
-
-@pytest.mark.parametrize(("name", "form"), list(every_form()))
+@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_whatever_goes_wrong_the_money_adds_up(name, form):
     points = len(play(SCENARIOS[name]).effects.log)
 

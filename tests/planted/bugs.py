@@ -1,5 +1,6 @@
 """Deliberate bugs, each planted in memory, and the layer that has to catch it."""
 
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from fsm.snapshot import Task
 from fsm.states import State, Trigger, Waiting
 from fsm.table import Guard
 from handlers import calls, cancel, drive, engine, news, sweep
-from payment_service.api.webhooks import Webhooks
+from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
 from payment_service.ports.outcomes import Done
 from payment_service.storage import statements
@@ -99,12 +100,10 @@ def parsed_before_verified(patch: pytest.MonkeyPatch) -> None:
     async def keep(
         self: Webhooks, provider: Any, headers: Any, body: bytes, **given: Any
     ) -> Any:
-        from payment_service.api import webhooks  # noqa: PLC0415
-
         try:
-            webhooks.parse_strict(body)
-        except webhooks.InvalidRequest:
-            return webhooks.Kept.UNREADABLE
+            json.loads(body)
+        except ValueError:
+            return Kept.UNREADABLE
         return await real(self, provider, headers, body, **given)
 
     patch.setattr(Webhooks, "keep", keep)
@@ -196,13 +195,11 @@ def claims_never_age(patch: pytest.MonkeyPatch) -> None:
 
 
 def answers_never_age(patch: pytest.MonkeyPatch) -> None:
-    real = machine._grace_is_over
-    for guard in (Guard.ABSENCE_IS_PROOF, Guard.MAY_REPEAT_CREATE):
-        asks = machine.GUARDS[guard]
-        patch.setitem(
-            machine.GUARDS, guard, lambda f, asks=asks: asks(replace(f, asked_at=None))
-        )
-    assert real is machine._grace_is_over
+    def fresh(asks: Callable[[Any], bool]) -> Callable[[Any], bool]:
+        return lambda facts: asks(replace(facts, asked_at=None))
+
+    for which in (Guard.ABSENCE_IS_PROOF, Guard.MAY_REPEAT_CREATE):
+        patch.setitem(machine.GUARDS, which, fresh(machine.GUARDS[which]))
 
 
 def next_freeze_too_early(patch: pytest.MonkeyPatch) -> None:
@@ -220,9 +217,9 @@ def next_freeze_too_early(patch: pytest.MonkeyPatch) -> None:
 
 
 def notification_dropped(patch: pytest.MonkeyPatch) -> None:
-    async def notify(order: Any, engine: Any) -> Any:
-        return await drive.commit(
-            order, lambda queue, _: decisions.notified(queue), engine=engine
+    async def notify(order: Any, given: Any) -> Any:
+        return await engine.commit(
+            order, lambda queue, _: decisions.notified(queue), engine=given
         )
 
     patch.setattr(drive, "_notify", notify)

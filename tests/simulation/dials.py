@@ -1,4 +1,4 @@
-"""The dials of the faults: each seed turns some of them up, and leaves others at zero."""
+"""The dials of the faults: each seed turns some up, and leaves others at zero."""
 
 from dataclasses import dataclass, replace
 from random import Random

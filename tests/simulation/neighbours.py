@@ -1,4 +1,4 @@
-"""Core and the providers: slow, down, forgetful of answers, and rarely of their word."""
+"""Core and the providers: slow, down, unheard, and now and then breaking their word."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -4,7 +4,7 @@ from typing import Final
 
 import orjson
 
-from fsm.snapshot import Task
+from fsm.snapshot import Queue, Task
 from fsm.states import Kind, State
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.letters import discard, replay
@@ -132,7 +132,8 @@ class People:
         order = self.fleet.store.tables.orders.get(self.accepted[order_id])
         if order is not None:
             self.ground.seen["cancel by message"] += 1
-            row = self.ground.random.choice((order.queue, *order.queue.tasks))
+            rows: list[Task | Queue] = [order.queue, *order.queue.tasks]
+            row = self.ground.random.choice(rows)
             self.fleet.bus.deliver_again(cancel_doorbell(row))
 
     # Back office.

@@ -192,7 +192,8 @@ CELLS: Final = {
 @contextmanager
 def _counted(seen: Counter[str]) -> Iterator[None]:
     """Count the table's rows that fire and the answers given where none does."""
-    real: Any = decisions.advance
+    namespace: Any = vars(decisions)
+    real: Any = namespace["advance"]
     at_rest: Any = decisions._at_rest
     early: Any = decisions._is_early
 
@@ -212,7 +213,6 @@ def _counted(seen: Counter[str]) -> Iterator[None]:
             seen["webhook first"] += 1
         return found
 
-    namespace: Any = vars(decisions)
     namespace.update(advance=advance, _at_rest=rests, _is_early=is_early)
     try:
         yield

@@ -37,7 +37,7 @@ def test_no_seed_breaks_a_promise(first, tmp_path_factory):
 
 def shared(tmp_path_factory) -> Path:
     """Return a folder that all workers of this run share."""
-    base = tmp_path_factory.getbasetemp()
+    base: Path = tmp_path_factory.getbasetemp()
     folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder = folder / "simulation"
     folder.mkdir(exist_ok=True)

@@ -45,7 +45,7 @@ async def test_it_goes_forward(database):
     assert clock.elapsed() <= clock.elapsed()
 
 
-class _Slow:
+class _Slow(Database):
     """A database whose answer is held up on its way back."""
 
     def __init__(self, database):

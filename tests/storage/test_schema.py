@@ -402,7 +402,6 @@ async def test_a_partition_keeps_the_guards(postgres, connection):
             connection.execute(delete)
 
 
-@pytest.mark.xfail(strict=True, reason="TRUNCATE triggers are not handed to partitions")
 @pytest.mark.parametrize("table", ["order_task_events_rest"])
 def test_a_partition_cannot_be_truncated(rows, table):
     with pytest.raises(psycopg.IntegrityError):
