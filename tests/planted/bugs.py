@@ -311,6 +311,11 @@ BUGS: Final[Mapping[str, Bug]] = {
     "the cascade goes on after a time-out": Bug(
         plant=hears(S.CREATING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
     ),
+    "the cascade goes on after a time-out, and shrinks": Bug(
+        plant=hears(S.CREATING, T.UNCLEAR, T.DECLINED),
+        layer=UNIT,
+        test="tests/simulation/test_machine.py",
+    ),
     "it is rolled back while nobody knows": Bug(
         plant=hears(S.RECHECKING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
     ),

@@ -44,11 +44,7 @@ def _run(seeds: range, *, jobs: int, counts: bool) -> int:
     for done in campaign(seeds, jobs=jobs):
         total.add(done)
         if sys.stderr.isatty():
-            print(
-                f"\r{total.seeds} seeds, {len(total.failed)} failed",
-                end="",
-                file=sys.stderr,
-            )
+            sys.stderr.write(f"\r{total.seeds} seeds, {len(total.failed)} failed")
     seconds = time.perf_counter() - began
     for story in total.stories:
         _say(story)
@@ -61,8 +57,8 @@ def _run(seeds: range, *, jobs: int, counts: bool) -> int:
 
 def _show(total: Tally, seconds: float, *, counts: bool) -> None:
     _say(
-        f"{total.seeds} seeds in {seconds:.1f} s, {total.seeds / seconds:.1f} a second; "
-        f"{total.years:.1f} virtual years, {total.events} events"
+        f"{total.seeds} seeds in {seconds:.1f} s, {total.seeds / seconds:.1f} "
+        f"a second; {total.years:.1f} virtual years, {total.events} events"
     )
     injected = sum(total.faults.values())
     _say(f"{injected} faults injected, {injected / seconds:.0f} a second:")

@@ -154,7 +154,7 @@ class SimBus(BusTwin):
             now = self.ground.clock.micros
             ready = [s for s in work if s.ready_at <= now]  # type: ignore[operator]
             if not ready:
-                self.pump_at(min(s.ready_at for s in work))  # type: ignore[type-var, arg-type]
+                self.pump_at(min(s.ready_at for s in work))  # type: ignore[arg-type]
                 return
             process = self._free()
             if process is None:
@@ -176,7 +176,7 @@ class SimBus(BusTwin):
     def _hand(self, stored: _Stored, process: Process) -> None:
         ground = self.ground
         stored.deliveries += 1
-        stored.ready_at = ground.clock.micros + ground.setting.ack_wait  # type: ignore[assignment, operator]
+        stored.ready_at = ground.clock.micros + ground.setting.ack_wait  # type: ignore[assignment]
         process.busy += 1
         delivery = _delivery(stored)
         ground.note(
@@ -242,7 +242,7 @@ class SimBus(BusTwin):
                 if delay is not None:
                     wait = int(delay.total_seconds() * 1_000_000)
                 at = self.ground.clock.micros + max(min(wait, 5 * MINUTE), 50_000)
-                stored.ready_at = at  # type: ignore[assignment]
+                stored.ready_at = at
 
     def timers(self) -> Any:
         """Return what is scheduled."""

@@ -49,7 +49,8 @@ class Ground:
         self.clock = SimClock()
         # Abstract it stays: nothing here opens a socket or a thread.
         self.loop = SimLoop(  # type: ignore[abstract]
-            self.clock, Random(f"{seed}:order"))
+            self.clock, Random(f"{seed}:order")
+        )
         self.seen: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.last: deque[tuple[int, str, str]] = deque(maxlen=None if trace else KEPT)
