@@ -21,6 +21,10 @@ demo: $(STAMP)  ## the whole service on embedded PostgreSQL and NATS, under load
 test: lint types contracts  ## what has to be green
 	$(BIN)/pytest -n auto
 
+.PHONY: test-again
+test-again: lint types contracts  ## what failed, one by one: was it the test, or a busy machine?
+	$(BIN)/pytest --last-failed --last-failed-no-failures=none
+
 .PHONY: lint
 lint: $(STAMP)  ## ruff and spelling
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from fsm.records import replace
 from fsm.snapshot import Task
 from fsm.states import State, Trigger, Waiting
 from fsm.table import Guard
-from handlers import calls, cancel, drive, engine, news, sweep
+from handlers import calls, drive, engine, news, sweep
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
 from payment_service.ports.outcomes import Done
@@ -30,7 +30,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 SIMULATION, CRASHES, MODEL = "simulation", "crash points", "model checker"
 UNIT, CONFORMANCE = "unit", "conformance suite"
 
-DOORBELLS: Final = "tests/handlers/test_doorbells.py"
+MACHINE: Final = "tests/simulation/test_machine.py"
 PERSONS: Final = "tests/handlers/test_persons.py"
 STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
@@ -131,20 +131,6 @@ def removed_unpublished(patch: pytest.MonkeyPatch) -> None:
         return [True] * len(messages)
 
     patch.setattr(SimBus, "publish", publish)
-
-
-def any_version_is_a_wish(patch: pytest.MonkeyPatch) -> None:
-    from tests.twins import world  # noqa: PLC0415
-
-    real = cancel.cancel_requested
-
-    async def requested(bell: Any, reason: Any, *, engine: Any) -> Any:
-        order = await engine.store.load(bell.queue_id)
-        row = order.queue if bell.task_id is None else order.task(bell.task_id)
-        present = replace(bell, version=row.version)
-        return await real(present, reason, engine=engine)
-
-    patch.setattr(world, "cancel_requested", requested)
 
 
 def early_timer_is_due(patch: pytest.MonkeyPatch) -> None:
@@ -314,7 +300,7 @@ BUGS: Final[Mapping[str, Bug]] = {
     "the cascade goes on after a time-out, and shrinks": Bug(
         plant=hears(S.CREATING, T.UNCLEAR, T.DECLINED),
         layer=UNIT,
-        test="tests/simulation/test_machine.py",
+        test=MACHINE,
     ),
     "it is rolled back while nobody knows": Bug(
         plant=hears(S.RECHECKING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
@@ -348,11 +334,6 @@ BUGS: Final[Mapping[str, Bug]] = {
     "the outbox has a high-water mark": Bug(plant=high_water_mark, layer=SIMULATION),
     "a row leaves the outbox unpublished": Bug(
         plant=removed_unpublished, layer=SIMULATION
-    ),
-    "a cancel by message needs no version": Bug(
-        plant=any_version_is_a_wish,
-        layer=UNIT,
-        test=f"{DOORBELLS}::test_a_cancel_from_outside_for_an_older_version_is_no_wish",
     ),
     "an early timer is due": Bug(plant=early_timer_is_due, layer=SIMULATION),
     "a case is swallowed": Bug(plant=case_swallowed, layer=SIMULATION),

@@ -9,11 +9,12 @@ from typing import Final
 
 import pytest
 
-from tests.handlers.test_crash_points import SCENARIOS, play, verdict
+from tests.handlers.test_crash_points import SCENARIOS, Scenario, play, verdict
 from tests.model.checker import check
 from tests.planted.bugs import BUGS, CRASHES, MODEL, SIMULATION, Bug
 from tests.simulation.simulation import simulate
 from tests.twins.effects import Form, Strike
+from tests.twins.world import NeverRests
 
 SEEDS_MAX: Final = 200
 PLANTED: Final = "PLANTED_BUG"
@@ -60,10 +61,17 @@ def _by_crashes() -> Catch | None:
         ]
         for strike in strikes:
             points += 1
-            offences = verdict(play(scenario, *strike))
+            offences = _offences(scenario, *strike)
             if offences:
                 return Catch(by=CRASHES, what=offences[0], after=f"{points} points")
     return None
+
+
+def _offences(scenario: Scenario, *strikes: Strike) -> list[str]:
+    try:
+        return verdict(play(scenario, *strikes))
+    except NeverRests as never:
+        return [str(never)]
 
 
 def _by_model(bug: Bug) -> Catch | None:

@@ -30,10 +30,10 @@ from tests.simulation.store import SimStore, micros_of
 from tests.twins.clock import same_ids
 from tests.twins.providers import ProvidersTwin
 
-REST_WITHIN: Final = 90 * DAY
+REST_WITHIN: Final = 45 * DAY
 """So long after the healing the slowest cascade of providers and people may take."""
 
-TURNS_MAX: Final = 400_000
+TURNS_MAX: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
