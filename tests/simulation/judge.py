@@ -157,7 +157,7 @@ class Judge:
 
     def verdict(self, *, rested: bool) -> list[str]:
         """Judge the whole run."""
-        if not rested:
+        if not rested and not self._is_kept_awake_by_amnesia():
             self.offend("it does not come to rest")
         offences = [
             *self.found,
@@ -175,6 +175,18 @@ class Judge:
         if bug is not None:
             self.ground.seen[f"known bug: {bug}"] += 1
         return bug is not None or self._is_excused(offence)
+
+    def _is_kept_awake_by_amnesia(self) -> bool:
+        """True where all that still waits has lost what it waits for to amnesia."""
+        orders = self.fleet.store.tables.orders.values()
+        awake = {
+            o.queue_id
+            for o in orders
+            if o.queue.state is OrderState.ACTIVE or o.queue.waiting_for is not None
+        }
+        excused = bool(awake) and awake <= self.forgotten
+        self.ground.seen["excused by amnesia: kept awake"] += excused
+        return excused
 
     def _money(self) -> list[str]:
         providers = self._providers()
@@ -353,6 +365,17 @@ MISMATCH: Final = CaseKind.AMOUNT_MISMATCH
 NAME: Final = re.compile(r"[\w-]+")
 EXCUSABLE: Final = (
     "which is committed",
+    # A zombie's picture of what was forgotten has the version of what came instead.
+    "is not what was signed",
+    "its hash is not that of what it says",
+    "its money is still frozen",
+    "core still holds the money",
+    "it is PENDING and core has committed",
+    "it is PENDING, and",
+    "which is Hold.RELEASED",
+    "core holds money for it before its turn",
+    "is at rest in",
+    "at rest: MANUAL_CHECK decision",
     "though nobody is to blame",
     "was told different things of",
     "core was told {",

@@ -1,5 +1,6 @@
 """Who uses the service: upstream with its orders, people who cancel and decide."""
 
+from collections import Counter
 from typing import Final
 
 import orjson
@@ -22,6 +23,7 @@ from tests.twins.providers import Fate
 
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FOUR_EYES_FROM: Final = 10_000
+DECISIONS_MAX: Final = 12
 SLAS: Final = (None, None, None, "1s", "5m", "2h", "none")
 
 
@@ -35,6 +37,7 @@ class People:
         self.cancelled: set[str] = set()
         self.decided: dict[str, str] = {}
         self._asked: set[str] = set()
+        self._decisions: Counter[str] = Counter()
 
     # Upstream.
 
@@ -157,6 +160,11 @@ class People:
                 await ground.loop.sleep(HOUR)
                 continue
             self.fleet.core.mend(task_id)
+            self._decisions[task_id] += 1
+            if self._decisions[task_id] > DECISIONS_MAX:
+                # Core has no hold for it any more: only amnesia comes to that.
+                ground.seen["decided in vain"] += 1
+                return
             await self._decides(task_id, ruling, actors[number % len(actors)])
         self._asked.discard(task_id)
 
