@@ -7,7 +7,7 @@ import orjson
 
 from payment_service.domain.errors import NotNow
 from payment_service.domain.events import rejected_event
-from payment_service.domain.ids import derived_id, is_uuid
+from payment_service.domain.ids import ID_LENGTH_MAX, derived_id, is_uuid
 from payment_service.domain.letters import DeadLetter, Reason
 from payment_service.domain.messages import DEAD_LETTER, Message
 from payment_service.ports.bus import Delivery
@@ -48,7 +48,7 @@ async def bury(
 
 
 def _letter(delivery: Delivery, reason: Reason, error: str, clock: Clock) -> DeadLetter:
-    ids = _ids(delivery.body)
+    ids = ids_of(delivery.body)
     return DeadLetter(
         id=_letter_id(delivery, reason),
         subject=delivery.subject,
@@ -66,7 +66,7 @@ def _letter(delivery: Delivery, reason: Reason, error: str, clock: Clock) -> Dea
 
 def _letter_id(delivery: Delivery, reason: Reason) -> str:
     """One letter for one row's version, however often the sweeper has it rung for."""
-    ids = _ids(delivery.body)
+    ids = ids_of(delivery.body)
     version = _version(delivery.body)
     entity = ids.get("task_id") or ids.get("queue_id")
     if entity is None or version is None:
@@ -87,13 +87,18 @@ def _fields(body: bytes) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _ids(body: bytes) -> dict[str, str]:
+def ids_of(body: bytes) -> dict[str, str]:
+    """Return the ids that a message names, as far as they can be read."""
     found = _fields(body)
     ids = {n: str(found[n]) for n in ("task_id", "queue_id") if is_uuid(found.get(n))}
     order_id = found.get("order_id")
-    if isinstance(order_id, str) and order_id.isprintable() and len(order_id) <= 128:  # noqa: PLR2004 - as long as an id may be
+    if isinstance(order_id, str) and _is_plain(order_id):
         ids["order_id"] = order_id
     return ids
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and len(text) <= ID_LENGTH_MAX
 
 
 def copy_of(letter: DeadLetter, headers: Mapping[str, str]) -> Message:

@@ -10,7 +10,7 @@ from payment_service.domain.errors import BrokenInvariant, NotNow, UnknownOrder
 from payment_service.domain.ids import is_uuid, month_floor
 from payment_service.domain.letters import DeadLetter
 from payment_service.storage.database import Database
-from payment_service.storage.reads import letter_from
+from payment_service.storage.reads import LETTER, letter_from
 from payment_service.storage.tables import CASES, DEAD_LETTERS
 
 MONTHS_AHEAD = 2
@@ -29,28 +29,14 @@ class PostgresDesk:
         :raises NotNow: it was replayed or discarded.
         """
         d = DEAD_LETTERS.c
-        columns = (
-            d.id,
-            d.subject,
-            d.reason,
-            d.error,
-            d.deliveries,
-            d.body,
-            d.headers,
-            d.at,
-            d.task_id,
-            d.queue_id,
-            d.order_id,
-            d.replayed_at,
-            d.discarded_at,
-        )
+        columns = (*LETTER, d.replayed_at, d.discarded_at)
         async with self._database.connection() as connection:
             wanted = select(*columns).where(d.id == _checked(letter_id))
             row = (await connection.execute(wanted)).first()
         if row is None:
             raise UnknownOrder(letter_id)
-        if row[11] is not None or row[12] is not None:
-            done = "replayed" if row[11] is not None else "discarded"
+        if row.replayed_at is not None or row.discarded_at is not None:
+            done = "replayed" if row.replayed_at is not None else "discarded"
             raise NotNow(f"dead letter {letter_id} was {done} already")
         return letter_from(row)
 

@@ -129,7 +129,7 @@ class PostgresReads:
     async def dead_letters(self, *, limit: int, cursor: str | None) -> Page[DeadLetter]:
         """Return the dead letters neither replayed nor discarded, newest first."""
         d = DEAD_LETTERS.c
-        wanted = select(*_LETTER).where(
+        wanted = select(*LETTER).where(
             d.replayed_at.is_(None), d.discarded_at.is_(None)
         )
         if cursor is not None:
@@ -150,7 +150,7 @@ class PostgresReads:
             return list(await connection.execute(statement))
 
 
-_LETTER = (
+LETTER: Final = (
     DEAD_LETTERS.c.id,
     DEAD_LETTERS.c.subject,
     DEAD_LETTERS.c.reason,

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 from handlers.cancel import cancel_requested
 from handlers.drive import Doorbell, ring
 from handlers.engine import Engine
-from handlers.letters import bury
+from handlers.letters import bury, ids_of
 from handlers.submit import submit
 from handlers.webhook import webhook_received
 from payment_service.domain import messages as subjects
@@ -77,7 +77,7 @@ class Router:
     async def bury(self, delivery: Delivery, reason: Reason, error: str) -> None:
         """Keep a dead letter; tell the sender of a request that it was refused."""
         rejected = None
-        order_id = _order_id(delivery)
+        order_id = ids_of(delivery.body).get("order_id") or None
         kind = REQUEST_KINDS.get(delivery.subject)
         if kind is not None and order_id is not None and reason is Reason.INVALID:
             rejected = (kind, order_id)
@@ -221,8 +221,3 @@ def _ids(body: bytes) -> dict[str, str]:
         return {}
     names = ("order_id", "queue_id", "task_id")
     return {name: fields[name] for name in names if isinstance(fields.get(name), str)}
-
-
-def _order_id(delivery: Delivery) -> str | None:
-    found = _ids(delivery.body).get("order_id")
-    return found if found and found.isprintable() and len(found) <= 128 else None  # noqa: PLR2004 - as long as an id may be
