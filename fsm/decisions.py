@@ -29,7 +29,9 @@ NOT_NEEDED: Final = "not_needed"
 class Event:
     """Something that happened to a task, with what there is to prove it.
 
-    ``asked_at`` is when the question was asked that this is the answer to.
+    ``asked_at`` is when the question was asked that this is the answer to. ``version``
+    is given where it happened to one version of the row and means nothing to a later
+    one, as a timer does.
     """
 
     trigger: Trigger
@@ -40,6 +42,7 @@ class Event:
     reference: str | None = None
     decision: str | None = None
     asked_at: datetime | None = None
+    version: int | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -139,6 +142,8 @@ def decide(
     """Say what ``event`` means for one task of ``queue`` at ``now``."""
     task = queue.task(task_id)
     plan = plan_of(task)
+    if event.version not in {None, task.version}:
+        return Known()
     if _is_early(task, event):
         return Wait()
     if event.trigger is Trigger.CANCEL_REQUESTED and task.cancel_requested:
@@ -363,7 +368,7 @@ def _polling(after: Task, plan: Plan, now: datetime, *, tries: int) -> Task:
 
 
 def _to_poll(after: Task, task: Task, event: Event, plan: Plan, now: datetime) -> Task:
-    first = event.trigger is Trigger.SLA_PASSED
+    first = event.trigger in {Trigger.SLA_PASSED, Trigger.CANCEL_UNCLEAR}
     return _polling(after, plan, now, tries=0 if first else task.tries + 1)
 
 

@@ -56,6 +56,13 @@ def _unproven(facts: Facts) -> bool:
     return facts.task.verdict is None
 
 
+def _cancelling_untimed(facts: Facts) -> bool:
+    """A cancel that nobody answered may be true: no webhook need ever come."""
+    task = facts.task
+    timed = task.sla_at is not None or task.deadline_at is not None
+    return _unproven(facts) and _waits(facts, Waiting.CANCEL) and not timed
+
+
 def _never_sent(facts: Facts) -> bool:
     return _unproven(facts) and not facts.task.taken
 
@@ -90,6 +97,8 @@ GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
     Guard.CANCELLING_AGAIN: lambda f: (
         _unproven(f) and _waits(f, Waiting.CANCEL) and _checks_left(f)
     ),
+    Guard.CANCELLING_POLLED: lambda f: _cancelling_untimed(f) and f.plan.polls,
+    Guard.CANCELLING_UNTIMED: _cancelling_untimed,
     Guard.MAY_REPEAT_CREATE: _may_repeat_create,
     Guard.ABSENCE_IS_PROOF: lambda f: f.plan.not_found_definite and _grace_is_over(f),
     Guard.CHECKS_LEFT: _checks_left,

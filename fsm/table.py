@@ -35,6 +35,8 @@ class Guard(StrEnum):
     POLLING = "the provider is being polled"
     CANCELLING = "the provider is asked to cancel"
     CANCELLING_AGAIN = "the provider is asked to cancel, attempts left"
+    CANCELLING_POLLED = "the provider is asked to cancel, no SLA, it can be polled"
+    CANCELLING_UNTIMED = "the provider is asked to cancel, no SLA"
     MAY_REPEAT_CREATE = "the grace is over and the create may be repeated"
     ABSENCE_IS_PROOF = "the grace is over and not found is definite"
     CHECKS_LEFT = "checks are left"
@@ -115,6 +117,8 @@ TABLE: Final = (
     Row(T.CANCEL_CONFIRMED,   S.EXECUTING,     S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
     Row(T.CANCEL_TOO_LATE,    S.EXECUTING,     S.EXECUTING,     W.WEBHOOK,      G.CANCELLING),
     Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.EXECUTING,     W.CANCEL,       G.CANCELLING_AGAIN),
+    Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.EXECUTING,     W.POLL,         G.CANCELLING_POLLED),
+    Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.CANCELLING_UNTIMED),
     Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.EXECUTING,     W.WEBHOOK,      G.CANCELLING),
 
     Row(T.WEIGHED,            S.NEGATIVE_EVAL, S.RECHECKING,    W.RECHECK,      G.WEIGHING),

@@ -79,21 +79,26 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
         case Waiting.RECREATE:
             return await _recreate(order, task, engine, view)
         case Waiting.CREATE_RETRY:
-            return Event(trigger=Trigger.RETRY_DUE, source=Source.TIMER)
+            return _timed(Trigger.RETRY_DUE, task)
         case Waiting.WEIGHING:
-            return Event(trigger=Trigger.WEIGHED, source=Source.TIMER)
+            return _timed(Trigger.WEIGHED, task)
         case Waiting.WEBHOOK:
-            return Event(trigger=Trigger.SLA_PASSED, source=Source.TIMER)
+            return _timed(Trigger.SLA_PASSED, task)
         case Waiting.RECHECK:
             return await _status(order, task, engine)
         case Waiting.POLL:
             if task.deadline_at is not None and engine.clock.now() >= task.deadline_at:
-                return Event(trigger=Trigger.DEADLINE_PASSED, source=Source.TIMER)
+                return _timed(Trigger.DEADLINE_PASSED, task)
             return await _status(order, task, engine)
         case Waiting.CANCEL:
             return await _cancel(order, task, engine)
         case Waiting.TURN | Waiting.DECISION | Waiting.NOTIFICATION | None:
             raise ValueError(f"no call is due for {task.waiting_for}")
+
+
+def _timed(trigger: Trigger, task: Task) -> Event:
+    """Return what the clock says of this version of the row, and of no other."""
+    return Event(trigger=trigger, source=Source.TIMER, version=task.version)
 
 
 _BALANCE: Final = {
@@ -137,8 +142,8 @@ async def _create(order: Order, task: Task, engine: Engine, view: View) -> Event
     _leave_to_claimant(task, provider, engine)
     wanted = provider is not None and not task.cancel_requested
     if not wanted or not _may_repeat(task, engine):
-        return Event(trigger=Trigger.UNCLEAR, message=CLAIM_LOST)
-    return Event(trigger=Trigger.TAKEN_OVER, source=Source.TIMER)
+        return Event(trigger=Trigger.UNCLEAR, message=CLAIM_LOST, version=task.version)
+    return _timed(Trigger.TAKEN_OVER, task)
 
 
 async def _recreate(order: Order, task: Task, engine: Engine, view: View) -> Event:

@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from fsm.decisions import Decision, Event, Step, cancel_order, decide
+from fsm.decisions import Decision, Event, Known, Step, cancel_order, decide
 from fsm.records import replace
 from fsm.snapshot import Plan, Queue, Task
 from payment_service.domain.audit import audit_line
-from payment_service.domain.errors import Fault, StaleWrite, StoreUnavailable
+from payment_service.domain.errors import (
+    Fault,
+    SettledNews,
+    StaleWrite,
+    StoreUnavailable,
+)
 from payment_service.domain.events import order_event
 from payment_service.domain.messages import Message, queue_doorbell, task_doorbell
 from payment_service.domain.news import NewsState
@@ -151,6 +156,10 @@ async def commit(
         work = work_of(order, decision, now, bells=bells, news=news or {})
         try:
             recorded: Recorded = await engine.store.record(work)
+        except SettledNews:
+            # Whoever settled it has said what it means, whatever that was.
+            order = await _again(order, engine)
+            return Settled(order=order, decision=Known(), taken_at=taken_at)
         except StaleWrite:
             engine.watch.conflicted()
             order = await _again(order, engine)

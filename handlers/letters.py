@@ -134,6 +134,7 @@ async def replay(
     :raises NotNow: somebody dealt with it before.
     """
     letter = await desk.letter(letter_id)
+    await _reopen_news(letter, store)
     headers = {n: v for n, v in letter.headers.items() if n.lower() in KEPT}
     # Posted first: dying between the two sends it twice, which the rules absorb; the
     # other way round would lose it.
@@ -147,6 +148,19 @@ async def replay(
     )
     if not await desk.mark_replayed(letter_id, actor=actor, at=clock.now()):
         raise NotNow(f"dead letter {letter_id} was dealt with by somebody else")
+
+
+async def _reopen_news(letter: DeadLetter, store: Store) -> None:
+    """Let a webhook wait again that was given up for want of a task.
+
+    Where there still is none the sweeper buries it once more.
+    """
+    fields = _fields(letter.body)
+    provider, event_id = fields.get("provider"), fields.get("event_id")
+    if isinstance(provider, str) and isinstance(event_id, str):
+        stored = await store.find_news(provider, event_id)
+        if stored is not None:
+            await store.reopen_news(stored.inbox_id)
 
 
 async def discard(

@@ -59,7 +59,7 @@ async def sweep(
     await publisher.publish([*bells, *(_news_bell(n, again) for n in news)])
     expired = await rows.expired_news(after=NEWS_KEPT, limit=BATCH)
     for stored in expired:
-        letter = _letter(stored, now)
+        letter = letter_of_news(stored, now)
         await store.bury(letter, [copy_of(letter, {})])
         await store.close_news(stored.inbox_id, NewsState.DEAD)
     return Swept(rows=len(bells), news=len(news), expired=len(expired))
@@ -82,7 +82,8 @@ def _news_bell(stored: StoredNews, again: str) -> Message:
     )
 
 
-def _letter(stored: StoredNews, now: datetime) -> DeadLetter:
+def letter_of_news(stored: StoredNews, now: datetime) -> DeadLetter:
+    """Return the letter of a webhook that no task is there for."""
     news = stored.news
     body = {
         "provider": news.provider,

@@ -13,6 +13,7 @@ PaymentServiceError
 │   ├── BusUnavailable      NATS did not answer
 │   └── CoreUnavailable     core gave no definite answer
 ├── StaleWrite              somebody else moved the row first; load again, decide again
+│   └── SettledNews         somebody else settled the webhook that the step is made of
 └── BrokenInvariant         the database refused a step that must never be tried
 ```
 """
@@ -98,6 +99,10 @@ class StaleWrite(PaymentServiceError):
     def __init__(self, queue_id: str) -> None:
         super().__init__(f"order queue {queue_id} has moved on")
         self.queue_id = queue_id
+
+
+class SettledNews(StaleWrite):
+    """The webhook that the step was decided on was settled by another step."""
 
 
 class BrokenInvariant(PaymentServiceError):

@@ -79,7 +79,9 @@ class Store(Protocol):
     async def record(self, work: Work) -> Recorded:
         """Commit a step: compare-and-set, audit lines, messages, cases, news.
 
-        :raises StaleWrite: a row of the step has another version; nothing is written.
+        :raises StaleWrite: a row of the step is not the one that it was decided on;
+            nothing is written.
+        :raises SettledNews: a webhook of the step is settled; nothing is written.
         :raises BrokenInvariant: a constraint refused it; nothing is written.
         """
         ...
@@ -102,6 +104,10 @@ class Store(Protocol):
 
     async def close_news(self, inbox_id: str, state: NewsState) -> None:
         """Settle a webhook that changes nothing."""
+        ...
+
+    async def reopen_news(self, inbox_id: str) -> None:
+        """Let a webhook that was given up wait again; any other stays as it is."""
         ...
 
     async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:

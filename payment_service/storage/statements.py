@@ -32,37 +32,53 @@ _INSERT_MESSAGES: Final = """
     SELECT m.message_id, m.subject, convert_to(m.body, 'UTF8'), m.headers, m.at,
         m.schedule, m.queue_id"""
 
-# Record steps: a step whose rows all have the version it was decided on moves as a
-# whole; any other leaves no trace. Rows are locked in one order, against deadlock.
+# Record steps: a step whose rows all are those it was decided on moves as a whole; any
+# other leaves no trace. The hash is compared beside the version: a database that forgot
+# its last seconds counts the same versions again. News counts once: what another step
+# has settled is not settled again. Rows are locked in one order, against deadlock.
 RECORD: Final[LiteralString] = f"""
 WITH wanted AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(steps)s::json)
-        AS s(step int, tasks int, queues int)
+        AS s(step int, tasks int, queues int, news int)
 ), c AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(tasks)s::json)
-        AS c(step int, base int, settles_news bool, {_TASK})
+        AS c(step int, base int, base_hash bytea, settles_news bool, {_TASK})
 ), q AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(queues)s::json)
-        AS q(step int, base int, queue_id uuid, state text, version int,
-             cancel_requested bool, waiting_for text, wake_at timestamptz, tries int,
-             audit_hash bytea, updated_at timestamptz, finished_at timestamptz)
+        AS q(step int, base int, base_hash bytea, queue_id uuid, state text,
+             version int, cancel_requested bool, waiting_for text, wake_at timestamptz,
+             tries int, audit_hash bytea, updated_at timestamptz,
+             finished_at timestamptz)
+), n AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(news)s::json)
+        AS n(step int, inbox_id bigint, state text)
 ), held_tasks AS MATERIALIZED (
     SELECT c.step FROM order_tasks t
     JOIN c ON t.task_id = c.task_id AND t.version = c.base
+        AND t.audit_hash = c.base_hash
     ORDER BY t.task_id FOR UPDATE OF t
 ), held_queues AS MATERIALIZED (
     SELECT q.step FROM order_queues o
     JOIN q ON o.queue_id = q.queue_id AND o.version = q.base
+        AND o.audit_hash = q.base_hash
     ORDER BY o.queue_id FOR UPDATE OF o
+), held_news AS MATERIALIZED (
+    SELECT n.step FROM webhook_inbox i
+    JOIN n ON i.inbox_id = n.inbox_id AND i.wake_at IS NOT NULL
+    ORDER BY i.inbox_id FOR UPDATE OF i
+), current_news AS MATERIALIZED (
+    SELECT w.step FROM wanted w
+    WHERE w.news = (SELECT count(*) FROM held_news h WHERE h.step = w.step)
 ), good AS MATERIALIZED (
     SELECT w.step FROM wanted w
     WHERE w.tasks = (SELECT count(*) FROM held_tasks h WHERE h.step = w.step)
     AND w.queues = (SELECT count(*) FROM held_queues h WHERE h.step = w.step)
+    AND w.step IN (SELECT step FROM current_news)
 ), moved AS (
     UPDATE order_tasks t SET
         state = c.state, version = c.version, waiting_for = c.waiting_for,
-        wake_at = c.wake_at, tries = c.tries, verdict = c.verdict, taken = c.taken,
-        cancel_requested = c.cancel_requested,
+        wake_at = c.wake_at, tries = c.tries, rings = 0, verdict = c.verdict,
+        taken = c.taken, cancel_requested = c.cancel_requested,
         news_waiting = t.news_waiting AND NOT c.settles_news,
         sent_first_at = c.sent_first_at, sent_last_at = c.sent_last_at,
         sla_at = c.sla_at, deadline_at = c.deadline_at,
@@ -76,7 +92,7 @@ WITH wanted AS MATERIALIZED (
     UPDATE order_queues o SET
         state = q.state, version = q.version, cancel_requested = q.cancel_requested,
         waiting_for = q.waiting_for, wake_at = q.wake_at, tries = q.tries,
-        audit_hash = q.audit_hash, updated_at = q.updated_at,
+        rings = 0, audit_hash = q.audit_hash, updated_at = q.updated_at,
         finished_at = coalesce(o.finished_at, q.finished_at)
     FROM q JOIN good USING (step)
     WHERE o.queue_id = q.queue_id AND o.version = q.base
@@ -95,8 +111,7 @@ WITH wanted AS MATERIALIZED (
 ), settled AS (
     UPDATE webhook_inbox i SET
         state = n.state, wake_at = NULL, settled_at = clock_timestamp()
-    FROM json_to_recordset(%(news)s::json) AS n(step int, inbox_id bigint, state text)
-    JOIN good USING (step)
+    FROM n JOIN good USING (step)
     WHERE i.inbox_id = n.inbox_id
 ), posted AS ({_INSERT_MESSAGES}
     FROM json_to_recordset(%(messages)s::json) AS m(step int, {_MESSAGE})
@@ -106,6 +121,8 @@ WITH wanted AS MATERIALIZED (
     DELETE FROM outbox WHERE seq = ANY(%(sent)s)
 )
 SELECT 'step', step, NULL::text, NULL::bigint FROM good
+UNION ALL SELECT 'settled', step, NULL, NULL FROM wanted
+    WHERE step NOT IN (SELECT step FROM current_news)
 UNION ALL SELECT 'news', step, task_id::text, NULL FROM moved WHERE news_waiting
 UNION ALL SELECT 'message', NULL, message_id, seq FROM posted
 """
@@ -250,6 +267,13 @@ UPDATE webhook_inbox SET state = %(state)s, wake_at = NULL,
 WHERE inbox_id = %(inbox_id)s::bigint AND wake_at IS NOT NULL
 """
 
+# Let a webhook that was given up wait again, for whom an operator replays.
+REOPEN_NEWS: Final[LiteralString] = """
+UPDATE webhook_inbox SET state = 'waiting', wake_at = clock_timestamp(),
+    settled_at = NULL
+WHERE inbox_id = %(inbox_id)s::bigint AND state = 'dead'
+"""
+
 # Bury a message: the letter first, its copy for the stream in the same transaction.
 # One that somebody had dealt with, and that dies again, is open again.
 BURY: Final[LiteralString] = """
@@ -289,34 +313,44 @@ ORDER BY seq LIMIT %(limit)s
 SENT: Final[LiteralString] = "DELETE FROM outbox WHERE seq = ANY(%(seqs)s)"
 
 # Rows overdue by the grace; ringing for them moves their time, so none is rung for
-# twice in one grace and none of a long queue of them starves.
-OVERDUE: Final[LiteralString] = """
+# twice in one grace and none of a long queue of them starves. A row that ringing does
+# not move (core is away, a message is being retried) is rung for less and less often.
+_OVERDUE: Final = """wake_at < clock_timestamp() - %(grace)s AND (rings < 2
+        OR wake_at < clock_timestamp() - %(grace)s * (1 << least(rings - 1, 3)))"""
+OVERDUE: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
     SELECT task_id FROM order_tasks
-    WHERE wake_at < clock_timestamp() - %(grace)s
+    WHERE {_OVERDUE}
     ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), due_queues AS MATERIALIZED (
     SELECT queue_id FROM order_queues
-    WHERE wake_at < clock_timestamp() - %(grace)s
+    WHERE {_OVERDUE}
     ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), rung AS (
-    UPDATE order_tasks t SET wake_at = clock_timestamp() FROM due
+    UPDATE order_tasks t SET wake_at = clock_timestamp(), rings = t.rings + 1 FROM due
     WHERE t.task_id = due.task_id RETURNING t.queue_id
 ), rung_queues AS (
-    UPDATE order_queues q SET wake_at = clock_timestamp() FROM due_queues d
+    UPDATE order_queues q SET wake_at = clock_timestamp(), rings = q.rings + 1
+    FROM due_queues d
     WHERE q.queue_id = d.queue_id RETURNING q.queue_id
 )
 SELECT queue_id::text FROM rung UNION SELECT queue_id::text FROM rung_queues
 """
 
+# Webhooks that nobody has applied; one that no task is there for is rung for less and
+# less often.
 OVERDUE_NEWS: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
     SELECT inbox_id FROM webhook_inbox
     WHERE wake_at < clock_timestamp() - %(grace)s
     ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), rung AS (
-    UPDATE webhook_inbox i SET wake_at = clock_timestamp() FROM due
-    WHERE i.inbox_id = due.inbox_id
+    UPDATE webhook_inbox i SET wake_at = clock_timestamp() + CASE
+        WHEN EXISTS (SELECT FROM order_tasks t
+            WHERE t.task_id = i.task_id AND t.provider = i.provider)
+        THEN interval '0'
+        ELSE least(clock_timestamp() - i.received_at, interval '1 hour') END
+    FROM due WHERE i.inbox_id = due.inbox_id
 )
 {_NEWS} JOIN due USING (inbox_id) ORDER BY i.inbox_id
 """

@@ -6,8 +6,10 @@ from typing import Final
 
 import orjson
 
+from fsm.snapshot import Queue, Task
 from payment_service.domain.errors import (
     BrokenInvariant,
+    SettledNews,
     StaleWrite,
     StoreUnavailable,
     UnreadableRow,
@@ -25,6 +27,7 @@ from payment_service.storage.rows import (
     Json,
     case_row,
     event_row,
+    hexed,
     message_from,
     message_row,
     new_order_row,
@@ -110,6 +113,7 @@ class PostgresStore:
             raise
         self._publish(messages, [(r[2], r[3]) for r in found if r[0] == "message"])
         good = {r[1] for r in found if r[0] == "step"}
+        settled = {r[1] for r in found if r[0] == "settled"}
         waiting: dict[int, set[str]] = {}
         for what, step, task_id, _ in found:
             if what == "news":
@@ -117,7 +121,7 @@ class PostgresStore:
         return [
             Recorded(news_waiting=frozenset(waiting.get(step, ())))
             if step in good
-            else StaleWrite(work.order.queue_id)
+            else (SettledNews if step in settled else StaleWrite)(work.order.queue_id)
             for step, work in enumerate(works)
         ]
 
@@ -200,6 +204,10 @@ class PostgresStore:
     async def close_news(self, inbox_id: str, state: NewsState) -> None:
         """Settle a webhook that changes nothing."""
         await self._database.run(sql.CLOSE_NEWS, {"inbox_id": inbox_id, "state": state})
+
+    async def reopen_news(self, inbox_id: str) -> None:
+        """Let a webhook that was given up wait again."""
+        await self._database.run(sql.REOPEN_NEWS, {"inbox_id": inbox_id})
 
     async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
         """Keep a dead letter and post its messages; the same one twice is kept once."""
@@ -306,12 +314,18 @@ def _record_rows(works: Sequence[Work]) -> dict[str, str]:
     queues: list[Json] = []
     for step, work in enumerate(works):
         changes, queue = work.step.changes, work.step.queue
-        counts = {"tasks": len(changes), "queues": 1 if queue else 0}
-        steps.append({"step": step, **counts})
+        steps.append(
+            {
+                "step": step,
+                "tasks": len(changes),
+                "queues": 1 if queue else 0,
+                "news": len(work.news),
+            }
+        )
         tasks += [
             {
                 "step": step,
-                "base": change.before.version,
+                **_base(change.before),
                 # The first change is the task's that the news is about.
                 "settles_news": bool(work.news) and place == 0,
                 **task_row(change.after),
@@ -320,7 +334,7 @@ def _record_rows(works: Sequence[Work]) -> dict[str, str]:
         ]
         if queue is not None:
             row = queue_row(queue.after, work)
-            queues.append({"step": step, "base": queue.before.version, **row})
+            queues.append({"step": step, **_base(queue.before), **row})
     every = list(enumerate(works))
     return {
         "steps": _json(steps),
@@ -349,7 +363,16 @@ def _record_rows(works: Sequence[Work]) -> dict[str, str]:
     }
 
 
+def _base(before: Task | Queue) -> Json:
+    """Return what a row must be for a step that was decided on it."""
+    return {"base": before.version, "base_hash": hexed(before.audit_hash)}
+
+
 def _submit_rows(orders: Sequence[NewOrder], hashes: Sequence[bytes]) -> dict[str, str]:
+    for new in orders:
+        if any(m.queue_id != new.order.queue_id for m in new.messages):
+            # The statement would leave it out: it posts for what it inserts.
+            raise BrokenInvariant("a new order's message belongs to another order")
     pairs = zip(orders, hashes, strict=True)
     return {
         "orders": _json([new_order_row(new, content) for new, content in pairs]),

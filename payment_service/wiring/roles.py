@@ -157,7 +157,8 @@ async def _relay(service: Service) -> None:
 
 
 async def _sweep(service: Service) -> None:
-    while True:
+    # What cannot be rung for must not be marked as rung.
+    while service.wire.is_connected:
         swept = await sweep(
             rows=service.sweeps,
             store=service.store,

@@ -1,5 +1,7 @@
 """Cancelling, sentence by sentence of the contract's section 6."""
 
+from dataclasses import replace
+
 import pytest
 
 from fsm.decisions import Event, Known, cancel_order
@@ -115,6 +117,21 @@ def test_silence_to_a_cancel_is_asked_again_a_bounded_number_of_times():
 
     order = moved(order, T.CANCEL_UNCLEAR)
     assert order.tasks[0].waiting_for is Waiting.WEBHOOK
+
+
+@pytest.mark.parametrize(
+    ("polls", "then"),
+    [(True, Waiting.POLL), (False, Waiting.DECISION)],
+    ids=["asked", "a person"],
+)
+def test_silence_to_a_cancel_without_an_sla_is_not_waited_out_for_ever(polls, then):
+    plan = replace(PLAN, sla=None, polls=polls, recheck_attempts=1)
+    order = wished(moved(an_order(), *orders.TO_EXECUTING, plan=plan), plan=plan)
+
+    order = moved(order, T.CANCEL_UNCLEAR, plan=plan)
+
+    assert order.tasks[0].waiting_for is then
+    assert (order.tasks[0].wake_at is not None) is polls
 
 
 def test_a_cancel_in_polling_goes_back_to_polling_with_the_old_deadline():

@@ -25,6 +25,24 @@ def test_a_timeout_is_not_a_no():
     assert (task.state, task.verdict) == (State.RECHECKING, None)
 
 
+@pytest.mark.parametrize(
+    ("way", "timer"),
+    [
+        (orders.TO_CREATE, T.TAKEN_OVER),
+        ((*orders.TO_CREATE, T.NOT_SENT), T.RETRY_DUE),
+        ((*orders.TO_CREATE, T.UNCLEAR), T.WEIGHED),
+        (orders.TO_EXECUTING, T.SLA_PASSED),
+        ((*orders.TO_EXECUTING, T.SLA_PASSED), T.DEADLINE_PASSED),
+    ],
+)
+def test_a_timer_means_nothing_to_a_later_version(way, timer):
+    order = moved(an_order(), *way)
+    version = order.tasks[0].version
+
+    assert isinstance(judged(order, timer, version=version), Step)
+    assert judged(order, timer, version=version - 1) == Known()
+
+
 def test_not_found_within_the_grace_proves_nothing():
     task = moved(an_order(), *orders.TO_RECHECKING, T.NOT_FOUND, plan=DEFINITE).tasks[0]
 

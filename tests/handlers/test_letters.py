@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 
 from handlers.letters import bury, discard, replay
+from handlers.sweep import letter_of_news
 from payment_service.domain.errors import NotNow, UnknownOrder
 from payment_service.domain.letters import Reason
-from payment_service.domain.news import NewsType
+from payment_service.domain.news import NewsState, NewsType
 from payment_service.ports.bus import Delivery
+from tests.twins.providers import ACCEPTS
 from tests.twins.world import a_request
 
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
@@ -167,6 +169,47 @@ async def test_a_webhook_without_a_task_is_buried_once(world):
 
     assert letter.reason == "unknown_task"
     assert len(await world.rows.letters()) == 1
+
+
+async def replayed(world, letter):
+    await replay(
+        letter.id,
+        actor="key:anna",
+        desk=world.rows.desk,
+        store=world.rows.store,
+        clock=world.clock,
+    )
+    await world.rest()
+
+
+async def test_a_webhook_that_is_replayed_once_its_task_is_there_is_applied(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    task = await world.task()
+    world.providers["acme"].pays(task.task_id)
+    news = await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    # As the sweeper leaves a webhook whose task was nowhere to be found.
+    store = world.rows.store
+    stored = await store.find_news("acme", news.event_id)
+    letter = letter_of_news(stored, world.clock.now())
+    await store.bury(letter, [])
+    await store.close_news(stored.inbox_id, NewsState.DEAD)
+    await world.work_off()
+    assert world.words()[-1] == "duplicate"
+
+    await replayed(world, letter)
+
+    assert (await world.states())[0] == "SUCCEEDED"
+    assert {asked.call for asked in world.providers["acme"].asked} == {"create"}
+
+
+async def test_a_webhook_that_is_replayed_in_vain_is_buried_again(world):
+    letter = await expired_webhook(world)
+
+    await replayed(world, letter)
+
+    assert [x.id for x in await world.rows.letters()] == [letter.id]
 
 
 async def test_a_webhook_without_a_task_is_copied_to_the_stream_of_the_dead(world):

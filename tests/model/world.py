@@ -539,9 +539,11 @@ def _record(
         decision = model.decided(worker.rows, place, event)
         if isinstance(decision, Moved) and worker.stale & decision.changed:
             fresh = model.bugs.no_version_check
-    if not fresh:
-        decision = model.decided(world.rows, place, event)
     said = "the outcome" if place == QUEUE else model.events[event].trigger.value
+    if not fresh:
+        if place != QUEUE and model.events[event].version is not None:
+            return Move(f"{who} {story}finds {said} passed", _with(world, n, None))
+        decision = model.decided(world.rows, place, event)
     if decision == TOO_EARLY:
         # Somebody else is weighing a no: that takes one step, then it is settled.
         weighed = model.event(Event(trigger=Trigger.WEIGHED, source=Source.TIMER))

@@ -126,6 +126,11 @@ RARE_ROWS: Final = {
         S.MANUAL_CHECK,
         S.NEGATIVE_EVAL,
     ): "contradicted while cancelling",
+    (
+        T.CANCEL_UNCLEAR,
+        S.EXECUTING,
+        S.MANUAL_CHECK,
+    ): "no word on a cancel, no SLA, and nobody who can be asked",
     (T.CANCEL_REQUESTED, S.EXECUTING, S.EXECUTING): "cancelled while the commit is due",
 }
 # Answers without a row that a run of two thousand seeds must have given.
@@ -134,7 +139,6 @@ GIVEN: Final = {
     T.FREEZE_REFUSED: (S.SKIPPED,),
     T.COMMIT_CONFIRMED: (S.SUCCEEDED,),
     T.ROLLBACK_CONFIRMED: (S.SKIPPED, S.FAILED, S.CANCELLED),
-    T.RETRY_DUE: (S.CREATING,),
     T.PAID: (S.EXECUTING, S.MANUAL_CHECK, S.SUCCEEDED, S.SKIPPED, S.FAILED),
     T.ACCEPTED: (S.EXECUTING, S.MANUAL_CHECK, S.SUCCEEDED, S.FAILED),
     T.DECLINED: (S.NEGATIVE_EVAL, S.MANUAL_CHECK, S.SUCCEEDED, S.SKIPPED, S.FAILED),
@@ -142,9 +146,6 @@ GIVEN: Final = {
     T.UNCLEAR: (S.NEGATIVE_EVAL, S.MANUAL_CHECK, S.SUCCEEDED),
     T.RETURNED: (S.SUCCEEDED,),
     T.MISMATCHED: (S.MANUAL_CHECK, S.SUCCEEDED),
-    T.WEIGHED: (S.RECHECKING,),
-    T.SLA_PASSED: (S.EXECUTING, S.MANUAL_CHECK),
-    T.DEADLINE_PASSED: (S.MANUAL_CHECK,),
 }
 NOT_FINAL: Final = tuple(list(S)[:6])
 EVERY: Final = tuple(S)
@@ -156,6 +157,10 @@ IMPOSSIBLE: Final = {
     (T.RESOLUTION_PROPOSED, EVERY): "a decision holds for the version that was seen",
     (T.RESOLVED_POSITIVE, EVERY): "as above",
     (T.RESOLVED_NEGATIVE, EVERY): "as above",
+    (T.RETRY_DUE, EVERY): "a timer holds for the version that it was made for",
+    (T.TAKEN_OVER, EVERY): "as above",
+    (T.SLA_PASSED, EVERY): "as above",
+    (T.DEADLINE_PASSED, EVERY): "as above",
     (T.CANCEL_REQUESTED, NOT_FINAL): ALREADY_UNSENT,
     (T.COMMIT_CONFIRMED, (S.PENDING, S.CREATING)): "nothing is proven by then",
     (T.ROLLBACK_CONFIRMED, (S.PENDING,)): "nothing is held by then",

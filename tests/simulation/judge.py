@@ -29,7 +29,6 @@ from payment_service.ports.store import Work
 from tests.simulation.dials import HOUR
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import Ground
-from tests.simulation.known import known
 from tests.simulation.neighbours import SimProvider
 from tests.simulation.newsroom import Newsroom
 from tests.simulation.people import People
@@ -168,13 +167,7 @@ class Judge:
             *self.fleet.crashes,
             *self.fleet.core.complaints,
         ]
-        return [o for o in dict.fromkeys(offences) if not self._is_let_pass(o)]
-
-    def _is_let_pass(self, offence: str) -> bool:
-        bug = known(offence)
-        if bug is not None:
-            self.ground.seen[f"known bug: {bug}"] += 1
-        return bug is not None or self._is_excused(offence)
+        return [o for o in dict.fromkeys(offences) if not self._is_excused(o)]
 
     def _is_kept_awake_by_amnesia(self) -> bool:
         """True where all that still waits has lost what it waits for to amnesia."""

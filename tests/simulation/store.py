@@ -75,24 +75,23 @@ class SimStore(MemoryStore):
     def next_micros(self, grace: int) -> int | None:
         """Return when the sweeper has something to do; None where nothing waits."""
         times = [
-            at
+            micros_of(self.ground, row.wake_at) + grace * self.tables.graces(row)
             for order in self.tables.orders.values()
-            for at in (
-                order.queue.wake_at,
-                *(task.wake_at for task in order.queue.tasks),
-            )
-            if at is not None
+            for row in (order.queue, *order.queue.tasks)
+            if row.wake_at is not None
         ]
         times += [
-            kept.wake_at
-            if self.is_matched(kept.stored.news)
-            else kept.stored.news.received_at + NEWS_KEPT
+            micros_of(
+                self.ground,
+                kept.wake_at
+                if self.is_matched(kept.stored.news)
+                else kept.stored.news.received_at + NEWS_KEPT,
+            )
+            + grace
             for kept in self.tables.inbox.values()
             if kept.wake_at is not None
         ]
-        if not times:
-            return None
-        return micros_of(self.ground, min(times)) + grace + 1
+        return min(times) + 1 if times else None
 
     def _close(self, inbox_id: str, state: Any) -> Any:
         # What amnesia has lost the statement does not find, which is no error.

@@ -8,7 +8,7 @@ import pytest
 
 from fsm.states import CaseKind, State, Trigger, Verdict, Waiting
 from payment_service.domain.audit import GENESIS, chained
-from payment_service.domain.errors import BrokenInvariant, StaleWrite
+from payment_service.domain.errors import BrokenInvariant, SettledNews, StaleWrite
 from payment_service.domain.news import NewsState
 from tests.storage.builders import (
     FAILED,
@@ -433,6 +433,58 @@ async def test_a_stale_step_settles_no_news(store, order):
     assert (await store.find_news("acme", "e-1")).state is NewsState.WAITING
 
 
+async def test_news_is_settled_by_one_step_only(store, order):
+    await store.keep_news(a_news(order.queue.tasks[0].task_id))
+    stored = await store.find_news("acme", "e-1")
+    settles = {stored.inbox_id: NewsState.APPLIED}
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED, news=settles))
+    moved = await store.load(order.queue_id)
+
+    with pytest.raises(SettledNews):
+        await store.record(a_work(moved, Trigger.PAID, news=settles))
+
+    assert await store.load(order.queue_id) == moved
+
+
+async def test_a_step_on_a_forgotten_past_with_the_same_version_is_stale(store, order):
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED))
+    moved = await store.load(order.queue_id)
+    other = replace(moved.queue.tasks[0], audit_hash=b"\1" * 32)
+    forgotten = replace(moved, queue=moved.queue.with_tasks({other.task_id: other}))
+
+    with pytest.raises(StaleWrite):
+        await store.record(a_work(forgotten, Trigger.PAID))
+
+    assert await store.load(order.queue_id) == moved
+
+
+async def test_an_order_of_a_forgotten_past_is_stale(store, order):
+    cancelled = a_cancel(order)
+    before = replace(cancelled.step.queue.before, audit_hash=b"\1" * 32)
+    queue = replace(cancelled.step.queue, before=before)
+
+    with pytest.raises(StaleWrite):
+        await store.record(
+            replace(cancelled, step=replace(cancelled.step, queue=queue))
+        )
+
+    assert await store.load(order.queue_id) == order
+
+
+async def test_only_what_was_given_up_waits_again(store, order):
+    task_id = order.queue.tasks[0].task_id
+    for event_id, state in (("e-1", NewsState.DEAD), ("e-2", NewsState.APPLIED)):
+        await store.keep_news(a_news(task_id, event_id))
+        stored = await store.find_news("acme", event_id)
+        await store.close_news(stored.inbox_id, state)
+        await store.reopen_news(stored.inbox_id)
+
+    (waiting,) = await store.waiting_news(task_id)
+
+    assert waiting.news.event_id == "e-1"
+    assert waiting.state is NewsState.WAITING
+
+
 async def test_settled_news_stays_as_it_was_settled(store, order):
     await store.keep_news(a_news(order.queue.tasks[0].task_id))
     stored = await store.find_news("acme", "e-1")
@@ -500,6 +552,22 @@ async def test_what_is_overdue_by_the_grace_is_found_once_a_grace(rows, clock, o
     assert await overdue() == [order.queue_id]
 
 
+async def test_what_ringing_does_not_move_is_rung_for_less_and_less_often(
+    rows, clock, store, order
+):
+    async def rung_at(horizon):
+        found = []
+        for second in range(0, horizon, 10):
+            if await rows.sweeps.overdue(grace=GRACE, limit=10):
+                found.append(second)
+            await later(rows, clock, timedelta(seconds=10))
+        return found
+
+    assert await rung_at(1200) == [40, 80, 150, 280, 530, 780, 1030]
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED, now=clock.now()))
+    assert await rung_at(100) == [40, 80]
+
+
 async def test_nothing_overdue_starves_behind_a_small_limit(rows, clock, store):
     for n in range(7):
         await store.submit(a_new_order(order_id=f"w-{n}"))
@@ -540,6 +608,22 @@ async def test_overdue_news_is_found_once_a_grace(rows, clock, store, order):
     assert [len(first), len(second)] == [1, 0]
 
 
+async def test_news_of_nobodys_task_is_rung_for_less_and_less_often(
+    rows, clock, store, order
+):
+    await store.keep_news(a_news(order.queue.tasks[0].task_id, "e-1"))
+    await store.keep_news(a_news(NOBODY, "e-2"))
+    rung = {"e-1": 0, "e-2": 0}
+
+    for _ in range(60):
+        await later(rows, clock, timedelta(minutes=2))
+        for each in await rows.sweeps.overdue_news(grace=GRACE, limit=10):
+            rung[each.news.event_id] += 1
+
+    assert rung["e-1"] == 60
+    assert 5 <= rung["e-2"] <= 8
+
+
 async def test_only_news_of_nobodys_task_expires(rows, clock, store, order):
     await store.keep_news(a_news(order.queue.tasks[0].task_id, "e-1"))
     await store.keep_news(a_news(NOBODY, "e-2"))
@@ -560,6 +644,17 @@ async def test_a_letter_is_buried_once_with_its_messages(rows, store):
 
     assert await rows.letters() == [a_letter()]
     assert await unsent(rows) == ["first"]
+
+
+async def test_a_letter_that_was_dealt_with_and_dies_again_is_open_again(rows, store):
+    await store.bury(a_letter(), [])
+    await rows.desk.mark_replayed(a_letter().id, actor="key:anna", at=START)
+    assert await rows.letters() == []
+
+    await store.bury(a_letter(error="again"), [a_message("again")])
+
+    assert [letter.error for letter in await rows.letters()] == ["again"]
+    assert await unsent(rows) == ["again"]
 
 
 async def test_a_letter_may_have_no_message(rows, store):

@@ -92,9 +92,12 @@ class MemoryRows:
     async def next_at(self, *, left: timedelta, grace: timedelta) -> datetime | None:
         tables = self.memory.tables
         orders = tables.orders.values()
-        late = [o.queue.wake_at for o in orders]
-        late += [task.wake_at for o in orders for task in o.queue.tasks]
-        times = [at + grace for at in late if at is not None]
+        rows = [row for o in orders for row in (o.queue, *o.queue.tasks)]
+        times = [
+            row.wake_at + grace * tables.graces(row)
+            for row in rows
+            if row.wake_at is not None
+        ]
         times += [
             kept.wake_at + grace
             if self.memory.is_matched(kept.stored.news)
@@ -153,8 +156,10 @@ class PostgresRows:
             """
             SELECT least(
                 (SELECT min(created_at) FROM outbox) + %(left)s,
-                (SELECT min(wake_at) FROM order_tasks) + %(grace)s,
-                (SELECT min(wake_at) FROM order_queues) + %(grace)s,
+                (SELECT min(wake_at + %(grace)s
+                    * (1 << least(greatest(rings - 1, 0), 3))) FROM order_tasks),
+                (SELECT min(wake_at + %(grace)s
+                    * (1 << least(greatest(rings - 1, 0), 3))) FROM order_queues),
                 (SELECT min(CASE WHEN t.task_id IS NULL THEN i.received_at + %(kept)s
                     ELSE i.wake_at + %(grace)s END)
                 FROM webhook_inbox i LEFT JOIN order_tasks t

@@ -1,6 +1,6 @@
 """The store in memory: the same answers as PostgreSQL, and faults on demand."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -14,6 +14,7 @@ from payment_service.domain.audit import AuditLine
 from payment_service.domain.errors import (
     BrokenInvariant,
     NotNow,
+    SettledNews,
     StaleWrite,
     StoreUnavailable,
     UnknownOrder,
@@ -33,6 +34,7 @@ UNPAID: Final = FINAL - {State.SUCCEEDED}
 TIMELESS: Final = frozenset({Waiting.TURN, Waiting.DECISION, Waiting.WEBHOOK})
 
 Result = TypeVar("Result")
+Row = TypeVar("Row", Task, Queue)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,13 @@ class Tables:
     events: dict[tuple[str, str], str] = field(default_factory=dict)
     letters: dict[str, Buried] = field(default_factory=dict)
     cases: dict[str, CaseRecord] = field(default_factory=dict)
+    rings: dict[tuple[str, int], int] = field(default_factory=dict)
     last_seq: int = 0
+
+    def graces(self, row: Task | Queue) -> int:
+        """Return after how many graces a row is rung for, again and again."""
+        rung = self.rings.get(_place(row), 0)
+        return 1 << min(max(rung - 1, 0), 3)
 
     def copy(self) -> "Tables":
         """Return the same rows in dictionaries of their own."""
@@ -93,6 +101,7 @@ class Tables:
             events=dict(self.events),
             letters=dict(self.letters),
             cases=dict(self.cases),
+            rings=dict(self.rings),
             last_seq=self.last_seq,
         )
 
@@ -161,6 +170,9 @@ class MemoryStore:
     async def close_news(self, inbox_id: str, state: NewsState) -> None:
         await self._commit("store.close_news", lambda: self._close(inbox_id, state))
 
+    async def reopen_news(self, inbox_id: str) -> None:
+        await self._commit("store.reopen_news", lambda: self._reopen(inbox_id))
+
     async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
         await self._commit("store.bury", lambda: self._bury(letter, messages))
 
@@ -181,11 +193,10 @@ class MemoryStore:
             self.tables.outbox.pop(seq, None)
 
     async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
-        before = self._clock.now() - grace
         tasks = [t for o in self.tables.orders.values() for t in o.queue.tasks]
         queues = [o.queue for o in self.tables.orders.values()]
-        late_tasks = _latest(tasks, before, limit)
-        late_queues = _latest(queues, before, limit)
+        late_tasks = self._late(tasks, grace, limit)
+        late_queues = self._late(queues, grace, limit)
         for task in late_tasks:
             self._put_task(replace(task, wake_at=self._clock.now()))
         for queue in late_queues:
@@ -211,8 +222,11 @@ class MemoryStore:
             key=lambda kept: kept.wake_at or now,
         )[:limit]
         for kept in late:
+            news = kept.stored.news
+            age = min(now - news.received_at, timedelta(hours=1))
+            wait = timedelta(0) if self.is_matched(news) else age
             inbox_id = kept.stored.inbox_id
-            self.tables.inbox[inbox_id] = replace(kept, wake_at=now)
+            self.tables.inbox[inbox_id] = replace(kept, wake_at=now + wait)
         return sorted((kept.stored for kept in late), key=lambda s: int(s.inbox_id))
 
     async def expired_news(
@@ -305,6 +319,8 @@ class MemoryStore:
         ), self._posted(new.messages)
 
     def _record(self, work: Work) -> tuple[Recorded, list[Unsent]]:
+        if not all(self._still_waits(inbox_id) for inbox_id in work.news):
+            raise SettledNews(work.order.queue_id)
         order = self.tables.orders.get(work.order.queue_id)
         if order is None or not _is_current(order, work):
             raise StaleWrite(work.order.queue_id)
@@ -413,6 +429,18 @@ class MemoryStore:
             self._settle(inbox_id, state)
         return None, []
 
+    def _still_waits(self, inbox_id: str) -> bool:
+        kept = self.tables.inbox.get(inbox_id)
+        return kept is not None and kept.wake_at is not None
+
+    def _reopen(self, inbox_id: str) -> tuple[None, list[Unsent]]:
+        stored = self.tables.inbox[inbox_id].stored
+        if stored.state is NewsState.DEAD:
+            stored = replace(stored, state=NewsState.WAITING)
+            kept = Kept(stored=stored, wake_at=self._clock.now())
+            self.tables.inbox[inbox_id] = kept
+        return None, []
+
     def _settle(self, inbox_id: str, state: NewsState) -> None:
         stored = self.tables.inbox[inbox_id].stored
         settled = replace(stored, state=state)
@@ -421,7 +449,8 @@ class MemoryStore:
     def _bury(
         self, letter: DeadLetter, messages: Sequence[Message]
     ) -> tuple[None, list[Unsent]]:
-        if letter.id in self.tables.letters:
+        buried = self.tables.letters.get(letter.id)
+        if buried is not None and buried.open:
             return None, []
         self.tables.letters[letter.id] = Buried(letter=letter)
         return None, self._posted(messages)
@@ -442,6 +471,20 @@ class MemoryStore:
         queue = order.queue.with_tasks({task.task_id: task})
         self.tables.orders[task.queue_id] = order.with_queue(queue)
 
+    def _late(self, rows: Iterable[Row], grace: timedelta, limit: int) -> list[Row]:
+        """Return the most overdue rows, and count that they are rung for."""
+        now = self._clock.now()
+        late = [
+            row
+            for row in rows
+            if row.wake_at is not None
+            and row.wake_at < now - grace * self.tables.graces(row)
+        ]
+        late = sorted(late, key=lambda row: row.wake_at or now)[:limit]
+        for row in late:
+            self.tables.rings[_place(row)] = self.tables.rings.get(_place(row), 0) + 1
+        return late
+
     def _provider_of(self, task_id: str) -> str | None:
         queue_id = self.tables.queues.get(task_id)
         if queue_id is None:
@@ -456,22 +499,22 @@ class MemoryStore:
         return True
 
 
-Row = TypeVar("Row", Task, Queue)
-
-
-def _latest(rows: Iterable[Row], before: datetime, limit: int) -> list[Row]:
-    late = [row for row in rows if row.wake_at is not None and row.wake_at < before]
-    return sorted(late, key=lambda row: row.wake_at or before)[:limit]
+def _place(row: Task | Queue) -> tuple[str, int]:
+    return (row.task_id if isinstance(row, Task) else row.queue_id), row.version
 
 
 def _is_current(order: Order, work: Work) -> bool:
     change = work.step.queue
-    if change is not None and change.before.version != order.queue.version:
+    if change is not None and _base(change.before) != _base(order.queue):
         return False
-    versions: Mapping[str, int] = {t.task_id: t.version for t in order.queue.tasks}
+    bases = {task.task_id: _base(task) for task in order.queue.tasks}
     return all(
-        versions.get(c.before.task_id) == c.before.version for c in work.step.changes
+        bases.get(c.before.task_id) == _base(c.before) for c in work.step.changes
     )
+
+
+def _base(row: Task | Queue) -> tuple[int, bytes]:
+    return row.version, row.audit_hash
 
 
 def _moved(stored: Task, change: Change, *, settles: bool) -> Task:
