@@ -76,8 +76,7 @@ class SimStore(MemoryStore):
         """Return when the sweeper has something to do; None where nothing waits."""
         times = [
             micros_of(self.ground, row.wake_at) + grace * self.tables.graces(row)
-            for order in self.tables.orders.values()
-            for row in (order.queue, *order.queue.tasks)
+            for row in self.tables.rows()
             if row.wake_at is not None
         ]
         times += [

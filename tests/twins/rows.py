@@ -91,11 +91,9 @@ class MemoryRows:
 
     async def next_at(self, *, left: timedelta, grace: timedelta) -> datetime | None:
         tables = self.memory.tables
-        orders = tables.orders.values()
-        rows = [row for o in orders for row in (o.queue, *o.queue.tasks)]
         times = [
             row.wake_at + grace * tables.graces(row)
-            for row in rows
+            for row in tables.rows()
             if row.wake_at is not None
         ]
         times += [

@@ -1,6 +1,6 @@
 """The store in memory: the same answers as PostgreSQL, and faults on demand."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -87,6 +87,12 @@ class Tables:
         """Return after how many graces a row is rung for, again and again."""
         rung = self.rings.get(_place(row), 0)
         return 1 << min(max(rung - 1, 0), 3)
+
+    def rows(self) -> Iterator[Task | Queue]:
+        """Yield the row of every order and of every task."""
+        for order in self.orders.values():
+            yield order.queue
+            yield from order.queue.tasks
 
     def copy(self) -> "Tables":
         """Return the same rows in dictionaries of their own."""
