@@ -179,7 +179,7 @@ REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
     T.SLA_PASSED:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.DEADLINE_PASSED:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.CANCEL_REQUESTED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
-    T.CANCEL_CONFIRMED:      (_K,  _K,  _C,  _K,  _K,  _C,  _C,  _K,  _K,  _K),
+    T.CANCEL_CONFIRMED:      (_K,  _K,  _V,  _K,  _K,  _V,  _V,  _K,  _K,  _K),
     T.CANCEL_TOO_LATE:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.CANCEL_UNCLEAR:        (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLUTION_PROPOSED:   (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),

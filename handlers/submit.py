@@ -6,7 +6,7 @@ from fsm.decisions import Announced, Announcement
 from fsm.records import replace
 from fsm.snapshot import Queue, Task
 from fsm.states import Waiting
-from handlers.engine import Engine, all_bells, trace_id_of
+from handlers.engine import Bells, Engine, all_bells, trace_id_of, traced
 from payment_service.domain.audit import GENESIS, AuditLine, chained
 from payment_service.domain.events import order_event
 from payment_service.domain.ids import new_id
@@ -23,17 +23,27 @@ async def submit(
 
     A repeat with the same content is ``duplicate``, with another one ``conflict``.
     """
+    new = open_order(
+        request, engine=engine, actor=actor, trace_parent=trace_parent, bells=all_bells
+    )
+    return await engine.store.submit(new)
+
+
+def open_order(
+    request: Request,
+    *,
+    engine: Engine,
+    actor: str,
+    trace_parent: str | None,
+    bells: Bells,
+) -> NewOrder:
+    """Return the order that a request asks for, ready to be stored."""
     now = engine.clock.now()
     order, lines = _opened(request, now, actor=actor, trace_parent=trace_parent)
     accepted = order_event(order, Announcement(type=Announced.ACCEPTED), now)
-    messages = [accepted, *all_bells(order, now)]
-    if trace_parent is not None:
-        headers = {"traceparent": trace_parent}
-        messages = [replace(message, headers=headers) for message in messages]
-    return await engine.store.submit(
-        NewOrder(
-            request=request, order=order, lines=tuple(lines), messages=tuple(messages)
-        )
+    messages = [traced(m, trace_parent) for m in (accepted, *bells(order, now))]
+    return NewOrder(
+        request=request, order=order, lines=tuple(lines), messages=tuple(messages)
     )
 
 

@@ -19,7 +19,7 @@ from payment_service.wiring.service import Service
 
 LOG: Final = structlog.get_logger("payment_service")
 STEPS_IN_FLIGHT_MAX: Final = 1000
-REQUESTS_IN_FLIGHT_MAX: Final = 200
+REQUESTS_IN_FLIGHT_MAX: Final = 1000
 RELAY_EVERY: Final = timedelta(seconds=1)
 GAUGES_EVERY: Final = timedelta(seconds=10)
 TIDY_EVERY: Final = timedelta(milliseconds=500)

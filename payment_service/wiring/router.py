@@ -13,12 +13,13 @@ from handlers.cancel import cancel_requested
 from handlers.drive import Doorbell, ring
 from handlers.engine import Engine
 from handlers.letters import bury, ids_of
-from handlers.submit import submit
+from handlers.request import requested
 from handlers.webhook import webhook_received
 from payment_service.domain import messages as subjects
 from payment_service.domain.errors import Fault, InvalidRequest, StoreUnavailable
 from payment_service.domain.ids import is_uuid
 from payment_service.domain.letters import Reason
+from payment_service.domain.orders import Submission
 from payment_service.observability import tracing
 from payment_service.observability.metrics import Metrics
 from payment_service.ports.bus import Delivery, Publisher
@@ -111,18 +112,24 @@ class Router:
         if delivery.subject != subjects.WITHDRAWAL_REQUESTED:
             raise refuse_unsupported(delivery.body, delivery.subject)
         request = read_withdrawal(delivery.body, self.engine.providers.names())
-        done = await submit(
-            request, engine=self.engine, actor="system", trace_parent=trace
+
+        async def answer(done: Submission) -> None:
+            told = {
+                "order_id": done.order_id,
+                "queue_id": done.queue_id,
+                "status": done.status,
+            }
+            if done.status == "conflict":
+                told["error"] = "this order_id was used before with another content"
+            await self._reply(delivery, told)
+
+        return await requested(
+            request,
+            engine=self.engine,
+            trace_parent=trace,
+            again=delivery.deliveries > 1,
+            answer=answer,
         )
-        answer = {
-            "order_id": done.order_id,
-            "queue_id": done.queue_id,
-            "status": done.status,
-        }
-        if done.status == "conflict":
-            answer["error"] = "this order_id was used before with another content"
-        await self._reply(delivery, answer)
-        return Done(what=done.status, order_id=done.order_id)
 
     async def _webhook(self, delivery: Delivery) -> Outcome:
         fields = _fields(delivery.body)

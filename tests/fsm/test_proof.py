@@ -276,3 +276,17 @@ def test_the_same_no_again_is_known(way):
     order = moved(an_order(), *way)
 
     assert judged(order, Trigger.DECLINED, source=Source.WEBHOOK) == Known()
+
+
+def test_a_cancel_that_two_workers_confirm_is_no_contradiction():
+    refused = (T.CANCEL_REQUESTED, T.CANCEL_CONFIRMED, T.ROLLBACK_REFUSED)
+    order = moved(an_order(), *orders.TO_EXECUTING, *refused)
+
+    assert order.tasks[0].state is State.MANUAL_CHECK
+    assert judged(order, T.CANCEL_CONFIRMED) == Known()
+
+
+def test_a_cancel_that_is_confirmed_after_the_payment_contradicts():
+    order = moved(an_order(), *orders.TO_CREATE, T.CANCEL_REQUESTED, T.PAID)
+
+    assert only_case(judged(order, T.CANCEL_CONFIRMED)) is CaseKind.CONTRADICTION

@@ -109,6 +109,7 @@ class Scenario:
     refuses: Operation | None = None
     overtaken: bool = False
     four_eyes: bool = False
+    by_message: bool = False
 
 
 SCENARIOS = {
@@ -143,6 +144,15 @@ SCENARIOS = {
     "contradicted after a no": Scenario((DECLINES,), then=is_contradicted),
     "core down": Scenario((ACCEPTS,), then=core_comes_back),
     "bus lost": Scenario((ACCEPTS,), then=loses_the_bus),
+    "requested, declined, then paid": Scenario((DECLINES,), by_message=True),
+    "requested, declined by all": Scenario((DECLINES,), zeta=DECLINES, by_message=True),
+    "requested, accepted": Scenario((ACCEPTS,), then=succeeds, by_message=True),
+    "requested, paid behind a timeout": Scenario((PAYS_SILENTLY,), by_message=True),
+    "requested, lost, repeated": Scenario(
+        (LOSES_REQUEST, PAYS), IDEMPOTENT, by_message=True
+    ),
+    "requested, core down": Scenario((ACCEPTS,), then=core_comes_back, by_message=True),
+    "requested, bus lost": Scenario((ACCEPTS,), then=loses_the_bus, by_message=True),
 }
 
 
@@ -163,7 +173,10 @@ async def played(scenario: Scenario, world: World) -> World:
 
     if scenario.overtaken:
         world.effects.meanwhile("acme.create", the_webhook_comes)
-    await world.submit(TWO)
+    if scenario.by_message:
+        await world.request(TWO)
+    else:
+        await world.submit(TWO)
     await world.work_off()
     await scenario.then(world)
     await world.rest()

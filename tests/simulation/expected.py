@@ -93,6 +93,8 @@ SEEN: Final = (
     "outcome stale",
     "outcome the timer rang early",
     "outcome unmatched",
+    "request by message",
+    "request resumed",
     "submit: accepted",
     "submit: conflict",
     "submit: duplicate",

@@ -11,6 +11,7 @@ from handlers.drive import Doorbell, ring
 from handlers.engine import Engine, Limits
 from handlers.letters import bury
 from handlers.relay import LEFT_AFTER, Courier, relay
+from handlers.request import requested
 from handlers.sweep import sweep
 from handlers.webhook import webhook_received
 from payment_service.domain.errors import Fault, InvalidRequest
@@ -19,7 +20,10 @@ from payment_service.domain.messages import (
     QUEUE_CANCEL,
     TASK_CANCEL,
     WEBHOOK_RECEIVED,
+    WITHDRAWAL_REQUESTED,
+    Message,
 )
+from payment_service.domain.orders import Request, Submission
 from payment_service.ports.bus import Delivery
 from payment_service.ports.outcomes import Outcome, Park, Retry
 from tests.simulation.bus import SimBus
@@ -58,6 +62,8 @@ class Fleet:
         self.core = core
         self.providers = providers
         self.processes: list[Process] = []
+        self.requests: dict[str, Request] = {}
+        self.answers: dict[str, Submission] = {}
         self.sweeper_off_until = 0
         self.crashes: list[str] = []
         self._sweep_at: int | None = None
@@ -145,6 +151,37 @@ class Fleet:
                 await self.ground.loop.sleep(self.ground.between(SECOND, 5 * MINUTE))
         raise AssertionError("nobody ever answers")
 
+    async def answer_to(self, request: Request) -> Submission:
+        """Ask by message, again and again until some worker answers."""
+        number = str(len(self.requests))
+        self.requests[number] = request
+        body = orjson.dumps({"order_id": request.order_id, "number": number})
+        message = Message(
+            subject=WITHDRAWAL_REQUESTED, body=body, message_id=f"request:{number}"
+        )
+        while number not in self.answers:
+            self.bus.deliver_again(message)
+            self.ground.seen["request by message"] += 1
+            for _ in range(36):
+                await self.ground.loop.sleep(5 * SECOND)
+                if number in self.answers:
+                    break
+        return self.answers[number]
+
+    async def _requested(self, engine: Engine, number: str, *, again: bool) -> Outcome:
+        async def answer(done: Submission) -> None:
+            self.answers[number] = done
+
+        if again:
+            self.ground.seen["request resumed"] += 1
+        return await requested(
+            self.requests[number],
+            engine=engine,
+            trace_parent=None,
+            again=again,
+            answer=answer,
+        )
+
     # Work.
 
     async def handle(self, process: Process, delivery: Delivery) -> Outcome:
@@ -163,6 +200,8 @@ class Fleet:
     async def _route(self, engine: Engine, delivery: Delivery) -> Outcome:
         fields = orjson.loads(delivery.body)
         again = delivery.deliveries > 1
+        if delivery.subject == WITHDRAWAL_REQUESTED:
+            return await self._requested(engine, fields["number"], again=again)
         if delivery.subject == WEBHOOK_RECEIVED:
             return await webhook_received(
                 fields["provider"], fields["event_id"], again=again, engine=engine

@@ -86,11 +86,14 @@ class People:
             await self._submits(self._request(number, more=7))
 
     async def _submits(self, request: Request) -> None:
-        done = await self.fleet.insist(
-            lambda p: submit(
-                request, engine=p.engine, actor="system", trace_parent=TRACE
+        if self.ground.draw() < 0.5:
+            done = await self.fleet.answer_to(request)
+        else:
+            done = await self.fleet.insist(
+                lambda p: submit(
+                    request, engine=p.engine, actor="system", trace_parent=TRACE
+                )
             )
-        )
         self.ground.seen[f"submit: {done.status}"] += 1
         self.ground.note(f"submit {done.status}", request.order_id)
         if done.queue_id is not None:

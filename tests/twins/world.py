@@ -19,6 +19,7 @@ from handlers.drive import Doorbell, ring
 from handlers.engine import Engine, Limits
 from handlers.letters import bury
 from handlers.relay import LEFT_AFTER, relay
+from handlers.request import requested
 from handlers.resolve import Ruling, resolve
 from handlers.submit import submit
 from handlers.sweep import Swept, sweep
@@ -30,6 +31,7 @@ from payment_service.domain.messages import (
     STEP_DUE,
     TASK_CANCEL,
     WEBHOOK_RECEIVED,
+    WITHDRAWAL_REQUESTED,
     Message,
 )
 from payment_service.domain.money import Money
@@ -109,6 +111,15 @@ class Probe:
         self.lateness.append(lateness_seconds)
 
 
+def request_message(request: Request) -> Message:
+    """Return the message that asks for what the twins remember by its order id."""
+    return Message(
+        subject=WITHDRAWAL_REQUESTED,
+        body=orjson.dumps({"order_id": request.order_id}),
+        message_id=f"request:{request.order_id}",
+    )
+
+
 class World:
     """One service with its neighbours; nothing moves but by its methods."""
 
@@ -133,6 +144,8 @@ class World:
         self.limits = limits or Limits()
         self.probe = Probe()
         self.four_eyes_from: int | None = None
+        self.requests: dict[str, Request] = {}
+        self.answers: list[str] = []
         self.deaths = 0
         for name in CASCADE:
             self.provider(name)
@@ -168,6 +181,16 @@ class World:
                 wanted, engine=self.engine, actor="system", trace_parent=TRACE
             )
         )
+
+    async def request(self, request: Request | None = None) -> None:
+        """Send a request as a message, until a worker has stored the order."""
+        wanted = request or a_request()
+        self.requests[wanted.order_id] = wanted
+        self.bus.deliver_again(request_message(wanted))
+        await self.work_off()
+        while all(o.order_id != wanted.order_id for o in await self.rows.orders()):
+            await self.pass_time(timedelta(seconds=31))
+            await self.work_off()
 
     async def webhook(self, news: News) -> bool:
         """Send a webhook until it is taken; False where it was seen before."""
@@ -371,6 +394,14 @@ class World:
             return await webhook_received(
                 fields["provider"], fields["event_id"], again=again, engine=self.engine
             )
+        if delivery.subject == WITHDRAWAL_REQUESTED:
+            return await requested(
+                self.requests[fields["order_id"]],
+                engine=self.engine,
+                trace_parent=TRACE,
+                again=again,
+                answer=self._answered,
+            )
         bell = Doorbell(
             queue_id=fields["queue_id"],
             task_id=fields.get("task_id"),
@@ -382,6 +413,9 @@ class World:
                 bell, fields.get("reason"), engine=self.engine
             )
         return await ring(bell, engine=self.engine)
+
+    async def _answered(self, done: Submission) -> None:
+        self.answers.append(done.status)
 
     # What can be seen.
 
