@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from payment_service.http_wire import BODY_BYTES_MAX, Answered, HttpConnection
+from payment_service.pace import elsewhere
 
 __all__ = ["BODY_BYTES_MAX", "Lane", "Lost", "NotSent", "Outbound", "Response"]
 
@@ -229,6 +230,7 @@ class Lane:
         self._free = asyncio.Semaphore(max_in_flight)
         self.in_flight = 0
 
+    @elsewhere
     async def request(
         self,
         method: Literal["GET", "POST"],

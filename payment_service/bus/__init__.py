@@ -6,6 +6,7 @@ from payment_service.bus.consumer import Consumer, Limits, Listeners, Source
 from payment_service.bus.names import Names
 from payment_service.bus.publisher import JetStreamPublisher
 from payment_service.bus.pulls import PullTimes
+from payment_service.bus.strays import bury_strays
 from payment_service.bus.topology import (
     Change,
     Durable,
@@ -41,6 +42,7 @@ __all__ = [
     "WatchTimes",
     "Watchdog",
     "Wire",
+    "bury_strays",
     "connect",
     "ensure",
     "wanted",

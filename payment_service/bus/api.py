@@ -45,10 +45,10 @@ class Api:
             )
         return answer
 
-    async def find(self, verb: str) -> Json | None:
+    async def find(self, verb: str, body: Json | None = None) -> Json | None:
         """Return what the call says, or None if the thing does not exist."""
         try:
-            return await self.call(verb)
+            return await self.call(verb, body)
         except JetStreamRefused as refused:
             if refused.code == NOT_FOUND:
                 return None

@@ -16,6 +16,7 @@ EVENTS: Final = "ORDER_EVENTS"
 DEAD: Final = "ORDER_DLQ"
 
 TASK_CONSUMER: Final = "payment-tasks"
+TIMER_CONSUMER: Final = "payment-timers"
 REQUEST_CONSUMER: Final = "payment-requests"
 
 REQUEST_SUBJECTS: Final = (
@@ -24,6 +25,21 @@ REQUEST_SUBJECTS: Final = (
     "partner.link.requested",
 )
 TASK_SUBJECTS: Final = ("order.task.*.*", "order.queue.*.*")
+# What time has made due has a consumer of its own: a hundred thousand timers that ring
+# in one second must not stand before a new order. A work queue's consumers may not
+# overlap, so both name what they take; what neither does is a stray, see `strays`.
+TIMER_FILTER: Final = (
+    "order.task.recheck.*",
+    "order.task.status.*",
+    messages.WEBHOOK_TIMEOUT,
+)
+TASK_FILTER: Final = (
+    "order.task.step.*",
+    "order.task.cancel.*",
+    "order.task.manual.*",
+    messages.WEBHOOK_RECEIVED,
+    "order.queue.*.*",
+)
 OWN_FIRST_TOKENS: Final = frozenset(
     subject.split(".")[0] for subject in (*REQUEST_SUBJECTS, *TASK_SUBJECTS)
 )
@@ -105,7 +121,8 @@ def wanted(names: Names, *, replicas: int, ack_wait: timedelta) -> Topology:
             ),
         ),
         consumers=(
-            _durable(names, TASKS, TASK_CONSUMER, TASK_SUBJECTS, ack_wait),
+            _durable(names, TASKS, TASK_CONSUMER, TASK_FILTER, ack_wait),
+            _durable(names, TASKS, TIMER_CONSUMER, TIMER_FILTER, ack_wait),
             _durable(names, REQUESTS, REQUEST_CONSUMER, REQUEST_SUBJECTS, ack_wait),
         ),
     )

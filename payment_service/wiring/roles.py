@@ -12,6 +12,7 @@ from handlers.relay import BATCH, relay
 from handlers.sweep import sweep
 from payment_service import bus
 from payment_service.domain.errors import Fault, PaymentServiceError
+from payment_service.pace import at_pace
 from payment_service.ports.bus import Delivery
 from payment_service.storage.standing import standing
 from payment_service.wiring.router import Router
@@ -20,10 +21,14 @@ from payment_service.wiring.service import Service
 LOG: Final = structlog.get_logger("payment_service")
 STEPS_IN_FLIGHT_MAX: Final = 1000
 REQUESTS_IN_FLIGHT_MAX: Final = 1000
+TIMERS_IN_FLIGHT_MAX: Final = 1000
+TIMERS_AT_WORK_MAX: Final = 32
+"""Those that wait for an answer from outside are not counted."""
 RELAY_EVERY: Final = timedelta(seconds=1)
 GAUGES_EVERY: Final = timedelta(seconds=10)
 TIDY_EVERY: Final = timedelta(milliseconds=500)
 CALIBRATE_EVERY: Final = timedelta(seconds=30)
+STRAYS_EVERY: Final = timedelta(seconds=60)
 PARTITIONS_EVERY: Final = timedelta(hours=6)
 STORE_PROBE_EVERY: Final = timedelta(milliseconds=500)
 STOP_GRACE: Final = timedelta(seconds=20)
@@ -67,16 +72,23 @@ async def _settle(service: Service) -> None:
             await _tidy(service)
 
 
-def _consumers(service: Service) -> list[bus.Consumer]:
-    router = Router(
+def _router(service: Service) -> Router:
+    return Router(
         engine=service.engine,
         publisher=service.publisher,
         metrics=service.metrics,
         store_lost=service.store_lost.set,
     )
+
+
+def _consumers(service: Service) -> list[bus.Consumer]:
+    router = _router(service)
+    names = bus.topology
+    paced = at_pace(router.handle, TIMERS_AT_WORK_MAX)
     sources = (
-        (bus.topology.TASKS, bus.topology.TASK_CONSUMER, STEPS_IN_FLIGHT_MAX),
-        (bus.topology.REQUESTS, bus.topology.REQUEST_CONSUMER, REQUESTS_IN_FLIGHT_MAX),
+        (names.TASKS, names.TASK_CONSUMER, STEPS_IN_FLIGHT_MAX, router.handle),
+        (names.TASKS, names.TIMER_CONSUMER, TIMERS_IN_FLIGHT_MAX, paced),
+        (names.REQUESTS, names.REQUEST_CONSUMER, REQUESTS_IN_FLIGHT_MAX, router.handle),
     )
     return [
         bus.Consumer(
@@ -88,7 +100,7 @@ def _consumers(service: Service) -> list[bus.Consumer]:
                 ack_wait=service.settings.ack_wait,
                 max_deliver=service.settings.max_deliver,
             ),
-            handle=router.handle,
+            handle=handle,
             bury=router.bury,
             listeners=bus.Listeners(
                 on_handled=lambda *_: None,
@@ -96,7 +108,7 @@ def _consumers(service: Service) -> list[bus.Consumer]:
                 on_gone=lambda: _nudge(service),
             ),
         )
-        for stream, durable, in_flight in sources
+        for stream, durable, in_flight, handle in sources
     ]
 
 
@@ -124,6 +136,7 @@ def _loops(
         loops.append(_every(RELAY_EVERY, lambda: _relay(service)))
     if "sweeper" in roles:
         loops.append(_every(settings.sweep_interval, lambda: _sweep(service)))
+        loops.append(_every(STRAYS_EVERY, lambda: _bury_strays(service)))
         loops.append(_every(GAUGES_EVERY, lambda: _show(service)))
         loops.append(_every(PARTITIONS_EVERY, lambda: _partition(service)))
     return loops
@@ -171,6 +184,17 @@ async def _sweep(service: Service) -> None:
             LOG.info("sweep.rang", rows=swept.rows, news=swept.news)
         if not swept.full:
             return
+
+
+async def _bury_strays(service: Service) -> None:
+    buried = await bus.bury_strays(
+        bus.Api(service.wire),
+        service.names,
+        service.topology,
+        _router(service).bury,
+    )
+    if buried:
+        LOG.warning("strays.buried", count=buried)
 
 
 async def _show(service: Service) -> None:

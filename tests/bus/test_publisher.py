@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payment_service.bus import Api, JetStreamPublisher, connect, ensure, wanted
+from payment_service.bus import Api, JetStreamPublisher, Source, connect, ensure, wanted
 from payment_service.domain.messages import RECHECK_TICK
 from tests.bus.stage import (
     ACK_WAIT,
@@ -48,6 +48,10 @@ async def test_a_repeat_is_acknowledged_and_stored_once(api, tasks, publisher):
     assert (await state_of(api, tasks))["messages"] == 1
 
 
+def timers(names):
+    return Source(names.stream("ORDER_TASKS"), "payment-timers")
+
+
 async def test_without_a_stream_nothing_is_acknowledged(publisher, refused):
     assert await publisher.publish([a_message()]) == [False]
 
@@ -59,7 +63,7 @@ async def test_a_timer_rings_and_leaves_nothing_behind(
     api, wire, names, tasks, publisher
 ):
     stage = Stage()
-    async with stage.running(wire, names):
+    async with stage.running(wire, names, source=timers(names)):
         at = a_timer(0.6, headers={"traceparent": "00-ab"})
         assert await publisher.publish([at]) == [True]
 
@@ -74,7 +78,7 @@ async def test_a_timer_rings_and_leaves_nothing_behind(
 @pytest.mark.usefixtures("streams")
 async def test_an_overdue_timer_rings_at_once(wire, names, publisher):
     stage = Stage()
-    async with stage.running(wire, names):
+    async with stage.running(wire, names, source=timers(names)):
         await publisher.publish([a_timer(-60)])
 
         await soon(stage.deliveries.get(), 2.0)

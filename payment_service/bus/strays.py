@@ -1,0 +1,85 @@
+"""Finds messages in the work stream that no consumer takes: nobody would ever know.
+
+The consumers of a work queue may not overlap, so they name the subjects they take; a
+stranger's or a newer version's own subject in the stream is left over.
+"""
+
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from payment_service.bus.api import Api
+from payment_service.bus.frames import headers_of
+from payment_service.bus.names import Names
+from payment_service.bus.topology import TASK_SUBJECTS, TASKS, Topology
+from payment_service.domain.letters import Reason
+from payment_service.ports.bus import Delivery
+
+STRAYS_MAX: Final = 100
+WHY: Final = "no consumer takes this subject"
+
+Bury = Callable[[Delivery, Reason, str], Awaitable[None]]
+
+
+async def bury_strays(api: Api, names: Names, topology: Topology, bury: Bury) -> int:
+    """Bury up to ``STRAYS_MAX`` of them; one is removed once its letter is kept.
+
+    :raises BusUnavailable: JetStream did not answer.
+    """
+    stream = names.stream(TASKS)
+    taken = [
+        filtered
+        for consumer in topology.consumers
+        if consumer.stream == stream
+        for filtered in _texts(consumer.config["filter_subjects"])
+    ]
+    buried = 0
+    for subject in await _subjects(api, names, stream):
+        if any(matches(subject, filtered) for filtered in taken):
+            continue
+        while buried < STRAYS_MAX:
+            if not await _bury_first(api, names, stream, subject, bury):
+                break
+            buried += 1
+    return buried
+
+
+def matches(subject: str, filtered: str) -> bool:
+    """Tell whether a filter whose stars stand for one token takes a subject."""
+    tokens, wanted = subject.split("."), filtered.split(".")
+    return len(tokens) == len(wanted) and all(
+        want in {"*", token} for token, want in zip(tokens, wanted, strict=True)
+    )
+
+
+async def _subjects(api: Api, names: Names, stream: str) -> list[str]:
+    found: set[str] = set()
+    for filtered in TASK_SUBJECTS:
+        asked = {"subjects_filter": names.subject(filtered)}
+        info = await api.call(f"STREAM.INFO.{stream}", asked)
+        found.update(info["state"].get("subjects") or {})
+    return sorted(found)
+
+
+async def _bury_first(
+    api: Api, names: Names, stream: str, subject: str, bury: Bury
+) -> bool:
+    verb = f"STREAM.MSG.GET.{stream}"
+    found = await api.find(verb, {"seq": 1, "next_by_subj": subject})
+    if found is None:
+        return False
+    message = found["message"]
+    delivery = Delivery(
+        subject=names.bare(subject),
+        body=b64decode(message.get("data", "")),
+        headers=headers_of(b64decode(message.get("hdrs", ""))),
+        deliveries=0,
+        identity=f"{stream}.{message['seq']}",
+    )
+    await bury(delivery, Reason.INVALID, WHY)
+    await api.find(f"STREAM.MSG.DELETE.{stream}", {"seq": message["seq"]})
+    return True
+
+
+def _texts(value: object) -> Iterable[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
