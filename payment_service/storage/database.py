@@ -36,6 +36,12 @@ CONNECTING: Final[Mapping[str, Any]] = {
     "keepalives_count": 3,
 }
 
+# A plan made while the tables are empty would read them whole, and is kept.
+HOT: Final[Mapping[str, Any]] = {
+    **CONNECTING,
+    "options": f"{OPTIONS} -c enable_seqscan=off",
+}
+
 Parameters = Mapping[str, object]
 Row = tuple[Any, ...]
 Result = TypeVar("Result")
@@ -81,7 +87,7 @@ class Database:
             max_size=connections_max,
             timeout=POOL_WAIT.total_seconds(),
             # A statement is prepared when it is first seen: there are few of them.
-            kwargs={"autocommit": True, "prepare_threshold": 0, **CONNECTING},
+            kwargs={"autocommit": True, "prepare_threshold": 0, **HOT},
             connection_class=Connection,
             check=None,
         )

@@ -31,9 +31,11 @@ UNION ALL SELECT 'outbox', '', '', count(*),
 
 async def standing(database: Database) -> Standing:
     """Return what the rows say now."""
-    rows = await database.run(STANDING, {})
+    async with database.connection() as connection:
+        # Its own plan each time: it reads all that is open, however much that is.
+        rows = (await connection.exec_driver_sql(STANDING)).all()
     by: dict[str, list[tuple[str, str, int, float]]] = {}
-    for what, first, second, count, age in rows:
+    for what, first, second, count, age in map(tuple, rows):
         by.setdefault(what, []).append((first, second, int(count), float(age)))
     manual, letters, outbox = by["manual"][0], by["letters"][0], by["outbox"][0]
     return Standing(

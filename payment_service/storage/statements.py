@@ -2,6 +2,10 @@
 
 Rows travel as JSON, one parameter a table: one round trip and one plan, whatever the
 number of rows. Read top to bottom this is the API of the rows.
+
+A plan is kept from the day the tables were empty, so none may depend on their size:
+rows are looked up by key in a LATERAL subquery, which is always a nested loop, and
+times are compared with ``statement_timestamp()``, which an index can be asked for.
 """
 
 from typing import Final, LiteralString
@@ -53,19 +57,22 @@ WITH wanted AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(news)s::json)
         AS n(step int, inbox_id bigint, state text)
 ), held_tasks AS MATERIALIZED (
-    SELECT c.step FROM order_tasks t
-    JOIN c ON t.task_id = c.task_id AND t.version = c.base
-        AND t.audit_hash = c.base_hash
-    ORDER BY t.task_id FOR UPDATE OF t
+    SELECT held.step FROM (SELECT * FROM c ORDER BY task_id) c, LATERAL (
+        SELECT c.step FROM order_tasks t
+        WHERE t.task_id = c.task_id AND t.version = c.base
+            AND t.audit_hash = c.base_hash
+        FOR UPDATE OF t) held
 ), held_queues AS MATERIALIZED (
-    SELECT q.step FROM order_queues o
-    JOIN q ON o.queue_id = q.queue_id AND o.version = q.base
-        AND o.audit_hash = q.base_hash
-    ORDER BY o.queue_id FOR UPDATE OF o
+    SELECT held.step FROM (SELECT * FROM q ORDER BY queue_id) q, LATERAL (
+        SELECT q.step FROM order_queues o
+        WHERE o.queue_id = q.queue_id AND o.version = q.base
+            AND o.audit_hash = q.base_hash
+        FOR UPDATE OF o) held
 ), held_news AS MATERIALIZED (
-    SELECT n.step FROM webhook_inbox i
-    JOIN n ON i.inbox_id = n.inbox_id AND i.wake_at IS NOT NULL
-    ORDER BY i.inbox_id FOR UPDATE OF i
+    SELECT held.step FROM (SELECT * FROM n ORDER BY inbox_id) n, LATERAL (
+        SELECT n.step FROM webhook_inbox i
+        WHERE i.inbox_id = n.inbox_id AND i.wake_at IS NOT NULL
+        FOR UPDATE OF i) held
 ), current_news AS MATERIALIZED (
     SELECT w.step FROM wanted w
     WHERE w.news = (SELECT count(*) FROM held_news h WHERE h.step = w.step)
@@ -227,11 +234,13 @@ WITH i AS (
         convert_to(json_build_object('provider', i.provider, 'event_id', i.event_id,
             'task_id', t.task_id, 'queue_id', t.queue_id, 'version', t.version)::text,
             'UTF8'),
-        CASE WHEN q.trace_parent IS NOT NULL
-            THEN jsonb_build_object('traceparent', q.trace_parent) END,
+        CASE WHEN t.trace_parent IS NOT NULL
+            THEN jsonb_build_object('traceparent', t.trace_parent) END,
         t.queue_id
-    FROM i LEFT JOIN order_tasks t USING (task_id)
-    LEFT JOIN order_queues q ON q.queue_id = t.queue_id
+    FROM i LEFT JOIN LATERAL (
+        SELECT t.task_id, t.queue_id, t.version, (SELECT q.trace_parent
+            FROM order_queues q WHERE q.queue_id = t.queue_id) AS trace_parent
+        FROM order_tasks t WHERE t.task_id = i.task_id LIMIT 1) t ON true
     RETURNING seq, message_id, subject, body, headers, queue_id
 )
 SELECT i.provider, i.event_id, p.seq, p.message_id, p.subject, p.body, p.headers,
@@ -306,7 +315,7 @@ RETURNING seq
 # The relay takes what its owner has had time enough to publish; two relays share.
 UNSENT: Final[LiteralString] = """
 SELECT seq, message_id, subject, body, headers, at, schedule, queue_id::text
-FROM outbox WHERE created_at < clock_timestamp() - %(older_than)s
+FROM outbox WHERE created_at < statement_timestamp() - %(older_than)s
 ORDER BY seq LIMIT %(limit)s
 """
 
@@ -315,8 +324,8 @@ SENT: Final[LiteralString] = "DELETE FROM outbox WHERE seq = ANY(%(seqs)s)"
 # Rows overdue by the grace; ringing for them moves their time, so none is rung for
 # twice in one grace and none of a long queue of them starves. A row that ringing does
 # not move (core is away, a message is being retried) is rung for less and less often.
-_OVERDUE: Final = """wake_at < clock_timestamp() - %(grace)s AND (rings < 2
-        OR wake_at < clock_timestamp() - %(grace)s * (1 << least(rings - 1, 3)))"""
+_OVERDUE: Final = """wake_at < statement_timestamp() - %(grace)s AND (rings < 2
+        OR wake_at < statement_timestamp() - %(grace)s * (1 << least(rings - 1, 3)))"""
 OVERDUE: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
     SELECT task_id FROM order_tasks
@@ -341,16 +350,18 @@ SELECT queue_id::text FROM rung UNION SELECT queue_id::text FROM rung_queues
 # less often.
 OVERDUE_NEWS: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
-    SELECT inbox_id FROM webhook_inbox
-    WHERE wake_at < clock_timestamp() - %(grace)s
-    ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    SELECT i.inbox_id, i.task_id, i.provider FROM webhook_inbox i
+    WHERE i.wake_at < statement_timestamp() - %(grace)s
+    ORDER BY i.wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), matched AS MATERIALIZED (
+    SELECT due.inbox_id, t.task_id IS NOT NULL AS there FROM due LEFT JOIN LATERAL (
+        SELECT t.task_id FROM order_tasks t
+        WHERE t.task_id = due.task_id AND t.provider = due.provider LIMIT 1) t ON true
 ), rung AS (
-    UPDATE webhook_inbox i SET wake_at = clock_timestamp() + CASE
-        WHEN EXISTS (SELECT FROM order_tasks t
-            WHERE t.task_id = i.task_id AND t.provider = i.provider)
+    UPDATE webhook_inbox i SET wake_at = clock_timestamp() + CASE WHEN m.there
         THEN interval '0'
         ELSE least(clock_timestamp() - i.received_at, interval '1 hour') END
-    FROM due WHERE i.inbox_id = due.inbox_id
+    FROM matched m WHERE i.inbox_id = m.inbox_id
 )
 {_NEWS} JOIN due USING (inbox_id) ORDER BY i.inbox_id
 """

@@ -169,9 +169,20 @@ def test_placeholders_become_postgresqls_own():
     assert numbered == "SELECT $1, $2::int, $1 WHERE at < now() - $3::interval"
 
 
-def test_every_hot_statement_can_be_planned_and_seeds_fit_the_schema(database_url):
-    explain.sequential(database_url)
+def test_no_hot_statement_reads_a_table_whole_though_all_are_empty(database_url):
+    assert explain.sequential(database_url) == {}
 
+
+def test_a_statement_that_reads_a_table_whole_is_found(database_url, monkeypatch):
+    whole = (
+        "SELECT state FROM order_tasks WHERE wake_at < clock_timestamp() - %(grace)s"
+    )
+    monkeypatch.setattr(explain.statements, "OVERDUE", whole)
+
+    assert explain.sequential(database_url) == {"OVERDUE": ["order_tasks"]}
+
+
+def test_seeds_fit_the_schema(database_url):
     with psycopg.connect(database_url) as connection:
         given = {"first": "2030-01-01T00:00:00Z", "spread": "1 day", "count": 3}
         connection.execute(IDS, given)

@@ -33,6 +33,8 @@ CREATE TABLE virtual.moment (at timestamptz NOT NULL);
 INSERT INTO virtual.moment VALUES (pg_catalog.clock_timestamp());
 CREATE FUNCTION virtual.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
     AS 'SELECT at FROM virtual.moment';
+CREATE FUNCTION virtual.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
+    AS 'SELECT at FROM virtual.moment';
 ALTER TABLE outbox ALTER created_at SET DEFAULT virtual.clock_timestamp();
 """
 
