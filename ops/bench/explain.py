@@ -74,7 +74,8 @@ def _scanned(node: Mapping[str, Any]) -> set[str]:
 
 def _by_key(node: Mapping[str, Any]) -> bool:
     if node["Node Type"] == "Bitmap Heap Scan":
-        return all(map(_by_key, node["Plans"]))
+        parts = [n for n in node["Plans"] if n["Parent Relationship"] == "Outer"]
+        return all(map(_by_key, parts))
     return "Index Cond" in node
 
 
