@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from fsm.states import FINAL, LIVE, CaseKind, Kind, OrderState, State, Verdict, Waiting
@@ -298,6 +299,14 @@ def test_migrations_go_up_and_down_and_up(empty_database_url):
         migrate.current(empty_database_url)[0] == migrate.current(empty_database_url)[1]
     )
     migrate.check(empty_database_url)
+
+
+def test_the_newest_revision_is_alembics_only_head(empty_database_url):
+    script = ScriptDirectory(str(migrate.MIGRATIONS))
+
+    assert migrate.current(empty_database_url) == (None, script.get_current_head())
+    migrate.upgrade(empty_database_url)
+    assert migrate.current(empty_database_url) == (script.get_current_head(),) * 2
 
 
 def test_migrating_twice_does_nothing(database_url):
