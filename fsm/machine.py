@@ -106,23 +106,18 @@ GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
 }
 
 
-class _Cursor:
-    """A throwaway model: the machine keeps no reference to it."""
+class _Fires:
+    """The condition of a row, as the library asks for it."""
 
-    def __init__(self, state: State) -> None:
-        self.state = state.value
-        self.row: Row | None = None
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.guard = None if row.when is None else GUARDS[row.when]
 
-
-def _fires(row: Row) -> Callable[[Any], bool]:
-    def condition(event: Any) -> bool:  # noqa: ANN401 - the library's own event
-        guard = row.when
-        if guard is not None and not GUARDS[guard](event.kwargs["facts"]):
+    def __call__(self, event: Any) -> bool:  # noqa: ANN401 - the library's own event
+        if self.guard is not None and not self.guard(event.kwargs["facts"]):
             return False
-        event.model.row = row
+        event.model.row = self.row
         return True
-
-    return condition
 
 
 def _build() -> Machine:
@@ -138,22 +133,57 @@ def _build() -> Machine:
             row.trigger.value,
             row.source.value,
             row.dest.value,
-            conditions=_fires(row),
+            conditions=_Fires(row),
         )
     return machine
 
 
+def _ways() -> dict[tuple[Trigger, State], tuple[_Fires, ...]]:
+    """Return what the library would try, in its order."""
+    return {
+        (Trigger(name), State(source)): tuple(
+            condition.func
+            for way in ways
+            for condition in way.conditions
+            if isinstance(condition.func, _Fires)
+        )
+        for name, event in _MACHINE.events.items()
+        for source, ways in event.transitions.items()
+    }
+
+
 _MACHINE: Final = _build()
+_WAYS: Final = _ways()
 
 
 def advance(facts: Facts, trigger: Trigger) -> Row | None:
-    """Return the row of the table that fires, or None where none does."""
+    """Return the row of the table that fires, or None where none does.
+
+    It walks what the library has built. The library's own event, which a test holds
+    against this, takes thirty times as long: a sixteenth of a worker's time.
+    """
+    for way in _WAYS.get((trigger, facts.task.state), ()):
+        if way.guard is None or way.guard(facts):
+            return way.row
+    return None
+
+
+class _Cursor:
+    """A throwaway model: the machine keeps no reference to it."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state.value
+        self.row: Row | None = None
+
+
+def fired(facts: Facts, trigger: Trigger) -> Row | None:
+    """Return the row that the library itself fires: what ``advance`` is held to."""
     cursor = _Cursor(facts.task.state)
     event = _MACHINE.events.get(trigger.value)
     if event is None:
         return None
     try:
-        fired = event.trigger(cursor, facts=facts)
+        moved = event.trigger(cursor, facts=facts)
     except MachineError:
         return None
-    return cursor.row if fired else None
+    return cursor.row if moved else None

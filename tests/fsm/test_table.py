@@ -2,12 +2,13 @@
 
 import pytest
 
-from fsm.machine import _MACHINE, GUARDS, Facts, advance
+from fsm.machine import _MACHINE, GUARDS, Facts, advance, fired
 from fsm.snapshot import Plan
 from fsm.states import FINAL, State, Trigger
 from fsm.table import REST, TABLE, Guard
+from tests.fsm import orders
 from tests.fsm.orders import a_task
-from tests.model.asking import NOW
+from tests.model.asking import NOW, OLD
 
 # Contract, section 6, word by word.
 CONTRACT = """
@@ -79,9 +80,23 @@ def test_no_row_stands_behind_one_that_always_fires():
 def test_the_machine_keeps_no_model():
     for trigger in Trigger:
         for state in State:
-            advance(Facts(a_task(state=state), Plan(), NOW), trigger)
+            fired(Facts(a_task(state=state), Plan(), NOW), trigger)
 
     assert _MACHINE.models == []
+
+
+@pytest.mark.parametrize("name", orders.PLANS)
+def test_the_table_is_walked_as_the_library_fires_it(name):
+    plan = orders.PLANS[name]
+    tasks = {t for edge in orders.edges(name) for t in edge.before.tasks}
+
+    for task in tasks:
+        for trigger in Trigger:
+            for asked_at in (None, OLD, NOW):
+                facts = Facts(task, plan, NOW, asked_at)
+                assert advance(facts, trigger) is fired(facts, trigger)
+
+    assert len(tasks) > 50
 
 
 def test_the_machine_adds_no_triggers_of_its_own():
