@@ -16,6 +16,7 @@ HOT: Final = (
     "SUBMIT",
     "FIND_SUBMITTED",
     "LOAD",
+    "FIND",
     "QUEUES_OF",
     "KEEP_NEWS",
     "WAITING_NEWS",
@@ -73,8 +74,9 @@ def _scanned(node: Mapping[str, Any]) -> set[str]:
 
 
 def _by_key(node: Mapping[str, Any]) -> bool:
-    if node["Node Type"] == "Bitmap Heap Scan":
-        parts = [n for n in node["Plans"] if n["Parent Relationship"] == "Outer"]
+    if node["Node Type"] in {"Bitmap Heap Scan", "BitmapOr"}:
+        beside = {"InitPlan", "SubPlan"}
+        parts = [n for n in node["Plans"] if n["Parent Relationship"] not in beside]
         return all(map(_by_key, parts))
     return "Index Cond" in node
 

@@ -41,21 +41,17 @@ class PostgresReads:
 
     async def find(self, asked: str) -> Order:
         """Return the order with this queue_id or order_id."""
-        q = ORDER_QUEUES.c
-        matches: ColumnElement[bool] = q.order_id == asked
-        if is_uuid(asked):
-            matches = matches | (q.queue_id == asked)
-        columns = (q.queue_id, q.order_id, q.merchant_id, q.kind)
-        found = await self._rows(select(*columns).where(matches).limit(CANDIDATES_MAX))
+        queue_id = asked if is_uuid(asked) else None
+        rows = await self._database.run(
+            sql.FIND,
+            {"order_id": asked, "queue_id": queue_id, "limit": CANDIDATES_MAX},
+        )
+        found = [order_from(row[1]) for row in rows]
         if not found:
             raise UnknownOrder(asked)
         if len(found) > 1:
-            names = ("queue_id", "order_id", "merchant_id", "kind")
-            raise AmbiguousOrder(
-                asked, [dict(zip(names, row, strict=True)) for row in found]
-            )
-        orders = await self._orders([found[0][0]])
-        return orders[0]
+            raise AmbiguousOrder(asked, [_candidate(order) for order in found])
+        return found[0]
 
     async def search(self, search: Search) -> Page[Order]:
         """Return the orders that match, newest first."""
@@ -180,6 +176,15 @@ def letter_from(row: Any) -> DeadLetter:  # noqa: ANN401 - a row of the columns 
         queue_id=row[9],
         order_id=row[10],
     )
+
+
+def _candidate(order: Order) -> dict[str, str]:
+    return {
+        "queue_id": order.queue_id,
+        "order_id": order.order_id,
+        "merchant_id": order.merchant_id,
+        "kind": order.queue.kind.value,
+    }
 
 
 def _conditions(search: Search) -> list[ColumnElement[bool]]:

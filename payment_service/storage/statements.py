@@ -208,6 +208,11 @@ FROM order_queues q
 
 LOAD: Final[LiteralString] = f"{_ORDER} WHERE q.queue_id = ANY(%(queue_ids)s::uuid[])"
 
+# Find an order by either of its ids; the caller's own may be used more than once.
+FIND: Final[LiteralString] = f"""{_ORDER}
+WHERE q.order_id = %(order_id)s OR q.queue_id = %(queue_id)s::uuid LIMIT %(limit)s
+"""
+
 QUEUES_OF: Final[LiteralString] = """
 SELECT task_id::text, queue_id::text FROM order_tasks
 WHERE task_id = ANY(%(task_ids)s::uuid[])
