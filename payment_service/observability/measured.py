@@ -3,7 +3,10 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+
+from prometheus_client import Counter, Histogram
 
 from fsm.decisions import NOT_NEEDED, Change
 from fsm.snapshot import Plan
@@ -24,6 +27,13 @@ from providers.port import (
 )
 
 Answer = TypeVar("Answer")
+CHILDREN_MAX: Final = 20_000
+
+
+@lru_cache(CHILDREN_MAX)
+def child(collector: Counter | Histogram, *labels: str) -> Any:  # noqa: ANN401 - either
+    """Return the collector of these labels; the library's own look-up takes a lock."""
+    return collector.labels(*labels)
 
 
 class MeasuredCore:
@@ -44,7 +54,7 @@ class MeasuredCore:
             outcome = type(answer).__name__.lower()
             return answer
         finally:
-            self._metrics.balance_request.labels(operation, outcome).observe(
+            child(self._metrics.balance_request, operation, outcome).observe(
                 time.perf_counter() - began
             )
 
@@ -53,9 +63,9 @@ class MeasuredCore:
         try:
             await self._core.notify(event)
         except CoreUnavailable:
-            self._metrics.core_notifications.labels("unavailable").inc()
+            child(self._metrics.core_notifications, "unavailable").inc()
             raise
-        self._metrics.core_notifications.labels("delivered").inc()
+        child(self._metrics.core_notifications, "delivered").inc()
 
 
 class MeasuredProvider:
@@ -82,8 +92,8 @@ class MeasuredProvider:
             outcome = type(answer).__name__.lower()
             return answer
         finally:
-            self._metrics.provider_request.labels(
-                self.name, operation, outcome
+            child(
+                self._metrics.provider_request, self.name, operation, outcome
             ).observe(time.perf_counter() - began)
 
     async def create(self, payout: Payout) -> CreateAnswer:
@@ -156,18 +166,18 @@ class StepWatch:
         if before.state is after.state:
             return
         since = before.updated_at or work.at
-        self._metrics.task_time_in_state.labels(before.state, before.provider).observe(
+        child(self._metrics.task_time_in_state, before.state, before.provider).observe(
             max(0.0, (work.at - since).total_seconds())
         )
         if after.final and after.code != NOT_NEEDED:
-            self._metrics.attempts.labels(after.provider, after.state.lower()).inc()
+            child(self._metrics.attempts, after.provider, after.state.lower()).inc()
 
     def _count_order(self, work: Work) -> None:
         queue = work.step.queue
         if queue is None or queue.before.final or not queue.after.final:
             return
         labels = (queue.after.kind.value, queue.after.state.lower())
-        self._metrics.orders.labels(*labels).inc()
-        self._metrics.order_duration.labels(*labels).observe(
+        child(self._metrics.orders, *labels).inc()
+        child(self._metrics.order_duration, *labels).observe(
             max(0.0, (work.at - work.order.created_at).total_seconds())
         )

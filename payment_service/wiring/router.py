@@ -21,6 +21,7 @@ from payment_service.domain.ids import is_uuid
 from payment_service.domain.letters import Reason
 from payment_service.domain.orders import Submission
 from payment_service.observability import tracing
+from payment_service.observability.measured import child
 from payment_service.observability.metrics import Metrics
 from payment_service.ports.bus import Delivery, Publisher
 from payment_service.ports.outcomes import Done, Outcome, Park, Retry
@@ -158,7 +159,7 @@ class Router:
     ) -> None:
         what = _word(outcome)
         known = delivery.subject if delivery.subject in KNOWN else "unknown"
-        self.metrics.messages.labels(known, what).inc()
+        child(self.metrics.messages, known, what).inc()
         if what == "stale":
             self.metrics.timers_stale.inc()
         ids = _ids(delivery.body)
