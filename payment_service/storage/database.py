@@ -20,7 +20,7 @@ from payment_service.storage.migrate import DIALECT
 
 POOL_WAIT: Final = timedelta(seconds=5)
 OPTIONS: Final = (
-    "-c timezone=UTC -c statement_timeout=10s -c lock_timeout=4s "
+    "-c timezone=UTC -c jit=off -c statement_timeout=10s -c lock_timeout=4s "
     "-c idle_in_transaction_session_timeout=15s -c tcp_user_timeout=10000"
 )
 ANSWER_SECONDS_MAX: Final = 12.0
