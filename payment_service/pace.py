@@ -15,7 +15,7 @@ _PLACE: Final[ContextVar[asyncio.Semaphore | None]] = ContextVar("place", defaul
 
 def at_pace(
     work: Callable[[Item], Awaitable[Result]], at_work_max: int
-) -> Callable[[Item], Awaitable[Result]]:
+) -> Callable[[Item], Coroutine[Any, Any, Result]]:
     """Return the same work, done for so many at a time.
 
     It keeps a flood of what can wait from standing before what cannot: both share one

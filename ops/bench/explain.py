@@ -8,7 +8,7 @@ import psycopg
 
 from ops.bench.measure import HOT_TABLES
 from ops.bench.targets import Figure
-from payment_service.storage import statements
+from payment_service.storage import statements as named
 from payment_service.storage.database import HOT as HOT_CONNECTION
 
 HOT: Final = (
@@ -52,7 +52,7 @@ def sequential(url: str) -> dict[str, list[str]]:
     with psycopg.connect(url, autocommit=True, **HOT_CONNECTION) as connection:
         cursor = psycopg.RawCursor(connection)
         for name in HOT:
-            statement = numbered(getattr(statements, name))
+            statement = numbered(getattr(named, name))
             asked = f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}"
             plan = cursor.execute(asked.encode()).fetchone()
             scanned = _scanned(plan[0][0]["Plan"]) if plan else set()

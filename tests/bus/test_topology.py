@@ -148,11 +148,11 @@ class Latecomer(Api):
 
     overtaken = True
 
-    async def find(self, verb):
+    async def find(self, verb, body=None):
         if self.overtaken:
             self.overtaken = False
             return None
-        return await super().find(verb)
+        return await super().find(verb, body)
 
 
 async def test_who_is_overtaken_mends_what_the_other_made(wire, api, topology):

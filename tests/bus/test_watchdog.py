@@ -185,8 +185,8 @@ class Liar(Api):
 
     lies = 1
 
-    async def find(self, verb):
-        found = await super().find(verb)
+    async def find(self, verb, body=None):
+        found = await super().find(verb, body)
         if self.lies and verb.startswith("STREAM.INFO") and "ORDER_TASKS" in verb:
             if self.asked_twice:
                 type(self).lies = 0

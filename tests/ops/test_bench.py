@@ -22,6 +22,7 @@ from ops.bench.throughput import BARE, DBOS, SERVICE_1, Sample, figures
 from ops.bench.webhooks import signed
 from ops.bench.world import CONFIG, PROVIDERS, split
 from payment_service.config import parse_config
+from payment_service.storage import statements
 from payment_service.wire.requests import read_withdrawal
 
 REPOSITORY = Path(__file__).parents[2]
@@ -177,7 +178,7 @@ def test_a_statement_that_reads_a_table_whole_is_found(database_url, monkeypatch
     whole = (
         "SELECT state FROM order_tasks WHERE wake_at < clock_timestamp() - %(grace)s"
     )
-    monkeypatch.setattr(explain.statements, "OVERDUE", whole)
+    monkeypatch.setattr(statements, "OVERDUE", whole)
 
     assert explain.sequential(database_url) == {"OVERDUE": ["order_tasks"]}
 
