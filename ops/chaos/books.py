@@ -63,6 +63,7 @@ class Verdict:
     failed: int
     lost: Sequence[str]
     stuck: Sequence[str]
+    paid_twice: Sequence[str]
     payouts: int
     commits: int
     holds: int
@@ -125,6 +126,11 @@ async def judge(fleet: Fleet, sent: Sequence[Sent]) -> Verdict:
         failed=states.count("FAILED"),
         lost=[each.order_id for each in answered if each.order_id not in known],
         stuck=[o.order_id for o in orders if o.state == "ACTIVE" or not o.told],
+        paid_twice=[
+            f"{token.rpartition('#')[2]} was paid {count} times"
+            for token, count in book.executed_by_destination().items()
+            if count > 1
+        ],
         payouts=book.executed(),
         commits=sum(1 for entry in core.entries if entry.operation == "commit"),
         holds=len(core.holds()),
@@ -143,9 +149,7 @@ def _wrong(verdict: Verdict, core: SimulatedCore, book: Book) -> Iterator[str]:
     yield from (f"core: {problem}" for problem in core.check())
     yield from (f"providers: {problem}" for problem in book.check())
     yield from (f"books: {problem}" for problem in book.against(core.statement()))
-    for token, count in book.executed_by_destination().items():
-        if count > 1:
-            yield f"PAID TWICE: {token.rpartition('#')[2]} was paid {count} times"
+    yield from (f"PAID TWICE: {whom}" for whom in verdict.paid_twice)
     yield from (f"ORPHAN: task {t} still holds {a}" for t, a in core.holds().items())
     if verdict.commits != verdict.completed:
         yield (

@@ -88,8 +88,9 @@ class Report:
         )
         orders = (
             f"- **{v.answered} orders accepted, {v.completed} completed, {v.failed} "
-            f"failed, {len(v.lost)} lost, {len(v.stuck)} stuck**; {v.repeats} requests "
-            "had to be repeated."
+            f"failed; {len(v.lost)} lost, {len(v.paid_twice)} paid twice, {v.holds} "
+            f"orphaned holds, {len(v.stuck)} stuck**; {v.repeats} requests had to be "
+            "repeated."
         )
         rest = f"- All was at rest {p.rest_seconds:.1f} s after the last request."
         verdict = "BROKEN PROMISES" if self.wrong else "Every promise was kept."
@@ -119,8 +120,7 @@ class Report:
         kinds = ", ".join(f"{n} {reason}" for reason, n in v.dead_letters.items())
         money = (
             f"- The money: {v.payouts} payouts in the providers' books, {v.commits} "
-            f"commits in core's ledger, {v.completed} orders completed, {v.holds} "
-            "holds left."
+            f"commits in core's ledger, {v.completed} orders completed."
         )
         work = (
             f"- {v.steps} steps in the audit trail, {v.manual_checks} manual checks "
