@@ -85,6 +85,10 @@ bench-tools: $(STAMP)  ## the rival and the profiler, which the bench can do wit
 simulate-long: $(STAMP)  ## 20,000 seeds of the simulation on all cores; more: make simulate-long SEEDS=1000000
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),20000)
 
+.PHONY: simulate-speed
+simulate-speed: $(STAMP)  ## how long 100 virtual days of 20 orders take on one core
+	$(BIN)/python -m tests.simulation --speed
+
 .PHONY: planted-bugs
 planted-bugs: $(STAMP)  ## plant every deliberate bug in turn, and say who caught it
 	$(BIN)/python -m tests.planted
@@ -103,6 +107,18 @@ chaos: $(STAMP)  ## five minutes of faults on real processes, then the report (S
 chaos-%: $(STAMP)  ## one fault again and again, such as chaos-kill-worker; chaos-list names them
 	$(BIN)/python -m ops.chaos $(if $(filter list,$*),list,fault $*)
 
+.PHONY: chaos-wipe-1000
+chaos-wipe-1000: $(STAMP)  ## NATS loses all it has with 1,000 orders under way: when are they at rest?
+	$(BIN)/python -m ops.chaos wipe --orders 1000
+
+.PHONY: chaos-recovery
+chaos-recovery: $(STAMP)  ## kill -9 of each of three workers: how late is any order?
+	$(BIN)/python -m ops.chaos recovery
+
+.PHONY: crash-points
+crash-points: $(STAMP)  ## every crash point on real PostgreSQL and NATS; a sample: make crash-points POINTS=300
+	$(BIN)/python -m tests.crashes --seed $(SEED) $(if $(POINTS),--points $(POINTS))
+
 .PHONY: lock
 lock: $(BIN)/uv  ## write the locks again; newest versions: make lock UPGRADE=--upgrade
 	$(COMPILE) --output-file requirements.lock pyproject.toml
@@ -116,7 +132,7 @@ clean:  ## remove what was made, .venv included
 
 .PHONY: help
 help:
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -18,6 +19,8 @@ from payment_service.fields import Duration, HttpUrl
 PREFIX: Final = "PAYMENT_"
 ENV_FILE: Final = Path(".env")
 ROLES: Final = ("api", "worker", "relay", "sweeper")
+NATS_SILENCE_MIN: Final = timedelta(seconds=10)
+"""Less would end processes for a server that only restarts."""
 
 _DATABASE: Final = re.compile(r"postgresql://[!-~]+", re.ASCII)
 _NATS: Final = re.compile(r"(nats|tls)://[!-~]+", re.ASCII)
@@ -84,6 +87,7 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
     nats_url: Annotated[SecretStr, AfterValidator(_nats_url)] | None = None
     nats_creds: Path | None = None
+    nats_silence: Duration = Field(default="60s", validate_default=True)
     core_url: HttpUrl | None = None
     core_token: Annotated[SecretStr, AfterValidator(_token)] | None = None
     core_timeout: Duration = Field(default="5s", validate_default=True)
@@ -140,12 +144,14 @@ class Settings(BaseSettings):
         ]
 
     def _unsafe(self) -> list[str]:
-        if self.core_timeout < self.ack_wait:
-            return []
-        ack_wait = format_duration(self.ack_wait)
-        return [
-            f"PAYMENT_CORE_TIMEOUT must be shorter than PAYMENT_ACK_WAIT ({ack_wait})"
-        ]
+        problems = []
+        if self.core_timeout >= self.ack_wait:
+            limit = f"PAYMENT_ACK_WAIT ({format_duration(self.ack_wait)})"
+            problems.append(f"PAYMENT_CORE_TIMEOUT must be shorter than {limit}")
+        if self.nats_silence < NATS_SILENCE_MIN:
+            shortest = format_duration(NATS_SILENCE_MIN)
+            problems.append(f"PAYMENT_NATS_SILENCE must be at least {shortest}")
+        return problems
 
 
 def needs_of(roles: Collection[str]) -> frozenset[str]:

@@ -51,6 +51,7 @@ def test_the_defaults_are_those_of_the_contract(read):
     assert (settings.metrics_port, settings.stream_replicas) == (9100, 1)
     assert (settings.ack_wait, settings.max_deliver) == (timedelta(seconds=30), 8)
     assert settings.core_timeout == timedelta(seconds=5)
+    assert settings.nats_silence == timedelta(seconds=60)
     assert settings.sweep_interval == timedelta(seconds=10)
     assert settings.sweep_grace == timedelta(seconds=30)
     assert (settings.subject_prefix, settings.api_keys) == ("", ())
@@ -118,6 +119,7 @@ BAD = [
     ("PAYMENT_CORE_TIMEOUT", "5"),
     ("PAYMENT_CORE_TIMEOUT", "0s"),
     ("PAYMENT_CORE_TIMEOUT", "30s"),
+    ("PAYMENT_NATS_SILENCE", "9s"),
     ("PAYMENT_HTTP_PORT", "hunter22"),
     ("PAYMENT_HTTP_PORT", "70000"),
     ("PAYMENT_METRICS_PORT", "-1"),

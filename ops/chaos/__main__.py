@@ -1,4 +1,4 @@
-"""Runs chaos: `python -m ops.chaos run`, `… fault NAME`, `… list`."""
+"""Runs chaos: `python -m ops.chaos run`, `… fault NAME`, `… recovery`, `… list`."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from ops.chaos.bounds import IDEMPOTENT, Measured, recovery, wipe
 from ops.chaos.faults import FAULTS, Fault
 from ops.chaos.fleet import Layout
 from ops.chaos.play import Played, Script, play
@@ -23,6 +24,10 @@ def main() -> int:
         for each in FAULTS.values():
             print(f"{each.name:24}{each.what}")
         return 0
+    if options.command in {"recovery", "wipe"}:
+        measured = asyncio.run(_measured(options))
+        print(measured)
+        return 1 if measured.wrong else 0
     chosen = [FAULTS[name] for name in options.faults] or [*FAULTS.values()]
     script = _script(chosen, options)
     try:
@@ -36,10 +41,33 @@ def main() -> int:
 
 
 async def _played(script: Script) -> Played:
+    _end_on_sigterm()
+    return await play(script, _say)
+
+
+async def _measured(options: argparse.Namespace) -> Measured:
+    _end_on_sigterm()
+    layout = Layout(workers=3, apis=1, proxied=())
+    if options.command == "recovery":
+        return await recovery(layout, rate=options.rate, seed=options.seed, say=_say)
+    return await wipe(
+        layout,
+        orders=options.orders,
+        attempts=options.attempts,
+        rate=options.rate,
+        seed=options.seed,
+        say=_say,
+    )
+
+
+def _end_on_sigterm() -> None:
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await play(script, lambda text: print(text, file=sys.stderr, flush=True))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _script(faults: Sequence[Fault], options: argparse.Namespace) -> Script:
@@ -66,6 +94,15 @@ def _parsed() -> argparse.Namespace:
         command.add_argument("--seed", type=int, default=7)
         command.add_argument("--rate", type=float, default=12.0, help="orders a second")
         command.add_argument("--json", action="store_true")
+    kills = commands.add_parser("recovery", help="kill each of three workers; how late")
+    kills.set_defaults(rate=20.0)
+    wiped = commands.add_parser("wipe", help="NATS loses everything; how late")
+    wiped.set_defaults(rate=90.0)
+    wiped.add_argument("--orders", type=int, default=1_000, help="orders under way")
+    wiped.add_argument("--attempts", type=int, default=len(IDEMPOTENT))
+    for command in (kills, wiped):
+        command.add_argument("--rate", type=float, help="orders a second")
+        command.add_argument("--seed", type=int, default=7)
     return parser.parse_args()
 
 

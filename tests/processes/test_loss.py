@@ -3,8 +3,15 @@
 import asyncio
 import time
 
+from ops.chaos.bounds import wipe
+from ops.chaos.fleet import Layout
 from ops.chaos.load import SWIFT
+from payment_service.embedded.postgres import FAST
+from tests.embedded.processes import memory_folder
 from tests.processes.stage import SLACK_SECONDS, seconds, staged
+
+UNDER_WAY = 100
+SWEEP = {"PAYMENT_SWEEP_INTERVAL": "500ms", "PAYMENT_SWEEP_GRACE": "2s"}
 
 
 async def test_nothing_is_lost_with_all_of_nats_or_in_a_crash_of_postgresql():
@@ -26,6 +33,19 @@ async def test_nothing_is_lost_with_all_of_nats_or_in_a_crash_of_postgresql():
         assert wiped.late_seconds < wiped_for + sweep + SLACK_SECONDS
         again = seconds(stage, "ACK_WAIT") + grace
         assert crashed.late_seconds < crashed_for + again + SLACK_SECONDS
+
+
+async def test_a_hundred_orders_rest_in_time_once_all_of_nats_is_lost():
+    layout = Layout(
+        workers=2, proxied=(), postgres=FAST, settings=SWEEP, within=memory_folder()
+    )
+
+    measured = await wipe(
+        layout, orders=UNDER_WAY, attempts=1, rate=60.0, seed=7, say=print
+    )
+
+    assert measured.wrong == []
+    assert measured.bounds[0].under_way >= UNDER_WAY
 
 
 async def _timed(work, *arguments):

@@ -1,18 +1,26 @@
 """Replays one seed with every event, or runs any number of them on all cores.
 
 ``python -m tests.simulation --seed 7 --trace`` and
-``python -m tests.simulation --seeds 100000 --jobs 4``.
+``python -m tests.simulation --seeds 100000 --jobs 4``; ``--speed`` measures one core.
 """
 
 import argparse
+import statistics
 import sys
 import time
 
-from tests.simulation.campaign import Tally, campaign
+from tests.simulation.campaign import (
+    LONG_DAYS,
+    LONG_ORDERS,
+    Tally,
+    campaign,
+    long_run,
+)
 from tests.simulation.expected import missing
 from tests.simulation.simulation import simulate
 
 ENOUGH_FOR_ALL = 2_000
+SPEED_SEEDS = 30
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,7 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="from this one on")
     parser.add_argument("--jobs", type=int, default=0, help="0: one for each core")
     parser.add_argument("--counts", action="store_true", help="print every counter")
+    parser.add_argument("--speed", action="store_true", help="measure 100 days")
     given = parser.parse_args(arguments)
+    if given.speed:
+        return _measure(range(given.first, given.first + SPEED_SEEDS))
     if given.seed is not None:
         return _replay(given.seed, trace=given.trace)
     seeds = range(given.first, given.first + given.seeds)
@@ -36,6 +47,24 @@ def _replay(seed: int, *, trace: bool) -> int:
         _say(str(report))
     _say(f"seed {seed}: {len(report.offences)} offences, {report.fingerprint}")
     return int(bool(report.offences))
+
+
+def _measure(seeds: range) -> int:
+    """Say how long a long run takes on one core."""
+    long_run(seeds[0])  # what is done once in a process does not count
+    runs = [long_run(seed) for seed in seeds]
+    reports = [report for report, _ in runs]
+    _say(
+        f"{LONG_DAYS} virtual days of {LONG_ORDERS} orders, {len(seeds)} seeds, "
+        f"{sum(len(report.offences) for report in reports)} offences"
+    )
+    for what, seconds in (
+        ("CPU", [spent for _, spent in runs]),
+        ("wall clock", [report.seconds for report in reports]),
+    ):
+        middle, most = statistics.median(seconds) * 1000, max(seconds) * 1000
+        _say(f"  {what:10} median {middle:4.0f} ms, max {most:4.0f} ms")
+    return int(any(report.offences for report in reports))
 
 
 def _run(seeds: range, *, jobs: int, counts: bool) -> int:

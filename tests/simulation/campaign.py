@@ -1,16 +1,21 @@
 """Runs many seeds, on one core or on all, and adds up what happened in them."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Final, Self
 
-from tests.simulation.simulation import Report, simulate
+from tests.simulation.dials import DAY, setting
+from tests.simulation.simulation import Report, Simulation, simulate
 
 CHUNK: Final = 50
 SHOWN_MAX: Final = 5
+LONG_DAYS: Final = 100
+LONG_ORDERS: Final = 20
 YEAR_MICROS: Final = 365.25 * 86_400 * 1_000_000
 
 
@@ -72,3 +77,12 @@ def campaign(seeds: range, *, jobs: int = 0) -> Iterator[Tally]:
         return
     with ProcessPoolExecutor(jobs) as pool:
         yield from pool.map(tally, chunks)
+
+
+def long_run(seed: int) -> tuple[Report, float]:
+    """Play a hundred virtual days of twenty orders; give the CPU seconds, too."""
+    drawn = setting(Random(f"{seed}:shape"))
+    shape = replace(drawn, faulty=LONG_DAYS * DAY, orders=LONG_ORDERS)
+    began = time.process_time()
+    report = Simulation(seed, shape=shape).run()
+    return report, time.process_time() - began
