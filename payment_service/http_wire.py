@@ -8,13 +8,16 @@ import asyncio
 import select
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 import httptools
 
 BODY_BYTES_MAX: Final = 256 * 1024
 HEAD_BYTES_MAX: Final = 64 * 1024
 INFORMATIONAL: Final = 200
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+"""The methods that calls out may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 import orjson
 
-from payment_service.http_wire import BODY_BYTES_MAX, Answered, HttpConnection
+from payment_service.http_wire import (
+    BODY_BYTES_MAX,
+    Answered,
+    HttpConnection,
+    Method,
+)
 from payment_service.pace import elsewhere
 
-__all__ = ["BODY_BYTES_MAX", "Lane", "Lost", "NotSent", "Outbound", "Response"]
+__all__ = [
+    "BODY_BYTES_MAX",
+    "Lane",
+    "Lost",
+    "Method",
+    "NotSent",
+    "Outbound",
+    "Response",
+]
 
 # Shorter than most servers keep an idle connection: a POST on one that is just
 # being closed is lost, and nobody can tell.
@@ -27,6 +40,8 @@ CONNECT_SHARE: Final = 0.5
 IDLE_MAX: Final = 512
 
 _PORTS: Final = {"http": 80, "https": 443}
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 # A compressed answer could be larger than it looks.
 _SENDS: Final = (
     "Accept: application/json\r\nAccept-Encoding: identity\r\n"
@@ -57,9 +72,13 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """No connection was made for it: the request certainly did nothing."""
+    """No connection was made for it: the request certainly did nothing.
+
+    ``ours``: not for anything that the other side did or failed to do.
+    """
 
     because: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +136,7 @@ class Outbound:
 
     async def send(
         self,
-        method: Literal["GET", "POST"],
+        method: Method,
         url: str,
         *,
         body: bytes | None,
@@ -208,7 +227,9 @@ class Outbound:
         if trace_parent is not None:
             lines.append(f"traceparent: {_plain(trace_parent)}\r\n")
         if body is None:
-            return ("".join(lines) + "\r\n").encode("latin-1")
+            # Without a length some servers wait for one, or answer 411.
+            end = "Content-Length: 0\r\n\r\n" if method in _WITH_BODY else "\r\n"
+            return ("".join(lines) + end).encode("latin-1")
         if not any(name.lower() == "content-type" for name in headers):
             lines.append("Content-Type: application/json\r\n")
         lines.append(f"Content-Length: {len(body)}\r\n\r\n")
@@ -233,24 +254,30 @@ class Lane:
     @elsewhere
     async def request(
         self,
-        method: Literal["GET", "POST"],
+        method: Method,
         url: str,
         *,
         json_body: bytes | None = None,
+        form_body: bytes | None = None,
         headers: Mapping[str, str],
         timeout: float,  # noqa: ASYNC109 - waiting and calling share it
     ) -> Response | NotSent | Lost:
-        """Make the call within ``timeout`` seconds; never raises for an answer."""
+        """Make the call within ``timeout`` seconds; never raises for an answer.
+
+        A body is JSON, or a form's fields; not both.
+        """
+        if form_body is not None:
+            headers = {**headers, **_FORM}
         clock = asyncio.get_running_loop().time
         started = clock()
         if not await self._takes_slot(timeout * SLOT_SHARE):
-            return NotSent("too many calls in flight")
+            return NotSent("too many calls in flight", ours=True)
         self.in_flight += 1
         try:
             return await self._outbound.send(
                 method,
                 url,
-                body=json_body,
+                body=json_body if form_body is None else form_body,
                 headers=headers,
                 seconds=timeout - (clock() - started),
                 tls=self._tls,

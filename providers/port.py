@@ -54,9 +54,15 @@ class Declined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """The connection was never made: this request certainly did nothing."""
+    """Never sent, or turned away unexecuted: this request certainly did nothing.
+
+    ``after`` is for how long the provider has asked to be left alone; ``ours`` says
+    that it was we who did not send it, whatever the provider would have said.
+    """
 
     because: str
+    after: timedelta = timedelta(0)
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,20 +74,25 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unclear:
-    """Anything else: it may have paid."""
+    """Anything else: it may have paid; ``after`` as with ``NotSent``."""
 
     because: str
+    after: timedelta = timedelta(0)
     evidence: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
     """The provider has cancelled it and will not pay."""
 
+    evidence: Mapping[str, object] = field(default_factory=dict)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TooLate:
     """The provider goes on with it."""
+
+    evidence: Mapping[str, object] = field(default_factory=dict)
 
 
 CreateAnswer = Succeeded | Accepted | Declined | NotSent | Unclear

@@ -11,6 +11,7 @@ from payment_service.outbound import Outbound
 from providers.port import Provider
 from providers.rest import RestProvider
 from providers.simulator.adapter import simulated_provider
+from providers.stripe import StripeProvider
 
 GROUP: Final = "payment_service.providers"
 _CLASS: Final = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)", re.ASCII)
@@ -81,7 +82,7 @@ def adapter_named(name: str) -> Adapter:
     for entry in entry_points(group=GROUP, name=name):
         return _callable(entry.load(), name)
     raise LookupError(
-        f"{name!r} is neither rest, simulator, an entry point of {GROUP} "
+        f"{name!r} is neither rest, simulator, stripe, an entry point of {GROUP} "
         "nor package.module:Class"
     )
 
@@ -96,7 +97,11 @@ def _rest(
     )
 
 
-_OURS: Final[Mapping[str, Adapter]] = {"rest": _rest, "simulator": simulated_provider}
+_OURS: Final[Mapping[str, Adapter]] = {
+    "rest": _rest,
+    "simulator": simulated_provider,
+    "stripe": StripeProvider,
+}
 
 
 def _callable(found: object, name: str) -> Adapter:

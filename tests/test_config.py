@@ -1,8 +1,10 @@
 """The configuration file: what is unsafe is refused, by table and key, all at once."""
 
 import json
+import re
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from fsm.snapshot import Backoff, Plan
 from ops.fuzz.routes import PaypalKey
 from payment_service.config import ConfigError, WebhookTable, parse_config, read_config
+from payment_service.config.health import BreakerTable, HealthTable, LimitsTable
 from payment_service.config.tables import HmacTable
+from payment_service.domain.durations import format_duration
 from payment_service.domain.rates import Rate
 from providers.plans import plan_for
 from providers.signatures import SCHEMES, Form
@@ -468,3 +472,87 @@ def test_paypal_without_its_table_is_refused_and_is_not_for_our_own_adapters():
 
     assert scheme.startswith("[providers.acme] webhook.scheme: ")
     assert table == "[providers.acme] webhook.paypal: is missing"
+
+
+HEALTH = {
+    "breaker": BreakerTable(),
+    "limits": LimitsTable(),
+    "health": HealthTable(),
+}
+
+
+def in_words(value):
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, Rate):
+        return f"{value.count}/s" if value.period == timedelta(seconds=1) else value
+    return "none" if value in {None, ()} else str(value)
+
+
+def test_the_readme_shows_every_key_about_new_work_with_its_default():
+    page = (Path(__file__).parents[1] / "README.md").read_text()
+    table = page.partition("<!-- health:begin -->")[2].partition("<!-- health:end -->")[
+        0
+    ]
+    shown: dict[str, str] = {}
+    for line in table.strip().splitlines()[2:]:
+        keys, _, default = (cell.strip() for cell in line.strip("| ").split(" | "))
+        values = default.replace("`", "").split(", ")
+        names = re.findall(r"`([a-z_.]+)`", keys)
+        shown.update(zip(names, values * len(names), strict=False))
+
+    known = {
+        f"{table}.{key}": in_words(value)
+        for table, made in HEALTH.items()
+        for key, value in made
+    }
+    assert shown == {**known, "max_in_flight": "50", "maintenance": "none"}
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("breaker = { probes = 0 }", "breaker.probes"),
+        ('limits = { rate = "fast" }', "limits.rate"),
+        ("limits = { in_flight = 0 }", "limits.in_flight"),
+        ('health = { patience = "0s" }', "health.patience"),
+        ('health = { hope = "1s" }', "health.hope"),
+        ('maintenance = [{ weekly = "Sunday" }]', "maintenance[0].weekly"),
+        (
+            'maintenance = [{ weekly = "Sun 02:00-04:00", tz = "Europe/Nowhere" }]',
+            "maintenance[0].tz",
+        ),
+    ],
+)
+def test_what_makes_no_sense_about_new_work_is_refused(line, key):
+    text = (
+        f'[providers.acme]\nadapter = "rest"\nbase_url = "https://a.example"\n{line}\n'
+    )
+
+    with pytest.raises(ConfigError) as refused:
+        parse_config(text, ack_wait=timedelta(seconds=30), environment={})
+
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"[providers.acme] {key}: ")
+
+
+def test_what_is_said_about_new_work_becomes_the_terms_of_the_keeper():
+    text = """
+    [providers.acme]
+    adapter = "rest"
+    base_url = "https://a.example"
+    timeout = "8s"
+    limits = { rate = "600/m", in_flight = 7 }
+    health = { patience = "1m", release = "5/s", retry_after_max = "2m" }
+    maintenance = [{ weekly = "Sun 02:00-04:00", tz = "Europe/Riga" }]
+    """
+    config = parse_config(text, ack_wait=timedelta(seconds=30), environment={})
+
+    terms = config.providers["acme"].terms
+
+    assert terms.rate == Rate(600, MINUTE)
+    assert (terms.in_flight, terms.in_flight_here, terms.release) == (7, 50, 5.0)
+    assert (terms.patience, terms.silence_max) == (MINUTE, 2 * MINUTE)
+    assert terms.breaker.hung_after == 4.0
+    (window,) = terms.maintenance
+    assert window.until(datetime(2026, 1, 4, 1, tzinfo=UTC)) is not None

@@ -353,6 +353,31 @@ async def test_the_request_is_as_asked_and_carries_the_trace():
     assert (b"content-type: application/json" in lines, body) == (True, b'{"a":1}')
 
 
+async def test_a_form_says_that_it_is_one(outbound):
+    async with playing(saying(with_length(b"{}"))) as server:
+        await outbound.lane(1).request(
+            "POST", server.url, form_body=b"a%5Bb%5D=1&c=2", headers={}, timeout=1
+        )
+
+    head, _, body = server.heard[0].lower().partition(b"\r\n\r\n")
+    types = [line for line in head.split(b"\r\n") if line.startswith(b"content-type")]
+    assert types == [b"content-type: application/x-www-form-urlencoded"]
+    assert body == b"a%5bb%5d=1&c=2"
+
+
+@pytest.mark.parametrize(
+    ("method", "lengths"),
+    [("GET", 0), ("DELETE", 0), ("POST", 1), ("PUT", 1), ("PATCH", 1)],
+)
+async def test_every_method_is_sent_as_servers_want_it(outbound, method, lengths):
+    async with playing(saying(with_length(b"{}"))) as server:
+        await outbound.lane(1).request(method, server.url, headers={}, timeout=1)
+
+    lines = server.heard[0].lower().split(b"\r\n")
+    assert lines[0].startswith(method.lower().encode())
+    assert lines.count(b"content-length: 0") == lengths
+
+
 async def test_one_connection_serves_call_after_call(outbound):
     async with playing(saying(with_length(b"{}"), then_hold=True)) as server:
         for _ in range(5):

@@ -4,21 +4,25 @@ Millions of lines fit: they go to a temporary SQLite file, not into memory.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from payment_service.cli.failures import Wrong
 from payment_service.config import ProviderTable
+from payment_service.config.unsafe import OWN_ADAPTERS
 from payment_service.domain.events import stamp
 from payment_service.invariants import LedgerEntry, StatementEntry
 from payment_service.outbound import Lane, Outbound, Response
 from payment_service.settings import Settings
+from providers.rest.statement import DeclaredStatement, statement_of
+from providers.statements import NoStatement, NotOffered, Row
+from providers.stripe.statement import StripeStatement
 
 PAGES_MAX: Final = 10_000_000
 BATCH: Final = 1000
-OK, NOT_FOUND = 200, 404
+OK: Final = 200
 
 
 class Books:
@@ -109,8 +113,9 @@ async def fetch(
         if settings.core_url is not None:
             await _fetch_ledger(books, outbound, settings, query)
         for name, table in tables.items():
-            if table.adapter in {"rest", "simulator"} and table.base_url:
-                await _fetch_statement(books, outbound, name, table, query)
+            statement = _statement_of(table, outbound)
+            if statement is not None:
+                await _fetch_statement(books, name, statement.pages(since, until))
     books.index()
     return books
 
@@ -119,38 +124,40 @@ async def _fetch_ledger(
     books: Books, outbound: Outbound, settings: Settings, query: Mapping[str, str]
 ) -> None:
     token = settings.core_token.get_secret_value() if settings.core_token else None
-    pages = _Pages(
+    pages = _Ledger(
         outbound.lane(1),
         f"{settings.core_url}/v1/balance/entries",
         {"Authorization": f"Bearer {token}"} if token else {},
         settings.core_timeout,
     )
-    async for page in pages.read("core", query, "entries"):
+    async for page in pages.read(query):
         books.keep_ledger(page)
     books.core = True
 
 
+def _statement_of(
+    table: ProviderTable, outbound: Outbound
+) -> DeclaredStatement | StripeStatement | None:
+    if table.adapter == "stripe":
+        return StripeStatement(table, outbound)
+    return statement_of(table, outbound) if table.adapter in OWN_ADAPTERS else None
+
+
 async def _fetch_statement(
-    books: Books,
-    outbound: Outbound,
-    name: str,
-    table: ProviderTable,
-    query: Mapping[str, str],
+    books: Books, name: str, pages: AsyncIterator[list[Row]]
 ) -> None:
-    pages = _Pages(
-        outbound.lane(1),
-        f"{table.base_url}/payouts",
-        {name: value.get_secret_value() for name, value in table.headers.items()},
-        table.timeout,
-    )
-    async for page in pages.read(f"provider {name}", query, "payouts"):
-        books.keep_payouts(name, page)
-    if not pages.missing:
-        books.stated.add(name)
+    try:
+        async for page in pages:
+            books.keep_payouts(name, page)
+    except NotOffered:
+        return
+    except NoStatement as error:
+        raise Wrong(f"the statement of provider {name}: {error}") from None
+    books.stated.add(name)
 
 
-class _Pages:
-    """One list of somebody else's, page by page."""
+class _Ledger:
+    """Core's entries, page by page."""
 
     def __init__(
         self, lane: Lane, url: str, headers: Mapping[str, str], limit: timedelta
@@ -159,10 +166,11 @@ class _Pages:
         self._url = url
         self._headers = headers
         self._seconds = limit.total_seconds()
-        self.missing = False
 
-    async def read(self, who: str, query: Mapping[str, str], field: str) -> Any:  # noqa: ANN401 - an async generator of rows
-        """Yield page after page; ``missing`` says that there is no such list."""
+    async def read(
+        self, query: Mapping[str, str]
+    ) -> AsyncIterator[list[Mapping[str, Any]]]:
+        """Yield page after page."""
         cursor: str | None = None
         for _ in range(PAGES_MAX):
             asked = {**query, **({"cursor": cursor} if cursor else {})}
@@ -173,29 +181,24 @@ class _Pages:
                 timeout=self._seconds,
             )
             if not isinstance(answer, Response):
-                raise Wrong(f"{who} does not answer: {answer.because}")
-            if answer.status == NOT_FOUND and cursor is None:
-                self.missing = True
-                return
+                raise Wrong(f"core does not answer: {answer.because}")
             body = answer.read_object()
             if answer.status != OK or body is None:
-                raise Wrong(f"{who} answered {answer.status} to {self._url}")
-            yield _rows(body.get(field), who)
+                raise Wrong(f"core answered {answer.status} to {self._url}")
+            yield _entries(body.get("entries"))
             next_cursor = body.get("next_cursor")
             if not isinstance(next_cursor, str):
                 return
             cursor = next_cursor
 
 
-_NEEDED: Final = {"core": ("task_id", "operation", "amount", "currency")}
-_OF_STATEMENT: Final = ("reference", "status", "amount", "currency")
+_NEEDED: Final = ("task_id", "operation", "amount", "currency")
 
 
-def _rows(found: object, who: str) -> list[Mapping[str, Any]]:
-    needed = _NEEDED.get(who, _OF_STATEMENT)
-    rows: list[Mapping[str, Any]] = []
-    for row in found if isinstance(found, list) else [None]:
-        if not isinstance(row, dict) or any(name not in row for name in needed):
-            raise Wrong(f"{who} sent an entry without {', '.join(needed)}")
-        rows.append(row)
-    return rows
+def _entries(found: object) -> list[Mapping[str, Any]]:
+    entries: list[Mapping[str, Any]] = []
+    for entry in found if isinstance(found, list) else [None]:
+        if not isinstance(entry, dict) or any(name not in entry for name in _NEEDED):
+            raise Wrong(f"core sent an entry without {', '.join(_NEEDED)}")
+        entries.append(entry)
+    return entries

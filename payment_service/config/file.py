@@ -17,6 +17,7 @@ from payment_service.config.tables import (
     ProviderTable,
     ServiceTable,
 )
+from payment_service.config.unfinished import unfinished
 from payment_service.config.unsafe import (
     Problems,
     unsafe_partner,
@@ -44,23 +45,40 @@ def read_config(
 
     :raises ConfigError: names every problem by its table and key.
     """
+    return config_of(read_raw(path), ack_wait=ack_wait, environment=environment)
+
+
+def read_raw(path: Path) -> dict[str, Any]:
+    """Read the file as the TOML that it is, and no more.
+
+    :raises ConfigError: it cannot be read.
+    """
     try:
-        text = path.read_bytes().decode()
+        return _toml(path.read_bytes().decode())
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: is not UTF-8"]) from None
-    return parse_config(text, ack_wait=ack_wait, environment=environment)
 
 
 def parse_config(
     text: str, *, ack_wait: timedelta, environment: Mapping[str, str]
 ) -> Config:
     """Read the text of the file; as :func:`read_config`."""
+    return config_of(_toml(text), ack_wait=ack_wait, environment=environment)
+
+
+def _toml(text: str) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"the file is not TOML: {error}"]) from None
+
+
+def config_of(
+    raw: dict[str, Any], *, ack_wait: timedelta, environment: Mapping[str, str]
+) -> Config:
+    """Read the tables of the file; as :func:`read_config`."""
     reading = _Reading(raw, ack_wait, environment)
     config = Config(
         providers=reading.tables("providers", ProviderTable, unsafe_provider),
@@ -114,6 +132,10 @@ class _Reading:
         found = list(_name_problems(name, raw))
         if found or not isinstance(raw, dict):
             self._tell(where, iter(found))
+            return None
+        open_ends = list(unfinished(raw))
+        if open_ends:
+            self._tell(where, iter(open_ends))
             return None
         values, missing = filled(raw, self._environment)
         self._tell(where, iter(missing))

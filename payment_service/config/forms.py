@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from payment_service.config.places import Place, parse_place
 from payment_service.config.table import Table
 from payment_service.config.values import Many
+from payment_service.http_wire import Method
 
 WORD_LENGTH_MAX: Final = 128
 
@@ -133,46 +134,46 @@ class AnswersTable(Table):
         return shared.model_copy(update=mine)
 
 
-class CallTable(Table):
-    """A call: its templates are read by :mod:`payment_service.config.unsafe_forms`."""
+class RequestTable(Table):
+    """A request: templates, read by :mod:`payment_service.config.unsafe_calls`."""
 
+    method: Method
     path: str
     query: Templates = Field(default={}, repr=False)
     headers: Templates = Field(default={}, repr=False)
+    body: Mapping[str, Any] = Field(default={}, repr=False)
+
+
+class CallTable(RequestTable):
+    """A request about a payout, and how its answers are read."""
+
     answers: AnswersTable = AnswersTable()
 
 
 class CreateTable(CallTable):
-    """How a payout is asked for; a PUT would be repeated by HTTP itself."""
+    """How a payout is asked for; what stands on the way may repeat a PUT."""
 
-    method: Literal["POST"] = "POST"
-    body: Mapping[str, Any] = Field(default={}, repr=False)
+    method: Literal["POST", "PUT"] = "POST"
 
 
 class StatusTable(CallTable):
     """How it is asked what became of one."""
 
     method: Literal["GET", "POST"] = "GET"
-    body: Mapping[str, Any] = Field(default={}, repr=False)
 
 
 class CancelTable(CallTable):
     """How it is asked not to pay one; ``cancelled`` statuses need no word."""
 
-    method: Literal["POST"] = "POST"
-    body: Mapping[str, Any] = Field(default={}, repr=False)
+    method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
     cancelled: Many[HttpStatus] = ()
     too_late: Many[HttpStatus] = (404, 405, 409, 501)
 
 
-class StatementTable(Table):
+class StatementTable(RequestTable):
     """How the provider's own list of payouts is read, page by page."""
 
     method: Literal["GET", "POST"] = "GET"
-    path: str
-    query: Templates = Field(default={}, repr=False)
-    headers: Templates = Field(default={}, repr=False)
-    body: Mapping[str, Any] = Field(default={}, repr=False)
     rows_at: At
     next_cursor_at: At | None = None
     reference_at: At
@@ -185,7 +186,7 @@ class StatementTable(Table):
 
 
 class WebhookBodyTable(Table):
-    """Where the body of a webhook says what; ``order_at`` is kept for whoever asks."""
+    """Where a webhook says what; ``order_at`` is the provider's own order."""
 
     type_at: At
     type_map: Mapping[Word, Annotated[Telling, BeforeValidator(_telling)]]
@@ -209,7 +210,7 @@ class BearerAuth(Table):
 class BasicAuth(Table):
     """``Authorization: Basic …`` (RFC 7617, UTF-8)."""
 
-    user: str = Field(min_length=1)
+    user: str = Field(min_length=1, repr=False)
     password: SecretStr
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
 from fsm.snapshot import Backoff, Plan
 from payment_service.config.forms import (
     AnswersTable,
+    At,
     AuthTable,
     CancelTable,
     CreateTable,
@@ -18,6 +19,13 @@ from payment_service.config.forms import (
     TlsTable,
     WebhookBodyTable,
 )
+from payment_service.config.health import (
+    BreakerTable,
+    HealthTable,
+    LimitsTable,
+    MaintenanceTable,
+)
+from payment_service.config.stripe import StripeTable
 from payment_service.config.table import Table
 from payment_service.config.values import (
     Attempts,
@@ -36,7 +44,12 @@ from payment_service.config.values import (
 )
 from payment_service.domain.rates import Rate
 from payment_service.fields import Duration, HttpUrl
+from providers.health.breaker import BreakerTerms
+from providers.health.keeper import Terms
 from providers.signatures import Form, Pins, Secret, Settings, Verifier, verifier
+
+HUNG_SHARE: Final = 0.5
+"""A create that has taken this share of its time limit counts as failed already."""
 
 
 class SecretTable(Table):
@@ -98,7 +111,10 @@ class PaypalTable(Table):
 
 
 class WebhookTable(Table):
-    """How a provider's webhooks prove that they are its own."""
+    """How a provider's webhooks prove that they are its own.
+
+    ``ordering`` is where the body has the provider's own order of its events.
+    """
 
     scheme: Literal[
         "standard",
@@ -113,6 +129,7 @@ class WebhookTable(Table):
     secrets: Many[Annotated[SecretTable, BeforeValidator(secret_table)]] = ()
     tolerance: Duration | None = None
     rate: WebhookRate = Rate(100, timedelta(seconds=1))
+    ordering: At | None = None
     hmac: HmacTable | None = None
     paypal: PaypalTable | None = None
 
@@ -148,15 +165,6 @@ class RecheckTable(Table):
     attempts: Attempts = 8
 
 
-class BreakerTable(Table):
-    """When a failing provider is left alone, and for how long."""
-
-    window: Duration = timedelta(minutes=1)
-    failure_rate: float = Field(default=0.7, gt=0, le=1, allow_inf_nan=False)
-    min_calls: int = Field(default=20, ge=1)
-    open: Duration = timedelta(seconds=30)
-
-
 def _asked(status: object) -> object:
     return True if isinstance(status, dict) else status
 
@@ -185,10 +193,15 @@ class ProviderTable(Table):
     rejection_codes: Many[str] = ()
     sla: Sla = timedelta(minutes=15)
     on_sla: Literal["poll", "manual"] | None = None
+    finality: Sla = timedelta(days=30)
+    on_return: Literal["person", "settle"] = "person"
     webhook: WebhookTable | None = None
     poll: PollTable = PollTable()
     recheck: RecheckTable = RecheckTable()
     breaker: BreakerTable = BreakerTable()
+    limits: LimitsTable = LimitsTable()
+    health: HealthTable = HealthTable()
+    maintenance: Many[MaintenanceTable] = ()
     auth: AuthTable | None = None
     tls: TlsTable | None = None
     reference_form: Literal["uuid", "hex"] = "uuid"
@@ -200,6 +213,7 @@ class ProviderTable(Table):
     statement: StatementTable | None = None
     answers: AnswersTable | None = None
     webhook_body: WebhookBodyTable | None = None
+    stripe: StripeTable | None = None
     options: Mapping[str, Any] = Field(default={}, repr=False)
 
     @property
@@ -216,6 +230,31 @@ class ProviderTable(Table):
             poll_deadline=self.poll.deadline,
             recheck=_backoff(self.recheck),
             recheck_attempts=self.recheck.attempts,
+            finality=self.finality,
+            settles_returns=self.on_return == "settle",
+        )
+
+    @property
+    def terms(self) -> Terms:
+        """Return when it is given new work."""
+        breaker, health = self.breaker, self.health
+        return Terms(
+            timeout=self.timeout,
+            breaker=BreakerTerms(
+                window=breaker.window.total_seconds(),
+                failure_rate=breaker.failure_rate,
+                min_calls=breaker.min_calls,
+                open=breaker.open.total_seconds(),
+                probes=breaker.probes,
+                hung_after=self.timeout.total_seconds() * HUNG_SHARE,
+            ),
+            in_flight_here=self.max_in_flight,
+            rate=self.limits.rate,
+            in_flight=self.limits.in_flight,
+            maintenance=tuple(table.window for table in self.maintenance),
+            patience=health.patience,
+            release=health.release.a_second,
+            silence_max=health.retry_after_max,
         )
 
 

@@ -11,10 +11,11 @@ from payment_service.config.tables import (
     WebhookTable,
 )
 from payment_service.config.unsafe_forms import unsafe_form
+from payment_service.config.unsafe_stripe import unsafe_stripe
 from payment_service.domain.durations import format_duration
 from providers.signatures import UNCOVERED, Unsafe
 
-OWN_ADAPTERS: Final = frozenset({"rest", "simulator"})
+OWN_ADAPTERS: Final = frozenset({"rest", "simulator", "stripe"})
 
 Problems = Iterator[tuple[str, str]]
 """Keys, and what is wrong with them."""
@@ -34,9 +35,12 @@ def unsafe_provider(table: ProviderTable, ack_wait: timedelta) -> Problems:
         yield "not_found_grace", "must not be shorter than timeout"
     if table.poll.first > table.poll.deadline:
         yield "poll.first", "must not be longer than poll.deadline"
+    if table.on_return == "settle" and table.finality is None:
+        yield "on_return", 'cannot be "settle" where finality = "none"'
     yield from _unsafe_capabilities(table)
     yield from _unsafe_adapter(table)
     yield from unsafe_form(table)
+    yield from unsafe_stripe(table)
     if table.webhook is not None:
         yield from _unsafe_webhook(table.webhook, table.adapter)
 

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from typing import Final
 
+from payment_service.config.forms import RequestTable
 from payment_service.config.templates import BadTemplate, Hole, Template, parse_template
 from payment_service.config.values import HEADER_NAME, HEADER_VALUE, OUR_HEADERS
 from payment_service.config.vocabulary import ONLY_ALONE, is_known
@@ -16,22 +17,7 @@ _DOTS: Final = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 Problems = Iterator[tuple[str, str]]
 
 
-class Call(Protocol):
-    """What all calls have in common."""
-
-    @property
-    def method(self) -> str: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def query(self) -> Mapping[str, str]: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def body(self) -> Mapping[str, object]: ...
-
-
-def unsafe_call(call: Call, key: str, vocabulary: frozenset[str]) -> Problems:
+def unsafe_call(call: RequestTable, key: str, vocabulary: frozenset[str]) -> Problems:
     """Name every template that cannot be used."""
     yield from _unsafe_path(call.path, f"{key}.path", vocabulary)
     for name, text in call.query.items():
@@ -70,7 +56,7 @@ def unsafe_template(
             yield key, problem
 
 
-def holes_of(call: Call) -> set[str]:
+def holes_of(call: RequestTable) -> set[str]:
     """Return the placeholders of a call, as far as it can be read."""
     texts = [call.path, *call.query.values(), *call.headers.values()]
     texts += [leaf for _, leaf in leaves(call.body, "") if isinstance(leaf, str)]

@@ -11,6 +11,7 @@ from payment_service.config.forms import (
     AnswersTable,
     CreateTable,
     HmacAuth,
+    RequestTable,
     Telling,
     WebhookBodyTable,
 )
@@ -22,7 +23,6 @@ from payment_service.config.unsafe_answers import (
     unsafe_status_answers,
 )
 from payment_service.config.unsafe_calls import (
-    Call,
     holes_of,
     unsafe_call,
     unsafe_headers,
@@ -44,6 +44,8 @@ from payment_service.config.vocabulary import (
 
 FORM_KEYS: Final = ("cancel", "statement", "answers", "webhook_body")
 TLS: Final = "https://"
+PROVING: Final = frozenset({"rest", "stripe"})
+"""The adapters that read ``auth`` and ``tls``."""
 
 Problems = Iterator[tuple[str, str]]
 
@@ -60,14 +62,15 @@ def unsafe_form(table: ProviderTable) -> Problems:
         yield from _unsafe_calls(table, table.create)
         yield from _unsafe_webhooks(table)
     yield from _unsafe_proofs(table)
-    given += [name for name in ("auth", "tls") if getattr(table, name) is not None]
+    if table.adapter not in PROVING:
+        given += [name for name in ("auth", "tls") if getattr(table, name) is not None]
     if table.adapter != "rest":
         for name in given:
             yield name, f"unknown key of the adapter {table.adapter}"
 
 
 def _unsafe_calls(table: ProviderTable, create: CreateTable) -> Problems:
-    calls: dict[str, Call | None] = {
+    calls: dict[str, RequestTable | None] = {
         "create": create,
         "status": table.asking,
         "cancel": table.cancel,
@@ -80,6 +83,9 @@ def _unsafe_calls(table: ProviderTable, create: CreateTable) -> Problems:
         yield from unsafe_call(table.statement, "statement", STATEMENT)
         yield from _twice(table, table.statement, "statement.headers")
     yield from _unsaid(create)
+    if create.method == "PUT" and not table.idempotent_create:
+        reason = "what stands on the way may repeat a PUT"
+        yield "create.method", f"cannot be PUT without idempotent_create: {reason}"
     if table.status and table.asking is None:
         yield "status", "must be a table, or false, where create is a table"
     if table.asking is not None and REFERENCE not in holes_of(table.asking):
@@ -227,7 +233,7 @@ def auth_headers(table: ProviderTable) -> set[str]:
     return {"authorization"}
 
 
-def _twice(table: ProviderTable, call: Call, key: str) -> Problems:
+def _twice(table: ProviderTable, call: RequestTable, key: str) -> Problems:
     taken = _lower(table.headers) | auth_headers(table)
     for name in sorted(_lower(call.headers) & taken):
         yield f"{key}.{name}", "is set by headers or auth already"

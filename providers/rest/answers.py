@@ -12,6 +12,7 @@ from payment_service.config.places import Place, first_of
 from payment_service.domain.money import EXPONENTS
 from payment_service.outbound import Response
 from payment_service.reading import UnreadableField
+from providers.answering import Answer, unanswered
 from providers.port import (
     CancelAnswer,
     Cancelled,
@@ -29,11 +30,9 @@ from providers.rest.said import (
     NOT_PAID,
     PAID_OR_COMING,
     UNREADABLE,
-    Answer,
     Said,
     doubt_of,
     evidence_of,
-    unanswered,
 )
 
 OK: Final = (200,)
@@ -171,21 +170,21 @@ def cancel_answer(
     said = reading.said(answer, payout)
     failing = reading.failing(answer, said)
     if failing in {Failing.TOO_LATE, Failing.NOT_FOUND}:
-        return TooLate()
+        return TooLate(evidence=said.evidence)
     if failing is not None:
         return said.unclear(_because(failing) or NOT_DEFINITE)
     if answer.status in table.too_late:
-        return TooLate()
+        return TooLate(evidence=said.evidence)
     empty = not answer.body.strip()
     if said.doubt is not None and not empty:
         return said.unclear(said.doubt)
     if answer.status in reading.successes and said.word == Meaning.TOO_LATE:
-        return TooLate()
+        return TooLate(evidence=said.evidence)
     if answer.status in reading.successes and said.word == Meaning.CANCELLED:
-        return Cancelled()
+        return Cancelled(evidence=said.evidence)
     bare = "status" not in said.body and "code" not in said.body
     if answer.status in table.cancelled and bare:
-        return Cancelled()
+        return Cancelled(evidence=said.evidence)
     return said.unclear(NOT_DEFINITE)
 
 

@@ -24,6 +24,7 @@ from providers.rest.news import read_news
 from providers.rest.proofs import proof_of
 from providers.rest.requests import Call, Unsendable, values_of
 from providers.rest.said import SUCCESSES
+from providers.silence import heeding
 
 NO_STATUS: Final = "the status cannot be asked"
 
@@ -72,25 +73,28 @@ class DeclaredForm:
     async def create(self, payout: Payout) -> CreateAnswer:
         """Ask for the payout, with our reference in it."""
         answer = await self._sent(self._create.call, payout)
-        return answers.create_answer(
+        said = answers.create_answer(
             answer, payout, self._create.reading, self._rejection_codes
         )
+        return heeding(said, answer)
 
     async def status(self, payout: Payout) -> StatusAnswer:
         """Ask what became of it, where the table says how."""
         if self._status is None:
             return Unclear(because=NO_STATUS)
         answer = await self._sent(self._status.call, payout)
-        return answers.status_answer(answer, payout, self._status.reading)
+        said = answers.status_answer(answer, payout, self._status.reading)
+        return heeding(said, answer)
 
     async def cancel(self, payout: Payout) -> CancelAnswer:
         """Ask not to pay it; a provider that cannot be asked goes on with it."""
         if self._cancel is None or self._table.cancel is None:
             return TooLate()
         answer = await self._sent(self._cancel.call, payout)
-        return answers.cancel_answer(
+        said = answers.cancel_answer(
             answer, payout, self._cancel.reading, self._table.cancel
         )
+        return heeding(said, answer)
 
     def read_news(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
@@ -116,7 +120,7 @@ class DeclaredForm:
             request = call.request(values_of(payout, self._callback_url, form))
             headers = {**request.headers, **self._proof.headers(request)}
         except Unsendable as error:
-            return outbound.NotSent(str(error))
+            return outbound.NotSent(str(error), ours=True)
         return await self._lane.request(
             request.method,
             request.url,

@@ -12,6 +12,7 @@ from providers.rest import translate
 from providers.rest.client import RestClient
 from providers.rest.news import read_news
 from providers.rest.proofs import fixed_headers
+from providers.silence import heeding
 
 NO_STATUS: Final = "the status cannot be asked"
 
@@ -42,19 +43,20 @@ class DefaultForm:
         """Ask for the payout under the key ``payout.reference``."""
         body = translate.create_request(payout, self._callback_url)
         answer = await self._client.create(payout.reference, body)
-        return translate.create_answer(answer, payout, self._rejection_codes)
+        said = translate.create_answer(answer, payout, self._rejection_codes)
+        return heeding(said, answer)
 
     async def status(self, payout: Payout) -> StatusAnswer:
         """Ask what became of it, where that can be asked."""
         if not self._answers_status:
             return Unclear(because=NO_STATUS)
         answer = await self._client.status(payout.reference)
-        return translate.status_answer(answer, payout)
+        return heeding(translate.status_answer(answer, payout), answer)
 
     async def cancel(self, payout: Payout) -> CancelAnswer:
         """Ask not to pay it."""
         answer = await self._client.cancel(payout.reference)
-        return translate.cancel_answer(answer, payout)
+        return heeding(translate.cancel_answer(answer, payout), answer)
 
     def read_news(
         self, event_id: str | None, body: Mapping[str, object], now: datetime

@@ -1,5 +1,6 @@
 """Reads the default webhook body (contract, section 7): pure, and never a guess."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -14,11 +15,15 @@ from payment_service.reading import (
     message_in,
     shortened,
 )
+from payment_service.wire.text import parse_time
 
 Body = Mapping[str, object]
 
 _TYPES: Final = {kind.value: kind for kind in NewsType}
 _UNKNOWN: Final = NewsType.UNKNOWN
+_DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+SEQUENCE_MAX: Final = 2**63 - 1
+MICROSECONDS: Final = 1_000_000
 
 
 def read_news(
@@ -47,6 +52,21 @@ def read_news(
         received_at=now,
         detail=detail,
     )
+
+
+def sequence_of(said: object) -> int | None:
+    """Return a provider's place in order: a number, digits, or a time.
+
+    None where it is anything else: such a webhook counts by when it came.
+    """
+    if isinstance(said, str):
+        try:
+            return int(parse_time(said).timestamp() * MICROSECONDS)
+        except ValueError:
+            said = int(said) if _DIGITS.fullmatch(said) else None
+    if not isinstance(said, int) or isinstance(said, bool):
+        return None
+    return said if abs(said) <= SEQUENCE_MAX else None
 
 
 def _content(

@@ -1,10 +1,12 @@
 """The rest provider as the port wants it: it speaks one wire form and never raises."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
 from payment_service.config import ProviderTable
+from payment_service.config.places import Place
 from payment_service.domain.news import News
 from payment_service.outbound import Lane, Outbound
 from providers.port import (
@@ -17,6 +19,7 @@ from providers.port import (
 )
 from providers.rest.declared import DeclaredForm
 from providers.rest.default import DefaultForm
+from providers.rest.news import sequence_of
 
 NO_WEBHOOKS: Final = "no_webhooks"
 
@@ -48,6 +51,7 @@ class RestProvider:
         self.timeout: Final = table.timeout
         self.takes_webhooks: Final = table.webhook is not None
         self._verifier = table.webhook.verifier() if table.webhook else None
+        self._ordering = _ordering(table)
         tls = table.tls.context() if table.tls else None
         lane = outbound.lane(table.max_in_flight, tls=tls)
         self._form = _form(table, lane, base_url, callback_url)
@@ -75,8 +79,18 @@ class RestProvider:
     def read_news(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
     ) -> News | None:
-        """Read a verified webhook in the form of its table."""
-        return self._form.read_news(event_id, body, now)
+        """Read a verified webhook in the form of its table, with its place in order."""
+        news = self._form.read_news(event_id, body, now)
+        if news is None or self._ordering is None:
+            return news
+        return replace(news, sequence=sequence_of(self._ordering.look(body)))
+
+
+def _ordering(table: ProviderTable) -> Place | None:
+    """Return where a webhook has its place in the provider's own order."""
+    named = None if table.webhook is None else table.webhook.ordering
+    body = table.webhook_body
+    return named or (None if body is None else body.order_at)
 
 
 def _form(

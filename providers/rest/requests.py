@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final
 from urllib.parse import quote
 from uuid import UUID
 
 import orjson
 
+from payment_service.config.forms import RequestTable
 from payment_service.config.templates import (
     MissingValue,
     Template,
@@ -17,10 +18,10 @@ from payment_service.config.templates import (
 )
 from payment_service.config.unsafe_calls import holes_of
 from payment_service.config.values import HEADER_VALUE
+from payment_service.http_wire import Method
 from providers.port import Payout
 from providers.rest.amounts import decimal_of
 
-Method = Literal["GET", "POST"]
 Values = Mapping[str, object]
 Node = Template | int | dict[str, "Node"] | list["Node"]
 
@@ -44,25 +45,10 @@ class Request:
     body: bytes | None = field(repr=False)
 
 
-class CallTable(Protocol):
-    """What all tables of calls have in common."""
-
-    @property
-    def method(self) -> Method: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def query(self) -> Mapping[str, str]: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def body(self) -> Mapping[str, object]: ...
-
-
 class Call:
     """One call of one provider, its templates read once."""
 
-    def __init__(self, table: CallTable, base_url: str) -> None:
+    def __init__(self, table: RequestTable, base_url: str) -> None:
         self._base_url = base_url
         self._method: Final[Method] = table.method
         self._path = parse_template(table.path)

@@ -7,8 +7,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from payment_service import outbound
-from payment_service.outbound import Lost, Response
 from payment_service.reading import (
     UnreadableField,
     amount_in,
@@ -22,13 +20,11 @@ from payment_service.reading import (
 from providers.port import (
     Accepted,
     Declined,
-    NotSent,
     Payout,
     Succeeded,
     Unclear,
 )
 
-Answer = Response | outbound.NotSent | Lost
 Body = Mapping[str, object]
 
 SUCCESSES: Final = range(200, 300)
@@ -76,7 +72,7 @@ class Said:
             return self.unclear(f"it is about another {other}")
         message = message_in(self.body)
         return Declined(
-            code=hidden(code_in(self.body) or self.word, self.payout),
+            code=hidden(code_in(self.body) or self.word, self.payout) or self._status,
             message=None if message is None else hidden(message, self.payout),
             evidence=self.evidence,
         )
@@ -84,6 +80,10 @@ class Said:
     def unclear(self, because: str) -> Unclear:
         """Return that nothing follows from it."""
         return Unclear(because=because, evidence=self.evidence)
+
+    @property
+    def _status(self) -> str:
+        return f"http_{self.evidence.get('http_status')}"
 
     def _has_code_of(self, codes: Collection[str]) -> bool:
         code = self.body.get("code")
@@ -117,13 +117,6 @@ def evidence_of(status: int, body: Body, payout: Payout) -> dict[str, object]:
 def hidden(text: str, payout: Payout) -> str:
     """Return one line that shows nothing of the destination."""
     return shortened(masked(text, payout.destination))
-
-
-def unanswered(answer: outbound.NotSent | Lost) -> NotSent | Unclear:
-    """Return what follows from no answer."""
-    if isinstance(answer, Lost):
-        return Unclear(because=answer.because)
-    return NotSent(because=answer.because)
 
 
 def _other(body: Body, payout: Payout) -> str | None:

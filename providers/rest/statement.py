@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from payment_service.config import ProviderTable
-from payment_service.config.forms import StatementTable
+from payment_service.config.forms import Listed, StatementTable
 from payment_service.domain.events import stamp
 from payment_service.outbound import Lane, Outbound, Response
 from providers.rest.answers import (
@@ -17,16 +17,26 @@ from providers.rest.answers import (
 )
 from providers.rest.proofs import proof_of
 from providers.rest.requests import Call, Unsendable
+from providers.statements import NoStatement, NotOffered, Row
 
 PAGES_MAX: Final = 1_000_000
-OK: Final = 200
+OK, NOT_FOUND = 200, 404
 
-Row = Mapping[str, object]
-"""``reference``, ``status``, ``amount``, ``currency``, ``at``: the default form's."""
-
-
-class NoStatement(Exception):
-    """A page did not come, or cannot be read; the message says which and why."""
+DEFAULT: Final = StatementTable.model_validate(
+    {
+        "path": "/payouts",
+        "query": {"from": "{from}", "to": "{to}", "cursor": "{cursor?}"},
+        "rows_at": "payouts",
+        "next_cursor_at": "next_cursor",
+        "reference_at": "reference",
+        "status_at": "status",
+        "status_map": {word.value: word.value for word in Listed},
+        "amount_at": "amount",
+        "currency_at": "currency",
+        "time_at": "at",
+    }
+)
+"""The list in the default wire form (contract, section 5)."""
 
 
 class DeclaredStatement:
@@ -46,12 +56,13 @@ class DeclaredStatement:
     async def pages(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
         """Yield page after page, in the words of the default form.
 
+        :raises NotOffered: the default form's first page is not found.
         :raises NoStatement: a page did not come, or is none.
         """
         cursor: str | None = None
         for page in range(1, PAGES_MAX + 1):
             values = {**_times(since, until), "cursor": cursor, "page": page}
-            body = await self._asked(values)
+            body = await self._asked(values, page)
             found = self._form.rows_at.look(body)
             if not isinstance(found, list):
                 raise NoStatement(f"page {page} has no list of payouts")
@@ -69,7 +80,9 @@ class DeclaredStatement:
         place = self._form.next_cursor_at
         return None if place is None else text_of(place.look(body)) or None
 
-    async def _asked(self, values: Mapping[str, object]) -> dict[str, object]:
+    async def _asked(
+        self, values: Mapping[str, object], page: int
+    ) -> dict[str, object]:
         try:
             request = self._call.request(values)
             headers = {**request.headers, **self._proof.headers(request)}
@@ -84,6 +97,8 @@ class DeclaredStatement:
         )
         if not isinstance(answer, Response):
             raise NoStatement(f"no answer: {answer.because}")
+        if answer.status == NOT_FOUND and page == 1 and self._form is DEFAULT:
+            raise NotOffered("there is no such list")
         body = answer.read_object()
         if answer.status != OK or body is None:
             raise NoStatement(f"answered {answer.status}")
@@ -109,6 +124,19 @@ class DeclaredStatement:
     def _status(self, row: object) -> str | None:
         word = text_of(self._form.status_at.look(row))
         return None if word is None else self._form.status_map.get(word, f"?{word}")
+
+
+def statement_of(table: ProviderTable, outbound: Outbound) -> DeclaredStatement | None:
+    """Return the list of a provider in its own form; None where it declares none."""
+    form = form_of(table)
+    if form is None or table.base_url is None:
+        return None
+    return DeclaredStatement(table, form, outbound)
+
+
+def form_of(table: ProviderTable) -> StatementTable | None:
+    """Return how the list of a provider is read."""
+    return DEFAULT if table.create is None else table.statement
 
 
 def _times(since: datetime, until: datetime) -> dict[str, object]:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Final
 
 from payment_service.outbound import Response
+from providers.answering import Answer, unanswered
 from providers.port import (
     CancelAnswer,
     Cancelled,
@@ -25,11 +26,9 @@ from providers.rest.said import (
     PAID_OR_COMING,
     SUCCESSES,
     UNREADABLE,
-    Answer,
     Said,
     doubt_of,
     evidence_of,
-    unanswered,
 )
 
 OK: Final = 200
@@ -88,17 +87,17 @@ def cancel_answer(answer: Answer, payout: Payout) -> CancelAnswer:
     if not isinstance(answer, Response):
         return unanswered(answer)
     if answer.status in GOES_ON:
-        return TooLate()
+        return TooLate(evidence=_said(answer, payout).evidence)
     said = _said(answer, payout)
     if answer.status != OK:
         return said.unclear(NOT_DEFINITE)
     if not answer.body.strip():
-        return Cancelled()
+        return Cancelled(evidence=said.evidence)
     if said.doubt is not None:
         return said.unclear(said.doubt)
     if "status" in said.body and said.word not in CANCELLED:
         return said.unclear("the status is another")
-    return Cancelled()
+    return Cancelled(evidence=said.evidence)
 
 
 def _said(answer: Response, payout: Payout) -> Said:

@@ -207,7 +207,7 @@ def test_what_is_overdue_is_a_warning(at_database, database_url):
     assert [w["invariant"] for w in answer.json["warnings"]] == ["overdue"]
 
 
-def with_books(shell, database_url, tmp_path, spoil=None):
+def with_books(shell, database_url, tmp_path, spoil=None, verified=verified):
     """Verify against a living core and living providers, spoiled before."""
 
     async def work(world):
@@ -261,6 +261,82 @@ def test_a_payout_that_only_the_provider_knows_is_named(
     _, found = with_books(at_database, database_url, tmp_path, pay_twice)
 
     assert {"core", "providers"} <= found
+
+
+DECLARED = """
+[providers.acme.create]
+path = "/payouts"
+headers = { Idempotency-Key = "{reference}" }
+body = { to = "{destination}", sum = "{amount}", cur = "{currency}" }
+
+[providers.acme.status]
+path = "/payouts/{reference}"
+
+[providers.acme.answers]
+status_at = "status"
+status_map = { succeeded = "succeeded" }
+
+[providers.acme.webhook_body]
+type_at = "type"
+type_map = { "payout.succeeded" = "succeeded" }
+reference_at = "reference"
+"""
+STATEMENT = """
+[providers.acme.statement]
+path = "/payouts"
+query = { from = "{from}", to = "{to}", cursor = "{cursor?}" }
+rows_at = "payouts"
+next_cursor_at = "next_cursor"
+reference_at = "reference"
+status_at = "status"
+status_map = { succeeded = "succeeded", declined = "declined", accepted = "accepted" }
+amount_at = "amount"
+currency_at = "currency"
+"""
+
+
+def declared(tmp_path, statement):
+    def write(world):
+        text = world.config + DECLARED + statement
+        (tmp_path / "payment.toml").write_text(text)
+
+    return write
+
+
+def test_a_declared_statement_is_read(at_database, database_url, tmp_path):
+    write = declared(tmp_path, STATEMENT)
+
+    report, found = with_books(at_database, database_url, tmp_path, write)
+
+    assert found == set()
+    assert report["notes"] == []
+
+
+def test_a_form_without_a_statement_is_noted(at_database, database_url, tmp_path):
+    report, _ = with_books(at_database, database_url, tmp_path, declared(tmp_path, ""))
+
+    assert report["notes"] == ["provider acme gives no statement"]
+
+
+def test_a_declared_statement_that_is_not_there_is_told(
+    at_database, database_url, tmp_path
+):
+    """A wrong path must not pass for a provider that gives no statement."""
+    elsewhere = STATEMENT.replace("/payouts", "/nowhere")
+
+    def work(shell, *options):
+        return shell("verify", *options)
+
+    answer = with_books(
+        at_database,
+        database_url,
+        tmp_path,
+        declared(tmp_path, elsewhere),
+        verified=work,
+    )
+
+    assert (answer.code, answer.err.count("\n")) == (1, 1)
+    assert "the statement of provider acme: answered 404" in answer.err
 
 
 def test_core_that_does_not_answer_is_one_line(at_database):

@@ -117,6 +117,10 @@ def test_the_safe_table_is_read_and_shows_no_secret():
         {"auth": {"bearer": {"token": "t0k3n"}}},
         {"statement": STATEMENT},
         {"create__headers": {"X-Trace": "{{{reference}}}"}},
+        {"create__method": "PUT", "idempotent_create": True},
+        {"cancel": {"path": "/p", "method": "DELETE", "cancelled": [204]}},
+        {"cancel": {"path": "/p", "method": "PUT", "cancelled": [204]}},
+        {"cancel": {"path": "/p", "method": "PATCH", "cancelled": [204]}},
         {"create__answers": {"accepted": [202], "status_map": {}}},
     ],
 )

@@ -7,7 +7,8 @@ import pytest
 
 from payment_service.config import ProviderTable
 from payment_service.outbound import Lost, Response
-from providers.rest.statement import DeclaredStatement, NoStatement
+from providers.rest.statement import DeclaredStatement
+from providers.statements import NoStatement
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NIGHT = datetime(2026, 1, 2, 0, 0, 1, tzinfo=UTC)

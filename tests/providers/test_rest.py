@@ -488,3 +488,40 @@ async def test_a_provider_is_what_its_table_says():
     async with provider() as (acme, _):
         assert not acme.takes_webhooks
         assert acme.verify({}, b"", NOW) == Rejected("no_webhooks")
+
+
+@pytest.mark.parametrize(
+    ("said", "sequence"),
+    [
+        (7, 7),
+        ("7", 7),
+        (0, 0),
+        (-3, -3),
+        ("2026-01-31T12:00:00Z", 1_769_860_800_000_000),
+        ("2026-01-31T12:00:00.000001Z", 1_769_860_800_000_001),
+        (2**63, None),
+        ("9" * 30, None),
+        ("seventh", None),
+        ("", None),
+        (True, None),
+        (1.5, None),
+        (None, None),
+        ([7], None),
+    ],
+)
+async def test_a_webhook_has_its_place_in_the_providers_order(said, sequence):
+    webhook = {
+        "scheme": "hmac-sha256",
+        "secrets": ["a secret of some length"],
+        "ordering": "event.sequence",
+    }
+    async with provider(webhook=webhook) as (acme, _):
+        body = {"reference": TASK, "event": {"sequence": said}}
+        assert acme.read_news("e-1", body, NOW).sequence == sequence
+        assert acme.read_news("e-1", {"reference": TASK}, NOW).sequence is None
+
+
+async def test_without_an_ordering_no_webhook_has_a_place():
+    async with provider() as (acme, _):
+        body = {"reference": TASK, "sequence": 7}
+        assert acme.read_news("e-1", body, NOW).sequence is None

@@ -1,0 +1,14 @@
+"""What all adapters have in common when they read answers."""
+
+from payment_service import outbound
+from payment_service.outbound import Lost, Response
+from providers.port import NotSent, Unclear
+
+Answer = Response | outbound.NotSent | Lost
+
+
+def unanswered(answer: outbound.NotSent | Lost) -> NotSent | Unclear:
+    """Return what follows from no answer."""
+    if isinstance(answer, Lost):
+        return Unclear(because=answer.because)
+    return NotSent(because=answer.because, ours=answer.ours)

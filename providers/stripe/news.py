@@ -1,0 +1,129 @@
+"""Reads Stripe's webhooks: pure, and never a guess.
+
+An event holds the object as it was when it happened, so what counts is the object's
+own status; a type that says something else than its object settles nothing.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from payment_service.config.stripe import Makes
+from payment_service.domain.news import News, NewsType
+from payment_service.reading import (
+    UnreadableField,
+    identifier_in,
+    masked,
+    shortened,
+)
+from providers.stripe.objects import Body, Fate, Seen, read_seen, reference_in
+
+_SETTLING: Final = {
+    "payout.paid": Fate.PAID,
+    "payout.failed": Fate.NOT_PAID,
+    "payout.canceled": Fate.NOT_PAID,
+    "payment_intent.succeeded": Fate.PAID,
+    "payment_intent.payment_failed": Fate.NOT_PAID,
+    "payment_intent.canceled": Fate.NOT_PAID,
+}
+_BY_FATE: Final = {
+    Fate.PAID: NewsType.SUCCEEDED,
+    Fate.COMING: NewsType.ACCEPTED,
+    Fate.NOT_PAID: NewsType.FAILED,
+    Fate.REVERSED: NewsType.RETURNED,
+    Fate.UNKNOWN: NewsType.UNKNOWN,
+}
+PAID: Final = "paid"
+FAILED: Final = "failed"
+
+
+def read_news(
+    body: Body, now: datetime, *, provider: str, makes: Makes, live: bool | None
+) -> News | None:
+    """Return what a verified event says; None for what is no event.
+
+    One about something that is not ours (an automatic payout, another system's) is
+    UNKNOWN under Stripe's own id: refused, Stripe would send it for days and then
+    switch the endpoint off.
+    """
+    event, said = identifier_in(body, "id"), identifier_in(body, "type")
+    subject = _subject(body)
+    if event is None or said is None or subject is None:
+        return None
+    about = reference_in(subject) or identifier_in(subject, "id")
+    if about is None:
+        return None
+    type_ = shortened(masked(said))
+    try:
+        seen = read_seen(subject, makes)
+    except UnreadableField as error:
+        return News(
+            provider=provider,
+            event_id=event,
+            type=NewsType.UNKNOWN,
+            reference=about,
+            received_at=now,
+            detail={"type": type_, "unreadable": str(error)},
+        )
+    kind = _kind(body, said, seen, live=live)
+    return News(
+        provider=provider,
+        event_id=event,
+        type=kind,
+        reference=about,
+        provider_reference=seen.id,
+        amount=seen.amount,
+        currency=seen.currency,
+        code=_code(kind, seen),
+        message=seen.message,
+        received_at=now,
+        detail={"type": type_, "status": shortened(masked(seen.status))},
+    )
+
+
+def _subject(body: Body) -> Body | None:
+    data = body.get("data")
+    subject = data.get("object") if isinstance(data, dict) else None
+    return subject if isinstance(subject, dict) else None
+
+
+def _kind(body: Body, said: str, seen: Seen, *, live: bool | None) -> NewsType:
+    """Return what an event means; a test event means nothing to a live payout."""
+    if None not in {live, _mode(body, seen)} and _mode(body, seen) is not live:
+        return NewsType.UNKNOWN
+    if _SETTLING.get(said, seen.fate) is not seen.fate:
+        return NewsType.UNKNOWN
+    if seen.status == FAILED and _was_paid(body, seen):
+        return NewsType.RETURNED
+    return _BY_FATE[seen.fate]
+
+
+def _mode(body: Body, seen: Seen) -> bool | None:
+    mode = body.get("livemode")
+    return mode if isinstance(mode, bool) else seen.live
+
+
+def _was_paid(body: Body, seen: Seen) -> bool:
+    """Say whether a failed payout had been paid before: then it is a return.
+
+    An event that tells the status before knows. Else the day of arrival does: from then
+    on Stripe shows a payout as paid, until the bank sends it back, days later. In
+    doubt it is a return, since that moves no money: a person decides.
+    """
+    before = _previous(body).get("status")
+    if isinstance(before, str):
+        return before == PAID
+    at = body.get("created")
+    return type(at) is int and seen.arrival is not None and at >= seen.arrival
+
+
+def _previous(body: Body) -> Mapping[str, object]:
+    data = body.get("data")
+    previous = data.get("previous_attributes") if isinstance(data, dict) else None
+    return previous if isinstance(previous, dict) else {}
+
+
+def _code(kind: NewsType, seen: Seen) -> str | None:
+    if kind not in {NewsType.FAILED, NewsType.RETURNED}:
+        return None
+    return seen.code or seen.status

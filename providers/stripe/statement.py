@@ -1,0 +1,97 @@
+"""Reads what Stripe made under our references, page by page."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Final
+
+from payment_service.config import ProviderTable
+from payment_service.config.forms import Listed
+from payment_service.domain.events import stamp
+from payment_service.outbound import Outbound, Response
+from payment_service.reading import UnreadableField
+from providers.statements import NoStatement, NotOffered, Row
+from providers.stripe.objects import PLACES, Body, Fate, read_seen, reference_in
+from providers.stripe.provider import client_of
+
+OK: Final = 200
+PAGES_MAX: Final = 1_000_000
+# As many as fit into the longest answer that is read: a payment intent is long.
+PAGE: Final = {"payout": 100, "payment_intent": 20}
+CANCELED: Final = "canceled"
+
+_LISTED: Final = {
+    Fate.PAID: Listed.SUCCEEDED,
+    Fate.COMING: Listed.ACCEPTED,
+    Fate.NOT_PAID: Listed.FAILED,
+    Fate.REVERSED: Listed.RETURNED,
+}
+
+
+class StripeStatement:
+    """The list of one account; what others made there is left out."""
+
+    def __init__(self, table: ProviderTable, outbound: Outbound) -> None:
+        if table.stripe is None:
+            raise ValueError("needs stripe")
+        self._makes = table.stripe.makes
+        self._is_of_others = table.stripe.connect
+        self._client = client_of(table, outbound, 1)
+
+    async def pages(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
+        """Yield page after page, newest first, in the words of the default form.
+
+        :raises NotOffered: the payouts are connected accounts', each with its own list.
+        :raises NoStatement: a page did not come, or is none.
+        """
+        if self._is_of_others:
+            raise NotOffered("each connected account has its own list")
+        query = {
+            "created[gte]": str(int(since.timestamp())),
+            "created[lte]": str(int(until.timestamp())),
+            "limit": str(PAGE[self._makes]),
+        }
+        for _ in range(PAGES_MAX):
+            body = await self._asked(query)
+            found = body.get("data")
+            if not isinstance(found, list) or not all(map(_is_object, found)):
+                raise NoStatement("a page has no list of objects")
+            yield [self._row(row) for row in found if reference_in(row) is not None]
+            if body.get("has_more") is not True or not found:
+                return
+            query["starting_after"] = str(found[-1]["id"])
+        raise NoStatement(f"it does not end after {PAGES_MAX} pages")
+
+    async def _asked(self, query: dict[str, str]) -> Body:
+        answer = await self._client.get(
+            PLACES[self._makes], query, account=None, until=self._client.deadline()
+        )
+        if not isinstance(answer, Response):
+            raise NoStatement(f"no answer: {answer.because}")
+        body = answer.read_object()
+        if answer.status != OK or body is None:
+            raise NoStatement(f"answered {answer.status}")
+        return body
+
+    def _row(self, row: Body) -> Row:
+        try:
+            seen = read_seen(row, self._makes)
+        except UnreadableField as error:
+            raise NoStatement(f"the {error} of a payout cannot be read") from None
+        at = row.get("created")
+        return {
+            "reference": seen.reference,
+            "status": _status(seen.fate, seen.status),
+            "amount": seen.amount,
+            "currency": seen.currency,
+            "at": stamp(datetime.fromtimestamp(at, UTC)) if type(at) is int else None,
+        }
+
+
+def _is_object(row: object) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("id"), str)
+
+
+def _status(fate: Fate, status: str) -> str:
+    if status == CANCELED:
+        return Listed.CANCELLED.value
+    return _LISTED[fate].value if fate in _LISTED else f"?{status}"

@@ -1,0 +1,387 @@
+"""Who is let in: by pauses, maintenance, limits, and what other replicas found."""
+
+import itertools
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from payment_service.domain.rates import Rate
+from payment_service.ports.controls import Beat, Standings
+from payment_service.ports.gate import Shut, ShutCode
+from payment_service.ports.reads import ProviderState
+from providers.health.calendar import parse_weekly
+from providers.health.keeper import LEASE, WAIT_MAX, Keeper
+from providers.health.summary import status_of
+from providers.health.watched import heard_in
+from providers.health.window import Heard
+from providers.port import Accepted, Declined, NotSent, Succeeded, Unclear
+from tests.twins.clock import VirtualClock
+from tests.twins.health import TIMEOUT, beats, paused, terms
+
+SECOND = timedelta(seconds=1)
+PER_SECOND = Rate(10, SECOND)
+
+
+class Told:
+    def __init__(self):
+        self.turns = []
+        self.kept = []
+
+    def kept_out(self, provider, code):
+        self.kept.append((provider, code))
+
+    def turned(self, provider, state, because):
+        self.turns.append((provider, state, because))
+
+
+@pytest.fixture
+def clock():
+    return VirtualClock()
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+def make(clock, told):
+    def made(**changed):
+        return Keeper({"acme": terms(**changed)}, clock, replica="r-1", listener=told)
+
+    return made
+
+
+def fail(keeper, times=3):
+    for _ in range(times):
+        keeper.ended("acme", keeper.began("acme"), Heard.FAILED)
+
+
+def let_in(keeper, many=100, *, waited=False):
+    """Return how many of so many attempts are let in now."""
+    found = [keeper.enter("acme", waited=waited) for _ in range(many)]
+    return sum(not isinstance(each, Shut) for each in found)
+
+
+def test_whom_nobody_keeps_may_pass(make):
+    keeper = make()
+
+    assert not isinstance(keeper.enter("nobody"), Shut)
+    assert not isinstance(keeper.repeat("nobody"), Shut)
+    assert not keeper.admits("nobody")
+
+
+def test_a_paused_provider_lets_nobody_in_until_it_is_resumed(make, clock, told):
+    keeper = make()
+    keeper.heard(paused("acme", at=clock.now()))
+
+    shut = keeper.enter("acme")
+
+    assert isinstance(shut, Shut)
+    assert (shut.code, shut.outlasts) == (ShutCode.PAUSED, True)
+    assert shut.because == "paused by key:ops: they said so"
+    assert isinstance(keeper.repeat("acme"), Shut)
+    assert not keeper.admits("acme")
+    keeper.heard(Standings())
+    assert keeper.admits("acme")
+    assert let_in(keeper, 3) == 3
+    assert [state for _, state, _ in told.turns] == ["paused", "ready"]
+    assert told.kept == [("acme", ShutCode.PAUSED)]
+
+
+def test_a_pause_that_has_an_end_is_over_then_without_anybodys_word(make, clock):
+    keeper = make()
+    keeper.heard(paused("acme", at=clock.now(), until=clock.now() + 90 * SECOND))
+    shut = keeper.enter("acme")
+    assert isinstance(shut, Shut)
+    assert shut.wait >= 90 * SECOND
+
+    clock.advance(90 * SECOND)
+
+    assert let_in(keeper, 1) == 1
+
+
+def test_who_waits_looks_again_sooner_after_a_short_pause_than_after_a_long_one(
+    make, clock
+):
+    keeper, since = make(), clock.now()
+    keeper.heard(paused("acme", at=since))
+    waits = []
+    for passed in (0, 60, 3600, 86400):
+        clock.advance_to(since + passed * SECOND)
+        waits.append(keeper.enter("acme").wait)
+
+    assert waits == sorted(waits)
+    assert waits[0] <= 2 * SECOND
+    assert waits[-1] <= WAIT_MAX + SECOND
+
+
+def test_those_who_wait_come_back_one_by_one(make, clock):
+    keeper = make(release=10.0)
+    keeper.heard(paused("acme", at=clock.now()))
+
+    waits = [keeper.enter("acme").wait.total_seconds() for _ in range(20)]
+
+    assert all(later - sooner >= 0.099 for sooner, later in itertools.pairwise(waits))
+
+
+def test_maintenance_is_a_pause_that_is_outlasted_where_it_is_short(make, clock):
+    window = parse_weekly("daily 12:00-12:10", ZoneInfo("UTC"))
+    keeper = make(maintenance=(window,), patience=timedelta(minutes=5))
+
+    begun = keeper.enter("acme")
+    clock.advance(timedelta(minutes=6))
+    nearly_over = keeper.enter("acme")
+    clock.advance(timedelta(minutes=4))
+
+    assert (begun.code, begun.outlasts) == (ShutCode.PAUSED, True)
+    assert not nearly_over.outlasts
+    assert let_in(keeper, 1) == 1
+
+
+def test_an_open_breaker_lets_nobody_in_and_then_a_few(make, clock, told):
+    keeper = make()
+    fail(keeper)
+    shut = keeper.enter("acme")
+    assert (shut.code, shut.outlasts) == (ShutCode.UNAVAILABLE, False)
+    assert not keeper.admits("acme")
+
+    clock.advance(30 * SECOND)
+
+    probes = [keeper.enter("acme") for _ in range(5)]
+    assert sum(not isinstance(each, Shut) for each in probes) == 2
+    assert not keeper.admits("acme"), "who has a choice does not try it"
+    for probe in probes[:2]:
+        keeper.ended("acme", keeper.began("acme"), Heard.TAKEN)
+        probe.give_back()
+        probe.give_back()
+    assert let_in(keeper, 10) == 10
+    states = [state for _, state, _ in told.turns]
+    assert states[0] == "open"
+    assert states[-1] == "ready"
+
+
+def test_a_place_among_the_few_is_given_back_where_nothing_was_sent(make, clock):
+    keeper = make()
+    fail(keeper)
+    clock.advance(30 * SECOND)
+
+    for _ in range(10):
+        keeper.enter("acme").give_back()
+
+    assert let_in(keeper) == 2
+
+
+def test_an_outage_outlasts_patience_however_often_it_was_tried(make, clock):
+    keeper = make()
+    fail(keeper)
+    clock.advance(30 * SECOND)
+    assert not isinstance(keeper.enter("acme"), Shut)
+    fail(keeper, 1)
+
+    clock.advance(SECOND)
+
+    assert keeper.enter("acme").outlasts
+
+
+def test_what_a_provider_asks_for_is_granted_within_reason(make, clock):
+    keeper = make(silence_max=timedelta(minutes=10))
+
+    assert keeper.hush("acme", timedelta(days=300)) == timedelta(minutes=10)
+    assert keeper.hush("acme", SECOND) == SECOND, "a shorter wish ends no longer one"
+    assert keeper.silence("acme") == timedelta(minutes=10)
+    shut = keeper.enter("acme")
+    assert (shut.code, shut.outlasts) == (ShutCode.UNAVAILABLE, True)
+    clock.advance(timedelta(minutes=10))
+    assert keeper.silence("acme") == timedelta(0)
+    assert let_in(keeper, 1) == 1
+
+
+def test_this_process_has_only_so_many_under_way(make):
+    keeper = make(in_flight_here=5)
+    places = [keeper.enter("acme") for _ in range(5)]
+
+    shut = keeper.enter("acme")
+
+    assert (shut.code, shut.outlasts) == (ShutCode.LIMITED, False)
+    places[0].give_back()
+    places[0].give_back()
+    assert let_in(keeper, 3) == 1
+
+
+def test_without_having_heard_of_the_others_a_shared_limit_lets_nobody_in(make, clock):
+    keeper = make(rate=PER_SECOND, in_flight=100)
+    clock.advance(SECOND)
+    assert let_in(keeper) == 0
+
+    keeper.heard(beats("r-1", joined_at=clock.now()))
+    clock.advance(SECOND)
+    assert let_in(keeper, waited=True) == 10
+
+    clock.advance(LEASE + SECOND)
+    assert let_in(keeper, waited=True) == 0, "others may have its share by now"
+
+
+def test_where_nobody_who_waits_comes_the_rate_is_not_left_unused(make, clock):
+    keeper = make(rate=PER_SECOND)
+    keeper.heard(beats("r-1", joined_at=clock.now()))
+    let_in(keeper, 1000)
+    passed = 0
+
+    for _ in range(20):
+        clock.advance(0.25 * SECOND)
+        keeper.heard(beats("r-1", joined_at=clock.now()))
+        passed += let_in(keeper, 1)
+
+    assert passed >= 16
+
+
+@pytest.mark.parametrize(
+    ("replicas", "shares"), [(3, [4, 3, 3]), (12, [1] * 10 + [0, 0])]
+)
+def test_places_are_shared_without_rest(clock, replicas, shares):
+    names = [f"r-{n:02}" for n in range(replicas)]
+    known = beats(*names, joined_at=clock.now())
+    keepers = [
+        Keeper({"acme": terms(in_flight=10)}, clock, replica=name) for name in names
+    ]
+    clock.advance(LEASE + TIMEOUT)
+
+    for keeper in keepers:
+        keeper.heard(known)
+
+    assert [let_in(keeper) for keeper in keepers] == shares
+
+
+def test_a_newcomer_waits_until_the_others_have_heard_and_finished(make, clock):
+    keeper = make(in_flight=10)
+    known = beats("r-0", "r-1", joined_at=clock.now())
+    keeper.heard(known)
+    assert let_in(keeper) == 0
+
+    clock.advance(LEASE + TIMEOUT)
+    keeper.heard(known)
+
+    assert let_in(keeper) == 5
+
+
+def test_who_comes_first_queues_behind_those_who_wait(make, clock):
+    keeper = make(rate=PER_SECOND)
+    keeper.heard(beats("r-1", joined_at=clock.now()))
+    clock.advance(SECOND)
+    assert let_in(keeper, 30) == 10
+    clock.advance(0.5 * SECOND)
+
+    assert let_in(keeper, 1) == 0
+    assert let_in(keeper, 3, waited=True) == 3
+
+
+def test_a_repeat_is_not_held_back_by_a_limit_but_new_ones_wait_for_it(make, clock):
+    keeper = make(rate=PER_SECOND, in_flight_here=5)
+    keeper.heard(beats("r-1", joined_at=clock.now()))
+    clock.advance(SECOND)
+
+    repeats = [keeper.repeat("acme") for _ in range(20)]
+
+    assert not any(isinstance(each, Shut) for each in repeats)
+    assert let_in(keeper, 1) == 0
+    for each in repeats:
+        each.give_back()
+    assert let_in(keeper, 1, waited=True) == 0, "the rate is overdrawn"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"state": "open", "open_until": 20, "since": -60},
+        {"state": "half_open", "since": -60},
+        {"silent_until": 60},
+    ],
+)
+def test_what_another_replica_has_found_out_counts_here_too(make, clock, said):
+    keeper, now = make(), clock.now()
+    times = {k: now + v * SECOND for k, v in said.items() if k != "state"}
+    worse = {**said, **times}
+    keeper.heard(beats("r-0", "r-1", joined_at=now, r_0=worse))
+
+    shut = keeper.enter("acme")
+
+    assert (shut.code, shut.outlasts) == (ShutCode.UNAVAILABLE, True)
+    assert not keeper.admits("acme")
+    keeper.heard(beats("r-0", "r-1", joined_at=now))
+    assert let_in(keeper, 1) == 1
+
+
+def test_it_says_how_it_finds_its_providers(make, clock):
+    keeper = make()
+    fail(keeper, 2)
+    keeper.ended("acme", keeper.began("acme"), Heard.REFUSED)
+    keeper.began("acme")
+    (calm,) = keeper.beats()
+    fail(keeper, 3)
+    clock.advance(SECOND)
+    (worried,) = keeper.beats()
+
+    assert (calm.state, calm.calls, calm.failed, calm.refused) == ("ready", 3, 2, 1)
+    assert (calm.in_flight, calm.since, calm.open_until) == (1, None, None)
+    assert worried.state == "open"
+    assert worried.since == clock.now() - SECOND
+    assert worried.open_until == clock.now() + 29 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("states", "shown"),
+    [
+        (["ready", "ready"], ProviderState.READY),
+        (["ready", "half_open"], ProviderState.HALF_OPEN),
+        (["half_open", "open"], ProviderState.OPEN),
+        ([], ProviderState.READY),
+    ],
+)
+def test_the_summary_is_the_worst_of_all_replicas(clock, states, shown):
+    said = [
+        Beat(
+            provider="acme",
+            replica=f"r-{n}",
+            state=state,
+            in_flight=2,
+            calls=10,
+            failed=5,
+        )
+        for n, state in enumerate(states)
+    ]
+    known = Standings(beats={"acme": said})
+
+    found = status_of("acme", "rest", known, maintenance=(), now=clock.now())
+
+    assert found.state is shown
+    assert found.in_flight == 2 * len(states)
+    assert found.success_rate == (0.5 if states else None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "heard"),
+    [
+        (Succeeded(reference=None), Heard.TAKEN),
+        (Accepted(reference=None), Heard.TAKEN),
+        (Declined(code="x"), Heard.REFUSED),
+        (NotSent(because="connection refused"), Heard.FAILED),
+        (NotSent(because="too many calls in flight", ours=True), None),
+        (Unclear(because="timed out"), Heard.FAILED),
+        *(
+            (Unclear(because="x", evidence={"http_status": status}), heard)
+            for status, heard in [
+                (200, Heard.FAILED),
+                (400, Heard.REFUSED),
+                (409, Heard.REFUSED),
+                (408, Heard.FAILED),
+                (429, Heard.FAILED),
+                (500, Heard.FAILED),
+                (503, Heard.FAILED),
+            ]
+        ),
+    ],
+)
+def test_what_an_answer_says_about_the_provider(answer, heard):
+    assert heard_in(answer) is heard

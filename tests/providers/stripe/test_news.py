@@ -1,0 +1,154 @@
+"""What Stripe's events mean."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from payment_service.domain.news import NewsType
+from providers.stripe.news import read_news
+from tests.providers.stripe.recorded import (
+    PAYOUT,
+    REFERENCE,
+    a_payout,
+    an_event,
+    an_intent,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ARRIVAL = PAYOUT["arrival_date"]
+REFUSED = {"code": "card_declined", "decline_code": "lost_card", "message": "No."}
+
+
+def read(event, makes="payout", *, live=False):
+    return read_news(event, NOW, provider="stripe", makes=makes, live=live)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "means"),
+    [
+        ("payout.created", "pending", NewsType.ACCEPTED),
+        ("payout.updated", "in_transit", NewsType.ACCEPTED),
+        ("payout.updated", "paid", NewsType.SUCCEEDED),
+        ("payout.paid", "paid", NewsType.SUCCEEDED),
+        ("payout.failed", "failed", NewsType.FAILED),
+        ("payout.canceled", "canceled", NewsType.FAILED),
+        ("payout.reconciliation_completed", "paid", NewsType.SUCCEEDED),
+        ("payout.paid", "failed", NewsType.UNKNOWN),
+        ("payout.failed", "paid", NewsType.UNKNOWN),
+        ("payout.canceled", "pending", NewsType.UNKNOWN),
+        ("payout.updated", "mislaid", NewsType.UNKNOWN),
+    ],
+)
+def test_an_event_means_what_its_payout_says(kind, status, means):
+    assert read(an_event(kind, a_payout(status=status))).type is means
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "means"),
+    [
+        ("created", {"status": "requires_confirmation"}, NewsType.ACCEPTED),
+        ("processing", {"status": "processing"}, NewsType.ACCEPTED),
+        (
+            "succeeded",
+            {"status": "succeeded", "amount_received": 1100},
+            NewsType.SUCCEEDED,
+        ),
+        (
+            "payment_failed",
+            {"status": "requires_payment_method", "last_payment_error": REFUSED},
+            NewsType.FAILED,
+        ),
+        ("canceled", {"status": "canceled"}, NewsType.FAILED),
+        ("succeeded", {"status": "processing"}, NewsType.UNKNOWN),
+        ("payment_failed", {"status": "succeeded"}, NewsType.UNKNOWN),
+    ],
+)
+def test_an_event_means_what_its_payment_intent_says(kind, changes, means):
+    event = an_event(f"payment_intent.{kind}", an_intent(**changes))
+
+    assert read(event, "payment_intent").type is means
+
+
+def test_all_that_matters_is_read():
+    body = a_payout(
+        status="failed", failure_code="no_account", failure_message="No such account."
+    )
+
+    news = read(an_event("payout.failed", body))
+
+    assert (news.event_id, news.provider) == ("evt_1MqqbKLt4dXK03v5qaIbiNCC", "stripe")
+    assert (news.reference, news.provider_reference) == (REFERENCE, PAYOUT["id"])
+    assert (news.amount, news.currency) == (1100, "USD")
+    assert (news.code, news.message) == ("no_account", "No such account.")
+    assert news.detail == {"type": "payout.failed", "status": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("previous", "created", "means"),
+    [
+        ({"status": "paid"}, ARRIVAL - 1, NewsType.RETURNED),
+        ({"status": "in_transit"}, ARRIVAL + 1, NewsType.FAILED),
+        ({"metadata": {}}, ARRIVAL, NewsType.RETURNED),
+        (None, ARRIVAL, NewsType.RETURNED),
+        (None, ARRIVAL - 1, NewsType.FAILED),
+        (None, None, NewsType.FAILED),
+    ],
+)
+def test_what_failed_after_it_was_paid_is_a_return(previous, created, means):
+    failed = a_payout(status="failed")
+    event = an_event("payout.failed", failed, previous=previous, created=created)
+
+    assert read(event).type is means
+
+
+def test_what_was_taken_back_is_a_return():
+    reversed_ = a_payout(status="paid", reversed_by="po_2")
+
+    assert read(an_event("payout.updated", reversed_)).type is NewsType.RETURNED
+
+
+@pytest.mark.parametrize(
+    ("event", "key", "means"),
+    [(False, True, NewsType.UNKNOWN), (True, False, NewsType.UNKNOWN)]
+    + [(mode, None, NewsType.SUCCEEDED) for mode in (True, False)]
+    + [(mode, mode, NewsType.SUCCEEDED) for mode in (True, False)],
+)
+def test_a_test_event_settles_nothing_live(event, key, means):
+    paid = an_event("payout.paid", a_payout(status="paid"), livemode=event)
+
+    assert read(paid, live=key).type is means
+
+
+@pytest.mark.parametrize(
+    ("about", "reference"),
+    [
+        (a_payout(metadata={}, automatic=True), PAYOUT["id"]),
+        ({"object": "customer", "id": "cus_1"}, "cus_1"),
+        (a_payout(amount=None, metadata={}), PAYOUT["id"]),
+    ],
+)
+def test_what_is_not_ours_is_kept_under_its_own_id(about, reference):
+    assert read(an_event("payout.created", about)).reference == reference
+
+
+@pytest.mark.parametrize(
+    "about", [a_payout(amount="1100"), a_payout(currency=7), an_intent()]
+)
+def test_what_cannot_be_compared_settles_nothing(about):
+    news = read(an_event("payout.paid", about | {"status": "paid"}))
+
+    assert (news.type, news.reference) == (NewsType.UNKNOWN, REFERENCE)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"id": "evt_1", "type": "payout.paid"},
+        {"id": "evt_1", "type": "payout.paid", "data": {"object": "po_1"}},
+        an_event("payout.paid", {}),
+        an_event("payout.paid", PAYOUT, id=None),
+    ],
+)
+def test_what_is_no_event_is_not_read(body):
+    assert read(body) is None
