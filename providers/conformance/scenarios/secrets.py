@@ -1,0 +1,34 @@
+"""What an adapter shows of what nobody may see."""
+
+from typing import Final
+
+from providers.conformance.counterpart import saying
+from providers.conformance.scenario import Scenes
+from providers.conformance.stage import Stage
+from providers.conformance.wording import WORDS_FOR_PEOPLE, Call, Reply, Saying
+
+SCENES: Final = Scenes()
+
+
+@SCENES.scene("secrets-hidden", "Neither the adapter nor its table shows a secret.")
+async def hidden(stage: Stage) -> None:
+    parts = {"the adapter": stage.provider, "its table": stage.rehearsal.table}
+    for name, part in parts.items():
+        stage.hide(f"{part!r} {part!s}", name)
+
+
+@SCENES.scene(
+    "secrets-destination", "No answer shows where the money goes, even if told."
+)
+async def destination(stage: Stage) -> None:
+    token = stage.destination["token"]
+    for call in Call:
+        for said in (Saying.DECLINED, Saying.UNLISTED_CODE, Saying.SUCCEEDED):
+            replies = stage.double.replies(call, said, stage.deal)
+            for label, reply in replies.items():
+                body = reply.body.replace(WORDS_FOR_PEOPLE.encode(), token.encode())
+                told = Reply(status=reply.status, body=body, headers=reply.headers)
+                answer = await stage.ask(call, saying(told), label)
+                stage.must(
+                    token not in repr(answer), f"{label}: it shows the destination"
+                )

@@ -1,0 +1,209 @@
+"""What an adapter lets through as a webhook, and what it reads in one."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+import orjson
+
+from payment_service.domain.news import News, NewsType
+from providers.conformance.scenario import Scenes
+from providers.conformance.signing import Delivery, Signer
+from providers.conformance.stage import NOW, NotHere, Stage
+from providers.port import Rejected, Verified
+from providers.signatures import UNCOVERED
+
+SCENES: Final = Scenes()
+# Longer than any tolerance that the configuration allows.
+TOO_FAR: Final = timedelta(hours=2)
+STRANGE: Final = (b"", b"{}", b"[]", b"null", b"\xff" * 64, b"[" * 100_000, b"{" * 64)
+
+
+@SCENES.scene(
+    "webhook-genuine", "A webhook that is signed with any of our secrets is let in."
+)
+async def genuine(stage: Stage) -> None:
+    _signer(stage)
+    for number, secret in enumerate(stage.rehearsal.secrets, 1):
+        delivery = _delivery(stage, secret=secret)
+        verdict = _verdict(stage, delivery, "a genuine one")
+        case = f"signed with secret {number} of {len(stage.rehearsal.secrets)}"
+        stage.be(verdict, [Verified], case)
+
+
+@SCENES.scene(
+    "webhook-forged", "A webhook that is signed by a stranger, or not, stays out."
+)
+async def forged(stage: Stage) -> None:
+    delivery = _delivery(stage, secret=stage.rehearsal.stranger)
+    _must_stay_out(stage, delivery, "signed with another secret")
+    genuine = _delivery(stage)
+    for name in genuine.signed:
+        less = {n: v for n, v in genuine.headers.items() if n != name}
+        _must_stay_out(stage, _with(genuine, headers=less), f"without {name}")
+        twice = {n: [v] for n, v in genuine.headers.items()}
+        twice[name] = [genuine.headers[name], genuine.headers[name]]
+        verdict = stage.provider.verify(twice, genuine.body, NOW)
+        stage.be(verdict, [Rejected], f"with {name} twice")
+
+
+@SCENES.scene(
+    "webhook-changed", "A webhook in which any one byte is another stays out."
+)
+async def changed(stage: Stage) -> None:
+    genuine = _delivery(stage)
+    for at, body in _flipped(genuine.body):
+        _must_stay_out(
+            stage, _with(genuine, body=body), f"byte {at} of the body changed"
+        )
+    for name in genuine.signed:
+        for at, value in _flipped(genuine.headers[name].encode("ascii")):
+            headers = {**genuine.headers, name: value.decode("latin-1")}
+            case = f"byte {at} of {name} changed"
+            _must_stay_out(stage, _with(genuine, headers=headers), case)
+
+
+@SCENES.scene("webhook-old", "A webhook of long ago, or of later, stays out.")
+async def old(stage: Stage) -> None:
+    signer = _signer(stage)
+    if not signer.form.timed:
+        raise NotHere("its signature says nothing of the time")
+    for label, at in (("old", NOW - TOO_FAR), ("of later", NOW + TOO_FAR)):
+        body = _some_body(stage)
+        delivery = signer.deliver(
+            body, secret=stage.rehearsal.secrets[0], at=at, event_id=stage.deal.event_id
+        )
+        _must_stay_out(stage, delivery, f"one that is {TOO_FAR} {label}")
+
+
+@SCENES.scene(
+    "webhook-meaning", "Each word of a webhook means what the pages say it does."
+)
+async def meaning(stage: Stage) -> None:
+    _signer(stage)
+    read = 0
+    for kind in NewsType:
+        if kind is not NewsType.UNKNOWN:
+            for word, body in stage.double.notices(kind, stage.deal).items():
+                read += 1
+                _must_mean(stage, kind, word, body)
+    stage.must(read, "no word of a webhook is known")
+
+
+@SCENES.scene(
+    "webhook-unlisted", "A webhook of an unknown type is kept, and settles nothing."
+)
+async def unlisted(stage: Stage) -> None:
+    _signer(stage)
+    bodies = stage.double.notices(NewsType.UNKNOWN, stage.deal)
+    if not bodies:
+        raise NotHere("its double knows no type that nobody has listed")
+    for word, body in bodies.items():
+        _must_mean(stage, NewsType.UNKNOWN, word, body)
+
+
+@SCENES.scene("webhook-strange", "No webhook makes the adapter raise, however strange.")
+async def strange(stage: Stage) -> None:
+    genuine = _delivery(stage)
+    for body in STRANGE:
+        case = f"a body of {len(body)} strange bytes"
+        _must_stay_out(stage, _with(genuine, body=body), case)
+    for told in _strange_objects(genuine.body):
+        try:
+            news = stage.provider.read_news("evt-1", told, NOW)
+        except Exception as error:  # noqa: BLE001 - whatever an adapter may raise
+            stage.blame(f"an object that is not as it should be: it raised {error!r}")
+        else:
+            settles = news is not None and news.reference != stage.deal.reference
+            stage.must(not settles, f"{told}: it is read as one about {news}")
+
+
+def _must_mean(stage: Stage, kind: NewsType, word: str, body: bytes) -> None:
+    signer = _signer(stage)
+    delivery = signer.deliver(
+        body,
+        secret=stage.rehearsal.secrets[0],
+        at=NOW,
+        event_id=stage.deal.event_id,
+    )
+    verdict = _verdict(stage, delivery, word)
+    if not isinstance(verdict, Verified):
+        stage.be(verdict, [Verified], word)
+        return
+    news = stage.provider.read_news(verdict.event_id, orjson.loads(body), NOW)
+    stage.be(news, [News], word)
+    if news is None:
+        return
+    ours = stage.deal
+    stage.must(news.type is kind, f"{word}: it means {news.type}, must mean {kind}")
+    stage.must(
+        news.reference == ours.reference, f"{word}: it is about {news.reference}"
+    )
+    stage.must(news.event_id == ours.event_id, f"{word}: its event is {news.event_id}")
+    told = (news.amount, news.currency)
+    fits = told in {(12550, "EUR"), (12550, None), (None, None), (None, "EUR")}
+    stage.must(fits, f"{word}: it says {told}, and the provider 12550 EUR")
+
+
+def _must_stay_out(stage: Stage, delivery: Delivery, case: str) -> None:
+    stage.be(_verdict(stage, delivery, case), [Rejected], case)
+
+
+def _verdict(stage: Stage, delivery: Delivery, case: str) -> object:
+    headers = {name: [value] for name, value in delivery.headers.items()}
+    try:
+        return stage.provider.verify(headers, delivery.body, NOW)
+    except Exception as error:  # noqa: BLE001 - whatever an adapter may raise
+        stage.blame(f"{case}: it raised {error!r}")
+        return None
+
+
+def _delivery(stage: Stage, secret: str = "") -> Delivery:
+    return _signer(stage).deliver(
+        _some_body(stage),
+        secret=secret or stage.rehearsal.secrets[0],
+        at=NOW,
+        event_id=stage.deal.event_id,
+    )
+
+
+def _signer(stage: Stage) -> Signer:
+    if not stage.provider.takes_webhooks:
+        raise NotHere("it takes no webhooks")
+    webhook = stage.rehearsal.table.webhook
+    if stage.rehearsal.signer is None or webhook is None or webhook.scheme in UNCOVERED:
+        raise NotHere("the kit cannot sign as this scheme does")
+    return stage.rehearsal.signer
+
+
+def _some_body(stage: Stage) -> bytes:
+    for kind in NewsType:
+        for body in stage.double.notices(kind, stage.deal).values():
+            return body
+    raise NotHere("its double knows no webhook")
+
+
+def _with(
+    delivery: Delivery,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Delivery:
+    return Delivery(
+        headers=delivery.headers if headers is None else headers,
+        body=delivery.body if body is None else body,
+        signed=delivery.signed,
+    )
+
+
+def _flipped(data: bytes) -> Iterator[tuple[int, bytes]]:
+    for at, byte in enumerate(data):
+        yield at, data[:at] + bytes([byte ^ 1]) + data[at + 1 :]
+
+
+def _strange_objects(body: bytes) -> Iterator[dict[str, object]]:
+    whole: dict[str, object] = orjson.loads(body)
+    yield {}
+    yield dict.fromkeys(whole)
+    yield {name: [] for name in whole}
+    yield {name: {"": value} for name, value in whole.items()}
