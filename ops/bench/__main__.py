@@ -12,6 +12,7 @@ from typing import Final
 import uvloop
 
 from ops.bench import (
+    bulkhead,
     flames,
     growth,
     latency,
@@ -78,6 +79,16 @@ async def _memory(here: world.World, wanted: argparse.Namespace) -> None:
     await memory.measure(here, steps=wanted.steps)
 
 
+async def _bulkhead(here: world.World, wanted: argparse.Namespace) -> None:
+    await bulkhead.measure(
+        here,
+        orders=wanted.orders,
+        in_flight=wanted.in_flight,
+        away=wanted.away,
+        rounds=wanted.rounds,
+    )
+
+
 async def _profile(here: world.World, wanted: argparse.Namespace) -> None:
     await flames.measure(here, seconds=wanted.seconds, in_flight=wanted.in_flight)
 
@@ -122,6 +133,11 @@ COMMANDS: Final = {
     ),
     "start": Command(_start, "seconds until ready", {"starts": 5}),
     "memory": Command(_memory, "a worker with many steps in flight", {"steps": 1000}),
+    "bulkhead": Command(
+        _bulkhead,
+        "four providers, while a fifth hangs or answers",
+        {"orders": 4000, "in-flight": 100, "away": 20, "rounds": 3},
+    ),
     "profile": Command(
         _profile, "where a worker's time goes", {"seconds": 15, "in-flight": 200}
     ),

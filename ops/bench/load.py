@@ -71,7 +71,7 @@ class _Run:
 class Load:
     """Publishes requests and hears their last events; open it before use."""
 
-    def __init__(self, wire: Wire, stage: Stage) -> None:
+    def __init__(self, wire: Wire, stage: Stage, *, label: str = "") -> None:
         self._wire = wire
         self._subject = stage.names.subject("withdrawal.requested")
         self._events = [
@@ -83,7 +83,7 @@ class Load:
         self._run: _Run | None = None
         self._next: Callable[[], None] = lambda: None
         self._serial = 0
-        self._label = stage.prefix
+        self._label = label or stage.prefix
         self.last = ""
         self.unacknowledged = 0
         self.replied_at: dict[str, float] = {}

@@ -1,0 +1,79 @@
+"""Tells the other replicas once a second how this one finds its providers."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from secrets import token_hex
+from socket import gethostname
+from typing import Final
+
+import structlog
+
+from payment_service.config import Config
+from payment_service.domain.errors import Fault
+from payment_service.observability.metrics import Metrics
+from payment_service.ports.clock import Clock
+from payment_service.ports.gate import ShutCode
+from payment_service.storage.controls import PostgresControls
+from providers.health.calendar import Weekly
+from providers.health.keeper import Keeper
+
+LOG: Final = structlog.get_logger("payment_service")
+BEAT_EVERY: Final = timedelta(seconds=1)
+HEALTH_TIDY_EVERY: Final = timedelta(minutes=1)
+_NUMBERS: Final = {"ready": 0, "half_open": 1, "open": 2, "paused": 3}
+
+
+class Told:
+    """Counts who is kept out, and tells of each turn of a provider."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def kept_out(self, provider: str, code: ShutCode) -> None:
+        """Count an attempt that was not let in."""
+        because = code.value.removeprefix("provider_")
+        self._metrics.provider_kept_out.labels(provider, because).inc()
+
+    def turned(self, provider: str, state: str, because: str) -> None:
+        """Show and tell that a provider is given new work again, or no longer."""
+        self._metrics.provider_breaker_state.labels(provider).set(_NUMBERS[state])
+        tell = LOG.info if state == "ready" else LOG.warning
+        tell("provider.turned", provider=provider, state=state, because=because)
+
+
+def keeper_of(config: Config, clock: Clock, metrics: Metrics) -> Keeper:
+    """Return the keeper of this process, which has heard of nobody yet."""
+    return Keeper(
+        {name: table.terms for name, table in config.providers.items()},
+        clock,
+        replica=f"{gethostname()}-{token_hex(4)}",
+        listener=Told(metrics),
+    )
+
+
+async def follow(keeper: Keeper, controls: PostgresControls, metrics: Metrics) -> None:
+    """Say how this process finds its providers, and hear what the others say."""
+    beats = keeper.beats()
+    await controls.beat(beats)
+    keeper.heard(await controls.standings())
+    for provider, state in keeper.states().items():
+        metrics.provider_breaker_state.labels(provider).set(_NUMBERS[state])
+    for beat in beats:
+        taken = beat.calls - beat.failed - beat.refused
+        rate = taken / beat.calls if beat.calls else float("nan")
+        metrics.provider_success_rate.labels(beat.provider).set(rate)
+
+
+async def take_leave(keeper: Keeper, controls: PostgresControls) -> None:
+    """Leave the share of this process to the others, at once."""
+    with suppress(Fault):
+        await controls.leave(keeper.replica)
+
+
+def shown(config: Config) -> Mapping[str, tuple[str, Sequence[Weekly]]]:
+    """Return what the summary needs of each table."""
+    return {
+        name: (table.adapter, table.terms.maintenance)
+        for name, table in config.providers.items()
+    }
