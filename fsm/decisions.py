@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from zlib import crc32
@@ -13,6 +13,7 @@ from fsm.snapshot import Plan, Queue, Task
 from fsm.states import (
     FINAL,
     CaseKind,
+    CaseState,
     OrderState,
     Source,
     State,
@@ -31,7 +32,9 @@ class Event:
 
     ``asked_at`` is when the question was asked that this is the answer to. ``version``
     is given where it happened to one version of the row and means nothing to a later
-    one, as a timer does.
+    one, as a timer does. ``after`` is for how long at least the provider is to be left
+    alone. ``sequence`` is the provider's own number of a webhook, ``content`` a hash of
+    all that it says, under whatever id.
     """
 
     trigger: Trigger
@@ -43,6 +46,9 @@ class Event:
     decision: str | None = None
     asked_at: datetime | None = None
     version: int | None = None
+    after: timedelta = timedelta(0)
+    sequence: int | None = None
+    content: str | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -71,11 +77,27 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A contradiction to open for a person."""
+    """A contradiction to open for a person.
+
+    ``content`` tells statements apart, not deliveries: one that is made again opens no
+    second case. None where it was no webhook that said it.
+    """
 
     kind: CaseKind
     task_id: str
     detail: Mapping[str, object]
+    state: CaseState = CaseState.OPEN
+    content: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseMove:
+    """What the settlement of a return does to the open cases about it."""
+
+    task_id: str
+    state: CaseState
+    actor: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +131,7 @@ class Step:
     announcements: tuple[Announcement, ...]
     cases: tuple[Case, ...]
     after: Queue
+    case_moves: tuple[CaseMove, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +156,17 @@ NEWS: Final = frozenset(
     }
 )
 PlanOf = Callable[[Task], Plan]
+PROPOSALS: Final = frozenset({Trigger.RESOLUTION_PROPOSED, Trigger.RETURN_PROPOSED})
+_BY_HAND: Final = {
+    Trigger.SETTLED_POSITIVE: Verdict.PAID,
+    Trigger.SETTLED_NEGATIVE: Verdict.NOT_PAID,
+}
+_CASES_MOVED: Final = {
+    Trigger.RETURNED: CaseState.SETTLING,
+    Trigger.RETURN_REQUESTED: CaseState.SETTLING,
+    Trigger.RETURN_CONFIRMED: CaseState.SETTLED,
+    Trigger.RETURN_REFUSED: CaseState.OPEN,
+}
 _ANY_PLAN: Final = Plan()  # the rule's own moves depend on no capability
 
 
@@ -148,12 +182,18 @@ def decide(
         return Wait()
     if event.trigger is Trigger.CANCEL_REQUESTED and task.cancel_requested:
         return Known()
-    row = advance(Facts(task, plan, now, event.asked_at), event.trigger)
+    if event.trigger is Trigger.DECLINED and _names_another(task, event):
+        # The no of another payout proves nothing about this one.
+        event = replace(event, trigger=Trigger.MISMATCHED)
+    row = None
+    if not _is_overtaken(task, event):
+        row = advance(Facts(task, plan, now, event.asked_at), event.trigger)
     if row is None:
         return _at_rest(queue, task, event, now)
     after = _moved(task, row, event, plan, now)
-    case = () if row.case is None else (_case(row.case, task, event),)
-    return _step(queue, [_change(task, after, event)], case, now)
+    cases = _cases(task, row, event)
+    step = _step(queue, [_change(task, after, event)], cases, now)
+    return replace(step, case_moves=_case_moves(task, row, event))
 
 
 def cancel_order(
@@ -200,24 +240,63 @@ def _is_early(task: Task, event: Event) -> bool:
     return unanswered and event.source is Source.WEBHOOK
 
 
+def _names_another(task: Task, event: Event) -> bool:
+    """True where the provider calls this attempt otherwise than it did before."""
+    return None not in {event.reference, task.provider_reference} and (
+        event.reference != task.provider_reference
+    )
+
+
+def _is_overtaken(task: Task, event: Event) -> bool:
+    """True for a webhook that the provider made before one that was heard already."""
+    newest = task.news_sequence
+    return None not in {newest, event.sequence} and _newest(task, event) != (
+        event.sequence
+    )
+
+
+def _newest(task: Task, event: Event) -> int | None:
+    known = [n for n in (task.news_sequence, event.sequence) if n is not None]
+    return max(known, default=None)
+
+
 def _at_rest(queue: Queue, task: Task, event: Event, now: datetime) -> Decision:
-    answer = REST[event.trigger][list(State).index(task.state)]
-    if answer is Answer.BY_VERDICT:
-        paid = task.verdict is Verdict.PAID
-        agrees = paid is (event.trigger is Trigger.PAID)
-        answer = Answer.KNOWN if agrees else Answer.CONTRADICTION
-    if answer is Answer.KNOWN:
-        return Known()
+    answer = _answer_at_rest(task, event.trigger)
     if answer is Answer.WAIT:
         return Wait()
-    kind = _kind_of_contradiction(task, event.trigger)
-    # What is final keeps the time at which it became so.
-    moved_at = task.updated_at if task.final else now
-    after = replace(task, version=task.version + 1, updated_at=moved_at)
+    if answer is Answer.KNOWN:
+        if event.trigger not in NEWS or not _names_another(task, event):
+            return Known()
+        event = replace(event, trigger=Trigger.MISMATCHED)
+    kind = _kind_of_contradiction(task, event)
+    after = replace(
+        task,
+        version=task.version + 1,
+        updated_at=_moved_at(task, now),
+        news_sequence=_newest(task, event),
+    )
     return _step(queue, [_change(task, after, event)], (_case(kind, task, event),), now)
 
 
-def _kind_of_contradiction(task: Task, trigger: Trigger) -> CaseKind:
+def _answer_at_rest(task: Task, trigger: Trigger) -> Answer:
+    answer = REST[trigger][list(State).index(task.state)]
+    if answer is not Answer.BY_VERDICT:
+        return answer
+    if task.verdict is None and not task.final:
+        return Answer.CONTRADICTION
+    agrees = (task.verdict is Verdict.PAID) is (trigger is Trigger.PAID)
+    return Answer.KNOWN if agrees else Answer.CONTRADICTION
+
+
+def _moved_at(task: Task, now: datetime) -> datetime | None:
+    """What is final keeps the time at which it became so."""
+    return task.updated_at if task.final else now
+
+
+def _kind_of_contradiction(task: Task, event: Event) -> CaseKind:
+    trigger = event.trigger
+    if trigger is Trigger.MISMATCHED and _names_another(task, event):
+        return CaseKind.REFERENCE_MISMATCH
     if trigger is Trigger.MISMATCHED:
         return CaseKind.AMOUNT_MISMATCH
     if trigger is Trigger.RETURNED and task.verdict is Verdict.PAID:
@@ -225,6 +304,16 @@ def _kind_of_contradiction(task: Task, trigger: Trigger) -> CaseKind:
     if trigger is Trigger.PAID and task.final:
         return CaseKind.LATE_SUCCESS
     return CaseKind.CONTRADICTION
+
+
+def _cases(task: Task, row: Row, event: Event) -> tuple[Case, ...]:
+    """Return the case of the row, and one about a second name for the attempt."""
+    named = _names_another(task, event)
+    kinds = [CaseKind.REFERENCE_MISMATCH] if named else []
+    if row.case is not None and not (named and event.trigger is Trigger.MISMATCHED):
+        kinds.append(row.case)
+    state = CaseState.SETTLING if row.then is Waiting.RETURN else CaseState.OPEN
+    return tuple(replace(_case(kind, task, event), state=state) for kind in kinds)
 
 
 def _case(kind: CaseKind, task: Task, event: Event) -> Case:
@@ -235,7 +324,22 @@ def _case(kind: CaseKind, task: Task, event: Event) -> Case:
         **({"code": event.code} if event.code else {}),
         **event.detail,
     }
-    return Case(kind=kind, task_id=task.task_id, detail=detail)
+    if _names_another(task, event):
+        detail["provider_reference"] = task.provider_reference
+        detail["other_reference"] = event.reference
+    return Case(kind=kind, task_id=task.task_id, detail=detail, content=event.content)
+
+
+def _case_moves(task: Task, row: Row, event: Event) -> tuple[CaseMove, ...]:
+    """Return how a step of a settlement moves the cases about the return."""
+    state = _CASES_MOVED.get(event.trigger)
+    if state is None or row.source is not State.SUCCEEDED:
+        return ()
+    said = event.detail.get("reason") or event.message or event.code
+    move = CaseMove(
+        task_id=task.task_id, state=state, actor=event.actor, reason=_text(said)
+    )
+    return (move,)
 
 
 def _change(task: Task, after: Task, event: Event) -> Change:
@@ -259,30 +363,45 @@ def _moved(task: Task, row: Row, event: Event, plan: Plan, now: datetime) -> Tas
         task,
         state=row.dest,
         version=task.version + 1,
-        updated_at=now,
+        updated_at=_moved_at(task, now),
         cancel_requested=task.cancel_requested
         or event.trigger is Trigger.CANCEL_REQUESTED,
-        provider_reference=event.reference or task.provider_reference,
+        provider_reference=task.provider_reference or event.reference,
+        news_sequence=_newest(task, event),
     )
     if isinstance(row.then, Keep):
         return after
-    if event.trigger is Trigger.RESOLUTION_PROPOSED:
+    if event.trigger in PROPOSALS:
         return replace(after, proposed_by=event.actor, proposed_decision=event.decision)
     after = replace(after, proposed_by=None, proposed_decision=None)
     if row.then is None:
-        return replace(
-            after, waiting_for=None, wake_at=None, tries=0, code=event.code or task.code
-        )
+        return _ended(after, task, event)
     return _NEXT[row.then](replace(after, waiting_for=row.then), task, event, plan, now)
+
+
+def _ended(after: Task, task: Task, event: Event) -> Task:
+    """Return the task with nothing due any more."""
+    return replace(
+        after,
+        waiting_for=None,
+        wake_at=None,
+        tries=0,
+        code=task.code if task.final else event.code or task.code,
+        verdict=_BY_HAND.get(event.trigger, task.verdict),
+        returned=task.returned or event.trigger is Trigger.RETURN_CONFIRMED,
+    )
 
 
 _Next = Callable[[Task, Task, Event, Plan, datetime], Task]
 """(moved so far, before, event, plan, now) -> the task with its next wake-up."""
 
 
-def _at_once(after: Task, task: Task, event: Event, plan: Plan, now: datetime) -> Task:
-    del task, event, plan
-    return replace(after, wake_at=now, tries=0)
+def _to_freeze(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    """Freeze at once, or when the provider may be given new work again."""
+    del task, plan
+    return replace(after, wake_at=now + event.after, tries=0, code=event.code)
 
 
 def _to_create(
@@ -296,6 +415,7 @@ def _to_create(
         tries=tries,
         # A worker that is gone may have sent it before it was taken over.
         taken=task.taken or event.trigger is Trigger.TAKEN_OVER,
+        code=None,
         sent_first_at=task.sent_first_at or now,
         sent_last_at=now,
     )
@@ -304,8 +424,10 @@ def _to_create(
 def _to_create_retry(
     after: Task, task: Task, event: Event, plan: Plan, now: datetime
 ) -> Task:
-    del event
-    wait = plan.recheck.after(task.tries, jitter(task))
+    if event.trigger is Trigger.HELD:
+        # Nothing was tried, so no try is used up.
+        return replace(after, wake_at=now + event.after, code=event.code)
+    wait = max(plan.recheck.after(task.tries, jitter(task)), event.after)
     return replace(after, wake_at=now + wait, tries=task.tries + 1)
 
 
@@ -321,7 +443,7 @@ def _to_recheck(
 ) -> Task:
     tries = 0 if event.trigger is Trigger.WEIGHED else task.tries + 1
     recreated = task.waiting_for is Waiting.RECREATE
-    wait = plan.recheck.after(tries, jitter(task))
+    wait = max(plan.recheck.after(tries, jitter(task)), event.after)
     return replace(
         after,
         wake_at=now + wait,
@@ -355,8 +477,15 @@ def _to_webhook(
     return replace(after, wake_at=after.sla_at, tries=0)
 
 
-def _polling(after: Task, plan: Plan, now: datetime, *, tries: int) -> Task:
-    wait = plan.poll.after(tries, jitter(after))
+def _polling(
+    after: Task,
+    plan: Plan,
+    now: datetime,
+    *,
+    tries: int,
+    at_least: timedelta = timedelta(0),
+) -> Task:
+    wait = max(plan.poll.after(tries, jitter(after)), at_least)
     deadline = after.deadline_at or now + plan.poll_deadline
     return replace(
         after,
@@ -369,7 +498,8 @@ def _polling(after: Task, plan: Plan, now: datetime, *, tries: int) -> Task:
 
 def _to_poll(after: Task, task: Task, event: Event, plan: Plan, now: datetime) -> Task:
     first = event.trigger in {Trigger.SLA_PASSED, Trigger.CANCEL_UNCLEAR}
-    return _polling(after, plan, now, tries=0 if first else task.tries + 1)
+    tries = 0 if first else task.tries + 1
+    return _polling(after, plan, now, tries=tries, at_least=event.after)
 
 
 def _to_cancel(
@@ -378,7 +508,7 @@ def _to_cancel(
     after = _accepted(after, task, event, plan, now)
     if event.trigger is not Trigger.CANCEL_UNCLEAR:
         return replace(after, wake_at=now, tries=0)
-    wait = plan.recheck.after(task.tries, jitter(task))
+    wait = max(plan.recheck.after(task.tries, jitter(task)), event.after)
     return replace(after, wake_at=now + wait, tries=task.tries + 1)
 
 
@@ -402,6 +532,13 @@ def _to_rollback(
     )
 
 
+def _to_return(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    del task, event, plan
+    return replace(after, wake_at=now, tries=0)
+
+
 def _to_decision(
     after: Task, task: Task, event: Event, plan: Plan, now: datetime
 ) -> Task:
@@ -410,7 +547,7 @@ def _to_decision(
 
 
 _NEXT: Final[dict[Waiting, _Next]] = {
-    Waiting.FREEZE: _at_once,
+    Waiting.FREEZE: _to_freeze,
     Waiting.CREATE: _to_create,
     Waiting.CREATE_RETRY: _to_create_retry,
     Waiting.WEIGHING: _to_weighing,
@@ -421,6 +558,7 @@ _NEXT: Final[dict[Waiting, _Next]] = {
     Waiting.CANCEL: _to_cancel,
     Waiting.COMMIT: _to_commit,
     Waiting.ROLLBACK: _to_rollback,
+    Waiting.RETURN: _to_return,
     Waiting.DECISION: _to_decision,
 }
 

@@ -63,6 +63,15 @@ def _cancelling_untimed(facts: Facts) -> bool:
     return _unproven(facts) and _waits(facts, Waiting.CANCEL) and not timed
 
 
+def _returnable(facts: Facts) -> bool:
+    """True where the provider's return came in time, and core knows nothing of it."""
+    task, finality = facts.task, facts.plan.finality
+    if task.returned or task.waiting_for is not None or finality is None:
+        return False
+    succeeded_at = task.updated_at or facts.now
+    return (facts.asked_at or facts.now) <= succeeded_at + finality
+
+
 def _never_sent(facts: Facts) -> bool:
     return _unproven(facts) and not facts.task.taken
 
@@ -103,6 +112,12 @@ GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
     Guard.ABSENCE_IS_PROOF: lambda f: f.plan.not_found_definite and _grace_is_over(f),
     Guard.CHECKS_LEFT: _checks_left,
     Guard.UNDECIDED: lambda f: f.task.proposed_by is None,
+    Guard.CORE_REFUSED: lambda f: f.task.verdict is not None,
+    Guard.RETURNABLE: _returnable,
+    Guard.RETURN_UNPROPOSED: lambda f: _returnable(f) and f.task.proposed_by is None,
+    Guard.RETURN_SETTLES: lambda f: _returnable(f) and f.plan.settles_returns,
+    Guard.RETURN_DUE: lambda f: _waits(f, Waiting.RETURN),
+    Guard.UNRETURNED: lambda f: not f.task.returned,
 }
 
 

@@ -14,7 +14,8 @@ class Task:
     ``sla`` of this cascade entry is None where the provider's own holds;
     ``taken`` says that the provider took the payout or may have.
     ``sent_first_at`` is a lower bound of the first create, ``sent_last_at`` an
-    upper bound of the last one.
+    upper bound of the last one. ``news_sequence`` is the provider's own number of the
+    newest webhook; ``returned`` says that core has taken a payout back that came back.
     """
 
     task_id: str
@@ -37,6 +38,8 @@ class Task:
     sla_at: datetime | None = None
     deadline_at: datetime | None = None
     provider_reference: str | None = None
+    news_sequence: int | None = None
+    returned: bool = False
     code: str | None = None
     proposed_by: str | None = None
     proposed_decision: str | None = None
@@ -115,7 +118,9 @@ class Plan:
     """How a provider may be treated: its capabilities as the core sees them.
 
     ``sla`` None means: wait for a webhook or a person, never poll.
-    ``polls`` says what follows the SLA: ask the provider, or a person.
+    ``polls`` says what follows the SLA: ask the provider, or a person. ``finality`` is
+    how long after its success a payout may come back and be settled through core;
+    ``settles_returns`` lets that happen without a person.
     """
 
     idempotent_create: bool = False
@@ -132,3 +137,5 @@ class Plan:
         first=timedelta(seconds=5), factor=2.0, longest=timedelta(minutes=5)
     )
     recheck_attempts: int = 8
+    finality: timedelta | None = timedelta(days=30)
+    settles_returns: bool = False

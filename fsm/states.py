@@ -66,6 +66,7 @@ class Waiting(StrEnum):
     CANCEL = "cancel"
     COMMIT = "commit"
     ROLLBACK = "rollback"
+    RETURN = "return"
     DECISION = "decision"
     NOTIFICATION = "notification"
 
@@ -83,6 +84,7 @@ CALLS: frozenset[Waiting] = frozenset(
         Waiting.CANCEL,
         Waiting.COMMIT,
         Waiting.ROLLBACK,
+        Waiting.RETURN,
         Waiting.NOTIFICATION,
     }
 )
@@ -107,6 +109,8 @@ class Trigger(StrEnum):
     COMMIT_REFUSED = "commit.refused"
     ROLLBACK_CONFIRMED = "rollback.confirmed"
     ROLLBACK_REFUSED = "rollback.refused"
+    HELD = "provider.held"
+    PASSED_OVER = "provider.passed_over"
     RETRY_DUE = "retry.due"
     TAKEN_OVER = "create.taken_over"
     PAID = "provider.paid"
@@ -127,6 +131,12 @@ class Trigger(StrEnum):
     RESOLUTION_PROPOSED = "resolution.proposed"
     RESOLVED_POSITIVE = "resolved.positive"
     RESOLVED_NEGATIVE = "resolved.negative"
+    SETTLED_POSITIVE = "settled.positive"
+    SETTLED_NEGATIVE = "settled.negative"
+    RETURN_PROPOSED = "return.proposed"
+    RETURN_REQUESTED = "return.requested"
+    RETURN_CONFIRMED = "return.confirmed"
+    RETURN_REFUSED = "return.refused"
 
 
 class Source(StrEnum):
@@ -144,5 +154,18 @@ class CaseKind(StrEnum):
     LATE_SUCCESS = "late_success"
     RETURN_AFTER_SUCCESS = "return_after_success"
     AMOUNT_MISMATCH = "amount_mismatch"
+    REFERENCE_MISMATCH = "reference_mismatch"
     CONTRADICTION = "contradiction"
     BALANCE_REFUSED = "balance_refused"
+
+
+class CaseState(StrEnum):
+    """Where a case stands; it is over once it is settled through core, or closed."""
+
+    OPEN = "open"
+    SETTLING = "settling"
+    SETTLED = "settled"
+    CLOSED = "closed"
+
+
+UNSETTLED: frozenset[CaseState] = frozenset({CaseState.OPEN, CaseState.SETTLING})

@@ -1,7 +1,7 @@
 """The lifecycle of a task as one table, and an explicit answer for all the rest.
 
 ``TABLE`` has a row for every legal move: rows of one (trigger, source) are tried
-in order, the first whose guard holds fires. ``REST`` answers for the pairs that
+in order, the first whose guard holds fires. A final state has rows, but no exit. ``REST`` answers for the pairs that
 no row fires for: already known, wait, or contradiction. Together they cover
 every (state, trigger) pair, which a test holds.
 """
@@ -41,6 +41,12 @@ class Guard(StrEnum):
     ABSENCE_IS_PROOF = "the grace is over and not found is definite"
     CHECKS_LEFT = "checks are left"
     UNDECIDED = "nobody has proposed a decision"
+    CORE_REFUSED = "core has refused the balance call"
+    RETURNABLE = "core has not taken it back, and it returned within the finality"
+    RETURN_UNPROPOSED = "that, and nobody has proposed to settle it"
+    RETURN_SETTLES = "that, and the provider's policy is to settle it"
+    RETURN_DUE = "core is asked to take it back"
+    UNRETURNED = "core is not known to have taken it back"
 
 
 class Keep(Enum):
@@ -83,6 +89,12 @@ TABLE: Final = (
     Row(T.FREEZE_REFUSED,     S.PENDING,       S.CANCELLED,     None,           G.FREEZE_UNWANTED),
     Row(T.FREEZE_REFUSED,     S.PENDING,       S.SKIPPED,       None,           G.FREEZE_DUE),
     Row(T.CANCEL_REQUESTED,   S.PENDING,       S.CANCELLED,     None,           G.BEFORE_TURN),
+    Row(T.HELD,               S.PENDING,       S.PENDING,       W.FREEZE,       G.FREEZE_DUE),
+    Row(T.PASSED_OVER,        S.PENDING,       S.PENDING,       W.ROLLBACK,     G.FREEZE_DUE),
+    Row(T.ROLLBACK_CONFIRMED, S.PENDING,       S.CANCELLED,     None,           G.ROLLBACK_CANCELS),
+    Row(T.ROLLBACK_CONFIRMED, S.PENDING,       S.SKIPPED,       None,           G.ROLLBACK_DUE),
+    Row(T.ROLLBACK_REFUSED,   S.PENDING,       S.CREATING,      W.ROLLBACK,     G.ROLLBACK_DUE),
+    Row(T.CANCEL_REQUESTED,   S.PENDING,       S.PENDING,       W.FREEZE,       G.FREEZE_DUE),
     Row(T.CANCEL_REQUESTED,   S.PENDING,       S.PENDING,       KEEP),
 
     Row(T.PAID,               S.CREATING,      S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
@@ -94,9 +106,12 @@ TABLE: Final = (
     Row(T.NOT_SENT,           S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.NEVER_SENT),
     Row(T.TAKEN_OVER,         S.CREATING,      S.CREATING,      W.CREATE,       G.SENDING),
     Row(T.RETRY_DUE,          S.CREATING,      S.CREATING,      W.CREATE,       G.UNSENT),
+    Row(T.HELD,               S.CREATING,      S.CREATING,      W.CREATE_RETRY, G.UNSENT),
+    Row(T.PASSED_OVER,        S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNSENT),
     Row(T.CANCEL_REQUESTED,   S.CREATING,      S.CREATING,      W.ROLLBACK,     G.UNSENT),
     Row(T.CANCEL_REQUESTED,   S.CREATING,      S.CREATING,      KEEP),
-    Row(T.ROLLBACK_CONFIRMED, S.CREATING,      S.CANCELLED,     None,           G.ROLLBACK_DUE),
+    Row(T.ROLLBACK_CONFIRMED, S.CREATING,      S.CANCELLED,     None,           G.ROLLBACK_CANCELS),
+    Row(T.ROLLBACK_CONFIRMED, S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.ROLLBACK_DUE),
     Row(T.ROLLBACK_REFUSED,   S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.ROLLBACK_DUE),
 
     Row(T.PAID,               S.EXECUTING,     S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
@@ -151,6 +166,14 @@ TABLE: Final = (
     Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK),
     Row(T.CANCEL_CONFIRMED,   S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
     Row(T.CANCEL_REQUESTED,   S.MANUAL_CHECK,  S.MANUAL_CHECK,  KEEP),
+    Row(T.SETTLED_POSITIVE,   S.MANUAL_CHECK,  S.SUCCEEDED,     None,           G.CORE_REFUSED),
+    Row(T.SETTLED_NEGATIVE,   S.MANUAL_CHECK,  S.FAILED,        None,           G.CORE_REFUSED),
+
+    Row(T.RETURNED,           S.SUCCEEDED,     S.SUCCEEDED,     W.RETURN,       G.RETURN_SETTLES,    C.RETURN_AFTER_SUCCESS),
+    Row(T.RETURN_PROPOSED,    S.SUCCEEDED,     S.SUCCEEDED,     None,           G.RETURN_UNPROPOSED),
+    Row(T.RETURN_REQUESTED,   S.SUCCEEDED,     S.SUCCEEDED,     W.RETURN,       G.RETURNABLE),
+    Row(T.RETURN_CONFIRMED,   S.SUCCEEDED,     S.SUCCEEDED,     None,           G.UNRETURNED),
+    Row(T.RETURN_REFUSED,     S.SUCCEEDED,     S.SUCCEEDED,     None,           G.RETURN_DUE),
 )
 
 _K, _W, _C, _V = Answer.KNOWN, Answer.WAIT, Answer.CONTRADICTION, Answer.BY_VERDICT
@@ -165,6 +188,8 @@ REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
     T.COMMIT_REFUSED:        (_K,  _K,  _K,  _K,  _K,  _K,  _C,  _K,  _K,  _K),
     T.ROLLBACK_CONFIRMED:    (_C,  _C,  _C,  _C,  _C,  _C,  _C,  _K,  _K,  _K),
     T.ROLLBACK_REFUSED:      (_K,  _K,  _K,  _K,  _K,  _K,  _C,  _K,  _K,  _K),
+    T.HELD:                  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.PASSED_OVER:           (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETRY_DUE:             (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.TAKEN_OVER:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.PAID:                  (_W,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V),
@@ -185,5 +210,11 @@ REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
     T.RESOLUTION_PROPOSED:   (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLVED_POSITIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLVED_NEGATIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.SETTLED_POSITIVE:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.SETTLED_NEGATIVE:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RETURN_PROPOSED:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RETURN_REQUESTED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RETURN_CONFIRMED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RETURN_REFUSED:        (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
 }
 # fmt: on

@@ -1,6 +1,6 @@
 """The calls: each makes one outside call at the most and says what it heard."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -9,6 +9,7 @@ from fsm.records import replace
 from fsm.snapshot import Task
 from fsm.states import Source, Trigger, Waiting
 from handlers.engine import Engine
+from handlers.gate import Admissions, at_gate, may_repeat_now
 from payment_service.domain.errors import Fault
 from payment_service.domain.orders import Order
 from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
@@ -39,10 +40,12 @@ class View:
     ``taken_at`` is a local time before which nobody else can have moved the rows.
     Whoever only finds a row from which a create is sent cannot know whether a worker
     that died has sent it; whoever entered that version in this chain knows.
+    ``admissions`` are what the chain's providers have let it in for.
     """
 
     taken_at: float
     entered: frozenset[tuple[str, int]] = frozenset()
+    admissions: Admissions = field(default_factory=Admissions)
 
     def claims(self, task: Task) -> bool:
         """True where this chain itself committed the intent it is to act on."""
@@ -69,19 +72,26 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
     """
     match task.waiting_for:
         case Waiting.FREEZE:
-            return await _balance(Operation.FREEZE, order, task, engine)
+            # Asked before there is a hold: who waits for a provider ties up no money.
+            kept_out = at_gate(order, task, engine, view.admissions)
+            return kept_out or await _balance(Operation.FREEZE, order, task, engine)
         case Waiting.COMMIT:
             return await _balance(Operation.COMMIT, order, task, engine)
         case Waiting.ROLLBACK:
             return await _balance(Operation.ROLLBACK, order, task, engine)
+        case Waiting.RETURN:
+            return await _balance(Operation.RETURN, order, task, engine)
         case Waiting.CREATE:
             return await _create(order, task, engine, view)
         case Waiting.RECREATE:
             return await _recreate(order, task, engine, view)
         case Waiting.CREATE_RETRY:
-            return _timed(Trigger.RETRY_DUE, task)
+            kept_out = at_gate(order, task, engine, view.admissions)
+            return kept_out or _timed(Trigger.RETRY_DUE, task)
         case Waiting.WEIGHING:
-            return _timed(Trigger.WEIGHED, task)
+            # What wants to be left alone is left alone by the question, too.
+            silence = engine.gate.silence(task.provider)
+            return replace(_timed(Trigger.WEIGHED, task), after=silence)
         case Waiting.WEBHOOK:
             return _timed(Trigger.SLA_PASSED, task)
         case Waiting.RECHECK:
@@ -105,6 +115,7 @@ _BALANCE: Final = {
     Operation.FREEZE: (Trigger.FREEZE_CONFIRMED, Trigger.FREEZE_REFUSED),
     Operation.COMMIT: (Trigger.COMMIT_CONFIRMED, Trigger.COMMIT_REFUSED),
     Operation.ROLLBACK: (Trigger.ROLLBACK_CONFIRMED, Trigger.ROLLBACK_REFUSED),
+    Operation.RETURN: (Trigger.RETURN_CONFIRMED, Trigger.RETURN_REFUSED),
 }
 
 
@@ -143,6 +154,13 @@ async def _create(order: Order, task: Task, engine: Engine, view: View) -> Event
     wanted = provider is not None and not task.cancel_requested
     if not wanted or not _may_repeat(task, engine):
         return Event(trigger=Trigger.UNCLEAR, message=CLAIM_LOST, version=task.version)
+    shut = may_repeat_now(task, engine, view.admissions)
+    if shut is not None:
+        return Event(
+            trigger=Trigger.UNCLEAR,
+            message=f"{CLAIM_LOST}; not repeated: {shut.because}",
+            version=task.version,
+        )
     return _timed(Trigger.TAKEN_OVER, task)
 
 
@@ -154,6 +172,9 @@ async def _recreate(order: Order, task: Task, engine: Engine, view: View) -> Eve
         _leave_to_claimant(task, provider, engine)
     if not _may_repeat(task, engine):
         return Event(trigger=Trigger.UNCLEAR, message="the key's lifetime has passed")
+    shut = may_repeat_now(task, engine, view.admissions)
+    if shut is not None:
+        return Event(trigger=Trigger.UNCLEAR, message=f"not repeated: {shut.because}")
     return await _send(provider, order, task, engine, view)
 
 
@@ -173,7 +194,11 @@ async def _send(
     age = engine.clock.elapsed() - view.taken_at
     if age > engine.limits.send_within.total_seconds():
         raise ClaimTooOld(f"the picture of task {task.task_id} is {age:.1f} s old")
-    heard = event_of_create(await provider.create(payout_of(order, task)), order, task)
+    try:
+        answer = await provider.create(payout_of(order, task))
+    finally:
+        view.admissions.give_back(task.task_id)
+    heard = event_of_create(answer, order, task)
     if heard.trigger is Trigger.NOT_SENT and task.taken:
         # This request did nothing; one before it may have.
         return replace(heard, trigger=Trigger.UNCLEAR)
@@ -263,12 +288,16 @@ def event_of_status(answer: StatusAnswer, order: Order, task: Task) -> Event:
             )
         case NotSent():
             return Event(
-                trigger=Trigger.NOT_SENT, code="not_sent", message=answer.because
+                trigger=Trigger.NOT_SENT,
+                code="not_sent",
+                message=answer.because,
+                after=answer.after,
             )
         case Unclear():
             return Event(
                 trigger=Trigger.UNCLEAR,
                 message=answer.because,
+                after=answer.after,
                 detail={"evidence": answer.evidence},
             )
 
@@ -309,9 +338,27 @@ def event_of_cancel(answer: CancelAnswer, task: Task) -> Event:
     match answer:
         case Cancelled():
             return Event(
-                trigger=Trigger.CANCEL_CONFIRMED, actor=actor, code="cancelled"
+                trigger=Trigger.CANCEL_CONFIRMED,
+                actor=actor,
+                code="cancelled",
+                detail={"evidence": answer.evidence},
             )
         case TooLate():
-            return Event(trigger=Trigger.CANCEL_TOO_LATE, actor=actor)
-        case NotSent() | Unclear():
-            return Event(trigger=Trigger.CANCEL_UNCLEAR, message=answer.because)
+            return Event(
+                trigger=Trigger.CANCEL_TOO_LATE,
+                actor=actor,
+                detail={"evidence": answer.evidence},
+            )
+        case NotSent():
+            return Event(
+                trigger=Trigger.CANCEL_UNCLEAR,
+                message=answer.because,
+                after=answer.after,
+            )
+        case Unclear():
+            return Event(
+                trigger=Trigger.CANCEL_UNCLEAR,
+                message=answer.because,
+                after=answer.after,
+                detail={"evidence": answer.evidence},
+            )

@@ -94,7 +94,10 @@ async def drive(order: Order, *, engine: Engine, view: View) -> Outcome:
 
     What is left after ``limits.chain`` is handed on to a message in the outbox.
     """
-    outcome = await _drive(order, engine, view)
+    try:
+        outcome = await _drive(order, engine, view)
+    finally:
+        view.admissions.give_all_back()
     return replace(outcome, order_id=order.order_id)
 
 
@@ -115,21 +118,21 @@ async def _drive(order: Order, engine: Engine, view: View) -> Done | Retry:
         if not isinstance(settled.decision, Step):
             # Somebody else moved the row: they go on with it.
             return Done(what="overtaken")
-        order, view = settled.order, _view(settled)
+        order, view = settled.order, _view(settled, view)
         order = await apply_waiting(order, settled.news_waiting, engine=engine)
         if order is not settled.order:
-            view = View(taken_at=settled.taken_at)
+            view = replace(view, entered=frozenset())
         if order is settled.order and settled.rung:
             return Done(what="handed_on")
     return Retry(because=f"more than {STEPS_MAX} steps at once")
 
 
-def _view(settled: Settled) -> View:
+def _view(settled: Settled, before: View) -> View:
     entered: frozenset[tuple[str, int]] = frozenset()
     if settled.claimed and isinstance(settled.decision, Step):
         changes = settled.decision.changes
         entered = frozenset((c.after.task_id, c.after.version) for c in changes)
-    return View(taken_at=settled.taken_at, entered=entered)
+    return replace(before, taken_at=settled.taken_at, entered=entered)
 
 
 async def _step(

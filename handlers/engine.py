@@ -22,6 +22,7 @@ from payment_service.domain.news import NewsState
 from payment_service.domain.orders import Order
 from payment_service.ports.clock import Clock
 from payment_service.ports.core import Core
+from payment_service.ports.gate import Gate, OpenGate
 from payment_service.ports.store import Recorded, Store, Work
 from payment_service.ports.watch import NobodyWatches, Watch
 from providers.plans import plan_for
@@ -55,6 +56,7 @@ class Engine:
     clock: Clock
     limits: Limits = field(default_factory=Limits)
     watch: Watch = field(default_factory=NobodyWatches)
+    gate: Gate = field(default_factory=OpenGate)
 
     def plan_of(self, task: Task) -> Plan:
         """Return how the task's provider may be treated."""

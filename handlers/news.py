@@ -1,6 +1,6 @@
 """Applies what providers say by webhook to the tasks it is about."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from fsm.decisions import Event, Known, Step, Wait
@@ -26,6 +26,8 @@ def event_of_news(news: News, order: Order) -> Event | None:
     if trigger is None:
         return None
     evidence: dict[str, object] = {"event_id": news.event_id, "type": news.type.value}
+    if news.sequence is not None:
+        evidence["sequence"] = news.sequence
     differs = differing(order, news.amount, news.currency)
     if differs:
         trigger = Trigger.MISMATCHED
@@ -36,6 +38,10 @@ def event_of_news(news: News, order: Order) -> Event | None:
         code="amount_mismatch" if differs else news.code,
         message=news.message,
         reference=None if differs else news.provider_reference,
+        # A return counts by when it was told, however late it is looked at.
+        asked_at=news.received_at if trigger is Trigger.RETURNED else None,
+        sequence=news.sequence,
+        content=news.content_hash.hex() or None,
         detail={"evidence": {**evidence, **differs}},
     )
 
@@ -48,6 +54,9 @@ async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Ord
     event = event_of_news(stored.news, order)
     if event is None:
         await engine.store.close_news(stored.inbox_id, NewsState.IGNORED)
+        return order
+    if stored.repeats:
+        await engine.store.close_news(stored.inbox_id, NewsState.KNOWN)
         return order
     task_id = stored.news.reference
     for _ in range(MARKS_MAX):
@@ -77,6 +86,14 @@ async def apply_waiting(
 ) -> Order:
     """Apply the webhooks that waited for these tasks to be ready."""
     for task_id in task_ids:
-        for stored in await engine.store.waiting_news(task_id):
+        for stored in _in_order(await engine.store.waiting_news(task_id)):
             order = await apply_news(order, stored, engine=engine)
     return order
+
+
+def _in_order(waiting: Sequence[StoredNews]) -> Sequence[StoredNews]:
+    """Return what waits in the provider's own order where it has one for all."""
+    numbered = [(each.news.sequence, each) for each in waiting]
+    if any(number is None for number, _ in numbered):
+        return waiting
+    return sorted(waiting, key=lambda each: each.news.sequence or 0)

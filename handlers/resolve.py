@@ -1,16 +1,15 @@
 """Records a person's decision on a manual check, with four eyes where required."""
 
-from datetime import datetime
 from enum import StrEnum
 
-from fsm.decisions import Decision, Event, Known, Step, decide
-from fsm.snapshot import Queue, Task
+from fsm.decisions import Event
+from fsm.snapshot import Task
 from fsm.states import Source, State, Trigger
 from handlers.cancel import order_of_task
-from handlers.engine import Engine, commit, no_bells
-from payment_service.domain.errors import NotNow
-from payment_service.domain.messages import Message, resolved_doorbell
-from payment_service.domain.orders import Order
+from handlers.engine import Engine
+from handlers.together import decide_together
+from payment_service.domain.errors import InvalidRequest, NotNow
+from payment_service.domain.messages import resolved_doorbell
 
 
 class Ruling(StrEnum):
@@ -21,8 +20,10 @@ class Ruling(StrEnum):
 
 
 _TRIGGERS = {
-    Ruling.POSITIVE: Trigger.RESOLVED_POSITIVE,
-    Ruling.NEGATIVE: Trigger.RESOLVED_NEGATIVE,
+    (Ruling.POSITIVE, False): Trigger.RESOLVED_POSITIVE,
+    (Ruling.NEGATIVE, False): Trigger.RESOLVED_NEGATIVE,
+    (Ruling.POSITIVE, True): Trigger.SETTLED_POSITIVE,
+    (Ruling.NEGATIVE, True): Trigger.SETTLED_NEGATIVE,
 }
 
 
@@ -35,49 +36,50 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
     actor: str,
     four_eyes_from: int | None,
     engine: Engine,
+    by_hand: bool = False,
 ) -> bool:
     """Record the decision; False where it waits for a second person.
 
+    ``by_hand`` ends the task without a balance call: for one whose call core has
+    refused, after people have set core's books right themselves. That takes evidence,
+    and two persons wherever any decision does, whatever the amount.
+
     :raises UnknownOrder: no such task.
+    :raises InvalidRequest: it is settled by hand, and there is no evidence.
     :raises NotNow: it is not in MANUAL_CHECK; or the second person is the first, or
-        decides otherwise.
+        decides otherwise; or core has refused nothing that could be settled by hand.
     """
+    if by_hand and not evidence:
+        raise InvalidRequest("evidence: is needed where the balance is settled by hand")
     order = await order_of_task(task_id, engine=engine)
     task = order.task(task_id)
-    if task.state is not State.MANUAL_CHECK:
-        raise NotNow(f"task {task_id} is {task.state}, not in MANUAL_CHECK")
-    needs_two = four_eyes_from is not None and order.money.amount >= four_eyes_from
-    proposes = needs_two and task.proposed_by is None
-    if needs_two and not proposes:
-        _check_second_person(task, ruling, actor)
+    _check_undecided(task, by_hand=by_hand)
+    trigger = _TRIGGERS[ruling, by_hand]
     event = Event(
-        trigger=Trigger.RESOLUTION_PROPOSED if proposes else _TRIGGERS[ruling],
+        trigger=trigger,
         source=Source.PERSON,
         actor=actor,
-        decision=ruling.value,
-        code=None if ruling is Ruling.POSITIVE else f"resolved_{ruling}",
+        decision=f"settled_{ruling}" if by_hand else ruling.value,
+        code=None if ruling is Ruling.POSITIVE else trigger.value.replace(".", "_"),
         detail={"reason": reason, **({"evidence": evidence} if evidence else {})},
     )
-
-    def bells(moved: Order, _now: object) -> list[Message]:
-        return [resolved_doorbell(moved.task(task_id))]
-
-    def judge(queue: Queue, now: datetime) -> Decision:
-        # Decided on what the person saw: a row that has moved is to be looked at anew.
-        if queue.task(task_id).version != task.version:
-            return Known()
-        return decide(queue, task_id, event, plan_of=engine.plan_of, now=now)
-
-    settled = await commit(
-        order, judge, engine=engine, bells=no_bells if proposes else bells
+    large = four_eyes_from is not None and order.money.amount >= four_eyes_from
+    return await decide_together(
+        order,
+        task,
+        event,
+        proposal=Trigger.RESOLUTION_PROPOSED,
+        needs_two=large or (by_hand and four_eyes_from is not None),
+        bell=resolved_doorbell,
+        engine=engine,
     )
-    if not isinstance(settled.decision, Step):
-        raise NotNow(f"task {task_id} has just changed: look at it again")
-    return not proposes
 
 
-def _check_second_person(task: Task, ruling: Ruling, actor: str) -> None:
-    if task.proposed_by == actor:
-        raise NotNow("the same person cannot decide twice: a second one must agree")
-    if task.proposed_decision != ruling.value:
-        raise NotNow(f"the first decision is {task.proposed_decision}: agree, or wait")
+def _check_undecided(task: Task, *, by_hand: bool) -> None:
+    if task.state is not State.MANUAL_CHECK:
+        raise NotNow(f"task {task.task_id} is {task.state}, not in MANUAL_CHECK")
+    if by_hand and task.verdict is None:
+        raise NotNow(
+            f"core has refused no balance call of task {task.task_id}: decide, "
+            "and core will be asked"
+        )

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from fsm.states import FINAL, LIVE, OrderState, State, Trigger, Verdict, Waiting
 from fsm.table import REST, TABLE, Answer
-from payment_service.domain.audit import GENESIS, chained
+from payment_service.domain.audit import GENESIS, AuditLine, chained
 
 
 class Invariant(StrEnum):
@@ -34,6 +34,7 @@ class Invariant(StrEnum):
     ORPHAN = "orphan"
     CORE = "core"
     PROVIDERS = "providers"
+    BY_HAND = "by_hand"
 
 
 class Offence(NamedTuple):
@@ -91,6 +92,7 @@ class TaskRow(NamedTuple):
     sla: str | None
     sla_at: datetime | None
     audit_hash: bytes
+    returned: bool = False
 
 
 class LedgerEntry(NamedTuple):
@@ -146,7 +148,14 @@ _FREEZES: Final = frozenset(
     {Trigger.FREEZE_CONFIRMED.value, Trigger.FREEZE_REFUSED.value}
 )
 _RELEASED: Final = frozenset(
-    {Trigger.ROLLBACK_CONFIRMED.value, Trigger.FREEZE_REFUSED.value}
+    {
+        Trigger.ROLLBACK_CONFIRMED.value,
+        Trigger.FREEZE_REFUSED.value,
+        Trigger.SETTLED_NEGATIVE.value,
+    }
+)
+_BY_HAND: Final = frozenset(
+    {Trigger.SETTLED_POSITIVE.value, Trigger.SETTLED_NEGATIVE.value}
 )
 _VERDICTS: Final[Mapping[str, Collection[str | None]]] = {
     State.PENDING.value: (None,),
@@ -223,7 +232,7 @@ def _wrong_line(trail: Trail, line: Line) -> Iterator[Offence]:
     if (line.trigger, line.source, line.target) not in legal:
         move = f"{line.source} → {line.target} by {line.trigger}"
         yield wrong(Invariant.LEGALITY, f"{at}: {move} is no legal move")
-    if _hash_of(line, trail.head) != line.hash:
+    if hash_of(line, trail.head) != line.hash:
         yield wrong(Invariant.CHAIN, f"{at}: its hash is not that of what it says")
     if line.entity_id != (line.task_id or line.queue_id):
         yield wrong(Invariant.ORPHAN, f"{at} is about {line.task_id or line.queue_id}")
@@ -231,7 +240,8 @@ def _wrong_line(trail: Trail, line: Line) -> Iterator[Offence]:
         yield wrong(Invariant.PROOF, f"{at}: {proof}")
 
 
-def _hash_of(line: Line, before: bytes) -> bytes:
+def hash_of(line: Line | AuditLine, before: bytes) -> bytes:
+    """Return the hash that a line should have after the one before it."""
     return chained(
         before,
         entity_id=line.entity_id,
@@ -274,6 +284,7 @@ def order_offences(
         )
         yield from _verdict(order, task)
         yield from _forgotten(order, task)
+        yield from _by_hand(order, task, trails.get(task.task_id))
     yield from _outcome(order, tasks, trails.get(order.queue_id))
     yield from _turn(order, tasks)
     yield from _next_only_on_proof(order, tasks, trails)
@@ -375,7 +386,10 @@ def _verdict(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
 def _forgotten(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
     """What is not final has a time, a person, its turn, or a webhook to wait for."""
     if task.state in _FINAL:
-        rests = task.waiting_for is None and task.wake_at is None
+        settles = task.waiting_for == Waiting.RETURN and task.state == State.SUCCEEDED
+        rests = (task.waiting_for is None or settles) and (
+            settles is (task.wake_at is not None)
+        )
         what = f"it is {task.state} and waits for {task.waiting_for}"
     elif task.waiting_for is None:
         rests, what = False, f"it is {task.state} and waits for nothing"
@@ -393,6 +407,20 @@ def _forgotten(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
         what = f"it waits for {task.waiting_for} and nothing wakes it"
     if not rests:
         yield Offence(Invariant.NOBODY_FORGOTTEN, order.queue_id, task.task_id, what)
+
+
+def _by_hand(order: OrderRow, task: TaskRow, trail: Trail | None) -> Iterator[Offence]:
+    """Count what persons have settled in core's books, which nothing here can see."""
+    if is_by_hand(trail):
+        what = f"it is {task.state} by hand: core had refused its balance call"
+        yield Offence(
+            Invariant.BY_HAND, order.queue_id, task.task_id, what, warning=True
+        )
+
+
+def is_by_hand(trail: Trail | None) -> bool:
+    """True for a task that persons have ended after core had refused to."""
+    return trail is not None and trail.ended_by in _BY_HAND
 
 
 def _next_only_on_proof(
@@ -462,19 +490,23 @@ def core_offences(
     *,
     as_of: datetime,
     skew: timedelta = SKEW,
+    trail: Trail | None = None,
 ) -> Iterator[Offence]:
     """Compare a task with all of core's entries about it.
 
     ``as_of`` is when the row was read; the ledger was read later, and may know more
-    about what was not final then.
+    about what was not final then. Of a ``trail`` that persons have ended by hand what
+    core holds or lacks is only told.
     """
 
-    def wrong(what: str) -> Offence:
-        return Offence(Invariant.CORE, order.queue_id, task.task_id, what)
+    def wrong(what: str, *, warning: bool = False) -> Offence:
+        return Offence(Invariant.CORE, order.queue_id, task.task_id, what, warning)
 
-    known = [e for e in entries if _counts(e, task, as_of - skew)]
+    before = as_of - skew
+    known = [e for e in entries if _counts(e, task, before)]
     done = {name: _count(known, name) for name in ("freeze", "commit", "rollback")}
-    for operation, count in done.items():
+    returns = _count(entries, "return")
+    for operation, count in (*done.items(), ("return", returns)):
         if count > 1:
             yield wrong(f"core has {count} entries of {operation}")
     if done["commit"] and done["rollback"]:
@@ -489,7 +521,16 @@ def core_offences(
             )
             yield wrong(f"core's {entry.operation} is of {said}, the order of {ours}")
     if problem := _against_core(task, done):
-        yield wrong(problem)
+        yield wrong(problem, warning=is_by_hand(trail))
+    if returns and not done["commit"]:
+        yield wrong("core has a return without a commit")
+    if task.returned and not returns:
+        yield wrong("it was returned, and core has no return")
+    if not task.returned and task.waiting_for != Waiting.RETURN:
+        # One that was asked for after the row was read is not known to be wrong.
+        early = (e for e in entries if e.at is None or e.at < before)
+        if _count([*early], "return"):
+            yield wrong("core has taken it back, and nobody here has asked for that")
 
 
 def _counts(entry: LedgerEntry, task: TaskRow, before: datetime) -> bool:

@@ -78,6 +78,8 @@ CREATE TABLE order_tasks (
     sla_at timestamptz,
     deadline_at timestamptz,
     provider_reference text,
+    news_sequence bigint,
+    returned boolean NOT NULL DEFAULT false,
     code text,
     proposed_by text,
     proposed_decision text,
@@ -95,14 +97,18 @@ CREATE TABLE order_tasks (
     CONSTRAINT ck_order_tasks_version CHECK (version >= 1),
     CONSTRAINT ck_order_tasks_waiting_for CHECK (waiting_for IN (
         'turn', 'freeze', 'create', 'create_retry', 'weighing', 'recheck', 'recreate',
-        'webhook', 'poll', 'cancel', 'commit', 'rollback', 'decision')),
+        'webhook', 'poll', 'cancel', 'commit', 'rollback', 'return', 'decision')),
     CONSTRAINT ck_order_tasks_verdict CHECK (verdict IN ('paid', 'not_paid')),
     -- Nobody is forgotten: what is not final waits for something, and unless that is
     -- its turn, a person, or a webhook without limit, it has a time.
     CONSTRAINT ck_order_tasks_waits CHECK (
         (state IN ({FINAL}) AND waiting_for IS NULL AND wake_at IS NULL)
+        OR (state = 'SUCCEEDED' AND waiting_for = 'return' AND wake_at IS NOT NULL)
         OR (state NOT IN ({FINAL}) AND waiting_for IS NOT NULL AND (
             wake_at IS NOT NULL OR waiting_for IN ('turn', 'decision', 'webhook')))),
+    CONSTRAINT ck_order_tasks_returned CHECK (
+        state = 'SUCCEEDED'
+        OR (NOT returned AND waiting_for IS DISTINCT FROM 'return')),
     CONSTRAINT ck_order_tasks_succeeded
         CHECK (state <> 'SUCCEEDED' OR verdict IS NOT DISTINCT FROM 'paid'),
     CONSTRAINT ck_order_tasks_unpaid
@@ -162,6 +168,8 @@ CREATE TABLE webhook_inbox (
     message text,
     detail jsonb NOT NULL,
     body_hash bytea NOT NULL,
+    content_hash bytea NOT NULL,
+    sequence bigint,
     state text NOT NULL DEFAULT 'waiting',
     received_at timestamptz NOT NULL,
     wake_at timestamptz,
@@ -207,7 +215,10 @@ CREATE TABLE cases (
     provider text NOT NULL,
     amount bigint NOT NULL,
     currency text NOT NULL,
+    money_at_risk bigint NOT NULL,
     detail jsonb NOT NULL,
+    state text NOT NULL DEFAULT 'open',
+    owner text,
     opened_at timestamptz NOT NULL,
     closed_at timestamptz,
     closed_by text,
@@ -216,19 +227,59 @@ CREATE TABLE cases (
     CONSTRAINT fk_cases_queue_id FOREIGN KEY (queue_id)
         REFERENCES order_queues (queue_id),
     CONSTRAINT ck_cases_kind CHECK (kind IN ('late_success', 'return_after_success',
-        'amount_mismatch', 'contradiction', 'balance_refused')),
-    CONSTRAINT ck_cases_closed CHECK ((closed_at IS NULL) = (closed_by IS NULL))
+        'amount_mismatch', 'reference_mismatch', 'contradiction', 'balance_refused')),
+    CONSTRAINT ck_cases_state
+        CHECK (state IN ('open', 'settling', 'settled', 'closed')),
+    CONSTRAINT ck_cases_closed CHECK (
+        (closed_at IS NULL) = (closed_by IS NULL)
+        AND (closed_at IS NULL) = (state IN ('open', 'settling'))),
+    CONSTRAINT ck_cases_settlement CHECK (
+        state NOT IN ('settling', 'settled') OR kind = 'return_after_success'),
+    CONSTRAINT ck_cases_money_at_risk CHECK (money_at_risk >= 0)
 );
 
 CREATE TABLE provider_controls (
     provider text NOT NULL,
     state text NOT NULL,
     reason text NOT NULL,
+    until timestamptz,
     changed_by text NOT NULL,
     changed_at timestamptz NOT NULL,
     CONSTRAINT pk_provider_controls PRIMARY KEY (provider),
     CONSTRAINT ck_provider_controls_state CHECK (state IN ('ready', 'paused'))
 );
+
+CREATE TABLE provider_control_events (
+    seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    provider text NOT NULL,
+    state text NOT NULL,
+    reason text NOT NULL,
+    until timestamptz,
+    changed_by text NOT NULL,
+    changed_at timestamptz NOT NULL,
+    CONSTRAINT pk_provider_control_events PRIMARY KEY (seq),
+    CONSTRAINT ck_provider_control_events_state CHECK (state IN ('ready', 'paused'))
+);
+
+-- One row for each replica that lives, written by it once a second; nothing is lost
+-- with them, so they need not survive a crash of the server.
+CREATE UNLOGGED TABLE provider_health (
+    provider text NOT NULL,
+    replica text NOT NULL,
+    state text NOT NULL,
+    since timestamptz,
+    open_until timestamptz,
+    silent_until timestamptz,
+    in_flight integer NOT NULL,
+    calls integer NOT NULL,
+    failed integer NOT NULL,
+    refused integer NOT NULL,
+    joined_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL,
+    CONSTRAINT pk_provider_health PRIMARY KEY (provider, replica),
+    CONSTRAINT ck_provider_health_state
+        CHECK (state IN ('ready', 'open', 'half_open'))
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 """
 
 INDEXES = """
@@ -243,12 +294,15 @@ CREATE INDEX ix_order_queues_customer ON order_queues (customer_id, queue_id);
 CREATE INDEX ix_order_queues_order_id ON order_queues (order_id);
 CREATE INDEX ix_webhook_inbox_wake_at ON webhook_inbox (wake_at)
     WHERE wake_at IS NOT NULL;
-CREATE INDEX ix_webhook_inbox_waiting ON webhook_inbox (reference)
-    WHERE wake_at IS NOT NULL;
+CREATE INDEX ix_webhook_inbox_reference ON webhook_inbox (reference);
 CREATE INDEX ix_dead_letters_open ON dead_letters (at)
     WHERE replayed_at IS NULL AND discarded_at IS NULL;
 CREATE INDEX ix_cases_open ON cases (opened_at) WHERE closed_at IS NULL;
 CREATE INDEX ix_cases_queue ON cases (queue_id);
+CREATE UNIQUE INDEX uq_cases_one_open ON cases (task_id, kind)
+    WHERE kind IN ('balance_refused', 'reference_mismatch') AND closed_at IS NULL;
+CREATE INDEX ix_provider_control_events_provider
+    ON provider_control_events (provider, seq);
 """
 
 # The condition runs in the executor; the function is called only to refuse.
@@ -304,6 +358,10 @@ CREATE TRIGGER order_task_events_append_only BEFORE UPDATE OR DELETE
 ON order_task_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
 ON order_task_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER provider_control_events_append_only BEFORE UPDATE OR DELETE
+ON provider_control_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER provider_control_events_no_truncate BEFORE TRUNCATE
+ON provider_control_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 -- Statement triggers are not handed down: each partition has its own.
 CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
 ON order_task_events_rest FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -321,6 +379,8 @@ def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '4s'")
     op.execute("SET LOCAL statement_timeout = '60s'")
     for table in (
+        "provider_health",
+        "provider_control_events",
         "provider_controls",
         "cases",
         "dead_letters",

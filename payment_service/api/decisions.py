@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from fsm.states import CaseKind, CaseState
 from payment_service.api.auth import Guard, actor_of
 from payment_service.api.bodies import BodyReader
 from payment_service.api.deps import ApiDeps, Pause, Resume
@@ -30,22 +31,26 @@ from payment_service.api.orders import (
     PAGE_SIZE,
     Cursor,
     Limit,
+    Text,
     checked_cursor,
     find,
+    text_filter,
 )
 from payment_service.api.requests import segment
 from payment_service.api.responses import Json
 from payment_service.api.wishes import (
+    Assignment,
     Cancellation,
     Closing,
     Pausing,
     Replaying,
     Resolution,
+    Settlement,
 )
-from payment_service.domain.errors import UnknownOrder
+from payment_service.domain.errors import InvalidRequest, UnknownOrder
 from payment_service.domain.ids import is_uuid
 from payment_service.domain.keys import KeyRole
-from payment_service.ports.reads import CaseState, ProviderStatus
+from payment_service.ports.reads import CaseSearch, ProviderStatus
 from payment_service.wire.models import M, validated
 from payment_service.wire.strict_json import parse_strict
 from payment_service.wire.views import View, case_view, dead_letter_view
@@ -89,6 +94,7 @@ class Deciding:
             reason=wish.reason,
             evidence=wish.evidence,
             actor=actor_of(request),
+            by_hand=wish.balance is not None,
         )
         word = "recorded" if counts else "waits_for_second_person"
         return Json({"task_id": task_id, "status": word}, 200 if counts else 202)
@@ -123,15 +129,47 @@ class Items:
     async def cases(
         self,
         state: CaseState | None = None,
+        kind: CaseKind | None = None,
+        owner: Text = None,
+        queue_id: Text = None,
         limit: Limit = PAGE_SIZE,
         cursor: Cursor = None,
     ) -> Json:
-        """List cases, newest first."""
-        page = await self._deps.reads.cases(
-            state=state, limit=limit, cursor=checked_cursor(cursor)
+        """List cases, newest first; open ones include those being settled."""
+        if queue_id is not None and not is_uuid(queue_id):
+            raise InvalidRequest("queue_id: must be a UUID")
+        sought = CaseSearch(
+            state=state,
+            kind=kind,
+            owner=text_filter("owner", owner),
+            queue_id=queue_id,
+            limit=limit,
+            cursor=checked_cursor(cursor),
         )
-        shown = [case_view(case) for case in page.items]
+        page = await self._deps.reads.cases(sought)
+        now = self._deps.clock.now()
+        shown = [case_view(case, now) for case in page.items]
         return Json({"cases": shown, "next_cursor": page.next_cursor})
+
+    async def assign_case(self, request: Request, item_id: str) -> Json:
+        """Make somebody the owner of a case."""
+        found = _item(item_id, NO_CASE)
+        wish = await self._wishes.read(request, Assignment)
+        await self._deps.assign_case(found, owner=wish.owner)
+        return Json({"id": found, "status": "assigned"})
+
+    async def settle_case(self, request: Request, item_id: str) -> Json:
+        """Have core take a returned payout back; 202: a second person must agree."""
+        found = _item(item_id, NO_CASE)
+        wish = await self._wishes.read(request, Settlement)
+        counts = await self._deps.settle_return(
+            found,
+            reason=wish.reason,
+            evidence=wish.evidence,
+            actor=actor_of(request),
+        )
+        word = "settling" if counts else "waits_for_second_person"
+        return Json({"id": found, "status": word}, 200 if counts else 202)
 
     async def close_case(self, request: Request, item_id: str) -> Json:
         """Close a case."""
@@ -187,7 +225,12 @@ class Steering:
         async def pause_provider(request: Request, name: str) -> Json:
             wish = await self._wishes.read(request, Pausing)
             found = segment(name)
-            done = await pause(found, reason=wish.reason, actor=actor_of(request))
+            done = await pause(
+                found,
+                reason=wish.reason,
+                lasting=wish.length,
+                actor=actor_of(request),
+            )
             return _steered(found, "paused", done=done)
 
         return pause_provider
@@ -196,9 +239,10 @@ class Steering:
         """Return the call that puts back."""
 
         async def resume_provider(request: Request, name: str) -> Json:
-            await self._wishes.read_or_none(request, Replaying)
+            wish = await self._wishes.read_or_none(request, Replaying)
             found = segment(name)
-            done = await resume(found, actor=actor_of(request))
+            reason = None if wish is None else wish.reason
+            done = await resume(found, reason=reason, actor=actor_of(request))
             return _steered(found, "resumed", done=done)
 
         return resume_provider
@@ -231,12 +275,14 @@ def _steered(name: str, word: str, *, done: bool) -> Json:
 
 
 def _provider_view(status: ProviderStatus) -> View:
+    because = {} if status.because is None else {"because": status.because}
     return {
         "name": status.name,
         "adapter": status.adapter,
         "state": status.state.value,
         "in_flight": status.in_flight,
         "success_rate": status.success_rate,
+        **because,
     }
 
 
@@ -330,6 +376,15 @@ def _add_items(add: Adding, items: Items) -> None:
     add.get("/v1/cases", items.cases, CasesShape)
     closing = body_of("Closing")
     add.post("/v1/cases/{item_id}/close", items.close_case, done, closing)
+    add.post(
+        "/v1/cases/{item_id}/assign", items.assign_case, done, body_of("Assignment")
+    )
+    add.post(
+        "/v1/cases/{item_id}/settle",
+        items.settle_case,
+        {**done, 202: answer("It waits for a second person.", ItemAnswer)},
+        body_of("Settlement"),
+    )
     add.get("/v1/dead-letters", items.dead_letters, DeadLettersShape)
     replaying = body_of("Replaying", required=False)
     add.post("/v1/dead-letters/{item_id}/replay", items.replay, done, replaying)

@@ -29,11 +29,19 @@ class Resolve(Protocol):
     True: it counts. False: it waits for a second person.
 
     :raises UnknownOrder: no such task.
+    :raises InvalidRequest: settled by hand, and without evidence.
     :raises NotNow: not in MANUAL_CHECK, another decision, or the same person again.
     """
 
     async def __call__(
-        self, task_id: str, *, decision: str, reason: str, evidence: object, actor: str
+        self,
+        task_id: str,
+        *,
+        decision: str,
+        reason: str,
+        evidence: object,
+        actor: str,
+        by_hand: bool,
     ) -> bool: ...
 
 
@@ -65,6 +73,30 @@ class Settle(Protocol):
     async def __call__(self, item_id: str, *, reason: str, actor: str) -> bool: ...
 
 
+class AssignCase(Protocol):
+    """Makes somebody the owner of a case.
+
+    :raises UnknownOrder: no such case.
+    :raises NotNow: it is over.
+    """
+
+    async def __call__(self, item_id: str, *, owner: str) -> None: ...
+
+
+class SettleReturn(Protocol):
+    """Has core take back a payout that came back.
+
+    True: core is asked. False: it waits for a second person.
+
+    :raises UnknownOrder: no such case.
+    :raises NotNow: it is no return, over, being settled, or came too late.
+    """
+
+    async def __call__(
+        self, item_id: str, *, reason: str, evidence: object, actor: str
+    ) -> bool: ...
+
+
 class Replay(Protocol):
     """Sends a dead letter's message again; False where there is none.
 
@@ -84,15 +116,20 @@ class KeepNews(Protocol):
 
 
 class Pause(Protocol):
-    """Takes a provider out of the cascade; False where there is none."""
+    """Gives a provider no new work for some time; False where there is none.
 
-    async def __call__(self, name: str, *, reason: str, actor: str) -> bool: ...
+    ``lasting`` None: until it is resumed.
+    """
+
+    async def __call__(
+        self, name: str, *, reason: str, lasting: timedelta | None, actor: str
+    ) -> bool: ...
 
 
 class Resume(Protocol):
     """Puts a provider back; False where there is none."""
 
-    async def __call__(self, name: str, *, actor: str) -> bool: ...
+    async def __call__(self, name: str, *, reason: str | None, actor: str) -> bool: ...
 
 
 def _uncounted(provider: str, outcome: str) -> None:
@@ -122,6 +159,8 @@ class ApiDeps:
     cancel_task: CancelTask
     cancel_order: CancelOrder
     close_case: Settle
+    assign_case: AssignCase
+    settle_return: SettleReturn
     replay: Replay
     discard: Settle
     keep_news: KeepNews

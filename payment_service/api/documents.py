@@ -6,14 +6,16 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from fsm.states import CaseKind, Kind, OrderState, State, Waiting
+from fsm.states import CaseKind, CaseState, Kind, OrderState, State, Waiting
 from payment_service.api.responses import PROBLEM_TYPE
 from payment_service.api.wishes import (
+    Assignment,
     Cancellation,
     Closing,
     Pausing,
     Replaying,
     Resolution,
+    Settlement,
 )
 from payment_service.domain.letters import Reason
 from payment_service.ports.reads import ProviderState
@@ -72,6 +74,35 @@ class OrderShape(Shape):
     tasks: list[TaskShape]
 
 
+class ProofShape(Shape):
+    """The line of the audit trail that proves how an attempt ended."""
+
+    trigger: str
+    actor: str
+    at: str
+    version: int = Field(ge=1)
+    detail: dict[str, Any]
+
+
+class AttemptShape(Shape):
+    """Why a provider was tried, passed over or stopped at."""
+
+    task_id: str
+    position: int = Field(ge=0)
+    provider: str
+    outcome: State
+    because: list[str]
+    proof: ProofShape | None
+    words: str
+
+
+class ExplainedShape(OrderShape):
+    """An order with its tasks, and why each of them ended as it did."""
+
+    explanation: list[AttemptShape]
+    in_words: str
+
+
 class OrdersShape(Shape):
     """Orders, newest first."""
 
@@ -108,7 +139,12 @@ class CaseShape(Shape):
     order_id: str
     queue_id: str
     task_id: str
+    state: CaseState
+    money_at_risk: int = Field(ge=0, description="minor units of the currency")
+    currency: str
+    owner: str = left_out()
     opened_at: str
+    age_seconds: int = Field(ge=0)
     closed_at: str = left_out()
     reason: str = left_out()
     detail: dict[str, Any]
@@ -149,6 +185,9 @@ class ProviderShape(Shape):
     state: ProviderState
     in_flight: int
     success_rate: float | None
+    because: str | None = Field(
+        default=None, description="why it is given no new work, where it is not"
+    )
 
 
 class ProvidersShape(Shape):
@@ -190,7 +229,14 @@ class ItemAnswer(Shape):
     """What became of a case or a dead letter."""
 
     id: str
-    status: Literal["closed", "replayed", "discarded"]
+    status: Literal[
+        "closed",
+        "replayed",
+        "discarded",
+        "assigned",
+        "settling",
+        "waits_for_second_person",
+    ]
 
 
 class ProviderAnswer(Shape):
@@ -236,6 +282,8 @@ _SHOWN: Final = (
     (Resolution, "validation"),
     (Cancellation, "validation"),
     (Closing, "validation"),
+    (Assignment, "validation"),
+    (Settlement, "validation"),
     (Replaying, "validation"),
     (Pausing, "validation"),
     (Problem, "validation"),

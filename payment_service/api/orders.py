@@ -16,7 +16,7 @@ from payment_service.api.documents import (
     GUARDED,
     WITH_BODY,
     EventsShape,
-    OrderShape,
+    ExplainedShape,
     OrdersShape,
     SubmissionAnswer,
     answer,
@@ -32,7 +32,12 @@ from payment_service.domain.orders import Order, Submission
 from payment_service.ports.reads import Reads, Search
 from payment_service.wire.requests import read_withdrawal, refuse_unsupported
 from payment_service.wire.text import is_id, parse_time
-from payment_service.wire.views import answer_view, event_view, order_view
+from payment_service.wire.views import (
+    answer_view,
+    event_view,
+    explanation_view,
+    order_view,
+)
 
 PAGE_SIZE: Final = 50
 PAGE_SIZE_MAX: Final = 500
@@ -117,7 +122,11 @@ class Showing:
         found = await find(self._deps.reads, order)
         if limit and not found.queue.final:
             found = await self._awaited(request, found.queue_id, limit)
-        return Json(order_view(found))
+        entries = await self._deps.reads.events(found.queue_id)
+        explanation, words = explanation_view(found, [each.line for each in entries])
+        return Json(
+            {**order_view(found), "explanation": explanation, "in_words": words}
+        )
 
     async def _awaited(
         self, request: HttpRequest, queue_id: str, limit: timedelta
@@ -160,12 +169,12 @@ class Showing:
         """Search orders, newest first."""
         page = await self._deps.reads.search(
             Search(
-                customer_id=_filter("customer_id", customer_id),
-                merchant_id=_filter("merchant_id", merchant_id),
+                customer_id=text_filter("customer_id", customer_id),
+                merchant_id=text_filter("merchant_id", merchant_id),
                 kind=kind,
                 state=state,
                 task_state=task_state,
-                provider=_filter("provider", provider),
+                provider=text_filter("provider", provider),
                 since=_time("from", since),
                 until=_time("to", until),
                 limit=limit,
@@ -218,7 +227,7 @@ def _waiting_time(wait: str | None) -> timedelta:
         raise InvalidRequest(f"wait: {wrong}") from None
 
 
-def _filter(name: str, text: str | None) -> str | None:
+def text_filter(name: str, text: str | None) -> str | None:
     if text is not None and not is_id(text):
         raise InvalidRequest(f"{name}: must be 1 to 128 plain characters")
     return text
@@ -279,7 +288,7 @@ def _add_showing(router: APIRouter, deps: ApiDeps) -> None:
     }
     for path, call, shape, failures in (
         ("/v1/orders", showing.many, OrdersShape, {}),
-        ("/v1/orders/{order}", showing.one, OrderShape, missing),
+        ("/v1/orders/{order}", showing.one, ExplainedShape, missing),
         ("/v1/orders/{order}/events", showing.events, EventsShape, missing),
     ):
         router.add_api_route(

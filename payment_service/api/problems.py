@@ -71,8 +71,9 @@ async def _invalid(request: Request, failure: Exception) -> Response:
 
 
 async def _unknown(request: Request, failure: Exception) -> Response:
-    del request, failure
-    return Problem(404, "There is no such order or task.")
+    del request
+    what = failure.what if isinstance(failure, UnknownOrder) else "order or task"
+    return Problem(404, f"There is no such {what}.")
 
 
 async def _ambiguous(request: Request, failure: Exception) -> Response:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -18,8 +19,9 @@ from payment_service.api.problems import RETRY_AFTER
 from payment_service.api.requests import segment, trace_parent_of
 from payment_service.api.responses import Json, Problem
 from payment_service.domain.errors import InvalidRequest, StoreUnavailable
-from payment_service.domain.news import News
-from payment_service.domain.rates import TokenBucket
+from payment_service.domain.news import News, hash_of_content
+from payment_service.domain.rates import Rate, TokenBucket
+from payment_service.ports.clock import Clock
 from payment_service.wire.strict_json import parse_strict
 from payment_service.wire.text import is_id
 from providers.port import Provider, Rejected
@@ -39,6 +41,7 @@ class Kept(StrEnum):
     TOO_LARGE = "too_large"
     NOT_JSON = "not_json"
     RATE_LIMITED = "rate_limited"
+    GUESSING = "guessing"
     NOT_STORED = "not_stored"
 
 
@@ -51,16 +54,44 @@ STATUSES: Final = {
     Kept.TOO_LARGE: 413,
     Kept.NOT_JSON: 415,
     Kept.RATE_LIMITED: 429,
+    Kept.GUESSING: 429,
     Kept.NOT_STORED: 503,
 }
-_BY_STATUS: Final = {status: kept for kept, status in STATUSES.items()}
+_OF_BODIES: Final = {400: Kept.UNREADABLE, 413: Kept.TOO_LARGE, 415: Kept.NOT_JSON}
 _DETAILS: Final = {
     Kept.UNREADABLE: "The body cannot be read as a webhook of this provider.",
     Kept.UNSIGNED: "The signature does not hold.",
     Kept.NO_PROVIDER: "No webhooks are taken here.",
     Kept.RATE_LIMITED: "Too many webhooks; send this one again later.",
+    Kept.GUESSING: "Too many signatures that do not hold; send this one again later.",
     Kept.NOT_STORED: "The webhook is not stored; send it again.",
 }
+_AGAIN: Final = frozenset({Kept.RATE_LIMITED, Kept.GUESSING, Kept.NOT_STORED})
+FAILURES: Final = Rate(20, timedelta(minutes=1))
+ADDRESSES_MAX: Final = 4096
+
+
+class Failures:
+    """Counts, for each address, signatures that do not hold; bounded, in this process.
+
+    Only what failed is counted, and only what fails is refused for it: a provider that
+    shares an address with a guesser, behind one proxy, loses nothing.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def are_too_many(self, address: str) -> bool:
+        """Count one more; True where it is over the rate."""
+        bucket = self._buckets.pop(address, None)
+        if bucket is None:
+            bucket = TokenBucket(FAILURES, self._clock.elapsed)
+        if len(self._buckets) >= ADDRESSES_MAX:
+            # The one that has been quiet for longest makes room.
+            del self._buckets[next(iter(self._buckets))]
+        self._buckets[address] = bucket
+        return not bucket.take()
 
 
 class Webhooks:
@@ -72,6 +103,7 @@ class Webhooks:
             name: TokenBucket(rate, deps.clock.elapsed)
             for name, rate in deps.webhook_rates.items()
         }
+        self._failures = Failures(deps.clock)
         # The contract knows no 408 here: what does not come is unreadable.
         self._bodies = BodyReader(time_limit=deps.body_time_limit, late_status=400)
 
@@ -85,11 +117,14 @@ class Webhooks:
             require_json(request)
             body = await self._bodies.read(request)
         except HTTPException as refused:
-            self._deps.count_webhook(found.name, _BY_STATUS[refused.status_code])
+            self._deps.count_webhook(found.name, _OF_BODIES[refused.status_code])
             raise
         kept = await self.keep(
             found, _headers(request), body, trace_parent=trace_parent_of(request)
         )
+        address = request.client.host if request.client else ""
+        if kept is Kept.UNSIGNED and self._failures.are_too_many(address):
+            kept = Kept.GUESSING
         return self._answer(found.name, kept)
 
     async def keep(
@@ -121,7 +156,11 @@ class Webhooks:
         news = provider.read_news(verified.event_id, tree, now)
         if news is None or not _storable(news):
             return Kept.UNREADABLE
-        news = replace(news, body_hash=hashlib.sha256(body).digest())
+        news = replace(
+            news,
+            body_hash=hashlib.sha256(body).digest(),
+            content_hash=hash_of_content(news, tree),
+        )
         return await self._store(news, trace_parent)
 
     async def _store(self, news: News, trace_parent: str | None) -> Kept:
@@ -136,8 +175,10 @@ class Webhooks:
         status = STATUSES[kept]
         if kept in {Kept.STORED, Kept.SEEN}:
             return Json({"status": kept.value}, status)
-        again = kept in {Kept.RATE_LIMITED, Kept.NOT_STORED}
-        return Problem(status, _DETAILS[kept], headers=RETRY_AFTER if again else None)
+        headers = dict(RETRY_AFTER) if kept in _AGAIN else {}
+        if kept is Kept.GUESSING:
+            headers |= {"Retry-After": "60", "Connection": "close"}
+        return Problem(status, _DETAILS[kept], headers=headers)
 
 
 def _headers(request: Request) -> dict[str, list[str]]:

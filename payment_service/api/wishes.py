@@ -1,11 +1,13 @@
 """What people ask for: the bodies of the calls that decide, cancel, close and pause."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from payment_service.wire.models import Reason, Wire
+from payment_service.domain.durations import parse_duration
+from payment_service.wire.models import Id, Reason, Wire
 
 EVIDENCE_LENGTH_MAX = 8000
 
@@ -18,15 +20,16 @@ def _evidence(given: object) -> object:
     raise PydanticCustomError("evidence", "not evidence")
 
 
-class Resolution(Wire):
-    """A person's decision about a manual check."""
+def _length(text: str) -> str:
+    if parse_duration(text) <= timedelta(0):
+        raise PydanticCustomError("length", "not longer than nothing")
+    return text
 
-    decision: Literal["positive", "negative"] = Field(
-        description='"positive" (it was paid) or "negative" (it was not)'
-    )
-    reason: Reason
-    evidence: Annotated[Any, AfterValidator(_evidence)] = Field(
-        default=None,
+
+Evidence = Annotated[
+    Any,
+    AfterValidator(_evidence),
+    Field(
         description="a string or an object that proves it",
         json_schema_extra={
             "anyOf": [
@@ -35,6 +38,22 @@ class Resolution(Wire):
                 {"type": "null"},
             ]
         },
+    ),
+]
+
+
+class Resolution(Wire):
+    """A person's decision about a manual check."""
+
+    decision: Literal["positive", "negative"] = Field(
+        description='"positive" (it was paid) or "negative" (it was not)'
+    )
+    reason: Reason
+    evidence: Evidence = None
+    balance: Literal["settled_by_hand"] | None = Field(
+        default=None,
+        description='"settled_by_hand" where core has refused the balance call and its '
+        "books were set right by hand; evidence is needed then",
     )
 
 
@@ -50,6 +69,19 @@ class Closing(Wire):
     reason: Reason
 
 
+class Assignment(Wire):
+    """Make somebody the owner of a case."""
+
+    owner: Id
+
+
+class Settlement(Wire):
+    """Have core take a returned payout back."""
+
+    reason: Reason
+    evidence: Evidence = None
+
+
 class Replaying(Wire):
     """Send a dead letter's message again; the reason may be left out."""
 
@@ -57,6 +89,14 @@ class Replaying(Wire):
 
 
 class Pausing(Wire):
-    """Take a provider out of the cascade."""
+    """Give a provider no new work, until it is resumed or for some time."""
 
     reason: Reason
+    lasting: Annotated[str, AfterValidator(_length)] | None = Field(
+        default=None, alias="for", description='a duration like "2h", at most 366d'
+    )
+
+    @property
+    def length(self) -> timedelta | None:
+        """Return for how long; None: until it is resumed."""
+        return None if self.lasting is None else parse_duration(self.lasting)

@@ -27,6 +27,8 @@ def _group(name: str, about: str) -> typer.Typer:
 
 
 order = _group("order", "Orders with their attempts, audit trail and timers.")
+task = _group("task", "Attempts at one provider that a person must decide.")
+case = _group("case", "Contradictions that a person has to look at.")
 dlq = _group("dlq", "Dead letters: messages that could not be handled.")
 provider = _group("provider", "The configured providers.")
 spec = _group("spec", "Prints the generated documents and the state diagrams.")
@@ -41,7 +43,13 @@ Limit = Annotated[
     int, typer.Option("--limit", min=1, max=1000, help="At most so many.")
 ]
 Cursor = Annotated[str | None, _opt("--cursor", text="Go on where a list ended.")]
+CaseId = Annotated[str, typer.Argument(metavar="ID", help="Of the case.")]
+Reason = Annotated[str, _opt("--reason", text="Why; it stands in the record.")]
+Evidence = Annotated[str | None, _opt("--evidence", text="What proves it.")]
 LetterId = Annotated[str, typer.Argument(metavar="ID", help="Of the dead letter.")]
+ProviderName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Of the table [providers.NAME].")
+]
 Host = Annotated[str, _opt("--host", text="Where it listens.")]
 Port = Annotated[int, _opt("--port", text="0: any that is free.")]
 
@@ -157,6 +165,90 @@ def order_list(  # noqa: PLR0917 - an option is a parameter to typer
     return orders.list_(sought, as_json=as_json)
 
 
+@task.command("resolve")
+def task_resolve(
+    task_id: Annotated[str, typer.Argument(metavar="ID", help="Of the task.")],
+    decision: Annotated[str, typer.Argument(help="positive: paid; or negative.")],
+    reason: Reason,
+    evidence: Evidence = None,
+    settled_by_hand: Annotated[
+        bool,
+        _opt(
+            "--settled-by-hand",
+            text="Core has refused, and its books were set right by hand.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Decide a manual check; a large one takes a second person."""
+    from payment_service.cli import people
+
+    return people.resolve(
+        task_id,
+        decision,
+        reason=reason,
+        evidence=evidence,
+        by_hand=settled_by_hand,
+        as_json=as_json,
+    )
+
+
+@case.command("list")
+def case_list(  # noqa: PLR0917 - an option is a parameter to typer
+    state: Annotated[
+        str | None, _opt("--state", text="open, settling, settled or closed.")
+    ] = None,
+    kind: Annotated[str | None, _opt("--kind", text="Of the case.")] = None,
+    owner: Annotated[str | None, _opt("--owner", text="Whose it is.")] = None,
+    queue_id: Annotated[str | None, _opt("--queue", text="Of the order.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: Json = False,
+) -> int:
+    """List cases, newest first, with what each may cost."""
+    from payment_service.cli import people
+
+    return people.list_(
+        state=state,
+        kind=kind,
+        owner=owner,
+        queue_id=queue_id,
+        limit=limit,
+        cursor=cursor,
+        as_json=as_json,
+    )
+
+
+@case.command("assign")
+def case_assign(
+    case_id: CaseId,
+    owner: Annotated[str, _opt("--owner", text="Who looks after it from now on.")],
+    as_json: Json = False,
+) -> int:
+    """Make somebody the owner of a case."""
+    from payment_service.cli import people
+
+    return people.assign(case_id, owner=owner, as_json=as_json)
+
+
+@case.command("settle")
+def case_settle(
+    case_id: CaseId, reason: Reason, evidence: Evidence = None, as_json: Json = False
+) -> int:
+    """Have core take back a payout that was returned; a large one takes two."""
+    from payment_service.cli import people
+
+    return people.settle(case_id, reason=reason, evidence=evidence, as_json=as_json)
+
+
+@case.command("close")
+def case_close(case_id: CaseId, reason: Reason, as_json: Json = False) -> int:
+    """Close a case that has been dealt with."""
+    from payment_service.cli import people
+
+    return people.close(case_id, reason=reason, as_json=as_json)
+
+
 @dlq.command("list")
 def dlq_list(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> int:
     """List the dead letters that nobody has dealt with, newest first."""
@@ -209,10 +301,88 @@ def dlq_discard(
 
 @provider.command("list")
 def provider_list(as_json: Json = False) -> int:
-    """List the providers of the configuration, with their plans."""
+    """List the providers with their plans; with a database also how they do."""
     from payment_service.cli import providers
 
     return providers.list_(as_json=as_json)
+
+
+@provider.command("pause")
+def provider_pause(
+    name: ProviderName,
+    reason: Annotated[str, _opt("--reason", text="Why it gets no new work.")],
+    lasting: Annotated[
+        str | None,
+        _opt("--for", text="A duration like 2h; else until resumed.", metavar="TIME"),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Give a provider no new work; what it has already taken goes on."""
+    from payment_service.cli import steering
+
+    return steering.pause(name, reason=reason, lasting=lasting, as_json=as_json)
+
+
+@provider.command("resume")
+def provider_resume(
+    name: ProviderName,
+    reason: Annotated[str | None, _opt("--reason", text="Why it may again.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Give a provider new work again."""
+    from payment_service.cli import steering
+
+    return steering.resume(name, reason=reason, as_json=as_json)
+
+
+@provider.command("history")
+def provider_history(name: ProviderName, as_json: Json = False) -> int:
+    """Show who paused and resumed a provider, and why."""
+    from payment_service.cli import steering
+
+    return steering.history(name, as_json=as_json)
+
+
+@provider.command("check")
+def provider_check(
+    name: Annotated[str, typer.Argument(help="Of the table [providers.NAME].")],
+    config: Annotated[
+        Path | None, _opt("--config", text="The file, instead of PAYMENT_CONFIG.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, _opt("--scenario", text="Only this; repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Play the conformance scenarios against an adapter; no real provider is asked."""
+    from payment_service.cli import conformance
+
+    return conformance.check(name, config=config, only=only or [], as_json=as_json)
+
+
+@provider.command("new")
+def provider_new(
+    name: Annotated[str, typer.Argument(help="Its name, of a-z, 0-9 and _.")],
+    style: Annotated[
+        Literal["toml", "python"],
+        _opt("--style", text="A table for the adapter rest, or an adapter."),
+    ] = "toml",
+    into: Annotated[
+        Path | None, _opt("--into", text="The new folder; the name, if not said.")
+    ] = None,
+) -> int:
+    """Write a folder to begin with a provider: its table or adapter, and its tests."""
+    from payment_service.cli import scaffolding
+
+    return scaffolding.new(name, style=style, folder=into)
+
+
+@provider.command("scenarios")
+def provider_scenarios(as_json: Json = False) -> int:
+    """List the conformance scenarios, and what each proves."""
+    from payment_service.cli import conformance
+
+    return conformance.list_scenarios(as_json=as_json)
 
 
 @spec.command("asyncapi")

@@ -5,14 +5,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import select
-
 from fsm.snapshot import Queue, Task
-from fsm.states import CaseKind, Kind, OrderState, State
+from fsm.states import CaseState, Kind, OrderState, State
 from payment_service.cli.database import open_database
 from payment_service.cli.failures import Usage, Wrong
 from payment_service.cli.opening import run_async
-from payment_service.cli.proof import Attempt, attempts_of
 from payment_service.cli.screen import (
     heading,
     print_json,
@@ -23,15 +20,28 @@ from payment_service.cli.screen import (
 from payment_service.domain.durations import parse_duration
 from payment_service.domain.errors import AmbiguousOrder
 from payment_service.domain.events import stamp
+from payment_service.domain.explain import Attempt, explain, in_words
 from payment_service.domain.orders import Order
-from payment_service.ports.reads import AuditEntry, CaseRecord, Page, Search
-from payment_service.storage.database import Database
+from payment_service.ports.reads import (
+    AuditEntry,
+    CaseRecord,
+    CaseSearch,
+    Page,
+    Search,
+)
 from payment_service.storage.reads import PostgresReads
-from payment_service.storage.tables import CASES
 from payment_service.wire.text import parse_time
-from payment_service.wire.views import case_view, event_view, order_view
+from payment_service.wire.views import (
+    case_view,
+    event_view,
+    explanation_view,
+    mask_tokens,
+    order_view,
+    task_view,
+)
 
 Word = TypeVar("Word", bound=StrEnum)
+CASES_MAX: Final = 100
 DAY: Final = len("2026-01-31")
 
 
@@ -50,12 +60,12 @@ def search(
 ) -> Search:
     """Read the options of a search."""
     return Search(
-        state=_word("--state", OrderState, state),
-        task_state=_word("--task-state", State, task_state),
+        state=word_of("--state", OrderState, state),
+        task_state=word_of("--task-state", State, task_state),
         customer_id=customer,
         merchant_id=merchant,
         provider=provider,
-        kind=_word("--kind", Kind, kind),
+        kind=word_of("--kind", Kind, kind),
         since=_time("--from", since),
         until=_time("--to", until),
         limit=limit,
@@ -63,7 +73,8 @@ def search(
     )
 
 
-def _word(option: str, words: type[Word], text: str | None) -> Word | None:
+def word_of(option: str, words: type[Word], text: str | None) -> Word | None:
+    """Return the word of a closed vocabulary, or say which there are."""
     if text is None:
         return None
     for word in words:
@@ -130,9 +141,9 @@ def _begun(state: State) -> bool:
 def show(asked: str, *, as_json: bool) -> int:
     """Print all there is about one order."""
     order, trail, cases = run_async(_whole(asked))
-    attempts = attempts_of(order, trail)
+    attempts = explain(order, [each.line for each in trail], mask=mask_tokens)
     if as_json:
-        print_json(_whole_view(order, trail, cases, attempts))
+        print_json(_whole_view(order, trail, cases))
         return 0
     _print_order(order)
     _print_attempts(attempts)
@@ -152,7 +163,10 @@ async def _whole(
         except AmbiguousOrder as ambiguous:
             raise Wrong(_candidates(ambiguous)) from None
         trail = await reads.events(order.queue_id)
-        return order, trail, await _cases_of(database, order.queue_id)
+        sought = CaseSearch(
+            state=CaseState.OPEN, queue_id=order.queue_id, limit=CASES_MAX
+        )
+        return order, trail, (await reads.cases(sought)).items
 
 
 def _candidates(ambiguous: AmbiguousOrder) -> str:
@@ -163,35 +177,18 @@ def _candidates(ambiguous: AmbiguousOrder) -> str:
     return f"{ambiguous}: give one of the queue ids {found}"
 
 
-async def _cases_of(database: Database, queue_id: str) -> list[CaseRecord]:
-    c = CASES.c
-    columns = (c.id, c.kind, c.task_id, c.order_id, c.opened_at, c.detail)
-    wanted = select(*columns).where(c.queue_id == queue_id, c.closed_at.is_(None))
-    async with database.connection() as connection:
-        rows = await connection.execute(wanted.order_by(c.opened_at))
-    return [
-        CaseRecord(
-            id=row.id,
-            kind=CaseKind(row.kind),
-            order_id=row.order_id,
-            queue_id=queue_id,
-            task_id=row.task_id,
-            opened_at=row.opened_at,
-            detail=row.detail,
-        )
-        for row in rows
-    ]
-
-
 def _whole_view(
     order: Order,
     trail: Sequence[AuditEntry],
     cases: Sequence[CaseRecord],
-    attempts: Sequence[Attempt],
 ) -> Mapping[str, object]:
+    explanation, _ = explanation_view(order, [each.line for each in trail])
+    by_task = {each["task_id"]: each for each in explanation}
     return {
         **order_view(order),
-        "attempts": [attempt.view() for attempt in attempts],
+        "attempts": [
+            {**task_view(task), **by_task[task.task_id]} for task in order.queue.tasks
+        ],
         "events": [event_view(entry) for entry in trail],
         "timers": _timers(order),
         "cases": [case_view(case) for case in cases],
@@ -234,6 +231,7 @@ def _print_order(order: Order) -> None:
 
 def _print_attempts(attempts: Sequence[Attempt]) -> None:
     heading("Attempts")
+    print_text(in_words(attempts))
     for attempt in attempts:
         task = attempt.task
         terminal = f" ({task.terminal_id})" if task.terminal_id else ""

@@ -1,23 +1,59 @@
 """Lists the providers of the configuration."""
 
+from collections.abc import Mapping
+
+from payment_service.cli.failures import Wrong
 from payment_service.cli.opening import configuration, read_settings
 from payment_service.cli.plans import plan_in_words
-from payment_service.cli.screen import print_json, print_table
+from payment_service.cli.screen import print_json, print_table, print_text
 from payment_service.config import ProviderTable
 from payment_service.domain.durations import format_duration
+from payment_service.domain.errors import Fault
+from payment_service.ports.reads import ProviderStatus
 
 
 def list_(*, as_json: bool) -> int:
-    """Print every provider with its plan."""
-    tables = configuration(read_settings()).providers
-    shown = [_view(tables[name]) for name in sorted(tables)]
+    """Print every provider with its plan, and how it does where that is known."""
+    settings = read_settings()
+    tables = configuration(settings).providers
+    known, untold = _known_statuses(asked=settings.database_url is not None)
+    shown = [
+        _view(table) | _standing(known.get(n)) for n, table in sorted(tables.items())
+    ]
     if as_json:
         print_json({"providers": shown})
         return 0
-    names = ("name", "adapter", "base_url", "timeout", "sla", "on_sla", "webhook")
+    names = ["name", "adapter", "base_url", "timeout", "sla", "on_sla", "webhook"]
+    if known:
+        names += ["state", "in_flight", "success_rate", "because"]
     rows = [[each[name] for name in names] for each in shown]
     print_table(names, rows, empty="The configuration has no provider.")
+    if untold is not None:
+        print_text(f"How they do is not known: {untold}")
     return 0
+
+
+def _known_statuses(*, asked: bool) -> tuple[Mapping[str, ProviderStatus], str | None]:
+    """Return how they do, or why that is not known although it was asked for."""
+    if not asked:
+        return {}, None
+    from payment_service.cli.steering import known_statuses  # noqa: PLC0415 - heavy
+
+    try:
+        return known_statuses(), None
+    except (Wrong, Fault) as failure:
+        return {}, str(failure)
+
+
+def _standing(status: ProviderStatus | None) -> dict[str, object]:
+    if status is None:
+        return {}
+    return {
+        "state": status.state.value,
+        "in_flight": status.in_flight,
+        "success_rate": status.success_rate,
+        "because": status.because,
+    }
 
 
 def _view(table: ProviderTable) -> dict[str, object]:

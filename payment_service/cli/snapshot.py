@@ -34,7 +34,7 @@ ORDERS: Final[LiteralString] = """
 SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
     q.waiting_for, q.wake_at, q.audit_hash,
     t.task_id::text, t.position, t.provider, t.state, t.version, t.waiting_for,
-    t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash
+    t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash, t.returned
 FROM order_queues q LEFT JOIN order_tasks t ON t.queue_id = q.queue_id
 ORDER BY q.queue_id
 """

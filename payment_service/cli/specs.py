@@ -31,6 +31,8 @@ def openapi() -> int:
         cancel_task=nothing,
         cancel_order=nothing,
         close_case=nothing,
+        assign_case=nothing,
+        settle_return=nothing,
         replay=nothing,
         discard=nothing,
         keep_news=nothing,

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -152,7 +152,13 @@ def _judge(
     if books.core:
         for task in tasks:
             entries = books.entries_of(task.task_id)
-            yield from core_offences(order, task, entries, as_of=facts.taken_at)
+            yield from core_offences(
+                order,
+                task,
+                entries,
+                as_of=facts.taken_at,
+                trail=trails.get(task.task_id),
+            )
     if books.stated:
         payouts = books.payouts_of([task.task_id for task in tasks])
         yield from provider_offences(
@@ -193,8 +199,14 @@ def _show(report: Report) -> None:
     looked = f"{report.orders} orders, {report.tasks} tasks, {report.lines} audit lines"
     count = len(report.offences)
     verdict = f"{count} offences" if count else "every invariant holds"
-    late = f", {len(report.warnings)} overdue" if report.warnings else ""
-    print_text(f"{looked} in {report.seconds:.1f} s: {verdict}{late}")
+    told = "".join(f", {n} {what}" for what, n in _counted(report.warnings) if n)
+    print_text(f"{looked} in {report.seconds:.1f} s: {verdict}{told}")
+
+
+def _counted(warnings: Sequence[Offence]) -> Sequence[tuple[str, int]]:
+    by_hand = sum(each.invariant is Invariant.BY_HAND for each in warnings)
+    late = sum(each.invariant is Invariant.OVERDUE for each in warnings)
+    return ("overdue", late), ("settled by hand", by_hand)
 
 
 class _progress:  # noqa: N801 - used as a verb

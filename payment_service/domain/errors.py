@@ -4,7 +4,7 @@
 PaymentServiceError
 ├── Refusal                 the caller's fault; told to the caller, never retried
 │   ├── InvalidRequest      a request, message or webhook that cannot be read
-│   ├── UnknownOrder        no such order or task
+│   ├── UnknownOrder        no such order, task, case or dead letter
 │   ├── AmbiguousOrder      several merchants or kinds share the id
 │   └── NotNow              the state does not allow it (409)
 ├── Fault                   ours or our neighbours'; retried, loud
@@ -40,11 +40,12 @@ class InvalidRequest(Refusal):
 
 
 class UnknownOrder(Refusal):
-    """No order, queue or task has this id."""
+    """Nothing of that kind has this id; ``what`` is the kind that was asked for."""
 
-    def __init__(self, asked: str) -> None:
-        super().__init__(f"no order or task {asked!r}")
+    def __init__(self, asked: str, what: str = "order or task") -> None:
+        super().__init__(f"no {what} {asked!r}")
         self.asked = asked
+        self.what = what
 
 
 class AmbiguousOrder(Refusal):

@@ -39,9 +39,7 @@ def derived_id(*cause: object) -> str:
 
 
 def _written(digits: str) -> str:
-    return (
-        f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-    )
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def is_uuid(text: object) -> bool:

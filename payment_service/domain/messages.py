@@ -103,6 +103,11 @@ def resolved_doorbell(task: Task) -> Message:
     return _doorbell(MANUAL_RESOLVED, task)
 
 
+def step_doorbell(task: Task) -> Message:
+    """A call is due from the row: go on with it."""
+    return _doorbell(STEP_DUE, task)
+
+
 def cancel_doorbell(row: Task | Queue) -> Message:
     """A cancellation is in the row: go on with it."""
     return _doorbell(TASK_CANCEL if isinstance(row, Task) else QUEUE_CANCEL, row)

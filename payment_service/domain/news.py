@@ -1,9 +1,13 @@
 """News from providers: what a webhook says, as the inbox keeps it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+import orjson
 
 
 class NewsType(StrEnum):
@@ -18,7 +22,11 @@ class NewsType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """One webhook, stored once for ever by (provider, event_id)."""
+    """One webhook, stored once for ever by (provider, event_id).
+
+    ``content_hash`` is the same for the same statement under another id; ``sequence``
+    is the provider's own order of what it says about a payout.
+    """
 
     provider: str
     event_id: str
@@ -31,6 +39,8 @@ class News:
     message: str | None = None
     received_at: datetime
     body_hash: bytes = b""
+    content_hash: bytes = b""
+    sequence: int | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -42,3 +52,39 @@ class NewsState(StrEnum):
     KNOWN = "known"
     IGNORED = "ignored"
     DEAD = "dead"
+
+
+_DEFAULT_TYPES: Final = frozenset(kind.value for kind in NewsType)
+
+
+def hash_of_content(news: News, body: Mapping[str, object]) -> bytes:
+    """Return the hash of all that a webhook says but for the event's own id."""
+    told = {
+        name: value
+        for name, value in body.items()
+        if name != "id" or body.get("type") not in _DEFAULT_TYPES
+    }
+    said = [
+        news.provider,
+        news.reference,
+        news.type,
+        news.provider_reference,
+        news.amount,
+        news.currency,
+        news.code,
+        news.message,
+        _without(told, news.event_id),
+    ]
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _without(value: object, event_id: str) -> object:
+    if isinstance(value, Mapping):
+        return {
+            name: _without(each, event_id)
+            for name, each in value.items()
+            if each != event_id
+        }
+    if isinstance(value, list):
+        return [_without(each, event_id) for each in value]
+    return value

@@ -21,6 +21,11 @@ class Rate:
     count: int
     period: timedelta
 
+    @property
+    def a_second(self) -> float:
+        """How many that is in a second."""
+        return self.count / self.period.total_seconds()
+
 
 def parse_rate(text: str) -> Rate:
     """Return the rate, or raise ValueError that says the form."""

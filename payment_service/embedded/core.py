@@ -44,6 +44,10 @@ class Operation(StrEnum):
     FREEZE = "freeze"
     COMMIT = "commit"
     ROLLBACK = "rollback"
+    RETURN = "return"
+
+
+_OPERATIONS: Final = frozenset(Operation)
 
 
 class Standing(StrEnum):
@@ -51,6 +55,7 @@ class Standing(StrEnum):
 
     FROZEN = "frozen"
     COMMITTED = "committed"
+    RETURNED = "returned"  # committed, and taken back in
     ROLLED_BACK = "rolled_back"  # also where there was nothing to roll back
     REFUSED = "refused"  # its freeze was
 
@@ -105,6 +110,9 @@ class Account:
             case Operation.ROLLBACK:
                 self.frozen -= amount
                 self.available += amount
+            case Operation.RETURN:
+                self.paid_out -= amount
+                self.available += amount
 
     def faults(self) -> Iterator[str]:
         if min(self.available, self.frozen, self.paid_out) < 0:
@@ -154,12 +162,25 @@ _NOT_FROZEN: Final = Refusal(
 _MISMATCH: Final = Refusal(
     status=409, code="mismatch", message="the task came with other content before"
 )
+_NOT_COMMITTED: Final = Refusal(
+    status=409, code="not_committed", message="nothing was paid out"
+)
 _REFUSED: Final[Mapping[tuple[Operation, Standing | None], Refusal]] = {
     (Operation.FREEZE, Standing.ROLLED_BACK): _ROLLED_BACK,
     (Operation.COMMIT, Standing.ROLLED_BACK): _ROLLED_BACK,
     (Operation.COMMIT, None): _NOT_FROZEN,
     (Operation.COMMIT, Standing.REFUSED): _NOT_FROZEN,
     (Operation.ROLLBACK, Standing.COMMITTED): _COMMITTED,
+    (Operation.ROLLBACK, Standing.RETURNED): _COMMITTED,
+    **{
+        (Operation.RETURN, standing): _NOT_COMMITTED
+        for standing in (
+            None,
+            Standing.FROZEN,
+            Standing.ROLLED_BACK,
+            Standing.REFUSED,
+        )
+    },
 }
 _POOR: Final = Refusal(
     status=422, code="insufficient_funds", message="not enough is available"
@@ -232,7 +253,10 @@ class Ledger:
                 return task.refusal if task else None
             case Operation.ROLLBACK, None | Standing.REFUSED:
                 self._stand(call, Standing.ROLLED_BACK)
-            case Operation.COMMIT | Operation.ROLLBACK, Standing.FROZEN:
+            case (Operation.COMMIT | Operation.ROLLBACK, Standing.FROZEN) | (
+                Operation.RETURN,
+                Standing.COMMITTED,
+            ):
                 self._write(Entry(at=at, operation=operation, call=call))
             case _:
                 pass  # it is done already
@@ -311,12 +335,14 @@ _AFTER: Final = {
     Operation.FREEZE: Standing.FROZEN,
     Operation.COMMIT: Standing.COMMITTED,
     Operation.ROLLBACK: Standing.ROLLED_BACK,
+    Operation.RETURN: Standing.RETURNED,
 }
 _LEGAL: Final = frozenset(
     {
         (Operation.FREEZE,),
         (Operation.FREEZE, Operation.COMMIT),
         (Operation.FREEZE, Operation.ROLLBACK),
+        (Operation.FREEZE, Operation.COMMIT, Operation.RETURN),
     }
 )
 
@@ -324,7 +350,7 @@ _LEGAL: Final = frozenset(
 class SimulatedCore:
     """Core over HTTP; with a `book` file it goes on where a killed process stopped.
 
-    Faults are for `freeze`, `commit`, `rollback`, `notification`, `entries`,
+    Faults are for `freeze`, `commit`, `rollback`, `return`, `notification`, `entries`,
     `membership` and `revoke`, and may say `where` by any text field of the call.
     """
 
@@ -403,7 +429,7 @@ class SimulatedCore:
         if path[0] == "v1":
             self._authorise(request)
         match request.method, path:
-            case "POST", ["v1", "balance", ("freeze" | "commit" | "rollback") as verb]:
+            case "POST", ["v1", "balance", verb] if verb in _OPERATIONS:
                 return await self._balance(request, Operation(verb))
             case "POST", ["v1", "notifications"]:
                 return await self._notification(request)

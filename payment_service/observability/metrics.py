@@ -89,9 +89,30 @@ class Metrics:
             registry=r,
         )
         self.cases_open = Gauge("cases_open", "Open cases", ["kind"], registry=r)
+        self.cases_oldest = Gauge(
+            "cases_oldest_seconds", "Age of the oldest open case", ["kind"], registry=r
+        )
+        self.cases_money_at_risk = Gauge(
+            "cases_money_at_risk",
+            "Minor units that open cases may cost",
+            ["kind", "currency"],
+            registry=r,
+        )
         self.provider_breaker_state = Gauge(
             "provider_breaker_state",
             "0 ready, 1 half open, 2 open, 3 paused",
+            ["provider"],
+            registry=r,
+        )
+        self.provider_kept_out = Counter(
+            "payment_provider_limited",
+            "New attempts that had to wait or were passed over",
+            ["provider", "reason"],
+            registry=r,
+        )
+        self.provider_success_rate = Gauge(
+            "payment_provider_success_rate",
+            "Share of the creates in the breaker's window that the provider took",
             ["provider"],
             registry=r,
         )
@@ -129,6 +150,12 @@ class Metrics:
         self.cases_open.clear()
         for kind, count in standing.cases_open:
             self.cases_open.labels(kind).set(count)
+        self.cases_oldest.clear()
+        for kind, seconds in standing.cases_oldest_seconds:
+            self.cases_oldest.labels(kind).set(seconds)
+        self.cases_money_at_risk.clear()
+        for kind, currency, amount in standing.cases_money_at_risk:
+            self.cases_money_at_risk.labels(kind, currency).set(amount)
         self.manual_check_oldest.set(standing.manual_check_oldest_seconds)
         self.dlq_size.set(standing.dlq_size)
         self.outbox_pending.set(standing.outbox_pending)

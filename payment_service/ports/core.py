@@ -9,11 +9,12 @@ from payment_service.domain.money import Money
 
 
 class Operation(StrEnum):
-    """The three calls that move a balance."""
+    """The calls that move a balance; a return undoes a commit that came back."""
 
     FREEZE = "freeze"
     COMMIT = "commit"
     ROLLBACK = "rollback"
+    RETURN = "return"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from payment_service.domain.letters import DeadLetter
+from payment_service.ports.reads import CaseRecord
 
 
 class Desk(Protocol):
@@ -38,6 +39,21 @@ class Desk(Protocol):
         """Close a case.
 
         :raises UnknownOrder: no such case.
-        :raises NotNow: it is closed.
+        :raises NotNow: it is closed, or being settled.
+        """
+        ...
+
+    async def case(self, case_id: str) -> CaseRecord:
+        """Return a case.
+
+        :raises UnknownOrder: no such case.
+        """
+        ...
+
+    async def assign_case(self, case_id: str, *, owner: str) -> None:
+        """Make somebody the owner of a case that is not over.
+
+        :raises UnknownOrder: no such case.
+        :raises NotNow: it is over.
         """
         ...

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from fsm.states import CaseKind, Kind, OrderState, State
+from fsm.states import CaseKind, CaseState, Kind, OrderState, State
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.orders import Order
@@ -49,26 +49,41 @@ class AuditEntry:
     line: AuditLine
 
 
-class CaseState(StrEnum):
-    """Whether a case still waits for a person."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRecord:
-    """A stored case; ``closed_at`` is None while it is open."""
+    """A stored case; ``closed_at`` is None while it is open or being settled.
+
+    ``money_at_risk`` is in minor units of ``currency``.
+    """
 
     id: str
     kind: CaseKind
     order_id: str
     queue_id: str
     task_id: str
+    money_at_risk: int
+    currency: str
+    state: CaseState = CaseState.OPEN
+    owner: str | None = None
     opened_at: datetime
     closed_at: datetime | None = None
     reason: str | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseSearch:
+    """Which cases are sought; what is None matches all.
+
+    ``OPEN`` includes those that are being settled, ``CLOSED`` those that are.
+    """
+
+    state: CaseState | None = None
+    kind: CaseKind | None = None
+    owner: str | None = None
+    queue_id: str | None = None
+    limit: int = 50
+    cursor: str | None = None
 
 
 class Reads(Protocol):
@@ -95,10 +110,8 @@ class Reads(Protocol):
         """Return the audit trail of an order and all its tasks, by ``seq``."""
         ...
 
-    async def cases(
-        self, *, state: CaseState | None, limit: int, cursor: str | None
-    ) -> Page[CaseRecord]:
-        """Return cases, newest first."""
+    async def cases(self, sought: CaseSearch) -> Page[CaseRecord]:
+        """Return the cases that match, newest first."""
         ...
 
     async def dead_letters(self, *, limit: int, cursor: str | None) -> Page[DeadLetter]:
@@ -117,10 +130,14 @@ class ProviderState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderStatus:
-    """How a provider does; ``success_rate`` is None where there were no calls."""
+    """How a provider does; ``success_rate`` is None where there were no calls.
+
+    ``because`` says why it is given no new work.
+    """
 
     name: str
     adapter: str
     state: ProviderState
     in_flight: int = 0
     success_rate: float | None = None
+    because: str | None = None

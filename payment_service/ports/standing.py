@@ -11,6 +11,8 @@ class Standing:
     tasks: Sequence[tuple[str, str, int]]
     money_at_risk: Sequence[tuple[str, str, int]]
     cases_open: Sequence[tuple[str, int]]
+    cases_oldest_seconds: Sequence[tuple[str, float]]
+    cases_money_at_risk: Sequence[tuple[str, str, int]]
     manual_check_oldest_seconds: float
     dlq_size: int
     outbox_pending: int

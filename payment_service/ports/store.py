@@ -34,11 +34,15 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredNews:
-    """A webhook in the inbox."""
+    """A webhook in the inbox.
+
+    ``repeats`` says that the same statement was stored under another id before.
+    """
 
     inbox_id: str
     news: News
     state: NewsState
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,7 @@ class Store(Protocol):
         ...
 
     async def close_news(self, inbox_id: str, state: NewsState) -> None:
-        """Settle a webhook that changes nothing."""
+        """Settle a webhook that changes nothing; its place in the order counts."""
         ...
 
     async def reopen_news(self, inbox_id: str) -> None:

@@ -4,16 +4,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, select, text, update
 
+from fsm.states import CaseState
 from payment_service.domain.errors import BrokenInvariant, NotNow, UnknownOrder
 from payment_service.domain.ids import is_uuid, month_floor
 from payment_service.domain.letters import DeadLetter
+from payment_service.ports.reads import CaseRecord
 from payment_service.storage.database import Database
-from payment_service.storage.reads import LETTER, letter_from
+from payment_service.storage.reads import CASE, LETTER, case_from, letter_from
 from payment_service.storage.tables import CASES, DEAD_LETTERS
 
 MONTHS_AHEAD = 2
+LETTER_SAID = "dead letter"
+CASE_SAID = "case"
 
 
 class PostgresDesk:
@@ -31,10 +35,10 @@ class PostgresDesk:
         d = DEAD_LETTERS.c
         columns = (*LETTER, d.replayed_at, d.discarded_at)
         async with self._database.connection() as connection:
-            wanted = select(*columns).where(d.id == _checked(letter_id))
+            wanted = select(*columns).where(d.id == _checked(letter_id, LETTER_SAID))
             row = (await connection.execute(wanted)).first()
         if row is None:
-            raise UnknownOrder(letter_id)
+            raise UnknownOrder(letter_id, LETTER_SAID)
         if row.replayed_at is not None or row.discarded_at is not None:
             done = "replayed" if row.replayed_at is not None else "discarded"
             raise NotNow(f"dead letter {letter_id} was {done} already")
@@ -67,7 +71,7 @@ class PostgresDesk:
         change = (
             update(DEAD_LETTERS)
             .where(
-                d.id == _checked(letter_id),
+                d.id == _checked(letter_id, LETTER_SAID),
                 d.replayed_at.is_(None),
                 d.discarded_at.is_(None),
             )
@@ -83,22 +87,52 @@ class PostgresDesk:
         """Close a case.
 
         :raises UnknownOrder: no such case.
-        :raises NotNow: it is closed.
+        :raises NotNow: it is closed, or being settled.
         """
+        await self._change_case(
+            case_id,
+            CASES.c.state == CaseState.OPEN,
+            state=CaseState.CLOSED,
+            closed_at=at,
+            closed_by=actor,
+            reason=reason,
+        )
+
+    async def case(self, case_id: str) -> CaseRecord:
+        """Return a case.
+
+        :raises UnknownOrder: no such case.
+        """
+        wanted = select(*CASE).where(CASES.c.id == _checked(case_id, CASE_SAID))
+        async with self._database.connection() as connection:
+            row = (await connection.execute(wanted)).first()
+        if row is None:
+            raise UnknownOrder(case_id, CASE_SAID)
+        return case_from(row)
+
+    async def assign_case(self, case_id: str, *, owner: str) -> None:
+        """Make somebody the owner of a case that is not over.
+
+        :raises UnknownOrder: no such case.
+        :raises NotNow: it is over.
+        """
+        await self._change_case(case_id, CASES.c.closed_at.is_(None), owner=owner)
+
+    async def _change_case(
+        self, case_id: str, condition: ColumnElement[bool], **values: object
+    ) -> None:
         c = CASES.c
-        found = select(c.closed_at).where(c.id == _checked(case_id))
         change = (
             update(CASES)
-            .where(c.id == case_id, c.closed_at.is_(None))
-            .values(closed_at=at, closed_by=actor, reason=reason)
+            .where(c.id == _checked(case_id, CASE_SAID), condition)
+            .values(**values)
             .returning(c.id)
         )
         async with self._database.connection() as connection:
             if (await connection.execute(change)).first() is not None:
                 return
-            if (await connection.execute(found)).first() is None:
-                raise UnknownOrder(case_id)
-        raise NotNow(f"case {case_id} is closed already")
+        found = await self.case(case_id)
+        raise NotNow(f"case {case_id} is {found.state}")
 
     async def make_partitions(self, now: datetime) -> None:
         """Make the audit trail's partitions of this month and the next ones.
@@ -138,7 +172,7 @@ def _next_month(month: datetime) -> datetime:
     return datetime(year, number + 1, 1, tzinfo=UTC)
 
 
-def _checked(asked: str) -> str:
+def _checked(asked: str, what: str) -> str:
     if not is_uuid(asked):
-        raise UnknownOrder(asked)
+        raise UnknownOrder(asked, what)
     return asked

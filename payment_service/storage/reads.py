@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, exists, select, tuple_
 
-from fsm.states import CaseKind
+from fsm.states import CaseKind, CaseState
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.errors import AmbiguousOrder, InvalidRequest, UnknownOrder
 from payment_service.domain.ids import is_uuid
@@ -14,7 +14,7 @@ from payment_service.domain.orders import Order
 from payment_service.ports.reads import (
     AuditEntry,
     CaseRecord,
-    CaseState,
+    CaseSearch,
     Page,
     Search,
 )
@@ -94,32 +94,17 @@ class PostgresReads:
         )
         return [_entry(row) for row in rows]
 
-    async def cases(
-        self, *, state: CaseState | None, limit: int, cursor: str | None
-    ) -> Page[CaseRecord]:
-        """Return cases, newest first."""
-        c = CASES.c
-        wanted = select(
-            c.id,
-            c.kind,
-            c.order_id,
-            c.queue_id,
-            c.task_id,
-            c.opened_at,
-            c.closed_at,
-            c.reason,
-            c.detail,
-        )
-        if state is not None:
-            is_open = c.closed_at.is_(None)
-            wanted = wanted.where(is_open if state is CaseState.OPEN else ~is_open)
-        if cursor is not None:
+    async def cases(self, sought: CaseSearch) -> Page[CaseRecord]:
+        """Return the cases that match, newest first."""
+        c, limit = CASES.c, sought.limit
+        wanted = select(*CASE).where(*_case_conditions(sought))
+        if sought.cursor is not None:
             # Many may bear the same time; ids tell them apart.
-            last = select(c.opened_at, c.id).where(c.id == _checked(cursor))
+            last = select(c.opened_at, c.id).where(c.id == _checked(sought.cursor))
             wanted = wanted.where(tuple_(c.opened_at, c.id) < last.scalar_subquery())
         wanted = wanted.order_by(c.opened_at.desc(), c.id.desc()).limit(limit + 1)
         rows = await self._rows(wanted)
-        items = [_case(row) for row in rows[:limit]]
+        items = [case_from(row) for row in rows[:limit]]
         return Page(items=items, next_cursor=_next([i.id for i in items], rows, limit))
 
     async def dead_letters(self, *, limit: int, cursor: str | None) -> Page[DeadLetter]:
@@ -146,6 +131,21 @@ class PostgresReads:
             return list(await connection.execute(statement))
 
 
+CASE: Final = (
+    CASES.c.id,
+    CASES.c.kind,
+    CASES.c.order_id,
+    CASES.c.queue_id,
+    CASES.c.task_id,
+    CASES.c.money_at_risk,
+    CASES.c.currency,
+    CASES.c.state,
+    CASES.c.owner,
+    CASES.c.opened_at,
+    CASES.c.closed_at,
+    CASES.c.reason,
+    CASES.c.detail,
+)
 LETTER: Final = (
     DEAD_LETTERS.c.id,
     DEAD_LETTERS.c.subject,
@@ -248,15 +248,38 @@ def _entry(row: Any) -> AuditEntry:  # noqa: ANN401 - a row of the columns above
     )
 
 
-def _case(row: Any) -> CaseRecord:  # noqa: ANN401 - a row of the columns above
+def _case_conditions(sought: CaseSearch) -> list[ColumnElement[bool]]:
+    c = CASES.c
+    equal = {c.kind: sought.kind, c.owner: sought.owner, c.queue_id: sought.queue_id}
+    conditions = [
+        column == value for column, value in equal.items() if value is not None
+    ]
+    match sought.state:
+        case CaseState.OPEN:
+            conditions.append(c.closed_at.is_(None))
+        case CaseState.CLOSED:
+            conditions.append(c.closed_at.is_not(None))
+        case CaseState.SETTLING | CaseState.SETTLED:
+            conditions.append(c.state == sought.state)
+        case None:
+            pass
+    return conditions
+
+
+def case_from(row: Any) -> CaseRecord:  # noqa: ANN401 - a row of the columns above
+    """Read a case."""
     return CaseRecord(
         id=row[0],
         kind=CaseKind(row[1]),
         order_id=row[2],
         queue_id=row[3],
         task_id=row[4],
-        opened_at=row[5],
-        closed_at=row[6],
-        reason=row[7],
-        detail=row[8],
+        money_at_risk=row[5],
+        currency=row[6],
+        state=CaseState(row[7]),
+        owner=row[8],
+        opened_at=row[9],
+        closed_at=row[10],
+        reason=row[11],
+        detail=row[12],
     )

@@ -6,11 +6,12 @@ from typing import Any
 
 import orjson
 
-from fsm.decisions import Case
+from fsm.decisions import Case, CaseMove
 from fsm.snapshot import Queue, Task
-from fsm.states import Kind, OrderState, State, Verdict, Waiting
+from fsm.states import UNSETTLED, Kind, OrderState, State, Verdict, Waiting
 from payment_service.domain.audit import AuditLine
-from payment_service.domain.ids import derived_id, is_uuid
+from payment_service.domain.cases import case_id, money_at_risk
+from payment_service.domain.ids import is_uuid
 from payment_service.domain.messages import Message
 from payment_service.domain.money import Money
 from payment_service.domain.news import News, NewsState, NewsType
@@ -90,6 +91,8 @@ def task_from(row: Json, queue_id: str) -> Task:
         sla_at=_time(row["sla_at"]),
         deadline_at=_time(row["deadline_at"]),
         provider_reference=row["provider_reference"],
+        news_sequence=row["news_sequence"],
+        returned=row["returned"],
         code=row["code"],
         proposed_by=row["proposed_by"],
         proposed_decision=row["proposed_decision"],
@@ -116,6 +119,8 @@ def task_row(task: Task) -> Json:
         "sla_at": task.sla_at,
         "deadline_at": task.deadline_at,
         "provider_reference": task.provider_reference,
+        "news_sequence": task.news_sequence,
+        "returned": task.returned,
         "code": task.code,
         "proposed_by": task.proposed_by,
         "proposed_decision": task.proposed_decision,
@@ -175,7 +180,7 @@ def case_row(case: Case, work: Work) -> Json:
     """Write a case; its id is derived, so that no replay opens it twice."""
     task = work.order.task(case.task_id)
     return {
-        "id": derived_id("case", case.kind, case.task_id, task.version),
+        "id": case_id(case, task.version),
         "kind": case.kind,
         "queue_id": work.order.queue_id,
         "order_id": work.order.order_id,
@@ -183,8 +188,23 @@ def case_row(case: Case, work: Work) -> Json:
         "provider": task.provider,
         "amount": work.order.money.amount,
         "currency": work.order.money.currency,
+        "money_at_risk": money_at_risk(case, work.order.money),
         "detail": case.detail,
+        "state": case.state,
         "opened_at": work.at,
+    }
+
+
+def case_move_row(move: CaseMove, work: Work) -> Json:
+    """Write what becomes of the open cases about a return."""
+    over = move.state not in UNSETTLED
+    return {
+        "queue_id": work.order.queue_id,
+        "task_id": move.task_id,
+        "state": move.state,
+        "closed_at": work.at if over else None,
+        "closed_by": move.actor if over else None,
+        "reason": move.reason,
     }
 
 
@@ -241,6 +261,8 @@ def news_row(news: News) -> Json:
         "message": news.message,
         "detail": dict(news.detail),
         "body_hash": hexed(news.body_hash),
+        "content_hash": hexed(news.content_hash),
+        "sequence": news.sequence,
         "received_at": news.received_at,
     }
 
@@ -263,7 +285,10 @@ def news_from(row: tuple[Any, ...]) -> StoredNews:
             received_at=row[11],
             body_hash=bytes(row[12]),
             detail=row[13],
+            content_hash=bytes(row[14]),
+            sequence=row[15],
         ),
+        repeats=row[16:17] == (True,),
     )
 
 

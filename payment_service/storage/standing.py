@@ -16,8 +16,11 @@ SELECT 'tasks', state, provider, count(*)::bigint, 0::float8
 UNION ALL SELECT 'risk', o.provider, q.currency, sum(q.amount)::bigint, 0
     FROM open_tasks o JOIN order_queues q USING (queue_id)
     WHERE o.live AND o.verdict IS NULL GROUP BY o.provider, q.currency
-UNION ALL SELECT 'cases', kind, '', count(*), 0
+UNION ALL SELECT 'cases', kind, '', count(*),
+    extract(epoch FROM clock_timestamp() - min(opened_at))
     FROM cases WHERE closed_at IS NULL GROUP BY kind
+UNION ALL SELECT 'cases_risk', kind, currency, sum(money_at_risk)::bigint, 0
+    FROM cases WHERE closed_at IS NULL GROUP BY kind, currency
 UNION ALL SELECT 'manual', '', '', count(*),
     coalesce(extract(epoch FROM clock_timestamp() - min(updated_at)), 0)
     FROM open_tasks WHERE state = 'MANUAL_CHECK'
@@ -42,6 +45,8 @@ async def standing(database: Database) -> Standing:
         tasks=[row[:3] for row in by.get("tasks", [])],
         money_at_risk=[row[:3] for row in by.get("risk", [])],
         cases_open=[(row[0], row[2]) for row in by.get("cases", [])],
+        cases_oldest_seconds=[(row[0], row[3]) for row in by.get("cases", [])],
+        cases_money_at_risk=[row[:3] for row in by.get("cases_risk", [])],
         manual_check_oldest_seconds=manual[3],
         dlq_size=letters[2],
         outbox_pending=outbox[2],

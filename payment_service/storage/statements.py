@@ -14,7 +14,8 @@ _TASK: Final = """
     task_id uuid, state text, version int, waiting_for text, wake_at timestamptz,
     tries int, verdict text, taken bool, cancel_requested bool,
     sent_first_at timestamptz, sent_last_at timestamptz, sla_at timestamptz,
-    deadline_at timestamptz, provider_reference text, code text, proposed_by text,
+    deadline_at timestamptz, provider_reference text, news_sequence bigint,
+    returned bool, code text, proposed_by text,
     proposed_decision text, audit_hash bytea, updated_at timestamptz"""
 
 _EVENT: Final = """
@@ -89,7 +90,9 @@ WITH wanted AS MATERIALIZED (
         news_waiting = t.news_waiting AND NOT c.settles_news,
         sent_first_at = c.sent_first_at, sent_last_at = c.sent_last_at,
         sla_at = c.sla_at, deadline_at = c.deadline_at,
-        provider_reference = c.provider_reference, code = c.code,
+        provider_reference = c.provider_reference,
+        news_sequence = greatest(t.news_sequence, c.news_sequence),
+        returned = c.returned, code = c.code,
         proposed_by = c.proposed_by, proposed_decision = c.proposed_decision,
         audit_hash = c.audit_hash, updated_at = c.updated_at
     FROM c JOIN good USING (step)
@@ -108,13 +111,24 @@ WITH wanted AS MATERIALIZED (
     JOIN good USING (step)
 ), opened AS (
     INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount,
-        currency, detail, opened_at)
+        currency, money_at_risk, detail, state, opened_at)
     SELECT k.id, k.kind, k.queue_id, k.order_id, k.task_id, k.provider, k.amount,
-        k.currency, k.detail, k.opened_at
+        k.currency, k.money_at_risk, k.detail, k.state, k.opened_at
     FROM json_to_recordset(%(cases)s::json) AS k(step int, id uuid, kind text,
         queue_id uuid, order_id text, task_id uuid, provider text, amount bigint,
-        currency text, detail jsonb, opened_at timestamptz)
+        currency text, money_at_risk bigint, detail jsonb, state text,
+        opened_at timestamptz)
     JOIN good USING (step)
+    ON CONFLICT DO NOTHING
+), cases_moved AS (
+    UPDATE cases k SET
+        state = m.state, closed_at = m.closed_at, closed_by = m.closed_by,
+        reason = coalesce(m.reason, k.reason)
+    FROM json_to_recordset(%(case_moves)s::json) AS m(step int, queue_id uuid,
+        task_id uuid, state text, closed_at timestamptz, closed_by text, reason text)
+    JOIN good USING (step)
+    WHERE k.queue_id = m.queue_id AND k.task_id = m.task_id
+    AND k.kind = 'return_after_success' AND k.closed_at IS NULL
 ), settled AS (
     UPDATE webhook_inbox i SET
         state = n.state, wake_at = NULL, settled_at = clock_timestamp()
@@ -198,7 +212,8 @@ SELECT q.queue_id::text, json_build_object(
             'cancel_requested', t.cancel_requested, 'news_waiting', t.news_waiting,
             'sent_first_at', t.sent_first_at, 'sent_last_at', t.sent_last_at,
             'sla_at', t.sla_at, 'deadline_at', t.deadline_at,
-            'provider_reference', t.provider_reference, 'code', t.code,
+            'provider_reference', t.provider_reference,
+            'news_sequence', t.news_sequence, 'returned', t.returned, 'code', t.code,
             'proposed_by', t.proposed_by, 'proposed_decision', t.proposed_decision,
             'audit_hash', t.audit_hash, 'created_at', t.created_at,
             'updated_at', t.updated_at) ORDER BY t.position)
@@ -223,14 +238,14 @@ KEEP_NEWS: Final[LiteralString] = """
 WITH i AS (
     INSERT INTO webhook_inbox (provider, event_id, type, reference, task_id,
         provider_reference, amount, currency, code, message, detail, body_hash,
-        received_at, wake_at)
+        content_hash, sequence, received_at, wake_at)
     SELECT n.provider, n.event_id, n.type, n.reference, n.task_id,
         n.provider_reference, n.amount, n.currency, n.code, n.message, n.detail,
-        n.body_hash, n.received_at, n.received_at
+        n.body_hash, n.content_hash, n.sequence, n.received_at, n.received_at
     FROM json_to_recordset(%(news)s::json) AS n(provider text, event_id text,
         type text, reference text, task_id uuid, provider_reference text,
         amount bigint, currency text, code text, message text, detail jsonb,
-        body_hash bytea, received_at timestamptz)
+        body_hash bytea, content_hash bytea, sequence bigint, received_at timestamptz)
     ON CONFLICT (provider, event_id) DO NOTHING
     RETURNING provider, event_id, task_id
 ), posted AS (
@@ -256,17 +271,25 @@ FROM i JOIN posted p ON p.message_id = 'news:' || i.provider || ':' || i.event_i
 _NEWS: Final = """
 SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
     i.provider_reference, i.amount, i.currency, i.code, i.message, i.received_at,
-    i.body_hash, i.detail
-FROM webhook_inbox i
+    i.body_hash, i.detail, i.content_hash, i.sequence
 """
 
-WAITING_NEWS: Final[LiteralString] = f"""{_NEWS}
+# The same statement under another id: of two that wait the first is the one.
+_REPEATS: Final = """
+i.content_hash <> '' AND EXISTS (SELECT FROM webhook_inbox o
+    WHERE o.reference = i.reference AND o.provider = i.provider
+    AND o.content_hash = i.content_hash AND o.inbox_id <> i.inbox_id
+    AND (o.state IN ('applied', 'known')
+        OR (o.state = 'waiting' AND o.inbox_id < i.inbox_id)))
+"""
+
+WAITING_NEWS: Final[LiteralString] = f"""{_NEWS}, {_REPEATS} FROM webhook_inbox i
 JOIN order_tasks t ON t.task_id = i.task_id AND t.provider = i.provider
 WHERE i.reference = %(task_id)s AND i.wake_at IS NOT NULL
 ORDER BY i.inbox_id LIMIT 100
 """
 
-FIND_NEWS: Final[LiteralString] = f"""{_NEWS}
+FIND_NEWS: Final[LiteralString] = f"""{_NEWS} FROM webhook_inbox i
 WHERE i.provider = %(provider)s AND i.event_id = %(event_id)s
 """
 
@@ -275,10 +298,18 @@ UPDATE order_tasks SET news_waiting = true
 WHERE task_id = %(task_id)s::uuid AND version = %(version)s RETURNING task_id
 """
 
+# What changes nothing was heard all the same: what is older comes too late now.
 CLOSE_NEWS: Final[LiteralString] = """
-UPDATE webhook_inbox SET state = %(state)s, wake_at = NULL,
-    settled_at = clock_timestamp()
-WHERE inbox_id = %(inbox_id)s::bigint AND wake_at IS NOT NULL
+WITH closed AS (
+    UPDATE webhook_inbox SET state = %(state)s, wake_at = NULL,
+        settled_at = clock_timestamp()
+    WHERE inbox_id = %(inbox_id)s::bigint AND wake_at IS NOT NULL
+    RETURNING task_id, provider, sequence, state
+)
+UPDATE order_tasks t SET news_sequence = greatest(t.news_sequence, c.sequence)
+FROM closed c
+WHERE t.task_id = c.task_id AND t.provider = c.provider AND c.state = 'known'
+AND c.sequence > coalesce(t.news_sequence, c.sequence - 1)
 """
 
 # Let a webhook that was given up wait again, for whom an operator replays.
@@ -368,10 +399,10 @@ WITH due AS MATERIALIZED (
         ELSE least(clock_timestamp() - i.received_at, interval '1 hour') END
     FROM matched m WHERE i.inbox_id = m.inbox_id
 )
-{_NEWS} JOIN due USING (inbox_id) ORDER BY i.inbox_id
+{_NEWS} FROM webhook_inbox i JOIN due USING (inbox_id) ORDER BY i.inbox_id
 """
 
-EXPIRED_NEWS: Final[LiteralString] = f"""{_NEWS}
+EXPIRED_NEWS: Final[LiteralString] = f"""{_NEWS} FROM webhook_inbox i
 WHERE i.wake_at IS NOT NULL AND i.received_at < clock_timestamp() - %(after)s
 AND NOT EXISTS (SELECT FROM order_tasks t
     WHERE t.task_id = i.task_id AND t.provider = i.provider)

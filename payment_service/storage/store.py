@@ -25,6 +25,7 @@ from payment_service.storage.database import Database
 from payment_service.storage.grouped import Grouped
 from payment_service.storage.rows import (
     Json,
+    case_move_row,
     case_row,
     event_row,
     hexed,
@@ -348,6 +349,13 @@ def _record_rows(works: Sequence[Work]) -> dict[str, str]:
                 {"step": n, **case_row(case, w)}
                 for n, w in every
                 for case in w.step.cases
+            ]
+        ),
+        "case_moves": _json(
+            [
+                {"step": n, **case_move_row(move, w)}
+                for n, w in every
+                for move in w.step.case_moves
             ]
         ),
         "news": _json(

@@ -25,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
+from payment_service.domain.cases import ONE_OPEN
+
 METADATA: Final = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -114,6 +116,8 @@ ORDER_TASKS: Final = Table(
     _at("sla_at"),
     _at("deadline_at"),
     _text("provider_reference", null=True),
+    Column("news_sequence", BigInteger),
+    _flag("returned"),
     _text("code", null=True),
     _text("proposed_by", null=True),
     _text("proposed_decision", null=True),
@@ -193,6 +197,8 @@ WEBHOOK_INBOX: Final = Table(
     _text("message", null=True),
     Column("detail", JSONB, nullable=False),
     Column("body_hash", LargeBinary, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("sequence", BigInteger),
     Column("state", Text, nullable=False, server_default="waiting"),
     _at("received_at", null=False),
     _at("wake_at"),
@@ -205,11 +211,7 @@ Index(
     WEBHOOK_INBOX.c.wake_at,
     postgresql_where=WEBHOOK_INBOX.c.wake_at.is_not(None),
 )
-Index(
-    "ix_webhook_inbox_waiting",
-    WEBHOOK_INBOX.c.reference,
-    postgresql_where=WEBHOOK_INBOX.c.wake_at.is_not(None),
-)
+Index("ix_webhook_inbox_reference", WEBHOOK_INBOX.c.reference)
 
 DEAD_LETTERS: Final = Table(
     "dead_letters",
@@ -255,7 +257,10 @@ CASES: Final = Table(
     _text("provider"),
     Column("amount", BigInteger, nullable=False),
     _text("currency"),
+    Column("money_at_risk", BigInteger, nullable=False),
     Column("detail", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    _text("owner", null=True),
     _at("opened_at", null=False),
     _at("closed_at"),
     _text("closed_by", null=True),
@@ -264,6 +269,14 @@ CASES: Final = Table(
 )
 Index("ix_cases_open", CASES.c.opened_at, postgresql_where=CASES.c.closed_at.is_(None))
 Index("ix_cases_queue", CASES.c.queue_id)
+Index(
+    "uq_cases_one_open",
+    CASES.c.task_id,
+    CASES.c.kind,
+    unique=True,
+    postgresql_where=CASES.c.kind.in_([kind.value for kind in sorted(ONE_OPEN)])
+    & CASES.c.closed_at.is_(None),
+)
 
 PROVIDER_CONTROLS: Final = Table(
     "provider_controls",
@@ -271,7 +284,44 @@ PROVIDER_CONTROLS: Final = Table(
     _text("provider"),
     _text("state"),
     _text("reason"),
+    _at("until"),
     _text("changed_by"),
     _at("changed_at", null=False),
     PrimaryKeyConstraint("provider"),
+)
+
+PROVIDER_CONTROL_EVENTS: Final = Table(
+    "provider_control_events",
+    METADATA,
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
+    _text("provider"),
+    _text("state"),
+    _text("reason"),
+    _at("until"),
+    _text("changed_by"),
+    _at("changed_at", null=False),
+    PrimaryKeyConstraint("seq"),
+)
+Index(
+    "ix_provider_control_events_provider",
+    PROVIDER_CONTROL_EVENTS.c.provider,
+    PROVIDER_CONTROL_EVENTS.c.seq,
+)
+
+PROVIDER_HEALTH: Final = Table(
+    "provider_health",
+    METADATA,
+    _text("provider"),
+    _text("replica"),
+    _text("state"),
+    _at("since"),
+    _at("open_until"),
+    _at("silent_until"),
+    Column("in_flight", Integer, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    _at("joined_at", null=False),
+    _at("seen_at", null=False),
+    PrimaryKeyConstraint("provider", "replica"),
 )

@@ -1,14 +1,16 @@
 """Draws what the service shows: the same views for HTTP, command line and console."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from fsm.snapshot import Task
+from payment_service.domain.audit import AuditLine
 from payment_service.domain.errors import InvalidRequest
 from payment_service.domain.events import stamp
+from payment_service.domain.explain import Attempt, explain, in_words
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.orders import Order, Submission
 from payment_service.ports.reads import AuditEntry, CaseRecord
@@ -35,6 +37,36 @@ def order_view(order: Order) -> View:
         "finished_at": _stamp(order.finished_at),
         "customer_message": order.customer_message,
         "tasks": [task_view(task) for task in order.queue.tasks],
+    }
+
+
+def explanation_view(
+    order: Order, trail: Sequence[AuditLine]
+) -> tuple[list[View], str]:
+    """Return why each provider was tried, passed over or stopped at; and in words."""
+    attempts = explain(order, trail, mask=mask_tokens)
+    return [_attempt_view(attempt) for attempt in attempts], in_words(attempts)
+
+
+def _attempt_view(attempt: Attempt) -> View:
+    task, line = attempt.task, attempt.proof
+    proof = None
+    if line is not None:
+        proof = {
+            "trigger": line.trigger,
+            "actor": line.actor,
+            "at": stamp(line.at),
+            "version": line.version,
+            "detail": mask_tokens(line.detail),
+        }
+    return {
+        "task_id": task.task_id,
+        "position": task.position,
+        "provider": task.provider,
+        "outcome": task.state.value,
+        "because": [*attempt.because],
+        "proof": proof,
+        "words": attempt.words,
     }
 
 
@@ -76,16 +108,26 @@ def event_view(entry: AuditEntry) -> View:
     }
 
 
-def case_view(case: CaseRecord) -> View:
-    """Return a case."""
+def case_view(case: CaseRecord, now: datetime | None = None) -> View:
+    """Return a case; with ``now`` also how old it is, or was when it was over."""
+    until = case.closed_at or now
+    age = None if until is None else int((until - case.opened_at).total_seconds())
     return {
         "id": case.id,
         "kind": case.kind.value,
         "order_id": case.order_id,
         "queue_id": case.queue_id,
         "task_id": case.task_id,
+        "state": case.state.value,
+        "money_at_risk": case.money_at_risk,
+        "currency": case.currency,
         "opened_at": stamp(case.opened_at),
-        **_given(closed_at=_stamp(case.closed_at), reason=case.reason),
+        **_given(
+            owner=case.owner,
+            age_seconds=age,
+            closed_at=_stamp(case.closed_at),
+            reason=case.reason,
+        ),
         "detail": mask_tokens(case.detail),
     }
 

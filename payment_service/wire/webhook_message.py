@@ -1,6 +1,7 @@
 """Reads a webhook that another, trusted service has verified and sent over NATS."""
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -10,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from payment_service.domain.ids import ID_LENGTH_MAX
 from payment_service.domain.money import AMOUNT_MAX
-from payment_service.domain.news import News, NewsType
+from payment_service.domain.news import News, NewsType, hash_of_content
 from payment_service.wire.models import Id, Wire, validated
 from payment_service.wire.strict_json import parse_strict
 from payment_service.wire.text import parse_time
@@ -113,7 +114,7 @@ def news_of(
 ) -> News:
     """Return what the default body says; a word that nobody knows is UNKNOWN."""
     known = body.type in {each.value for each in NewsType}
-    return News(
+    news = News(
         provider=provider,
         event_id=event_id,
         type=NewsType(body.type) if known else NewsType.UNKNOWN,
@@ -127,6 +128,8 @@ def news_of(
         body_hash=hashlib.sha256(_canonical(body)).digest(),
         detail={} if known else {"type": body.type},
     )
+    told = body.model_dump(exclude_none=True)
+    return replace(news, content_hash=hash_of_content(news, told))
 
 
 def _canonical(body: WebhookBody) -> bytes:

@@ -8,6 +8,7 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import dataclass
+from datetime import timedelta
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 
 import structlog
@@ -17,6 +18,7 @@ from fastapi import FastAPI
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.letters import discard, replay
 from handlers.resolve import Ruling, resolve
+from handlers.settle import settle_return
 from handlers.submit import submit
 from payment_service import bus
 from payment_service.api.app import create_app
@@ -24,9 +26,12 @@ from payment_service.api.deps import ApiDeps
 from payment_service.domain.errors import UnknownOrder
 from payment_service.domain.news import News
 from payment_service.domain.orders import Order, Request, Submission
-from payment_service.ports.reads import ProviderState, ProviderStatus
+from payment_service.ports.controls import NO_REASON
+from payment_service.ports.reads import ProviderStatus
 from payment_service.ports.waiters import Woken
+from payment_service.wiring.health import shown
 from payment_service.wiring.service import Service
+from providers.health.summary import statuses
 
 LOG = structlog.get_logger("payment_service")
 STOP_SECONDS_MAX = 10
@@ -73,7 +78,14 @@ class _Calls:
         )
 
     async def resolve(
-        self, task_id: str, *, decision: str, reason: str, evidence: object, actor: str
+        self,
+        task_id: str,
+        *,
+        decision: str,
+        reason: str,
+        evidence: object,
+        actor: str,
+        by_hand: bool,
     ) -> bool:
         return await resolve(
             task_id,
@@ -83,6 +95,7 @@ class _Calls:
             actor=actor,
             four_eyes_from=self._service.settings.four_eyes_from,
             engine=self._service.engine,
+            by_hand=by_hand,
         )
 
     async def cancel_task(self, task_id: str, *, reason: str, actor: str) -> None:
@@ -99,6 +112,22 @@ class _Calls:
         at = self._service.clock.now()
         return await _found(
             self._service.desk.close_case(item_id, actor=actor, reason=reason, at=at)
+        )
+
+    async def assign_case(self, item_id: str, *, owner: str) -> None:
+        await self._service.desk.assign_case(item_id, owner=owner)
+
+    async def settle_return(
+        self, item_id: str, *, reason: str, evidence: object, actor: str
+    ) -> bool:
+        return await settle_return(
+            item_id,
+            reason=reason,
+            evidence=evidence,
+            actor=actor,
+            four_eyes_from=self._service.settings.four_eyes_from,
+            desk=self._service.desk,
+            engine=self._service.engine,
         )
 
     async def replay(self, item_id: str, *, actor: str) -> bool:
@@ -118,11 +147,25 @@ class _Calls:
         return await self._service.store.keep_news(news)
 
     async def provider_statuses(self) -> Sequence[ProviderStatus]:
-        tables = self._service.config.providers
-        return [
-            ProviderStatus(name=name, adapter=table.adapter, state=ProviderState.READY)
-            for name, table in sorted(tables.items())
-        ]
+        s = self._service
+        return statuses(shown(s.config), await s.controls.standings(), s.clock.now())
+
+    async def pause(
+        self, name: str, *, reason: str, lasting: timedelta | None, actor: str
+    ) -> bool:
+        s = self._service
+        if name not in s.config.providers:
+            return False
+        until = None if lasting is None else s.clock.now() + lasting
+        await s.controls.pause(name, reason=reason, until=until, by=actor)
+        return True
+
+    async def resume(self, name: str, *, reason: str | None, actor: str) -> bool:
+        s = self._service
+        if name not in s.config.providers:
+            return False
+        await s.controls.resume(name, reason=reason or NO_REASON, by=actor)
+        return True
 
 
 async def _found(work: Awaitable[None]) -> bool:
@@ -149,10 +192,14 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
             cancel_task=calls.cancel_task,
             cancel_order=calls.cancel_order,
             close_case=calls.close_case,
+            assign_case=calls.assign_case,
+            settle_return=calls.settle_return,
             replay=calls.replay,
             discard=calls.discard,
             keep_news=calls.keep_news,
             provider_statuses=calls.provider_statuses,
+            pause=calls.pause,
+            resume=calls.resume,
             ready=service.troubles,
             metrics=service.metrics.page,
             webhook_rates={

@@ -1,10 +1,10 @@
 """What each role of a process does: worker, relay, sweeper; the API has its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -15,6 +15,12 @@ from payment_service.domain.errors import Fault, PaymentServiceError
 from payment_service.pace import at_pace
 from payment_service.ports.bus import Delivery
 from payment_service.storage.standing import standing
+from payment_service.wiring.health import (
+    BEAT_EVERY,
+    HEALTH_TIDY_EVERY,
+    follow,
+    take_leave,
+)
 from payment_service.wiring.router import Router
 from payment_service.wiring.service import Service
 
@@ -34,6 +40,7 @@ STRAYS_EVERY: Final = timedelta(seconds=60)
 PARTITIONS_EVERY: Final = timedelta(hours=6)
 STORE_PROBE_EVERY: Final = timedelta(milliseconds=500)
 STOP_GRACE: Final = timedelta(seconds=20)
+CANCEL_AGAIN: Final = timedelta(milliseconds=100)
 
 
 @asynccontextmanager
@@ -44,6 +51,9 @@ async def at_work(service: Service, roles: frozenset[str]) -> AsyncIterator[None
     published, so that nothing is left to another process without need.
     """
     consumers = _consumers(service) if "worker" in roles else []
+    if "worker" in roles:
+        # Nothing begins before it is known who is paused.
+        await _follow(service)
     for consumer in consumers:
         await consumer.start()
     tasks = [
@@ -57,9 +67,22 @@ async def at_work(service: Service, roles: frozenset[str]) -> AsyncIterator[None
     finally:
         await asyncio.gather(*(consumer.stop(STOP_GRACE) for consumer in consumers))
         await _settle(service)
-        for task in tasks:
+        await cancel_all(tasks)
+        await take_leave(service.keeper, service.controls)
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until every one of them has ended.
+
+    On Python 3.11 ``asyncio.wait_for`` swallows a cancellation that comes together
+    with what it waits for, and psycopg's pool waits with it: whoever is cancelled as
+    another gives a connection back would go on for ever.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN.total_seconds())
 
 
 def _ended(service: Service, task: asyncio.Task[None]) -> None:
@@ -134,6 +157,7 @@ def _loops(
     ]
     if "worker" in roles:
         loops.append(_nurse_store(service, consumers))
+        loops.append(_every(BEAT_EVERY, lambda: _follow(service)))
     if "relay" in roles:
         loops.append(_every(RELAY_EVERY, lambda: _relay(service)))
     if "sweeper" in roles:
@@ -141,6 +165,7 @@ def _loops(
         loops.append(_every(STRAYS_EVERY, lambda: _bury_strays(service)))
         loops.append(_every(GAUGES_EVERY, lambda: _show(service), share=GAUGES_SHARE))
         loops.append(_every(PARTITIONS_EVERY, lambda: _partition(service)))
+        loops.append(_every(HEALTH_TIDY_EVERY, service.controls.tidy))
     return loops
 
 
@@ -207,6 +232,10 @@ async def _bury_strays(service: Service) -> None:
         LOG.warning("strays.buried", count=buried)
 
 
+async def _follow(service: Service) -> None:
+    await follow(service.keeper, service.controls, service.metrics)
+
+
 async def _show(service: Service) -> None:
     service.metrics.show(await standing(service.database))
 
@@ -261,6 +290,9 @@ async def _watch(
             on_healed=lambda c: LOG.warning("bus.healed", name=c.name, what=c.what),
             on_trouble=lambda trouble: LOG.warning("bus.trouble", trouble=trouble),
             give_up=give_up,
+        ),
+        times=bus.WatchTimes(
+            dead_seconds_max=service.settings.nats_silence.total_seconds()
         ),
     )
     service.nudges.append(dog.nudge)

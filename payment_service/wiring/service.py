@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from fsm.records import replace
 from handlers.engine import Engine, Limits
 from handlers.relay import Courier
 from payment_service import bus
@@ -25,11 +26,15 @@ from payment_service.observability.metrics import Metrics
 from payment_service.outbound import Outbound
 from payment_service.settings import Settings
 from payment_service.storage.clock import DatabaseClock
+from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
+from payment_service.wiring.health import keeper_of
+from providers.health.keeper import Keeper
+from providers.health.watched import WatchedProviders
 from providers.registry import build_providers
 
 LOG: Final = structlog.get_logger("payment_service")
@@ -55,6 +60,8 @@ class Service:
     sweeps: PostgresSweeps
     outbound: Outbound
     engine: Engine
+    keeper: Keeper
+    controls: PostgresControls
     stopping: asyncio.Event
     broken: list[str]
     roles: frozenset[str] = frozenset()
@@ -115,6 +122,7 @@ async def open_service(settings: Settings, config: Config) -> AsyncIterator[Serv
         store = PostgresStore(database)
         courier = Courier(publisher, remove=store.remove_soon)
         store.on_committed = courier.hand
+        keeper = keeper_of(config, clock, metrics)
         yield Service(
             settings=settings,
             config=config,
@@ -131,7 +139,11 @@ async def open_service(settings: Settings, config: Config) -> AsyncIterator[Serv
             reads=PostgresReads(database),
             sweeps=PostgresSweeps(database),
             outbound=outbound,
-            engine=_engine(settings, config, store, clock, metrics, outbound),
+            engine=_watched(
+                _engine(settings, config, store, clock, metrics, outbound), keeper
+            ),
+            keeper=keeper,
+            controls=PostgresControls(database),
             stopping=stopping,
             broken=broken,
         )
@@ -170,6 +182,12 @@ async def _connected(
 
 def _refused(message: Message, because: str) -> None:
     LOG.error("message.refused", subject=message.subject, because=because)
+
+
+def _watched(engine: Engine, keeper: Keeper) -> Engine:
+    """Ask the keeper before each new attempt, and have it hear how they end."""
+    watched = WatchedProviders(engine.providers, keeper)
+    return replace(engine, providers=watched, gate=keeper)
 
 
 def _engine(

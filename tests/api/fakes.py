@@ -104,6 +104,8 @@ def finished(order):
 
 def a_case(**changes):
     case = CaseRecord(
+        money_at_risk=12550,
+        currency="EUR",
         id=new_id(AT),
         kind=CaseKind.LATE_SUCCESS,
         order_id="w-1",
@@ -270,9 +272,10 @@ class World:
         self._check()
         return self.trails[queue_id]
 
-    async def cases(self, *, state, limit, cursor):
+    async def cases(self, sought):
         self._check()
-        del limit, cursor
+        self.sought_cases = sought
+        state = sought.state
         return Page(
             items=[
                 case
@@ -309,8 +312,12 @@ class World:
                     return task
         raise UnknownOrder(task_id)
 
-    async def resolve(self, task_id, *, decision, reason, evidence, actor):
+    async def resolve(self, task_id, *, decision, reason, evidence, actor, by_hand):
         self._check()
+        if by_hand and not evidence:
+            raise InvalidRequest("evidence: is needed")
+        if by_hand:
+            self.said.append("by hand")
         if self._task(task_id).state is not State.MANUAL_CHECK:
             raise NotNow("the task is not in MANUAL_CHECK")
         self.said.append((task_id, decision, reason, evidence, actor))
@@ -338,6 +345,19 @@ class World:
                 return True
         return False
 
+    async def assign_case(self, item_id, *, owner):
+        self._check()
+        if item_id not in {case.id for case in self.all_cases}:
+            raise UnknownOrder(item_id, "case")
+        self.said.append((item_id, owner))
+
+    async def settle_return(self, item_id, *, reason, evidence, actor):
+        self._check()
+        if item_id not in {case.id for case in self.all_cases}:
+            raise UnknownOrder(item_id, "case")
+        self.said.append((item_id, reason, evidence, actor))
+        return reason != "big"
+
     async def _settle(self, item_id, said):
         self._check()
         if item_id not in {letter.id for letter in self.letters}:
@@ -353,12 +373,12 @@ class World:
     async def discard(self, item_id, *, reason, actor):
         return await self._settle(item_id, (reason, actor))
 
-    async def pause(self, name, *, reason, actor):
-        self.said.append((name, reason, actor))
+    async def pause(self, name, *, reason, lasting, actor):
+        self.said.append((name, reason, lasting, actor))
         return name in FakeProviders().names()
 
-    async def resume(self, name, *, actor):
-        self.said.append((name, actor))
+    async def resume(self, name, *, reason, actor):
+        self.said.append((name, reason, actor))
         return name in FakeProviders().names()
 
     async def statuses(self):
@@ -396,6 +416,8 @@ def deps_of(world, **changes):
         cancel_task=world.cancel_task,
         cancel_order=world.cancel_order,
         close_case=world.close_case,
+        assign_case=world.assign_case,
+        settle_return=world.settle_return,
         replay=world.replay,
         discard=world.discard,
         keep_news=world.keep_news,

@@ -225,6 +225,8 @@ ROUTES = {
     ("POST", "/v1/tasks/{task_id}/cancel"): {"support", "admin"},
     ("GET", "/v1/cases"): {"viewer", "support", "admin"},
     ("POST", "/v1/cases/{item_id}/close"): {"support", "admin"},
+    ("POST", "/v1/cases/{item_id}/assign"): {"support", "admin"},
+    ("POST", "/v1/cases/{item_id}/settle"): {"support", "admin"},
     ("GET", "/v1/dead-letters"): {"viewer", "support", "admin"},
     ("POST", "/v1/dead-letters/{item_id}/replay"): {"support", "admin"},
     ("POST", "/v1/dead-letters/{item_id}/discard"): {"support", "admin"},
@@ -299,3 +301,72 @@ async def test_without_any_key_all_is_locked_but_probes_and_webhooks(world):
                 assert answer.status == 200
         async with session.post("/webhooks/acme", json={}) as answer:
             assert (await answer.json(content_type=None))["detail"].startswith("The si")
+
+
+async def test_a_case_is_assigned(world):
+    case = a_case()
+    world.all_cases.append(case)
+    path = f"/v1/cases/{case.id}/assign"
+    async with calling(deps_of(world)) as session:
+        assert await post(session, path, {"owner": "anna"}) == (
+            200,
+            {"id": case.id, "status": "assigned"},
+        )
+        assert (await post(session, path, {"owner": ""}))[0] == 422
+    assert world.said == [(case.id, "anna")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "word"),
+    [("sent back", 200, "settling"), ("big", 202, "waits_for_second_person")],
+)
+async def test_a_return_is_settled_by_one_person_or_two(world, reason, status, word):
+    case = a_case()
+    world.all_cases.append(case)
+    wish = {"reason": reason, "evidence": "line 17"}
+    async with calling(deps_of(world)) as session:
+        answer = await post(session, f"/v1/cases/{case.id}/settle", wish)
+    assert answer == (status, {"id": case.id, "status": word})
+    assert world.said == [(case.id, reason, "line 17", "key:support-1")]
+
+
+@pytest.mark.parametrize("what", ["assign", "settle"])
+async def test_a_case_that_is_not_is_404(world, what):
+    wish = {"owner": "anna", "reason": "x"}
+    async with calling(deps_of(world)) as session:
+        status, problem = await post(session, f"/v1/cases/{new_id(AT)}/{what}", wish)
+    assert (status, problem["detail"]) == (404, "There is no such case.")
+
+
+async def test_cases_are_sought_by_all_that_tells_them_apart(world):
+    queue_id = new_id(AT)
+    asked = f"state=settling&kind=contradiction&owner=anna&queue_id={queue_id}"
+    async with calling(deps_of(world)) as session:
+        assert (await get(session, f"/v1/cases?{asked}"))[0] == 200
+        assert (await get(session, "/v1/cases?queue_id=7"))[0] == 422
+        assert (await get(session, "/v1/cases?kind=odd"))[0] == 422
+    sought = world.sought_cases
+    assert (sought.state, sought.kind) == ("settling", "contradiction")
+    assert (sought.owner, sought.queue_id) == ("anna", queue_id)
+
+
+async def test_a_case_tells_its_risk_owner_and_age(world):
+    world.all_cases.append(a_case(owner="anna"))
+    async with calling(deps_of(world)) as session:
+        _, answer = await get(session, "/v1/cases")
+    (case,) = answer["cases"]
+    assert (case["money_at_risk"], case["currency"]) == (12550, "EUR")
+    assert (case["owner"], case["state"]) == ("anna", "open")
+    assert case["age_seconds"] >= 0
+
+
+async def test_a_balance_is_settled_by_hand_with_evidence(world):
+    task_id = in_manual_check(world)
+    path = f"/v1/tasks/{task_id}/resolution"
+    wish = WISH | {"balance": "settled_by_hand"}
+    async with calling(deps_of(world)) as session:
+        assert (await post(session, path, wish))[0] == 422
+        assert (await post(session, path, wish | {"evidence": "ticket 17"}))[0] == 200
+        odd = WISH | {"balance": "somehow"}
+        assert (await post(session, path, odd))[0] == 422
+    assert world.said[0] == "by hand"

@@ -6,8 +6,10 @@ import hmac
 import orjson
 import pytest
 
+from payment_service.api.webhooks import ADDRESSES_MAX, FAILURES, Failures
 from payment_service.wire.strict_json import SIZE_MAX
 from tests.api.fakes import SECRET, calling, deps_of
+from tests.twins.clock import VirtualClock
 
 BODY = orjson.dumps({"id": "e", "type": "payout.succeeded", "reference": "task-1"})
 
@@ -192,3 +194,53 @@ async def test_no_problem_tells_why_a_signature_failed(world):
             )
             answers.append(await response.read())
     assert answers[0] == answers[1]
+
+
+async def test_guessing_is_slowed_down_and_a_true_webhook_still_goes_through(world):
+    async with calling(deps_of(world)) as session:
+        statuses = [await deliver(session, headers=JSON) for _ in range(25)]
+        assert await deliver(session) == 202
+
+    assert statuses == [401] * 20 + [429] * 5
+    assert world.counted["acme", "guessing"] == 5
+
+
+async def test_guessing_is_told_when_to_come_again(world):
+    async with calling(deps_of(world)) as session:
+        for _ in range(20):
+            await deliver(session, headers=JSON)
+        response = await session.post("/webhooks/acme", data=BODY, headers=JSON)
+
+    assert response.headers["Retry-After"] == "60"
+
+
+def test_addresses_are_forgotten_from_the_one_quiet_for_longest():
+    failures = Failures(VirtualClock())
+    for _ in range(FAILURES.count):
+        assert not failures.are_too_many("first")
+    assert failures.are_too_many("first")
+
+    for number in range(ADDRESSES_MAX):
+        failures.are_too_many(f"other-{number}")
+
+    assert not failures.are_too_many("first")
+
+
+async def test_strangers_leave_the_rate_to_the_provider(world):
+    async with calling(deps_of(world)) as session:
+        for _ in range(30):
+            await deliver(session, provider="zeta", headers=JSON)
+        assert await deliver(session, provider="zeta") == 202
+
+
+async def test_the_same_statement_under_another_id_has_the_same_content(world):
+    again = BODY.replace(b'"e"', b'"f"')
+    other = BODY.replace(b"task-1", b"task-2")
+    async with calling(deps_of(world)) as session:
+        for number, body in enumerate((BODY, again, other)):
+            headers = signed(body, f"evt-{number}") | JSON
+            assert await deliver(session, body, headers=headers) == 202
+
+    contents = [world.news["acme", f"evt-{n}"].content_hash for n in range(3)]
+    assert contents[0] == contents[1] != contents[2]
+    assert len(contents[0]) == 32

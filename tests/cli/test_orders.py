@@ -2,8 +2,6 @@
 
 import pytest
 
-from fsm.states import Trigger
-from payment_service.cli.proof import _TOLD
 from tests.cli.stage import PROVIDERS
 
 
@@ -81,7 +79,3 @@ def test_an_order_is_shown_for_people_without_its_token(at_database, orders):
         assert words in answer.out
     assert "tok_sim" not in answer.out
     assert "125.50 EUR" in answer.out
-
-
-def test_there_is_a_sentence_for_everything_that_happens():
-    assert {*Trigger} <= {*_TOLD}

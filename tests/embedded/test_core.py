@@ -499,3 +499,24 @@ async def test_its_process_says_where_it_is_and_stops_when_told(tmp_path, sessio
     async with asyncio.timeout(5):
         assert await process.wait() == 0
     assert SimulatedCore(book=tmp_path / "core.jsonl").holds() == {"t-1": 100}
+
+
+async def test_a_return_takes_back_what_was_committed_once(serve):
+    caller = await serve(initial=1000)
+    for operation in ("freeze", "commit", "return", "return"):
+        assert await caller.code_of(operation) == (200, None)
+
+    assert account(caller) == Account(1000, 1000, 0, 0)
+    assert [e.operation for e in caller.core.entries].count("return") == 1
+    assert await caller.code_of("rollback") == (409, "committed")
+    assert await caller.code_of("commit") == (200, None)
+    assert caller.core.check() == []
+
+
+@pytest.mark.parametrize("before", [(), ("freeze",), ("freeze", "rollback")])
+async def test_nothing_is_returned_that_was_not_committed(caller, before):
+    for operation in before:
+        await caller.do(operation)
+
+    assert await caller.code_of("return") == (409, "not_committed")
+    assert caller.core.check() == []

@@ -54,6 +54,7 @@ ANSWERS = {
     "freeze": CORE_ANSWERS,
     "commit": CORE_ANSWERS,
     "rollback": CORE_ANSWERS,
+    "return": CORE_ANSWERS,
 }
 """Everything that a neighbour can answer to each call."""
 
@@ -209,6 +210,10 @@ _DECIDED = {
     Trigger.RESOLVED_POSITIVE,
     Trigger.RESOLVED_NEGATIVE,
     Trigger.RESOLUTION_PROPOSED,
+    Trigger.SETTLED_POSITIVE,
+    Trigger.SETTLED_NEGATIVE,
+    Trigger.RETURN_PROPOSED,
+    Trigger.RETURN_REQUESTED,
     Trigger.CANCEL_REQUESTED,
 }
 _PERSONS = tuple(
@@ -246,7 +251,8 @@ def broken_rows(queue: Queue) -> list[str]:
 _TIMELESS = {Waiting.TURN, Waiting.DECISION, Waiting.WEBHOOK}
 _CHECKS = {
     "ck_order_tasks_waits": lambda t: (
-        t.waiting_for is None and t.wake_at is None
+        (t.waiting_for is None and t.wake_at is None)
+        or (t.state is State.SUCCEEDED and t.waiting_for is Waiting.RETURN)
         if t.final
         else t.waiting_for is not None
         and (t.wake_at is not None or t.waiting_for in _TIMELESS)

@@ -19,10 +19,11 @@ from tests.model.asking import NOW
 
 pytestmark = pytest.mark.slow
 WORLDS = [*((name, 1) for name in PLANS), ("both", 2)]
-RESOLVED = {Trigger.RESOLVED_POSITIVE, Trigger.RESOLVED_NEGATIVE}
+BY_HAND = {Trigger.SETTLED_POSITIVE, Trigger.SETTLED_NEGATIVE}
+RESOLVED = {Trigger.RESOLVED_POSITIVE, Trigger.RESOLVED_NEGATIVE} | BY_HAND
 ENDS = {
-    State.SUCCEEDED: {Trigger.COMMIT_CONFIRMED},
-    State.FAILED: {Trigger.ROLLBACK_CONFIRMED},
+    State.SUCCEEDED: {Trigger.COMMIT_CONFIRMED, Trigger.SETTLED_POSITIVE},
+    State.FAILED: {Trigger.ROLLBACK_CONFIRMED, Trigger.SETTLED_NEGATIVE},
     State.SKIPPED: {
         Trigger.ROLLBACK_CONFIRMED,
         Trigger.FREEZE_REFUSED,
@@ -113,7 +114,8 @@ def test_each_end_is_reached_by_core_saying_so_or_before_any_hold(changes):
 
 def test_failed_means_taken_and_skipped_means_never_taken(changes):
     for change in changes:
-        if change.after.state is State.FAILED:
+        ended = not change.before.final and change.trigger not in BY_HAND
+        if change.after.state is State.FAILED and ended:
             assert change.after.taken
         if change.after.state is State.SKIPPED:
             assert not change.after.taken
@@ -123,6 +125,24 @@ def test_cancelled_means_that_somebody_wished_it(changes):
     for change in changes:
         if change.after.state is State.CANCELLED:
             assert change.after.cancel_requested
+
+
+def test_only_what_core_has_refused_is_settled_by_hand(changes):
+    settled = [change for change in changes if change.trigger in BY_HAND]
+
+    assert settled
+    for change in settled:
+        assert change.before.verdict is not None
+        assert change.before.waiting_for is Waiting.DECISION
+
+
+def test_core_takes_back_only_what_was_committed_and_only_once(changes):
+    for change in changes:
+        if change.after.returned or change.after.waiting_for is Waiting.RETURN:
+            assert change.after.state is State.SUCCEEDED
+        if change.after.waiting_for is Waiting.RETURN:
+            assert not change.after.returned
+        assert change.after.returned >= change.before.returned
 
 
 def test_a_commit_is_due_only_for_what_was_paid(changes):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from payment_service.domain.news import NewsType
+from payment_service.domain.news import NewsState, NewsType
 from tests.twins.core import NOTIFY, Trouble
 from tests.twins.providers import ACCEPTS, DECLINES
 from tests.twins.world import a_request
@@ -120,14 +120,40 @@ async def test_failure_while_the_commit_is_due_is_a_contradiction(world):
     assert (await world.states())[-1] == "COMPLETED"
 
 
-async def test_each_contradiction_opens_one_case(world):
+async def test_what_is_said_again_under_other_ids_opens_one_case(world):
     task = await the_end(world)
     for _ in range(3):
         news = await world.tell("acme", NewsType.RETURNED, task.task_id)
         assert not await world.webhook(news)
     await world.rest()
 
-    assert await world.kinds_of_cases() == ["return_after_success"] * 3
+    assert await world.kinds_of_cases() == ["return_after_success"]
+
+
+async def test_what_is_said_again_is_known_and_leaves_no_trace_in_the_trail(world):
+    task = await the_end(world)
+    first, *others = [
+        await world.tell("acme", NewsType.RETURNED, task.task_id) for _ in range(3)
+    ]
+    await world.rest()
+
+    assert await state_of(world, first) is NewsState.APPLIED
+    assert {await state_of(world, each) for each in others} == {NewsState.KNOWN}
+    assert (await world.task()).version == task.version + 1
+
+
+async def state_of(world, news):
+    stored = await world.rows.store.find_news(news.provider, news.event_id)
+    return stored.state
+
+
+async def test_another_statement_opens_another_case(world):
+    task = await the_end(world)
+    for code in ("account_closed", "account_closed", "recalled"):
+        await world.tell("acme", NewsType.RETURNED, task.task_id, code=code)
+        await world.rest()
+
+    assert await world.kinds_of_cases() == ["return_after_success"] * 2
 
 
 async def test_core_is_told_the_same_whatever_comes_in_between(world):

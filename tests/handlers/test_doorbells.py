@@ -36,6 +36,20 @@ async def test_a_doorbell_for_an_older_version_is_stale(world):
     assert world.words() == ["done", "stale"]
 
 
+async def test_a_doorbell_for_an_older_version_is_stale_whatever_is_due(world):
+    world.probe.on_recorded = [dies]
+    await world.submit()
+    bell = world.doorbell()
+    await world.work_off()
+
+    world.bus.deliver_again(bell)
+    await world.work_off()
+
+    assert (await world.task()).version > 1
+    assert world.words() == ["stale"]
+    assert world.providers["acme"].asked == []
+
+
 async def test_a_doorbell_of_no_order_is_buried(world):
     bell = Doorbell(queue_id=NOBODY, task_id=None, version=1)
 
@@ -309,6 +323,8 @@ async def test_a_cancel_from_outside_for_an_older_version_is_no_wish(world):
     await world.work_off()
 
     world.bus.deliver_again(cancel_doorbell(task))
+    await world.work_off()
+    assert not (await world.task()).cancel_requested
     await world.settle_pending("acme", paid=True)
     await world.rest()
 

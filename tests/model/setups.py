@@ -13,6 +13,7 @@ IDEMPOTENT: Final = replace(ASKED, idempotent_create=True)
 BOTH: Final = replace(DEFINITE, idempotent_create=True)
 MANUAL: Final = replace(ASKED, polls=False, recheck_attempts=1)
 PATIENT: Final = replace(ASKED, sla=None, recheck_attempts=1)
+SETTLING: Final = replace(ASKED, settles_returns=True, recheck_attempts=1)
 ALL_NEWS: Final = ("succeeded", "failed", "accepted")
 
 SETUPS: Final = (
@@ -38,5 +39,23 @@ SETUPS: Final = (
         refusals=1,
     ),
     Setup(name="cancelled", plan=BOTH, providers=1, crashes=0, cancels=1, news=()),
+    Setup(name="paused", plan=DEFINITE, news=(), gates=True, crashes=0),
+    Setup(
+        name="paused, in turn",
+        plan=BOTH,
+        overlaps=0,
+        news=(),
+        gates=True,
+        cancels=1,
+        poor=True,
+        refusals=1,
+    ),
+    Setup(
+        name="returned",
+        plan=SETTLING,
+        providers=1,
+        refusals=1,
+        news=("succeeded", "returned"),
+    ),
     Setup(name="the order cancelled", plan=MANUAL, crashes=0, cancels=1, news=()),
 )

@@ -143,9 +143,13 @@ async def staged(
     *,
     schedules: bool = True,
     sla: str = "5s",
+    table: str = "",
     **changed: Any,
 ) -> AsyncIterator[Stage]:
-    """Run the service with all roles until the block is left."""
+    """Run the service with all roles until the block is left.
+
+    ``table`` is added to the table of each provider.
+    """
     core = SimulatedCore(token="core-token")
     await core.start("127.0.0.1", 0)
     simulator = Simulator(
@@ -175,7 +179,7 @@ async def staged(
         **changed,
     )
     text = "".join(
-        TABLE.format(name=n, url=simulator.base_url(n), secret=SECRET, sla=sla)
+        TABLE.format(name=n, url=simulator.base_url(n), secret=SECRET, sla=sla) + table
         for n in PROVIDERS
     )
     config = parse_config(text, ack_wait=settings.ack_wait, environment={})

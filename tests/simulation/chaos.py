@@ -1,8 +1,10 @@
 """What goes wrong at large, now and then: outages, wipes, kills, amnesia."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
+from payment_service.ports.controls import Control
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.door import Door
 from tests.simulation.fleet import Fleet
@@ -11,6 +13,7 @@ from tests.simulation.neighbours import SimProvider
 from tests.simulation.people import People
 from tests.twins.store import Tables
 
+PAUSED_MAX: Final = 12 * HOUR
 FORGETS_MAX: Final = 5 * SECOND
 TIMES_MAX: Final = 12
 """How often a kind of event comes at most, however long the faulty phase is."""
@@ -41,6 +44,7 @@ class Chaos:
             "sweeper_off": self._sweeper_off,
             "killed": self._killed,
             "letters_read": self._letters_read,
+            "provider_paused": self._provider_paused,
         }
         span = self.ground.setting.faulty
         for name, strike in strikes.items():
@@ -84,6 +88,32 @@ class Chaos:
             self.ground.struck(f"provider down: {how}", provider.name)
             provider.down_until = self.ground.clock.micros + self._a_while()
 
+    def _provider_paused(self) -> None:
+        """Pause providers, until somebody resumes them or until their time is over."""
+        if not self.ground.setting.in_flight:
+            return
+        names = self.fleet.providers.names()
+        if self.ground.draw() < 0.5:
+            names = [self.ground.random.choice(names)]
+        now, length = self.ground.clock.now(), int(self.ground.draw() * PAUSED_MAX)
+        timed = self.ground.draw() < 0.5
+        until = now + timedelta(microseconds=length) if timed else None
+        for name in names:
+            self.ground.struck("provider paused", name)
+            self.fleet.paused[name] = Control(
+                provider=name, reason="chaos", until=until, by="user:chaos", at=now
+            )
+        self.fleet.tell_of_pauses()
+        if not timed:
+            self.ground.loop.at(
+                self.ground.clock.micros + length, self._providers_resumed, names
+            )
+
+    def _providers_resumed(self, names: list[str]) -> None:
+        for name in names:
+            self.fleet.paused.pop(name, None)
+        self.fleet.tell_of_pauses()
+
     def _sweeper_off(self) -> None:
         self.ground.struck("sweeper off")
         off = self.ground.between(MINUTE, 6 * HOUR)
@@ -97,6 +127,7 @@ class Chaos:
 
     def _letters_read(self) -> None:
         self.ground.spawn(NOWHERE, self.people.read_letters())
+        self.ground.spawn(NOWHERE, self.people.read_cases())
 
     # Amnesia: what is remembered of one commit is all there is some seconds later.
 
@@ -130,3 +161,5 @@ class Chaos:
         for provider in self.fleet.providers.every():
             if isinstance(provider, SimProvider):
                 provider.down_until = 0
+        self.fleet.paused.clear()
+        self.fleet.tell_of_pauses()

@@ -61,6 +61,8 @@ class Dials:
     # What people do: the chance for each order.
     cancels: float = 0.0
     core_says_no: float = 0.0
+    # What operators do to providers: so many times a day.
+    provider_paused: float = 0.0
 
 
 CALM: Final = Dials()
@@ -108,15 +110,18 @@ HIGHEST: Final = Dials(
     letters_read=4.0,
     cancels=0.8,
     core_says_no=0.2,
+    provider_paused=12.0,
 )
 OFF: Final = 0.5
+# Drawn apart from the others, which for a known seed are as they always were.
+LATER: Final = frozenset({"provider_paused"})
 RARE: Final = frozenset({"amnesia", "core_says_no", "another_amount", "strange_news"})
 
 
 def dials(random: Random) -> Dials:
     """Draw the dials of a seed: about half of them at zero, few at their highest."""
     turned: dict[str, float] = {}
-    for name in Dials.__slots__:
+    for name in [name for name in Dials.__slots__ if name not in LATER]:
         off = 0.8 if name in RARE else OFF
         drawn, how_far = random.random(), random.random() ** 2
         highest = getattr(HIGHEST, name)
@@ -125,6 +130,17 @@ def dials(random: Random) -> Dials:
     if "bus_skew" in turned:
         turned["bus_skew"] = int(turned["bus_skew"] * random.choice((-1, 1)))
     return replace(CALM, **turned)  # type: ignore[arg-type]
+
+
+def gated(random: Random, drawn: Dials, shape: "Setting") -> tuple[Dials, "Setting"]:
+    """Put keepers at the gates of every other seed, and draw how often they shut."""
+    if random.random() < OFF:
+        return drawn, shape
+    pauses = HIGHEST.provider_paused * random.random()
+    return (
+        replace(drawn, provider_paused=pauses if random.random() < OFF else 0.0),
+        replace(shape, in_flight=random.choice((1, 2, 50))),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +159,8 @@ class Setting:
     old_version: str = ""
     four_eyes: bool = False
     max_deliver: int = 8
+    # How many creates each keeper lets be under way; none: there are no keepers.
+    in_flight: int = 0
 
 
 def setting(random: Random) -> Setting:

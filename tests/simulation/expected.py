@@ -4,6 +4,7 @@ from typing import Final
 
 from fsm.states import CaseKind, State, Trigger
 from fsm.table import TABLE
+from payment_service.ports.gate import ShutCode
 from tests.simulation.campaign import Tally
 from tests.simulation.simulation import CELLS, ROWS
 from tests.twins.effects import Form
@@ -41,6 +42,7 @@ FAULTS: Final = (
     "store down",
     "sweeper off",
     "provider down: hangs",
+    "provider paused",
     "provider down: refuses connections",
     "provider: not_done_died",
     "provider: done_died",
@@ -56,6 +58,7 @@ FAULTS: Final = (
     "webhook of nobody's task",
     "another amount in an answer",
     "another amount in a webhook",
+    "another reference in a webhook",
     "broken word: declined, then paid",
     "broken word: failed, then paid",
     "broken word: paid, then payout.failed",
@@ -84,6 +87,7 @@ SEEN: Final = (
     "decision proposed",
     "decision refused: NotNow",
     "duplicate publish suppressed",
+    *(f"kept out: {code}" for code in ShutCode),
     "outbox resend",
     "outbox resend stored again",
     "outcome duplicate",
@@ -94,6 +98,7 @@ SEEN: Final = (
     "outcome the timer rang early",
     "outcome unmatched",
     "request by message",
+    "settlement asked",
     "request resumed",
     "submit: accepted",
     "submit: conflict",
@@ -119,6 +124,26 @@ RARE_ROWS: Final = {
         S.NEGATIVE_EVAL,
     ): "so is a rollback of nothing sent",
     (
+        T.ROLLBACK_CONFIRMED,
+        S.PENDING,
+        S.CANCELLED,
+    ): "cancelled while it is being passed over",
+    (
+        T.ROLLBACK_REFUSED,
+        S.PENDING,
+        S.CREATING,
+    ): "core refuses the rollback of one that is passed over",
+    (
+        T.ROLLBACK_CONFIRMED,
+        S.CREATING,
+        S.NEGATIVE_EVAL,
+    ): "and then confirms it after all",
+    (
+        T.CANCEL_REQUESTED,
+        S.PENDING,
+        S.PENDING,
+    ): "cancelled while it is being passed over",
+    (
         T.RETURNED,
         S.RECHECKING,
         S.MANUAL_CHECK,
@@ -133,6 +158,11 @@ RARE_ROWS: Final = {
         S.EXECUTING,
         S.MANUAL_CHECK,
     ): "no word on a cancel, no SLA, and nobody who can be asked",
+    (
+        T.RETURN_REFUSED,
+        S.SUCCEEDED,
+        S.SUCCEEDED,
+    ): "core refuses to take back what a broken word returned",
     (T.CANCEL_REQUESTED, S.EXECUTING, S.EXECUTING): "cancelled while the commit is due",
 }
 # Answers without a row that a run of two thousand seeds must have given.
@@ -161,6 +191,12 @@ IMPOSSIBLE: Final = {
     (T.RESOLVED_NEGATIVE, EVERY): "as above",
     (T.RETRY_DUE, EVERY): "a timer holds for the version that it was made for",
     (T.TAKEN_OVER, EVERY): "as above",
+    (T.HELD, EVERY): "as above",
+    (T.SETTLED_POSITIVE, EVERY): "a decision holds for the version that was seen",
+    (T.SETTLED_NEGATIVE, EVERY): "as above",
+    (T.RETURN_PROPOSED, EVERY): "as above",
+    (T.RETURN_REQUESTED, EVERY): "as above",
+    (T.PASSED_OVER, EVERY): "as above",
     (T.SLA_PASSED, EVERY): "as above",
     (T.DEADLINE_PASSED, EVERY): "as above",
     (T.CANCEL_REQUESTED, NOT_FINAL): ALREADY_UNSENT,

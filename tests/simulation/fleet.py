@@ -1,6 +1,7 @@
 """The processes of the service: they start, serve, die, freeze and are replaced."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -25,7 +26,13 @@ from payment_service.domain.messages import (
 )
 from payment_service.domain.orders import Request, Submission
 from payment_service.ports.bus import Delivery
+from payment_service.ports.controls import Control, Standings
+from payment_service.ports.gate import ShutCode
 from payment_service.ports.outcomes import Outcome, Park, Retry
+from providers.health.breaker import BreakerTerms
+from providers.health.keeper import Keeper, Terms
+from providers.health.watched import WatchedProviders
+from providers.port import Provider
 from tests.simulation.bus import SimBus
 from tests.simulation.dials import CALM, MINUTE, SECOND
 from tests.simulation.door import Door
@@ -65,6 +72,7 @@ class Fleet:
         self.requests: dict[str, Request] = {}
         self.answers: dict[str, Submission] = {}
         self.sweeper_off_until = 0
+        self.paused: dict[str, Control] = {}
         self.crashes: list[str] = []
         self._sweep_at: int | None = None
         self._relay_at: int | None = None
@@ -99,7 +107,7 @@ class Fleet:
             providers = ProvidersTwin(*self.providers.every()[1:])
         off = int((self.ground.draw() - 0.5) * 2 * setting.skew)
         by = timedelta(microseconds=off)
-        return Engine(
+        engine = Engine(
             store=self.store,
             core=self.core,
             providers=providers,
@@ -107,6 +115,33 @@ class Fleet:
             limits=limits,
             watch=_Watch(self.ground),
         )
+        return self._kept(process, engine) if setting.in_flight else engine
+
+    def _kept(self, process: Process, engine: Engine) -> Engine:
+        """Put a keeper at the gates of a process; it knows at once who is paused."""
+        terms = {}
+        for name in engine.providers.names():
+            provider = engine.providers.get(name)
+            if provider is not None:
+                terms[name] = _terms(provider, self.ground.setting.in_flight)
+        keeper = Keeper(
+            terms, engine.clock, replica=process.name, listener=_Listener(self.ground)
+        )
+        process.keeper = keeper
+        keeper.heard(Standings(paused=self.paused))
+        return replace(
+            engine, providers=WatchedProviders(engine.providers, keeper), gate=keeper
+        )
+
+    def tell_of_pauses(self) -> None:
+        """Have every process hear within a second who is paused and who is not."""
+        for process in self.processes:
+            if process.keeper is not None:
+                soon = self.ground.clock.micros + int(self.ground.draw() * SECOND)
+                self.ground.loop.at(soon, self._hear, process)
+
+    def _hear(self, process: Process) -> None:
+        process.keeper.heard(Standings(paused=self.paused))
 
     def kill(self, process: Process, why: str) -> None:
         """End a process at once; another one is started in its place."""
@@ -291,6 +326,35 @@ class Fleet:
         if gone:
             self.ground.seen["outbox resend"] += gone
             self.ground.note("relay", str(gone))
+
+
+def _terms(provider: Provider, in_flight: int) -> Terms:
+    timeout = provider.timeout.total_seconds()
+    return Terms(
+        timeout=provider.timeout,
+        breaker=BreakerTerms(
+            window=600,
+            failure_rate=0.7,
+            min_calls=3,
+            open=120,
+            probes=1,
+            hung_after=timeout / 2,
+        ),
+        in_flight_here=in_flight,
+    )
+
+
+class _Listener:
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    def kept_out(self, provider: str, code: ShutCode) -> None:
+        del provider
+        self._ground.seen[f"kept out: {code}"] += 1
+
+    def turned(self, provider: str, state: str, because: str) -> None:
+        self._ground.seen[f"provider is {state}"] += 1
+        self._ground.note(f"provider is {state}", f"{provider}: {because}")
 
 
 class _Watch:

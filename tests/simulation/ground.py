@@ -18,7 +18,16 @@ MICROSECOND: Final = timedelta(microseconds=1)
 class Process:
     """One incarnation of a process; once it is dead nothing of it goes on."""
 
-    __slots__ = ("busy", "courier", "dead", "engine", "frozen_until", "name", "odd")
+    __slots__ = (
+        "busy",
+        "courier",
+        "dead",
+        "engine",
+        "frozen_until",
+        "keeper",
+        "name",
+        "odd",
+    )
 
     def __init__(self, name: str, odd: str = "") -> None:
         self.name = name
@@ -28,6 +37,7 @@ class Process:
         self.busy = 0
         self.engine: Any = None
         self.courier: Any = None
+        self.keeper: Any = None
 
 
 CURRENT: ContextVar[Process] = ContextVar("CURRENT")

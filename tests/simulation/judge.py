@@ -224,7 +224,10 @@ class Judge:
             for task in tasks:
                 its = entries.get(task.task_id, [])
                 now = self.ground.clock.now()
-                found += invariants.core_offences(row, task, its, as_of=now)
+                trail = trails.get(task.task_id)
+                found += invariants.core_offences(
+                    row, task, its, as_of=now, trail=trail
+                )
             its_payouts = {t.task_id: payouts[t.task_id] for t in tasks}
             if any(t.task_id in cases and self._lies(t) for t in tasks):
                 continue
@@ -236,7 +239,9 @@ class Judge:
                 cases=cases,
             )
         return [
-            f"verify [{o.invariant}] {o.queue_id} {o.task_id}: {o.what}" for o in found
+            f"verify [{o.invariant}] {o.queue_id} {o.task_id}: {o.what}"
+            for o in found
+            if not o.warning
         ]
 
     def _lies(self, task: TaskRow) -> bool:
@@ -272,12 +277,18 @@ class Judge:
             for o in tables.orders.values()
             if o.queue.state is OrderState.ACTIVE or o.queue.waiting_for is not None
         ]
+        offences += [
+            f"the return of {task.task_id} is not settled at rest"
+            for order in tables.orders.values()
+            for task in order.queue.tasks
+            if task.waiting_for is Waiting.RETURN
+        ]
         offences += self._lost_news(tables)
         offences += self._lost_cancels(tables)
         resolved = {
             line.task_id
             for line in tables.trail.values()
-            if line.trigger.startswith("resolved.")
+            if line.trigger.startswith(("resolved.", "settled."))
         }
         offences += [
             f"the decision about {task_id} is lost"
@@ -324,6 +335,8 @@ class Judge:
             lambda: {ref for p in self._providers() for ref in p.lies}
         )
         blamed[MISMATCH] = {ref for p in self._providers() for ref in p.misnamed}
+        renamed = {ref for p in self._providers() for ref in p.renamed}
+        blamed[CaseKind.REFERENCE_MISMATCH] = renamed
         blamed[CaseKind.BALANCE_REFUSED] = self.fleet.core.refused
         return [
             f"a case {case.kind} about {case.task_id}, though nobody is to blame"
@@ -431,6 +444,7 @@ def task_row(task: Task) -> TaskRow:
         task.sla,
         task.sla_at,
         task.audit_hash,
+        task.returned,
     )
 
 

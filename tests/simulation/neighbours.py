@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any, Final, TypeVar
@@ -44,8 +45,13 @@ class SimCore(CoreTwin):
 
     def mend(self, task_id: str) -> None:
         """Have a person see to what core refused about a task."""
-        for operation in (Operation.COMMIT, Operation.ROLLBACK):
+        for operation in (Operation.COMMIT, Operation.ROLLBACK, Operation.RETURN):
             self._no[task_id, operation] = False
+
+    def settled_by_hand(self, task_id: str, operation: Operation) -> None:
+        """Have core's people move what is still held as it has to be."""
+        if task_id in self.frozen:
+            self.mended(task_id, operation)
 
     def _move(self, operation: Operation, call: BalanceCall) -> Confirmed | Refused:
         key = (call.task_id, operation)
@@ -75,6 +81,7 @@ class SimProvider(ProviderTwin):
         self.touched: dict[str, int] = {}
         self.lies: dict[str, str] = {}
         self.misnamed: set[str] = set()
+        self.renamed: set[str] = set()
         self.on_taken: Callable[[SimProvider, str], None] = lambda *_: None
         self.on_cancelled: Callable[[SimProvider, str], None] = lambda *_: None
         self.on_paid: Callable[[SimProvider, str], None] = lambda *_: None
@@ -240,7 +247,7 @@ class SimProvider(ProviderTwin):
 def plan_of(random: Random) -> Plan:
     """Draw what a provider can do."""
     sla = random.choice((10, 60, 900, 3600, 86_400, None))
-    return Plan(
+    made = Plan(
         idempotent_create=random.random() < 0.5,
         key_lifetime=timedelta(hours=random.choice((1, 24))),
         not_found_definite=random.random() < 0.5,
@@ -258,3 +265,5 @@ def plan_of(random: Random) -> Plan:
         ),
         recheck_attempts=random.choice((1, 2, 4, 8)),
     )
+    # Not drawn, so that known seeds stay what they were.
+    return replace(made, settles_returns=made.recheck_attempts == 4)

@@ -8,7 +8,7 @@ from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import NOWHERE, Ground
 from tests.simulation.neighbours import SimProvider
-from tests.twins.providers import Fate
+from tests.twins.providers import Fate, stated
 
 NOBODY: Final = "00000000-0000-7000-8000-000000000000"
 
@@ -144,11 +144,23 @@ class Newsroom:
             return
         amount = None
         if not surely and ground.chance(dials.another_amount):
-            amount = 1
-            ground.struck("another amount in a webhook", reference)
             # It tells the truth, too.
             self._sent(provider, kind, reference, late)
+            if ground.draw() < 0.5:
+                self._renames(provider, kind, reference, late)
+                return
+            amount = 1
+            ground.struck("another amount in a webhook", reference)
         self._sent(provider, kind, reference, late, amount)
+
+    def _renames(
+        self, provider: SimProvider, kind: NewsType, reference: str, late: int
+    ) -> None:
+        """Tell of a payout under a name that the provider never gave it before."""
+        self.ground.struck("another reference in a webhook", reference)
+        provider.renamed.add(reference)
+        news = stated(provider.news(kind, reference), provider_reference="po_other")
+        self.ground.spawn(NOWHERE, self._send(news, late + SECOND))
 
     def _sent(
         self,

@@ -6,15 +6,17 @@ from typing import Final
 import orjson
 
 from fsm.snapshot import Queue, Task
-from fsm.states import Kind, State
+from fsm.states import CaseKind, CaseState, Kind, State
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.letters import discard, replay
 from handlers.resolve import Ruling, resolve
+from handlers.settle import settle_return
 from handlers.submit import submit
 from payment_service.domain.errors import NotNow, UnknownOrder
 from payment_service.domain.messages import cancel_doorbell
 from payment_service.domain.money import Money
 from payment_service.domain.orders import CascadeEntry, Request
+from payment_service.ports.core import Operation
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import NOWHERE, Ground, Process
@@ -24,6 +26,7 @@ from tests.twins.providers import Fate
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FOUR_EYES_FROM: Final = 10_000
 DECISIONS_MAX: Final = 12
+PATIENCE_WITH_CORE: Final = 3
 SLAS: Final = (None, None, None, "1s", "5m", "2h", "none")
 
 
@@ -168,10 +171,30 @@ class People:
                 # Core has no hold for it any more: only amnesia comes to that.
                 ground.seen["decided in vain"] += 1
                 return
-            await self._decides(task_id, ruling, actors[number % len(actors)])
+            by_hand = self._gives_up_on_core(task, ruling)
+            actor = actors[number % len(actors)]
+            await self._decides(task_id, ruling, actor, by_hand=by_hand)
         self._asked.discard(task_id)
 
-    async def _decides(self, task_id: str, ruling: Ruling, actor: str) -> None:
+    def _gives_up_on_core(self, task: Task, ruling: Ruling) -> bool:
+        """Set core's books right by hand: some at once, some only in the end."""
+        if task.verdict is None:
+            return False
+        trusting = task.task_id[-1] > "7"
+        patient = trusting and self._decisions[task.task_id] < PATIENCE_WITH_CORE
+        if task.proposed_decision is not None:
+            # Whoever comes second agrees with the first.
+            patient = not task.proposed_decision.startswith("settled_")
+        if patient:
+            return False
+        paid = ruling is Ruling.POSITIVE
+        operation = Operation.COMMIT if paid else Operation.ROLLBACK
+        self.fleet.core.settled_by_hand(task.task_id, operation)
+        return True
+
+    async def _decides(
+        self, task_id: str, ruling: Ruling, actor: str, *, by_hand: bool
+    ) -> None:
         limit = FOUR_EYES_FROM if self.ground.setting.four_eyes else None
         try:
             done = await self.fleet.insist(
@@ -183,6 +206,7 @@ class People:
                     actor=actor,
                     four_eyes_from=limit,
                     engine=p.engine,
+                    by_hand=by_hand,
                 )
             )
         except (NotNow, UnknownOrder) as refusal:
@@ -209,6 +233,37 @@ class People:
             if provider.flying[reference] > 0 or quiet < 20 * MINUTE:
                 return None
         return Ruling.NEGATIVE
+
+    async def read_cases(self) -> None:
+        """Have a person settle what came back; what core refused is seen to first."""
+        for case in list(self.fleet.store.tables.cases.values()):
+            open_return = case.kind is CaseKind.RETURN_AFTER_SUCCESS and (
+                case.state is CaseState.OPEN
+            )
+            if open_return and self.ground.draw() < 0.5:
+                if case.reason is not None:
+                    self.fleet.core.mend(case.task_id)
+                actor = self.ground.random.choice(("key:anna", "key:bert"))
+                await self._settles(case.id, actor)
+
+    async def _settles(self, case_id: str, actor: str) -> None:
+        limit = FOUR_EYES_FROM if self.ground.setting.four_eyes else None
+        try:
+            asked = await self.fleet.insist(
+                lambda p: settle_return(
+                    case_id,
+                    reason="the bank sent it back",
+                    evidence="line 17",
+                    actor=actor,
+                    four_eyes_from=limit,
+                    desk=self.fleet.store,
+                    engine=p.engine,
+                )
+            )
+        except (NotNow, UnknownOrder) as refusal:
+            self.ground.seen[f"settlement refused: {type(refusal).__name__}"] += 1
+            return
+        self.ground.seen["settlement asked" if asked else "settlement proposed"] += 1
 
     async def read_letters(self) -> None:
         """Have an operator replay or discard what is dead."""

@@ -18,7 +18,7 @@ from payment_service.ports.outcomes import Done, Outcome, Park, Retry
 from payment_service.ports.store import Work
 from tests.simulation.bus import SimBus
 from tests.simulation.chaos import Chaos
-from tests.simulation.dials import DAY, Dials, Setting, dials, setting
+from tests.simulation.dials import DAY, Dials, Setting, dials, gated, setting
 from tests.simulation.door import Door
 from tests.simulation.fleet import GRACE_MICROS, LEFT, Fleet
 from tests.simulation.ground import Ground, moment
@@ -73,6 +73,7 @@ class Simulation:
     ) -> None:
         random = Random(f"{seed}:shape")
         drawn, wanted = setting(random), dials(random)
+        wanted, drawn = gated(Random(f"{seed}:gates"), wanted, drawn)
         self.ground = Ground(seed, shape or drawn, turned or wanted, trace=trace)
         self.door = Door(self.ground)
         self.store = SimStore(self.ground, self.door)

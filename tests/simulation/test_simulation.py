@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.campaign import Tally, tally
-from tests.simulation.dials import CALM, dials
+from tests.simulation.dials import CALM, Setting, dials, gated
 from tests.simulation.expected import missing
 from tests.simulation.simulation import Simulation, simulate
 
@@ -103,7 +103,10 @@ def test_without_faults_everybody_is_served_quickly():
 def test_each_dial_is_at_zero_for_some_seeds_and_up_for_others():
     from random import Random  # noqa: PLC0415
 
-    drawn = [dials(Random(seed)) for seed in range(100)]
+    drawn = [
+        gated(Random(f"{seed}:gates"), dials(Random(seed)), Setting())[0]
+        for seed in range(100)
+    ]
 
     for name in type(CALM).__slots__:
         values = [getattr(dial, name) for dial in drawn]

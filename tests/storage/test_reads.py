@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from fsm.states import Kind, OrderState, State, Trigger
+from fsm.states import CaseState, Kind, OrderState, State, Trigger
 from payment_service.domain.errors import (
     AmbiguousOrder,
     InvalidRequest,
     NotNow,
     UnknownOrder,
 )
-from payment_service.ports.reads import CaseState, Search
+from payment_service.ports.reads import CaseSearch, Search
 from tests.storage.builders import (
     FAILED,
     LIVE,
@@ -143,7 +143,7 @@ async def test_search_asks_all_of_one_task(postgres, reads):
 async def test_a_cursor_from_elsewhere_is_refused(reads, ask):
     asks = {
         "search": lambda: reads.search(Search(cursor="7")),
-        "cases": lambda: reads.cases(state=None, limit=5, cursor="7"),
+        "cases": lambda: reads.cases(CaseSearch(cursor="7")),
         "dead_letters": lambda: reads.dead_letters(limit=5, cursor="7"),
     }
 
@@ -197,7 +197,8 @@ async def test_pages_give_every_case_once(postgres, reads, limit, step):
     ids = await opened(postgres, 5, step=step)
 
     async def ask(*, limit, cursor):
-        return await reads.cases(state=CaseState.OPEN, limit=limit, cursor=cursor)
+        sought = CaseSearch(state=CaseState.OPEN, limit=limit, cursor=cursor)
+        return await reads.cases(sought)
 
     assert await paged(ask, limit) == ids
 
@@ -209,7 +210,7 @@ async def test_a_closed_case_is_found_as_closed(postgres, reads):
 
     states = {}
     for state in (CaseState.OPEN, CaseState.CLOSED, None):
-        page = await reads.cases(state=state, limit=10, cursor=None)
+        page = await reads.cases(CaseSearch(state=state))
         states[state] = [case.id for case in page.items]
     assert states[CaseState.OPEN] == [second]
     assert states[CaseState.CLOSED] == [first]

@@ -9,7 +9,17 @@ import pytest
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
-from fsm.states import FINAL, LIVE, CaseKind, Kind, OrderState, State, Verdict, Waiting
+from fsm.states import (
+    FINAL,
+    LIVE,
+    CaseKind,
+    CaseState,
+    Kind,
+    OrderState,
+    State,
+    Verdict,
+    Waiting,
+)
 from payment_service.domain.letters import Reason
 from payment_service.domain.news import NewsState
 from payment_service.storage import migrate
@@ -42,15 +52,16 @@ VALUES ('0195f1de-0000-7000-8000-000000000002', 1,
 """
 CASE = """
 INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount, currency,
-    detail, opened_at)
+    money_at_risk, detail, opened_at)
 VALUES (gen_random_uuid(), 'contradiction', '0195f1de-0000-7000-8000-000000000001',
     'w-1', '0195f1de-0000-7000-8000-000000000002', 'acme',
-    1, 'EUR', '{}', now())
+    1, 'EUR', 1, '{}', now())
 """
+ONE_OPEN = CASE.replace("contradiction", "balance_refused")
 NEWS = """
 INSERT INTO webhook_inbox (provider, event_id, type, reference, detail, body_hash,
-    received_at, wake_at)
-VALUES ('acme', 'e-1', 'x', 'r', '{}', '', now(), now())
+    content_hash, received_at, wake_at)
+VALUES ('acme', 'e-1', 'x', 'r', '{}', '', '', now(), now())
 """
 LETTER = """
 INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers, at)
@@ -69,8 +80,22 @@ def rows(connection):
     return connection
 
 
+RECORDED = (
+    "steps",
+    "tasks",
+    "queues",
+    "events",
+    "cases",
+    "case_moves",
+    "news",
+    "messages",
+)
 WAITS = "UPDATE order_tasks SET version = 2, waiting_for ="
 ENDS = "UPDATE order_tasks SET version = 2, waiting_for = NULL, state ="
+CONTROL_EVENT = (
+    "INSERT INTO provider_control_events (provider, state, reason, changed_by, "
+    "changed_at) VALUES ('acme', '{}', 'r', 'key:a', now())"
+)
 REFUSED = {
     "ck_order_queues_amount": [
         ANOTHER.replace("100, 'EUR'", f"{amount}, 'EUR'")
@@ -116,6 +141,10 @@ REFUSED = {
         f"{WAITS} 'freeze'",
         "UPDATE order_tasks SET state = 'CANCELLED', version = 2",
         f"{ENDS} 'CANCELLED', wake_at = now()",
+    ],
+    "ck_order_tasks_returned": [
+        "UPDATE order_tasks SET returned = true",
+        f"{WAITS} 'return', wake_at = now()",
     ],
     "ck_order_tasks_waiting_for": [f"{WAITS} 'godot', wake_at = now()"],
     "ck_order_tasks_verdict": ["UPDATE order_tasks SET verdict = 'maybe', version = 2"],
@@ -164,10 +193,39 @@ REFUSED = {
         "UPDATE dead_letters SET replayed_at = now(), discarded_at = now()"
     ],
     "ck_cases_kind": ["UPDATE cases SET kind = 'odd'"],
-    "ck_cases_closed": ["UPDATE cases SET closed_at = now()"],
+    "ck_cases_state": [
+        "UPDATE cases SET state = 'odd', closed_at = now(), closed_by = 'x'"
+    ],
+    "ck_cases_closed": [
+        "UPDATE cases SET closed_at = now()",
+        "UPDATE cases SET closed_at = now(), closed_by = 'x'",
+        "UPDATE cases SET state = 'closed'",
+    ],
+    "ck_cases_settlement": ["UPDATE cases SET state = 'settling'"],
+    "ck_cases_money_at_risk": ["UPDATE cases SET money_at_risk = -1"],
+    "uq_cases_one_open": [f"{ONE_OPEN}; {ONE_OPEN}"],
     "fk_cases_queue_id": [CASE.replace("000001'", "000008'")],
     "ck_provider_controls_state": [
-        "INSERT INTO provider_controls VALUES ('acme', 'gone', 'r', 'key:a', now())"
+        (
+            "INSERT INTO provider_controls (provider, state, reason, changed_by, "
+            "changed_at) VALUES ('acme', 'gone', 'r', 'key:a', now())"
+        )
+    ],
+    "ck_provider_control_events_state": [CONTROL_EVENT.format("gone")],
+    "provider_control_events_append_only": [
+        f"{CONTROL_EVENT.format('ready')}; {change}"
+        for change in (
+            "UPDATE provider_control_events SET reason = 'another'",
+            "DELETE FROM provider_control_events",
+        )
+    ],
+    "provider_control_events_no_truncate": ["TRUNCATE provider_control_events"],
+    "ck_provider_health_state": [
+        (
+            "INSERT INTO provider_health (provider, replica, state, in_flight, calls, "
+            "failed, refused, joined_at, seen_at) "
+            "VALUES ('acme', 'r-1', 'paused', 0, 0, 0, 0, now(), now())"
+        )
     ],
 }
 
@@ -236,6 +294,7 @@ ENUMS: dict[str, Iterable[StrEnum]] = {
     "ck_order_tasks_waiting_for": set(Waiting) - {Waiting.NOTIFICATION},
     "ck_order_tasks_verdict": Verdict,
     "ck_cases_kind": CaseKind,
+    "ck_cases_state": CaseState,
     "ck_dead_letters_reason": Reason,
     "ck_webhook_inbox_state": NewsState,
 }
@@ -444,9 +503,9 @@ SELECT md5('t' || n)::uuid, md5('q' || (n + 1) / 2)::uuid, n % 2, 'acme',
     now()
 FROM generate_series(1, 40000) n;
 INSERT INTO webhook_inbox (provider, event_id, type, reference, task_id, detail,
-    body_hash, state, received_at, wake_at)
+    body_hash, content_hash, state, received_at, wake_at)
 SELECT 'acme', n::text, 'payout.succeeded', md5('t' || n)::uuid::text,
-    md5('t' || n)::uuid, '{}', '',
+    md5('t' || n)::uuid, '{}', '', '',
     CASE WHEN n % 100 = 0 THEN 'waiting' ELSE 'known' END, now(),
     CASE WHEN n % 100 = 0 THEN now() END
 FROM generate_series(1, 20000) n;
@@ -462,9 +521,7 @@ def crowded(connection):
 
 HOT = {
     "RECORD": {
-        **dict.fromkeys(
-            ("steps", "tasks", "queues", "events", "cases", "news", "messages"), "[]"
-        ),
+        **dict.fromkeys(RECORDED, "[]"),
         "sent": [1],
     },
     "LOAD": {"queue_ids": ["0195f1de-0000-7000-8000-000000000000"] * 20},

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -20,6 +20,7 @@ class Hold(Enum):
     FROZEN = "frozen"
     COMMITTED = "committed"
     RELEASED = "released"
+    RETURNED = "returned"
     BARRED = "barred"
 
 
@@ -76,6 +77,18 @@ class CoreTwin:
     def fails(self, call: str, trouble: Trouble, *, times: int = 1) -> None:
         """Give no definite answer to the next calls (an operation, or ``notify``)."""
         self._troubles.setdefault(call, []).extend([trouble] * times)
+
+    def mended(self, task_id: str, operation: Operation) -> None:
+        """Have core's own people book by hand what it had refused to do."""
+        freeze = next(
+            entry
+            for entry in self.book
+            if entry.task_id == task_id and entry.operation is Operation.FREEZE
+        )
+        place, at = self._effects.tick(), self._clock.now()
+        self.book.append(replace(freeze, place=place, operation=operation, at=at))
+        paid_out = operation is Operation.COMMIT
+        self.holds[task_id] = Hold.COMMITTED if paid_out else Hold.RELEASED
 
     def goes_down(self) -> None:
         self._down = True
@@ -147,6 +160,8 @@ class CoreTwin:
                 return self._commit(call)
             case Operation.ROLLBACK:
                 return self._rollback(call)
+            case Operation.RETURN:
+                return self._return(call)
 
     def _freeze(self, call: BalanceCall) -> Confirmed | Refused:
         hold = self.holds.get(call.task_id)
@@ -160,20 +175,29 @@ class CoreTwin:
         hold = self.holds.get(call.task_id)
         if hold is Hold.FROZEN:
             self._write(Operation.COMMIT, call, Hold.COMMITTED)
-        elif hold is not Hold.COMMITTED:
+        elif hold not in {Hold.COMMITTED, Hold.RETURNED}:
             self.complaints.append(f"commit of {call.task_id}, which is {hold}")
             return Refused("no_hold", "nothing is held")
         return Confirmed()
 
     def _rollback(self, call: BalanceCall) -> Confirmed | Refused:
         hold = self.holds.get(call.task_id)
-        if hold is Hold.COMMITTED:
+        if hold in {Hold.COMMITTED, Hold.RETURNED}:
             self.complaints.append(f"rollback of {call.task_id}, which is committed")
             return Refused("committed", "it was committed before")
         if hold is Hold.FROZEN:
             self._write(Operation.ROLLBACK, call, Hold.RELEASED)
         elif hold is None:
             self.holds[call.task_id] = Hold.BARRED
+        return Confirmed()
+
+    def _return(self, call: BalanceCall) -> Confirmed | Refused:
+        hold = self.holds.get(call.task_id)
+        if hold is Hold.COMMITTED:
+            self._write(Operation.RETURN, call, Hold.RETURNED)
+        elif hold is not Hold.RETURNED:
+            self.complaints.append(f"return of {call.task_id}, which is {hold}")
+            return Refused("not_committed", "nothing was paid out")
         return Confirmed()
 
     def _write(self, operation: Operation, call: BalanceCall, hold: Hold) -> None:

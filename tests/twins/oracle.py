@@ -10,8 +10,9 @@ from typing import Final
 
 from fsm.snapshot import Task
 from fsm.states import OrderState, State, Verdict, Waiting
-from payment_service.domain.audit import GENESIS, AuditLine, chained
+from payment_service.domain.audit import GENESIS, AuditLine
 from payment_service.domain.orders import Order
+from payment_service.invariants import hash_of
 from payment_service.ports.core import Operation
 from payment_service.ports.reads import CaseRecord
 from tests.twins.core import Entry, Hold, Notice
@@ -34,6 +35,12 @@ class Evidence:
     asked: Sequence[Asked]
     lied: frozenset[str] = frozenset()
 
+    @property
+    def by_hand(self) -> frozenset[str]:
+        """The tasks that persons have settled after core had refused to."""
+        lines = (line for line in self.trail if line.trigger.startswith("settled."))
+        return frozenset(line.task_id for line in lines if line.task_id)
+
     def tasks(self) -> list[tuple[Order, Task]]:
         return [(order, task) for order in self.orders for task in order.queue.tasks]
 
@@ -54,20 +61,22 @@ def money_left_once(seen: Evidence) -> list[str]:
 
 
 def moved_once_in_core(seen: Evidence) -> list[str]:
-    """S1: for a task at most one commit or one rollback, never both."""
-    ends = Counter(
-        entry.task_id
-        for entry in seen.entries
-        if entry.operation is not Operation.FREEZE
-    )
-    freezes = Counter(
-        entry.task_id for entry in seen.entries if entry.operation is Operation.FREEZE
-    )
+    """S1: a task has one commit or one rollback, never both, and one return at most."""
+    ends = _counted(seen, Operation.COMMIT, Operation.ROLLBACK)
+    freezes = _counted(seen, Operation.FREEZE)
+    commits = _counted(seen, Operation.COMMIT)
+    returns = _counted(seen, Operation.RETURN)
     return [
+        *(f"task {t} was returned {n} times" for t, n in returns.items() if n > 1),
+        *(f"task {t} was returned uncommitted" for t in returns if t not in commits),
         *(f"task {t} ended {n} times in core" for t, n in ends.items() if n > 1),
         *(f"task {t} was frozen {n} times" for t, n in freezes.items() if n > 1),
         *(f"task {t} ended unfrozen" for t in ends if t not in freezes),
     ]
+
+
+def _counted(seen: Evidence, *operations: Operation) -> Counter[str]:
+    return Counter(e.task_id for e in seen.entries if e.operation in operations)
 
 
 def holds_never_overlap(seen: Evidence) -> list[str]:
@@ -134,7 +143,11 @@ def ledgers_agree(seen: Evidence) -> list[str]:
     offences = []
     for _, task in seen.tasks():
         hold, name = seen.holds.get(task.task_id), f"task {task.task_id} {task.state}"
-        committed = hold is Hold.COMMITTED
+        committed = hold in {Hold.COMMITTED, Hold.RETURNED}
+        if task.task_id in seen.by_hand:
+            continue
+        if task.returned != (hold is Hold.RETURNED) and not task.waiting_for:
+            offences.append(f"{name}, returned {task.returned}: core says {hold}")
         if committed != (task.state is State.SUCCEEDED) and task.final:
             offences.append(f"{name}: core says {hold}")
         if task.final and hold is Hold.FROZEN:
@@ -198,21 +211,7 @@ def _chain_offences(entity_id: str, lines: Sequence[AuditLine]) -> list[str]:
     offences = []
     previous, source = GENESIS, None
     for number, line in enumerate(lines, 1):
-        again = chained(
-            previous,
-            entity_id=line.entity_id,
-            queue_id=line.queue_id,
-            task_id=line.task_id,
-            version=line.version,
-            source=line.source,
-            target=line.target,
-            trigger=line.trigger,
-            actor=line.actor,
-            at=line.at,
-            trace_id=line.trace_id,
-            detail=line.detail,
-        )
-        if again.hash != line.hash:
+        if hash_of(line, previous) != line.hash:
             offences.append(f"line {number} of {entity_id} is not what was signed")
         if line.version != number:
             offences.append(f"line {number} of {entity_id} has version {line.version}")

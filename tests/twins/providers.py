@@ -7,7 +7,7 @@ from enum import Enum
 
 from fsm.snapshot import Plan
 from payment_service.domain.money import Money
-from payment_service.domain.news import News, NewsType
+from payment_service.domain.news import News, NewsType, hash_of_content
 from providers.port import (
     Accepted,
     CancelAnswer,
@@ -109,6 +109,13 @@ class _Known:
     answers: list[CancelAnswer] = field(default_factory=list)
 
 
+def stated(news: News, **said: object) -> News:
+    """Return a webhook that says this, with the hash of what it says then."""
+    changed: News = replace(news, **said)  # type: ignore[arg-type]
+    body = {"sequence": changed.sequence}
+    return replace(changed, content_hash=hash_of_content(changed, body))
+
+
 class ProviderTwin:
     """Implements ``providers.port.Provider``.
 
@@ -208,7 +215,7 @@ class ProviderTwin:
         self._events += 1
         known = self._known.get(reference)
         failed = kind is NewsType.FAILED
-        return News(
+        news = News(
             provider=self.name,
             event_id=event_id or f"{self.name}-event-{self._events}",
             type=kind,
@@ -218,6 +225,7 @@ class ProviderTwin:
             code=code or ("returned_by_bank" if failed else None),
             received_at=self._clock.now(),
         )
+        return stated(news)
 
     def _note(self, call: str, payout: Payout) -> None:
         self.asked.append(

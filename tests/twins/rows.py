@@ -12,7 +12,7 @@ from payment_service.domain.audit import AuditLine
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.orders import Order
 from payment_service.ports.desk import Desk
-from payment_service.ports.reads import CaseRecord
+from payment_service.ports.reads import CaseRecord, CaseSearch
 from payment_service.ports.store import Outbox, Store, Sweepable, Unsent
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
@@ -183,7 +183,7 @@ class PostgresRows:
         return [entry.line for every in entries for entry in every]
 
     async def cases(self) -> Sequence[CaseRecord]:
-        page = await self.reads.cases(state=None, limit=PAGE, cursor=None)
+        page = await self.reads.cases(CaseSearch(limit=PAGE))
         return list(reversed(page.items))
 
     async def letters(self) -> Sequence[DeadLetter]:

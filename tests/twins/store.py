@@ -7,10 +7,21 @@ from typing import Final, TypeVar
 
 import orjson
 
-from fsm.decisions import Case, Change
+from fsm.decisions import Case, CaseMove, Change
 from fsm.snapshot import Queue, Task
-from fsm.states import FINAL, LIVE, OrderState, State, Verdict, Waiting
+from fsm.states import (
+    FINAL,
+    LIVE,
+    UNSETTLED,
+    CaseKind,
+    CaseState,
+    OrderState,
+    State,
+    Verdict,
+    Waiting,
+)
 from payment_service.domain.audit import AuditLine
+from payment_service.domain.cases import ONE_OPEN, case_id, money_at_risk
 from payment_service.domain.errors import (
     BrokenInvariant,
     NotNow,
@@ -19,7 +30,6 @@ from payment_service.domain.errors import (
     StoreUnavailable,
     UnknownOrder,
 )
-from payment_service.domain.ids import derived_id
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.messages import WEBHOOK_RECEIVED, Message
 from payment_service.domain.news import News, NewsState
@@ -156,7 +166,7 @@ class MemoryStore:
     async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
         provider = self._provider_of(task_id)
         waiting = [
-            kept.stored
+            replace(kept.stored, repeats=self._repeats(kept.stored))
             for kept in self.tables.inbox.values()
             if kept.wake_at is not None
             and kept.stored.news.reference == task_id
@@ -251,7 +261,7 @@ class MemoryStore:
     async def letter(self, letter_id: str) -> DeadLetter:
         buried = self.tables.letters.get(letter_id)
         if buried is None:
-            raise UnknownOrder(letter_id)
+            raise UnknownOrder(letter_id, "dead letter")
         if not buried.open:
             raise NotNow(f"dead letter {letter_id} was dealt with already")
         return buried.letter
@@ -275,12 +285,24 @@ class MemoryStore:
         self, case_id: str, *, actor: str, reason: str, at: datetime
     ) -> None:
         del actor
+        case = await self.case(case_id)
+        if case.state is not CaseState.OPEN:
+            raise NotNow(f"case {case_id} is {case.state}")
+        self.tables.cases[case_id] = replace(
+            case, state=CaseState.CLOSED, closed_at=at, reason=reason
+        )
+
+    async def case(self, case_id: str) -> CaseRecord:
         case = self.tables.cases.get(case_id)
         if case is None:
-            raise UnknownOrder(case_id)
+            raise UnknownOrder(case_id, "case")
+        return case
+
+    async def assign_case(self, case_id: str, *, owner: str) -> None:
+        case = await self.case(case_id)
         if case.closed_at is not None:
-            raise NotNow(f"case {case_id} is closed already")
-        self.tables.cases[case_id] = replace(case, closed_at=at, reason=reason)
+            raise NotNow(f"case {case_id} is {case.state}")
+        self.tables.cases[case_id] = replace(case, owner=owner)
 
     def is_matched(self, news: News) -> bool:
         """True where the task is there, and its provider's."""
@@ -343,8 +365,9 @@ class MemoryStore:
         self.tables.orders[order.queue_id] = after
         self._write(work.lines)
         for case in work.step.cases:
-            record = _case_record(case, work)
-            self.tables.cases[record.id] = record
+            self._open(_case_record(case, work))
+        for move in work.step.case_moves:
+            self._move_cases(move, work.at)
         for inbox_id, state in work.news.items():
             self._settle(inbox_id, state)
         waiting = (task.task_id for task in moved.values() if task.news_waiting)
@@ -387,9 +410,6 @@ class MemoryStore:
             _check_queue(after.queue)
         _check_live(after.queue)
         self._check_trail(work.lines)
-        for case in work.step.cases:
-            if _case_record(case, work).id in self.tables.cases:
-                raise BrokenInvariant("pk_cases")
 
     def _check_trail(self, lines: Sequence[AuditLine]) -> None:
         places = [(line.entity_id, line.version) for line in lines]
@@ -433,7 +453,49 @@ class MemoryStore:
     def _close(self, inbox_id: str, state: NewsState) -> tuple[None, list[Unsent]]:
         if self.tables.inbox[inbox_id].wake_at is not None:
             self._settle(inbox_id, state)
+            news = self.tables.inbox[inbox_id].stored.news
+            if state is NewsState.KNOWN and news.sequence is not None:
+                self._hear(news.reference, news.sequence)
         return None, []
+
+    def _hear(self, task_id: str, sequence: int) -> None:
+        queue_id = self.tables.queues.get(task_id)
+        if queue_id is not None:
+            task = self.tables.orders[queue_id].task(task_id)
+            newest = max(task.news_sequence or sequence, sequence)
+            self._put_task(replace(task, news_sequence=newest))
+
+    def _repeats(self, asked: StoredNews) -> bool:
+        return any(
+            other.inbox_id != asked.inbox_id
+            and _statement(other.news) == _statement(asked.news)
+            and (
+                other.state in {NewsState.APPLIED, NewsState.KNOWN}
+                or (
+                    other.state is NewsState.WAITING
+                    and int(other.inbox_id) < int(asked.inbox_id)
+                )
+            )
+            for other in (kept.stored for kept in self.tables.inbox.values())
+        )
+
+    def _open(self, record: CaseRecord) -> None:
+        for case in self.tables.cases.values():
+            alike = (case.task_id, case.kind) == (record.task_id, record.kind)
+            if alike and case.closed_at is None and case.kind in ONE_OPEN:
+                return
+        self.tables.cases.setdefault(record.id, record)
+
+    def _move_cases(self, move: CaseMove, at: datetime) -> None:
+        for case in list(self.tables.cases.values()):
+            returned = case.kind is CaseKind.RETURN_AFTER_SUCCESS
+            if case.task_id == move.task_id and returned and case.closed_at is None:
+                self.tables.cases[case.id] = replace(
+                    case,
+                    state=move.state,
+                    closed_at=None if move.state in UNSETTLED else at,
+                    reason=move.reason or case.reason,
+                )
 
     def _still_waits(self, inbox_id: str) -> bool:
         kept = self.tables.inbox.get(inbox_id)
@@ -542,6 +604,10 @@ def _check_task(task: Task) -> None:
         task.wake_at is not None or task.waiting_for in TIMELESS
     )
     rests = task.waiting_for is None and task.wake_at is None
+    if task.state is State.SUCCEEDED and task.waiting_for is Waiting.RETURN:
+        rests = task.wake_at is not None
+    elif task.returned and task.state is not State.SUCCEEDED:
+        raise BrokenInvariant("ck_order_tasks_returned")
     if not (rests if task.final else waits):
         raise BrokenInvariant("ck_order_tasks_waits")
     if task.state is State.SUCCEEDED and task.verdict is not Verdict.PAID:
@@ -571,14 +637,21 @@ def _check_live(queue: Queue) -> None:
 def _case_record(case: Case, work: Work) -> CaseRecord:
     version = work.order.task(case.task_id).version
     return CaseRecord(
-        id=derived_id("case", case.kind, case.task_id, version),
+        id=case_id(case, version),
         kind=case.kind,
+        state=case.state,
+        money_at_risk=money_at_risk(case, work.order.money),
+        currency=work.order.money.currency,
         order_id=work.order.order_id,
         queue_id=work.order.queue_id,
         task_id=case.task_id,
         opened_at=work.at,
         detail=case.detail,
     )
+
+
+def _statement(news: News) -> tuple[str, str, bytes]:
+    return news.provider, news.reference, news.content_hash or news.event_id.encode()
 
 
 def is_settled(order: Order) -> bool:

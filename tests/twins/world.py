@@ -2,9 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -38,18 +37,24 @@ from payment_service.domain.money import Money
 from payment_service.domain.news import News, NewsType
 from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
 from payment_service.ports.bus import Delivery
+from payment_service.ports.gate import Gate, OpenGate
 from payment_service.ports.outcomes import Done, Outcome, Park, Retry
 from payment_service.ports.store import Unsent, Work
+from providers.health.keeper import Keeper
+from providers.health.watched import WatchedProviders
+from providers.port import Providers
 from tests.twins import oracle
 from tests.twins.bus import BusTwin
 from tests.twins.clock import VirtualClock
 from tests.twins.core import CoreTwin
 from tests.twins.effects import Died, Effects
+from tests.twins.health import terms
 from tests.twins.providers import (
     Conduct,
     Fate,
     ProvidersTwin,
     ProviderTwin,
+    stated,
 )
 from tests.twins.rows import MemoryRows, Rows
 
@@ -141,6 +146,8 @@ class World:
         self.bus = bus or BusTwin(self.clock, self.effects)
         self.core = CoreTwin(self.clock, self.effects)
         self.providers = ProvidersTwin()
+        self.watched: Providers | None = None
+        self.gate: Gate = OpenGate()
         self.limits = limits or Limits()
         self.probe = Probe()
         self.four_eyes_from: int | None = None
@@ -155,11 +162,19 @@ class World:
         return Engine(
             store=self.rows.store,
             core=self.core,
-            providers=self.providers,
+            providers=self.watched or self.providers,
             clock=self.clock,
             limits=self.limits,
             watch=self.probe,
+            gate=self.gate,
         )
+
+    def keep(self, **changed: Any) -> Keeper:
+        """Have a keeper at the gate of every provider there is; return it."""
+        known = {name: terms(**changed) for name in self.providers.names()}
+        self.gate = keeper = Keeper(known, self.clock, replica="replica-1")
+        self.watched = WatchedProviders(self.providers, keeper)
+        return keeper
 
     def provider(
         self, name: str, *script: Conduct, plan: Plan | None = None
@@ -200,7 +215,7 @@ class World:
         self, name: str, kind: NewsType, reference: str, **said: object
     ) -> News:
         """Have a provider send a webhook about a payout."""
-        news = replace(self.providers[name].news(kind, reference), **said)  # type: ignore[arg-type]
+        news = stated(self.providers[name].news(kind, reference), **said)
         await self.webhook(news)
         return news
 
@@ -218,17 +233,30 @@ class World:
                 await self.tell(name, NewsType.FAILED, task.task_id)
 
     async def decide(
-        self, ruling: Ruling, *, actor: str = "key:anna", insist: bool = False
+        self,
+        ruling: Ruling,
+        *,
+        actor: str = "key:anna",
+        insist: bool = False,
+        by_hand: bool = False,
     ) -> bool | None:
         """Have a person decide every manual check; None where there is none."""
         decided = None
         for task in await self.tasks():
             if task.state is State.MANUAL_CHECK:
-                decided = await self._decided(task.task_id, ruling, actor, insist)
+                decided = await self._decided(
+                    task.task_id, ruling, actor, insist, by_hand=by_hand
+                )
         return decided
 
     async def _decided(
-        self, task_id: str, ruling: Ruling, actor: str, insist: bool
+        self,
+        task_id: str,
+        ruling: Ruling,
+        actor: str,
+        insist: bool,
+        *,
+        by_hand: bool = False,
     ) -> bool | None:
         def act() -> Awaitable[bool]:
             return resolve(
@@ -239,6 +267,7 @@ class World:
                 actor=actor,
                 four_eyes_from=self.four_eyes_from,
                 engine=self.engine,
+                by_hand=by_hand,
             )
 
         if not insist:

@@ -1,18 +1,18 @@
-"""Explains an attempt from its audit lines: its story, and what proves its end."""
+"""Explains from the audit trail why each provider was tried, passed over or left.
 
-from collections.abc import Mapping, Sequence
+Pure, and at the time of reading: nothing is stored for it, and nothing else asked.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fsm.snapshot import Task
-from fsm.states import State, Trigger, Verdict
+from fsm.states import Source, State, Trigger, Verdict
 from payment_service.domain.audit import AuditLine
-from payment_service.domain.events import stamp
 from payment_service.domain.orders import Order
-from payment_service.ports.reads import AuditEntry
-from payment_service.wire.views import View, mask_tokens, task_view
 
-_TOLD: Final[Mapping[str, str]] = {
+SENTENCES: Final[Mapping[str, str]] = {
     Trigger.TURN_CAME: "its turn came: no attempt before it holds money any more",
     Trigger.FREEZE_CONFIRMED: "core froze the money",
     Trigger.FREEZE_REFUSED: "core refused the hold, so the provider was not asked",
@@ -23,7 +23,7 @@ _TOLD: Final[Mapping[str, str]] = {
     Trigger.NOT_FOUND: "the provider does not know it",
     Trigger.UNCLEAR: "no definite answer: it may have paid",
     Trigger.RETURNED: "the provider says that the money came back",
-    Trigger.MISMATCHED: "the provider tells another amount",
+    Trigger.MISMATCHED: "what the provider tells is not about this amount or payout",
     Trigger.WEIGHED: "nothing is proven: the status is asked",
     Trigger.SLA_PASSED: "no webhook came within the SLA",
     Trigger.DEADLINE_PASSED: "the time for asking the status is over",
@@ -38,12 +38,22 @@ _TOLD: Final[Mapping[str, str]] = {
     Trigger.RESOLUTION_PROPOSED: "a person decided; a second one must agree",
     Trigger.RESOLVED_POSITIVE: "a person decided that it has paid",
     Trigger.RESOLVED_NEGATIVE: "a person decided that it has not paid",
+    Trigger.SETTLED_POSITIVE: "a person settled it by hand as paid",
+    Trigger.SETTLED_NEGATIVE: "a person settled it by hand as not paid",
+    Trigger.RETURN_PROPOSED: "a person settled the return; a second one must agree",
+    Trigger.RETURN_REQUESTED: "a person had core take the returned money back",
+    Trigger.RETURN_CONFIRMED: "core took the returned money back",
+    Trigger.RETURN_REFUSED: "core refused to take the returned money back",
     Trigger.TAKEN_OVER: "a worker took over from one that may have sent it",
     Trigger.RETRY_DUE: "it is sent again, for nothing had been sent",
+    Trigger.HELD: "the provider cannot be given new work just now: it waits",
+    Trigger.PASSED_OVER: "it was passed over: nothing had been sent to the provider",
     Trigger.NOT_NEEDED: "not needed: another attempt has succeeded",
 }
 _PROVES: Final[Mapping[Verdict, frozenset[str]]] = {
-    Verdict.PAID: frozenset({Trigger.PAID, Trigger.RESOLVED_POSITIVE}),
+    Verdict.PAID: frozenset(
+        {Trigger.PAID, Trigger.RESOLVED_POSITIVE, Trigger.SETTLED_POSITIVE}
+    ),
     Verdict.NOT_PAID: frozenset(
         {
             Trigger.DECLINED,
@@ -51,49 +61,62 @@ _PROVES: Final[Mapping[Verdict, frozenset[str]]] = {
             Trigger.NOT_FOUND,
             Trigger.CANCEL_CONFIRMED,
             Trigger.RESOLVED_NEGATIVE,
+            Trigger.SETTLED_NEGATIVE,
             # Where nothing had been sent, a wish is enough.
             Trigger.CANCEL_REQUESTED,
             Trigger.FREEZE_CONFIRMED,
         }
     ),
 }
+_CANCELS: Final = frozenset(
+    {Trigger.CANCEL_CONFIRMED, Trigger.CANCEL_TOO_LATE, Trigger.CANCEL_UNCLEAR}
+)
+_SAID: Final = ("code", "message", "reason")
+_EVIDENCE: Final = {"http_status": "HTTP", "status": "status", "code": "code"}
 _REPEATED: Final = "{0} ({1} times)"
+ARROW: Final = " → "
 
 
-@dataclass(frozen=True, slots=True)
+Mask = Callable[[object], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt with its story, and what proves how it ended."""
+    """One attempt: its story in sentences, and the line that proves its end.
+
+    ``proof`` is None while nothing is proven, and where it was never tried.
+    """
 
     task: Task
     because: Sequence[str]
     proof: AuditLine | None
 
-    def view(self) -> View:
-        """Return it as JSON has it."""
-        proof = None
-        if self.proof is not None:
-            line = self.proof
-            proof = {
-                "trigger": line.trigger,
-                "actor": line.actor,
-                "at": stamp(line.at),
-                "version": line.version,
-                "detail": mask_tokens(line.detail),
-            }
-        return {**task_view(self.task), "because": [*self.because], "proof": proof}
+    @property
+    def words(self) -> str:
+        """The whole story in one line."""
+        return f"{self.task.provider}: {ARROW.join(self.because)}"
 
 
-def attempts_of(order: Order, trail: Sequence[AuditEntry]) -> list[Attempt]:
-    """Tell the story of every task of an order."""
+def explain(
+    order: Order, trail: Sequence[AuditLine], *, mask: Mask = lambda said: said
+) -> list[Attempt]:
+    """Tell the story of every attempt; ``mask`` hides what nobody may see."""
     lines: dict[str, list[AuditLine]] = {}
-    for entry in trail:
-        if entry.line.task_id is not None:
-            lines.setdefault(entry.line.task_id, []).append(entry.line)
-    return [_attempt(task, lines.get(task.task_id, [])) for task in order.queue.tasks]
+    for line in trail:
+        if line.task_id is not None:
+            lines.setdefault(line.task_id, []).append(line)
+    return [
+        _attempt(task, lines.get(task.task_id, []), mask) for task in order.queue.tasks
+    ]
 
 
-def _attempt(task: Task, lines: Sequence[AuditLine]) -> Attempt:
-    story = [_sentence(line) for line in lines if line.trigger in _TOLD]
+def in_words(attempts: Sequence[Attempt]) -> str:
+    """Return the whole order's story in one line."""
+    return ARROW.join(attempt.words for attempt in attempts)
+
+
+def _attempt(task: Task, lines: Sequence[AuditLine], mask: Mask) -> Attempt:
+    story = [_sentence(line, mask) for line in lines if line.trigger in SENTENCES]
     if task.state is State.PENDING and not story:
         story = ["not tried yet: it waits for its turn"]
     if task.state is State.MANUAL_CHECK:
@@ -101,13 +124,32 @@ def _attempt(task: Task, lines: Sequence[AuditLine]) -> Attempt:
     return Attempt(task=task, because=_counted(story), proof=_proof(task, lines))
 
 
-def _sentence(line: AuditLine) -> str:
-    said = [str(line.detail[n]) for n in ("code", "message") if line.detail.get(n)]
-    reason = line.detail.get("reason")
-    said += [str(reason)] if reason else []
-    text = f"{_TOLD[line.trigger]}: {', '.join(said)}" if said else _TOLD[line.trigger]
-    masked = mask_tokens([text, *said])
-    return text if masked == [text, *said] else _TOLD[line.trigger]
+def _sentence(line: AuditLine, mask: Mask) -> str:
+    plain = SENTENCES[line.trigger]
+    said = [str(line.detail[n]) for n in _SAID if line.detail.get(n)]
+    text = f"{plain}: {', '.join(said)}" if said else plain
+    heard = _heard(line)
+    if heard:
+        text = f"{text} ({heard})"
+    every = [text, *said]
+    return text if mask(every) == every else plain
+
+
+def _heard(line: AuditLine) -> str:
+    """Say where it was heard, and what exactly."""
+    evidence = line.detail.get("evidence")
+    if not isinstance(evidence, Mapping) or not evidence:
+        return ""
+    if line.detail.get("source") == Source.WEBHOOK:
+        return f"webhook {evidence.get('event_id')}"
+    told = [f"{w} {evidence[n]}" for n, w in _EVIDENCE.items() if n in evidence]
+    return f"{_question(line)} answered {', '.join(told)}" if told else ""
+
+
+def _question(line: AuditLine) -> str:
+    if line.trigger in _CANCELS:
+        return "cancel"
+    return "create" if line.source == State.CREATING else "status"
 
 
 def _counted(story: Sequence[str]) -> list[str]:

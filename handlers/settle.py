@@ -1,0 +1,81 @@
+"""Settles the case of a payout that came back: core takes the money back in."""
+
+from typing import Final
+
+from fsm.decisions import Event
+from fsm.snapshot import Plan, Task
+from fsm.states import CaseKind, CaseState, Source, State, Trigger, Waiting
+from handlers.cancel import order_of_task
+from handlers.engine import Engine
+from handlers.together import decide_together
+from payment_service.domain.durations import format_duration
+from payment_service.domain.errors import NotNow
+from payment_service.domain.messages import step_doorbell
+from payment_service.ports.desk import Desk
+from payment_service.ports.reads import CaseRecord
+
+DECISION: Final = "return"
+
+
+async def settle_return(  # noqa: PLR0913 - what a decision is made of
+    case_id: str,
+    *,
+    reason: str,
+    evidence: object,
+    actor: str,
+    four_eyes_from: int | None,
+    desk: Desk,
+    engine: Engine,
+) -> bool:
+    """Have core take a returned payout back; False: it waits for a second person.
+
+    The wish is committed to the task's row, and the call is due from then on: it is
+    made, repeated and recorded as every other. What core says moves the case on.
+
+    :raises UnknownOrder: no such case.
+    :raises NotNow: it is about something else, or over, or being settled; the return
+        came after the provider's finality; the second person is the first.
+    """
+    case = await desk.case(case_id)
+    if case.kind is not CaseKind.RETURN_AFTER_SUCCESS:
+        raise NotNow(f"case {case_id} is no return: settle it by hand, and close it")
+    if case.state is not CaseState.OPEN:
+        raise NotNow(f"case {case_id} is {case.state}")
+    order = await order_of_task(case.task_id, engine=engine)
+    task = order.task(case.task_id)
+    _check_returnable(task, case, engine.plan_of(task))
+    event = Event(
+        trigger=Trigger.RETURN_REQUESTED,
+        source=Source.PERSON,
+        actor=actor,
+        decision=DECISION,
+        # It counts by when the provider told, not by when a person got to it.
+        asked_at=case.opened_at,
+        detail={
+            "reason": reason,
+            "case_id": case_id,
+            **({"evidence": evidence} if evidence else {}),
+        },
+    )
+    return await decide_together(
+        order,
+        task,
+        event,
+        proposal=Trigger.RETURN_PROPOSED,
+        needs_two=four_eyes_from is not None and order.money.amount >= four_eyes_from,
+        bell=step_doorbell,
+        engine=engine,
+    )
+
+
+def _check_returnable(task: Task, case: CaseRecord, plan: Plan) -> None:
+    if task.state is not State.SUCCEEDED or task.returned:
+        raise NotNow(f"core has nothing to take back for task {task.task_id}")
+    if task.waiting_for is Waiting.RETURN:
+        raise NotNow(f"core is being asked already about task {task.task_id}")
+    if plan.finality is None:
+        raise NotNow(f"provider {task.provider} has no finality: nothing is settled")
+    succeeded_at = task.updated_at or case.opened_at
+    if case.opened_at > succeeded_at + plan.finality:
+        limit = format_duration(plan.finality)
+        raise NotNow(f"it came back later than {limit} after its success")

@@ -1,0 +1,164 @@
+"""Every thing that can happen has a sentence, and tells what it was proven by."""
+
+from dataclasses import replace
+
+import pytest
+
+from fsm.snapshot import Queue, Task
+from fsm.states import State, Trigger, Verdict
+from payment_service.domain.audit import AuditLine
+from payment_service.domain.explain import SENTENCES, explain, in_words
+from payment_service.domain.money import Money
+from payment_service.domain.orders import Order
+from payment_service.wire.views import mask_tokens
+from tests.twins.clock import START
+
+CARD = "4111111111111111"
+
+
+def a_task(position=0, provider="acme", **changes):
+    task = Task(
+        task_id=f"task-{position}", queue_id="q", position=position, provider=provider
+    )
+    return replace(task, **changes)
+
+
+def an_order(*tasks):
+    return Order(
+        queue=Queue(queue_id="q", tasks=tasks),
+        order_id="w-1",
+        merchant_id="m-1",
+        customer_id="c-9",
+        money=Money(12550, "EUR"),
+        destination={},
+        created_at=START,
+    )
+
+
+def a_line(trigger, task="task-0", *, state="CREATING", **detail):
+    return AuditLine(
+        entity_id=task,
+        queue_id="q",
+        task_id=task,
+        version=1,
+        source=state,
+        target="X",
+        trigger=trigger,
+        actor="system",
+        at=START,
+        trace_id=None,
+        detail=detail,
+        hash=b"",
+    )
+
+
+def story(*lines, **task):
+    (attempt,) = explain(an_order(a_task(**task)), lines, mask=mask_tokens)
+    return attempt
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_everything_that_can_happen_has_a_sentence(trigger):
+    assert story(a_line(trigger), state=State.EXECUTING).because == (
+        [SENTENCES[trigger]]
+    )
+
+
+def test_no_two_things_are_told_alike():
+    assert len({*SENTENCES.values()}) == len(Trigger)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "state", "detail", "told"),
+    [
+        (
+            Trigger.DECLINED,
+            "CREATING",
+            {
+                "code": "insufficient_funds",
+                "evidence": {"http_status": 402, "status": "declined"},
+            },
+            ": insufficient_funds (create answered HTTP 402, status declined)",
+        ),
+        (
+            Trigger.NOT_FOUND,
+            "RECHECKING",
+            {"evidence": {"http_status": 404}},
+            " (status answered HTTP 404)",
+        ),
+        (
+            Trigger.CANCEL_CONFIRMED,
+            "EXECUTING",
+            {"code": "cancelled", "evidence": {"http_status": 200}},
+            ": cancelled (cancel answered HTTP 200)",
+        ),
+        (
+            Trigger.PAID,
+            "EXECUTING",
+            {"source": "webhook", "evidence": {"event_id": "evt_7", "type": "x"}},
+            " (webhook evt_7)",
+        ),
+        (
+            Trigger.RESOLVED_NEGATIVE,
+            "MANUAL_CHECK",
+            {"reason": "not in the statement", "evidence": "line 17"},
+            ": not in the statement",
+        ),
+    ],
+)
+def test_a_sentence_has_the_evidence_in_words(trigger, state, detail, told):
+    (sentence,) = story(a_line(trigger, state=state, **detail)).because
+
+    assert sentence == SENTENCES[trigger] + told
+
+
+@pytest.mark.parametrize(
+    ("verdict", "trigger"),
+    [
+        (Verdict.NOT_PAID, Trigger.DECLINED),
+        (Verdict.NOT_PAID, Trigger.NOT_FOUND),
+        (Verdict.NOT_PAID, Trigger.NOT_SENT),
+        (Verdict.NOT_PAID, Trigger.CANCEL_CONFIRMED),
+        (Verdict.NOT_PAID, Trigger.RESOLVED_NEGATIVE),
+        (Verdict.NOT_PAID, Trigger.SETTLED_NEGATIVE),
+        (Verdict.PAID, Trigger.PAID),
+        (Verdict.PAID, Trigger.RESOLVED_POSITIVE),
+        (Verdict.PAID, Trigger.SETTLED_POSITIVE),
+        (None, Trigger.FREEZE_REFUSED),
+    ],
+)
+def test_the_line_that_proves_the_end_is_found(verdict, trigger):
+    proof = a_line(trigger)
+    lines = (a_line(Trigger.UNCLEAR), proof, a_line(Trigger.ROLLBACK_CONFIRMED))
+
+    assert story(*lines, verdict=verdict).proof is proof
+
+
+def test_an_unclear_answer_proves_nothing():
+    assert story(a_line(Trigger.UNCLEAR), state=State.RECHECKING).proof is None
+
+
+def test_what_happened_in_a_row_is_told_once():
+    unclear = a_line(Trigger.UNCLEAR)
+
+    (sentence,) = story(unclear, unclear, unclear, state=State.RECHECKING).because
+
+    assert sentence.endswith("(3 times)")
+
+
+def test_the_whole_order_is_told_in_one_line():
+    order = an_order(
+        a_task(state=State.SKIPPED), a_task(1, "zeta", state=State.PENDING)
+    )
+    lines = (a_line(Trigger.DECLINED, code="no"), a_line(Trigger.ROLLBACK_CONFIRMED))
+
+    assert in_words(explain(order, lines)) == (
+        "acme: the provider says a definite no: no → core released the money → "
+        "zeta: not tried yet: it waits for its turn"
+    )
+
+
+def test_a_card_number_that_somebody_wrote_is_not_told():
+    attempt = story(a_line(Trigger.RESOLVED_POSITIVE, reason=CARD))
+
+    assert CARD not in attempt.words

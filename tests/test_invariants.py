@@ -1,0 +1,86 @@
+"""What persons have settled by hand is counted; the same without them is wrong."""
+
+import pytest
+
+from fsm.snapshot import Plan
+from handlers.resolve import Ruling
+from payment_service import invariants
+from payment_service.domain.news import NewsType
+from payment_service.invariants import LedgerEntry, trail_of
+from payment_service.ports.core import Operation
+from tests.simulation.judge import line_of, order_row, task_row
+from tests.twins.world import World, a_request
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+async def judged(world, *operations):
+    """Return (invariant, warning) of all that is wrong, core having done these."""
+    order = await world.order()
+    row, tasks = order_row(order), [task_row(t) for t in order.queue.tasks]
+    lines = sorted(await world.rows.trail(), key=lambda line: line.version)
+    ids = {line.entity_id for line in lines}
+    trails = {
+        i: trail_of(line_of(line) for line in lines if line.entity_id == i) for i in ids
+    }
+    found = [*invariants.order_offences(row, tasks, trails)]
+    entries = [
+        LedgerEntry(tasks[0].task_id, name, order.money.amount, order.money.currency)
+        for name in operations
+    ]
+    now, trail = world.clock.now(), trails[tasks[0].task_id]
+    found += invariants.core_offences(row, tasks[0], entries, as_of=now, trail=trail)
+    return [(offence.invariant.value, offence.warning) for offence in found]
+
+
+async def refused_and_settled(world, ruling):
+    world.core.refuses(Operation.COMMIT, "no_hold", times=1)
+    await world.submit(a_request("acme"))
+    await world.rest()
+    await world.decide(ruling, by_hand=True)
+    await world.rest()
+
+
+async def test_what_was_settled_by_hand_is_told_and_offends_nobody(world):
+    await refused_and_settled(world, Ruling.POSITIVE)
+
+    assert await judged(world, "freeze", "commit") == [("by_hand", True)]
+    assert await judged(world) == [("by_hand", True), ("core", True)]
+
+
+@pytest.mark.parametrize("operations", [("freeze",), ("freeze", "rollback"), ()])
+async def test_the_same_without_a_persons_hand_is_wrong(world, operations):
+    await world.submit(a_request("acme"))
+    await world.rest()
+
+    assert ("core", False) in await judged(world, *operations)
+    assert await judged(world, "freeze", "commit") == []
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        ("freeze", "commit", "return"),
+        ("freeze", "commit", "return", "return"),
+        ("freeze", "return"),
+    ],
+)
+async def test_a_return_that_nobody_asked_for_is_wrong(world, operations):
+    await world.submit(a_request("acme"))
+    await world.rest()
+
+    assert ("core", False) in await judged(world, *operations)
+
+
+async def test_a_return_that_core_does_not_know_is_wrong(world):
+    world.provider("acme", plan=Plan(settles_returns=True))
+    await world.submit(a_request("acme"))
+    await world.rest()
+    await world.tell("acme", NewsType.RETURNED, (await world.task()).task_id)
+    await world.rest()
+
+    assert await judged(world, "freeze", "commit", "return") == []
+    assert await judged(world, "freeze", "commit") == [("core", False)]
