@@ -1,5 +1,6 @@
 """Drives the webhook endpoint in this process, one request after the other."""
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from payment_service.config import parse_config
 from payment_service.outbound import Outbound
 from providers.registry import build_providers
 
+_ADDRESSES: Final = itertools.count(1)
 REPEATS: Final = 0.03
 BROKEN: Final = 0.1
 REMEMBERED: Final = 500
@@ -172,7 +174,8 @@ def _scope(sent: Sent) -> Scope:
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in sent.headers
         ],
-        "client": ("192.0.2.1", 1),
+        # Each from an address of its own: who guesses too often is told 429.
+        "client": (f"2001:db8::{next(_ADDRESSES):x}", 1),
         "server": ("192.0.2.2", 80),
     }
 

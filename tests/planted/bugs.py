@@ -310,9 +310,9 @@ def submitted_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_pair_of_eyes(patch: pytest.MonkeyPatch) -> None:
-    from handlers import resolve  # noqa: PLC0415
+    from handlers import together  # noqa: PLC0415
 
-    patch.setattr(resolve, "_check_second_person", lambda *_: None)
+    patch.setattr(together, "_check_second_person", lambda *_: None)
 
 
 S, T = State, Trigger

@@ -382,8 +382,10 @@ async def test_it_is_cancelled_or_too_late(name):
         await provider.create(payout("waits", 1))
         await provider.create(payout("paid", 2))
 
-        assert await provider.cancel(payout(number=1)) == Cancelled()
-        assert await provider.cancel(payout(number=2)) == TooLate()
+        cancelled = await provider.cancel(payout(number=1))
+        assert isinstance(cancelled, Cancelled)
+        assert cancelled.evidence["http_status"] == 200
+        assert isinstance(await provider.cancel(payout(number=2)), TooLate)
         assert isinstance(await provider.status(payout(number=1)), Declined)
 
 

@@ -378,6 +378,10 @@ EXCUSABLE: Final = (
     "core still holds the money",
     "it is PENDING and core has committed",
     "it is PENDING, and",
+    # A create that was forgotten is sent again, and its answer is about the second.
+    "the provider paid: True",
+    "it is SKIPPED, and",
+    "it is FAILED, and",
     "which is Hold.RELEASED",
     "core holds money for it before its turn",
     "is at rest in",
