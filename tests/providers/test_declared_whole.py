@@ -85,10 +85,12 @@ class Played:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession() as self.session:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-            await asyncio.gather(*self.calls)
-        await runner.cleanup()
+        try:
+            async with aiohttp.ClientSession() as self.session:
+                yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+                await asyncio.gather(*self.calls)
+        finally:
+            await runner.cleanup()
 
     def drops(self, request, script, reference):
         """Break the connection where the script says so."""
