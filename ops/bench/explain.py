@@ -17,6 +17,7 @@ HOT: Final = (
     "FIND_SUBMITTED",
     "LOAD",
     "FIND",
+    "TRAIL",
     "QUEUES_OF",
     "KEEP_NEWS",
     "WAITING_NEWS",

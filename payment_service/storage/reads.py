@@ -25,7 +25,6 @@ from payment_service.storage.tables import (
     CASES,
     DEAD_LETTERS,
     ORDER_QUEUES,
-    ORDER_TASK_EVENTS,
     ORDER_TASKS,
 )
 
@@ -69,28 +68,8 @@ class PostgresReads:
 
     async def events(self, queue_id: str) -> Sequence[AuditEntry]:
         """Return the audit trail of an order and all its tasks, by ``seq``."""
-        e = ORDER_TASK_EVENTS.c
-        tasks = select(ORDER_TASKS.c.task_id).where(ORDER_TASKS.c.queue_id == queue_id)
-        ids = [queue_id, *(row[0] for row in await self._rows(tasks))]
-        rows = await self._rows(
-            select(
-                e.seq,
-                e.entity_id,
-                e.queue_id,
-                e.task_id,
-                e.version,
-                e.source,
-                e.target,
-                e.trigger,
-                e.actor,
-                e.at,
-                e.trace_id,
-                e.detail,
-                e.hash,
-            )
-            .where(e.entity_id.in_(ids))
-            .order_by(e.at, e.seq)
-            .limit(EVENTS_MAX)
+        rows = await self._database.run(
+            sql.TRAIL, {"queue_id": queue_id, "limit": EVENTS_MAX}
         )
         return [_entry(row) for row in rows]
 

@@ -4,8 +4,9 @@ Rows travel as JSON, one parameter a table: one round trip and one plan, whateve
 number of rows. Read top to bottom this is the API of the rows.
 
 A plan is kept from the day the tables were empty, so none may depend on their size:
-rows are looked up by key in a LATERAL subquery, which is always a nested loop, and
-times are compared with ``statement_timestamp()``, which an index can be asked for.
+rows are looked up by key in a subquery that cannot be flattened (LATERAL, LIMIT), or by
+an array of keys, and times are compared with ``statement_timestamp()``, which an index
+can be asked for.
 """
 
 from typing import Final, LiteralString
@@ -189,9 +190,10 @@ UNION ALL SELECT 'message', message_id, seq FROM posted
 # The orders that a request collided with.
 FIND_SUBMITTED: Final[LiteralString] = """
 SELECT q.merchant_id, q.kind, q.order_id, q.queue_id::text, q.content_hash
-FROM order_queues q
-JOIN unnest(%(merchants)s::text[], %(kinds)s::text[], %(orders)s::text[])
-    AS n(merchant_id, kind, order_id) USING (merchant_id, kind, order_id)
+FROM unnest(%(merchants)s::text[], %(kinds)s::text[], %(orders)s::text[])
+    AS n(merchant_id, kind, order_id),
+LATERAL (SELECT * FROM order_queues o WHERE o.merchant_id = n.merchant_id
+    AND o.kind = n.kind AND o.order_id = n.order_id LIMIT 1) q
 """
 
 _ORDER: Final = """
@@ -226,6 +228,16 @@ LOAD: Final[LiteralString] = f"{_ORDER} WHERE q.queue_id = ANY(%(queue_ids)s::uu
 # Find an order by either of its ids; the caller's own may be used more than once.
 FIND: Final[LiteralString] = f"""{_ORDER}
 WHERE q.order_id = %(order_id)s OR q.queue_id = %(queue_id)s::uuid LIMIT %(limit)s
+"""
+
+# The audit trail of an order and of all its tasks.
+TRAIL: Final[LiteralString] = """
+SELECT e.seq, e.entity_id::text, e.queue_id::text, e.task_id::text, e.version, e.source,
+    e.target, e.trigger, e.actor, e.at, e.trace_id, e.detail, e.hash
+FROM (SELECT %(queue_id)s::uuid AS id
+    UNION ALL SELECT task_id FROM order_tasks WHERE queue_id = %(queue_id)s::uuid) ids,
+LATERAL (SELECT * FROM order_task_events e WHERE e.entity_id = ids.id OFFSET 0) e
+ORDER BY e.at, e.seq LIMIT %(limit)s
 """
 
 QUEUES_OF: Final[LiteralString] = """
@@ -276,16 +288,18 @@ SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
 
 # The same statement under another id: of two that wait the first is the one.
 _REPEATS: Final = """
-i.content_hash <> '' AND EXISTS (SELECT FROM webhook_inbox o
+i.content_hash <> '' AND (SELECT true FROM webhook_inbox o
     WHERE o.reference = i.reference AND o.provider = i.provider
     AND o.content_hash = i.content_hash AND o.inbox_id <> i.inbox_id
     AND (o.state IN ('applied', 'known')
-        OR (o.state = 'waiting' AND o.inbox_id < i.inbox_id)))
+        OR (o.state = 'waiting' AND o.inbox_id < i.inbox_id)) LIMIT 1) IS NOT NULL
 """
 
-WAITING_NEWS: Final[LiteralString] = f"""{_NEWS}, {_REPEATS} FROM webhook_inbox i
-JOIN order_tasks t ON t.task_id = i.task_id AND t.provider = i.provider
-WHERE i.reference = %(task_id)s AND i.wake_at IS NOT NULL
+WAITING_NEWS: Final[LiteralString] = f"""{_NEWS}, {_REPEATS}
+FROM (SELECT * FROM webhook_inbox
+    WHERE reference = %(task_id)s AND wake_at IS NOT NULL OFFSET 0) i
+WHERE (SELECT true FROM order_tasks t
+    WHERE t.task_id = i.task_id AND t.provider = i.provider LIMIT 1)
 ORDER BY i.inbox_id LIMIT 100
 """
 
@@ -306,10 +320,11 @@ WITH closed AS (
     WHERE inbox_id = %(inbox_id)s::bigint AND wake_at IS NOT NULL
     RETURNING task_id, provider, sequence, state
 )
-UPDATE order_tasks t SET news_sequence = greatest(t.news_sequence, c.sequence)
-FROM closed c
-WHERE t.task_id = c.task_id AND t.provider = c.provider AND c.state = 'known'
-AND c.sequence > coalesce(t.news_sequence, c.sequence - 1)
+UPDATE order_tasks t SET news_sequence = (SELECT sequence FROM closed)
+WHERE t.task_id = (SELECT task_id FROM closed WHERE state = 'known')
+AND t.provider = (SELECT provider FROM closed)
+AND (SELECT sequence FROM closed) > coalesce(t.news_sequence,
+    (SELECT sequence FROM closed) - 1)
 """
 
 # Let a webhook that was given up wait again, for whom an operator replays.
@@ -372,12 +387,11 @@ WITH due AS MATERIALIZED (
     WHERE {_OVERDUE}
     ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), rung AS (
-    UPDATE order_tasks t SET wake_at = clock_timestamp(), rings = t.rings + 1 FROM due
-    WHERE t.task_id = due.task_id RETURNING t.queue_id
+    UPDATE order_tasks SET wake_at = clock_timestamp(), rings = rings + 1
+    WHERE task_id = ANY(ARRAY(SELECT task_id FROM due)) RETURNING queue_id
 ), rung_queues AS (
-    UPDATE order_queues q SET wake_at = clock_timestamp(), rings = q.rings + 1
-    FROM due_queues d
-    WHERE q.queue_id = d.queue_id RETURNING q.queue_id
+    UPDATE order_queues SET wake_at = clock_timestamp(), rings = rings + 1
+    WHERE queue_id = ANY(ARRAY(SELECT queue_id FROM due_queues)) RETURNING queue_id
 )
 SELECT queue_id::text FROM rung UNION SELECT queue_id::text FROM rung_queues
 """
@@ -394,12 +408,14 @@ WITH due AS MATERIALIZED (
         SELECT t.task_id FROM order_tasks t
         WHERE t.task_id = due.task_id AND t.provider = due.provider LIMIT 1) t ON true
 ), rung AS (
-    UPDATE webhook_inbox i SET wake_at = clock_timestamp() + CASE WHEN m.there
+    UPDATE webhook_inbox i SET wake_at = clock_timestamp() + CASE
+        WHEN (SELECT m.there FROM matched m WHERE m.inbox_id = i.inbox_id)
         THEN interval '0'
         ELSE least(clock_timestamp() - i.received_at, interval '1 hour') END
-    FROM matched m WHERE i.inbox_id = m.inbox_id
+    WHERE i.inbox_id = ANY(ARRAY(SELECT inbox_id FROM matched))
 )
-{_NEWS} FROM webhook_inbox i JOIN due USING (inbox_id) ORDER BY i.inbox_id
+{_NEWS} FROM webhook_inbox i
+WHERE i.inbox_id = ANY(ARRAY(SELECT inbox_id FROM due)) ORDER BY i.inbox_id
 """
 
 EXPIRED_NEWS: Final[LiteralString] = f"""{_NEWS} FROM webhook_inbox i

@@ -13,7 +13,13 @@ import pytest
 
 from ops.bench import bare, explain, flames, mock_server, plots, report, results
 from ops.bench.load import SINGLE, UNIT, request
-from ops.bench.measure import Cost, children, cpu_seconds, resident_bytes
+from ops.bench.measure import (
+    HOT_TABLES,
+    Cost,
+    children,
+    cpu_seconds,
+    resident_bytes,
+)
 from ops.bench.mocks import ANSWERS
 from ops.bench.rounds import over, percentile
 from ops.bench.seeding import EVENTS, IDS, QUEUES, TASKS
@@ -171,6 +177,21 @@ def test_placeholders_become_postgresqls_own():
 
 
 def test_no_hot_statement_reads_a_table_whole_though_all_are_empty(database_url):
+    assert explain.sequential(database_url) == {}
+
+
+def test_no_hot_statement_reads_a_table_whole_though_all_are_large(database_url):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+        # A million rows, as far as the planner knows, on what one page there is.
+        connection.execute(
+            "UPDATE pg_class SET relpages = 1, reltuples = 1e6 WHERE relname = ANY(%s)",
+            [list(HOT_TABLES)],
+        )
+        connection.execute(
+            "INSERT INTO outbox (message_id, subject, body) VALUES ('m', 's', '')"
+        )
+
     assert explain.sequential(database_url) == {}
 
 
