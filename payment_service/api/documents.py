@@ -97,10 +97,13 @@ class AttemptShape(Shape):
 
 
 class ExplainedShape(OrderShape):
-    """An order with its tasks, and why each of them ended as it did."""
+    """An order with its tasks, and why each of them ended as it did.
 
-    explanation: list[AttemptShape]
-    in_words: str
+    Without ``explanation`` and ``in_words`` where ``wait`` is given.
+    """
+
+    explanation: list[AttemptShape] | None = None
+    in_words: str | None = None
 
 
 class OrdersShape(Shape):

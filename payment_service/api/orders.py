@@ -117,11 +117,17 @@ class Showing:
             str | None, Query(description="A duration, at most 60s.", examples=["20s"])
         ] = None,
     ) -> Json:
-        """Show an order; with ``wait`` as soon as it is final."""
+        """Show an order and why each provider was tried and left.
+
+        With ``wait`` as soon as it is final, and without the explanation: who waits
+        for the outcome is not kept waiting for the trail.
+        """
         limit = _waiting_time(wait)
         found = await find(self._deps.reads, order)
-        if limit and not found.queue.final:
-            found = await self._awaited(request, found.queue_id, limit)
+        if limit:
+            if not found.queue.final:
+                found = await self._awaited(request, found.queue_id, limit)
+            return Json(order_view(found))
         entries = await self._deps.reads.events(found.queue_id)
         explanation, words = explanation_view(found, [each.line for each in entries])
         return Json(

@@ -121,6 +121,15 @@ async def test_a_final_order_is_not_waited_for(world):
     assert world.looked == 1
 
 
+async def test_the_explanation_is_for_who_does_not_wait(world):
+    world.put(finished(an_order()))
+    async with calling(deps_of(world)) as session:
+        _, shown = await get(session, "/v1/orders/w-1")
+        _, awaited = await get(session, "/v1/orders/w-1?wait=1s")
+    assert shown["explanation"]
+    assert "explanation" not in awaited
+
+
 async def test_who_hangs_up_is_forgotten(world):
     world.put(an_order())
     async with calling(deps_of(world)) as session:
