@@ -192,7 +192,9 @@ class Load:
         finally:
             for task in self._senders:
                 task.cancel()
-            await client.close()
+            # A transport that went with its server ends in a cancellation of its own.
+            with suppress(asyncio.CancelledError):
+                await client.close()
 
     def enough(self) -> None:
         """Send no new orders; those that are sent are repeated until answered."""

@@ -79,7 +79,6 @@ SEEN: Final = (
     "conflict lost",
     "dead letter: crashed",
     "dead letter: exhausted",
-    "dead letter: unknown_task",
     "dead letter replayed",
     "dead letter discarded",
     "decision negative",
@@ -175,7 +174,7 @@ GIVEN: Final = {
     T.ACCEPTED: (S.EXECUTING, S.MANUAL_CHECK, S.SUCCEEDED, S.FAILED),
     T.DECLINED: (S.NEGATIVE_EVAL, S.MANUAL_CHECK, S.SUCCEEDED, S.SKIPPED, S.FAILED),
     T.NOT_FOUND: (S.NEGATIVE_EVAL, S.MANUAL_CHECK, S.FAILED),
-    T.UNCLEAR: (S.NEGATIVE_EVAL, S.MANUAL_CHECK, S.SUCCEEDED),
+    T.UNCLEAR: (S.MANUAL_CHECK, S.SUCCEEDED),
     T.RETURNED: (S.SUCCEEDED,),
     T.MISMATCHED: (S.MANUAL_CHECK, S.SUCCEEDED),
 }
