@@ -2,16 +2,13 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from prometheus_client import Counter, Histogram
 
 from fsm.decisions import NOT_NEEDED, Change
-from fsm.snapshot import Plan
 from payment_service.domain.errors import CoreUnavailable
-from payment_service.domain.news import News
 from payment_service.observability.metrics import Metrics
 from payment_service.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
 from payment_service.ports.store import Work
@@ -21,10 +18,9 @@ from providers.port import (
     Payout,
     Provider,
     Providers,
-    Rejected,
     StatusAnswer,
-    Verified,
 )
+from providers.wrapped import WrappedProvider, WrappedProviders
 
 Answer = TypeVar("Answer")
 CHILDREN_MAX: Final = 20_000
@@ -68,16 +64,12 @@ class MeasuredCore:
         child(self._metrics.core_notifications, "delivered").inc()
 
 
-class MeasuredProvider:
+class MeasuredProvider(WrappedProvider):
     """A provider, with ``provider_request_seconds``."""
 
     def __init__(self, provider: Provider, metrics: Metrics) -> None:
-        self._provider = provider
+        super().__init__(provider)
         self._metrics = metrics
-        self.name: str = provider.name
-        self.plan: Plan = provider.plan
-        self.timeout: timedelta = provider.timeout
-        self.takes_webhooks: bool = provider.takes_webhooks
 
     async def _timed(
         self,
@@ -108,37 +100,14 @@ class MeasuredProvider:
         """Ask not to pay it."""
         return await self._timed("cancel", self._provider.cancel, payout)
 
-    def verify(
-        self, headers: Mapping[str, list[str]], body: bytes, now: datetime
-    ) -> Verified | Rejected:
-        """Check a webhook's signature."""
-        return self._provider.verify(headers, body, now)
 
-    def read_news(
-        self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
-        """Read a verified webhook."""
-        return self._provider.read_news(event_id, body, now)
-
-
-class MeasuredProviders:
+class MeasuredProviders(WrappedProviders):
     """All providers, each measured."""
 
     def __init__(self, providers: Providers, metrics: Metrics) -> None:
-        found = [(name, providers.get(name)) for name in providers.names()]
-        self._measured = {
-            name: MeasuredProvider(provider, metrics)
-            for name, provider in found
-            if provider is not None
-        }
-
-    def get(self, name: str) -> Provider | None:
-        """Return the provider, or None where the name is not configured."""
-        return self._measured.get(name)
-
-    def names(self) -> list[str]:
-        """Return all configured names, sorted."""
-        return sorted(self._measured)
+        super().__init__(
+            providers, providers.names(), lambda p: MeasuredProvider(p, metrics)
+        )
 
 
 class StepWatch:

@@ -1,12 +1,8 @@
 """Providers whose creates the keeper watches, and who are left alone on wish."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from fsm.snapshot import Plan
-from payment_service.domain.news import News
 from providers.health.keeper import Keeper
 from providers.health.window import Heard
 from providers.port import (
@@ -18,12 +14,11 @@ from providers.port import (
     Payout,
     Provider,
     Providers,
-    Rejected,
     StatusAnswer,
     Succeeded,
     Unclear,
-    Verified,
 )
+from providers.wrapped import WrappedProvider, WrappedProviders
 
 Answer = TypeVar("Answer")
 CLIENT_ERRORS: Final = frozenset(range(400, 500)) - {408, 425, 429}
@@ -44,16 +39,12 @@ def heard_in(answer: CreateAnswer) -> Heard | None:
             return Heard.REFUSED if answered else Heard.FAILED
 
 
-class WatchedProvider:
+class WatchedProvider(WrappedProvider):
     """A provider, with its keeper listening."""
 
     def __init__(self, provider: Provider, keeper: Keeper) -> None:
-        self._provider = provider
+        super().__init__(provider)
         self._keeper = keeper
-        self.name: str = provider.name
-        self.plan: Plan = provider.plan
-        self.timeout: timedelta = provider.timeout
-        self.takes_webhooks: bool = provider.takes_webhooks
 
     async def create(self, payout: Payout) -> CreateAnswer:
         """Ask for the payout; while it is under way it may turn out to hang."""
@@ -76,18 +67,6 @@ class WatchedProvider:
         """Ask not to pay it."""
         return self._heeded(await self._provider.cancel(payout))
 
-    def verify(
-        self, headers: Mapping[str, list[str]], body: bytes, now: datetime
-    ) -> Verified | Rejected:
-        """Check a webhook's signature."""
-        return self._provider.verify(headers, body, now)
-
-    def read_news(
-        self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
-        """Read a verified webhook."""
-        return self._provider.read_news(event_id, body, now)
-
     def _heeded(self, answer: Answer) -> Answer:
         """Leave the provider alone where it has asked for it, for a bounded time."""
         if isinstance(answer, NotSent | Unclear) and answer.after:
@@ -96,21 +75,10 @@ class WatchedProvider:
         return answer
 
 
-class WatchedProviders:
+class WatchedProviders(WrappedProviders):
     """All providers, each watched."""
 
     def __init__(self, providers: Providers, keeper: Keeper) -> None:
-        found = [(name, providers.get(name)) for name in keeper.names()]
-        self._watched = {
-            name: WatchedProvider(provider, keeper)
-            for name, provider in found
-            if provider is not None
-        }
-
-    def get(self, name: str) -> Provider | None:
-        """Return the provider, or None where the name is not configured."""
-        return self._watched.get(name)
-
-    def names(self) -> list[str]:
-        """Return all configured names, sorted."""
-        return sorted(self._watched)
+        super().__init__(
+            providers, keeper.names(), lambda p: WatchedProvider(p, keeper)
+        )
