@@ -25,6 +25,10 @@ test: lint types contracts  ## what has to be green
 test-again: lint types contracts  ## what failed, one by one: was it the test, or a busy machine?
 	$(BIN)/pytest --last-failed --last-failed-no-failures=none
 
+.PHONY: field
+field: $(STAMP)  ## what needs PgBouncer, HAProxy, a second PostgreSQL or two clusters
+	$(BIN)/pytest -m field
+
 .PHONY: lint
 lint: $(STAMP)  ## ruff and spelling
 	$(BIN)/ruff check .
