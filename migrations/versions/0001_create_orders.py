@@ -125,7 +125,10 @@ CREATE TABLE order_tasks (
 CREATE TABLE order_task_events (
     entity_id uuid NOT NULL,
     version integer NOT NULL,
-    seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY (CACHE 32),
+    -- Drawn one by one while the rows of the step are held: who was decided on what
+    -- another step wrote has the higher number, over any connection, by any clock. A
+    -- cache would hand each connection numbers of its own, out of order.
+    seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY (CACHE 1),
     queue_id uuid NOT NULL,
     task_id uuid,
     source text,

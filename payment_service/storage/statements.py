@@ -33,6 +33,9 @@ _INSERT_EVENTS: Final = """
     SELECT e.entity_id, e.queue_id, e.task_id, e.version, e.source, e.target,
         e.trigger, e.actor, e.at, e.trace_id, e.detail, e.hash"""
 
+# The lines of a group are numbered as they were written down: no plan may shuffle them.
+_AS_WRITTEN: Final = "ORDER BY e.ordinality"
+
 _INSERT_MESSAGES: Final = """
     INSERT INTO outbox (message_id, subject, body, headers, at, schedule, queue_id)
     SELECT m.message_id, m.subject, convert_to(m.body, 'UTF8'), m.headers, m.at,
@@ -108,8 +111,9 @@ WITH wanted AS MATERIALIZED (
     FROM q JOIN good USING (step)
     WHERE o.queue_id = q.queue_id AND o.version = q.base
 ), written AS ({_INSERT_EVENTS}
-    FROM json_to_recordset(%(events)s::json) AS e(step int, {_EVENT})
-    JOIN good USING (step)
+    FROM ROWS FROM (json_to_recordset(%(events)s::json) AS (step int, {_EVENT}))
+        WITH ORDINALITY AS e
+    JOIN good USING (step) {_AS_WRITTEN}
 ), opened AS (
     INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount,
         currency, money_at_risk, detail, state, opened_at)
@@ -176,8 +180,9 @@ WITH q AS (
         created_at timestamptz)
     JOIN q USING (queue_id)
 ), e AS ({_INSERT_EVENTS}
-    FROM json_to_recordset(%(events)s::json) AS e({_EVENT})
-    JOIN q USING (queue_id)
+    FROM ROWS FROM (json_to_recordset(%(events)s::json) AS ({_EVENT}))
+        WITH ORDINALITY AS e
+    JOIN q USING (queue_id) {_AS_WRITTEN}
 ), posted AS ({_INSERT_MESSAGES}
     FROM json_to_recordset(%(messages)s::json) AS m({_MESSAGE})
     JOIN q USING (queue_id)
@@ -230,14 +235,15 @@ FIND: Final[LiteralString] = f"""{_ORDER}
 WHERE q.order_id = %(order_id)s OR q.queue_id = %(queue_id)s::uuid LIMIT %(limit)s
 """
 
-# The audit trail of an order and of all its tasks.
+# The audit trail of an order and of all its tasks, in causal order: workers' clocks
+# may say anything, numbers are drawn under the locks of the rows.
 TRAIL: Final[LiteralString] = """
 SELECT e.seq, e.entity_id::text, e.queue_id::text, e.task_id::text, e.version, e.source,
     e.target, e.trigger, e.actor, e.at, e.trace_id, e.detail, e.hash
 FROM (SELECT %(queue_id)s::uuid AS id
     UNION ALL SELECT task_id FROM order_tasks WHERE queue_id = %(queue_id)s::uuid) ids,
 LATERAL (SELECT * FROM order_task_events e WHERE e.entity_id = ids.id OFFSET 0) e
-ORDER BY e.at, e.seq LIMIT %(limit)s
+ORDER BY e.seq LIMIT %(limit)s
 """
 
 QUEUES_OF: Final[LiteralString] = """

@@ -1,6 +1,9 @@
 """What readers find: orders, trails, cases and letters, page by page."""
 
+import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -12,9 +15,12 @@ from payment_service.domain.errors import (
     UnknownOrder,
 )
 from payment_service.ports.reads import CaseSearch, Search
+from payment_service.storage.database import Database
+from payment_service.storage.store import PostgresStore
 from tests.storage.builders import (
     FAILED,
     LIVE,
+    a_cancel,
     a_case,
     a_forced_work,
     a_letter,
@@ -164,6 +170,52 @@ async def test_the_trail_is_that_of_the_order_and_its_tasks(postgres, reads):
     assert len(entries) == 4
     assert entries[-1].line == work.lines[0]
     assert len({entry.seq for entry in entries}) == 4
+
+
+@asynccontextmanager
+async def workers(url, count):
+    """Open stores of that many workers, each on a connection of its own."""
+    databases = [Database(url, connections_max=1) for _ in range(count)]
+    for database in databases:
+        await database.open()
+    yield [PostgresStore(database) for database in databases]
+    for database in databases:
+        await database.close()
+
+
+async def test_a_trail_is_causal_whatever_the_clocks_of_the_workers_say(
+    postgres, reads, database_url
+):
+    order = await stored(postgres, "acme", "zeta", "beta")
+    written = [entry.line for entry in await reads.events(order.queue_id)]
+    clocks = (START + 7 * MINUTE, START - 5 * MINUTE, START)
+    async with workers(database_url, len(clocks)) as stores:
+        for n in range(24):
+            now = clocks[n % 3] + n * timedelta(seconds=1)
+            work = a_forced_work(order, task=n // 2 % 3, now=now, tries=n)
+            await stores[n % 3].record(work)
+            order, written = work.order, [*written, *work.lines]
+
+    entries = await reads.events(order.queue_id)
+
+    assert [entry.line for entry in entries] == written
+    assert all(one.seq < next_.seq for one, next_ in pairwise(entries))
+
+
+async def test_the_lines_of_many_steps_in_one_statement_keep_their_order(
+    postgres, reads
+):
+    orders = [await stored(postgres, *("acme", "zeta", "beta"), n=n) for n in range(30)]
+    works = [a_cancel(order) for order in orders]
+    await asyncio.gather(*(postgres.store.record(work) for work in works))
+
+    for order, work in zip(orders, works, strict=True):
+        entries = await reads.events(order.queue_id)
+        assert [e.line for e in entries[4:]] == list(work.lines)
+        assert [e.line.task_id for e in entries[:4]] == [
+            None,
+            *(task.task_id for task in order.queue.tasks),
+        ]
 
 
 async def test_the_trail_of_nothing_is_empty(reads):
