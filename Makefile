@@ -27,7 +27,8 @@ test-again: lint types contracts  ## what failed, one by one: was it the test, o
 
 .PHONY: field
 field: $(STAMP)  ## what needs PgBouncer, HAProxy, a second PostgreSQL or two clusters
-	$(BIN)/pytest -m field
+	$(BIN)/python -m ops.field
+	$(BIN)/pytest -m field tests/field
 
 .PHONY: lint
 lint: $(STAMP)  ## ruff and spelling

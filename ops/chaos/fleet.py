@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -65,7 +65,8 @@ class Layout:
     """How many of what; ``servants`` have every role but the worker's.
 
     ``proxied`` names what the service reaches through a proxy: ``pg``, ``nats``,
-    ``core``, ``providers``; the API always has one, as its load balancer.
+    ``core``, ``providers``; the API always has one, as its load balancer. ``between``
+    puts something in front of PostgreSQL and gives the address that the service gets.
     """
 
     workers: int = 3
@@ -78,6 +79,8 @@ class Layout:
     proxied: Collection[str] = ("pg", "nats", "core", "providers")
     settings: Mapping[str, str] = field(default_factory=dict)
     postgres: Mapping[str, str] = field(default_factory=lambda: DURABLE)
+    node: type[Node] = Node
+    between: Callable[[Pair], AbstractContextManager[str]] | None = None
     within: Path | None = None
 
     @property
@@ -230,6 +233,8 @@ async def _world(layout: Layout, folder: Path, stack: AsyncExitStack) -> Fleet:
     stack.callback(nats.close)
     await asyncio.gather(asyncio.to_thread(pair.start), asyncio.to_thread(nats.start))
     await asyncio.to_thread(migrate.upgrade, pair.primary.url)
+    between = layout.between
+    database_url = stack.enter_context(between(pair)) if between else None
     tokens = {"core": secrets.token_hex(16), "webhooks": _webhook_secret()}
     addresses = {CORE: (HOST, free_port()), PROVIDERS: (HOST, free_port())}
     core = _core(folder, addresses[CORE], tokens["core"])
@@ -258,13 +263,15 @@ async def _world(layout: Layout, folder: Path, stack: AsyncExitStack) -> Fleet:
         addresses=addresses,
     )
     fleet.env.update(_environment(fleet, ends, tokens))
+    if database_url is not None:
+        fleet.env["PAYMENT_DATABASE_URL"] = database_url
     return fleet
 
 
 def _pair(layout: Layout, folder: Path) -> Pair:
     settings = {**layout.postgres, "wal_retrieve_retry_interval": "200ms"}
     nodes = [
-        Node(folder / name, settings=settings, max_connections=CONNECTIONS_MAX)
+        layout.node(folder / name, settings=settings, max_connections=CONNECTIONS_MAX)
         for name in DATABASE[: 2 if layout.standby else 1]
     ]
     return Pair(*nodes)

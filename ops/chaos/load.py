@@ -162,6 +162,7 @@ class Load:
         self._ways = ways
         self._attempts = attempts
         self._providers = providers
+        self.http_share = HTTP_SHARE
         self._waiting: dict[str, Sent] = {}
         self._senders: set[asyncio.Task[None]] = set()
         self._enough = asyncio.Event()
@@ -218,7 +219,7 @@ class Load:
     def _begin(self, client: Client, http: aiohttp.ClientSession) -> None:
         sent = self._order(len(self.by_id))
         self.by_id[sent.order_id] = sent
-        by_http = len(self.by_id) % HTTP_SHARE == 0
+        by_http = len(self.by_id) % self.http_share == 0
         sending = self._post(http, sent) if by_http else self._publish(client, sent)
         task = asyncio.create_task(sending)
         self._senders.add(task)

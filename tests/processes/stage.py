@@ -13,7 +13,7 @@ from ops.chaos.fleet import (
     Layout,
     started,
 )
-from ops.chaos.load import QUICK, Desk, Load
+from ops.chaos.load import HTTP_SHARE, QUICK, Desk, Load
 from payment_service.embedded.postgres import FAST
 from tests.embedded.processes import memory_folder
 
@@ -85,12 +85,13 @@ class Phase:
 
 
 @asynccontextmanager
-async def staged(*, rate=20.0, ways=QUICK, **changes):
+async def staged(*, rate=20.0, ways=QUICK, http_share=HTTP_SHARE, **changes):
     """Start a fleet on servers that may lose a power cut; a desk decides checks."""
     few = {"apis": 0, "relays": 0, "sweepers": 0, "servants": 1, "proxied": ()}
     layout = Layout(**{**few, "postgres": FAST, "within": memory_folder(), **changes})
     async with started(layout) as fleet:
         load = Load(fleet, rate=rate, ways=ways, attempts=3, providers=IDEMPOTENT)
+        load.http_share = http_share
         desk = asyncio.create_task(Desk(fleet, load).run())
         try:
             yield Stage(fleet, load)

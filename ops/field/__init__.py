@@ -1,0 +1,1 @@
+"""Gets the machine ready for `make field`."""
