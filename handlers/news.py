@@ -7,7 +7,7 @@ from fsm.decisions import Event, Known, Step, Wait
 from fsm.states import Source, Trigger
 from handlers.calls import differing
 from handlers.engine import Contended, Engine, settle
-from payment_service.domain.news import News, NewsState, NewsType
+from payment_service.domain.news import UNREADABLE, News, NewsState, NewsType
 from payment_service.domain.orders import Order
 from payment_service.ports.store import StoredNews
 
@@ -29,6 +29,9 @@ def event_of_news(news: News, order: Order) -> Event | None:
     if news.sequence is not None:
         evidence["sequence"] = news.sequence
     differs = differing(order, news.amount, news.currency)
+    if unreadable := news.detail.get(UNREADABLE):
+        # What cannot be compared does not agree.
+        differs |= {UNREADABLE: unreadable}
     if differs:
         trigger = Trigger.MISMATCHED
     return Event(

@@ -6,6 +6,7 @@ from typing import Final
 
 from payment_service.domain.ids import ID_LENGTH_MAX
 from payment_service.domain.money import AMOUNT_MAX
+from payment_service.domain.odd import Odd
 
 CODE_LENGTH_MAX: Final = 64
 MESSAGE_LENGTH_MAX: Final = 300
@@ -69,9 +70,21 @@ def code_in(body: Mapping[str, object]) -> str | None:
 def message_in(body: Mapping[str, object]) -> str | None:
     """Return a person's words for what happened: one short line, numbers masked."""
     value = body.get("message")
+    if isinstance(value, Odd):
+        value = value.shown
     if not isinstance(value, str) or not value.strip():
         return None
     return shortened(masked(value))
+
+
+def shown(value: object) -> str:
+    """Return what somebody said, for a person to see; not the whole of it, perhaps."""
+    if isinstance(value, Odd):
+        return value.problem if value.shown is None else shortened(masked(value.shown))
+    if value is None:
+        return "null"
+    plain = isinstance(value, str | int | float)
+    return shortened(masked(str(value))) if plain else f"a {type(value).__name__}"
 
 
 def masked(text: str, secrets: Mapping[str, str] | None = None) -> str:

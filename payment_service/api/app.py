@@ -1,7 +1,9 @@
 """Puts the HTTP API together."""
 
+import re
 from importlib.metadata import version
 from typing import Final
+from urllib.parse import unquote
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,6 +14,7 @@ from payment_service.api.documents import PaymentApi
 from payment_service.api.responses import Problem
 
 _OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_WEBHOOK: Final = re.compile(rb"/+webhooks/+([^/]+)/*")
 _DECODED_BY_HAND: Final = ("/v1/", "/webhooks/")
 
 
@@ -33,6 +36,23 @@ def create_app(deps: ApiDeps) -> FastAPI:
     return app
 
 
+def _plain_webhook(scope: Scope) -> Scope:
+    """Return the one spelling of a webhook's path: who sends it follows no redirect.
+
+    Slashes are doubled where an address was put together that ended with one.
+    """
+    path = scope["path"]
+    if not path.endswith("/") and "//" not in path:
+        return scope
+    raw = scope.get("raw_path") or path.encode()
+    found = _WEBHOOK.fullmatch(raw)
+    if found is None:
+        return scope
+    plain = b"/webhooks/" + found[1]
+    decoded = unquote(plain.decode("latin-1"))
+    return {**scope, "path": decoded, "raw_path": plain}
+
+
 class Gate:
     """Stands before the routes.
 
@@ -49,6 +69,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _plain_webhook(scope)
         path = scope["path"]
         if self._locked and path not in _OPEN and not path.startswith("/webhooks/"):
             refusal = Problem(401, "No API keys are configured: set PAYMENT_API_KEYS.")

@@ -8,12 +8,15 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from payment_service.wire.media import MediaType, parse_media_type
 from payment_service.wire.strict_json import SIZE_MAX
 
 DRAINED_MAX: Final = 8 * SIZE_MAX
 """So much of a body that is too large is read and thrown away: a sender who is
 still sending would see a broken connection in place of the answer."""
 
+CHARSET_LENGTH_MAX: Final = 40
+JSON: Final = MediaType("application/json")
 _CLOSE: Final = {"Connection": "close"}
 
 
@@ -73,15 +76,10 @@ def require_uncompressed(request: Request) -> None:
 
 def require_json(request: Request) -> None:
     """Refuse what says that it is not JSON in UTF-8; silence is taken for JSON."""
-    for content_type in request.headers.getlist("content-type"):
-        media, _, parameters = content_type.lower().partition(";")
-        media = media.strip()
-        plain = media == "application/json"
-        derived = media.startswith("application/") and media.endswith("+json")
-        if not (plain or derived) or not _is_utf8(parameters):
+    for told in request.headers.getlist("content-type"):
+        media = parse_media_type(told) if told.strip() else JSON
+        if media is None or not media.is_json:
             raise HTTPException(415, "Send application/json.", _CLOSE)
-
-
-def _is_utf8(parameters: str) -> bool:
-    name, _, value = parameters.strip().partition("=")
-    return name.strip() != "charset" or value.strip().strip('"') in {"utf-8", "utf8"}
+        if (charset := media.foreign_charset) is not None:
+            detail = f"Send JSON in UTF-8, and not in {charset[:CHARSET_LENGTH_MAX]}."
+            raise HTTPException(415, detail, _CLOSE)

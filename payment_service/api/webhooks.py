@@ -22,7 +22,7 @@ from payment_service.domain.errors import InvalidRequest, StoreUnavailable
 from payment_service.domain.news import News, hash_of_content
 from payment_service.domain.rates import Rate, TokenBucket
 from payment_service.ports.clock import Clock
-from payment_service.wire.strict_json import parse_strict
+from payment_service.wire.foreign_json import read_foreign_object
 from payment_service.wire.text import is_id
 from providers.port import Provider, Rejected
 
@@ -119,9 +119,12 @@ class Webhooks:
         except HTTPException as refused:
             self._deps.count_webhook(found.name, _OF_BODIES[refused.status_code])
             raise
-        kept = await self.keep(
-            found, _headers(request), body, trace_parent=trace_parent_of(request)
-        )
+        try:
+            kept = await self.keep(
+                found, _headers(request), body, trace_parent=trace_parent_of(request)
+            )
+        except InvalidRequest as unreadable:
+            return self._answer(found.name, Kept.UNREADABLE, unreadable.problem)
         address = request.client.host if request.client else ""
         if kept is Kept.UNSIGNED and self._failures.are_too_many(address):
             kept = Kept.GUESSING
@@ -139,6 +142,8 @@ class Webhooks:
 
         The bucket counts only what the provider has signed, so nobody else can use
         up its rate.
+
+        :raises InvalidRequest: it is signed, and says what of it cannot be read.
         """
         now = self._deps.clock.now()
         verified = provider.verify(headers, body, now)
@@ -147,12 +152,7 @@ class Webhooks:
         bucket = self._buckets.get(provider.name)
         if bucket is not None and not bucket.take():
             return Kept.RATE_LIMITED
-        try:
-            tree = parse_strict(body)
-        except InvalidRequest:
-            return Kept.UNREADABLE
-        if not isinstance(tree, dict):
-            return Kept.UNREADABLE
+        tree = read_foreign_object(body)
         news = provider.read_news(verified.event_id, tree, now)
         if news is None or not _storable(news):
             return Kept.UNREADABLE
@@ -170,7 +170,7 @@ class Webhooks:
             return Kept.NOT_STORED
         return Kept.STORED if stored else Kept.SEEN
 
-    def _answer(self, provider: str, kept: Kept) -> Response:
+    def _answer(self, provider: str, kept: Kept, problem: str = "") -> Response:
         self._deps.count_webhook(provider, kept)
         status = STATUSES[kept]
         if kept in {Kept.STORED, Kept.SEEN}:
@@ -178,7 +178,9 @@ class Webhooks:
         headers = dict(RETRY_AFTER) if kept in _AGAIN else {}
         if kept is Kept.GUESSING:
             headers |= {"Retry-After": "60", "Connection": "close"}
-        return Problem(status, _DETAILS[kept], headers=headers)
+        # Who signed it may know what is wrong with it; nobody else gets here.
+        detail = f"{_DETAILS[kept]} {problem}".strip()
+        return Problem(status, detail, headers=headers)
 
 
 def _headers(request: Request) -> dict[str, list[str]]:

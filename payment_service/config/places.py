@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from payment_service.domain.errors import InvalidRequest
+from payment_service.domain.odd import Odd
+
 DEPTH_MAX: Final = 16
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,5}", re.ASCII)
@@ -24,15 +27,40 @@ class Place:
                 value = value.get(step)
             elif isinstance(value, list) and _INDEX.fullmatch(step):
                 value = value[int(step)] if int(step) < len(value) else None
+            elif isinstance(value, Odd):
+                # What stands in something that is not clear is not clear itself.
+                return value
             else:
                 return None
         return value
+
+    def is_null(self, value: object) -> bool:
+        """True where a null stands there, which is something else than nothing."""
+        holder = Place(self.steps[:-1]).look(value)
+        name = self.steps[-1]
+        return isinstance(holder, dict) and name in holder and holder[name] is None
+
+    def __str__(self) -> str:
+        """Return it as a JSON pointer."""
+        steps = (s.replace("~", "~0").replace("/", "~1") for s in self.steps)
+        return "".join(f"/{step}" for step in steps)
 
 
 def first_of(places: Iterable[Place], value: object) -> object | None:
     """Return what is at the first of these places where something is."""
     found = (place.look(value) for place in places)
     return next((each for each in found if each is not None), None)
+
+
+def require_clear(places: Iterable[Place | None], value: object) -> None:
+    """Require that nothing odd stands where something is to be read.
+
+    :raises InvalidRequest: names the first place, and nothing of what stands there.
+    """
+    for place in places:
+        odd = None if place is None else place.look(value)
+        if isinstance(odd, Odd):
+            raise InvalidRequest(f"{place} {odd.problem}")
 
 
 def parse_place(text: str) -> Place:

@@ -1,6 +1,7 @@
 """News from providers: what a webhook says, as the inbox keeps it."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +9,11 @@ from enum import StrEnum
 from typing import Final
 
 import orjson
+
+from payment_service.domain.odd import Odd
+
+UNREADABLE: Final = "unreadable"
+"""In the detail of news: what must agree with the task and cannot be read."""
 
 
 class NewsType(StrEnum):
@@ -75,7 +81,21 @@ def hash_of_content(news: News, body: Mapping[str, object]) -> bytes:
         news.message,
         _without(told, news.event_id),
     ]
-    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+    return hashlib.sha256(_written(said)).digest()
+
+
+def _written(said: object) -> bytes:
+    try:
+        return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # Half a surrogate pair, a number of more than 64 bits, or what is odd.
+        return json.dumps(said, sort_keys=True, default=_of_odd).encode()
+
+
+def _of_odd(value: object) -> object:
+    if isinstance(value, Odd):
+        return [value.problem, value.content]
+    return str(value)
 
 
 def _without(value: object, event_id: str) -> object:

@@ -6,10 +6,17 @@ from datetime import datetime
 from typing import Final
 
 from payment_service.config.forms import WebhookBodyTable
-from payment_service.config.places import Place, first_of
+from payment_service.config.places import Place, first_of, require_clear
 from payment_service.domain.news import News, NewsType
-from payment_service.reading import masked, shortened
-from providers.rest.answers import amount_of, currency_of, reference_of, text_of
+from payment_service.domain.odd import Odd
+from payment_service.reading import masked, shortened, shown
+from providers.rest.answers import (
+    SPOILT,
+    amount_of,
+    currency_of,
+    reference_of,
+    text_of,
+)
 from providers.rest.news import read_news
 
 Body = Mapping[str, object]
@@ -29,7 +36,11 @@ def read_declared(
     """Return what a verified webhook says; None without an event or a reference.
 
     A type that is not in the map is UNKNOWN, however familiar it sounds.
+
+    :raises InvalidRequest: something that is neither money nor a message is odd.
     """
+    require_clear((table.type_at, table.reference_at), body)
+    require_clear((table.event_id_at,) if event_id is None else (), body)
     said = text_of(_at(table.type_at, body))
     kind = table.type_map.get(said or "")
     told = _plain(table, body, reference_form)
@@ -38,7 +49,7 @@ def read_declared(
     if news is None:
         return None
     detail = dict(news.detail)
-    if said is not None and (kind is None or "type" in detail):
+    if said is not None and kind is None:
         detail["type"] = shortened(masked(said))
     if (order := text_of(_at(table.order_at, body))) is not None:
         detail["order"] = shortened(masked(order))
@@ -49,17 +60,26 @@ def _plain(
     table: WebhookBodyTable, body: Body, reference_form: str
 ) -> dict[str, object]:
     currency = currency_of(_at(table.currency_at, body))
-    amount = _at(table.amount_at, body)
+    amount = amount_of(_at(table.amount_at, body), table.amount_form, currency)
+    named = _at(table.provider_reference_at, body)
     told = {
         "id": text_of(_at(table.event_id_at, body)),
         "reference": reference_of(_at(table.reference_at, body), reference_form),
-        "provider_reference": text_of(_at(table.provider_reference_at, body)),
-        "amount": amount_of(amount, table.amount_form, currency),
-        "currency": currency,
+        "provider_reference": named if isinstance(named, Odd) else text_of(named),
+        "amount": _or_odd(amount, table.amount_at, body),
+        "currency": _or_odd(currency, table.currency_at, body),
         "code": text_of(first_of(table.code_at, body)),
         "message": first_of(table.message_at, body),
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _or_odd(read: object, place: Place | None, body: Body) -> object:
+    """Return what was read, or that it is there and cannot be: a null, for one."""
+    if place is None or not (read == SPOILT or place.is_null(body)):
+        return read
+    said = place.look(body)
+    return said if isinstance(said, Odd) else Odd("cannot be read", shown=shown(said))
 
 
 def _at(place: Place | None, body: Body) -> object | None:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from payment_service.domain.news import News, NewsType
+from payment_service.config.places import Place, require_clear
+from payment_service.domain.news import UNREADABLE, News, NewsType
+from payment_service.domain.odd import Odd
 from payment_service.reading import (
     UnreadableField,
     amount_in,
@@ -14,12 +16,16 @@ from payment_service.reading import (
     identifier_in,
     message_in,
     shortened,
+    shown,
 )
 from payment_service.wire.text import parse_time
 
 Body = Mapping[str, object]
 
 _TYPES: Final = {kind.value: kind for kind in NewsType}
+_EVENT: Final = Place(("id",))
+_TYPE: Final = Place(("type",))
+_REFERENCE: Final = Place(("reference",))
 _UNKNOWN: Final = NewsType.UNKNOWN
 _DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 SEQUENCE_MAX: Final = 2**63 - 1
@@ -31,27 +37,53 @@ def read_news(
 ) -> News | None:
     """Return what a verified webhook says; None without an event or a reference.
 
-    One that cannot be compared with its task is UNKNOWN: it is kept, and settles
-    nothing.
+    Money that cannot be read contradicts the task: it stands in the detail as
+    unreadable, and what the event means settles nothing.
+
+    :raises InvalidRequest: something that is neither money nor a message is odd.
     """
+    require_clear((_EVENT,) if event_id is None else (), body)
+    require_clear((_TYPE, _REFERENCE), body)
     event = event_id or identifier_in(body, "id")
     reference = identifier_in(body, "reference")
     if event is None or reference is None:
         return None
-    kind, amount, currency, detail = _content(body)
+    kind = _type(body.get("type"))
+    detail: dict[str, object] = {"type": _said(body)} if kind is _UNKNOWN else {}
+    unreadable = unreadable_in(body)
+    if unreadable:
+        detail[UNREADABLE] = unreadable
     return News(
         provider=provider,
         event_id=event,
         type=kind,
         reference=reference,
         provider_reference=identifier_in(body, "provider_reference"),
-        amount=amount,
-        currency=currency,
+        amount=None if "amount" in unreadable else amount_in(body),
+        currency=None if "currency" in unreadable else currency_in(body),
         code=code_in(body),
         message=message_in(body),
         received_at=now,
         detail=detail,
     )
+
+
+def unreadable_in(body: Body) -> dict[str, str]:
+    """Return what is there, must agree with the task and cannot be read, as said.
+
+    A null is an amount that is there and says nothing.
+    """
+    found: dict[str, str] = {}
+    for name, read in (("amount", amount_in), ("currency", currency_in)):
+        try:
+            clear = read(body) is not None or name not in body
+        except UnreadableField:
+            clear = False
+        if not clear:
+            found[name] = shown(body[name])
+    if isinstance(other := body.get("provider_reference"), Odd):
+        found["provider_reference"] = shown(other)
+    return found
 
 
 def sequence_of(said: object) -> int | None:
@@ -67,19 +99,6 @@ def sequence_of(said: object) -> int | None:
     if not isinstance(said, int) or isinstance(said, bool):
         return None
     return said if abs(said) <= SEQUENCE_MAX else None
-
-
-def _content(
-    body: Body,
-) -> tuple[NewsType, int | None, str | None, Mapping[str, object]]:
-    try:
-        amount, currency = amount_in(body), currency_in(body)
-    except UnreadableField as error:
-        detail = {"type": _said(body), "unreadable": str(error)}
-        return _UNKNOWN, None, None, detail
-    kind = _type(body.get("type"))
-    detail = {"type": _said(body)} if kind is _UNKNOWN else {}
-    return kind, amount, currency, detail
 
 
 def _type(word: object) -> NewsType:

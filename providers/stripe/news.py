@@ -6,15 +6,18 @@ own status; a type that says something else than its object settles nothing.
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Final
 
+from payment_service.config.places import Place, require_clear
 from payment_service.config.stripe import Makes
-from payment_service.domain.news import News, NewsType
+from payment_service.domain.news import UNREADABLE, News, NewsType
 from payment_service.reading import (
     UnreadableField,
     identifier_in,
     masked,
     shortened,
+    shown,
 )
 from providers.stripe.objects import Body, Fate, Seen, read_seen, reference_in
 
@@ -33,6 +36,17 @@ _BY_FATE: Final = {
     Fate.REVERSED: NewsType.RETURNED,
     Fate.UNKNOWN: NewsType.UNKNOWN,
 }
+_OBJECT: Final = ("data", "object")
+_READ: Final = (
+    Place(("id",)),
+    Place(("type",)),
+    Place(("livemode",)),
+    *(Place((*_OBJECT, name)) for name in ("object", "id", "status", "livemode")),
+    Place((*_OBJECT, "metadata", "reference")),
+    Place(("data", "previous_attributes", "status")),
+)
+# It stands where the money cannot be read, and is thrown away again.
+SOME_MONEY: Final = {"amount": 1, "amount_received": 1, "currency": "eur"}
 PAID: Final = "paid"
 FAILED: Final = "failed"
 
@@ -45,7 +59,10 @@ def read_news(
     One about something that is not ours (an automatic payout, another system's) is
     UNKNOWN under Stripe's own id: refused, Stripe would send it for days and then
     switch the endpoint off.
+
+    :raises InvalidRequest: something that is neither money nor a message is odd.
     """
+    require_clear(_READ, body)
     event, said = identifier_in(body, "id"), identifier_in(body, "type")
     subject = _subject(body)
     if event is None or said is None or subject is None:
@@ -53,32 +70,40 @@ def read_news(
     about = reference_in(subject) or identifier_in(subject, "id")
     if about is None:
         return None
-    type_ = shortened(masked(said))
+    detail: dict[str, object] = {"type": shortened(masked(said))}
+    told = partial(
+        News, provider=provider, event_id=event, reference=about, received_at=now
+    )
     try:
-        seen = read_seen(subject, makes)
+        seen, unreadable = _seen(subject, makes)
     except UnreadableField as error:
-        return News(
-            provider=provider,
-            event_id=event,
-            type=NewsType.UNKNOWN,
-            reference=about,
-            received_at=now,
-            detail={"type": type_, "unreadable": str(error)},
-        )
+        detail[UNREADABLE] = str(error)
+        return told(type=NewsType.UNKNOWN, detail=detail)
     kind = _kind(body, said, seen, live=live)
-    return News(
-        provider=provider,
-        event_id=event,
+    detail["status"] = shortened(masked(seen.status))
+    if unreadable:
+        detail[UNREADABLE] = unreadable
+    return told(
         type=kind,
-        reference=about,
         provider_reference=seen.id,
-        amount=seen.amount,
-        currency=seen.currency,
+        amount=None if unreadable else seen.amount,
+        currency=None if unreadable else seen.currency,
         code=_code(kind, seen),
         message=seen.message,
-        received_at=now,
-        detail={"type": type_, "status": shortened(masked(seen.status))},
+        detail=detail,
     )
+
+
+def _seen(subject: Body, makes: Makes) -> tuple[Seen, Mapping[str, str]]:
+    """Read the object, and its money as far as that can be read."""
+    try:
+        return read_seen(subject, makes), {}
+    except UnreadableField as error:
+        name = str(error)
+        if name not in SOME_MONEY:
+            raise
+        said = {name: shown(subject.get(name))}
+        return read_seen({**subject, **SOME_MONEY}, makes), said
 
 
 def _subject(body: Body) -> Body | None:

@@ -83,16 +83,68 @@ async def test_a_provider_without_webhooks_is_404(world, provider):
         b'"x"',
         b'{"reference": 5}',
         b'{"reference": "a", "reference": "b"}',
-        b'{"reference": "a", "x": NaN}',
         b'{"reference": ""}',
         b'{"reference": "' + b"r" * 129 + b'"}',
-        b'{"reference": "a", "x": ' + b"[" * 40 + b"]" * 40 + b"}",
+        b'{"reference": "a", "x": ' + b"[" * 40 + b"]" * 39 + b"}",
     ],
 )
 async def test_what_is_signed_and_unreadable_is_400(world, body):
     async with calling(deps_of(world)) as session:
         assert await deliver(session, body) == 400
     assert world.counted == {("acme", "unreadable"): 1}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b'"x": NaN',
+        b'"x": 1180591620717411303424',
+        b'"x": 1, "x": 2',
+        b'"x": "Malm\xf6"',
+        b'"x": "\\ud800"',
+        b'"x": "\\u0000"',
+        b'"x": ' + b"[" * 40 + b"]" * 40,
+    ],
+)
+async def test_what_nobody_reads_spoils_nothing(world, more):
+    body = b"\xef\xbb\xbf" + BODY[:-1] + b", " + more + b"}\r\n\0"
+    async with calling(deps_of(world)) as session:
+        assert await deliver(session, body) == 202
+        assert await deliver(session, body) == 200
+    (news,) = world.news.values()
+    assert len(news.content_hash) == 32
+
+
+async def test_who_signed_a_body_is_told_what_is_wrong_with_it(world):
+    body = b'{"reference": "tok_secret" "x": 1}'
+    async with calling(deps_of(world)) as session:
+        path, headers = "/webhooks/acme", signed(body) | JSON
+        async with session.post(path, data=body, headers=headers) as response:
+            told = await response.json()
+    assert response.status == 400
+    assert told["detail"].endswith("no JSON at byte 27: expecting ',' delimiter")
+    assert "tok_secret" not in str(told)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/webhooks/acme/", "/webhooks//acme", "//webhooks/acme//", "/webhooks/acm%65/"],
+)
+async def test_a_slash_too_many_is_no_other_address(world, path):
+    async with calling(deps_of(world)) as session:
+        url = session._base_url.with_path(path, encoded=True)
+        headers = signed(BODY) | JSON
+        async with session.post(url, data=BODY, headers=headers) as response:
+            assert response.status == 202
+
+
+async def test_a_slash_too_many_opens_nothing_else(world):
+    async with calling(deps_of(world)) as session:
+        for path in ("/webhooks/acme/x", "/webhooks/", "/webhooks/a%2Fb/", "/v1/"):
+            url = session._base_url.with_path(path, encoded=True)
+            async with session.post(url, data=BODY, headers=JSON) as response:
+                assert response.status in {401, 404}
+    assert not world.news
 
 
 async def test_a_webhook_without_an_event_id_is_400(world):
@@ -121,7 +173,8 @@ async def test_a_webhook_over_256_kib_is_413(world):
         "text/plain",
         "application/xml",
         "application/json; charset=utf-16",
-        "text/json",
+        "application/json; charset=utf-8; charset=iso-8859-1",
+        "application/json; charset",
         "application/x-www-form-urlencoded",
     ],
 )
@@ -137,7 +190,11 @@ async def test_a_webhook_that_is_not_json_is_415(world, kind):
     [
         "application/json",
         "Application/JSON; charset=UTF-8",
+        "application/json;charset=UTF-8;",
+        'application/json; charset="utf-8"',
         "application/cloudevents+json",
+        "text/json",
+        "",
     ],
 )
 async def test_json_by_any_of_its_names_is_taken(world, kind):

@@ -204,6 +204,19 @@ async def test_another_currency_by_webhook_is_for_a_person(accepted):
     assert await accepted.kinds_of_cases() == ["amount_mismatch"]
 
 
+@pytest.mark.parametrize("kind", [NewsType.SUCCEEDED, NewsType.FAILED])
+@pytest.mark.parametrize("name", ["amount", "currency"])
+async def test_money_that_cannot_be_read_is_for_a_person(accepted, kind, name):
+    task = await accepted.task()
+    told = {name: None, "detail": {"unreadable": {name: "12,50"}}}
+    await accepted.tell("acme", kind, task.task_id, **told)
+
+    await accepted.rest()
+
+    assert (await accepted.states())[0] == "MANUAL_CHECK"
+    assert await accepted.kinds_of_cases() == ["amount_mismatch"]
+
+
 async def test_another_amount_by_status_is_for_a_person(accepted):
     accepted.providers["acme"].statuses.append(Succeeded(reference=None, amount=1))
 

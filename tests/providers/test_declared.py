@@ -22,8 +22,10 @@ from payment_service.config.templates import (
     MissingValue,
     parse_template,
 )
+from payment_service.domain.errors import InvalidRequest
 from payment_service.domain.money import AMOUNT_MAX, EXPONENTS, Money
 from payment_service.domain.news import NewsType
+from payment_service.domain.odd import Odd
 from payment_service.outbound import Lost, Outbound, Response
 from payment_service.reading import UnreadableField
 from providers.port import (
@@ -591,14 +593,52 @@ def test_a_type_that_is_not_in_the_map_is_unknown(event):
     assert news(body={"event": event}).type is NewsType.UNKNOWN
 
 
+ODD = Odd("is there twice", content=[1, 2])
+
+
 @pytest.mark.parametrize(
-    "order", [{"sum": "1.005", "cur": "EUR"}, {"sum": "1.00"}, {"sum": 1, "cur": 978}]
+    ("order", "name"),
+    [
+        ({"sum": "1.005", "cur": "EUR"}, "amount"),
+        ({"sum": "1.00"}, "amount"),
+        ({"sum": 12550, "cur": None}, "amount"),
+        ({"sum": "12,50", "cur": "EUR"}, "amount"),
+        ({"sum": None, "cur": "EUR"}, "amount"),
+        ({"sum": -1, "cur": "EUR"}, "amount"),
+        ({"sum": 2**70, "cur": "EUR"}, "amount"),
+        ({"sum": ODD, "cur": "EUR"}, "amount"),
+        ({"sum": 1, "cur": 978}, "currency"),
+        ({"cur": ODD}, "currency"),
+        ({"id": ODD}, "provider_reference"),
+    ],
 )
-def test_declared_money_that_cannot_be_compared_settles_nothing(order):
+def test_declared_money_that_cannot_be_read_is_told_of_a_definite_event(order, name):
     told = news(body={"o": {"ref": TASK, **order}})
 
-    assert (told.type, told.amount) == (NewsType.UNKNOWN, None)
-    assert told.detail["type"] == "2"
+    assert (told.type, told.amount) == (NewsType.SUCCEEDED, None)
+    assert name in told.detail["unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"event": ODD}, "/event"),
+        ({"n": ODD}, "/n"),
+        ({"o": {"ref": ODD}}, "/o/ref"),
+        ({"o": ODD}, "/o/ref"),
+    ],
+)
+def test_what_is_odd_and_must_be_read_is_named_by_its_place(body, place):
+    with pytest.raises(InvalidRequest, match=f"^{place} is there twice$"):
+        news(body=body)
+
+
+def test_an_id_of_many_digits_is_exact():
+    order = {"ref": TASK, "id": 2**70}
+
+    told = news(body={"n": 2**71, "o": order})
+
+    assert (told.event_id, told.provider_reference) == (str(2**71), str(2**70))
 
 
 @pytest.mark.parametrize("body", [{"o": {}}, {"o": None}, {"n": None}])

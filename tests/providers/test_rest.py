@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from payment_service import outbound
 from payment_service.config import ProviderTable
+from payment_service.domain.errors import InvalidRequest
 from payment_service.domain.money import Money
 from payment_service.domain.news import NewsType
+from payment_service.domain.odd import Odd
 from payment_service.outbound import Lost, Outbound, Response
 from providers.port import (
     Accepted,
@@ -345,12 +347,52 @@ def test_the_body_names_the_event_where_the_scheme_does_not():
     assert news(event_id=None, id=7) is None
 
 
-@pytest.mark.parametrize("strange", STRANGE[2:])
-def test_money_that_cannot_be_compared_settles_nothing(strange):
+ODD = Odd("is there twice", content=[1, 2])
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        *STRANGE[2:],
+        {"amount": "12,50"},
+        {"amount": None},
+        {"amount": 2**70},
+        {"amount": ODD},
+        {"currency": None},
+        {"currency": ODD},
+        {"provider_reference": ODD},
+    ],
+)
+def test_money_that_cannot_be_read_is_told_of_a_definite_event(strange):
+    (name,) = strange
+
     told = news(type="payout.succeeded", **strange)
 
-    assert told.type is NewsType.UNKNOWN
-    assert told.detail["type"] == "payout.succeeded"
+    assert told.type is NewsType.SUCCEEDED
+    assert getattr(told, name) is None
+    assert set(told.detail["unreadable"]) == {name}
+
+
+def test_what_cannot_be_read_is_shown_to_people_without_a_card():
+    told = news(type="payout.failed", amount="12,50", currency="4111111111111111")
+
+    assert told.detail["unreadable"] == {"amount": "12,50", "currency": "***"}
+
+
+@pytest.mark.parametrize("name", ["reference", "type", "id"])
+def test_what_is_odd_and_must_be_read_is_named(name):
+    with pytest.raises(InvalidRequest, match=f"^/{name} is there twice$"):
+        news(event_id=None, **{"id": "e", "type": "payout.failed", name: ODD})
+
+
+def test_what_is_odd_and_need_not_be_read_spoils_nothing():
+    odd = {"id": ODD, "code": ODD, "more": ODD}
+    told = news(
+        type="payout.failed", message=Odd("is not UTF-8", shown="a\ufffd"), **odd
+    )
+
+    assert (told.type, told.detail) == (NewsType.FAILED, {})
+    assert (told.code, told.message) == (None, "a\ufffd")
 
 
 def test_a_message_shows_no_card_and_has_one_line():

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from payment_service.domain.errors import InvalidRequest
 from payment_service.domain.news import NewsType
+from payment_service.domain.odd import Odd
 from providers.stripe.news import read_news
 from tests.providers.stripe.recorded import (
     PAYOUT,
@@ -131,13 +133,48 @@ def test_what_is_not_ours_is_kept_under_its_own_id(about, reference):
     assert read(an_event("payout.created", about)).reference == reference
 
 
-@pytest.mark.parametrize(
-    "about", [a_payout(amount="1100"), a_payout(currency=7), an_intent()]
-)
-def test_what_cannot_be_compared_settles_nothing(about):
-    news = read(an_event("payout.paid", about | {"status": "paid"}))
+def test_an_event_about_another_kind_of_object_settles_nothing():
+    news = read(an_event("payout.paid", an_intent() | {"status": "paid"}))
 
     assert (news.type, news.reference) == (NewsType.UNKNOWN, REFERENCE)
+
+
+ODD = Odd("is there twice", content=[1, 2])
+
+
+@pytest.mark.parametrize(
+    "money",
+    [
+        {"amount": "1100"},
+        {"amount": None},
+        {"amount": 2**70},
+        {"amount": ODD},
+        {"currency": 7},
+        {"currency": ODD},
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "kind"), [("paid", NewsType.SUCCEEDED), ("failed", NewsType.FAILED)]
+)
+def test_money_that_cannot_be_read_is_told_of_a_definite_event(status, kind, money):
+    about = a_payout(status=status, **money)
+
+    news = read(an_event(f"payout.{status}", about))
+
+    assert (news.type, news.reference) == (kind, REFERENCE)
+    assert (news.amount, news.currency) == (None, None)
+    assert set(news.detail["unreadable"]) == set(money)
+
+
+@pytest.mark.parametrize("name", ["id", "type"])
+def test_what_is_odd_and_must_be_read_is_named(name):
+    with pytest.raises(InvalidRequest, match=f"^/{name} is there twice$"):
+        read(an_event("payout.paid", a_payout(status="paid")) | {name: ODD})
+
+
+def test_a_status_that_is_odd_is_named_by_its_place():
+    with pytest.raises(InvalidRequest, match=r"^/data/object/status is there twice$"):
+        read(an_event("payout.paid", a_payout(status=ODD)))
 
 
 @pytest.mark.parametrize(
