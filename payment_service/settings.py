@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -49,7 +50,22 @@ def _database_url(url: SecretStr) -> SecretStr:
 def _nats_url(urls: SecretStr) -> SecretStr:
     if not all(map(_NATS.fullmatch, _split(urls))):
         raise ValueError("must be one or more nats://host:4222, comma separated")
+    if not all(map(_is_nats_address, _split(urls))):
+        raise ValueError(
+            "must be nats://user:password@host:4222 with what is special in user and "
+            "password percent-encoded (/ is %2F, @ is %40, # is %23, a comma %2C)"
+        )
     return urls
+
+
+def _is_nats_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    is_bare = not (parts.path.strip("/") or parts.query or parts.fragment)
+    return named and is_bare and parts.netloc.count("@") <= 1
 
 
 def _split(urls: SecretStr) -> list[str]:
@@ -66,6 +82,18 @@ def _prefix(prefix: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]*", prefix, re.ASCII):
         raise ValueError("must be of letters, digits, _ and -")
     return prefix
+
+
+def _inbox(prefix: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", prefix, re.ASCII):
+        raise ValueError("must be a subject without wildcards, such as _INBOX_payment")
+    return prefix
+
+
+def _domain(domain: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", domain, re.ASCII):
+        raise ValueError("must be of letters, digits, _ and -")
+    return domain
 
 
 def _api_keys(value: object) -> object:
@@ -87,6 +115,13 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
     nats_url: Annotated[SecretStr, AfterValidator(_nats_url)] | None = None
     nats_creds: Path | None = None
+    nats_nkey: Path | None = None
+    nats_ca: Path | None = None
+    nats_cert: Path | None = None
+    nats_key: Path | None = None
+    nats_tls_first: bool = False
+    nats_inbox_prefix: Annotated[str, AfterValidator(_inbox)] = "_INBOX"
+    nats_domain: Annotated[str, AfterValidator(_domain)] | None = None
     nats_silence: Duration = Field(default="60s", validate_default=True)
     core_url: HttpUrl | None = None
     core_token: Annotated[SecretStr, AfterValidator(_token)] | None = None
@@ -151,6 +186,12 @@ class Settings(BaseSettings):
         if self.nats_silence < NATS_SILENCE_MIN:
             shortest = format_duration(NATS_SILENCE_MIN)
             problems.append(f"PAYMENT_NATS_SILENCE must be at least {shortest}")
+        if self.nats_key is not None and self.nats_cert is None:
+            problems.append("PAYMENT_NATS_CERT is missing: PAYMENT_NATS_KEY needs it")
+        if self.nats_nkey is not None and self.nats_creds is not None:
+            problems.append(
+                "PAYMENT_NATS_NKEY and PAYMENT_NATS_CREDS exclude each other"
+            )
         return problems
 
 

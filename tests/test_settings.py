@@ -178,3 +178,51 @@ def test_api_keys_are_names_roles_and_hashes(read):
 
 def test_no_keys_are_none():
     assert parse_api_keys("") == ()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats://me:p%40s%2Fs@one:4222",
+        "nats://token@one,tls://me:pw@[::1]:4222",
+        "nats://one/",
+    ],
+)
+def test_nats_is_found_with_a_name_and_a_password(read, url):
+    assert read(PAYMENT_NATS_URL=url).nats_urls == url.split(",")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats://me:hunter/22@one",
+        "nats://me:hunter#22@one",
+        "nats://me:hunter?22@one",
+        "nats://me:hunter@22@one",
+        "nats://one:0",
+        "nats://one:x",
+        "nats://:4222",
+    ],
+)
+def test_a_password_that_would_be_misread_is_refused_and_not_shown(read, url):
+    with pytest.raises(SettingsError, match="PAYMENT_NATS_URL must be") as refused:
+        read(PAYMENT_NATS_URL=url)
+
+    assert "hunter" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"PAYMENT_NATS_INBOX_PREFIX": "_INBOX.>"}, "PAYMENT_NATS_INBOX_PREFIX"),
+        ({"PAYMENT_NATS_DOMAIN": "a.b"}, "PAYMENT_NATS_DOMAIN"),
+        ({"PAYMENT_NATS_KEY": "k.pem"}, "PAYMENT_NATS_CERT is missing"),
+        (
+            {"PAYMENT_NATS_NKEY": "a", "PAYMENT_NATS_CREDS": "b"},
+            "PAYMENT_NATS_NKEY and PAYMENT_NATS_CREDS",
+        ),
+    ],
+)
+def test_who_we_are_to_nats_is_said_once(read, given, problem):
+    with pytest.raises(SettingsError, match=problem):
+        read(**given)

@@ -1,5 +1,6 @@
 """The message bus on NATS JetStream."""
 
+from payment_service.bus.access import Access
 from payment_service.bus.api import Api, JetStreamRefused
 from payment_service.bus.connection import OldServer, connect
 from payment_service.bus.consumer import Consumer, Limits, Listeners, Source
@@ -18,9 +19,10 @@ from payment_service.bus.topology import (
 )
 from payment_service.bus.waiters import TooManyWaiters, Waiters
 from payment_service.bus.watchdog import Watchdog, WatchListeners, WatchTimes
-from payment_service.bus.wire import Wire
+from payment_service.bus.wire import PermissionRefused, Wire
 
 __all__ = [
+    "Access",
     "Api",
     "Change",
     "Consumer",
@@ -31,6 +33,7 @@ __all__ = [
     "Listeners",
     "Names",
     "OldServer",
+    "PermissionRefused",
     "PullTimes",
     "Source",
     "Stream",

@@ -8,7 +8,6 @@ from payment_service.bus.frames import status_of
 from payment_service.bus.wire import Wire
 from payment_service.domain.errors import BusUnavailable
 
-PREFIX: Final = "$JS.API"
 CALL_SECONDS_MAX: Final = 5.0
 NOT_FOUND: Final = 404
 
@@ -56,7 +55,7 @@ class Api:
 
     async def _ask(self, verb: str, body: bytes) -> Json:
         body, headers = await self._wire.ask(
-            f"{PREFIX}.{verb}", body, self._seconds_max
+            f"{self._wire.api}.{verb}", body, self._seconds_max
         )
         status = status_of(headers)
         if status:

@@ -58,7 +58,7 @@ class Pulls:
         on_gone: Callable[[], None],
     ) -> None:
         self._wire = wire
-        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._next = f"{wire.api}.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._times = times
         self._room = room
         self._pass_on = receive

@@ -1,14 +1,19 @@
 """nats-py's client with a short way in and out for the paths that are hot.
 
 It also mends what can hang or kill the client: a pong that comes after its waiter has
-gone ends the read loop, a reconnect waits for the old transport without a limit, and a
-request can swallow the cancellation of its task.
+gone ends the read loop, a reconnect waits for the old transport without a limit, a
+request can swallow the cancellation of its task, and any word of refusal closes the
+connection for good. And it does what the client leaves undone: credentials in an
+address are decoded and hold for the servers that are told of too, a connection that was
+to be encrypted is never plain, and a refused permission is told to those who wait.
 """
 
 import asyncio
+import re
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 from urllib.parse import ParseResult
 
 from nats.aio.client import Client
@@ -16,6 +21,7 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
 
+from payment_service.bus.access import Access, Login, login_of
 from payment_service.bus.frames import publication
 from payment_service.domain.errors import BusUnavailable
 
@@ -27,6 +33,27 @@ Answer = tuple[bytes, bytes | None]
 
 TRANSPORT_CLOSE_SECONDS_MAX: Final = 2.0
 UNTAP_SECONDS_MAX: Final = 2.0
+DENIED_SECONDS: Final = 30.0
+"""How long a permission that was refused is not asked for again."""
+
+REFUSAL: Final = b"-ERR"
+QUOTE: Final = "'"
+STALE: Final = "stale connection"
+PUBLISH: Final = "publish to"
+SUBSCRIBE: Final = "subscribe to"
+
+_DENIED: Final = re.compile(
+    r'permissions violation for (publish|subscription)[^"]*"(.+?)"', re.IGNORECASE
+)
+
+
+class PermissionRefused(BusUnavailable):
+    """The account does not let this user publish or subscribe there."""
+
+    def __init__(self, what: str, subject: str) -> None:
+        super().__init__(f"NATS does not permit this user to {what} {subject}")
+        self.what = what
+        self.subject = subject
 
 
 class _Transport(TcpTransport):
@@ -47,6 +74,19 @@ class _Transport(TcpTransport):
             self._io_writer.transport.abort()
         await super().connect(uri, buffer_size, connect_timeout)
 
+    async def readline(self) -> bytes:
+        """Return a line of the beginning; a refusal that follows it is not lost.
+
+        The client would write its answer first, fail at that and not see why.
+        """
+        line: bytes = await super().readline()  # type: ignore[no-untyped-call]
+        rest: bytes = bytes(getattr(self._io_reader, "_buffer", b""))
+        for said in (line, rest):
+            if said.startswith(REFUSAL):
+                text = said[len(REFUSAL) :].decode(errors="replace")
+                raise NatsError(f"nats: {text.strip().strip(QUOTE)}")
+        return line
+
     async def wait_closed(self) -> None:
         if self._io_writer is None:
             return
@@ -60,17 +100,49 @@ class _Transport(TcpTransport):
 class Wire(Client):
     """A connection to NATS; :func:`connect` makes one that is ready."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, access: Access | None = None, *, is_secured: bool = False
+    ) -> None:
         super().__init__()
+        self._access = access or Access()
+        self._is_secured = is_secured or self._access.is_secured
+        self._login: Login | None = None
+        self._public_nkey = self._access.public_key()
         self._transport = _Transport()
         self._taps: dict[int, Receive] = {}
         self._kick: asyncio.Future[None] | None = None
         self.on_reconnected: list[Callable[[], None]] = []
         self.on_disconnected: list[Callable[[], None]] = []
+        self.on_denied: list[Callable[[PermissionRefused], None]] = []
         self.asked_to_close = False
+        self._inbox_prefix = bytearray(self._access.inbox_prefix.encode())
         self._inbox = f"{self.new_inbox()}."
-        self._asked: dict[bytes, asyncio.Future[Answer]] = {}
+        self._asked: dict[bytes, tuple[str, asyncio.Future[Answer]]] = {}
+        self._denied: dict[tuple[str, str], tuple[PermissionRefused, float]] = {}
         self._last_token = 0
+
+    @property
+    def api(self) -> str:
+        """The subject before every call of JetStream's own API."""
+        return self._access.api
+
+    @property
+    def denied(self) -> tuple[str, ...]:
+        """What NATS has not permitted lately, in words."""
+        now = _now()
+        return tuple(
+            str(refused)
+            for refused, at in self._denied.values()
+            if now - at < DENIED_SECONDS
+        )
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """What the client makes a connection secure with; read from disk each time."""
+        try:
+            return self._access.context()
+        except BusUnavailable as error:
+            raise NatsError(str(error)) from error
 
     @property
     def version(self) -> str:
@@ -94,16 +166,33 @@ class Wire(Client):
         if self._flush_queue.empty():
             self._flush_queue.put_nowait(self._done_kick())
 
-    async def open(self) -> None:
-        """Listen for the answers to :meth:`ask`."""
-        await self.tap(f"{self._inbox}*", self._hear)
+    async def open(self, seconds_max: float = UNTAP_SECONDS_MAX) -> None:
+        """Listen for the answers to :meth:`ask`.
+
+        Raises :class:`PermissionRefused` where they may not be heard.
+        """
+        subject = f"{self._inbox}*"
+        await self.tap(subject, self._hear)
+        await self.round_trip(seconds_max)
+        self.permit(SUBSCRIBE, subject)
+
+    def permit(self, what: str, subject: str) -> None:
+        """Raise :class:`PermissionRefused` for what was not permitted lately."""
+        _, at = self._denied.get((what, subject.lower()), (None, -DENIED_SECONDS))
+        if _now() - at < DENIED_SECONDS:
+            raise PermissionRefused(what, subject)
 
     async def ask(self, subject: str, body: bytes, seconds_max: float) -> Answer:
-        """Return the answer, or raise :class:`BusUnavailable` when there is none."""
+        """Return the answer, or raise :class:`BusUnavailable` when there is none.
+
+        :raises PermissionRefused: this user may not ask, or not hear the answer.
+        """
+        self.permit(PUBLISH, subject)
+        self.permit(SUBSCRIBE, f"{self._inbox}*")
         token = self._last_token = self._last_token + 1
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.send(publication(subject, body, reply=f"{self._inbox}{token}"))
-        self._asked[b"%d" % token] = answer
+        self._asked[b"%d" % token] = subject, answer
         try:
             async with asyncio.timeout(seconds_max):
                 return await answer
@@ -143,15 +232,20 @@ class Wire(Client):
         self._taps.pop(sid, None)
         self._remove_sub(sid)
 
-    def forget_unsent(self) -> None:
-        """A publish that failed with its connection must not turn up on the next."""
+    def lost(self) -> None:
+        """Forget what belonged to a connection that has ended.
+
+        A publish that failed with it must not turn up on the next, whose user may be
+        permitted other things.
+        """
         self._pending.clear()
         self._pending_data_size = 0
+        self._denied.clear()
 
     def _hear(
         self, subject: bytes, _reply: bytes, body: bytes, headers: bytes | None
     ) -> None:
-        answer = self._asked.get(subject[len(self._inbox) :])
+        _, answer = self._asked.get(subject[len(self._inbox) :], (None, None))
         if answer is not None and not answer.done():
             answer.set_result((body, headers))
 
@@ -178,3 +272,78 @@ class Wire(Client):
         del self._pongs[0]
         self._pongs_received += 1
         self._pings_outstanding = 0
+
+    async def _process_err(self, err_msg: str) -> None:
+        """Tell what the server refuses; where it means to end the connection it does.
+
+        The client would close itself for good, at an expired JWT as at one connection
+        too many. Credentials are renewed and connections end, so we come again.
+        """
+        if STALE in err_msg:
+            await super()._process_err(err_msg)
+            return
+        said = err_msg.strip("'")
+        denied = _DENIED.search(said)
+        error: Exception = NatsError(f"nats: {said}")
+        if denied is not None:
+            what = PUBLISH if denied[1].lower() == "publish" else SUBSCRIBE
+            error = self._deny(what, denied[2])
+        self._err = error
+        await self._error_cb(error)
+
+    def _deny(self, what: str, subject: str) -> PermissionRefused:
+        # The client has made what the server said into small letters.
+        known = [asked for asked, _ in self._asked.values()]
+        known += [sub._subject for sub in self._subs.values()]  # noqa: SLF001 - no other
+        subject = next((k for k in known if k.lower() == subject.lower()), subject)
+        refused = PermissionRefused(what, subject)
+        self._denied[what, subject.lower()] = refused, _now()
+        for asked, answer in self._asked.values():
+            is_meant = what == SUBSCRIBE and subject == f"{self._inbox}*"
+            if (asked == subject or is_meant) and not answer.done():
+                answer.set_exception(refused)
+        for listener in self.on_denied:
+            listener(refused)
+        return refused
+
+    async def _process_info(
+        self,
+        info: dict[str, Any],
+        initial_connection: bool = False,  # noqa: FBT001, FBT002 - the client's own
+    ) -> None:
+        # Before a name or password is sent: the client would send them in the open.
+        if initial_connection and self._is_secured and not info.get("tls_required"):
+            if not info.get("tls_available"):
+                raise NatsError("nats: the server offers no TLS, and it was asked for")
+            self._server_info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
+
+    async def _process_connect_init(self) -> None:
+        await super()._process_connect_init()
+        if self.is_connected:
+            return
+        # It ended the connection where it should have answered; the client goes on.
+        for task in (self._reading_task, self._ping_interval_task, self._flusher_task):
+            if task is not None:
+                task.cancel()
+        raise NatsError("nats: the server ended the connection before its answer")
+
+    def _connect_command(self) -> bytes:
+        """Say who we are, in the clear: the client would send what is percent-encoded.
+
+        A server that another one told of comes without a name: it is given the last.
+        """
+        server = self._current_server
+        self._login = login_of(server.uri.geturl() if server else "") or self._login
+        if self._login is not None:
+            user, password = self._login
+            is_token = password is None
+            self.options["token"] = user if is_token else None
+            self.options["user"] = None if is_token else user
+            self.options["password"] = password
+        command: bytes = super()._connect_command()
+        return command
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -33,6 +33,7 @@ from payment_service.storage.reads import PostgresReads
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring.health import keeper_of
+from payment_service.wiring.nats import connect_nats
 from providers.health.keeper import Keeper
 from providers.health.watched import WatchedProviders
 from providers.registry import build_providers
@@ -169,10 +170,9 @@ async def _connected(
         broken.append(f"the NATS connection is closed: {reason}")
         stopping.set()
 
-    wire = await bus.connect(
-        settings.nats_urls,
+    wire = await connect_nats(
+        settings,
         name="payment-service",
-        creds=settings.nats_creds,
         on_closed=closed,
         on_error=lambda error: LOG.warning("bus.error", error=error),
     )

@@ -4,8 +4,9 @@ import asyncio
 from urllib.parse import urlparse
 
 import pytest
+from nats.aio.client import Client
 
-from payment_service.bus import OldServer, connect
+from payment_service.bus import Access, OldServer, connect
 from payment_service.bus.wire import _Transport
 from payment_service.domain.errors import BusUnavailable
 from payment_service.embedded.process import free_port
@@ -45,14 +46,33 @@ async def test_nobody_there_is_said_in_time():
 async def test_credentials_that_cannot_be_used_are_said(tmp_path, nats_server):
     with pytest.raises(BusUnavailable, match="credentials"):
         await connect(
-            [nats_server.url], name="test", on_closed=never, creds=tmp_path / "absent"
+            [nats_server.url],
+            name="test",
+            on_closed=never,
+            access=Access(creds=tmp_path / "absent"),
         )
 
 
-async def test_the_end_for_good_is_told(wire, closed):
+async def test_a_connection_that_the_server_ends_with_a_word_is_made_again(nats_server):
+    errors: list[str] = []
+    again = asyncio.Event()
+    wire = await connect(
+        [nats_server.url], name="test", on_closed=never, on_error=errors.append
+    )
+    wire.on_reconnected.append(again.set)
+
     wire.send(b"NONSENSE\r\n")
 
-    assert "protocol" in (await soon(closed.get())).lower()
+    await soon(again.wait())
+    await wire.round_trip(SOON)
+    assert "protocol" in errors[0].lower()
+    await wire.close()
+
+
+async def test_the_end_for_good_is_told(wire, closed):
+    await Client.close(wire)
+
+    assert await soon(closed.get())
 
 
 async def test_an_end_that_was_asked_for_is_not_told(nats_server, closed):

@@ -207,7 +207,7 @@ class Life:
         if any(consumer.last_words for consumer in self.consumers):
             with suppress(BusUnavailable):
                 await self.wire.round_trip(FLUSH_SECONDS_MAX)
-        self.wire.forget_unsent()
+        self.wire.lost()
         for consumer in self.consumers:
             consumer._pulls._is_open = False
             consumer._pulls._cancel_retry()

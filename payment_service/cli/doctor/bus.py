@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from payment_service.bus import Api, Names, OldServer, Topology, Wire, connect, wanted
+from payment_service.bus import Api, Names, OldServer, Topology, Wire, wanted
 from payment_service.bus.topology import differences
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.cli.doctor.store import Clock, skew
 from payment_service.domain.errors import BusUnavailable
 from payment_service.settings import Settings
+from payment_service.wiring.nats import connect_nats
 
 AREA: Final = Area("nats")
 CONNECT_SECONDS_MAX: Final = 5.0
@@ -25,12 +26,8 @@ MAKE: Final = "start `payment-service run`, which makes it"
 async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     """Check NATS; nothing of the service's own is touched."""
     try:
-        wire = await connect(
-            settings.nats_urls,
-            name="payment-service doctor",
-            creds=settings.nats_creds,
-            on_closed=lambda _reason: None,
-            seconds_max=CONNECT_SECONDS_MAX,
+        wire = await connect_nats(
+            settings, name="payment-service doctor", seconds_max=CONNECT_SECONDS_MAX
         )
     except OldServer as old:
         yield AREA.wrong("version", str(old), "install a newer nats-server")
