@@ -32,16 +32,32 @@ def _grace_is_over(facts: Facts) -> bool:
     return sent is not None and asked >= sent + facts.plan.not_found_grace
 
 
-def _may_repeat_create(facts: Facts) -> bool:
+def _key_lives(facts: Facts) -> bool:
+    """True where a repeat finds the first; nothing is repeated that nobody wants."""
     sent = facts.task.sent_first_at
     return (
         facts.plan.idempotent_create
         and not facts.task.cancel_requested
-        and _checks_left(facts)
-        and _grace_is_over(facts)
         and sent is not None
         and facts.now < sent + facts.plan.key_lifetime
     )
+
+
+def _may_repeat_create(facts: Facts) -> bool:
+    return _key_lives(facts) and _checks_left(facts) and _grace_is_over(facts)
+
+
+def _repeat_asks(facts: Facts) -> bool:
+    due = _waits(facts, Waiting.RECHECK)
+    return due and not _can_ask(facts) and _key_lives(facts)
+
+
+def _can_ask(facts: Facts) -> bool:
+    return facts.plan.can_ask(facts.task)
+
+
+def _can_poll(facts: Facts) -> bool:
+    return facts.plan.polls and _can_ask(facts)
 
 
 def _checks_left(facts: Facts) -> bool:
@@ -100,15 +116,16 @@ GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
     ),
     Guard.CANCEL_WISHED: lambda f: _unproven(f) and f.task.cancel_requested,
     Guard.AWAITED: lambda f: _unproven(f) and _waits(f, Waiting.WEBHOOK),
-    Guard.POLLS: lambda f: _unproven(f) and _waits(f, Waiting.WEBHOOK) and f.plan.polls,
+    Guard.POLLS: lambda f: _unproven(f) and _waits(f, Waiting.WEBHOOK) and _can_poll(f),
     Guard.POLLING: lambda f: _unproven(f) and _waits(f, Waiting.POLL),
     Guard.CANCELLING: lambda f: _unproven(f) and _waits(f, Waiting.CANCEL),
     Guard.CANCELLING_AGAIN: lambda f: (
         _unproven(f) and _waits(f, Waiting.CANCEL) and _checks_left(f)
     ),
-    Guard.CANCELLING_POLLED: lambda f: _cancelling_untimed(f) and f.plan.polls,
+    Guard.CANCELLING_POLLED: lambda f: _cancelling_untimed(f) and _can_poll(f),
     Guard.CANCELLING_UNTIMED: _cancelling_untimed,
     Guard.MAY_REPEAT_CREATE: _may_repeat_create,
+    Guard.REPEAT_ASKS: _repeat_asks,
     Guard.ABSENCE_IS_PROOF: lambda f: f.plan.not_found_definite and _grace_is_over(f),
     Guard.CHECKS_LEFT: _checks_left,
     Guard.UNDECIDED: lambda f: f.task.proposed_by is None,

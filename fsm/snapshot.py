@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from fsm.records import replace
 from fsm.states import CALLS, FINAL, Kind, OrderState, State, Verdict, Waiting
@@ -113,9 +114,20 @@ class Backoff:
         return timedelta(seconds=min(grown, self.longest.total_seconds())) * jitter
 
 
+class AskedBy(StrEnum):
+    """By which name a provider can be asked for the status of a payout."""
+
+    OURS = "our reference"
+    THEIRS = "the provider's own id"
+    NOTHING = "nothing: it cannot be asked"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How a provider may be treated: its capabilities as the core sees them.
+
+    ``asked_by`` is the name that its status is asked by: where that is not known, or
+    there is none, a repeat of the create with the same key is the question.
 
     ``sla`` None means: wait for a webhook or a person, never poll.
     ``polls`` says what follows the SLA: ask the provider, or a person. ``finality`` is
@@ -123,6 +135,7 @@ class Plan:
     ``settles_returns`` lets that happen without a person.
     """
 
+    asked_by: AskedBy = AskedBy.OURS
     idempotent_create: bool = False
     key_lifetime: timedelta = timedelta(hours=24)
     not_found_definite: bool = False
@@ -139,3 +152,9 @@ class Plan:
     recheck_attempts: int = 8
     finality: timedelta | None = timedelta(days=30)
     settles_returns: bool = False
+
+    def can_ask(self, task: Task) -> bool:
+        """True where the status of this attempt can be asked now."""
+        if self.asked_by is AskedBy.THEIRS:
+            return task.provider_reference is not None
+        return self.asked_by is AskedBy.OURS

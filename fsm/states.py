@@ -113,6 +113,7 @@ class Trigger(StrEnum):
     PASSED_OVER = "provider.passed_over"
     RETRY_DUE = "retry.due"
     TAKEN_OVER = "create.taken_over"
+    REPEAT_DUE = "create.repeat_due"
     PAID = "provider.paid"
     ACCEPTED = "provider.accepted"
     DECLINED = "provider.declined"

@@ -31,13 +31,14 @@ class Guard(StrEnum):
     COMMIT_DUE = "paid, the commit is due"
     CANCEL_WISHED = "cancel requested, nothing is proven"
     AWAITED = "a webhook is awaited, nothing is proven"
-    POLLS = "a webhook is awaited, the provider is polled after the SLA"
+    POLLS = "a webhook is awaited, the status can be polled after the SLA"
     POLLING = "the provider is being polled"
     CANCELLING = "the provider is asked to cancel"
     CANCELLING_AGAIN = "the provider is asked to cancel, attempts left"
     CANCELLING_POLLED = "the provider is asked to cancel, no SLA, it can be polled"
     CANCELLING_UNTIMED = "the provider is asked to cancel, no SLA"
     MAY_REPEAT_CREATE = "the grace is over and the create may be repeated"
+    REPEAT_ASKS = "the status cannot be asked and the create may be repeated"
     ABSENCE_IS_PROOF = "the grace is over and not found is definite"
     CHECKS_LEFT = "checks are left"
     UNDECIDED = "nobody has proposed a decision"
@@ -147,6 +148,7 @@ TABLE: Final = (
     Row(T.ACCEPTED,           S.RECHECKING,    S.EXECUTING,     W.CANCEL,       G.CANCEL_WISHED),
     Row(T.ACCEPTED,           S.RECHECKING,    S.EXECUTING,     W.WEBHOOK),
     Row(T.DECLINED,           S.RECHECKING,    S.NEGATIVE_EVAL, W.ROLLBACK),
+    Row(T.REPEAT_DUE,         S.RECHECKING,    S.RECHECKING,    W.RECREATE,     G.REPEAT_ASKS),
     Row(T.NOT_FOUND,          S.RECHECKING,    S.RECHECKING,    W.RECREATE,     G.MAY_REPEAT_CREATE),
     Row(T.NOT_FOUND,          S.RECHECKING,    S.NEGATIVE_EVAL, W.ROLLBACK,     G.ABSENCE_IS_PROOF),
     Row(T.NOT_FOUND,          S.RECHECKING,    S.RECHECKING,    W.RECHECK,      G.CHECKS_LEFT),
@@ -192,6 +194,7 @@ REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
     T.PASSED_OVER:           (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETRY_DUE:             (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.TAKEN_OVER:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.REPEAT_DUE:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.PAID:                  (_W,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V),
     T.ACCEPTED:              (_W,  _C,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.DECLINED:              (_W,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V,  _V),

@@ -11,6 +11,7 @@ from fsm.states import Source, Trigger, Waiting
 from handlers.engine import Engine
 from handlers.gate import Admissions, at_gate, may_repeat_now
 from payment_service.domain.errors import Fault
+from payment_service.domain.explain import QUESTION
 from payment_service.domain.orders import Order
 from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
 from providers.port import (
@@ -30,6 +31,8 @@ from providers.port import (
 )
 
 UNCONFIGURED: Final = "provider_not_configured"
+NO_REPEAT: Final = "not repeated: its key's time is over, or nobody wants it any more"
+UNASKED: Final = f"the status cannot be asked; {NO_REPEAT}"
 CLAIM_LOST: Final = "the worker that was to send it is gone: it may have been sent"
 
 
@@ -95,7 +98,7 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
         case Waiting.WEBHOOK:
             return _timed(Trigger.SLA_PASSED, task)
         case Waiting.RECHECK:
-            return await _status(order, task, engine)
+            return await _recheck(order, task, engine)
         case Waiting.POLL:
             if task.deadline_at is not None and engine.clock.now() >= task.deadline_at:
                 return _timed(Trigger.DEADLINE_PASSED, task)
@@ -149,18 +152,16 @@ async def _create(order: Order, task: Task, engine: Engine, view: View) -> Event
     if view.claims(task):
         if provider is None:
             return _unconfigured(task)
+        if task.taken and not _may_repeat(task, provider, engine):
+            # This process slept between taking it over and saying so.
+            return _unasked(task, CLAIM_LOST)
         return await _send(provider, order, task, engine, view)
     _leave_to_claimant(task, provider, engine)
-    wanted = provider is not None and not task.cancel_requested
-    if not wanted or not _may_repeat(task, engine):
-        return Event(trigger=Trigger.UNCLEAR, message=CLAIM_LOST, version=task.version)
+    if provider is None or not _may_repeat(task, provider, engine):
+        return _unasked(task, CLAIM_LOST)
     shut = may_repeat_now(task, engine, view.admissions)
     if shut is not None:
-        return Event(
-            trigger=Trigger.UNCLEAR,
-            message=f"{CLAIM_LOST}; not repeated: {shut.because}",
-            version=task.version,
-        )
+        return _unasked(task, f"{CLAIM_LOST}; not repeated: {shut.because}")
     return _timed(Trigger.TAKEN_OVER, task)
 
 
@@ -170,12 +171,14 @@ async def _recreate(order: Order, task: Task, engine: Engine, view: View) -> Eve
         return _unconfigured(task)
     if not view.claims(task):
         _leave_to_claimant(task, provider, engine)
-    if not _may_repeat(task, engine):
-        return Event(trigger=Trigger.UNCLEAR, message="the key's lifetime has passed")
+    if not _may_repeat(task, provider, engine):
+        return _unasked(task, NO_REPEAT)
     shut = may_repeat_now(task, engine, view.admissions)
-    if shut is not None:
-        return Event(trigger=Trigger.UNCLEAR, message=f"not repeated: {shut.because}")
-    return await _send(provider, order, task, engine, view)
+    # A repeat that is the question is asked as a status would be: whatever stands.
+    if shut is not None and engine.plan_of(task).can_ask(task):
+        return _unasked(task, f"not repeated: {shut.because}")
+    heard = await _send(provider, order, task, engine, view)
+    return replace(heard, detail={**heard.detail, QUESTION: "create"})
 
 
 def _leave_to_claimant(task: Task, provider: Provider | None, engine: Engine) -> None:
@@ -205,13 +208,19 @@ async def _send(
     return heard
 
 
-def _may_repeat(task: Task, engine: Engine) -> bool:
+def _may_repeat(task: Task, provider: Provider, engine: Engine) -> bool:
+    """True where a create that is sent now arrives while its key still lives.
+
+    What somebody has given up meanwhile is not asked for once more.
+    """
     plan = engine.plan_of(task)
     first = task.sent_first_at
+    until = engine.limits.send_within + provider.timeout
     return (
         plan.idempotent_create
+        and not task.cancel_requested
         and first is not None
-        and engine.clock.now() < first + plan.key_lifetime
+        and engine.clock.now() + until < first + plan.key_lifetime
     )
 
 
@@ -220,6 +229,21 @@ def _unconfigured(task: Task) -> Event:
     problem = f"provider {task.provider!r} is not configured here"
     trigger = Trigger.UNCLEAR if task.taken else Trigger.NOT_SENT
     return Event(trigger=trigger, code=UNCONFIGURED, message=problem)
+
+
+async def _recheck(order: Order, task: Task, engine: Engine) -> Event:
+    """Ask what became of it: by its status, else by a repeat of the create."""
+    provider = engine.providers.get(task.provider)
+    if provider is None or engine.plan_of(task).can_ask(task):
+        return await _status(order, task, engine)
+    if _may_repeat(task, provider, engine):
+        return _timed(Trigger.REPEAT_DUE, task)
+    return _unasked(task, UNASKED)
+
+
+def _unasked(task: Task, because: str) -> Event:
+    """Return that nothing was asked: it is about this version of the row alone."""
+    return Event(trigger=Trigger.UNCLEAR, message=because, version=task.version)
 
 
 async def _status(order: Order, task: Task, engine: Engine) -> Event:

@@ -23,7 +23,12 @@ EARLY_MAX: Final = timedelta(seconds=60)
 # The step that commits the intent of a create is followed by the create in the same
 # chain: whoever only found that intent would not know whether it had been sent.
 UNBROKEN: Final = frozenset(
-    {Trigger.FREEZE_CONFIRMED, Trigger.RETRY_DUE, Trigger.TAKEN_OVER}
+    {
+        Trigger.FREEZE_CONFIRMED,
+        Trigger.RETRY_DUE,
+        Trigger.TAKEN_OVER,
+        Trigger.REPEAT_DUE,
+    }
 )
 WEIGHED: Final = Event(trigger=Trigger.WEIGHED, source=Source.TIMER)
 

@@ -10,8 +10,13 @@ from payment_service.domain.errors import CoreUnavailable
 from payment_service.outbound import Lost, NotSent, Outbound, Response
 from payment_service.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
 from payment_service.reading import code_in, message_in
+from payment_service.unreadable import kind_of
 
 IN_FLIGHT_MAX: Final = 256
+
+DONE: Final = 200
+"""By contract no other 2xx is done."""
+REDIRECTS: Final = range(300, 400)
 
 _REFUSALS: Final = frozenset({409, 422})
 _NOTIFY: Final = "notification"
@@ -93,14 +98,31 @@ def balance_answer(
         raise CoreUnavailable(
             operation, f"ECHO MISMATCH: core answered another {wrong}"
         )
-    if answer.status == 200:  # noqa: PLR2004 - by contract no other 2xx is done
+    if answer.status == DONE and told is not None and not _says_error(told):
         return Confirmed()
     refused = _refusal(told) if answer.status in _REFUSALS else None
     if refused is None:
-        raise CoreUnavailable(
-            operation, f"status {answer.status} is no definite answer"
-        )
+        raise CoreUnavailable(operation, _indefinite(answer, told))
     return refused
+
+
+def _says_error(told: Mapping[str, object]) -> bool:
+    """True for what a gateway writes under a 200 of its own: nothing was moved."""
+    failed = any(told.get(name) is False for name in ("ok", "success"))
+    return failed or any(told.get(name) for name in ("error", "errors"))
+
+
+def _indefinite(answer: Response, told: Mapping[str, object] | None) -> str:
+    """Say what it is that is no answer; a wrong address is found by this line."""
+    if told is None:
+        what = f"status {answer.status}, and the body is {kind_of(answer)}"
+    elif answer.status == DONE:
+        what = f"status {answer.status}, and the body says an error"
+    else:
+        what = f"status {answer.status}"
+    if answer.status in REDIRECTS:
+        what += ", which sends elsewhere: PAYMENT_CORE_URL must be core's own address"
+    return f"{what} is no definite answer"
 
 
 def _contradictions(asked: Mapping[str, object], told: Mapping[str, object]) -> str:

@@ -78,9 +78,13 @@ async def test_the_question_is_that_of_the_contract(operation):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"OK", {}, [], {"task_id": "t-1", "amount": 12550, "currency": "EUR"}],
+    [
+        {},
+        {"status": "ok", "error": None, "errors": []},
+        {"task_id": "t-1", "amount": 12550, "currency": "EUR"},
+    ],
 )
-async def test_200_is_done(body):
+async def test_200_with_an_object_is_done(body):
     async with core_saying(200, body) as (core, _):
         assert await core.balance(Operation.COMMIT, CALL) == Confirmed()
 
@@ -115,6 +119,37 @@ UNDEFINED = [(s, NO) for s in OTHER] + [(s, b) for s in (409, 422) for b in UNRE
 async def test_everything_else_is_no_answer(status, body):
     async with core_saying(status, body) as (core, _):
         with pytest.raises(CoreUnavailable, match=str(status)):
+            await core.balance(Operation.FREEZE, CALL)
+
+
+CAUGHT = {
+    b"": "the body is empty",
+    b"OK": "no JSON",
+    b"[]": "a list",
+    b'"done"': "a text",
+    b"null": "a number or null",
+    b"<!doctype html><html>Welcome": "an HTML page",
+    b"\xef\xbb\xbf{}": "byte order mark",
+    b"\x1f\x8b\x08": "gzip",
+    b'{"a":1,"a":1}': "a name occurs twice",
+    b'{"task_id": "t-1"': "cut off",
+    b'{"error": "no such path"}': "says an error",
+    b'{"errors": [{"code": 7}]}': "says an error",
+    b'{"success": false}': "says an error",
+}
+
+
+@pytest.mark.parametrize("body", CAUGHT)
+async def test_a_page_that_answers_everything_is_no_yes(body):
+    async with core_saying(200, body) as (core, _):
+        for operation in Operation:
+            with pytest.raises(CoreUnavailable, match=CAUGHT[body]):
+                await core.balance(operation, CALL)
+
+
+async def test_a_redirection_names_the_setting_to_mend():
+    async with core_saying(308, {}) as (core, _):
+        with pytest.raises(CoreUnavailable, match=r"308.*PAYMENT_CORE_URL"):
             await core.balance(Operation.FREEZE, CALL)
 
 
@@ -158,7 +193,7 @@ async def test_no_other_status_takes_it(status):
 
 
 async def test_without_a_token_none_is_sent():
-    async with core_saying(200, token=None) as (core, fake):
+    async with core_saying(200, {}, token=None) as (core, fake):
         await core.balance(Operation.FREEZE, CALL)
 
     assert "Authorization" not in fake.asked[0][2]

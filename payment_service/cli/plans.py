@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from fsm.snapshot import Backoff, Plan
+from fsm.snapshot import AskedBy, Backoff, Plan
 from payment_service.config import ProviderTable
 from payment_service.config.forms import ErrorEntry, Failing
 from payment_service.domain.durations import format_duration
@@ -28,7 +28,7 @@ def plan_in_words(table: ProviderTable) -> list[str]:
         _definite_no(table),
         *_errors(table),
         _unclear(table, plan),
-        _repeats(plan),
+        *_repeats(plan),
         _not_found(table, plan),
         _after_sla(plan),
         _webhooks(table),
@@ -110,16 +110,19 @@ def _either(choices: Iterable[object]) -> str:
 
 def _unclear(table: ProviderTable, plan: Plan) -> str:
     limit = format_duration(table.timeout)
-    return (
-        f"A timeout ({limit}) or an unclear answer is no no: {_rechecks(table, plan)}."
-    )
+    return f"A timeout ({limit}) or an unclear answer is no no: {_rechecks(plan)}."
 
 
-def _rechecks(table: ProviderTable, plan: Plan) -> str:
-    if not table.status:
-        return f"it is weighed {plan.recheck_attempts} times without asking the status"
-    pace = _pace(plan.recheck)
-    return f"the status is asked after {pace}, up to {plan.recheck_attempts} times"
+def _rechecks(plan: Plan) -> str:
+    how = f"after {_pace(plan.recheck)}, up to {plan.recheck_attempts} times"
+    if plan.asked_by is AskedBy.OURS:
+        return f"the status is asked {how}"
+    if plan.asked_by is AskedBy.THEIRS:
+        else_ = " and else the create is repeated," if plan.idempotent_create else ""
+        return f"the status is asked where its own id is known,{else_} {how}"
+    if plan.idempotent_create:
+        return f"the create is repeated with the same key {how}"
+    return f"nothing can be asked: it waits for a webhook, {how}"
 
 
 def _pace(backoff: Backoff) -> str:
@@ -127,19 +130,29 @@ def _pace(backoff: Backoff) -> str:
     return f"{first}, then {backoff.factor:g} times as long, up to {longest}"
 
 
-def _repeats(plan: Plan) -> str:
+def _repeats(plan: Plan) -> Iterator[str]:
     if not plan.idempotent_create:
-        return "The create is never repeated once it may have left."
+        yield "The create is never repeated once it may have left."
+        return
     grace, life = _grace(plan), format_duration(plan.key_lifetime)
-    return (
-        f"The create is repeated with the same key where the status says not found "
-        f"{grace} after the last one, within {life} of the first."
-    )
+    if plan.asked_by is not AskedBy.NOTHING:
+        yield (
+            f"The create is repeated with the same key where the status says not found "
+            f"{grace} after the last one, within {life} of the first."
+        )
+    if plan.asked_by is not AskedBy.OURS:
+        yield (
+            f"A repeat within {life} of the first is the question where the status "
+            "cannot be asked; never once a rollback is due, a person has said no or "
+            "a cancellation is wished."
+        )
 
 
 def _not_found(table: ProviderTable, plan: Plan) -> str:
     if not table.status:
         return "The status cannot be asked."
+    if plan.asked_by is AskedBy.THEIRS and not plan.not_found_definite:
+        return "The status is asked by its own id; not found proves nothing."
     if plan.not_found_definite:
         return f"Not found proves that it did not pay, {_grace(plan)} after the create."
     return "Not found proves nothing."
@@ -176,6 +189,9 @@ def _webhooks(table: ProviderTable) -> str:
 
 def _manual(plan: Plan) -> str:
     reasons = [f"{plan.recheck_attempts} checks without a definite answer"]
+    if plan.asked_by is not AskedBy.OURS and plan.idempotent_create:
+        life = format_duration(plan.key_lifetime)
+        reasons[0] += f" (the create is repeated for {life} at most)"
     if plan.sla is not None and plan.polls:
         reasons.append(f"{format_duration(plan.poll_deadline)} of polling in vain")
     elif plan.sla is not None:

@@ -11,6 +11,9 @@ from payment_service.domain.odd import Odd
 DEPTH_MAX: Final = 16
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,5}", re.ASCII)
+# What other languages of paths mean something by, and this one would take for a name.
+_FOREIGN: Final = re.compile(r"[\[\]*$@?()'\"|\s\x00-\x1f/~]|^-\d|^$")
+_NO_INDEX: Final = re.compile(r"0[0-9]+|[1-9][0-9]{6,}", re.ASCII)
 _BAD_ESCAPE: Final = re.compile(r"~(?![01])")
 
 
@@ -72,7 +75,12 @@ def parse_place(text: str) -> Place:
     steps = text[1:].split("/") if pointer else text.split(".")
     if len(steps) > DEPTH_MAX or not all(steps):
         raise ValueError("must be a path like data.status, or a JSON pointer")
+    if any(_NO_INDEX.fullmatch(step) or (pointer and step == "-") for step in steps):
+        raise ValueError("must count in a list from 0, by digits without zeros before")
     if not pointer:
+        if any(_FOREIGN.search(step) for step in steps):
+            how = "data.items.0.id, or a JSON pointer where a name has one"
+            raise ValueError(f"must have no [ ] * $ @ ? / ~ or space: {how}")
         return Place(tuple(steps))
     if _BAD_ESCAPE.search(text):
         raise ValueError("must have no ~ but in ~0 and ~1")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from fsm.snapshot import Backoff, Plan
+from fsm.snapshot import AskedBy, Backoff, Plan
 from payment_service.config.forms import (
     AnswersTable,
     At,
@@ -27,6 +27,7 @@ from payment_service.config.health import (
 )
 from payment_service.config.stripe import StripeTable
 from payment_service.config.table import Table
+from payment_service.config.unsafe_calls import holes_of
 from payment_service.config.values import (
     Attempts,
     Bins,
@@ -42,6 +43,7 @@ from payment_service.config.values import (
     WebhookRate,
     secret_table,
 )
+from payment_service.config.vocabulary import PROVIDER_REFERENCE
 from payment_service.domain.rates import Rate
 from payment_service.fields import Duration, HttpUrl
 from providers.health.breaker import BreakerTerms
@@ -220,6 +222,7 @@ class ProviderTable(Table):
     def plan(self) -> Plan:
         """Return its capabilities as the core sees them."""
         return Plan(
+            asked_by=self.asked_by,
             idempotent_create=self.idempotent_create,
             key_lifetime=self.key_lifetime,
             not_found_definite=self.not_found == "definite",
@@ -233,6 +236,14 @@ class ProviderTable(Table):
             finality=self.finality,
             settles_returns=self.on_return == "settle",
         )
+
+    @property
+    def asked_by(self) -> AskedBy:
+        """Return by which name its status can be asked."""
+        if not self.status:
+            return AskedBy.NOTHING
+        needed = set() if self.asking is None else holes_of(self.asking, needed=True)
+        return AskedBy.THEIRS if PROVIDER_REFERENCE in needed else AskedBy.OURS
 
     @property
     def terms(self) -> Terms:

@@ -56,11 +56,15 @@ def unsafe_template(
             yield key, problem
 
 
-def holes_of(call: RequestTable) -> set[str]:
-    """Return the placeholders of a call, as far as it can be read."""
+def holes_of(call: RequestTable, *, needed: bool = False) -> set[str]:
+    """Return the placeholders of a call, as far as it can be read.
+
+    ``needed``: those alone without which it cannot be made.
+    """
     texts = [call.path, *call.query.values(), *call.headers.values()]
     texts += [leaf for _, leaf in leaves(call.body, "") if isinstance(leaf, str)]
-    return {name for text in texts for name in _names(text)}
+    holes = [hole for text in texts for hole in _holes(text)]
+    return {hole.name for hole in holes if not (needed and hole.optional)}
 
 
 def leaves(value: object, key: str) -> Iterator[tuple[str, object]]:
@@ -110,8 +114,8 @@ def _unsafe_hole(
     return None
 
 
-def _names(text: str) -> set[str]:
+def _holes(text: str) -> tuple[Hole, ...]:
     try:
-        return {hole.name for hole in parse_template(text).holes}
+        return parse_template(text).holes
     except BadTemplate:
-        return set()
+        return ()

@@ -12,6 +12,7 @@ from payment_service.config.forms import (
     CreateTable,
     HmacAuth,
     RequestTable,
+    StatementTable,
     Telling,
     WebhookBodyTable,
 )
@@ -32,9 +33,12 @@ from payment_service.config.values import HEADER_VALUE
 from payment_service.config.vocabulary import (
     AMOUNTS,
     CURRENCIES,
+    CURSOR,
     DESTINATION,
     OF_DESTINATION,
+    PAGE,
     PAYOUT,
+    PROVIDER_REFERENCE,
     REFERENCE,
     SIGNATURE,
     SIGNED,
@@ -88,9 +92,47 @@ def _unsafe_calls(table: ProviderTable, create: CreateTable) -> Problems:
         yield "create.method", f"cannot be PUT without idempotent_create: {reason}"
     if table.status and table.asking is None:
         yield "status", "must be a table, or false, where create is a table"
-    if table.asking is not None and REFERENCE not in holes_of(table.asking):
-        yield "status", "must ask by {reference}: the provider's own may never come"
+    yield from _unsafe_names(table, create)
     yield from _unsafe_meanings(table, create)
+
+
+def _unsafe_names(table: ProviderTable, create: CreateTable) -> Problems:
+    """Name the calls that ask by what is never known, or by nothing."""
+    if PROVIDER_REFERENCE in holes_of(create, needed=True):
+        reason = "the provider's own id is known only after the create"
+        yield "create", f"must not need {{{PROVIDER_REFERENCE}}}: {reason}"
+    calls = {"status": table.asking, "cancel": table.cancel}
+    for key, call in calls.items():
+        if call is None:
+            continue
+        if not holes_of(call) & {REFERENCE, PROVIDER_REFERENCE}:
+            yield key, "must say which: {reference}, or {provider_reference}"
+        if PROVIDER_REFERENCE in holes_of(call, needed=True) and not _told(table):
+            reason = "neither the create's answers nor webhooks say where it is"
+            yield key, f"must not need {{{PROVIDER_REFERENCE}}}: {reason}"
+    if table.statement is not None:
+        yield from _unsafe_pages(table.statement)
+
+
+def _unsafe_pages(statement: StatementTable) -> Problems:
+    """Name what would ask for the same page for ever, or for none."""
+    key, sent = "statement.next_cursor_at", holes_of(statement)
+    if CURSOR in holes_of(statement, needed=True):
+        reason = "there is none for the first page: {cursor?}"
+        yield "statement", f"must not need {{{CURSOR}}}: {reason}"
+    if CURSOR in sent and statement.next_cursor_at is None:
+        yield key, f"is missing where {{{CURSOR}}} is sent"
+    if statement.next_cursor_at is not None and not sent & {CURSOR, PAGE}:
+        yield key, f"has no meaning where neither {{{CURSOR}}} nor {{{PAGE}}} is sent"
+
+
+def _told(table: ProviderTable) -> bool:
+    """True where a table says where the provider's own id is."""
+    said = [table.webhook_body and table.webhook_body.provider_reference_at]
+    if table.create is not None:
+        answers = table.create.answers.over(table.answers)
+        said.append(answers.provider_reference_at)
+    return any(place is not None for place in said)
 
 
 def _unsaid(create: CreateTable) -> Problems:

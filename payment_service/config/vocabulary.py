@@ -6,19 +6,23 @@ DESTINATION: Final = "destination"
 OF_DESTINATION: Final = "destination."
 NUMBER: Final = "amount_number"
 REFERENCE: Final = "reference"
+PROVIDER_REFERENCE: Final = "provider_reference"
+CALLBACK_URL: Final = "callback_url"
+CURSOR: Final = "cursor"
+PAGE: Final = "page"
 AMOUNTS: Final = frozenset({"amount", "amount_minor", "amount_decimal", NUMBER})
 CURRENCIES: Final = frozenset({"currency", "currency_lower"})
 PAYOUT: Final = (
     AMOUNTS
     | CURRENCIES
-    | {REFERENCE, "terminal_id", "provider_reference", "callback_url", DESTINATION}
+    | {REFERENCE, "terminal_id", PROVIDER_REFERENCE, CALLBACK_URL, DESTINATION}
 )
 """What calls about a payout may say; and ``destination.`` with any name."""
 
 ONLY_ALONE: Final = frozenset({DESTINATION, NUMBER})
 """What is no text: each is a leaf of its own in a body."""
 
-STATEMENT: Final = frozenset({"from", "to", "from_date", "to_date", "cursor", "page"})
+STATEMENT: Final = frozenset({"from", "to", "from_date", "to_date", CURSOR, PAGE})
 SIGNED: Final = frozenset(
     {
         "method",

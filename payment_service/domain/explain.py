@@ -24,7 +24,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     Trigger.UNCLEAR: "no definite answer: it may have paid",
     Trigger.RETURNED: "the provider says that the money came back",
     Trigger.MISMATCHED: "what the provider tells is not about this amount or payout",
-    Trigger.WEIGHED: "nothing is proven: the status is asked",
+    Trigger.WEIGHED: "nothing is proven: the provider is asked",
     Trigger.SLA_PASSED: "no webhook came within the SLA",
     Trigger.DEADLINE_PASSED: "the time for asking the status is over",
     Trigger.COMMIT_CONFIRMED: "core committed the money",
@@ -45,6 +45,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     Trigger.RETURN_CONFIRMED: "core took the returned money back",
     Trigger.RETURN_REFUSED: "core refused to take the returned money back",
     Trigger.TAKEN_OVER: "a worker took over from one that may have sent it",
+    Trigger.REPEAT_DUE: "the status cannot be asked: the create is, with its first key",
     Trigger.RETRY_DUE: "it is sent again, for nothing had been sent",
     Trigger.HELD: "the provider cannot be given new work just now: it waits",
     Trigger.PASSED_OVER: "it was passed over: nothing had been sent to the provider",
@@ -71,6 +72,8 @@ _PROVES: Final[Mapping[Verdict, frozenset[str]]] = {
 _CANCELS: Final = frozenset(
     {Trigger.CANCEL_CONFIRMED, Trigger.CANCEL_TOO_LATE, Trigger.CANCEL_UNCLEAR}
 )
+QUESTION: Final = "question"
+"""Where a line's detail names what was asked, if it is not what its state implies."""
 _SAID: Final = ("code", "message", "reason")
 _EVIDENCE: Final = {"http_status": "HTTP", "status": "status", "code": "code"}
 _REPEATED: Final = "{0} ({1} times)"
@@ -149,6 +152,9 @@ def _heard(line: AuditLine) -> str:
 def _question(line: AuditLine) -> str:
     if line.trigger in _CANCELS:
         return "cancel"
+    asked = line.detail.get(QUESTION)
+    if isinstance(asked, str):
+        return asked
     return "create" if line.source == State.CREATING else "status"
 
 

@@ -51,3 +51,39 @@ def error(means, **given):
 )
 def test_what_an_error_means_is_said(changes, sentence):
     assert sentence in words(**changes)
+
+
+UNASKED = {"status": False, "idempotent_create": True, "key_lifetime": "24h"}
+PACE = "after 5s, then 2 times as long, up to 5m, up to 8 times"
+
+
+def test_where_the_status_cannot_be_asked_the_plan_says_that_the_repeat_asks():
+    told = words(**UNASKED)
+
+    unclear = next(line for line in told if line.startswith("A timeout (10s)"))
+    assert unclear.endswith(f"the create is repeated with the same key {PACE}.")
+    assert "The status cannot be asked." in told
+    assert not [line for line in told if "status says not found" in line]
+    (repeats,) = [line for line in told if line.startswith("A repeat within 1d")]
+    assert "never once a rollback is due, a person has said no" in repeats
+    assert any("15m after it was accepted a person is asked" in line for line in told)
+
+
+def test_who_can_neither_be_asked_nor_repeated_is_said_to_wait():
+    told = words(status=False, on_sla="manual")
+
+    assert any(
+        f"nothing can be asked: it waits for a webhook, {PACE}" in x for x in told
+    )
+    assert "The create is never repeated once it may have left." in told
+
+
+def test_who_is_asked_by_its_own_id_is_said_to_be():
+    told = words(
+        status={"path": "/p/{provider_reference}"},
+        create={"path": "/p"},
+        idempotent_create=True,
+    )
+
+    assert any("the status is asked where its own id is known" in x for x in told)
+    assert "The status is asked by its own id; not found proves nothing." in told

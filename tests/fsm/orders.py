@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from fsm.decisions import NEWS, Decision, Event, Step, cancel_order, decide, notified
-from fsm.snapshot import Plan, Queue, Task
+from fsm.snapshot import AskedBy, Plan, Queue, Task
 from fsm.states import LIVE, Source, State, Trigger, Verdict, Waiting
 from payment_service.ports.core import Confirmed, Refused
 from providers.port import (
@@ -30,6 +30,7 @@ PLANS = {
     "idempotent": IDEMPOTENT,
     "both": replace(DEFINITE, idempotent_create=True),
     "manual": replace(PLAN, polls=False, recheck_attempts=1),
+    "unasked": replace(IDEMPOTENT, asked_by=AskedBy.NOTHING),
     "no sla": replace(PLAN, sla=None, recheck_attempts=3),
 }
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fsm.snapshot import Plan
+from fsm.snapshot import AskedBy, Plan
 from handlers.resolve import Ruling
 from payment_service.domain.news import NewsType
 from payment_service.ports.core import Operation
@@ -18,6 +18,7 @@ from tests.twins.providers import (
     ACCEPTS,
     ACCEPTS_SILENTLY,
     DECLINES,
+    DECLINES_SILENTLY,
     LOSES_REQUEST,
     PAYS,
     PAYS_SILENTLY,
@@ -30,6 +31,8 @@ PLAN = Plan()
 IDEMPOTENT = Plan(idempotent_create=True)
 DEFINITE = Plan(not_found_definite=True)
 MANUAL = Plan(polls=False)
+UNASKED = Plan(idempotent_create=True, asked_by=AskedBy.NOTHING)
+THEIRS = replace(UNASKED, asked_by=AskedBy.THEIRS)
 TWO = a_request("acme", "zeta")
 
 
@@ -127,6 +130,23 @@ SCENARIOS = {
     "paid behind a timeout, idempotent": Scenario((PAYS_SILENTLY,), IDEMPOTENT),
     "accepted behind a timeout": Scenario((ACCEPTS_SILENTLY,), then=succeeds),
     "lost, repeated": Scenario((LOSES_REQUEST, PAYS), IDEMPOTENT),
+    "paid behind a timeout, the repeat asks": Scenario((PAYS_SILENTLY,), UNASKED),
+    "lost, the repeat asks": Scenario((LOSES_REQUEST, PAYS), UNASKED),
+    "declined behind a timeout, the repeat asks": Scenario(
+        (DECLINES_SILENTLY,), UNASKED
+    ),
+    "the repeat asks, failed by webhook": Scenario(
+        (ACCEPTS_SILENTLY,), UNASKED, then=fails
+    ),
+    "the repeat asks, decided": Scenario(
+        (LOSES_REQUEST,), UNASKED, then=is_decided, four_eyes=True
+    ),
+    "the repeat asks, cancelled": Scenario(
+        (ACCEPTS_SILENTLY,), UNASKED, then=is_cancelled
+    ),
+    "asked by the provider's own id": Scenario(
+        (ACCEPTS_SILENTLY,), THEIRS, then=succeeds
+    ),
     "lost, not found is no": Scenario((LOSES_REQUEST,), DEFINITE),
     "lost, decided by two": Scenario((LOSES_REQUEST,), then=is_decided, four_eyes=True),
     "not sent, then paid": Scenario((UNREACHABLE, PAYS)),

@@ -127,13 +127,18 @@ _ORDER = Order(
 )
 
 
+def _long_ago_or_now(at: datetime | None) -> datetime | None:
+    if at is None:
+        return None
+    return OLD if at <= OLD else NOW
+
+
 def blurred(task: Task) -> Task:
     """Keep what decides and forget the rest, so that the pictures are few.
 
     Every wait is over, since a timer may ring at any time; of the last create it
     matters whether it was sent before or after the last long pause.
     """
-    old = task.sent_last_at is not None and task.sent_last_at <= OLD
     sends = task.waiting_for in SENDING
     executes = task.state is State.EXECUTING
     return replace(
@@ -141,11 +146,10 @@ def blurred(task: Task) -> Task:
         version=1,
         wake_at=None if task.wake_at is None else NOW,
         tries=task.tries if task.waiting_for in COUNTED else 0,
-        sent_first_at=NOW if sends and task.sent_first_at else None,
-        sent_last_at=(OLD if old else NOW) if sends and task.sent_last_at else None,
+        sent_first_at=_long_ago_or_now(task.sent_first_at) if sends else None,
+        sent_last_at=_long_ago_or_now(task.sent_last_at) if sends else None,
         sla_at=NOW if executes and task.sla_at else None,
         deadline_at=LATER if executes and task.deadline_at else None,
-        provider_reference=None,
         code=None,
         updated_at=task.updated_at if task.waiting_for in CREATES else None,
     )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from fsm.snapshot import Plan
+from fsm.snapshot import AskedBy, Plan
 from tests.model.asking import GRACE
 from tests.model.world import Setup
 
@@ -14,6 +14,9 @@ BOTH: Final = replace(DEFINITE, idempotent_create=True)
 MANUAL: Final = replace(ASKED, polls=False, recheck_attempts=1)
 PATIENT: Final = replace(ASKED, sla=None, recheck_attempts=1)
 SETTLING: Final = replace(ASKED, settles_returns=True, recheck_attempts=1)
+UNASKED: Final = replace(IDEMPOTENT, asked_by=AskedBy.NOTHING)
+FORGETFUL: Final = replace(UNASKED, key_lifetime=GRACE)
+THEIRS: Final = replace(IDEMPOTENT, asked_by=AskedBy.THEIRS)
 ALL_NEWS: Final = ("succeeded", "failed", "accepted")
 
 SETUPS: Final = (
@@ -57,5 +60,17 @@ SETUPS: Final = (
         refusals=1,
         news=("succeeded", "returned"),
     ),
+    Setup(name="the repeat asks", plan=UNASKED, providers=1),
+    Setup(name="the repeat asks, two providers", plan=UNASKED, crashes=0, news=()),
+    Setup(
+        name="the repeat asks, paused, cancelled",
+        plan=UNASKED,
+        providers=1,
+        crashes=0,
+        cancels=1,
+        gates=True,
+    ),
+    Setup(name="the repeat asks, keys die", plan=FORGETFUL, providers=1),
+    Setup(name="asked by the provider's id", plan=THEIRS, providers=1),
     Setup(name="the order cancelled", plan=MANUAL, crashes=0, cancels=1, news=()),
 )

@@ -10,9 +10,10 @@ from fsm.decisions import Event
 from fsm.states import State, Trigger, Waiting
 from fsm.table import Guard
 from handlers import calls
+from payment_service.ports.core import Operation
 from tests.model.asking import NOW
 from tests.model.checker import check
-from tests.model.setups import ASKED, BOTH, DEFINITE, IDEMPOTENT
+from tests.model.setups import ASKED, BOTH, DEFINITE, FORGETFUL, IDEMPOTENT, UNASKED
 from tests.model.world import Bugs, Setup
 
 ALONE = Setup(
@@ -21,6 +22,7 @@ ALONE = Setup(
 PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, news=())
 BRITTLE = replace(IDEMPOTENT, recheck_attempts=1)
 REPEATING = Setup(name="repeats", plan=BRITTLE, providers=1, news=())
+REPEAT_ASKS = Setup(name="the repeat asks", plan=UNASKED, providers=1, crashes=0)
 POLITE = replace(ALONE, plan=BOTH, refusals=1)
 
 
@@ -153,6 +155,82 @@ def test_a_create_repeated_without_a_claim_is_found(monkeypatch):
     monkeypatch.setattr(calls, "_create", sends_again)
 
     assert check(REPEATING).broken
+
+
+def test_a_repeat_once_a_rollback_is_due_is_found(monkeypatch):
+    assert holds(REPEAT_ASKS)
+    monkeypatch.setattr(calls, "_balance", repeating_first(calls._balance))
+
+    assert check(REPEAT_ASKS).broken
+
+
+def test_a_repeat_after_a_persons_no_is_found(monkeypatch):
+    setup = replace(REPEAT_ASKS, news=())
+    assert holds(setup)
+    only = lambda task: task.proposed_by  # noqa: E731
+    monkeypatch.setattr(calls, "_balance", repeating_first(calls._balance, only))
+
+    found = check(setup, Bugs(follows=remembers_the_person))
+
+    assert found.broken
+    assert "a person decides" in str(found)
+
+
+def remembers_the_person(_, step):
+    change = step.changes[0]
+    if change.trigger != Trigger.RESOLVED_NEGATIVE:
+        return step
+    change = replace(change, after=replace(change.after, proposed_by="a person"))
+    after = step.after.with_tasks({change.after.task_id: change.after})
+    return replace(step, changes=(change,), after=after)
+
+
+def repeating_first(really, only=lambda task: task.taken):
+    """Plant: who is to roll back asks once more, since the status cannot be asked."""
+
+    async def balance(operation, order, task, engine):
+        asks = operation is Operation.ROLLBACK and only(task)
+        if not asks:
+            return await really(operation, order, task, engine)
+        provider = engine.providers.get(task.provider)
+        heard = await provider.create(calls.payout_of(order, task))
+        return calls.event_of_create(heard, order, task)
+
+    return balance
+
+
+def test_a_repeat_after_the_keys_lifetime_is_found(monkeypatch):
+    setup = replace(REPEAT_ASKS, plan=FORGETFUL, news=())
+    assert holds(setup)
+    idle = lambda f: f.task.waiting_for is Waiting.RECHECK  # noqa: E731
+    monkeypatch.setitem(machine.GUARDS, Guard.REPEAT_ASKS, idle)
+    monkeypatch.setattr(calls, "_may_repeat", lambda *_: True)
+
+    assert check(setup).broken
+
+
+def test_a_repeat_by_who_slept_past_the_keys_lifetime_is_found(monkeypatch):
+    setup = replace(REPEAT_ASKS, plan=FORGETFUL, news=(), crashes=1)
+    assert holds(setup)
+    monkeypatch.setattr(calls, "_create", without_a_second_look(calls._create))
+
+    assert check(setup).broken
+
+
+def without_a_second_look(really):
+    async def create(order, task, engine, view):
+        if view.claims(task):
+            return await sends_again(order, task, engine, view)
+        return await really(order, task, engine, view)
+
+    return create
+
+
+def test_a_repeat_that_the_table_does_not_know_is_found(monkeypatch):
+    alone = replace(REPEAT_ASKS, workers=1, overlaps=0, news=())
+    monkeypatch.setitem(machine.GUARDS, Guard.REPEAT_ASKS, lambda _: False)
+
+    assert check(alone).broken == "no way to rest from here"
 
 
 async def sends_again(order, task, engine, view):

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from fsm.decisions import Event, Known, Step, cancel_order, decide, notified
-from fsm.snapshot import Plan, Queue, Task
+from fsm.snapshot import AskedBy, Plan, Queue, Task
 from fsm.states import CaseKind, Source, State, Trigger, Waiting
 from payment_service.ports.core import Confirmed, Refused
 from providers.port import (
@@ -25,7 +25,17 @@ from providers.port import (
     TooLate,
     Unclear,
 )
-from tests.model.asking import CREATES, IN_FLIGHT, NOW, OLD, TOO_OLD, ask, blurred, paid
+from tests.model.asking import (
+    CREATES,
+    IN_FLIGHT,
+    LATER,
+    NOW,
+    OLD,
+    TOO_OLD,
+    ask,
+    blurred,
+    paid,
+)
 
 # A provider's book: nothing, taken and open, paid, refused at once, failed later.
 NOTHING, TAKEN, PAID, REFUSED, FAILED = "-", "taken", "paid", "refused", "failed"
@@ -156,6 +166,9 @@ class Model:
     def __init__(self, setup: Setup, bugs: Bugs | None = None) -> None:
         self.setup = setup
         self.bugs = bugs or Bugs()
+        # Which name a payout has matters only where it is asked for by that name.
+        self.names = setup.plan.asked_by is AskedBy.THEIRS
+        self.keys_die = setup.plan.key_lifetime <= LATER - NOW
         self._tasks: list[Any] = []
         self._numbers: dict[Any, int] = {}
         self.decided = cache(self._decided)
@@ -285,7 +298,7 @@ class Model:
         )
 
     def event(self, event: Event) -> int:
-        key = (event.trigger, event.source, event.asked_at)
+        key = (event.trigger, event.source, event.asked_at, event.reference)
         if key not in self._event_numbers:
             self._event_numbers[key] = len(self.events)
             self.events.append(event)
@@ -318,7 +331,12 @@ class Model:
         event = self.bugs.hears(event, task)
         ages = event.asked_at is not None and event.trigger is Trigger.NOT_FOUND
         asked_at = NOW if ages else None
-        bare = Event(trigger=event.trigger, source=event.source, asked_at=asked_at)
+        bare = Event(
+            trigger=event.trigger,
+            source=event.source,
+            asked_at=asked_at,
+            reference=event.reference if self.names else None,
+        )
         return self.event(bare)
 
 
@@ -460,7 +478,7 @@ def _gated(model: Model, world: World, n: int, worker: Worker) -> Iterator[Move]
         passed = Event(trigger=Trigger.PASSED_OVER, source=Source.TIMER, version=1)
         event = model.event(passed)
         yield _record(model, world, n, worker, event, "finds it paused; ")
-    if task.waiting_for is Waiting.RECREATE:
+    if task.waiting_for is Waiting.RECREATE and model.setup.plan.can_ask(task):
         unclear = model.heard(worker.rows[worker.row], UNCLEAR, claimed=True)
         yield _record(model, world, n, worker, unclear, "does not repeat it; ")
 
@@ -471,6 +489,7 @@ Asked = Iterator[tuple[str, World, object, bool]]
 def _create(model: Model, world: World, place: int, kind: str) -> Asked:
     del kind
     check_create(model, world, place)
+    check_key(model, world, place)
     asked = f"sends create {place}:"
     for book, answer, does in _taken(model, world, place):
         after = world._replace(books=put(world.books, place, book))
@@ -504,6 +523,14 @@ def check_create(model: Model, world: World, place: int) -> None:
     for other in range(len(world.books)):
         if other != place and may_pay(world, other):
             raise Violation(f"task {place} is sent while {other} may still pay")
+
+
+def check_key(model: Model, world: World, place: int) -> None:
+    """A provider that has forgotten the key of the first takes it for another."""
+    task = model.picture(world.rows[place])
+    known = world.books[place] != NOTHING
+    if known and model.keys_die and task.sent_first_at == OLD:
+        raise Violation(f"create {place} is repeated after its key's lifetime")
 
 
 def may_pay(world: World, place: int) -> bool:
@@ -777,9 +804,11 @@ def _is_to_create(model: Model, worker: Worker) -> bool:
 
 def _aged(model: Model, number: int) -> int:
     thing = model.picture(number)
-    if isinstance(thing, Task) and thing.sent_last_at == NOW:
-        return model.number(replace(thing, sent_last_at=OLD))
-    return number
+    if not isinstance(thing, Task):
+        return number
+    first = OLD if model.keys_die and thing.sent_first_at else thing.sent_first_at
+    last = OLD if thing.sent_last_at else None
+    return model.number(replace(thing, sent_first_at=first, sent_last_at=last))
 
 
 def _aged_event(model: Model, event: int | None) -> int | None:

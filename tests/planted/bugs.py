@@ -17,9 +17,10 @@ from fsm.table import Guard
 from handlers import calls, cancel, drive, engine, news, sweep
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
+from payment_service.ports.core import Operation
 from payment_service.ports.outcomes import Done
 from payment_service.storage import statements
-from tests.model.setups import DEFINITE, IDEMPOTENT
+from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, UNASKED
 from tests.model.world import Setup
 from tests.simulation.bus import SimBus
 from tests.simulation.fleet import Fleet
@@ -36,6 +37,8 @@ PERSONS: Final = "tests/handlers/test_persons.py"
 STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
 PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, news=())
+REPEAT_ASKS = replace(PAIR, name="the repeat asks", plan=UNASKED)
+KEYS_DIE = replace(PAIR, name="keys die", plan=FORGETFUL)
 REPEATING = replace(PAIR, name="repeats", plan=replace(IDEMPOTENT, recheck_attempts=1))
 
 
@@ -288,6 +291,26 @@ def always_repeats(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(calls, "_may_repeat", lambda *_: True)
 
 
+def repeats_before_it_rolls_back(patch: pytest.MonkeyPatch) -> None:
+    real = calls._balance
+
+    async def balance(operation: Any, order: Any, task: Task, engine: Any) -> Event:
+        provider = engine.providers.get(task.provider)
+        unasked = provider is not None and not provider.plan.can_ask(task)
+        if operation is not Operation.ROLLBACK or not (task.taken and unasked):
+            return await real(operation, order, task, engine)
+        heard = await provider.create(calls.payout_of(order, task))
+        return calls.event_of_create(heard, order, task)
+
+    patch.setattr(calls, "_balance", balance)
+
+
+def repeats_for_ever(patch: pytest.MonkeyPatch) -> None:
+    due = guard(Guard.REPEAT_ASKS, lambda f: f.task.waiting_for is Waiting.RECHECK)
+    due(patch)
+    patch.setattr(calls, "_may_repeat", lambda *_: True)
+
+
 def ack_before_commit(patch: pytest.MonkeyPatch) -> None:
     real = Consumer._outcome
 
@@ -408,6 +431,15 @@ BUGS: Final[Mapping[str, Bug]] = {
     ),
     "a create is repeated where it pays twice": Bug(
         plant=always_repeats, layer=SIMULATION
+    ),
+    "a create is repeated once a rollback is due": Bug(
+        plant=repeats_before_it_rolls_back, layer=MODEL, world=REPEAT_ASKS
+    ),
+    "a create is repeated before its rollback, in the simulation": Bug(
+        plant=repeats_before_it_rolls_back, layer=SIMULATION
+    ),
+    "a create is repeated after its key's lifetime": Bug(
+        plant=repeats_for_ever, layer=MODEL, world=KEYS_DIE
     ),
     "an order is accepted twice": Bug(plant=submitted_twice, layer=SIMULATION),
     "one person decides for two": Bug(

@@ -190,6 +190,7 @@ IMPOSSIBLE: Final = {
     (T.RESOLVED_NEGATIVE, EVERY): "as above",
     (T.RETRY_DUE, EVERY): "a timer holds for the version that it was made for",
     (T.TAKEN_OVER, EVERY): "as above",
+    (T.REPEAT_DUE, EVERY): "as above",
     (T.HELD, EVERY): "as above",
     (T.SETTLED_POSITIVE, EVERY): "a decision holds for the version that was seen",
     (T.SETTLED_NEGATIVE, EVERY): "as above",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Final, TypeVar
 
-from fsm.snapshot import Backoff, Plan
+from fsm.snapshot import AskedBy, Backoff, Plan
 from payment_service.domain.money import Money
 from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
 from providers.port import (
@@ -266,4 +266,13 @@ def plan_of(random: Random) -> Plan:
         recheck_attempts=random.choice((1, 2, 4, 8)),
     )
     # Not drawn, so that known seeds stay what they were.
-    return replace(made, settles_returns=made.recheck_attempts == 4)
+    return replace(
+        made, settles_returns=made.recheck_attempts == 4, asked_by=_asked_by(made)
+    )
+
+
+def _asked_by(plan: Plan) -> AskedBy:
+    """Of who repeats safely, some are not asked for the status, or by their own id."""
+    if not plan.idempotent_create or plan.not_found_definite:
+        return AskedBy.OURS
+    return AskedBy.THEIRS if plan.polls else AskedBy.NOTHING

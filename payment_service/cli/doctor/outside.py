@@ -13,6 +13,7 @@ from payment_service.config import Config, ConfigError, ProviderTable
 from payment_service.domain.events import stamp
 from payment_service.outbound import Outbound, Response
 from payment_service.settings import Settings
+from payment_service.unreadable import kind_of
 
 CORE: Final = Area("core")
 PROVIDERS: Final = Area("providers")
@@ -50,11 +51,23 @@ async def _core(settings: Settings, outbound: Outbound) -> Finding:
     if answer.status in LOCKED:
         told = f"{url} answered {answer.status}"
         return CORE.wrong("reachable", told, "see PAYMENT_CORE_TOKEN")
-    if answer.status != OK or answer.read_object() is None:
-        told = f"{url}/v1/balance/entries answered {answer.status}"
+    if (wrong := _no_ledger(answer)) is not None:
+        told = f"{url}/v1/balance/entries answered {wrong}"
         mend = "see whether PAYMENT_CORE_URL is core's base URL"
         return CORE.wrong("reachable", told, mend)
     return CORE.ok("reachable", f"{url} answers")
+
+
+def _no_ledger(answer: Response) -> str | None:
+    """Say why an answer is no ledger: a page that answers everything is no core."""
+    body = answer.read_object()
+    if answer.status != OK:
+        return str(answer.status)
+    if body is None:
+        return f"{answer.status}, and the body is {kind_of(answer)}"
+    if not isinstance(body.get("entries"), list):
+        return f"{answer.status}, and the body has no list of entries"
+    return None
 
 
 def _adapters(config: Config, outbound: Outbound) -> list[Finding]:
