@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import orjson
@@ -10,6 +11,7 @@ from payment_service.domain.errors import CoreUnavailable
 from payment_service.outbound import Lost, NotSent, Outbound, Response
 from payment_service.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
 from payment_service.reading import code_in, message_in
+from payment_service.trust import trusting
 from payment_service.unreadable import kind_of
 
 IN_FLIGHT_MAX: Final = 256
@@ -23,7 +25,10 @@ _NOTIFY: Final = "notification"
 
 
 class HttpCore(Core):
-    """Core at the other end of an address (contract, section 4)."""
+    """Core at the other end of an address (contract, section 4).
+
+    ``authority`` is a file of who alone vouches for it; None: whom the system trusts.
+    """
 
     def __init__(
         self,
@@ -32,8 +37,10 @@ class HttpCore(Core):
         base_url: str,
         token: str | None,
         timeout: timedelta,
+        authority: Path | None = None,
     ) -> None:
-        self._lane = outbound.lane(IN_FLIGHT_MAX)
+        tls = trusting(authority) if authority else None
+        self._lane = outbound.lane(IN_FLIGHT_MAX, tls=tls)
         self._base_url = base_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._seconds = timeout.total_seconds()

@@ -6,10 +6,8 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -20,6 +18,9 @@ from payment_service.http_wire import (
     Method,
 )
 from payment_service.pace import elsewhere
+from payment_service.proxies import NO_PROXIES, Proxies, Proxy
+from payment_service.targets import Target, plain, target_of
+from payment_service.tunnel import ProxyFailed, through, why_not
 
 __all__ = [
     "BODY_BYTES_MAX",
@@ -39,7 +40,6 @@ SLOT_SHARE: Final = 0.25
 CONNECT_SHARE: Final = 0.5
 IDLE_MAX: Final = 512
 
-_PORTS: Final = {"http": 80, "https": 443}
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 # A compressed answer could be larger than it looks.
@@ -88,25 +88,21 @@ class Lost:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """Where a URL leads: the address to connect to, and what to ask for there."""
-
-    host: str
-    port: int
-    is_tls: bool
-    asked: str
-    host_line: str
-
-
 class Outbound:
     """All connections to the outside; enter it inside the running loop.
 
-    ``trace`` gives the ``traceparent`` of the work at hand, or None.
+    ``trace`` gives the ``traceparent`` of the work at hand, or None. Without
+    ``proxies`` there are none, whatever the environment says.
     """
 
-    def __init__(self, trace: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        trace: Callable[[], str | None] = lambda: None,
+        *,
+        proxies: Proxies = NO_PROXIES,
+    ) -> None:
         self._trace = trace
+        self._proxies = proxies
         self._is_open = False
         self._tls: ssl.SSLContext | None = None
         self._idle: dict[tuple[str, int, int], deque[HttpConnection]] = {}
@@ -147,16 +143,16 @@ class Outbound:
         """Send it once, on a connection that is certainly still open; never again."""
         if not self._is_open:
             raise RuntimeError("calls go out only inside `async with outbound`")
-        target = _target(url)
+        target = target_of(url)
         request = self._request(method, target, body, headers)
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         connection = self._idle_one(target, tls)
         if connection is None:
-            try:
-                connection = await self._connect(target, tls, seconds * CONNECT_SHARE)
-            except (OSError, ssl.SSLError, TimeoutError) as error:
-                return NotSent(f"no connection ({type(error).__name__})")
+            made = await self._connect(target, tls, seconds * CONNECT_SHARE)
+            if isinstance(made, NotSent):
+                return made
+            connection = made
         try:
             heard = await connection.send(request, until - loop.time())
         except BaseException:
@@ -169,7 +165,7 @@ class Outbound:
         return Lost(heard)
 
     def _idle_one(
-        self, target: _Target, tls: ssl.SSLContext | None
+        self, target: Target, tls: ssl.SSLContext | None
     ) -> HttpConnection | None:
         idle = self._idle.get(_key(target, tls))
         oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_SECONDS
@@ -181,18 +177,48 @@ class Outbound:
             self._leave(connection)
         return None
 
+    async def reach(
+        self, url: str, *, tls: ssl.SSLContext | None, seconds: float
+    ) -> NotSent | None:
+        """Connect as a call would, and hang up; nothing is asked."""
+        made = await self._connect(target_of(url), tls, seconds)
+        if isinstance(made, NotSent):
+            return made
+        self._leave(made)
+        return None
+
+    def proxy_of(self, url: str) -> Proxy | None:
+        """Return the proxy that a call to this URL goes through."""
+        target = target_of(url)
+        return self._proxies.find(target.scheme, target.host, target.port)
+
     async def _connect(
-        self, target: _Target, tls: ssl.SSLContext | None, seconds: float
+        self, target: Target, tls: ssl.SSLContext | None, seconds: float
+    ) -> HttpConnection | NotSent:
+        proxy = self._proxies.find(target.scheme, target.host, target.port)
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await self._connected(target, tls, proxy)
+        except (OSError, UnicodeError) as error:
+            return NotSent(_no_connection(error, proxy))
+        self._all.add(connection)
+        return connection
+
+    async def _connected(
+        self, target: Target, tls: ssl.SSLContext | None, proxy: Proxy | None
     ) -> HttpConnection:
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(seconds):
-            _, connection = await loop.create_connection(
-                HttpConnection,
+        secured = (tls or self._default_tls()) if target.is_tls else None
+        if proxy is not None:
+            return await through(
+                proxy,
                 target.host,
                 target.port,
-                ssl=(tls or self._default_tls()) if target.is_tls else None,
+                tls=secured,
+                proxy_tls=self._default_tls() if proxy.is_tls else None,
             )
-        self._all.add(connection)
+        _, connection = await asyncio.get_running_loop().create_connection(
+            HttpConnection, target.host, target.port, ssl=secured
+        )
         return connection
 
     def _default_tls(self) -> ssl.SSLContext:
@@ -201,7 +227,7 @@ class Outbound:
         return self._tls
 
     def _give_back(
-        self, connection: HttpConnection, target: _Target, tls: ssl.SSLContext | None
+        self, connection: HttpConnection, target: Target, tls: ssl.SSLContext | None
     ) -> None:
         idle = self._idle.setdefault(_key(target, tls), deque())
         if connection.is_reusable and self._is_open and len(idle) < IDLE_MAX:
@@ -217,15 +243,15 @@ class Outbound:
     def _request(
         self,
         method: str,
-        target: _Target,
+        target: Target,
         body: bytes | None,
         headers: Mapping[str, str],
     ) -> bytes:
         lines = [f"{method} {target.asked} HTTP/1.1\r\n{target.host_line}{_SENDS}"]
-        lines += [f"{name}: {_plain(value)}\r\n" for name, value in headers.items()]
+        lines += [f"{name}: {plain(value)}\r\n" for name, value in headers.items()]
         trace_parent = self._trace()
         if trace_parent is not None:
-            lines.append(f"traceparent: {_plain(trace_parent)}\r\n")
+            lines.append(f"traceparent: {plain(trace_parent)}\r\n")
         if body is None:
             # Without a length some servers wait for one, or answer 411.
             end = "Content-Length: 0\r\n\r\n" if method in _WITH_BODY else "\r\n"
@@ -250,6 +276,10 @@ class Lane:
         self._tls = tls
         self._free = asyncio.Semaphore(max_in_flight)
         self.in_flight = 0
+
+    async def reach(self, url: str, *, seconds: float) -> NotSent | None:
+        """Connect as a call would within so many seconds; nothing is asked."""
+        return await self._outbound.reach(url, tls=self._tls, seconds=seconds)
 
     @elsewhere
     async def request(
@@ -296,37 +326,17 @@ class Lane:
             return False
 
 
-def _key(target: _Target, tls: ssl.SSLContext | None) -> tuple[str, int, int]:
+def _key(target: Target, tls: ssl.SSLContext | None) -> tuple[str, int, int]:
     return target.host, target.port, id(tls) if tls else int(target.is_tls)
 
 
-@lru_cache(maxsize=4096)
-def _target(url: str) -> _Target:
-    """Take a URL apart; what was escaped by its writer stays as it is."""
-    parts = urlsplit(url)
-    host = parts.hostname
-    if parts.scheme not in _PORTS or not host:
-        raise ValueError(f"{url!r} is not an http or https URL")
-    asked = parts.path or "/"
-    if parts.query:
-        asked += f"?{parts.query}"
-    return _Target(
-        host=host,
-        port=parts.port or _PORTS[parts.scheme],
-        is_tls=parts.scheme == "https",
-        asked=_plain(asked),
-        host_line=f"Host: {_plain(parts.netloc.rpartition('@')[2])}\r\n",
-    )
-
-
-def _plain(value: str) -> str:
-    """Return what may stand on a line of its own in a request.
-
-    :raises ValueError: it would end the line.
-    """
-    if "\r" in value or "\n" in value or "\0" in value:
-        raise ValueError("a line of a request cannot hold a line end")
-    return value
+def _no_connection(error: OSError | UnicodeError, proxy: Proxy | None) -> str:
+    """Say whose doing it is: a proxy's failure says nothing about whom we call."""
+    if proxy is None:
+        return f"no connection ({why_not(error)})"
+    if isinstance(error, ProxyFailed):
+        return f"no connection by the proxy {proxy} ({why_not(error)})"
+    return f"no connection through the proxy {proxy} ({why_not(error)})"
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -16,6 +16,8 @@ from payment_service.domain.durations import format_duration
 from payment_service.domain.errors import PaymentServiceError
 from payment_service.domain.keys import ApiKey, parse_api_keys
 from payment_service.fields import Duration, HttpUrl
+from payment_service.proxies import NO_PROXIES, Proxies
+from payment_service.trust import untrustworthy, unusable
 
 PREFIX: Final = "PAYMENT_"
 ENV_FILE: Final = Path(".env")
@@ -126,6 +128,7 @@ class Settings(BaseSettings):
     core_url: HttpUrl | None = None
     core_token: Annotated[SecretStr, AfterValidator(_token)] | None = None
     core_timeout: Duration = Field(default="5s", validate_default=True)
+    core_ca: Path | None = None
     config: Path = Path("payment.toml")
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=0, le=65535)
@@ -183,6 +186,11 @@ class Settings(BaseSettings):
         if self.core_timeout >= self.ack_wait:
             limit = f"PAYMENT_ACK_WAIT ({format_duration(self.ack_wait)})"
             problems.append(f"PAYMENT_CORE_TIMEOUT must be shorter than {limit}")
+        if self.core_ca is not None:
+            if self.core_url is not None and not self.core_url.startswith("https://"):
+                problems.append("PAYMENT_CORE_CA needs a PAYMENT_CORE_URL of https://")
+            if why := untrustworthy(self.core_ca):
+                problems.append(f"PAYMENT_CORE_CA: {why}")
         if self.nats_silence < NATS_SILENCE_MIN:
             shortest = format_duration(NATS_SILENCE_MIN)
             problems.append(f"PAYMENT_NATS_SILENCE must be at least {shortest}")
@@ -207,6 +215,22 @@ def environment(env_file: Path | None = ENV_FILE) -> Mapping[str, str]:
     """Return the environment over the ``.env`` file: what ``${NAME}`` is read from."""
     told = dotenv_values(env_file) if env_file and env_file.is_file() else {}
     return {name: value for name, value in told.items() if value} | dict(os.environ)
+
+
+def proxies(env_file: Path | None = ENV_FILE) -> Proxies:
+    """Return the proxies for calls out: what these need of the environment.
+
+    :raises SettingsError: a proxy cannot be read, or OpenSSL would trust nobody.
+    """
+    problems = list(unusable())
+    found = NO_PROXIES
+    try:
+        found = Proxies(environment(env_file))
+    except ValueError as error:
+        problems.append(str(error))
+    if problems:
+        raise SettingsError(problems)
+    return found
 
 
 def _problems(error: ValidationError) -> list[str]:

@@ -7,7 +7,14 @@ from datetime import timedelta
 import pytest
 
 from payment_service.domain.keys import ApiKey, KeyRole, parse_api_keys
-from payment_service.settings import ROLES, Settings, SettingsError, environment
+from payment_service.settings import (
+    ROLES,
+    Settings,
+    SettingsError,
+    environment,
+    proxies,
+)
+from tests.wires.certificates import authority
 
 DATABASE = "postgresql://me:hunter22@one:5432,two:5432/payments?sslmode=require"
 HASH = hashlib.sha256(b"a key").hexdigest()
@@ -23,7 +30,7 @@ WHOLE = {
 def bare(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name in environment(None):
-        if name.startswith("PAYMENT_"):
+        if name.startswith(("PAYMENT_", "SSL_CERT_")) or "_PROXY" in name.upper():
             monkeypatch.delenv(name)
 
 
@@ -161,6 +168,65 @@ def test_all_problems_stand_on_one_line(read):
 
     assert len(refused.value.problems) == 3
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "PAYMENT_CORE_CA: cannot be read: No such file or directory"),
+        ("hunter22", "PAYMENT_CORE_CA: must have a certificate in PEM form"),
+    ],
+)
+def test_an_authority_for_core_that_is_none_is_named(read, tmp_path, content, said):
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content)
+
+    with pytest.raises(SettingsError) as refused:
+        read(PAYMENT_CORE_CA="ca.pem", PAYMENT_CORE_URL="https://core.example")
+
+    assert refused.value.problems == (said,)
+
+
+def test_an_authority_for_core_vouches_over_tls_only(read, tmp_path):
+    ca = str(authority(tmp_path, "Core Root").pem)
+
+    assert read(PAYMENT_CORE_CA=ca, PAYMENT_CORE_URL="https://core.example")
+    with pytest.raises(SettingsError, match="PAYMENT_CORE_CA needs"):
+        read(PAYMENT_CORE_CA=ca, PAYMENT_CORE_URL="http://core.example")
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.parametrize("value", ["", "nowhere"])
+def test_where_openssl_would_trust_nobody_it_is_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=f"^{name}: cannot be read: "):
+        proxies()
+
+
+def test_authorities_of_the_environment_may_be_a_file_and_a_folder(
+    monkeypatch, tmp_path
+):
+    ca = authority(tmp_path, "Acme Root").pem
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+    monkeypatch.setenv("SSL_CERT_DIR", f"/:{tmp_path}")
+
+    assert proxies().find("https", "acme.example", 443) is None
+
+
+def test_a_proxy_may_stand_in_the_file(tmp_path):
+    (tmp_path / ".env").write_text("HTTPS_PROXY=http://me:hunter22@proxy:3128\n")
+
+    assert str(proxies().find("https", "acme.example", 443)) == "http://proxy:3128"
+
+
+def test_a_proxy_that_is_none_is_named_and_not_shown(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://me:hunter22@proxy:1080")
+
+    with pytest.raises(SettingsError, match=r"^HTTPS_PROXY: ") as refused:
+        proxies()
+
+    assert "hunter22" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("text", "on"), [("on", True), ("off", False)])

@@ -15,7 +15,8 @@ from payment_service.config.unsafe import OWN_ADAPTERS
 from payment_service.domain.events import stamp
 from payment_service.invariants import LedgerEntry, StatementEntry
 from payment_service.outbound import Lane, Outbound, Response
-from payment_service.settings import Settings
+from payment_service.settings import Settings, proxies
+from payment_service.trust import trusting
 from providers.rest.statement import DeclaredStatement, statement_of
 from providers.statements import NoStatement, NotOffered, Row
 from providers.stripe.statement import StripeStatement
@@ -109,7 +110,7 @@ async def fetch(
     """
     books = Books()
     query = {"from": stamp(since), "to": stamp(until)}
-    async with Outbound() as outbound:
+    async with Outbound(proxies=proxies()) as outbound:
         if settings.core_url is not None:
             await _fetch_ledger(books, outbound, settings, query)
         for name, table in tables.items():
@@ -124,8 +125,9 @@ async def _fetch_ledger(
     books: Books, outbound: Outbound, settings: Settings, query: Mapping[str, str]
 ) -> None:
     token = settings.core_token.get_secret_value() if settings.core_token else None
+    tls = trusting(settings.core_ca) if settings.core_ca else None
     pages = _Ledger(
-        outbound.lane(1),
+        outbound.lane(1, tls=tls),
         f"{settings.core_url}/v1/balance/entries",
         {"Authorization": f"Bearer {token}"} if token else {},
         settings.core_timeout,

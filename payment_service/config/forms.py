@@ -11,6 +11,7 @@ from payment_service.config.places import Place, parse_place
 from payment_service.config.table import Table
 from payment_service.config.values import Many
 from payment_service.http_wire import Method
+from payment_service.trust import trusting
 
 WORD_LENGTH_MAX: Final = 128
 
@@ -235,13 +236,14 @@ class AuthTable(Table):
 
 
 class TlsTable(Table):
-    """The certificate by which the provider knows us, in PEM files.
+    """How TLS with the provider is made, in PEM files.
 
-    ``authority`` is who vouches for the provider, where the system does not know.
+    ``certificate`` and ``key`` are those by which it knows us. ``authority`` alone
+    vouches for it, where the system does not know who issued its certificate.
     """
 
-    certificate: str
-    key: str
+    certificate: str | None = None
+    key: str | None = None
     authority: str | None = None
 
     def context(self) -> ssl.SSLContext:
@@ -249,7 +251,9 @@ class TlsTable(Table):
 
         :raises OSError: one cannot be read, or the certificate and the key are no pair.
         """
-        made = ssl.create_default_context(cafile=self.authority)
-        # Without a password of its own, OpenSSL would ask the terminal for one.
-        made.load_cert_chain(self.certificate, self.key, password="")
+        known = self.authority
+        made = ssl.create_default_context() if known is None else trusting(known)
+        if self.certificate is not None:
+            # Without a password of its own, OpenSSL would ask the terminal for one.
+            made.load_cert_chain(self.certificate, self.key, password="")
         return made

@@ -14,6 +14,7 @@ from payment_service.config.forms import (
     RequestTable,
     StatementTable,
     Telling,
+    TlsTable,
     WebhookBodyTable,
 )
 from payment_service.config.tables import ProviderTable
@@ -45,6 +46,7 @@ from payment_service.config.vocabulary import (
     SIGNING_HEADERS,
     STATEMENT,
 )
+from payment_service.trust import untrustworthy
 
 FORM_KEYS: Final = ("cancel", "statement", "answers", "webhook_body")
 TLS: Final = "https://"
@@ -286,18 +288,38 @@ def _lower(names: Iterable[str]) -> set[str]:
 
 
 def _unsafe_tls(table: ProviderTable) -> Problems:
-    if table.tls is None:
+    tls = table.tls
+    if tls is None:
         return
     if not (table.base_url or "").startswith(TLS):
         yield "tls", "needs a base_url with https://"
-    for key in ("certificate", "key", "authority"):
-        if (path := getattr(table.tls, key)) is not None:
-            try:
-                Path(path).read_bytes()
-            except OSError as error:
-                yield f"tls.{key}", f"cannot be read: {error.strerror}"
-                return
+    if (tls.certificate is None) != (tls.key is None):
+        absent = "certificate" if tls.certificate is None else "key"
+        yield f"tls.{absent}", "is missing: certificate and key go together"
+    elif tls.certificate is None and tls.authority is None:
+        yield "tls", "must have an authority, or a certificate and its key"
+    unread = {
+        f"tls.{key}": reason
+        for key in ("certificate", "key")
+        if (path := getattr(tls, key)) is not None and (reason := _unread(path))
+    }
+    if tls.authority is not None and (reason := untrustworthy(tls.authority)):
+        unread["tls.authority"] = reason
+    yield from unread.items()
+    if not unread and (tls.certificate is None) == (tls.key is None):
+        yield from _unpaired(tls)
+
+
+def _unpaired(tls: TlsTable) -> Problems:
     try:
-        table.tls.context()
+        tls.context()
     except OSError:
         yield "tls", "must be PEM files, and a key without password for the certificate"
+
+
+def _unread(path: str) -> str | None:
+    try:
+        Path(path).read_bytes()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return None

@@ -24,7 +24,7 @@ from payment_service.observability.measured import (
 )
 from payment_service.observability.metrics import Metrics
 from payment_service.outbound import Outbound
-from payment_service.settings import Settings
+from payment_service.settings import Settings, proxies
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
@@ -98,14 +98,16 @@ async def open_service(settings: Settings, config: Config) -> AsyncIterator[Serv
     :raises BusUnavailable: NATS cannot be reached, or refuses the streams.
     :raises OldServer: NATS is too old.
     :raises ConfigError: a provider's adapter cannot be found or used.
+    :raises SettingsError: a proxy, or whom TLS is to trust, cannot be read.
     """
+    ways_out = proxies()
     async with AsyncExitStack() as stack:
         metrics = Metrics()
         database = await open_database(settings, stack)
         clock = DatabaseClock(database)
         await clock.calibrate()
         outbound = await stack.enter_async_context(
-            Outbound(tracing.current_trace_parent)
+            Outbound(tracing.current_trace_parent, proxies=ways_out)
         )
         stopping = asyncio.Event()
         broken: list[str] = []
@@ -204,6 +206,7 @@ def _engine(
         base_url=settings.core_url or "",
         token=token,
         timeout=settings.core_timeout,
+        authority=settings.core_ca,
     )
     providers = build_providers(config, outbound, public_url=settings.public_url)
     return Engine(

@@ -11,6 +11,9 @@ import pytest
 
 from payment_service.embedded.core import SimulatedCore
 from tests.cli.stage import SECONDS_MAX, SECRET, TABLE, TOKEN
+from tests.wires.certificates import authority, certificate
+from tests.wires.proxy import proxied
+from tests.wires.server import playing, silence
 
 
 @pytest.fixture
@@ -167,3 +170,44 @@ def test_the_doctor_sees_an_old_schema(ready, empty_database_url):
     report = ready("doctor", "--json", PAYMENT_DATABASE_URL=empty_database_url).json
 
     assert states(report)["database", "schema"] == "wrong"
+
+
+async def examined_behind(ready, tmp_path, **settings):
+    """Examine a service whose provider is known by a private CA, behind a proxy."""
+    known = authority(tmp_path, "Acme Root")
+    acme = certificate(tmp_path, known, "localhost")
+    async with playing(silence, ssl=acme.server()) as server, proxied() as proxy:
+        url = server.url.replace("127.0.0.1", "localhost")
+        table = TABLE.format(name="acme", url=url)
+        table += f'tls = {{ authority = "{known.pem}" }}\n'
+        (ready.folder / "payment.toml").write_text(table)
+        env = {"HTTPS_PROXY": proxy.url.replace("//", "//me:hunter22@"), **settings}
+        answer = await asyncio.to_thread(ready, "doctor", "--json", **env)
+    (told,) = (f for f in answer.json["findings"] if f["what"] == "acme")
+    assert "hunter22" not in answer.out + answer.err
+    return told, proxy, server
+
+
+async def test_the_doctor_goes_the_way_of_the_calls(ready, tmp_path):
+    told, proxy, server = await examined_behind(ready, tmp_path)
+
+    assert told["state"] == "ok"
+    assert told["told"].endswith(f"through the proxy {proxy.url} (HTTPS_PROXY)")
+    assert proxy.asked == [("CONNECT", f"localhost:{server.url.rpartition(':')[2]}")]
+    assert server.heard == []
+
+
+async def test_the_doctor_goes_around_the_proxy_where_calls_do(ready, tmp_path):
+    told, proxy, _ = await examined_behind(ready, tmp_path, NO_PROXY="localhost")
+
+    assert (told["state"], proxy.asked) == ("ok", [])
+    assert told["told"].endswith("connects (TLS)")
+
+
+@pytest.mark.parametrize("command", ["doctor", "run", "verify --core"])
+def test_a_proxy_that_is_none_is_a_wrong_setting(ready, command):
+    answer = ready(*command.split(), HTTPS_PROXY="socks5://me:hunter22@proxy:1080")
+
+    assert answer.code == 2
+    assert "HTTPS_PROXY: only http:// and https://" in answer.out + answer.err
+    assert "hunter22" not in answer.out + answer.err

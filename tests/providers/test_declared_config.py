@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from payment_service.config import ConfigError, parse_config
+from tests.wires.certificates import authority
 
 EXAMPLES = Path(__file__).parents[2] / "ops" / "examples"
 SECRET = "a secret of some length"
@@ -281,7 +282,14 @@ REFUSED = [
         {"auth": {"hmac": HMAC}, "create__headers": {"x-sign": "1"}},
         "create.headers.x-sign",
     ),
-    ({"tls": {"certificate": "nowhere.pem", "key": "a"}}, "tls.certificate"),
+    ({"tls": {"certificate": "nowhere.pem", "key": __file__}}, "tls.certificate"),
+    ({"tls": {"certificate": __file__, "key": "nowhere.pem"}}, "tls.key"),
+    ({"tls": {"certificate": __file__}}, "tls.key"),
+    ({"tls": {"key": __file__}}, "tls.certificate"),
+    ({"tls": {"authority": "nowhere.pem"}}, "tls.authority"),
+    ({"tls": {"authority": "/"}}, "tls.authority"),
+    ({"tls": {"authority": __file__}}, "tls.authority"),
+    ({"tls": {}}, "tls"),
     ({"tls": {"certificate": __file__, "key": __file__}}, "tls"),
     # The rest.
     ({"reference_form": "short"}, "reference_form"),
@@ -357,6 +365,12 @@ def test_a_certificate_is_shown_over_tls_only():
     found = problems(changed(base_url="http://acme.example", tls=tls))
 
     assert found[0] == "[providers.acme] tls: needs a base_url with https://"
+
+
+def test_a_private_authority_needs_no_certificate_of_ours(tmp_path):
+    known = authority(tmp_path, "Acme Root")
+
+    read(changed(tls={"authority": str(known.pem)}))
 
 
 def test_all_problems_of_a_form_are_told_at_once():

@@ -12,7 +12,14 @@ from payment_service.cli.opening import configuration, run_async
 from payment_service.cli.plans import plan_in_words
 from payment_service.cli.screen import console, is_terminal, print_json, print_text
 from payment_service.config import Config, ConfigError
-from payment_service.settings import ROLES, Settings, SettingsError, needs_of
+from payment_service.proxies import Proxies
+from payment_service.settings import (
+    ROLES,
+    Settings,
+    SettingsError,
+    needs_of,
+    proxies,
+)
 
 SETTINGS: Final = Area("settings")
 CONFIGURATION: Final = Area("configuration")
@@ -25,6 +32,7 @@ class _Known:
 
     settings: Settings | None = None
     config: Config | None = None
+    proxies: Proxies | None = None
     usage: bool = False
 
 
@@ -57,7 +65,7 @@ async def _examined(*, as_json: bool) -> tuple[list[Finding], _Known]:
 
 
 async def _checks(known: _Known) -> AsyncIterator[Finding]:
-    for finding in (*_settings(known), *_configuration(known)):
+    for finding in (*_settings(known), *_ways_out(known), *_configuration(known)):
         yield finding
     settings, config = known.settings, known.config
     if settings is None:
@@ -69,8 +77,10 @@ async def _checks(known: _Known) -> AsyncIterator[Finding]:
     if settings.nats_url is not None:
         async for finding in bus.check(settings, clock):
             yield finding
-    async for finding in outside.check(settings, config or Config()):
-        yield finding
+    if known.proxies is not None:
+        ways_out = known.proxies
+        async for finding in outside.check(settings, config or Config(), ways_out):
+            yield finding
 
 
 def _settings(known: _Known) -> list[Finding]:
@@ -98,8 +108,19 @@ def _settings(known: _Known) -> list[Finding]:
     return found
 
 
+def _ways_out(known: _Known) -> list[Finding]:
+    """Read what calls out need of the environment."""
+    try:
+        known.proxies = proxies()
+    except SettingsError as error:
+        known.usage = True
+        mend = "mend it in the environment or in .env"
+        return [SETTINGS.wrong(_name(e), e, mend) for e in error.problems]
+    return []
+
+
 def _name(problem: str) -> str:
-    return problem.split(" ", 1)[0]
+    return problem.split(" ", 1)[0].rstrip(":")
 
 
 def _configuration(known: _Known) -> list[Finding]:

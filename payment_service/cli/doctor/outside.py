@@ -1,18 +1,18 @@
 """Checks the neighbours: core answers, providers can be connected to."""
 
-import asyncio
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.config import Config, ConfigError, ProviderTable
 from payment_service.domain.events import stamp
-from payment_service.outbound import Outbound, Response
+from payment_service.outbound import Lane, Outbound, Response
+from payment_service.proxies import Proxies
 from payment_service.settings import Settings
+from payment_service.trust import expired, trusting
 from payment_service.unreadable import kind_of
 
 CORE: Final = Area("core")
@@ -20,25 +20,34 @@ PROVIDERS: Final = Area("providers")
 CONNECT_SECONDS_MAX: Final = 5.0
 OK: Final = 200
 LOCKED: Final = frozenset({401, 403})
+PORTS: Final = {"http": 80, "https": 443}
+RENEW: Final = "put the authority's new one into the file"
 
 
-async def check(settings: Settings, config: Config) -> AsyncIterator[Finding]:
+async def check(
+    settings: Settings, config: Config, ways_out: Proxies
+) -> AsyncIterator[Finding]:
     """Check who is called; no provider is ever sent a request."""
-    async with Outbound() as outbound:
+    async with Outbound(proxies=ways_out) as outbound:
         if settings.core_url is not None:
+            for told in _outlived(settings.core_ca):
+                yield CORE.advice("PAYMENT_CORE_CA", told, RENEW)
             yield await _core(settings, outbound)
         for finding in _adapters(config, outbound):
             yield finding
-    for name, table in sorted(config.providers.items()):
-        if table.base_url is not None:
-            yield await _reached(name, table)
+        for name, table in sorted(config.providers.items()):
+            if table.base_url is not None:
+                for told in _outlived(table.tls.authority if table.tls else None):
+                    yield PROVIDERS.advice(name, told, RENEW)
+                yield await _reached(name, table, table.base_url, outbound)
 
 
 async def _core(settings: Settings, outbound: Outbound) -> Finding:
     """Ask for the ledger of no time at all."""
     now = stamp(datetime.now(UTC))
     token = settings.core_token.get_secret_value() if settings.core_token else None
-    answer = await outbound.lane(1).request(
+    tls = trusting(settings.core_ca) if settings.core_ca else None
+    answer = await outbound.lane(1, tls=tls).request(
         "GET",
         f"{settings.core_url}/v1/balance/entries?{urlencode({'from': now, 'to': now})}",
         headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -55,7 +64,7 @@ async def _core(settings: Settings, outbound: Outbound) -> Finding:
         told = f"{url}/v1/balance/entries answered {wrong}"
         mend = "see whether PAYMENT_CORE_URL is core's base URL"
         return CORE.wrong("reachable", told, mend)
-    return CORE.ok("reachable", f"{url} answers")
+    return CORE.ok("reachable", f"{url} answers{_way(url, outbound)}")
 
 
 def _no_ledger(answer: Response) -> str | None:
@@ -81,25 +90,31 @@ def _adapters(config: Config, outbound: Outbound) -> list[Finding]:
     return []
 
 
-async def _reached(name: str, table: ProviderTable) -> Finding:
-    """Connect, and greet where it is TLS; nothing is asked."""
-    parts = urlsplit(table.base_url or "")
-    secure = parts.scheme == "https"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS_MAX):
-            _, writer = await asyncio.open_connection(host, port, ssl=secure or None)
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
-    except ssl.SSLCertVerificationError as error:
-        told = f"{host}: {error.verify_message}"
-        return PROVIDERS.wrong(name, told, "the certificate must be of a known issuer")
-    except TimeoutError:
-        told = f"{host}:{port} did not connect in {CONNECT_SECONDS_MAX:.0f} s"
-    except OSError as error:
-        told = f"{host}:{port}: {error.strerror or error}"
-    else:
-        how = "TLS" if secure else "TCP, without TLS"
-        return PROVIDERS.ok(name, f"{host}:{port} connects ({how})")
-    return PROVIDERS.wrong(name, told, f"see base_url of [providers.{name}]")
+async def _reached(
+    name: str, table: ProviderTable, url: str, outbound: Outbound
+) -> Finding:
+    """Connect as its calls do, and greet where it is TLS; nothing is asked."""
+    parts = urlsplit(url)
+    whom = f"{parts.hostname}:{parts.port or PORTS[parts.scheme]}"
+    lane = Lane(outbound, 1, table.tls.context() if table.tls else None)
+    failed = await lane.reach(url, seconds=CONNECT_SECONDS_MAX)
+    if failed is not None:
+        mend = f"see base_url of [providers.{name}]"
+        if "certificate" in failed.because:
+            mend = f"see tls.authority of [providers.{name}]: who vouches for it"
+        elif (proxy := outbound.proxy_of(url)) is not None:
+            mend = f"{mend}, and {proxy.variable} or NO_PROXY"
+        return PROVIDERS.wrong(name, f"{whom}: {failed.because}", mend)
+    how = "TLS" if parts.scheme == "https" else "TCP, without TLS"
+    return PROVIDERS.ok(name, f"{whom} connects ({how}){_way(url, outbound)}")
+
+
+def _way(url: str, outbound: Outbound) -> str:
+    proxy = outbound.proxy_of(url)
+    return "" if proxy is None else f" through the proxy {proxy} ({proxy.variable})"
+
+
+def _outlived(authority: str | Path | None) -> Iterator[str]:
+    """Name what is too old to vouch for anybody."""
+    for each in expired(authority, datetime.now(UTC)) if authority else ():
+        yield f"{authority} has a certificate that has expired: {each}"
