@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     )
 
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
+    database_prepare: Literal["auto", "on", "off"] = "auto"
     nats_url: Annotated[SecretStr, AfterValidator(_nats_url)] | None = None
     nats_creds: Path | None = None
     nats_nkey: Path | None = None

@@ -9,7 +9,8 @@ import psycopg
 from ops.bench.measure import HOT_TABLES
 from ops.bench.targets import Figure
 from payment_service.storage import statements as named
-from payment_service.storage.database import HOT as HOT_CONNECTION
+from payment_service.storage.session import HOT as SETTINGS
+from payment_service.storage.session import Door, connect_plainly
 
 HOT: Final = (
     "RECORD",
@@ -50,7 +51,7 @@ def numbered(statement: str) -> str:
 def sequential(url: str) -> dict[str, list[str]]:
     """Return for each hot statement the hot tables its generic plan reads whole."""
     found: dict[str, list[str]] = {}
-    with psycopg.connect(url, autocommit=True, **HOT_CONNECTION) as connection:
+    with connect_plainly(Door(url, settings=SETTINGS)) as connection:
         cursor = psycopg.RawCursor(connection)
         for name in HOT:
             statement = numbered(getattr(named, name))

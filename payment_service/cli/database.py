@@ -1,6 +1,5 @@
 """Opens the database for one command."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -10,18 +9,32 @@ import psycopg
 from payment_service.cli.failures import Wrong, in_one_line
 from payment_service.cli.opening import database_url, read_settings
 from payment_service.storage.database import Database
+from payment_service.storage.failures import mend_of
+from payment_service.storage.fitness import Unfit
+from payment_service.storage.session import (
+    NAME,
+    Door,
+    PlainConnection,
+    connect_plainly,
+)
 
-CONNECT_SECONDS_MAX: Final = 5
+COMMAND: Final = f"{NAME} command"
 
 
 @asynccontextmanager
 async def open_database() -> AsyncIterator[Database]:
     """Connect to the database of the settings until the block is left."""
-    url = database_url(read_settings("database_url"))
-    require_connection(url)
-    # A connection that is lost later is told in one line, at the end.
-    logging.getLogger("psycopg.pool").disabled = True
-    database = Database(url, connections_max=2)
+    settings = read_settings("database_url")
+    url = database_url(settings)
+    connected(Door(url, name=COMMAND)).close()
+    # A standby shows what there is; what cannot be changed there says so.
+    database = Database(
+        url,
+        connections_max=2,
+        prepare=settings.database_prepare,
+        name=COMMAND,
+        writes=False,
+    )
     await database.open()
     try:
         yield database
@@ -29,14 +42,16 @@ async def open_database() -> AsyncIterator[Database]:
         await database.close()
 
 
-def require_connection(url: str) -> None:
-    """Connect once: the pool would only say after seconds that it could not.
+def connected(door: Door) -> PlainConnection:
+    """Return a connection for a command.
 
-    :raises Wrong: PostgreSQL cannot be reached.
+    :raises Wrong: PostgreSQL cannot be reached, or cannot be worked with.
     """
     try:
-        psycopg.connect(url, connect_timeout=CONNECT_SECONDS_MAX).close()
+        return connect_plainly(door)
+    except Unfit as error:
+        raise Wrong(f"cannot work with this database: {error}") from None
     except psycopg.Error as error:
-        mend = "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs"
+        mend = mend_of(error) or "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs"
         because = in_one_line(str(error))
         raise Wrong(f"cannot connect to PostgreSQL: {because}: {mend}") from None

@@ -16,6 +16,7 @@ _USAGE: Final = frozenset(
 )
 # By name: what can fail is not imported for commands in which it cannot.
 _MEND: Final = {
+    "Unfit": "",  # it says so itself
     "UndefinedTable": "run `payment-service migrate`",
     "InsufficientPrivilege": "grant it to the user of PAYMENT_DATABASE_URL",
     "StoreUnavailable": "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs",

@@ -1,34 +1,37 @@
 """Brings the database to the newest schema, or prints what would be done."""
 
 import io
+import sys
 from typing import Final
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 
-from payment_service.cli.database import require_connection
+from payment_service.cli.database import COMMAND, connected
 from payment_service.cli.opening import (
     database_url,
     read_settings,
     run_async,
 )
 from payment_service.cli.screen import print_json, print_text
+from payment_service.settings import Settings
 from payment_service.storage import migrate as schema
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.session import NAME, Door
 
 NONE: Final = "none"
 
 
 def migrate(*, as_json: bool) -> int:
     """Migrate, make the next partitions, and say from where to where."""
-    url = database_url(read_settings("database_url"))
-    require_connection(url)
-    found, newest = schema.current(url)
-    schema.upgrade(url)
-    run_async(_make_partitions(url))
+    settings = read_settings("database_url")
+    url = database_url(settings)
+    connected(Door(url, name=COMMAND)).close()
+    found, newest = schema.upgrade(url, tell=_tell)
+    run_async(_make_partitions(settings))
     if as_json:
         print_json({"from": found, "to": newest})
     elif found == newest:
@@ -38,8 +41,18 @@ def migrate(*, as_json: bool) -> int:
     return 0
 
 
-async def _make_partitions(url: str) -> None:
-    database = Database(url, connections_max=1)
+def _tell(line: str) -> None:
+    # Who waits is told meanwhile; what comes at the end may be read by a machine.
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a person waits
+
+
+async def _make_partitions(settings: Settings) -> None:
+    database = Database(
+        database_url(settings),
+        connections_max=1,
+        prepare=settings.database_prepare,
+        name=f"{NAME} migrate",
+    )
     await database.open()
     try:
         clock = DatabaseClock(database)
@@ -54,8 +67,8 @@ def print_sql() -> int:
     settings = read_settings()
     found = None
     if settings.database_url is not None:
-        require_connection(database_url(settings))
-        found, _ = schema.current(database_url(settings))
+        with connected(Door(database_url(settings), name=COMMAND)) as connection:
+            found = schema.revision_in(connection)
     print_text(_sql_after(found))
     return 0
 

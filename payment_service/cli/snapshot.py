@@ -1,6 +1,6 @@
 """Streams all orders with their trails out of one read-only snapshot."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from itertools import groupby
@@ -12,7 +12,7 @@ import orjson
 import psycopg
 from psycopg.types.json import set_json_loads
 
-from payment_service.cli.database import require_connection
+from payment_service.cli.database import connected
 from payment_service.cli.failures import Wrong
 from payment_service.invariants import (
     Line,
@@ -21,14 +21,16 @@ from payment_service.invariants import (
     Trail,
     trail_of,
 )
+from payment_service.storage.session import NAME, UNLIMITED, Door
 
 FETCHED: Final = 5_000
 """Rows that one fetch brings: what is in memory at a time."""
 
-OPTIONS: Final = (
-    "-c timezone=UTC -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 "
-    "-c cursor_tuple_fraction=1.0 -c enable_hashjoin=off"
-)
+SETTINGS: Final[Mapping[str, LiteralString]] = {
+    **UNLIMITED,
+    "cursor_tuple_fraction": "1.0",
+    "enable_hashjoin": "off",
+}
 # The indexes have these orders, so nothing is sorted. A bare name would sort its text.
 ORDERS: Final[LiteralString] = """
 SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
@@ -82,11 +84,12 @@ class Snapshot(AbstractContextManager["Snapshot"]):
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        require_connection(self._url)
-        connection = psycopg.connect(self._url, options=OPTIONS)
-        self._stack.enter_context(connection)
+        door = Door(self._url, name=f"{NAME} verify", settings=SETTINGS)
+        connection = self._stack.enter_context(connected(door))
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
+        if connection.local is not None:
+            connection.execute(connection.local)
         set_json_loads(orjson.loads, connection)
         self._connection = connection
         self._trails = Trails(())

@@ -1,115 +1,93 @@
 """The connections: one pool for the hot statements, one engine for the questions."""
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final, LiteralString, TypeVar
+from typing import Final, LiteralString
 
 import psycopg
-from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
-from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
+from payment_service.storage.failures import has_done_nothing, in_one_line, spoils
 from payment_service.storage.migrate import DIALECT
+from payment_service.storage.pool import Member, Pool
+from payment_service.storage.session import (
+    HOT,
+    NAME,
+    Connection,
+    Door,
+    Prepare,
+    Row,
+    connect,
+)
+from payment_service.storage.statements import REPEATABLE
 
 POOL_WAIT: Final = timedelta(seconds=5)
-OPTIONS: Final = (
-    "-c timezone=UTC -c jit=off -c statement_timeout=10s -c lock_timeout=4s "
-    "-c idle_in_transaction_session_timeout=15s -c tcp_user_timeout=10000"
-)
-ANSWER_SECONDS_MAX: Final = 12.0
-"""A little more than the server allows a statement: after it nothing comes any more."""
+BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+WRITE_SECONDS_MAX: Final = 2.0
+WRITTEN_FOR_SECONDS: Final = 1.0
+"""A write that was taken is believed in for so long."""
 
-CONNECTING: Final[Mapping[str, Any]] = {
-    "options": OPTIONS,
-    "connect_timeout": 5,
-    # What the server watches over by its own option, here for this end.
-    "tcp_user_timeout": 10_000,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-}
-
-# A plan made while the tables are empty would read them whole, and is kept.
-HOT: Final[Mapping[str, Any]] = {
-    **CONNECTING,
-    "options": f"{OPTIONS} -c enable_seqscan=off",
-}
+# What a step writes too; nobody sees it, for it is gone before the commit.
+WRITE: Final[LiteralString] = """
+INSERT INTO outbox (message_id, subject, body) VALUES ('probe', 'probe', '')
+RETURNING seq
+"""
+UNWRITE: Final[LiteralString] = "DELETE FROM outbox WHERE seq = %(seq)s"
 
 Parameters = Mapping[str, object]
-Row = tuple[Any, ...]
-Result = TypeVar("Result")
-
-
-class Connection(psycopg.AsyncConnection[Row]):
-    """Ends itself where the other end has gone silent and nobody says so."""
-
-    went_silent = False
-
-    async def wait(
-        self,
-        gen: PQGen[Result],
-        interval: float = 0.1,
-        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's own
-    ) -> Result:
-        """Wait for an answer, but not for ever."""
-        loop = asyncio.get_running_loop()
-        patience = loop.call_later(ANSWER_SECONDS_MAX, self._cut)
-        try:
-            return await super().wait(gen, interval, timeout)
-        finally:
-            patience.cancel()
-
-    def _cut(self) -> None:
-        # Whoever waits on the socket hears of its end at once.
-        self.went_silent = True
-        with (
-            suppress(OSError, psycopg.Error),
-            socket.socket(fileno=os.dup(self.fileno())) as end,
-        ):
-            end.shutdown(socket.SHUT_RDWR)
 
 
 class Database:
-    """Opens and closes what talks to PostgreSQL, and names its failures."""
+    """Opens and closes what talks to PostgreSQL, and names its failures.
 
-    def __init__(self, url: str, *, connections_max: int = 10) -> None:
-        self._pool = AsyncConnectionPool(
-            url,
-            open=False,
-            min_size=1,
-            max_size=connections_max,
-            timeout=POOL_WAIT.total_seconds(),
-            # A statement is prepared when it is first seen: there are few of them.
-            kwargs={"autocommit": True, "prepare_threshold": 0, **HOT},
-            connection_class=Connection,
-            check=None,
+    Without ``writes`` a standby will do.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections_max: int = 10,
+        prepare: Prepare = "auto",
+        name: str = NAME,
+        writes: bool = True,
+    ) -> None:
+        questions = Door(url, name=name, prepare=prepare)
+        hot = replace(questions, settings=HOT)
+        self._pool = Pool(
+            lambda: connect(hot, writes=writes),
+            size_max=connections_max,
+            wait_seconds_max=POOL_WAIT.total_seconds(),
         )
         self._engine: AsyncEngine = create_async_engine(
             DIALECT,
-            async_creator=lambda: Connection.connect(url, **CONNECTING),
+            async_creator=lambda: connect(questions, writes=writes),
             pool_size=4,
             max_overflow=4,
             pool_pre_ping=True,
             pool_timeout=POOL_WAIT.total_seconds(),
         )
+        self._write: asyncio.Task[None] | None = None
+        self._written_at = -WRITTEN_FOR_SECONDS
 
     async def open(self) -> None:
-        """Connect once, so that a wrong URL shows at the start.
+        """Connect once, so that what is wrong shows at the start.
 
-        :raises StoreUnavailable: it cannot be reached in time.
+        :raises StoreUnavailable: it cannot be reached, or cannot be worked with.
         """
         try:
-            await self._pool.open(wait=True, timeout=POOL_WAIT.total_seconds())
-        except PoolTimeout as error:
-            await self.close()
-            raise StoreUnavailable("cannot connect to PostgreSQL") from error
+            async with self._pool.member():
+                pass
+        except (psycopg.Error, OSError) as error:
+            told = f"cannot connect to PostgreSQL: {in_one_line(error)}"
+            raise StoreUnavailable(told) from error
 
     async def close(self) -> None:
         """Close every connection."""
@@ -121,47 +99,141 @@ class Database:
     ) -> Sequence[Row]:
         """Run one statement as one transaction and return its rows.
 
+        One that certainly did nothing runs once more, and so does one that may have
+        been done where the statement is made for that.
+
         :raises StoreUnavailable: no answer; it may have committed.
         :raises BrokenInvariant: a constraint or a column refused it.
         """
         try:
-            async with self._pool.connection() as connection:
-                return await self._run(connection, statement, parameters)
+            try:
+                return await self._once(statement, parameters)
+            except _Again:
+                return await self._once(statement, parameters, last=True)
         except (psycopg.IntegrityError, psycopg.DataError) as error:
             # A value that no column takes is refused for ever too.
             raise BrokenInvariant(
-                error.diag.constraint_name or _in_one_line(error)
+                error.diag.constraint_name or in_one_line(error)
             ) from error
-        except (psycopg.Error, PoolTimeout, PoolClosed, OSError) as error:
-            raise StoreUnavailable(_in_one_line(error)) from error
+        except (psycopg.Error, OSError) as error:
+            raise StoreUnavailable(in_one_line(error)) from error
 
-    async def _run(
-        self, connection: Connection, statement: LiteralString, parameters: Parameters
+    async def _once(
+        self, statement: LiteralString, parameters: Parameters, *, last: bool = False
     ) -> Sequence[Row]:
-        cursor = connection.cursor(row_factory=tuple_row)
-        try:
-            await cursor.execute(statement, parameters)
-            return await cursor.fetchall() if cursor.description else ()
-        except psycopg.OperationalError:
-            if connection.went_silent:
-                # Where one has, the others have: nobody waits for each of them.
-                await self._pool.drain()
-            raise
+        async with self._pool.member() as member:
+            connection = member.connection
+            try:
+                if connection.local is None:
+                    return await _rows(connection, statement, parameters)
+                return await _rows_in_transaction(connection, statement, parameters)
+            except psycopg.Error as error:
+                await self._judge(member, error)
+                # Who has waited for a silent one in vain does not wait again.
+                cut = connection.closed and not connection.went_silent
+                again = has_done_nothing(error) or (cut and statement in REPEATABLE)
+                if last or not again:
+                    raise
+                raise _Again from error
+
+    async def _judge(self, member: Member, error: psycopg.Error) -> None:
+        """Where one is not what it was, those made with it are not either."""
+        self._written_at = -WRITTEN_FOR_SECONDS
+        lost = member.connection.went_silent or member.connection.closed
+        if (lost or spoils(error)) and self._pool.doubt(member):
+            await self._engine.dispose()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection for questions and rare changes; commits on leaving."""
         try:
             async with self._engine.begin() as connection:
+                await _begin(connection)
                 yield connection
         except DBAPIError as error:
             if isinstance(error.orig, psycopg.IntegrityError):
                 name = error.orig.diag.constraint_name or str(error.orig)
                 raise BrokenInvariant(name) from error
-            raise StoreUnavailable(_in_one_line(error)) from error
-        except OSError as error:
-            raise StoreUnavailable(_in_one_line(error)) from error
+            if isinstance(error.orig, psycopg.Error) and spoils(error.orig):
+                await self._engine.dispose()
+            raise StoreUnavailable(in_one_line(error.orig or error)) from error
+        except (psycopg.Error, SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable(in_one_line(error)) from error
+
+    async def require_write(self) -> None:
+        """Have something written and taken back, as a step is written.
+
+        It asks for all that a step needs: a primary, its disk, the right to write, and
+        whoever else must confirm a commit. Those who ask together share one write.
+
+        :raises StoreUnavailable: it was refused, or not confirmed in time; says why.
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._written_at + WRITTEN_FOR_SECONDS:
+            return
+        if self._write is None or self._write.done():
+            self._write = asyncio.create_task(self._write_once())
+        # It goes on where it takes longer: to cut it short would take longer still.
+        done, _ = await asyncio.wait({self._write}, timeout=WRITE_SECONDS_MAX)
+        if not done:
+            told = f"PostgreSQL has not confirmed a write in {WRITE_SECONDS_MAX:.0f} s"
+            raise StoreUnavailable(told)
+        self._write.result()
+        self._written_at = loop.time()
+
+    async def _write_once(self) -> None:
+        try:
+            async with self._pool.member() as member:
+                try:
+                    await _write_and_take_back(member.connection)
+                except psycopg.Error as error:
+                    await self._judge(member, error)
+                    raise
+        except (psycopg.Error, OSError) as error:
+            told = f"PostgreSQL takes no write: {in_one_line(error)}"
+            raise StoreUnavailable(told) from error
 
 
-def _in_one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+class _Again(Exception):
+    """A statement has failed that may run once more."""
+
+
+async def _rows(
+    connection: Connection, statement: LiteralString, parameters: Parameters
+) -> Sequence[Row]:
+    cursor = connection.cursor(row_factory=tuple_row)
+    await cursor.execute(statement, parameters)
+    return await cursor.fetchall() if cursor.description else ()
+
+
+async def _rows_in_transaction(
+    connection: Connection, statement: LiteralString, parameters: Parameters
+) -> Sequence[Row]:
+    """Run a statement behind a pooler with its settings, in one round trip."""
+    cursor = connection.cursor(row_factory=tuple_row)
+    try:
+        async with connection.pipeline():
+            await connection.execute(BEGIN, prepare=False)
+            await connection.execute(connection.local or "")
+            await cursor.execute(statement, parameters)
+            await connection.execute("COMMIT", prepare=False)
+    except psycopg.Error:
+        if connection.pgconn.transaction_status == TransactionStatus.INERROR:
+            await connection.rollback()
+        raise
+    return await cursor.fetchall() if cursor.description else ()
+
+
+async def _write_and_take_back(connection: Connection) -> None:
+    async with connection.transaction():
+        if connection.local is not None:
+            await connection.execute(connection.local)
+        written = await connection.execute(WRITE, prepare=False)
+        for (seq,) in await written.fetchall():
+            await connection.execute(UNWRITE, {"seq": seq}, prepare=False)
+
+
+async def _begin(connection: AsyncConnection) -> None:
+    raw = (await connection.get_raw_connection()).driver_connection
+    if isinstance(raw, Connection) and raw.local is not None:
+        await raw.execute(raw.local)

@@ -430,3 +430,22 @@ AND NOT EXISTS (SELECT FROM order_tasks t
     WHERE t.task_id = i.task_id AND t.provider = i.provider)
 ORDER BY i.inbox_id LIMIT %(limit)s
 """
+
+# May run once more where the connection was cut and nobody knows whether it was done:
+# questions, and what is kept once for ever by its own key. Never a step: what it took
+# for itself once it would find taken, by somebody else as it seems. Never what posts,
+# rings or counts.
+REPEATABLE: Final = frozenset(
+    {
+        SUBMIT,
+        FIND_SUBMITTED,
+        LOAD,
+        FIND,
+        TRAIL,
+        QUEUES_OF,
+        KEEP_NEWS,
+        WAITING_NEWS,
+        FIND_NEWS,
+        UNSENT,
+    }
+)

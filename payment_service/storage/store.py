@@ -301,6 +301,9 @@ def _repeated(
         # It collided with a row that no longer is, or that this snapshot misses.
         raise StoreUnavailable(f"order {new.request.order_id!r} is being written")
     queue_id, stored = found
+    if queue_id == new.order.queue_id:
+        # Its first answer was lost on the way, and it was repeated.
+        return _accepted(new)
     same = stored == content
     return Submission(
         status="duplicate" if same else "conflict",

@@ -261,7 +261,7 @@ async def _nurse_store(service: Service, consumers: list[bus.Consumer]) -> None:
 
 async def _answers(service: Service) -> bool:
     try:
-        await service.clock.calibrate()
+        await service.database.require_write()
     except Fault:
         return False
     return True

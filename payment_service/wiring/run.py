@@ -3,18 +3,30 @@
 import asyncio
 import gc
 import signal
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Final
 
+import psycopg
 import structlog
 from fastapi import FastAPI, Response
 
 from payment_service import bus
 from payment_service.config import Config
+from payment_service.domain.errors import StoreUnavailable
 from payment_service.observability import logs, tracing
 from payment_service.settings import Settings
 from payment_service.storage import migrate
+from payment_service.storage.failures import in_one_line, is_passing
+from payment_service.storage.fitness import Unfit
+from payment_service.storage.rights import lacking
+from payment_service.storage.session import (
+    NAME,
+    Door,
+    PlainConnection,
+    connect_plainly,
+)
 from payment_service.wiring.api import application, served
 from payment_service.wiring.roles import at_work
 from payment_service.wiring.service import Service, open_service
@@ -22,6 +34,8 @@ from payment_service.wiring.service import Service, open_service
 LOG: Final = structlog.get_logger("payment_service")
 ROLES: Final = ("api", "worker", "relay", "sweeper")
 FOUND_WRONG: Final = 1
+STARTING_SECONDS_MAX: Final = 15.0
+STARTING_LOOK_SECONDS: Final = 0.25
 
 
 class SchemaBehind(Exception):
@@ -50,7 +64,7 @@ async def run(
     )
     await asyncio.to_thread(check_schema, settings)
     try:
-        async with open_service(settings, config) as service:
+        async with open_service(settings, config, roles) as service:
             _obey(service, stop)
             return await _run(service, roles, on_ready)
     finally:
@@ -120,15 +134,39 @@ def _collect_rarely() -> None:
 
 
 def check_schema(settings: Settings) -> None:
-    """Refuse to work on a schema that this version was not made for."""
+    """Refuse to work on a schema that this version was not made for.
+
+    :raises SchemaBehind: it is another one.
+    :raises StoreUnavailable: the database cannot be reached, or worked with.
+    """
     if settings.database_url is None:
         raise ValueError("PAYMENT_DATABASE_URL is missing")
-    found, newest = migrate.current(settings.database_url.get_secret_value())
+    with _connected(settings.database_url.get_secret_value()) as connection:
+        found, newest = migrate.revision_in(connection), migrate.newest()
+        forbidden = lacking(connection) if found == newest else []
     if found != newest:
         raise SchemaBehind(
             f"the database is at schema {found or 'none'}, this version needs "
             f"{newest}: run `payment-service migrate`"
         )
+    if forbidden:
+        raise Unfit(f"the database refuses us: {'; '.join(forbidden)}")
+
+
+def _connected(url: str) -> PlainConnection:
+    """Connect, but wait for a server that is only starting.
+
+    :raises StoreUnavailable: it cannot be reached, or worked with.
+    """
+    until = time.monotonic() + STARTING_SECONDS_MAX
+    while True:
+        try:
+            return connect_plainly(Door(url, name=f"{NAME} start"))
+        except psycopg.Error as error:
+            if time.monotonic() > until or not is_passing(error):
+                told = f"cannot connect to PostgreSQL: {in_one_line(error)}"
+                raise StoreUnavailable(told) from error
+            time.sleep(STARTING_LOOK_SECONDS)
 
 
 def _obey(service: Service, stop: asyncio.Event | None) -> None:

@@ -1,7 +1,7 @@
 """Builds the parts of one process, connects them, and closes them again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,12 +24,13 @@ from payment_service.observability.measured import (
 )
 from payment_service.observability.metrics import Metrics
 from payment_service.outbound import Outbound
-from payment_service.settings import Settings, proxies
+from payment_service.settings import ROLES, Settings, proxies
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
+from payment_service.storage.session import NAME
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring.health import keeper_of
@@ -84,14 +85,16 @@ class Service:
         if not self.wire.is_connected and "api" not in self.roles:
             found.append("NATS is not connected")
         try:
-            await self.clock.calibrate()
+            await self.database.require_write()
         except Fault as fault:
             found.append(str(fault))
         return found
 
 
 @asynccontextmanager
-async def open_service(settings: Settings, config: Config) -> AsyncIterator[Service]:
+async def open_service(
+    settings: Settings, config: Config, roles: Collection[str] = ()
+) -> AsyncIterator[Service]:
     """Connect to everything, make the streams, and close it all on leaving.
 
     :raises StoreUnavailable: PostgreSQL cannot be reached.
@@ -103,7 +106,7 @@ async def open_service(settings: Settings, config: Config) -> AsyncIterator[Serv
     ways_out = proxies()
     async with AsyncExitStack() as stack:
         metrics = Metrics()
-        database = await open_database(settings, stack)
+        database = await open_database(settings, roles, stack)
         clock = DatabaseClock(database)
         await clock.calibrate()
         outbound = await stack.enter_async_context(
@@ -152,11 +155,17 @@ async def open_service(settings: Settings, config: Config) -> AsyncIterator[Serv
         )
 
 
-async def open_database(settings: Settings, stack: AsyncExitStack) -> Database:
+async def open_database(
+    settings: Settings, roles: Collection[str], stack: AsyncExitStack
+) -> Database:
     """Connect to PostgreSQL until the stack is left."""
     if settings.database_url is None:
         raise ValueError("PAYMENT_DATABASE_URL is missing")
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(
+        settings.database_url.get_secret_value(),
+        prepare=settings.database_prepare,
+        name=" ".join((NAME, *(role for role in ROLES if role in roles))),
+    )
     await database.open()
     stack.push_async_callback(database.close)
     return database

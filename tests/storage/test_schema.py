@@ -24,7 +24,8 @@ from payment_service.domain.letters import Reason
 from payment_service.domain.news import NewsState
 from payment_service.storage import migrate
 from payment_service.storage import statements as named
-from payment_service.storage.database import OPTIONS
+from payment_service.storage.fitness import Unfit
+from payment_service.storage.session import Door, connect_plainly
 from payment_service.storage.tables import METADATA
 from tests.storage.builders import a_new_order
 
@@ -378,7 +379,7 @@ def test_a_migration_does_not_wait_long_for_a_lock(database_url):
     with psycopg.connect(database_url) as other:
         other.execute("SELECT FROM order_tasks")
 
-        with pytest.raises(Exception, match="lock timeout"):
+        with pytest.raises(Unfit, match=rf"held by pid {other.info.backend_pid} "):
             migrate.downgrade(database_url, "base")
 
 
@@ -393,7 +394,7 @@ def test_migrations_set_their_own_limits():
 
 
 def test_the_service_limits_its_own_statements(database_url):
-    with psycopg.connect(database_url, options=OPTIONS) as connection:
+    with connect_plainly(Door(database_url)) as connection:
         for name in (
             "lock_timeout",
             "statement_timeout",

@@ -7,7 +7,7 @@ import pytest
 
 from ops.chaos.proxy import SILENT, Proxy
 from payment_service.domain.errors import StoreUnavailable
-from payment_service.storage import database as storage
+from payment_service.storage import session
 from payment_service.storage.database import Database
 
 
@@ -21,7 +21,7 @@ async def proxy(database_url):
 
 @pytest.fixture
 async def database(database_url, proxy, monkeypatch):
-    monkeypatch.setattr(storage, "ANSWER_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(session, "ANSWER_SECONDS_MAX", 0.3)
     told = psycopg.conninfo.conninfo_to_dict(database_url)
     credentials = f"{told['user']}:{told['password']}"
     database = Database(f"postgresql://{credentials}@{proxy.address}/{told['dbname']}")

@@ -17,11 +17,20 @@ from payment_service.ports.standing import Standing
 from payment_service.settings import Settings
 from payment_service.storage import migrate
 from payment_service.storage.database import Database
+from payment_service.storage.failures import mend_of
+from payment_service.storage.rights import lacking
+from payment_service.storage.session import (
+    NAME,
+    Connection,
+    Door,
+    connect_plainly,
+    look,
+)
 from payment_service.storage.standing import standing
 
 AREA: Final = Area("database")
 WORK: Final = Area("work")
-CONNECT_SECONDS_MAX: Final = 5
+NAMED: Final = f"{NAME} doctor"
 SKEW_MAX: Final = timedelta(seconds=2)
 CONNECTIONS_A_PROCESS: Final = 18
 LAG_MAX: Final = timedelta(minutes=1)
@@ -38,7 +47,8 @@ SELECT (SELECT count(*) FROM order_tasks WHERE wake_at < clock_timestamp() - %(g
     + (SELECT count(*) FROM webhook_inbox WHERE wake_at < clock_timestamp() - %(g)s)
 """
 PARTITION: Final[LiteralString] = """
-SELECT to_regclass('order_task_events_' || to_char(clock_timestamp(), 'YYYY_MM'))
+SELECT to_regclass('order_task_events_'
+    || to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY_MM'))
 """
 
 
@@ -56,34 +66,61 @@ class Clock:
 async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     """Check the database; ``clock`` learns its time."""
     url = settings.database_url.get_secret_value() if settings.database_url else ""
+    door = Door(url, name=NAMED, prepare=settings.database_prepare)
     try:
-        connection = await psycopg.AsyncConnection.connect(
-            url, connect_timeout=CONNECT_SECONDS_MAX, autocommit=True
-        )
+        connection = await look(door)
     except psycopg.Error as error:
-        mend = "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs"
+        mend = mend_of(error) or "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs"
         yield AREA.wrong("connection", in_one_line(str(error)), mend)
         return
     async with connection:
-        info = connection.info
-        version = f"PostgreSQL {info.server_version // 10000} at {info.host}"
-        yield AREA.ok("connection", f"{version}, database {info.dbname}")
+        for finding in _server(connection, settings):
+            yield finding
+        troubles = list(connection.facts.troubles(writes=True))
+        for trouble in troubles:
+            yield AREA.wrong(*trouble)
         for finding in await _durability(connection):
             yield finding
         yield await _clock(connection, clock)
-        found, newest = await asyncio.to_thread(migrate.current, url)
+        if list(connection.facts.troubles(writes=False)):
+            return
+        found, newest, forbidden = await asyncio.to_thread(_standing, door)
         if found != newest:
             told = f"it is {found or 'none'}, this version needs {newest}"
             yield AREA.wrong("schema", told, "run `payment-service migrate`")
             return
         yield AREA.ok("schema", f"{newest}, the newest")
+        for grant in forbidden:
+            yield AREA.wrong("rights", "something is not granted", grant)
         yield await _partition(connection)
         async for finding in _work(connection, settings, url):
             yield finding
 
 
+def _server(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    info, facts = connection.info, connection.facts
+    version = f"PostgreSQL {facts.version} at {info.host}"
+    yield AREA.ok("connection", f"{version}, database {info.dbname}")
+    if not facts.is_pooled:
+        return
+    kept = "that looks after" if facts.keeps_statements else "without"
+    told = f"there is one, {kept} prepared statements"
+    if settings.database_prepare == "on" and not facts.keeps_statements:
+        mend = "set PAYMENT_DATABASE_PREPARE to auto, unless its pool_mode is session"
+        yield AREA.advice("pooler", told, mend)
+    else:
+        yield AREA.ok("pooler", told)
+
+
+def _standing(door: Door) -> tuple[str | None, str | None, list[str]]:
+    """Return the schema's revision, the newest one, and what is not granted."""
+    with connect_plainly(door) as connection:
+        found, newest = migrate.revision_in(connection), migrate.newest()
+        return found, newest, lacking(connection) if found == newest else []
+
+
 async def _durability(connection: psycopg.AsyncConnection) -> list[Finding]:
-    names = [*WANTED, "synchronous_commit", "max_connections", "transaction_read_only"]
+    names = [*WANTED, "synchronous_commit", "max_connections"]
     cursor = await connection.execute(SETTINGS, [names])
     have: dict[str, str] = dict(await cursor.fetchall())
     found = []
@@ -103,9 +140,6 @@ def _commit(have: dict[str, str]) -> Iterator[Finding]:
         yield AREA.wrong("synchronous_commit", told, "set it to on")
     else:
         yield AREA.ok("synchronous_commit", value)
-    if have.get("transaction_read_only") == "on":
-        mend = "give the primary, or target_session_attrs=read-write"
-        yield AREA.wrong("primary", "this is a read-only server", mend)
 
 
 def _connections(have: dict[str, str]) -> Iterator[Finding]:
@@ -158,9 +192,12 @@ async def _work(
         yield WORK.wrong("overdue", told, "run a worker and a sweeper")
     else:
         yield WORK.ok("overdue", "nothing is late")
-    database = Database(url, connections_max=1)
+    database = Database(
+        url, connections_max=1, prepare=settings.database_prepare, name=NAMED
+    )
     try:
-        await database.open()
+        await database.require_write()
+        yield WORK.ok("a write", "is taken")
         for finding in _piles(await standing(database)):
             yield finding
     except Fault as fault:

@@ -1,0 +1,56 @@
+"""What the user of the database may do there, and what he must be able to."""
+
+from typing import Any, Final, LiteralString
+
+import psycopg
+
+from payment_service.storage.fitness import Unfit
+from payment_service.storage.tables import METADATA
+
+_APPENDED: Final = frozenset({"order_task_events", "provider_control_events"})
+_EMPTIED: Final = frozenset({"outbox", "provider_health"})
+
+_SCHEMA: Final[LiteralString] = """
+SELECT current_schema(), current_setting('search_path'), current_user,
+    has_schema_privilege(current_schema(), 'CREATE')
+"""
+_LACKING: Final[LiteralString] = """
+SELECT wanted.privilege, string_agg(wanted.name, ', ' ORDER BY wanted.name),
+    current_user
+FROM unnest(%(names)s::text[], %(privileges)s::text[]) AS wanted(name, privilege)
+WHERE NOT has_table_privilege(to_regclass(wanted.name), wanted.privilege)
+GROUP BY wanted.privilege ORDER BY wanted.privilege
+"""
+
+
+def require_schema(connection: psycopg.Connection[Any]) -> None:
+    """Refuse to migrate where no table can be made.
+
+    :raises Unfit: says how to mend it.
+    """
+    ((schema, path, user, may_create),) = connection.execute(_SCHEMA).fetchall()
+    if schema is None:
+        raise Unfit(
+            f"search_path ({path}) names no schema that is there and may be used: "
+            "CREATE SCHEMA, or GRANT USAGE ON SCHEMA"
+        )
+    if not may_create:
+        raise Unfit(
+            f"user {user} may make no table in schema {schema}: GRANT CREATE ON "
+            f"SCHEMA {schema} TO {user}, or let another one migrate"
+        )
+
+
+def lacking(connection: psycopg.Connection[Any]) -> list[str]:
+    """Return what the user may not do with the tables though the service has to."""
+    wanted = [
+        (name, privilege)
+        for name in METADATA.tables
+        for privilege in ("SELECT", "INSERT", "UPDATE", "DELETE")
+        if privilege in {"SELECT", "INSERT"}
+        or (privilege == "UPDATE" and name not in {*_APPENDED, "outbox"})
+        or (privilege == "DELETE" and name in _EMPTIED)
+    ]
+    asked = {"names": [n for n, _ in wanted], "privileges": [p for _, p in wanted]}
+    rows = connection.execute(_LACKING, asked).fetchall()
+    return [f"GRANT {right} ON {names} TO {user}" for right, names, user in rows]
