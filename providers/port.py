@@ -112,9 +112,14 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A webhook that proves nothing; ``reason`` is for the counter, not the sender."""
+    """A webhook that proves nothing; ``reason`` is for the counter, not the sender.
+
+    With a ``problem`` the signature holds, and that is what cannot be read: the sender
+    is who it should be, and may be told.
+    """
 
     reason: str
+    problem: str | None = field(default=None, compare=False)
 
 
 class Provider(Protocol):

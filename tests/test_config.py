@@ -13,7 +13,7 @@ from fsm.snapshot import Backoff, Plan
 from ops.fuzz.routes import PaypalKey
 from payment_service.config import ConfigError, WebhookTable, parse_config, read_config
 from payment_service.config.health import BreakerTable, HealthTable, LimitsTable
-from payment_service.config.tables import HmacTable
+from payment_service.config.tables import HmacTable, PublicKeyTable
 from payment_service.domain.durations import format_duration
 from payment_service.domain.rates import Rate
 from providers.plans import plan_for
@@ -414,8 +414,10 @@ def test_what_signs_the_whole_body_is_for_every_adapter(lines):
 def test_every_knob_of_the_scheme_can_be_turned_in_the_file():
     knobs = {field.name for field in fields(Form)}
 
-    assert knobs - set(HmacTable.model_fields) == {"any_case"}
-    assert set(HmacTable.model_fields) <= knobs
+    of_hmac, of_keys = set(HmacTable.model_fields), set(PublicKeyTable.model_fields)
+    assert knobs - of_hmac == {"table", "exact", "algorithm"}
+    assert knobs - of_keys == {"table", "exact", "digest", "key_encoding", "key_prefix"}
+    assert of_hmac | of_keys - {"keys"} <= knobs
 
 
 def test_every_scheme_can_be_named():

@@ -7,11 +7,18 @@ from typing import Final
 
 from ops.fuzz.requests import Sent
 from ops.fuzz.routes import NOW, Route
-from ops.fuzz.second import strict_object
+from ops.fuzz.second import loose_object
 from payment_service.domain.news import News
 
 STORED: Final = 202
 SEEN: Final = 200
+UNREADABLE: Final = 400
+UNSIGNED: Final = 401
+# Signed as they should be, whatever else is wrong: never told that they are not.
+SIGNED_WELL: Final = frozenset(
+    {"doubled_key", "nested", "nested_well", "odd_aside", "odd_body", "odd_reference"}
+)
+IN_THE_BODY: Final = frozenset({"adyen"})
 REFUSALS: Final = frozenset({400, 401, 404, 413, 415})
 
 
@@ -59,17 +66,24 @@ class Oracle:
                 raise Violation("a refused webhook has changed something")
             if sent.genuine:
                 raise Violation("a genuine webhook was refused")
+            in_header = sent.route not in IN_THE_BODY
+            if status == UNSIGNED and in_header and sent.kind in SIGNED_WELL:
+                raise Violation("one that is rightly signed was taken for a forgery")
+            if sent.unreadable and status != UNREADABLE:
+                raise Violation("one that is rightly signed was not told what is wrong")
             return
         if status not in {STORED, SEEN}:
             raise Violation("no answer of the contract")
         self._judge_taken(sent, status, (after[0] - before[0], after[1] - before[1]))
 
     def _judge_taken(self, sent: Sent, status: int, grown: tuple[int, int]) -> None:
+        if sent.unreadable:
+            raise Violation("what has no one meaning was taken")
         headers: dict[str, list[str]] = {}
         for name, value in sent.headers:
             headers.setdefault(name, []).append(value)
         event = self.routes[sent.route].second(headers, sent.body, NOW)
-        if event is None or strict_object(sent.body) is None:
+        if event is None or loose_object(sent.body) is None:
             raise Violation("a forgery was taken")
         if (sent.route, event) not in self.inbox.kept:
             raise Violation("a webhook was taken for another event")

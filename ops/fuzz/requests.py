@@ -39,6 +39,15 @@ NAMES: Final = (
     "paypal-auth-algo",
     "x-listed",
     "x-chained",
+    "x-signature-sha256",
+    "x-delivery-id",
+    "x-curved",
+    "x-curved-time",
+    "x-halved",
+    "x-e",
+    "x-e-id",
+    "x-e-sent",
+    "x-token",
     "content-type",
     "content-encoding",
     "content-length",
@@ -72,13 +81,17 @@ _VERSIONS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """One request, and whether it is as the provider would have sent it."""
+    """One request, and whether it is as the provider would have sent it.
+
+    One that is ``unreadable`` is signed as it should be: it is 400, and never 401.
+    """
 
     kind: str
     route: str
     headers: Pairs
     body: bytes
     genuine: bool = False
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +267,27 @@ def odd_body(case: Case) -> Sent:
     return case.signed(body)
 
 
+def odd_aside(case: Case) -> Sent:
+    """Signed well, and odd where nobody looks: it counts like any other."""
+    odd = case.dice.choice(_ASIDE)
+    body = case.body()
+    body = case.dice.choice(
+        [body[:-1] + b", " + odd + b"}", b"{" + odd + b", " + body[1:]]
+    )
+    before, after = case.dice.choice(_AROUND)
+    return replace(case.signed(before + body + after), genuine=True)
+
+
+def odd_reference(case: Case) -> Sent:
+    """Signed well, and odd where it must be read."""
+    if case.route.name in _LISTENING:
+        return genuine(case)
+    odd = case.dice.choice(
+        [b'"reference": "other"', b'"type": "payout.failed"', b'"reference": null']
+    )
+    return replace(case.signed(case.body()[:-1] + b", " + odd + b"}"), unreadable=True)
+
+
 def doubled_key(case: Case) -> Sent:
     """Signed well, and a key is there twice."""
     body = case.body()
@@ -360,6 +394,8 @@ INVENTIONS: Final[Sequence[tuple[Invention, float]]] = (
     (headers_of_another, 1),
     (other_event, 1),
     (odd_body, 1),
+    (odd_aside, 2),
+    (odd_reference, 1),
     (doubled_key, 1),
     (nested, 0.3),
     (nested_well, 0.3),
@@ -389,6 +425,24 @@ def invent(dice: Random, all_routes: Sequence[Route], number: int) -> Sent:
     return replace(sent, kind=maker.__name__)
 
 
+_LISTENING: Final = frozenset({"adyen", "paypal"})
+_AROUND: Final = ((b"", b""), (b"\xef\xbb\xbf", b""), (b"", b"\r\n"), (b" ", b"\0\0"))
+_ASIDE: Final = (
+    b'"x": NaN',
+    b'"x": -Infinity',
+    b'"x": 1e999',
+    b'"x": 1180591620717411303424',
+    b'"x": ' + b"9" * 5000,
+    b'"x": 1, "x": 2',
+    b'"x": {"a": {"b": 1, "b": 2}}',
+    b'"x": "\xff\xfe"',
+    b'"x": "M\xfcnchen"',
+    b'"\xe9": 1',
+    b'"x": "\\ud800"',
+    b'"x": "\\u0000"',
+    b'"x": "a\nb\x00"',
+    b'"x": ' + b"[" * 200 + b"]" * 200,
+)
 _ODD: Final = (
     b"",
     b"{",

@@ -13,40 +13,41 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from ops.fuzz import second
-from ops.fuzz.second import Second, base64_of, hex_of
+from ops.fuzz.public_routes import public_routes
+from ops.fuzz.route import (
+    DEAD_KEY,
+    KEY,
+    NEXT_KEY,
+    NOW,
+    OLD_KEY,
+    Pairs,
+    Route,
+    Wish,
+    payout,
+    rotated,
+)
+from ops.fuzz.second import base64_of, hex_of
 
-NOW: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
-KEY: Final = b"the key of 32 bytes that is good"
-OLD_KEY: Final = b"a key that is good until an hour"
-DEAD_KEY: Final = b"a key that was good until a week"
-NEXT_KEY: Final = b"a key that will be good tomorrow"
+__all__ = [
+    "CERTIFICATE_URL",
+    "DEAD_KEY",
+    "KEY",
+    "NEXT_KEY",
+    "NOW",
+    "OLD_KEY",
+    "WEBHOOK_ID",
+    "Pairs",
+    "PaypalKey",
+    "Route",
+    "Wish",
+    "adyen_body",
+    "adyen_item",
+    "configuration",
+    "routes",
+]
+
 CERTIFICATE_URL: Final = "https://api.paypal.com/v1/notifications/certs/CERT-360caa42"
 WEBHOOK_ID: Final = "8PT597110X687430LKGECATA"
-
-Pairs = list[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be signed, when and with which key."""
-
-    event: str
-    sent: int
-    key: bytes = KEY
-
-
-Sign = Callable[[bytes, Wish], Pairs]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """A provider as its webhooks are sent and judged."""
-
-    name: str
-    table: str
-    sign: Sign
-    second: Second
-    compose: Callable[[str, str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,6 @@ class PaypalKey:
         """Sign as PayPal does."""
         made = self.private.sign(content, padding.PKCS1v15(), hashes.SHA256())
         return base64.b64encode(made).decode()
-
-
-def payout(event: str, reference: str) -> bytes:
-    """Write the default body."""
-    told = {"id": event, "type": "payout.succeeded", "reference": reference}
-    return json.dumps(told).encode()
 
 
 def deep_payout(event: str, reference: str) -> bytes:
@@ -154,7 +149,7 @@ def routes(paypal: PaypalKey) -> list[Route]:
         ),
         Route(
             name="adyen",
-            table=_listening("adyen", _secrets(bytes.hex)),
+            table=_listening("adyen", rotated(bytes.hex)),
             sign=_in_the_body,
             second=second.adyen(known),
             compose=lambda event, reference: adyen_body(adyen_item(event, reference)),
@@ -181,6 +176,7 @@ def routes(paypal: PaypalKey) -> list[Route]:
             second=second.chained(known),
             compose=payout,
         ),
+        *public_routes(),
     ]
 
 
@@ -200,25 +196,11 @@ _CHAINED: Final = (
 )
 
 
-def _secrets(write: Callable[[bytes], str]) -> str:
-    def table(key: bytes, window: str) -> str:
-        return f'{{ value = "{write(key)}", {window} }}'
-
-    day = timedelta(days=1)
-    told = (
-        f'"{write(KEY)}"',
-        table(OLD_KEY, f'not_after = "{(NOW + day / 24).isoformat()}"'),
-        table(DEAD_KEY, f'not_after = "{(NOW - 7 * day).isoformat()}"'),
-        table(NEXT_KEY, f'not_before = "{(NOW + day).isoformat()}"'),
-    )
-    return f"secrets = [{', '.join(told)}]"
-
-
 def _rest(scheme: str, knobs: str, write: Callable[[bytes], str]) -> str:
     more = f", hmac = {{ {knobs}" if knobs else ""
     return (
         'adapter = "rest"\nbase_url = "https://provider.example"\n'
-        f'webhook = {{ scheme = "{scheme}", {_secrets(write)}{more} }}\n'
+        f'webhook = {{ scheme = "{scheme}", {rotated(write)}{more} }}\n'
     )
 
 

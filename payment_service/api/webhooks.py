@@ -148,6 +148,8 @@ class Webhooks:
         now = self._deps.clock.now()
         verified = provider.verify(headers, body, now)
         if isinstance(verified, Rejected):
+            if verified.problem is not None:
+                raise InvalidRequest(verified.problem)
             return Kept.UNSIGNED
         bucket = self._buckets.get(provider.name)
         if bucket is not None and not bucket.take():

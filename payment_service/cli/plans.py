@@ -8,6 +8,7 @@ from payment_service.config import ProviderTable
 from payment_service.config.forms import ErrorEntry, Failing
 from payment_service.domain.durations import format_duration
 from payment_service.domain.rates import Rate
+from providers.signatures import BARE
 from providers.stripe.provider import is_live
 
 _SAYS: Final = {
@@ -178,8 +179,13 @@ def _after_sla(plan: Plan) -> str:
 def _webhooks(table: ProviderTable) -> str:
     if table.webhook is None:
         return "It sends no webhooks."
-    count = len(table.webhook.secrets)
-    secrets = "1 secret" if count == 1 else f"{count} secrets"
+    if table.webhook.scheme in BARE:
+        return "Webhooks bring a token, and prove nothing of what they say."
+    keys = table.webhook.public_key.keys if table.webhook.public_key else ()
+    what, count = "secret", len(table.webhook.secrets)
+    if keys:
+        what, count = "public key", len(keys)
+    secrets = f"1 {what}" if count == 1 else f"{count} {what}s"
     signed = f"Webhooks are signed by {table.webhook.scheme} with {secrets}"
     tolerance = table.webhook.tolerance
     if tolerance is None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
@@ -39,6 +39,7 @@ from payment_service.config.values import (
     InFlight,
     Many,
     Moment,
+    PublicKey,
     Sla,
     WebhookRate,
     secret_table,
@@ -49,6 +50,7 @@ from payment_service.fields import Duration, HttpUrl
 from providers.health.breaker import BreakerTerms
 from providers.health.keeper import Terms
 from providers.signatures import Form, Pins, Secret, Settings, Verifier, verifier
+from providers.signatures.settings import Encoding, TimeUnit
 
 HUNG_SHARE: Final = 0.5
 """A create that has taken this share of its time limit counts as failed already."""
@@ -75,29 +77,70 @@ class SecretTable(Table):
         )
 
 
-class HmacTable(Table):
-    """Every knob of the scheme ``hmac``."""
+class TokenTable(Table):
+    """Every knob of the scheme ``token``."""
+
+    TABLE: ClassVar[str] = "token"
 
     header: HeaderName
-    template: str = "{body}"
-    separator: str | None = None
     prefix: str = ""
-    encoding: Literal["hex", "base64"] = "hex"
-    digest: str = "sha256"
-    key_encoding: Literal["utf-8", "hex", "base64"] = "utf-8"
-    key_prefix: str = Field(default="", repr=False)
-    path: str | None = None
-    timestamp_header: HeaderName | None = None
-    timestamp_item: str | None = Field(default=None, min_length=1)
-    timestamp_unit: Literal["s", "ms"] = "s"
-    tolerance_future: Duration | None = None
     event_id_header: HeaderName | None = None
     event_id_pointer: str | None = None
 
     @property
     def form(self) -> Form:
         """Return them as the scheme wants them."""
-        return Form(**{name: getattr(self, name) for name in HmacTable.model_fields})
+        knobs = {n: getattr(self, n) for n in type(self).model_fields if n != "keys"}
+        return Form(table=self.TABLE, **knobs)
+
+
+class SignedTable(TokenTable):
+    """The knobs of every scheme that signs: where what stands, and what is signed."""
+
+    template: str = "{body}"
+    separator: str | None = None
+    prefix_optional: bool = False
+    encoding: Encoding = "hex"
+    path: str | None = None
+    timestamp_header: HeaderName | None = None
+    timestamp_item: str | None = Field(default=None, min_length=1)
+    timestamp_unit: TimeUnit = "s"
+    tolerance_future: Duration | None = None
+
+
+class HmacTable(SignedTable):
+    """Every knob of the scheme ``hmac``."""
+
+    TABLE: ClassVar[str] = "hmac"
+
+    digest: str = "sha256"
+    key_encoding: Literal["utf-8", "hex", "base64"] = "utf-8"
+    key_prefix: str = Field(default="", repr=False)
+
+
+class KeyTable(Table):
+    """One of a provider's public keys, and from when until when it counts."""
+
+    value: PublicKey
+    not_before: Moment | None = None
+    not_after: Moment | None = None
+
+    @property
+    def key(self) -> Secret:
+        """Return it as the scheme wants it."""
+        return Secret(
+            value=self.value, not_before=self.not_before, not_after=self.not_after
+        )
+
+
+class PublicKeyTable(SignedTable):
+    """Every knob of the scheme ``public-key``."""
+
+    TABLE: ClassVar[str] = "public_key"
+
+    algorithm: str
+    encoding: Encoding = "base64"
+    keys: Many[Annotated[KeyTable, BeforeValidator(secret_table)]]
 
 
 class PaypalTable(Table):
@@ -127,6 +170,8 @@ class WebhookTable(Table):
         "adyen-platform",
         "paypal",
         "hmac",
+        "public-key",
+        "token",
     ] = "standard"
     secrets: Many[Annotated[SecretTable, BeforeValidator(secret_table)]] = ()
     tolerance: Duration | None = None
@@ -134,17 +179,23 @@ class WebhookTable(Table):
     ordering: At | None = None
     hmac: HmacTable | None = None
     paypal: PaypalTable | None = None
+    public_key: PublicKeyTable | None = None
+    token: TokenTable | None = None
 
     def verifier(self) -> Verifier:
         """Return the check of this route.
 
         :raises Unsafe: it would protect nothing; a secret is none, for one.
         """
+        public = self.public_key
         settings = Settings(
             secrets=[secret.secret for secret in self.secrets],
+            keys=[each.key for each in public.keys] if public else (),
             tolerance=self.tolerance,
             hmac=self.hmac.form if self.hmac else None,
             paypal=self.paypal.pins if self.paypal else None,
+            public_key=public.form if public else None,
+            token=self.token.form if self.token else None,
         )
         return verifier(self.scheme, settings)
 

@@ -13,6 +13,7 @@ from payment_service.domain.rates import Rate, parse_rate
 from payment_service.fields import Duration
 from payment_service.wire.text import parse_time
 from providers.plans import NEVER
+from providers.signatures import PEM, is_bare_key
 
 ATTEMPTS_MAX: Final = 1000
 IN_FLIGHT_MAX: Final = 10_000
@@ -90,13 +91,17 @@ def _certificates(certificates: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _pem(told: str) -> str:
-    if told.lstrip().startswith("-----BEGIN"):
+    if told.lstrip().startswith(PEM):
         return told
     try:
         return Path(told).read_text("ascii")
     except (OSError, ValueError):
         message = f"cannot be read from {told!r}"
         raise ValueError(message) from None
+
+
+def _public_key(told: str) -> str:
+    return told if is_bare_key(told) else _pem(told)
 
 
 def _country(code: str) -> str:
@@ -125,6 +130,7 @@ Many = Annotated[tuple[T, ...], Strict(strict=False)]
 Headers = Annotated[Mapping[str, SecretStr], AfterValidator(_headers)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 Certificates = Annotated[Mapping[str, str], AfterValidator(_certificates)]
+PublicKey = Annotated[str, AfterValidator(_public_key)]
 Factor = Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)]
 Attempts = Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)]
 InFlight = Annotated[int, Field(ge=1, le=IN_FLIGHT_MAX)]

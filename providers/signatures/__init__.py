@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from providers.signatures import forms, keyed
+from providers.signatures import forms, macs, public_keys
 from providers.signatures.adyen import Adyen
 from providers.signatures.paypal import Paypal
+from providers.signatures.public_keys import PEM, is_bare_key
 from providers.signatures.scheme import Reason, Verifier
 from providers.signatures.settings import (
     BadSecret,
@@ -15,8 +16,11 @@ from providers.signatures.settings import (
     Settings,
     Unsafe,
 )
+from providers.signatures.tokens import Token
 
 __all__ = [
+    "BARE",
+    "PEM",
     "SCHEMES",
     "UNCOVERED",
     "BadSecret",
@@ -27,6 +31,7 @@ __all__ = [
     "Settings",
     "Unsafe",
     "Verifier",
+    "is_bare_key",
     "verifier",
 ]
 
@@ -40,7 +45,9 @@ SCHEMES: Final[Mapping[str, Scheme]] = {
     "adyen": Adyen,
     "adyen-platform": forms.adyen_platform,
     "paypal": Paypal,
-    "hmac": keyed.of_the_configuration,
+    "hmac": macs.of_the_configuration,
+    "public-key": public_keys.of_the_configuration,
+    "token": Token,
 }
 """By the name in the configuration; what a request looks like decides nothing."""
 
@@ -48,12 +55,23 @@ UNCOVERED: Final = frozenset({"adyen", "paypal"})
 """The schemes whose signature leaves a part of the body to whoever sends it."""
 
 
+BARE: Final = frozenset({"token"})
+"""The schemes that sign nothing at all."""
+
+
 def verifier(scheme: str, settings: Settings) -> Verifier:
     """Return the check of one route.
 
     :raises Unsafe: the settings would protect nothing, or have no meaning here.
     """
-    for name, part in (("hmac", settings.hmac), ("paypal", settings.paypal)):
+    parts = {
+        "hmac": settings.hmac,
+        "paypal": settings.paypal,
+        "public-key": settings.public_key,
+        "token": settings.token,
+    }
+    for name, part in parts.items():
         if part is not None and scheme != name:
-            raise Unsafe(name, f"has no meaning where the scheme is {scheme}")
+            problem = f"has no meaning where the scheme is {scheme}"
+            raise Unsafe(name.replace("-", "_"), problem)
     return SCHEMES[scheme](settings)

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Final
 
 from payment_service.domain.errors import InvalidRequest
-from payment_service.wire.strict_json import parse_strict
+from payment_service.wire.foreign_json import read_foreign
 from providers.port import Rejected, Verified
+from providers.signatures.encodings import from_hex
 from providers.signatures.scheme import (
     Keys,
     Reason,
     any_equal,
-    from_hex,
     without_tolerance,
 )
 from providers.signatures.settings import Settings
@@ -73,7 +73,7 @@ class Adyen:
 def _items(body: bytes) -> list[_Item] | None:
     """Return all items; None where one of them cannot be read."""
     try:
-        tree = parse_strict(body)
+        tree = read_foreign(body)
     except InvalidRequest:
         return None
     raw = tree.get("notificationItems") if isinstance(tree, dict) else None

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Final
 
-from providers.signatures.keyed import Keyed
+from providers.signatures.macs import mac_signed
 from providers.signatures.scheme import tolerance_in, without_tolerance
 from providers.signatures.settings import Form, Settings
+from providers.signatures.signed import Signed
 
 # Standard Webhooks 1.0.0, symmetric.
 STANDARD: Final = Form(
+    exact=True,
     header="webhook-signature",
     template="{id}.{ts}.{body}",
     separator=" ",
@@ -21,6 +23,7 @@ STANDARD: Final = Form(
 )
 # The key is the whole secret, its prefix included; other versions prove nothing.
 STRIPE: Final = Form(
+    exact=True,
     header="stripe-signature",
     template="{ts}.{body}",
     separator=",",
@@ -28,38 +31,38 @@ STRIPE: Final = Form(
     timestamp_item="t=",
 )
 HMAC_SHA256: Final = Form(
-    header="x-signature", prefix="sha256=", event_id_header="x-event-id"
+    exact=True, header="x-signature", prefix="sha256=", event_id_header="x-event-id"
 )
-CHECKOUT: Final = Form(header="cko-signature", any_case=True)
+CHECKOUT: Final = Form(exact=True, header="cko-signature")
 ADYEN_PLATFORM: Final = Form(
-    header="hmacsignature", encoding="base64", key_encoding="hex"
+    exact=True, header="hmacsignature", encoding="base64", key_encoding="hex"
 )
 
 
-def standard(settings: Settings) -> Keyed:
+def standard(settings: Settings) -> Signed:
     """Standard Webhooks: the event is ``webhook-id``."""
-    return Keyed(STANDARD, settings)
+    return mac_signed(STANDARD, settings)
 
 
-def stripe(settings: Settings) -> Keyed:
+def stripe(settings: Settings) -> Signed:
     """``Stripe-Signature``: the event's id stands in the body."""
-    return Keyed(STRIPE, settings)
+    return mac_signed(STRIPE, settings)
 
 
-def hmac_sha256(settings: Settings) -> Keyed:
+def hmac_sha256(settings: Settings) -> Signed:
     """``X-Signature: sha256=HEX`` of the body; the event is ``X-Event-Id``."""
     tolerance_in(settings)
     # The contract lets the key stand here, and there is no time to hold it against.
-    return Keyed(HMAC_SHA256, replace(settings, tolerance=None))
+    return mac_signed(HMAC_SHA256, replace(settings, tolerance=None))
 
 
-def checkout(settings: Settings) -> Keyed:
+def checkout(settings: Settings) -> Signed:
     """``Cko-Signature`` of Checkout.com: the event's id stands in the body."""
     without_tolerance(settings, "checkout")
-    return Keyed(CHECKOUT, settings)
+    return mac_signed(CHECKOUT, settings)
 
 
-def adyen_platform(settings: Settings) -> Keyed:
+def adyen_platform(settings: Settings) -> Signed:
     """``hmacsignature`` of Adyen's platform, where payouts are told."""
     without_tolerance(settings, "adyen-platform")
-    return Keyed(ADYEN_PLATFORM, settings)
+    return mac_signed(ADYEN_PLATFORM, settings)

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from payment_service.wire.text import parse_time
 from providers.port import Rejected, Verified
+from providers.signatures.encodings import from_base64
 from providers.signatures.scheme import (
     PRINTABLE,
     Reason,
-    from_base64,
     header,
     tolerance_in,
     untimely,

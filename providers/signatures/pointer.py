@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 from payment_service.domain.errors import InvalidRequest
-from payment_service.wire.strict_json import parse_strict
+from payment_service.domain.odd import Odd
+from payment_service.wire.foreign_json import read_foreign
 from providers.signatures.scheme import EVENT_ID
-from providers.signatures.settings import Unsafe
 
 _POINTER: Final = re.compile(r"(?:/(?:[!-.0-}]|~[01])+){1,16}", re.ASCII)
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,3}", re.ASCII)
@@ -17,28 +17,32 @@ class Pointer:
 
     def __init__(self, text: str) -> None:
         if not _POINTER.fullmatch(text):
-            raise Unsafe(
-                "hmac.event_id_pointer", "must be a JSON pointer like /data/id"
-            )
+            raise ValueError("must be a JSON pointer like /data/id")
+        self._text = text
         self._steps = [
             step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/")
         ]
 
-    def event_id(self, body: bytes) -> str | None:
-        """Return the plain word or number it leads to; None where there is none."""
-        try:
-            found = parse_strict(body)
-        except InvalidRequest:
-            return None
+    def event_id(self, body: bytes) -> str:
+        """Return the plain word or number it leads to.
+
+        :raises InvalidRequest: says why there is none, and nothing of what is there.
+        """
+        found = read_foreign(body)
         for step in self._steps:
             found = _child(found, step)
+        if isinstance(found, Odd):
+            raise InvalidRequest(f"{self._text} {found.problem}")
         if isinstance(found, int) and not isinstance(found, bool):
             found = str(found)
-        plain = isinstance(found, str) and EVENT_ID.fullmatch(found)
-        return str(found) if plain else None
+        if not isinstance(found, str) or not EVENT_ID.fullmatch(found):
+            raise InvalidRequest(f"{self._text} is no event's id")
+        return found
 
 
 def _child(node: object, step: str) -> object:
+    if isinstance(node, Odd):
+        return node
     if isinstance(node, dict):
         return node.get(step)
     if isinstance(node, list) and _INDEX.fullmatch(step):

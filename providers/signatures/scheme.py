@@ -1,6 +1,5 @@
 """What all signature schemes share: the interface, strict headers, safe comparison."""
 
-import base64
 import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,11 +19,6 @@ TOLERANCE_MAX: Final = timedelta(hours=1)
 
 EVENT_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 PRINTABLE: Final = re.compile(rf"[ -~]{{1,{HEADER_LENGTH_MAX}}}", re.ASCII)
-# Python's decoders skip, forgive and guess: nothing reaches them that is not plain.
-_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII)
-_BASE64: Final = re.compile(
-    r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII
-)
 
 
 class Reason(StrEnum):
@@ -61,7 +55,7 @@ class Keys:
     ) -> None:
         if not secrets:
             raise BadSecret("must have at least one secret")
-        _require_windows(secrets)
+        require_windows(secrets)
         self._keys = [(_strong(read(secret.value)), secret) for secret in secrets]
 
     def at(self, now: datetime) -> list[bytes]:
@@ -120,17 +114,12 @@ def any_equal(given: Iterable[bytes], expected: Sequence[bytes]) -> bool:
     return any(found)
 
 
-def from_hex(text: str) -> bytes | None:
-    """Decode plain hexadecimal; None for anything else."""
-    return bytes.fromhex(text) if _HEX.fullmatch(text) else None
-
-
-def from_base64(text: str) -> bytes | None:
-    """Decode plain, padded base64 in its one right spelling; None for anything else."""
-    if not _BASE64.fullmatch(text):
-        return None
-    decoded = base64.b64decode(text)
-    return decoded if base64.b64encode(decoded) == text.encode("ascii") else None
+def require_windows(secrets: Sequence[Secret], name: str = "secrets") -> None:
+    """Refuse a window in which nothing can count."""
+    for number, secret in enumerate(secrets):
+        first, last = secret.not_before, secret.not_after
+        if first is not None and last is not None and first >= last:
+            raise Unsafe(f"{name}[{number}].not_after", "must be after not_before")
 
 
 def _strong(key: bytes | None) -> bytes:
@@ -140,10 +129,3 @@ def _strong(key: bytes | None) -> bytes:
         message = f"must have no secret of less than {KEY_BYTES_MIN} bytes"
         raise BadSecret(message)
     return key
-
-
-def _require_windows(secrets: Sequence[Secret]) -> None:
-    for number, secret in enumerate(secrets):
-        first, last = secret.not_before, secret.not_after
-        if first is not None and last is not None and first >= last:
-            raise Unsafe(f"secrets[{number}].not_after", "must be after not_before")

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+Encoding = Literal["hex", "base64", "base64url"]
+TimeUnit = Literal["s", "ms", "rfc3339"]
+
 
 class Unsafe(ValueError):
     """Settings that would protect nothing; ``key`` says which; no secret is told."""
@@ -37,31 +40,40 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """How an HMAC is made, and where everything it needs stands.
+    """How a signature is made, and where everything it needs stands.
 
     The header holds one signature after ``prefix``, or, with a ``separator``,
     several items, of which those with the prefix are signatures. ``timestamp_item``
     is the prefix of the item that is the time. The ``template`` says what is signed:
     text with ``{body}``, ``{ts}``, ``{id}`` (of ``event_id_header``), ``{method}``
-    and ``{path}``. Header names are in lower case.
+    and ``{path}``. Header names are in lower case. ``table`` is where in the
+    configuration it stands; ``exact`` are the forms whose pages say how: base64 is
+    padded then, and no space stands between two items.
     """
 
+    table: str = "hmac"
     header: str
     template: str = "{body}"
     separator: str | None = None
     prefix: str = ""
-    encoding: Literal["hex", "base64"] = "hex"
-    any_case: bool = False
+    prefix_optional: bool = False
+    exact: bool = False
+    encoding: Encoding = "hex"
+    algorithm: str = ""
     digest: str = "sha256"
     key_encoding: Literal["utf-8", "hex", "base64"] = "utf-8"
     key_prefix: str = ""
     path: str | None = None
     timestamp_header: str | None = None
     timestamp_item: str | None = None
-    timestamp_unit: Literal["s", "ms"] = "s"
+    timestamp_unit: TimeUnit = "s"
     tolerance_future: timedelta | None = None
     event_id_header: str | None = None
     event_id_pointer: str | None = None
+
+    def unsafe(self, knob: str, problem: str) -> Unsafe:
+        """Return why this form is refused, by the knob that is to blame."""
+        return Unsafe(f"{self.table}.{knob}", problem)
 
     @property
     def timed(self) -> bool:
@@ -79,9 +91,15 @@ class Pins:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All that a scheme can be told; each takes what it knows and refuses the rest."""
+    """All that a scheme can be told; each takes what it knows and refuses the rest.
+
+    ``keys`` are public ones, which rotate as secrets do.
+    """
 
     secrets: Sequence[Secret] = ()
+    keys: Sequence[Secret] = ()
     tolerance: timedelta | None = None
     hmac: Form | None = None
+    public_key: Form | None = None
+    token: Form | None = None
     paypal: Pins | None = None

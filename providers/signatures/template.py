@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Final
 
 from providers.signatures.scheme import EVENT_ID
-from providers.signatures.settings import Form, Unsafe
+from providers.signatures.settings import Form
 
 METHOD: Final = "POST"
-_KEY: Final = "hmac.template"
+_KNOB: Final = "template"
 _NAMES: Final = re.compile(r"\{(body|ts|id)\}")
 _PATH: Final = re.compile(r"/[!-z|~]*", re.ASCII)
 _LITERAL: Final = re.compile(r"[\t\n -z|~]*", re.ASCII)
@@ -48,33 +48,37 @@ def read_template(form: Form) -> Template:
     :raises Unsafe: something is not signed, cannot be filled in, or two different
         webhooks could be signed alike.
     """
-    pieces = _pieces(_with_constants(form))
+    pieces = _pieces(form)
     parts = [piece for piece in pieces if isinstance(piece, Part)]
     if parts.count(Part.BODY) != 1 or len(set(parts)) != len(parts):
-        raise Unsafe(_KEY, "must have {body} once, and nothing twice")
+        raise form.unsafe(_KNOB, "must have {body} once, and nothing twice")
     if (Part.TIME in parts) and not form.timed:
-        raise Unsafe(_KEY, "has {ts}, and nothing says where the time stands")
+        raise form.unsafe(_KNOB, "has {ts}, and nothing says where the time stands")
     if form.timed and Part.TIME not in parts:
-        raise Unsafe(_KEY, "must have {ts}: a time that is not signed protects nothing")
+        raise form.unsafe(
+            _KNOB, "must have {ts}: a time that is not signed protects nothing"
+        )
     if Part.EVENT in parts and form.event_id_header is None:
-        raise Unsafe(_KEY, "has {id}, and there is no event_id_header")
-    return Template(tuple(pieces), _event_form(pieces))
+        raise form.unsafe(_KNOB, "has {id}, and there is no event_id_header")
+    return Template(tuple(pieces), _event_form(pieces, form))
 
 
 def _with_constants(form: Form) -> str:
     if ("{path}" in form.template) != (form.path is not None):
-        raise Unsafe("hmac.path", "must be said where, and only where, {path} is")
+        raise form.unsafe("path", "must be said where, and only where, {path} is")
     if form.path is not None and not _PATH.fullmatch(form.path):
-        raise Unsafe("hmac.path", "must be a path like /hooks/acme")
+        raise form.unsafe("path", "must be a path like /hooks/acme")
     text = form.template.replace("{method}", METHOD)
     return text.replace("{path}", form.path or "")
 
 
-def _pieces(text: str) -> list[bytes | Part]:
+def _pieces(form: Form) -> list[bytes | Part]:
     # Literals and names take turns.
-    split = _NAMES.split(text)
+    split = _NAMES.split(_with_constants(form))
     if not all(_LITERAL.fullmatch(literal) for literal in split[::2]):
-        raise Unsafe(_KEY, "must be ASCII with {body}, {ts}, {id}, {method} or {path}")
+        raise form.unsafe(
+            _KNOB, "must be ASCII with {body}, {ts}, {id}, {method} or {path}"
+        )
     pieces: list[bytes | Part] = []
     for number, word in enumerate(split):
         if number % 2:
@@ -84,29 +88,31 @@ def _pieces(text: str) -> list[bytes | Part]:
     return pieces
 
 
-def _event_form(pieces: list[bytes | Part]) -> re.Pattern[str]:
+def _event_form(pieces: list[bytes | Part], form: Form) -> re.Pattern[str]:
     """Return the form of an id that cannot run into its neighbour."""
     body = pieces.index(Part.BODY)
-    form = EVENT_ID
+    found = EVENT_ID
     for place, piece in enumerate(pieces):
         if not isinstance(piece, Part) or piece is Part.BODY:
             continue
         before = place < body
         neighbour = pieces[place + 1 if before else place - 1]
-        sign = _sign(neighbour, piece, first=before)
+        sign = _sign(neighbour, piece, form, first=before)
         if piece is Part.EVENT:
-            form = re.compile(rf"(?:(?!{re.escape(sign)})[!-~]){{1,128}}", re.ASCII)
-    return form
+            found = re.compile(rf"(?:(?!{re.escape(sign)})[!-~]){{1,128}}", re.ASCII)
+    return found
 
 
-def _sign(neighbour: bytes | Part, piece: Part, *, first: bool) -> str:
+def _sign(neighbour: bytes | Part, piece: Part, form: Form, *, first: bool) -> str:
     """Return the sign that keeps a part from its neighbour on the body's side."""
     if neighbour is Part.BODY and piece is Part.TIME:
         # A body is an object: it neither begins nor ends with a digit.
         return ""
     if isinstance(neighbour, Part):
-        raise Unsafe(_KEY, f"must have a sign between {{{piece}}} and its neighbour")
+        raise form.unsafe(
+            _KNOB, f"must have a sign between {{{piece}}} and its neighbour"
+        )
     sign = neighbour.decode("ascii")[0 if first else -1]
     if sign.isdigit():
-        raise Unsafe(_KEY, f"must not have a digit beside {{{piece}}}")
+        raise form.unsafe(_KNOB, f"must not have a digit beside {{{piece}}}")
     return sign

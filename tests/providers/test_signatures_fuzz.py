@@ -39,7 +39,8 @@ VERIFIERS = {
 WITH_HEADERS = sorted(set(ROUTES) - {"adyen"})
 WISH = Wish(event="e-1", sent=int(NOW.timestamp()))
 # Headers that a scheme does not sign.
-FREE = {"x-event-id", "x-event"}
+FREE = {"x-event-id", "x-event", "x-delivery-id"}
+IN_HEX = {"stripe", "hmac-sha256", "checkout", "listed", "chained"}
 
 
 def signed(name, wish=WISH):
@@ -85,7 +86,7 @@ def test_no_signed_header_can_be_replaced(place, text):
     assert isinstance(check(name, headers | {key: [text]}, body), Rejected)
 
 
-@pytest.mark.parametrize("name", ROUTES)
+@pytest.mark.parametrize("name", sorted(set(ROUTES) - {"token"}))
 def test_any_flipped_bit_of_the_body_is_seen(name):
     headers, body = GENUINE[name]
     for place in range(len(body)):
@@ -107,9 +108,8 @@ def test_any_flipped_bit_of_a_header_is_seen(name, key):
         for bit in range(8):
             sign = chr(ord(value[place]) ^ 1 << bit)
             changed = value[:place] + sign + value[place + 1 :]
-            forgiven = key in FREE or (
-                name == "checkout" and changed.lower() == value.lower()
-            )
+            in_mac = name in IN_HEX and place > value.rfind("=")
+            forgiven = key in FREE or (in_mac and changed.lower() == value.lower())
             answer = check(name, headers | {key: [changed]}, body)
             assert forgiven or isinstance(answer, Rejected), changed
 
@@ -216,7 +216,7 @@ def fragile(*_):
 async def test_a_broken_verifier_is_found_and_the_seed_is_told(
     monkeypatch, broken, told
 ):
-    monkeypatch.setattr("providers.signatures.keyed.Keyed.verify", broken)
+    monkeypatch.setattr("providers.signatures.signed.Signed.verify", broken)
     fuzz = prepared(seed=4)
 
     with pytest.raises(Violation, match=told) as found:
@@ -235,7 +235,7 @@ def test_the_command_says_what_it_did(capsys):
 
 
 def test_a_violation_is_an_exit_of_one(capsys, monkeypatch):
-    monkeypatch.setattr("providers.signatures.keyed.Keyed.verify", gullible)
+    monkeypatch.setattr("providers.signatures.signed.Signed.verify", gullible)
 
     assert main(["webhooks", "--requests", "400", "--seed", "6"]) == 1
     assert "VIOLATION" in capsys.readouterr().err

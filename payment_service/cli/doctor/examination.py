@@ -20,6 +20,7 @@ from payment_service.settings import (
     needs_of,
     proxies,
 )
+from providers.signatures import BARE
 
 SETTINGS: Final = Area("settings")
 CONFIGURATION: Final = Area("configuration")
@@ -149,7 +150,7 @@ def _webhooks(settings: Settings, config: Config) -> list[Finding]:
     if not names:
         return []
     told = f"secrets for {', '.join(sorted(names))}"
-    found = [CONFIGURATION.ok("webhooks", told)]
+    found = [CONFIGURATION.ok("webhooks", told), *_bare_tokens(config)]
     if settings.public_url is None:
         told = "not set: providers are not told where to send webhooks"
         mend = "set it to the API's address as providers reach it"
@@ -161,6 +162,17 @@ def _webhooks(settings: Settings, config: Config) -> list[Finding]:
     else:
         found.append(SETTINGS.ok("PAYMENT_PUBLIC_URL", settings.public_url))
     return found
+
+
+def _bare_tokens(config: Config) -> list[Finding]:
+    """Warn of providers whose webhooks anybody can write who once saw the token."""
+    told = "a token in a header: it proves nothing of what the body says"
+    mend = "sign the body where the provider can; else ask the status of what it says"
+    return [
+        CONFIGURATION.advice(f"webhooks of {name}", told, mend)
+        for name, table in sorted(config.providers.items())
+        if table.webhook is not None and table.webhook.scheme in BARE
+    ]
 
 
 def _show(finding: Finding) -> None:
