@@ -4,18 +4,20 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from payment_service.domain.durations import format_duration
 from payment_service.domain.errors import PaymentServiceError
 from payment_service.domain.keys import ApiKey, parse_api_keys
+from payment_service.env_file import UnreadableFile, read_env_file
 from payment_service.fields import Duration, HttpUrl
+from payment_service.files import read_text, unreadable
 from payment_service.proxies import NO_PROXIES, Proxies
 from payment_service.trust import untrustworthy, unusable
 
@@ -33,6 +35,7 @@ _HINTS: Final = {
     "core_url": "set it to core's base URL, https://host/path",
     "core_token": "set it to core's bearer token",
 }
+_FILES: Final = ("nats_creds", "nats_nkey", "nats_ca", "nats_cert", "nats_key")
 
 
 class SettingsError(PaymentServiceError):
@@ -167,14 +170,33 @@ class Settings(BaseSettings):
 
         :raises SettingsError: a setting is missing, malformed or unsafe.
         """
+        told = _told_by(env_file)
         try:
-            settings = cls(_env_file=env_file)
+            settings = cls(_env_file=None, **_below_environment(told))
         except ValidationError as error:
             raise SettingsError(_problems(error)) from None
         problems = settings._missing({*needs, *needs_of(roles)}) + settings._unsafe()
         if problems:
             raise SettingsError(problems)
         return settings
+
+    def strangers(self, env_file: Path | None = ENV_FILE) -> Mapping[str, str | None]:
+        """Return what looks like a setting and is none, with what may be meant.
+
+        What the configuration asks for as ``${NAME}`` is somebody's.
+        """
+        try:
+            text = read_text(self.config) if self.config.is_file() else ""
+        except OSError:
+            text = ""
+        known = [_variable(name) for name in Settings.model_fields]
+        return {
+            name: next(iter(get_close_matches(name.upper(), known, 1, 0.8)), None)
+            for name in sorted(environment(env_file))
+            if name.upper().startswith(PREFIX)
+            and name.upper() not in known
+            and f"${{{name}}}" not in text
+        }
 
     def _missing(self, needs: Collection[str]) -> list[str]:
         missing = [name for name in sorted(needs) if getattr(self, name) is None]
@@ -201,6 +223,10 @@ class Settings(BaseSettings):
             problems.append(
                 "PAYMENT_NATS_NKEY and PAYMENT_NATS_CREDS exclude each other"
             )
+        for name in _FILES:
+            path = getattr(self, name)
+            if path is not None and (why := unreadable(path)):
+                problems.append(f"{_variable(name)}: cannot be read: {why}")
         return problems
 
 
@@ -213,9 +239,32 @@ def needs_of(roles: Collection[str]) -> frozenset[str]:
 
 
 def environment(env_file: Path | None = ENV_FILE) -> Mapping[str, str]:
-    """Return the environment over the ``.env`` file: what ``${NAME}`` is read from."""
-    told = dotenv_values(env_file) if env_file and env_file.is_file() else {}
+    """Return the environment over the ``.env`` file: what ``${NAME}`` is read from.
+
+    :raises SettingsError: the file cannot be read.
+    """
+    told = _told_by(env_file)
     return {name: value for name, value in told.items() if value} | dict(os.environ)
+
+
+def _told_by(env_file: Path | None) -> Mapping[str, str]:
+    if env_file is None:
+        return {}
+    try:
+        return read_env_file(env_file, ours=PREFIX)
+    except UnreadableFile as error:
+        raise SettingsError(error.problems) from None
+
+
+def _below_environment(told: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of the file that the environment does not have itself."""
+    above = {name.upper() for name, value in os.environ.items() if value}
+    by_variable = {_variable(name): name for name in Settings.model_fields}
+    return {
+        by_variable[name.upper()]: value
+        for name, value in told.items()
+        if value and name.upper() in by_variable and name.upper() not in above
+    }
 
 
 def proxies(env_file: Path | None = ENV_FILE) -> Proxies:

@@ -1,11 +1,18 @@
 """Whom TLS trusts: the system's authorities, or those of one file alone."""
 
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+
+from payment_service.files import read_bytes
+
+_CERTIFICATE: Final = re.compile(
+    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----.+?-----END [^-]*-----", re.DOTALL
+)
 
 FILE: Final = "SSL_CERT_FILE"
 FOLDERS: Final = "SSL_CERT_DIR"
@@ -18,7 +25,8 @@ def trusting(authority: str | Path) -> ssl.SSLContext:
 
     :raises OSError: the file cannot be read, or has no certificate.
     """
-    made = ssl.create_default_context(cafile=str(authority))
+    found = b"\n".join(_CERTIFICATE.findall(read_bytes(Path(authority))))
+    made = ssl.create_default_context(cadata=found.decode("ascii", "replace") or "-")
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return made
 
@@ -26,7 +34,6 @@ def trusting(authority: str | Path) -> ssl.SSLContext:
 def untrustworthy(authority: str | Path) -> str | None:
     """Say why a file of authorities cannot be used, None where it can."""
     try:
-        Path(authority).read_bytes()
         trusting(authority)
     except ssl.SSLError:
         return "must have a certificate in PEM form"

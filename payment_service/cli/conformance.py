@@ -17,7 +17,8 @@ from providers.conformance.scenarios import SCENARIOS
 def check(name: str, *, config: Path | None, only: Sequence[str], as_json: bool) -> int:
     """Play the scenarios for one provider; return 1 if it fails in any."""
     path = config or read_settings().config
-    tables = read_raw(path).get("providers")
+    named_by = "--config" if config else "PAYMENT_CONFIG"
+    tables = read_raw(path, named_by=named_by).get("providers")
     table = tables.get(name) if isinstance(tables, dict) else None
     if not isinstance(table, dict):
         raise Usage(f"{path} has no table [providers.{name}]")

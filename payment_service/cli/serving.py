@@ -5,7 +5,7 @@ from typing import Final
 
 from payment_service.cli.failures import Usage, Wrong
 from payment_service.cli.opening import configuration, run_async
-from payment_service.settings import ROLES, Settings
+from payment_service.settings import ROLES, Settings, proxies
 
 TAKEN: Final = (
     "cannot listen on {}:{}: {}: see PAYMENT_HTTP_HOST, PAYMENT_HTTP_PORT "
@@ -21,6 +21,7 @@ def serve(roles: str) -> int:
     wanted = wanted_roles(roles)
     settings = Settings.read(roles=wanted)
     config = configuration(settings)
+    proxies()
     from payment_service.wiring.run import run  # noqa: PLC0415 - see above
 
     port = settings.http_port if "api" in wanted else settings.metrics_port

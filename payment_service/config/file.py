@@ -26,6 +26,7 @@ from payment_service.config.unsafe import (
 )
 from payment_service.config.variables import filled
 from payment_service.domain.errors import PaymentServiceError
+from payment_service.files import read_text
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 
@@ -48,31 +49,35 @@ def read_config(
     return config_of(read_raw(path), ack_wait=ack_wait, environment=environment)
 
 
-def read_raw(path: Path) -> dict[str, Any]:
+def read_raw(path: Path, *, named_by: str = "PAYMENT_CONFIG") -> dict[str, Any]:
     """Read the file as the TOML that it is, and no more.
 
-    :raises ConfigError: it cannot be read.
+    :raises ConfigError: it cannot be read; told with the setting that names it.
     """
     try:
-        return _toml(path.read_bytes().decode())
+        text = read_text(path)
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError:
-        raise ConfigError([f"{path}: is not UTF-8"]) from None
+        told = f"{named_by}: {path}: cannot be read: {error.strerror}"
+        raise ConfigError([told]) from None
+    return _toml(text, f"{named_by}: {path}")
 
 
 def parse_config(
     text: str, *, ack_wait: timedelta, environment: Mapping[str, str]
 ) -> Config:
     """Read the text of the file; as :func:`read_config`."""
-    return config_of(_toml(text), ack_wait=ack_wait, environment=environment)
+    raw = _toml(text, "the file")
+    return config_of(raw, ack_wait=ack_wait, environment=environment)
 
 
-def _toml(text: str) -> dict[str, Any]:
+def _toml(text: str, whose: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"the file is not TOML: {error}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{whose} is not TOML: it is nested too deeply"]) from None
+    except ValueError as error:
+        # A number too long for Python is one as well.
+        raise ConfigError([f"{whose} is not TOML: {error}"]) from None
 
 
 def config_of(

@@ -46,6 +46,7 @@ from payment_service.config.vocabulary import (
     SIGNING_HEADERS,
     STATEMENT,
 )
+from payment_service.files import unreadable
 from payment_service.trust import untrustworthy
 
 FORM_KEYS: Final = ("cancel", "statement", "answers", "webhook_body")
@@ -299,9 +300,9 @@ def _unsafe_tls(table: ProviderTable) -> Problems:
     elif tls.certificate is None and tls.authority is None:
         yield "tls", "must have an authority, or a certificate and its key"
     unread = {
-        f"tls.{key}": reason
+        f"tls.{key}": f"cannot be read: {reason}"
         for key in ("certificate", "key")
-        if (path := getattr(tls, key)) is not None and (reason := _unread(path))
+        if (path := getattr(tls, key)) and (reason := unreadable(Path(path)))
     }
     if tls.authority is not None and (reason := untrustworthy(tls.authority)):
         unread["tls.authority"] = reason
@@ -315,11 +316,3 @@ def _unpaired(tls: TlsTable) -> Problems:
         tls.context()
     except OSError:
         yield "tls", "must be PEM files, and a key without password for the certificate"
-
-
-def _unread(path: str) -> str | None:
-    try:
-        Path(path).read_bytes()
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    return None

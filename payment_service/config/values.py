@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Strict
 
 from payment_service.domain.rates import Rate, parse_rate
 from payment_service.fields import Duration
+from payment_service.files import read_text
 from payment_service.wire.text import parse_time
 from providers.plans import NEVER
 from providers.signatures import PEM, is_bare_key
@@ -94,8 +95,8 @@ def _pem(told: str) -> str:
     if told.lstrip().startswith(PEM):
         return told
     try:
-        return Path(told).read_text("ascii")
-    except (OSError, ValueError):
+        return read_text(Path(told))
+    except OSError:
         message = f"cannot be read from {told!r}"
         raise ValueError(message) from None
 

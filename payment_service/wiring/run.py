@@ -58,6 +58,8 @@ async def run(
     :raises SchemaBehind: the database needs a migration first.
     """
     logs.configure(settings.log_level)
+    for name, meant in settings.strangers().items():
+        LOG.warning("setting.unknown", name=name, meant=meant)
     _collect_rarely()
     traces = tracing.configure(
         endpoint=settings.otlp_endpoint, sample=settings.trace_sample

@@ -71,7 +71,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def trials_of(path: Path, *names: str) -> list[Trial]:
     """Return every scenario for these providers of a file, or for all of them."""
-    tables = read_raw(path).get("providers", {})
+    tables = read_raw(path, named_by=OPTION).get("providers", {})
     if unknown := [name for name in names if name not in tables]:
         raise pytest.UsageError(f"no [providers.{unknown[0]}] in {path}")
     return [

@@ -102,6 +102,9 @@ def _settings(known: _Known) -> list[Finding]:
             found.append(SETTINGS.wrong(variable, "is missing", mend))
         else:
             found.append(SETTINGS.ok(variable, "is set"))
+    for name, meant in settings.strangers().items():
+        told = "is no setting" + (f": is {meant} meant?" if meant else "")
+        found.append(SETTINGS.advice(name, told, "take it out, or mend its name"))
     if not settings.api_keys:
         mend = "set it to name:role:sha256-hex-of-the-key"
         told = "no key: the API answers 401 to all but probes and webhooks"
