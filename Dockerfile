@@ -1,40 +1,42 @@
 # syntax=docker/dockerfile:1
 
 FROM python:3.11-slim AS build
-RUN python -m venv /venv
-COPY requirements.lock /
-RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-        --require-hashes --only-binary :all: --requirement /requirements.lock
-# The sources run as they are, so no build backend has to be trusted without a hash.
-COPY pyproject.toml LICENSE /app/
-COPY fsm /app/fsm
-COPY handlers /app/handlers
-COPY providers /app/providers
-COPY migrations /app/migrations
-COPY payment_service /app/payment_service
-RUN printf '%s\n' '#!/venv/bin/python' 'import sys' \
-        'from payment_service.cli import main' 'sys.exit(main())' \
-        > /venv/bin/payment-service \
-    && chmod 755 /venv/bin/payment-service \
-    && /venv/bin/python -m compileall -q /app /venv/lib
+RUN python -m venv /tools && python -m venv --without-pip /venv
+COPY requirements-build.lock requirements.lock /
+RUN /tools/bin/pip install --require-hashes --only-binary :all: \
+        --requirement /requirements-build.lock
+# nkeys alone is published as source only. Like the service it is built by tools whose
+# hashes were checked: with build isolation pip would fetch them as it finds them.
+RUN /tools/bin/pip wheel --require-hashes --only-binary :all: --no-binary nkeys \
+        --no-build-isolation --wheel-dir /wheels --requirement /requirements.lock \
+    && /tools/bin/pip --python /venv/bin/python install --no-index --no-deps /wheels/*.whl
+COPY pyproject.toml README.md LICENSE /src/
+COPY fsm /src/fsm
+COPY handlers /src/handlers
+COPY providers /src/providers
+COPY migrations /src/migrations
+COPY payment_service /src/payment_service
+RUN /tools/bin/pip wheel --no-index --no-deps --no-build-isolation \
+        --wheel-dir /dist /src \
+    && /tools/bin/pip --python /venv/bin/python install --no-index --no-deps /dist/*.whl
 
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="payment-service" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin payment
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
+        --shell /usr/sbin/nologin payment
+# The base image comes without bytecode, which every start and every health check would
+# make again, for they run as a user who cannot keep it.
+RUN python -m compileall -q /usr/local/lib/python3.11
 COPY --from=build /venv /venv
-COPY --from=build /app /app
 ENV PATH=/venv/bin:$PATH \
-    PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PAYMENT_CONFIG=/etc/payment/payment.toml \
     PAYMENT_HTTP_HOST=0.0.0.0
-WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8000 9100
-# The api answers on its own port, every other role on the metrics port.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as web\nfor port in (os.getenv('PAYMENT_METRICS_PORT', '9100'), os.getenv('PAYMENT_HTTP_PORT', '8000')):\n    try:\n        web.urlopen(f'http://127.0.0.1:{port}/healthz', timeout=2).close()\n    except OSError:\n        continue\n    raise SystemExit(0)\nraise SystemExit(1)"]
+    CMD ["python", "-m", "payment_service.healthcheck"]
 ENTRYPOINT ["payment-service"]
 CMD ["run"]

@@ -129,6 +129,8 @@ lock: $(BIN)/uv  ## write the locks again; newest versions: make lock UPGRADE=--
 	$(COMPILE) --output-file requirements.lock pyproject.toml
 	$(COMPILE) --output-file requirements-dev.lock --constraints requirements.lock \
 		--extra embedded --group dev pyproject.toml
+	$(COMPILE) --output-file requirements-build.lock --constraints requirements-dev.lock \
+		--group build
 
 .PHONY: clean
 clean:  ## remove what was made, .venv included

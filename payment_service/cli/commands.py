@@ -12,12 +12,32 @@ MARKUP: Final[Literal["rich"] | None] = "rich" if sys.stdout.isatty() else None
 
 app = typer.Typer(
     name="payment-service",
-    help="Executes money movements that take from milliseconds to days.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=MARKUP,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    from importlib.metadata import version
+
+    if wanted:
+        sys.stdout.write(f"payment-service {version('payment-service')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_tell_version, help="Tell which it is."
+        ),
+    ] = False,
+) -> None:
+    """Executes money movements that take from milliseconds to days."""
 
 
 def _group(name: str, about: str) -> typer.Typer:

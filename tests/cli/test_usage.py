@@ -1,6 +1,7 @@
 """Wrong usage and settings are one line and exit code 2; nothing prints a secret."""
 
 import json
+from importlib.metadata import version
 
 import pytest
 
@@ -33,6 +34,13 @@ def test_help_lists_the_commands(shell):
     assert answer.code == 0
     for name in ("demo", "migrate", "run", "doctor", "order", "dlq", "verify", "spec"):
         assert f"  {name} " in answer.out
+
+
+def test_the_version_is_told(shell):
+    answer = shell("--version")
+
+    assert answer.code == 0
+    assert answer.out == f"payment-service {version('payment-service')}\n"
 
 
 @pytest.mark.parametrize("command", NEEDING_THE_DATABASE)

@@ -1,0 +1,206 @@
+"""The Dockerfile's own lines, replayed: what comes of them runs as they say."""
+
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import PurePosixPath
+
+import pytest
+
+from payment_service.settings import ROLES
+from tests.containers.dockerfile import instructions
+from tests.containers.ignored import sent
+from tests.containers.stage import ROOT, Docker
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(400)]
+
+PACKAGES = ("fsm", "handlers", "migrations", "payment_service", "providers")
+SITE = PurePosixPath("/venv/lib/python3.11/site-packages")
+UNDECLARED = ("cc", "gcc", "make", "curl", "wget", "git")
+OWNERS = """
+import importlib.metadata as m, json
+tops = {d.name: sorted({f.parts[0] for f in d.files}) for d in m.distributions()}
+print(json.dumps(tops))
+"""
+NOT_COMPILED = """
+import sys
+from pathlib import Path
+import payment_service.wiring.run, payment_service.healthcheck
+files = (getattr(m, "__cached__", None) for m in sys.modules.values())
+print([f for f in files if f and not Path(f).exists()])
+"""
+TEMPORARY = ("/tmp", "/var/tmp", "/dev")  # noqa: S108 - of a container
+WRITABLE = "find / -xdev -writable -not -type l -not -path '/proc/*' 2>/dev/null"
+
+
+@pytest.fixture
+def docker(image, tmp_path):
+    return Docker(image, tmp_path)
+
+
+@pytest.fixture
+def surroundings(database_url, nats_server, subject_prefix):
+    return {
+        "PAYMENT_DATABASE_URL": database_url,
+        "PAYMENT_NATS_URL": nats_server.url,
+        "PAYMENT_SUBJECT_PREFIX": subject_prefix,
+        "PAYMENT_CORE_URL": "http://127.0.0.1:1",
+        "PAYMENT_CORE_TOKEN": "token",
+    }
+
+
+@pytest.mark.parametrize("roles", [*ROLES, ",".join(ROLES)])
+def test_every_role_starts_is_well_and_stops(docker, surroundings, roles):
+    running = docker.start("run", "--roles", roles, **surroundings)
+
+    docker.await_health(running)
+
+    assert running.stop() == 0, running.said
+    assert "Traceback" not in running.said
+
+
+def test_without_arguments_it_runs_every_role(docker, surroundings):
+    running = docker.start(*docker.image.command, **surroundings)
+
+    docker.await_health(running)
+
+    assert running.execute("id", "-un").stdout.strip() == "payment"
+    assert running.stop() == 0, running.said
+
+
+def test_a_database_is_migrated(docker, empty_database_url):
+    url = {"PAYMENT_DATABASE_URL": empty_database_url}
+
+    first, again = docker.run("migrate", **url), docker.run("migrate", "--json", **url)
+
+    assert first.returncode == 0, first.stdout
+    assert again.returncode == 0, again.stdout
+    newest = max((ROOT / "migrations/versions").glob("[0-9]*.py")).name[:4]
+    assert newest in again.stdout
+
+
+@pytest.mark.parametrize("document", ["openapi", "asyncapi", "fsm"])
+def test_documents_are_those_of_the_sources(docker, document):
+    ours = [sys.executable, "-m", "payment_service", "spec", document]
+    expected = subprocess.run(ours, capture_output=True, text=True, check=True)
+
+    assert docker.run("spec", document).stdout == expected.stdout
+
+
+def test_it_tells_its_version(docker):
+    expected = f"payment-service {version('payment-service')}\n"
+
+    assert docker.run("--version").stdout == expected
+    assert (
+        docker.execute("python", "-m", "payment_service", "--version").stdout
+        == expected
+    )
+
+
+def test_a_configuration_that_was_not_mounted_is_named(docker, surroundings):
+    bare = Docker(docker.image, docker.folder, mounts=())
+
+    for command in (("run",), ("doctor",)):
+        done = bare.run(*command, **surroundings)
+
+        assert done.returncode in (1, 2)
+        assert "/etc/payment/payment.toml: " in done.stdout
+        assert "Traceback" not in done.stdout
+
+
+def test_a_provider_can_be_begun_in_a_folder_that_may_be_written(docker):
+    script = "cd /tmp && payment-service provider new acme && ls acme"
+
+    done = docker.execute("sh", "-c", script)
+
+    assert done.returncode == 0, done.stdout
+    assert "payment.toml" in done.stdout
+
+
+def test_where_nothing_may_be_written_a_command_says_so(docker):
+    done = docker.run("provider", "new", "acme")
+
+    assert done.returncode == 1
+    assert re.fullmatch(r"payment-service: .*acme.*\n", done.stdout), done.stdout
+
+
+def test_it_has_every_file_of_the_packages(docker):
+    listed = docker.execute(
+        "sh", "-c", f"cd {SITE} && find {' '.join(PACKAGES)} -type f"
+    )
+    there = {line for line in listed.stdout.split() if "__pycache__" not in line}
+
+    assert there == {str(path) for path in sent(ROOT) if path.parts[0] in PACKAGES}
+    assert "payment_service/py.typed" in there
+
+
+def test_nobody_else_has_a_package_of_our_names(docker):
+    tops = json.loads(docker.execute("python", "-c", OWNERS).stdout)
+
+    assert {*PACKAGES} <= {*tops.pop("payment-service")}
+    assert not [name for name, its in tops.items() if {*its} & {*PACKAGES}]
+    assert not {*PACKAGES} & sys.stdlib_module_names
+
+
+def test_it_runs_from_bytecode(docker):
+    assert docker.execute("python", "-c", NOT_COMPILED).stdout == "[]\n"
+
+
+def test_no_tool_of_the_build_is_left(docker):
+    for module in ("hatchling", "setuptools", "pip"):
+        assert docker.execute("python", "-c", f"import {module}").returncode == 1
+
+
+def test_its_user_may_write_nothing_but_the_temporary(docker):
+    found = docker.execute("sh", "-c", WRITABLE).stdout.split()
+
+    assert [path for path in found if not path.startswith(TEMPORARY)] == []
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"LC_ALL": "C", "LANG": "", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "POSIX", "LANG": ""},
+        {"TZ": "Asia/Kathmandu"},
+        {"TERM": "", "HOME": "/nonexistent"},
+    ],
+)
+def test_it_needs_no_locale_time_zone_or_home(docker, surroundings, env):
+    running = docker.start("run", "--roles", "api", **surroundings, **env)
+
+    docker.await_health(running)
+
+    assert running.stop() == 0, running.said
+    assert re.search(r'"timestamp":"[^"]+Z"', running.said), running.said
+
+
+def test_certificates_of_public_sites_can_be_checked(docker):
+    count = "import ssl; print(len(ssl.create_default_context().get_ca_certs()))"
+
+    assert int(docker.execute("python", "-c", count).stdout) > 100
+
+
+def test_time_zones_of_maintenance_hours_are_known(docker):
+    zone = "import zoneinfo; zoneinfo.ZoneInfo('Europe/Riga')"
+
+    assert docker.execute("python", "-c", zone).returncode == 0
+
+
+@pytest.mark.parametrize("tool", UNDECLARED)
+def test_the_stand_in_has_no_tool_that_the_base_image_has_not(docker, tool):
+    assert docker.execute("sh", "-c", f"command -v {tool}").returncode != 0
+
+
+def test_what_is_sent_is_what_is_copied():
+    lines = instructions((ROOT / "Dockerfile").read_text())
+    copies = [line for line in lines if line.word == "COPY" and not line.flags]
+    copied = {PurePosixPath(name) for line in copies for name in line.words[:-1]}
+
+    files = list(sent(ROOT))
+
+    assert not [path for path in files if not {path, *path.parents} & copied]
+    assert {str(path) for path in copied} <= {path.parts[0] for path in files}
+    assert not [path for path in files if path.suffix == ".pyc"]
