@@ -24,6 +24,7 @@ from providers.port import (
     NotSent,
     Payout,
     Provider,
+    Returned,
     StatusAnswer,
     Succeeded,
     TooLate,
@@ -287,7 +288,11 @@ def event_of_status(answer: StatusAnswer, order: Order, task: Task) -> Event:
     actor = f"provider:{task.provider}"
     match answer:
         case Succeeded():
-            return _succeeded(answer, order, actor)
+            return _paid(answer, order, actor, Trigger.PAID)
+        case Returned():
+            told = _paid(answer, order, actor, Trigger.RETURNED)
+            code = told.code or answer.code
+            return replace(told, code=code, message=answer.message)
         case Accepted():
             return Event(
                 trigger=Trigger.ACCEPTED,
@@ -326,7 +331,9 @@ def event_of_status(answer: StatusAnswer, order: Order, task: Task) -> Event:
             )
 
 
-def _succeeded(answer: Succeeded, order: Order, actor: str) -> Event:
+def _paid(
+    answer: Succeeded | Returned, order: Order, actor: str, trigger: Trigger
+) -> Event:
     differs = differing(order, answer.amount, answer.currency)
     if differs:
         return Event(
@@ -337,7 +344,7 @@ def _succeeded(answer: Succeeded, order: Order, actor: str) -> Event:
             detail={"evidence": {**answer.evidence, **differs}},
         )
     return Event(
-        trigger=Trigger.PAID,
+        trigger=trigger,
         actor=actor,
         reference=answer.reference,
         detail={"evidence": answer.evidence},

@@ -10,7 +10,7 @@ import orjson
 from payment_service.domain.errors import CoreUnavailable
 from payment_service.outbound import Lost, NotSent, Outbound, Response
 from payment_service.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
-from payment_service.reading import code_in, message_in
+from payment_service.reading import code_in, message_in, says_error
 from payment_service.trust import trusting
 from payment_service.unreadable import kind_of
 
@@ -105,18 +105,12 @@ def balance_answer(
         raise CoreUnavailable(
             operation, f"ECHO MISMATCH: core answered another {wrong}"
         )
-    if answer.status == DONE and told is not None and not _says_error(told):
+    if answer.status == DONE and told is not None and not says_error(told):
         return Confirmed()
     refused = _refusal(told) if answer.status in _REFUSALS else None
     if refused is None:
         raise CoreUnavailable(operation, _indefinite(answer, told))
     return refused
-
-
-def _says_error(told: Mapping[str, object]) -> bool:
-    """True for what a gateway writes under a 200 of its own: nothing was moved."""
-    failed = any(told.get(name) is False for name in ("ok", "success"))
-    return failed or any(told.get(name) for name in ("error", "errors"))
 
 
 def _indefinite(answer: Response, told: Mapping[str, object] | None) -> str:

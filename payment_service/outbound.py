@@ -59,15 +59,20 @@ class Response:
 
     def read_object(self) -> dict[str, object] | None:
         """Return the body where it is one strict JSON object, else None."""
+        found = self.read_json()
+        return found if isinstance(found, dict) else None
+
+    def read_json(self) -> dict[str, object] | list[object] | None:
+        """Return the body where it is one strict JSON object or list, else None."""
         try:
             # orjson refuses what json lets pass (NaN, bad UTF-8, lone surrogates),
             # json shows what orjson hides (names that occur twice).
-            if not isinstance(orjson.loads(self.body), dict):
+            if not isinstance(orjson.loads(self.body), dict | list):
                 return None
             found: object = json.loads(self.body, object_pairs_hook=_once_each)
         except (ValueError, RecursionError):
             return None
-        return found if isinstance(found, dict) else None
+        return found if isinstance(found, dict | list) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,12 @@ def shown(value: object) -> str:
     return shortened(masked(str(value))) if plain else f"a {type(value).__name__}"
 
 
+def says_error(body: Mapping[str, object]) -> bool:
+    """True for what a gateway writes under a 200 of its own: nothing was done."""
+    failed = any(body.get(name) is False for name in ("ok", "success"))
+    return failed or any(body.get(name) for name in ("error", "errors"))
+
+
 def masked(text: str, secrets: Mapping[str, str] | None = None) -> str:
     """Hide what looks like a card, and every value of a destination."""
     for name, secret in (secrets or {}).items():

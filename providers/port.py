@@ -53,6 +53,18 @@ class Declined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """It was paid, and the money came back: what a webhook says as ``returned``."""
+
+    reference: str | None
+    amount: int | None = None
+    currency: str | None = None
+    code: str | None = None
+    message: str | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
     """Never sent, or turned away unexecuted: this request certainly did nothing.
 
@@ -96,7 +108,7 @@ class TooLate:
 
 
 CreateAnswer = Succeeded | Accepted | Declined | NotSent | Unclear
-StatusAnswer = Succeeded | Accepted | Declined | NotFound | NotSent | Unclear
+StatusAnswer = Succeeded | Accepted | Declined | Returned | NotFound | NotSent | Unclear
 CancelAnswer = Cancelled | TooLate | NotSent | Unclear
 
 
@@ -145,7 +157,7 @@ class Provider(Protocol):
         ...
 
     async def status(self, payout: Payout) -> StatusAnswer:
-        """Ask what became of it, by our reference."""
+        """Ask what became of it, by the name that ``plan.asked_by`` says."""
         ...
 
     async def cancel(self, payout: Payout) -> CancelAnswer:

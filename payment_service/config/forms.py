@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from payment_service.config.places import Place, parse_place
+from payment_service.config.places import WHOLE, Place, parse_place
 from payment_service.config.table import Table
 from payment_service.config.values import Many
 from payment_service.http_wire import Method
@@ -24,6 +24,7 @@ class Meaning(StrEnum):
     DECLINED = "declined"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    RETURNED = "returned"
     TOO_LATE = "too_late"
     UNCLEAR = "unclear"
 
@@ -65,6 +66,10 @@ def _place(value: object) -> Place:
     return parse_place(value if isinstance(value, str) else "")
 
 
+def _list_place(value: object) -> Place:
+    return WHOLE if value == "" else _place(value)
+
+
 def _places(value: object) -> tuple[Place, ...]:
     return tuple(map(_place, value if isinstance(value, list | tuple) else [value]))
 
@@ -94,6 +99,8 @@ def _one_of(words: type[StrEnum], value: object) -> StrEnum:
 
 
 At = Annotated[Place, BeforeValidator(_place)]
+# A list may be the whole body: "" (the JSON pointer of all of it).
+ListAt = Annotated[Place, BeforeValidator(_list_place)]
 # The first place where something is counts.
 AtFirst = Annotated[tuple[Place, ...], BeforeValidator(_places)]
 HttpStatus = Annotated[int, Field(ge=100, le=599)]
@@ -112,8 +119,14 @@ class ErrorEntry(Table):
 
 
 class AnswersTable(Table):
-    """Where an answer says what, and what its words stand for."""
+    """Where an answer says what, and what its words stand for.
 
+    ``items_at`` is a list of payouts: then all other places but ``more_at`` are those
+    of one item, and a list with nothing in it says not found.
+    """
+
+    items_at: ListAt | None = None
+    more_at: At | None = None
     status_at: At | None = None
     status_map: Mapping[Word, Means] = {}
     success_codes: Many[HttpStatus] = ()
@@ -175,7 +188,7 @@ class StatementTable(RequestTable):
     """How the provider's own list of payouts is read, page by page."""
 
     method: Literal["GET", "POST"] = "GET"
-    rows_at: At
+    rows_at: ListAt
     next_cursor_at: At | None = None
     reference_at: At
     status_at: At

@@ -66,6 +66,10 @@ def require_clear(places: Iterable[Place | None], value: object) -> None:
             raise InvalidRequest(f"{place} {odd.problem}")
 
 
+WHOLE: Final = Place(())
+"""The whole value: what the empty JSON pointer names."""
+
+
 def parse_place(text: str) -> Place:
     """Read ``data.items.0.id`` or ``/data/items/0/id``.
 

@@ -21,6 +21,13 @@ ERRORS: Final = frozenset(range(400, 600))
 Problems = Iterator[tuple[str, str]]
 
 
+def unlisted(answers: AnswersTable | None, key: str) -> Problems:
+    """Name a list of payouts where an answer is about one alone."""
+    for name in ("items_at", "more_at"):
+        if answers is not None and getattr(answers, name) is not None:
+            yield f"{key}.{name}", "has a meaning in status.answers alone"
+
+
 def unsafe_create_answers(call: CreateTable, shared: AnswersTable | None) -> Problems:
     """Name what could make a payout look taken or refused that was not."""
     key, answers = "create.answers", call.answers.over(shared)
@@ -34,10 +41,13 @@ def unsafe_status_answers(
 ) -> Problems:
     """Name what could make a payout look settled that is not."""
     key, answers = "status.answers", call.answers.over(shared)
+    named = answers.reference_at or answers.provider_reference_at
+    if answers.items_at is not None and named is None:
+        yield f"{key}.reference_at", "is missing: an item may be somebody else's"
     if not _says(answers, Meaning.SUCCEEDED):
         yield f"{key}.status_map", "must have a word for succeeded"
     absent = [e for e in answers.error_map if e.means is Failing.NOT_FOUND]
-    if absence_is_proof and not absent:
+    if absence_is_proof and not absent and answers.items_at is None:
         yield f"{key}.error_map", 'must say what not_found = "definite" is about'
     if absence_is_proof and not all(entry.codes for entry in absent):
         reason = "a wrong path, or a proxy, answers with a bare HTTP status too"
@@ -65,6 +75,8 @@ def unsafe_answers(answers: AnswersTable, key: str, whole: AnswersTable) -> Prob
         yield f"{key}.accepted", "must be HTTP statuses from 200 to 299"
     if answers.currency_at is not None and whole.amount_at is None:
         yield f"{key}.amount_at", "is missing where there is a currency_at"
+    if answers.more_at is not None and whole.items_at is None:
+        yield f"{key}.more_at", "has no meaning without items_at"
     for number, entry in enumerate(answers.error_map):
         yield from _unsafe_entry(entry, f"{key}.error_map[{number}]", whole)
 

@@ -19,6 +19,7 @@ from payment_service.config.forms import (
 )
 from payment_service.config.tables import ProviderTable
 from payment_service.config.unsafe_answers import (
+    unlisted,
     unsafe_answers,
     unsafe_cancel_answers,
     unsafe_create_answers,
@@ -152,6 +153,10 @@ def _unsaid(create: CreateTable) -> Problems:
 
 def _unsafe_meanings(table: ProviderTable, create: CreateTable) -> Problems:
     shared = table.answers
+    yield from unlisted(shared, "answers")
+    yield from unlisted(create.answers, "create.answers")
+    if table.cancel is not None:
+        yield from unlisted(table.cancel.answers, "cancel.answers")
     if shared is not None:
         yield from unsafe_answers(shared, "answers", shared)
     for key, answers in _own_answers(table, create):

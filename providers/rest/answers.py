@@ -4,14 +4,12 @@ Pure and total, as :mod:`providers.rest.translate`; a provider's words become th
 of the default form first, and only what the table calls definite is.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final
 
-from payment_service.config.forms import AnswersTable, CancelTable, Failing, Meaning
-from payment_service.config.places import Place, first_of
-from payment_service.domain.money import EXPONENTS
+from payment_service.config.forms import CancelTable, Failing, Meaning
 from payment_service.outbound import Response
-from payment_service.reading import UnreadableField
+from payment_service.reading import says_error
 from providers.answering import Answer, unanswered
 from providers.port import (
     CancelAnswer,
@@ -22,25 +20,17 @@ from providers.port import (
     StatusAnswer,
     TooLate,
 )
-from providers.rest.amounts import minor_in
-from providers.rest.requests import ours
+from providers.rest.listed import listed_answer
+from providers.rest.reading import Reading
 from providers.rest.said import (
     DEFINITE,
     NOT_DEFINITE,
-    NOT_PAID,
     PAID_OR_COMING,
-    UNREADABLE,
+    REFUSED,
+    RETURNED,
     Said,
-    doubt_of,
-    evidence_of,
 )
 
-OK: Final = (200,)
-# A provider that has cancelled it has not paid it, and will not.
-REFUSED: Final = NOT_PAID | {"cancelled"}
-RETRY_AFTER_LENGTH_MAX: Final = 32
-SPOILT: Final = "?"
-_CURRENCY_LENGTH: Final = 3
 _BECAUSE: Final = {
     Failing.UNCLEAR: "its error proves nothing",
     Failing.DECLINED: "its error is no answer to this question",
@@ -49,66 +39,6 @@ _BECAUSE: Final = {
     Failing.RETRY_LATER: "it wants to be asked later",
     Failing.TOO_LATE: "it says too late, which is no answer to this question",
 }
-
-
-class Reading:
-    """How the answers of one call are read."""
-
-    def __init__(
-        self,
-        table: AnswersTable,
-        *,
-        reference_form: str,
-        success_codes: Collection[int] = OK,
-    ) -> None:
-        self._table = table
-        self._form = reference_form
-        self.successes: Final = frozenset(table.success_codes or success_codes)
-        self.accepted: Final = frozenset(table.accepted)
-
-    def said(self, answer: Response, payout: Payout) -> Said:
-        """Return what an answer says, in the words of the default form."""
-        body = answer.read_object()
-        told = self._plain(body or {}, payout)
-        word = text_of(self._at(self._table.status_at, body or {}))
-        evidence = evidence_of(answer.status, told, payout)
-        return Said(
-            payout=payout,
-            body=told,
-            word=self._table.status_map.get(word or "", ""),
-            evidence=evidence | _retry_after(answer),
-            doubt=UNREADABLE if body is None else doubt_of(told, payout),
-        )
-
-    def failing(self, answer: Response, said: Said) -> Failing | None:
-        """Return what the first line of the error map that fits says."""
-        for entry in self._table.error_map:
-            fits = not entry.http or answer.status in entry.http
-            if fits and (not entry.codes or said.body.get("code") in entry.codes):
-                return entry.means
-        return None
-
-    def _plain(self, body: Mapping[str, object], payout: Payout) -> dict[str, object]:
-        table = self._table
-        currency = currency_of(self._at(table.currency_at, body))
-        told = {
-            "status": text_of(self._at(table.status_at, body)),
-            "reference": reference_of(self._at(table.reference_at, body), self._form),
-            "provider_reference": text_of(self._at(table.provider_reference_at, body)),
-            "code": text_of(first_of(table.code_at, body)),
-            "message": first_of(table.message_at, body),
-            "amount": amount_of(
-                self._at(table.amount_at, body),
-                table.amount_form,
-                payout.money.currency if currency is None else currency,
-            ),
-            "currency": currency,
-        }
-        return {name: value for name, value in told.items() if value is not None}
-
-    @staticmethod
-    def _at(place: Place | None, body: Mapping[str, object]) -> object | None:
-        return None if place is None else place.look(body)
 
 
 def create_answer(
@@ -152,13 +82,13 @@ def status_answer(answer: Answer, payout: Payout, reading: Reading) -> StatusAns
     failing = reading.failing(answer, said)
     if failing is Failing.NOT_FOUND and _is_absent(said):
         return NotFound(evidence=said.evidence)
-    if failing is not None or said.doubt is not None:
+    if failing is not None or not said.is_read:
         return said.unclear(_because(failing) or said.doubt or NOT_DEFINITE)
     if answer.status not in reading.successes:
-        return said.unclear(NOT_DEFINITE)
-    if said.word in PAID_OR_COMING:
-        return said.taken()
-    return said.declined() if said.word in REFUSED else said.unclear(NOT_DEFINITE)
+        return said.unclear(said.doubt or NOT_DEFINITE)
+    if reading.is_list:
+        return listed_answer(answer, payout, reading)
+    return said.state()
 
 
 def cancel_answer(
@@ -183,41 +113,10 @@ def cancel_answer(
     if answer.status in reading.successes and said.word == Meaning.CANCELLED:
         return Cancelled(evidence=said.evidence)
     bare = "status" not in said.body and "code" not in said.body
+    bare = bare and not says_error(answer.read_object() or {})
     if answer.status in table.cancelled and bare:
         return Cancelled(evidence=said.evidence)
     return said.unclear(NOT_DEFINITE)
-
-
-def text_of(value: object) -> str | None:
-    """Return a word, an id or a code as text, whichever way JSON carried it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, str | int) else None
-
-
-def reference_of(value: object, form: str) -> object | None:
-    """Return our reference as we know it; what is no text can be none of ours."""
-    if value is None:
-        return None
-    return ours(value, form) if isinstance(value, str) else SPOILT
-
-
-def currency_of(value: object) -> str | None:
-    """Return a currency in capitals, in whichever case it came."""
-    if value is None:
-        return None
-    text = value if isinstance(value, str) and value.isascii() else SPOILT
-    return text.upper() if len(text) == _CURRENCY_LENGTH else SPOILT
-
-
-def amount_of(value: object, form: str, currency: str | None) -> object | None:
-    """Return an amount in minor units, or something that no reader takes for one."""
-    if value is None:
-        return None
-    try:
-        return minor_in(value, form, currency if currency in EXPONENTS else None)
-    except UnreadableField:
-        return SPOILT
 
 
 def _because(failing: Failing | None) -> str | None:
@@ -225,12 +124,5 @@ def _because(failing: Failing | None) -> str | None:
 
 
 def _is_absent(said: Said) -> bool:
-    believed = said.doubt in {None, UNREADABLE}
-    return believed and said.word not in PAID_OR_COMING | REFUSED
-
-
-def _retry_after(answer: Response) -> dict[str, object]:
-    for name, told in answer.headers.items():
-        if name.lower() == "retry-after" and told.isascii() and told.isprintable():
-            return {"retry_after": told[:RETRY_AFTER_LENGTH_MAX]}
-    return {}
+    believed = said.doubt is None or not said.is_read
+    return believed and said.word not in PAID_OR_COMING | REFUSED | {RETURNED}

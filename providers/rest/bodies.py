@@ -10,14 +10,14 @@ from payment_service.config.places import Place, first_of, require_clear
 from payment_service.domain.news import News, NewsType
 from payment_service.domain.odd import Odd
 from payment_service.reading import masked, shortened, shown
-from providers.rest.answers import (
+from providers.rest.news import read_news
+from providers.rest.reading import (
     SPOILT,
     amount_of,
     currency_of,
     reference_of,
     text_of,
 )
-from providers.rest.news import read_news
 
 Body = Mapping[str, object]
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
+from fsm.snapshot import AskedBy
 from payment_service import outbound
 from payment_service.config import ProviderTable
 from payment_service.config.forms import CancelTable, CreateTable, StatusTable
@@ -18,10 +19,10 @@ from providers.port import (
     Unclear,
 )
 from providers.rest import answers
-from providers.rest.answers import Reading
 from providers.rest.bodies import read_declared
 from providers.rest.news import read_news
 from providers.rest.proofs import proof_of
+from providers.rest.reading import OK, Reading
 from providers.rest.requests import Call, Unsendable, values_of
 from providers.rest.said import SUCCESSES
 from providers.silence import heeding
@@ -37,13 +38,16 @@ class _Asked:
         call: CreateTable | StatusTable | CancelTable,
         table: ProviderTable,
         base_url: str,
-        success_codes: Collection[int] = answers.OK,
+        success_codes: Collection[int] = OK,
+        *,
+        by_theirs: bool = False,
     ) -> None:
         self.call: Final = Call(call, base_url)
         self.reading: Final = Reading(
             call.answers.over(table.answers),
             reference_form=table.reference_form,
             success_codes=success_codes,
+            by_theirs=by_theirs,
         )
 
 
@@ -67,7 +71,12 @@ class DeclaredForm:
         self._rejection_codes = frozenset(table.rejection_codes)
         self._create = _Asked(create, table, base_url, SUCCESSES)
         asking, cancel = table.asking, table.cancel
-        self._status = None if asking is None else _Asked(asking, table, base_url)
+        theirs = table.asked_by is AskedBy.THEIRS
+        self._status = (
+            None
+            if asking is None
+            else _Asked(asking, table, base_url, by_theirs=theirs)
+        )
         self._cancel = None if cancel is None else _Asked(cancel, table, base_url)
 
     async def create(self, payout: Payout) -> CreateAnswer:

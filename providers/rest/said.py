@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from payment_service.outbound import Response
 from payment_service.reading import (
     UnreadableField,
     amount_in,
@@ -17,10 +18,12 @@ from payment_service.reading import (
     message_in,
     shortened,
 )
+from payment_service.unreadable import unreadable
 from providers.port import (
     Accepted,
     Declined,
     Payout,
+    Returned,
     Succeeded,
     Unclear,
 )
@@ -33,6 +36,9 @@ DEFINITE: Final = frozenset(range(400, 500)) - {408, 409, 425, 429}
 PAID_OR_COMING: Final = frozenset({"succeeded", "accepted"})
 DECLINED: Final = "declined"
 NOT_PAID: Final = frozenset({DECLINED, "failed"})
+# A provider that has cancelled it has not paid it, and will not.
+REFUSED: Final = NOT_PAID | {"cancelled"}
+RETURNED: Final = "returned"
 UNREADABLE: Final = "the body cannot be read"
 NOT_DEFINITE: Final = "the answer is not definite"
 WORD_LENGTH_MAX: Final = 32
@@ -47,6 +53,7 @@ class Said:
     word: str
     evidence: Mapping[str, object]
     doubt: str | None
+    is_read: bool = True
 
     def taken(self) -> Succeeded | Accepted:
         """Return that the payout was taken, or paid where the word says so."""
@@ -57,6 +64,30 @@ class Said:
             reference=reference,
             amount=amount_in(self.body),
             currency=currency_in(self.body),
+            evidence=self.evidence,
+        )
+
+    def state(self) -> Succeeded | Accepted | Declined | Returned | Unclear:
+        """Return the state that the payout is said to have."""
+        if self.doubt is not None:
+            return self.unclear(self.doubt)
+        if self.word in PAID_OR_COMING:
+            return self.taken()
+        if self.word == RETURNED:
+            return self.returned()
+        if self.word in REFUSED:
+            return self.declined()
+        return self.unclear(NOT_DEFINITE)
+
+    def returned(self) -> Returned:
+        """Return that the money came back."""
+        message = message_in(self.body)
+        return Returned(
+            reference=identifier_in(self.body, "provider_reference"),
+            amount=amount_in(self.body),
+            currency=currency_in(self.body),
+            code=code_in(self.body),
+            message=None if message is None else hidden(message, self.payout),
             evidence=self.evidence,
         )
 
@@ -88,6 +119,19 @@ class Said:
     def _has_code_of(self, codes: Collection[str]) -> bool:
         code = self.body.get("code")
         return isinstance(code, str) and code in codes
+
+
+def unread(answer: Response, payout: Payout) -> Said:
+    """Return what is said by a body that cannot be read: what it is instead."""
+    kind, kept = unreadable(answer, payout.destination)
+    return Said(
+        payout=payout,
+        body={},
+        word="",
+        evidence={"http_status": answer.status, "body": kept},
+        doubt=f"{UNREADABLE}: it is {kind}",
+        is_read=False,
+    )
 
 
 def doubt_of(body: Body, payout: Payout) -> str | None:

@@ -8,14 +8,14 @@ from payment_service.config import ProviderTable
 from payment_service.config.forms import Listed, StatementTable
 from payment_service.domain.events import stamp
 from payment_service.outbound import Lane, Outbound, Response
-from providers.rest.answers import (
+from providers.rest.proofs import proof_of
+from providers.rest.reading import (
     SPOILT,
     amount_of,
     currency_of,
     reference_of,
     text_of,
 )
-from providers.rest.proofs import proof_of
 from providers.rest.requests import Call, Unsendable
 from providers.statements import NoStatement, NotOffered, Row
 

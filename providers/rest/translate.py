@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Final
 
 from payment_service.outbound import Response
+from payment_service.reading import says_error
 from providers.answering import Answer, unanswered
 from providers.port import (
     CancelAnswer,
@@ -24,17 +25,19 @@ from providers.rest.said import (
     NOT_DEFINITE,
     NOT_PAID,
     PAID_OR_COMING,
+    RETURNED,
     SUCCESSES,
-    UNREADABLE,
     Said,
     doubt_of,
     evidence_of,
+    unread,
 )
 
 OK: Final = 200
 NOT_FOUND: Final = 404
 # A provider that cannot cancel goes on with it, as does one that is too late.
 GOES_ON: Final = frozenset({404, 405, 409, 501})
+STATES: Final = PAID_OR_COMING | NOT_PAID | {RETURNED}
 CANCELLED: Final = frozenset({"cancelled", "canceled"})
 
 
@@ -71,14 +74,12 @@ def status_answer(answer: Answer, payout: Payout) -> StatusAnswer:
     if not isinstance(answer, Response):
         return unanswered(answer)
     said = _said(answer, payout)
-    if answer.status == NOT_FOUND and said.word not in PAID_OR_COMING | NOT_PAID:
+    if answer.status == NOT_FOUND and said.word not in STATES:
         return NotFound(evidence=said.evidence)
     if said.doubt is not None:
         return said.unclear(said.doubt)
-    if answer.status == OK and said.word in PAID_OR_COMING:
-        return said.taken()
-    if answer.status == OK and said.word in NOT_PAID:
-        return said.declined()
+    if answer.status == OK and said.word in STATES:
+        return said.state()
     return said.unclear(NOT_DEFINITE)
 
 
@@ -97,17 +98,20 @@ def cancel_answer(answer: Answer, payout: Payout) -> CancelAnswer:
         return said.unclear(said.doubt)
     if "status" in said.body and said.word not in CANCELLED:
         return said.unclear("the status is another")
+    if "code" in said.body or says_error(said.body):
+        return said.unclear("it says an error")
     return Cancelled(evidence=said.evidence)
 
 
 def _said(answer: Response, payout: Payout) -> Said:
-    body = answer.read_object()
-    told = body or {}
+    told = answer.read_object()
+    if told is None:
+        return unread(answer, payout)
     word = told.get("status")
     return Said(
         payout=payout,
         body=told,
         word=word if isinstance(word, str) else "",
         evidence=evidence_of(answer.status, told, payout),
-        doubt=UNREADABLE if body is None else doubt_of(told, payout),
+        doubt=doubt_of(told, payout),
     )

@@ -29,6 +29,7 @@ from providers.port import (
     Declined,
     NotSent,
     Payout,
+    Returned,
     StatusAnswer,
     Succeeded,
     TooLate,
@@ -39,6 +40,7 @@ from providers.stripe.objects import Body, Fate, Seen, read_seen
 Evidence = dict[str, object]
 
 SUCCESSES: Final = range(200, 300)
+TAKEN_BACK: Final = "it was paid, and taken back"
 OK: Final = 200
 BAD_REQUEST: Final = 400
 PAYMENT_REQUIRED: Final = 402
@@ -112,7 +114,10 @@ def create_answer(answer: Answer, context: Context) -> CreateAnswer:
         return unanswered(answer)
     body = answer.read_object()
     if answer.status in SUCCESSES:
-        return object_answer(body, context, _evidence(answer))
+        said = object_answer(body, context, _evidence(answer))
+        if isinstance(said, Returned):
+            return Unclear(because=TAKEN_BACK, evidence=said.evidence)
+        return said
     return _refusal(answer, problem_in(body), context)
 
 
@@ -130,7 +135,7 @@ def status_answer(answer: Answer, context: Context) -> StatusAnswer:
 
 def object_answer(
     body: Body | None, context: Context, evidence: Evidence
-) -> Succeeded | Accepted | Declined | Unclear:
+) -> Succeeded | Accepted | Declined | Returned | Unclear:
     """Read what became of one payout, if it is the one that was asked about."""
     try:
         seen = read_seen(body or {}, context.makes)
@@ -152,7 +157,7 @@ def object_answer(
         case Fate.NOT_PAID:
             return _not_paid(seen, context, told)
         case Fate.REVERSED:
-            return Unclear(because="it was paid, and taken back", evidence=told)
+            return Returned(reference=seen.id, message=TAKEN_BACK, evidence=told)
         case Fate.UNKNOWN:
             return Unclear(because="its status is not known", evidence=told)
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from payment_service.domain.news import NewsState, NewsType
+from providers.port import Returned
 from tests.twins.core import NOTIFY, Trouble
-from tests.twins.providers import ACCEPTS, DECLINES
+from tests.twins.providers import ACCEPTS, ACCEPTS_SILENTLY, DECLINES
 from tests.twins.world import a_request
 
 
@@ -172,3 +173,23 @@ async def test_core_is_told_the_same_whatever_comes_in_between(world):
     # What is judged here once is not judged again at the end.
     del world.core.notices[1]
     assert first == second
+
+
+@pytest.mark.parametrize("lost", [ACCEPTS, ACCEPTS_SILENTLY])
+async def test_a_status_that_says_returned_leads_where_a_webhook_does(world, lost):
+    acme = world.provider("acme", lost)
+    acme.statuses.append(Returned(reference=None, message="sent back"))
+    await the_end(world, "acme")
+
+    assert await world.states() == ["MANUAL_CHECK", "ACTIVE"]
+    assert await world.kinds_of_cases() == ["contradiction"]
+    assert acme.statuses == []
+
+
+async def test_a_return_of_another_amount_by_status_is_a_mismatch(world):
+    acme = world.provider("acme", ACCEPTS)
+    acme.statuses.append(Returned(reference=None, amount=1))
+    await the_end(world, "acme")
+
+    assert await world.states() == ["MANUAL_CHECK", "ACTIVE"]
+    assert await world.kinds_of_cases() == ["amount_mismatch"]

@@ -42,12 +42,12 @@ from providers.port import (
 from providers.rest import RestProvider
 from providers.rest.amounts import decimal_of, minor_in
 from providers.rest.answers import (
-    Reading,
     cancel_answer,
     create_answer,
     status_answer,
 )
 from providers.rest.proofs import proof_of, stamped
+from providers.rest.reading import Reading
 from providers.rest.requests import Call, Request, Unsendable, values_of
 
 TASK = "018f0000-0000-7000-8000-000000000001"

@@ -117,6 +117,14 @@ def test_the_safe_table_is_read_and_shows_no_secret():
         {"auth": {"hmac": HMAC}},
         {"auth": {"bearer": {"token": "t0k3n"}}},
         {"statement": STATEMENT},
+        {"statement": STATEMENT | {"rows_at": ""}},
+        {"status__answers": {"items_at": "data", "reference_at": "ref"}},
+        {"status__answers": {"items_at": "", "reference_at": "ref"}},
+        {"answers__status_map": {"PAID": "succeeded", "BACK": "returned"}},
+        {
+            "status": {"path": "/p/{provider_reference}"},
+            "answers__provider_reference_at": "id",
+        },
         {"create__headers": {"X-Trace": "{{{reference}}}"}},
         {"create__method": "PUT", "idempotent_create": True},
         {"cancel": {"path": "/p/{reference}", "method": "DELETE", "cancelled": [204]}},
@@ -295,7 +303,16 @@ REFUSED = [
     ({"reference_form": "short"}, "reference_form"),
     ({"asking": {"path": "/x"}}, "asking"),
     ({"statement": STATEMENT | {"query": {"x": "{reference}"}}}, "statement.query.x"),
-    ({"statement": STATEMENT | {"rows_at": ""}}, "statement.rows_at"),
+    # A list is for a status alone, and an item must say whose it is.
+    (
+        {"answers__items_at": "data", "answers__reference_at": "ref"},
+        "answers.items_at",
+    ),
+    ({"create__answers": {"items_at": "data"}}, "create.answers.items_at"),
+    ({"cancel__answers": {"items_at": ""}}, "cancel.answers.items_at"),
+    ({"status__answers": {"items_at": "data"}}, "status.answers.reference_at"),
+    ({"status__answers": {"more_at": "more"}}, "status.answers.more_at"),
+    ({"status__answers": {"items_at": "d[0]"}}, "status.answers.items_at"),
 ]
 
 
