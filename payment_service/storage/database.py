@@ -68,7 +68,7 @@ class Database:
         )
         self._engine: AsyncEngine = create_async_engine(
             DIALECT,
-            async_creator=lambda: connect(questions, writes=writes),
+            async_creator=lambda: _in_transactions(questions, writes=writes),
             pool_size=4,
             max_overflow=4,
             pool_pre_ping=True,
@@ -171,14 +171,15 @@ class Database:
         loop = asyncio.get_running_loop()
         if loop.time() < self._written_at + WRITTEN_FOR_SECONDS:
             return
-        if self._write is None or self._write.done():
-            self._write = asyncio.create_task(self._write_once())
+        write = self._write
+        if write is None or write.done():
+            write = self._write = asyncio.create_task(self._write_once())
         # It goes on where it takes longer: to cut it short would take longer still.
-        done, _ = await asyncio.wait({self._write}, timeout=WRITE_SECONDS_MAX)
+        done, _ = await asyncio.wait({write}, timeout=WRITE_SECONDS_MAX)
         if not done:
             told = f"PostgreSQL has not confirmed a write in {WRITE_SECONDS_MAX:.0f} s"
             raise StoreUnavailable(told)
-        self._write.result()
+        write.result()
         self._written_at = loop.time()
 
     async def _write_once(self) -> None:
@@ -196,6 +197,12 @@ class Database:
 
 class _Again(Exception):
     """A statement has failed that may run once more."""
+
+
+async def _in_transactions(door: Door, *, writes: bool) -> Connection:
+    connection = await connect(door, writes=writes)
+    await connection.set_autocommit(False)
+    return connection
 
 
 async def _rows(

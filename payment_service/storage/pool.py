@@ -63,6 +63,7 @@ class Pool:
         self._idle: deque[Member] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._size = 0
+        self._making = 0
         self._generation = 0
         self._closed = False
 
@@ -105,7 +106,7 @@ class Pool:
                 try:
                     return await self._made()
                 except (psycopg.Error, StoreUnavailable, OSError) as error:
-                    if not self._size:
+                    if self._size == self._making:
                         raise
                     # Those at work are good, as it seems: one of them will do.
                     because = error
@@ -115,6 +116,7 @@ class Pool:
 
     async def _made(self) -> Member:
         self._size += 1
+        self._making += 1
         generation = self._generation
         try:
             connection = await self._connect()
@@ -122,6 +124,8 @@ class Pool:
             self._size -= 1
             self._wake()
             raise
+        finally:
+            self._making -= 1
         life = LIFE_SECONDS_MAX * random.uniform(0.9, 1)  # noqa: S311 - no secret
         return Member(connection, generation, time.monotonic() + life)
 

@@ -40,6 +40,7 @@ SETTINGS: Final[Mapping[str, LiteralString]] = {
     "standard_conforming_strings": "on",
     "array_nulls": "on",
     "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
     # What a statement sees.
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
