@@ -182,6 +182,17 @@ class WebhookTable(Table):
     public_key: PublicKeyTable | None = None
     token: TokenTable | None = None
 
+    @property
+    def form(self) -> Form | None:
+        """The form that the table spells out; None for a scheme that has its own."""
+        spelt = {
+            "hmac": self.hmac,
+            "public-key": self.public_key,
+            "token": self.token,
+        }
+        table = spelt.get(self.scheme)
+        return None if table is None else table.form
+
     def verifier(self) -> Verifier:
         """Return the check of this route.
 

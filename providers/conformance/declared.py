@@ -205,8 +205,8 @@ class DeclaredDouble:
         put(body, form.type_at, word)
         put(body, form.event_id_at, deal.event_id)
         put(body, form.order_at, 7)
-        if webhook is not None and webhook.hmac and webhook.hmac.event_id_pointer:
-            put(body, parse_place(webhook.hmac.event_id_pointer), deal.event_id)
+        if webhook is not None and webhook.form and webhook.form.event_id_pointer:
+            put(body, parse_place(webhook.form.event_id_pointer), deal.event_id)
         if kind is NewsType.FAILED:
             for place in form.code_at[-1:]:
                 put(body, place, A_REASON)

@@ -77,7 +77,7 @@ def rehearsed(
     secrets: tuple[str, ...] = ()
     if signer is not None:
         secrets = (signer.secret(made_up("first")), signer.secret(made_up("second")))
-        changed["webhook"] = {**changed["webhook"], "secrets": list(secrets)}
+        changed["webhook"] = signer.configured(changed["webhook"], secrets)
     config: Config = config_of(
         {"providers": {name: changed}}, ack_wait=ACK_WAIT, environment=environment
     )
@@ -110,6 +110,8 @@ def _signer(raw: Mapping[str, Any], environment: Mapping[str, str]) -> Signer | 
     if not isinstance(told, dict):
         return None
     values, _ = filled(told, environment)
+    if isinstance(public := values.get("public_key"), dict):
+        values["public_key"] = {**public, "keys": []}
     try:
         return signer_of(WebhookTable.model_validate({**values, "secrets": []}))
     except ValidationError:

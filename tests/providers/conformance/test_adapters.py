@@ -91,6 +91,72 @@ async def test_it_passes_every_scenario(name):
     assert absent == NOT_HERE.get(name, absent)
 
 
+WEBHOOKS = [each for each in SCENARIOS if each.name.startswith("webhook-")]
+SIGNED: dict[str, Any] = {
+    "rsa": {
+        "algorithm": "rsa-sha256",
+        "header": "X-Signature-SHA256",
+        "event_id_header": "X-Delivery-Id",
+        "keys": ["the key of the provider itself, which is not looked for"],
+    },
+    "rsa-pss": {
+        "algorithm": "rsa-pss-sha512",
+        "header": "X-Signature",
+        "event_id_pointer": "/id",
+        "keys": ["${ACME_KEY}"],
+    },
+    "ecdsa": {
+        "algorithm": "ecdsa-sha256",
+        "header": "X-Signature",
+        "template": "{ts}{body}",
+        "timestamp_header": "X-Timestamp",
+        "timestamp_unit": "rfc3339",
+        "event_id_pointer": "/id",
+        "keys": [],
+    },
+    "ecdsa-raw": {
+        "algorithm": "ecdsa-raw-sha256",
+        "header": "X-Signature",
+        "encoding": "base64url",
+        "event_id_pointer": "/id",
+        "keys": [],
+    },
+    "ed25519": {
+        "algorithm": "ed25519",
+        "header": "Webhook-Signature",
+        "separator": " ",
+        "prefix": "v1a,",
+        "template": "{id}.{ts}.{body}",
+        "timestamp_header": "Webhook-Timestamp",
+        "event_id_header": "Webhook-Id",
+        "keys": [],
+    },
+}
+HOOKS = {
+    **{
+        name: {"scheme": "public-key", "public_key": table}
+        for name, table in SIGNED.items()
+    },
+    "token": {
+        "scheme": "token",
+        "secrets": ["${ACME_TOKEN}"],
+        "token": {"header": "Verif-Hash", "event_id_pointer": "/id"},
+    },
+}
+
+
+@pytest.mark.parametrize("name", HOOKS)
+async def test_webhooks_of_every_scheme_can_be_played(name):
+    table = ACME | {"webhook": HOOKS[name]}
+
+    outcomes = await Candidate("acme", table).play_all(WEBHOOKS)
+
+    assert {each.scenario.name: each.wrong for each in outcomes if each.wrong} == {}
+    untimed = set() if name in {"ecdsa", "ed25519"} else {"webhook-old"}
+    absent = {each.scenario.name for each in outcomes if each.not_here is not None}
+    assert absent - {"webhook-unlisted"} == untimed
+
+
 def test_a_scenario_has_a_name_of_its_own_and_says_one_sentence():
     assert len({each.name for each in SCENARIOS}) == len(SCENARIOS)
     for each in SCENARIOS:
