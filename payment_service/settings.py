@@ -27,7 +27,8 @@ ROLES: Final = ("api", "worker", "relay", "sweeper")
 NATS_SILENCE_MIN: Final = timedelta(seconds=10)
 """Less would end processes for a server that only restarts."""
 
-_DATABASE: Final = re.compile(r"postgresql://[!-~]+", re.ASCII)
+_DATABASE: Final = re.compile(r"postgres(ql)?://[!-~]+", re.ASCII)
+_PORTS: Final = re.compile(r"(\d{1,5}(,|$))*", re.ASCII)
 _NATS: Final = re.compile(r"(nats|tls)://[!-~]+", re.ASCII)
 _HINTS: Final = {
     "database_url": "set it to postgresql://user:password@host:5432/database",
@@ -49,7 +50,26 @@ class SettingsError(PaymentServiceError):
 def _database_url(url: SecretStr) -> SecretStr:
     if not _DATABASE.fullmatch(url.get_secret_value()):
         raise ValueError("must be postgresql://user:password@host:5432/database")
+    if not _is_database_address(url.get_secret_value()):
+        # What cannot be told apart may be the password: none of it is shown.
+        raise ValueError(
+            "must be postgresql://user:password@host:5432/database with what is "
+            "special in user and password percent-encoded (/ is %2F, @ is %40, % is "
+            "%25), and with no parameter but libpq's own"
+        )
     return url
+
+
+def _is_database_address(url: str) -> bool:
+    import psycopg  # noqa: PLC0415 - a command without a database needs none
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    try:
+        told = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    except psycopg.Error:
+        return False
+    misread = "@" in told.get("host", "") + told.get("dbname", "")
+    return not misread and bool(_PORTS.fullmatch(told.get("port", "")))
 
 
 def _nats_url(urls: SecretStr) -> SecretStr:

@@ -108,10 +108,31 @@ def test_the_environment_stands_above_the_file(read, tmp_path):
     assert (environment()["PAYMENT_HTTP_PORT"], environment()["X"]) == ("9", "3")
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgres://me@one/payments",
+        "postgresql://me:a%2Fb%40c%25@[::1]:5432/payments",
+        "postgresql:///payments?host=/run/postgresql&user=me",
+        "postgresql://one:1,two:2/payments?target_session_attrs=any",
+        "postgresql://one/payments?sslmode=verify-full&sslrootcert=/ca.pem",
+        "postgresql://?service=payments",
+    ],
+)
+def test_every_form_of_address_that_libpq_reads_is_taken(read, address):
+    read(PAYMENT_DATABASE_URL=address)
+
+
 BAD = [
     ("PAYMENT_DATABASE_URL", "mysql://hunter22"),
     ("PAYMENT_DATABASE_URL", "postgresql+psycopg://hunter22"),
     ("PAYMENT_DATABASE_URL", "hunter22"),
+    ("PAYMENT_DATABASE_URL", "postgresql://me:hunter22%zz@one/payments"),
+    ("PAYMENT_DATABASE_URL", "postgresql://me:hunter22@x@one/payments"),
+    ("PAYMENT_DATABASE_URL", "postgresql://me:hunter22/x@one/payments"),
+    ("PAYMENT_DATABASE_URL", "postgresql://me:12/hunter22@one/payments"),
+    ("PAYMENT_DATABASE_URL", "postgresql://me:x@one/payments?hunter22=1"),
+    ("PAYMENT_DATABASE_PREPARE", "hunter22"),
     ("PAYMENT_NATS_URL", "http://hunter22"),
     ("PAYMENT_NATS_URL", "nats://one:4222,hunter22"),
     ("PAYMENT_NATS_URL", "nats://one:4222,"),

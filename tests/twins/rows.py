@@ -17,6 +17,7 @@ from payment_service.ports.store import Outbox, Store, Sweepable, Unsent
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
+from payment_service.storage.session import Prepare
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
 from tests.twins.clock import MICROSECOND, VirtualClock
@@ -125,7 +126,10 @@ class MemoryRows:
 
 
 class PostgresRows:
-    """Implements :class:`Rows` on PostgreSQL, which then tells the virtual time."""
+    """Implements :class:`Rows` on PostgreSQL, which then tells the virtual time.
+
+    ``through`` is where else than at ``url`` its connections go.
+    """
 
     def __init__(
         self,
@@ -133,10 +137,12 @@ class PostgresRows:
         clock: VirtualClock,
         *,
         on_committed: OnCommitted = lambda _: None,
+        through: str | None = None,
+        prepare: Prepare = "auto",
     ) -> None:
         _make_time_virtual(url)
         self._clock = clock
-        self.database = Database(url, connections_max=4)
+        self.database = Database(through or url, connections_max=4, prepare=prepare)
         self.reads = PostgresReads(self.database)
         self.store: Store = PostgresStore(self.database, on_committed=on_committed)
         self.sweeps: SweepableOutbox = PostgresSweeps(self.database)
