@@ -558,3 +558,72 @@ def test_what_is_said_about_new_work_becomes_the_terms_of_the_keeper():
     assert terms.breaker.hung_after == 4.0
     (window,) = terms.maintenance
     assert window.until(datetime(2026, 1, 4, 1, tzinfo=UTC)) is not None
+
+
+# Public keys and tokens
+
+
+EDWARDS = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+
+
+def public_key(**changes):
+    knobs = {
+        "algorithm": '"ed25519"',
+        "header": '"X-Signature"',
+        "event_id_pointer": '"/id"',
+        "keys": f'["{EDWARDS}"]',
+        **changes,
+    }
+    table = ", ".join(f"{name} = {value}" for name, value in knobs.items())
+    return f'webhook = {{ scheme = "public-key", public_key = {{ {table} }} }}'
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        f'["{EDWARDS}"]',
+        '["${THEIR_KEY}"]',
+        f'["{EDWARDS}", {{ value = "{EDWARDS}", not_after = "{LATER}" }}]',
+    ],
+)
+def test_a_public_key_stands_in_the_file_or_in_the_environment(keys):
+    text = provider(public_key(keys=keys))
+    config = parse_config(text, ack_wait=MINUTE, environment={"THEIR_KEY": EDWARDS})
+
+    webhook = config.providers["acme"].webhook
+    assert isinstance(webhook, WebhookTable)
+    assert webhook.verifier()
+
+
+def test_a_public_key_may_be_the_file_that_holds_it(tmp_path):
+    file = tmp_path / "their.key"
+    file.write_text(f"{EDWARDS}\n")
+
+    assert verifier(public_key(keys=f'["{file}"]'))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"keys": "[]"}, "public_key.keys: must have at least one key"),
+        ({"keys": '["/no/such/file"]'}, "public_key.keys[0].value: cannot be read"),
+        ({"algorithm": '"rsa-sha256"'}, "public_key.keys: must have RSA keys"),
+        ({"algorithm": '"rsa-sha1"'}, "public_key.algorithm: must be one of rsa-"),
+        ({"timestamp_unit": '"h"'}, "public_key.timestamp_unit: "),
+        ({"secrets": '["k"]'}, "public_key.secrets: unknown key"),
+    ],
+)
+def test_a_public_key_that_proves_nothing_is_refused(changes, problem):
+    (told,) = problems(provider(public_key(**changes)))
+
+    assert told.startswith(f"[providers.acme] webhook.{problem}")
+
+
+def test_a_short_token_is_refused_and_not_shown():
+    knobs = 'token = { header = "verif-hash", event_id_pointer = "/id" }'
+    hook = f'webhook = {{ scheme = "token", secrets = ["hunter2 hunter2"], {knobs} }}'
+
+    (told,) = problems(provider(hook))
+
+    assert "no secret of less than 16 bytes" in told
+    assert "hunter2" not in told

@@ -186,10 +186,14 @@ class Webhooks:
 
 
 def _headers(request: Request) -> dict[str, list[str]]:
-    """Return every value as it came, by lower-case name."""
+    """Return every value, by lower-case name.
+
+    White space around it is no part of it (RFC 9110, 5.5), and the server leaves what
+    stands behind it.
+    """
     headers: dict[str, list[str]] = {}
     for name, value in request.headers.items():
-        headers.setdefault(name, []).append(value)
+        headers.setdefault(name, []).append(value.strip(" \t"))
     return headers
 
 

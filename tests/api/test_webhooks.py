@@ -2,10 +2,14 @@ import asyncio
 import gzip
 import hashlib
 import hmac
+from random import Random
 
 import orjson
 import pytest
 
+from ops.fuzz.requests import Sent
+from ops.fuzz.webhooks import post
+from payment_service.api.app import create_app
 from payment_service.api.webhooks import ADDRESSES_MAX, FAILURES, Failures
 from payment_service.wire.strict_json import SIZE_MAX
 from tests.api.fakes import SECRET, calling, deps_of
@@ -56,6 +60,15 @@ async def test_a_signature_that_does_not_hold_is_401(world, headers):
         assert await deliver(session, headers=headers | JSON) == 401
     assert not world.news
     assert world.counted == {("acme", "unsigned"): 1}
+
+
+async def test_white_space_around_a_header_is_no_part_of_it(world):
+    app = create_app(deps_of(world))
+    pairs = [(n.lower(), f"\t {v} \t") for n, v in (signed(BODY) | JSON).items()]
+
+    sent = Sent(kind="", route="acme", headers=pairs, body=BODY)
+
+    assert await post(app, sent, Random(1)) == 202
 
 
 async def test_two_signatures_are_none(world):

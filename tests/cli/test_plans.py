@@ -87,3 +87,21 @@ def test_who_is_asked_by_its_own_id_is_said_to_be():
 
     assert any("the status is asked where its own id is known" in x for x in told)
     assert "The status is asked by its own id; not found proves nothing." in told
+
+
+def test_whose_webhooks_prove_nothing_is_said():
+    token = {"header": "verif-hash", "event_id_pointer": "/id"}
+    bare = {"scheme": "token", "secrets": ["k" * 16], "token": token}
+
+    assert "Webhooks bring a token, and prove nothing of what they say." in (
+        words(webhook=bare)
+    )
+
+
+def test_how_many_public_keys_there_are_is_said():
+    knobs = {"header": "x", "algorithm": "ed25519", "event_id_pointer": "/id"}
+    signed = {"scheme": "public-key", "public_key": knobs | {"keys": ["11" * 32] * 2}}
+
+    assert "Webhooks are signed by public-key with 2 public keys, at any time." in (
+        words(webhook=signed)
+    )

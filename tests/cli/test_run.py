@@ -166,6 +166,29 @@ def test_the_doctor_names_who_does_not_answer(ready):
     assert "is missing → start `payment-service run`" in plain.out
 
 
+BARE = """
+[providers.bare]
+adapter = "rest"
+base_url = "http://127.0.0.1:1"
+[providers.bare.webhook]
+scheme = "token"
+secrets = ["${SECRET_OF_PROVIDERS}"]
+token = { header = "verif-hash", event_id_pointer = "/id" }
+"""
+
+
+def test_the_doctor_warns_of_a_bare_token(ready):
+    file = ready.folder / "payment.toml"
+    file.write_text(file.read_text() + BARE)
+
+    answer = ready("doctor", "--json")
+
+    found = states(answer.json)
+    assert found["configuration", "webhooks of bare"] == "advice"
+    assert ("configuration", "webhooks of acme") not in found
+    assert SECRET not in answer.out
+
+
 def test_the_doctor_sees_an_old_schema(ready, empty_database_url):
     report = ready("doctor", "--json", PAYMENT_DATABASE_URL=empty_database_url).json
 
