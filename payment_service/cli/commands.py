@@ -8,7 +8,10 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-MARKUP: Final[Literal["rich"] | None] = "rich" if sys.stdout.isatty() else None
+# There is no output at all where the shell has closed it.
+MARKUP: Final[Literal["rich"] | None] = (
+    "rich" if sys.stdout and sys.stdout.isatty() else None
+)
 
 app = typer.Typer(
     name="payment-service",

@@ -3,32 +3,45 @@
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
 import typer
 
+from payment_service.cli import output
 from payment_service.cli.commands import app
-from payment_service.cli.failures import DONE, INTERRUPTED, WRONG_USAGE, told
+from payment_service.cli.failures import (
+    DONE,
+    FOUND_WRONG,
+    INTERRUPTED,
+    WRONG_USAGE,
+    Usage,
+    told,
+)
 
 NAME = "payment-service"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0 done, 1 something is wrong, 2 wrong usage, settings."""
+    output.prepare()
+    code = _run(sys.argv[1:] if argv is None else argv)
+    sys.stdout.flush()
+    if (failed := getattr(sys.stdout, "failed", None)) is not None:
+        _say(f"the output cannot be written: {failed.strerror}")
+        return code or FOUND_WRONG
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
-    arguments = None if argv is None else list(argv)
     try:
-        code = command.main(arguments, prog_name=NAME, standalone_mode=False)
+        args = [_text(each) for each in arguments]
+        code = command.main(args, prog_name=NAME, standalone_mode=False)
     except typer.TyperException as refused:
         spoken = getattr(refused, "format_message", refused.__str__)
         _say(f"{spoken()} (see `{NAME} --help`)")
         return WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; nothing may be written at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     except Exception as error:  # noqa: BLE001 - nobody sees a traceback
         line, code = told(error)
         _say(line)
@@ -36,6 +49,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else DONE
 
 
+def _text(argument: str) -> str:
+    """Return an argument as text, whatever the locale takes its bytes for.
+
+    :raises Usage: it is none.
+    """
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeEncodeError:
+        return argument
+    except UnicodeDecodeError:
+        shown = argument.encode("ascii", "backslashreplace").decode()
+        raise Usage(f"the argument {shown!r} is not UTF-8") from None
+
+
 def _say(line: str) -> None:
-    with suppress(BrokenPipeError):
-        sys.stderr.write(f"{NAME}: {line}\n")
+    sys.stderr.write(f"{NAME}: {line}\n")

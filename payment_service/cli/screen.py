@@ -1,18 +1,35 @@
 """Prints: tables and colours for people at a terminal, plain text or JSON elsewhere."""
 
+import codecs
+import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 Row = Sequence[object]
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document."""
+    """Print one JSON document; escaped where the output is in no UTF-8."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-    sys.stdout.write(orjson.dumps(value, option=options).decode() + "\n")
+    text = orjson.dumps(value, option=options).decode()
+    sys.stdout.write((text if _is_utf8() else _NOT_ASCII.sub(_escaped, text)) + "\n")
+
+
+def _is_utf8() -> bool:
+    try:
+        return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    except LookupError:
+        return False
+
+
+def _escaped(sign: re.Match[str]) -> str:
+    """Return signs as JSON writes them in ASCII."""
+    return json.dumps(sign[0])[1:-1]
 
 
 def print_text(text: str) -> None:

@@ -124,7 +124,11 @@ async def _verified(stage: world.World) -> list[str]:
     output, _ = await process.communicate()
     if process.returncode == 0:
         return []
-    return [f"verify: {line}" for line in output.decode().splitlines() if line.strip()]
+    return [
+        f"verify: {line}"
+        for line in output.decode(errors="replace").splitlines()
+        if line.strip()
+    ]
 
 
 async def _keep(stage: world.World, console: Console) -> None:

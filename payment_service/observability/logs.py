@@ -4,7 +4,8 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any, BinaryIO, Final, cast
 
 import orjson
 import structlog
@@ -17,6 +18,7 @@ _KEYS: Final = ("order_id", "queue_id", "task_id", "trace_id")
 
 def configure(level: str = "info") -> None:
     """Send every log line, also those of libraries, through one JSON encoder."""
+    lines = cast("BinaryIO", Lines(sys.stdout.buffer))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -27,11 +29,28 @@ def configure(level: str = "info") -> None:
             structlog.processors.JSONRenderer(serializer=_encode),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level.upper()),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.BytesLoggerFactory(lines),
         cache_logger_on_first_use=True,
     )
     handler = _Forward()
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class Lines:
+    """Where the log goes; a pipe that broke or a full disk never stops the work."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, line: bytes) -> None:
+        """Write a line, or lose it."""
+        with suppress(OSError, ValueError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        """Flush what was written, or lose it."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _Forward(logging.Handler):
