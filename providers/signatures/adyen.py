@@ -22,6 +22,8 @@ from providers.signatures.scheme import (
 from providers.signatures.settings import Settings
 
 ITEMS_MAX: Final = 16
+# It is read before anybody is known to have signed it.
+SIZE_MAX: Final = 64 * 1024
 _SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/]{43}=", re.ASCII)
 # The fields are joined by colons that nothing escapes. Only one of them may hold a
 # colon itself, so that the joined text can be taken apart in one way alone.
@@ -73,7 +75,7 @@ class Adyen:
 def _items(body: bytes) -> list[_Item] | None:
     """Return all items; None where one of them cannot be read."""
     try:
-        tree = read_foreign(body)
+        tree = read_foreign(body, size_max=SIZE_MAX)
     except InvalidRequest:
         return None
     raw = tree.get("notificationItems") if isinstance(tree, dict) else None

@@ -118,6 +118,8 @@ def of_the_configuration(settings: Settings) -> Signed:
 def read_key(text: str) -> Key:
     """Read a key, or the one in a certificate: PEM, base64 of DER, or 32 plain bytes.
 
+    Of a certificate only the key counts: from when until when is the key's own window.
+
     :raises Unsafe: it is none, it is secret, or it is weak.
     """
     # An environment variable often has the two signs \n in place of an end of line.

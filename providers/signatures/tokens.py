@@ -7,6 +7,7 @@ from datetime import datetime
 from providers.port import Rejected, Verified
 from providers.signatures.scheme import (
     EVENT_ID,
+    PRINTABLE,
     Keys,
     Reason,
     any_equal,
@@ -34,7 +35,7 @@ class Token:
         require_apart(form)
         self._form: Form = form
         self._pointer = pointer_of(form)
-        self._keys = Keys(settings.secrets, str.encode)
+        self._keys = Keys(settings.secrets, _sent)
 
     def verify(
         self, headers: Mapping[str, list[str]], body: bytes, now: datetime
@@ -56,6 +57,12 @@ class Token:
         if not any_equal([_digest(given)], ours):
             return Rejected(Reason.WRONG)
         return named(event, body, self._pointer)
+
+
+def _sent(secret: str) -> bytes | None:
+    """Return a token as a header can bring it; None for one that never can."""
+    can = PRINTABLE.fullmatch(secret) and secret.strip() == secret
+    return secret.encode("ascii") if can else None
 
 
 def _digest(text: bytes) -> bytes:

@@ -17,9 +17,12 @@ from fsm.table import Guard
 from handlers import calls, cancel, drive, engine, news, sweep
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
+from payment_service.domain.news import News
+from payment_service.domain.orders import Order
 from payment_service.ports.core import Operation
 from payment_service.ports.outcomes import Done
 from payment_service.storage import statements
+from payment_service.wire import foreign_json
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, UNASKED
 from tests.model.world import Setup
 from tests.simulation.bus import SimBus
@@ -36,6 +39,7 @@ MACHINE: Final = "tests/simulation/test_machine.py"
 PERSONS: Final = "tests/handlers/test_persons.py"
 STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
+WAITING: Final = "tests/handlers/test_waiting.py"
 PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, news=())
 REPEAT_ASKS = replace(PAIR, name="the repeat asks", plan=UNASKED)
 KEYS_DIE = replace(PAIR, name="keys die", plan=FORGETFUL)
@@ -112,6 +116,19 @@ def parsed_before_verified(patch: pytest.MonkeyPatch) -> None:
         return await real(self, provider, headers, body, **given)
 
     patch.setattr(Webhooks, "keep", keep)
+
+
+def doubled_is_guessed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(foreign_json, "_object", dict)
+
+
+def unreadable_money_is_no_money(patch: pytest.MonkeyPatch) -> None:
+    real = news.event_of_news
+
+    def event_of_news(told: News, order: Order) -> Any:
+        return real(replace(told, detail={}), order)
+
+    patch.setattr(news, "event_of_news", event_of_news)
 
 
 def high_water_mark(patch: pytest.MonkeyPatch) -> None:
@@ -373,6 +390,16 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=parsed_before_verified,
         layer=UNIT,
         test=f"{WEBHOOKS}::test_an_unreadable_body_without_a_signature_is_401",
+    ),
+    "of two values of one key the last one is believed": Bug(
+        plant=doubled_is_guessed,
+        layer=UNIT,
+        test="tests/wire/test_foreign_json.py",
+    ),
+    "money that cannot be read is taken for none": Bug(
+        plant=unreadable_money_is_no_money,
+        layer=UNIT,
+        test=f"{WAITING}::test_money_that_cannot_be_read_is_for_a_person",
     ),
     "a delivery is acknowledged before it is handled": Bug(
         plant=ack_before_commit, layer=UNIT, test="tests/bus/test_consumer.py"

@@ -406,6 +406,8 @@ def test_a_token_may_follow_a_word_and_the_event_stand_in_a_header():
     ("knobs", "key"),
     [
         ({"secrets": ["fifteen bytes.."]}, "secrets"),
+        ({"secrets": ["a token of 22 letters.\n"]}, "secrets"),
+        ({"secrets": ["a t\xf6ken of 22 letters"]}, "secrets"),
         ({"secrets": []}, "secrets"),
         ({"tolerance": timedelta(minutes=1)}, "tolerance"),
         ({"event_id_pointer": None}, "token.event_id_header"),

@@ -31,6 +31,7 @@ from providers.signatures import (
     Unsafe,
     verifier,
 )
+from providers.signatures.adyen import SIZE_MAX
 
 BODY = b'{"test": 2432232314}'
 TEXT_KEY = "test-signature-key"
@@ -225,6 +226,33 @@ def test_a_signature_has_one_spelling():
 )
 def test_a_body_that_can_be_read_in_two_ways_is_malformed(body):
     assert check("adyen", {}, body) == Rejected(Reason.MALFORMED)
+
+
+@pytest.mark.parametrize(
+    "aside",
+    [
+        b'"x": NaN',
+        b'"x": 1180591620717411303424',
+        b'"x": 1, "x": 2',
+        b'"x": "Malm\xf6"',
+        b'"x": "\\ud800"',
+        b'"x": ' + b"[" * 99 + b"]" * 99,
+    ],
+)
+def test_what_is_odd_beside_the_fields_that_are_signed_spoils_nothing(aside):
+    body = adyen_body(ITEM).replace(b'"pspReference"', aside + b', "pspReference"')
+
+    answer = check("adyen", {}, b"\xef\xbb\xbf" + body + b"\r\n")
+
+    assert answer == Verified("7914073381342284:AUTHORISATION:true")
+
+
+def test_so_much_is_read_of_adyen_before_it_is_known_to_be_signed():
+    body = adyen_body(ITEM)
+    room = SIZE_MAX - len(body)
+
+    assert isinstance(check("adyen", {}, body + b" " * room), Verified)
+    assert check("adyen", {}, body + b" " * (room + 1)) == Rejected(Reason.MALFORMED)
 
 
 def test_any_of_adyens_keys_will_do():
