@@ -13,9 +13,18 @@ from payment_service.config import ProviderTable
 from payment_service.config.forms import CallTable, Failing, Listed, Meaning
 from payment_service.config.places import parse_place
 from payment_service.config.unsafe_calls import holes_of
+from payment_service.config.vocabulary import OF_DESTINATION
 from payment_service.domain.news import NewsType
 from providers.conformance.asked import Reader
-from providers.conformance.wording import Asked, Call, Deal, Heard, Reply, Saying
+from providers.conformance.wording import (
+    DESTINATION,
+    Asked,
+    Call,
+    Deal,
+    Heard,
+    Reply,
+    Saying,
+)
 from providers.conformance.written import (
     A_REASON,
     OK,
@@ -107,6 +116,13 @@ class DeclaredDouble:
         self._table: Final = table
         self._calls: Final = _calls(self._form, asks=table.status)
         self._reader: Final = Reader(self._calls, table)
+
+    @property
+    def destination(self) -> Mapping[str, str]:
+        """Return one with every field that the table's calls say something of."""
+        said = {hole for call in self._calls.values() for hole in holes_of(call)}
+        fields = (n.removeprefix(OF_DESTINATION) for n in said if OF_DESTINATION in n)
+        return {name: f"conformance_{name}_8f2a" for name in fields} | DESTINATION
 
     def read(self, request: Heard) -> Asked:
         """Read the templates of the calls backwards."""

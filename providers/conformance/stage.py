@@ -11,6 +11,7 @@ from payment_service.outbound import Outbound
 from providers.conformance.counterpart import Counterpart, Manner
 from providers.conformance.rehearsal import Rehearsal
 from providers.conformance.wording import (
+    DESTINATION,
     Asked,
     Call,
     Deal,
@@ -34,7 +35,6 @@ Answer = CreateAnswer | StatusAnswer | CancelAnswer
 
 REFERENCE: Final = "018f3c2a-9b4d-7c1e-8a56-0f1e2d3c4b5a"
 OTHER_REFERENCE: Final = "018f3c2a-9b4d-7c1e-8a56-0f1e2d3c4b5b"
-DESTINATION: Final = {"type": "card", "token": "tok_conformance_8f2a"}
 NOW: Final = datetime(2026, 1, 31, 23, 59, 30, tzinfo=UTC)
 MARGIN_SECONDS: Final = 2.0
 TRIES: Final = 3

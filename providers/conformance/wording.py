@@ -11,6 +11,8 @@ from payment_service.domain.news import NewsType
 JSON_TYPE: Final = "application/json"
 WORDS_FOR_PEOPLE: Final = "told by the double"
 """What a double puts where this provider writes words for people."""
+DESTINATION: Final = {"type": "card", "token": "tok_conformance_8f2a"}
+"""Where the money goes, unless a provider wants to be told more, or otherwise."""
 
 
 class Call(StrEnum):
@@ -122,7 +124,7 @@ class Payee(Protocol):
 
     @property
     def destination(self) -> Mapping[str, str]:
-        """Return one, with a ``token``."""
+        """Return one; all but its ``type`` is nobody else's business."""
         ...
 
 

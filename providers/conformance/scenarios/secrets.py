@@ -21,14 +21,16 @@ async def hidden(stage: Stage) -> None:
     "secrets-destination", "No answer shows where the money goes, even if told."
 )
 async def destination(stage: Stage) -> None:
-    token = stage.destination["token"]
+    shown = [v for n, v in stage.destination.items() if n != "type"]
     for call in Call:
         for said in (Saying.DECLINED, Saying.UNLISTED_CODE, Saying.SUCCEEDED):
             replies = stage.double.replies(call, said, stage.deal)
             for label, reply in replies.items():
-                body = reply.body.replace(WORDS_FOR_PEOPLE.encode(), token.encode())
+                words = " ".join(shown).encode()
+                body = reply.body.replace(WORDS_FOR_PEOPLE.encode(), words)
                 told = Reply(status=reply.status, body=body, headers=reply.headers)
                 answer = await stage.ask(call, saying(told), label)
                 stage.must(
-                    token not in repr(answer), f"{label}: it shows the destination"
+                    not any(value in repr(answer) for value in shown),
+                    f"{label}: it shows the destination",
                 )

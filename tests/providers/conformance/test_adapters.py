@@ -18,7 +18,7 @@ ACME = {
     "webhook": {"scheme": "standard", "secrets": ["${ACME_WHSEC}"]},
 }
 STRIPE_LIKE = {"scheme": "stripe", "secrets": ["${ACME_WHSEC}"]}
-BARE = {
+BARE: dict[str, Any] = {
     "path": "/pay/{reference}",
     "method": "PUT",
     "body": {
@@ -46,7 +46,47 @@ WITHOUT_CODES = OF_TEXT | {
     "answers": OF_TEXT["answers"]
     | {"error_map": [{"http": [400, 422], "means": "declined"}]}
 }
+
+
+def paying(**create: Any) -> dict[str, Any]:
+    """Return a table that says to whom it pays by fields of its own."""
+    return OF_TEXT | {"create": BARE | create}
+
+
+IBAN = {
+    "sum": "{amount_number}",
+    "cur": "{currency}",
+    "creditor": {"iban": "{destination.iban}", "name": "{destination.holder}"},
+    "bic": "{destination.bic?}",
+    "terminal": "{terminal_id}",
+}
+OWN_FIELDS = {
+    "iban": paying(body=IBAN),
+    "iban_minor": paying(
+        body=IBAN | {"sum": "{amount_minor}", "cur": "{currency_lower}"}
+    ),
+    "wallet": paying(
+        path="/wallets/{destination.wallet_id}/pay/{reference}",
+        query={"network": "{destination.network}"},
+        headers={"X-Account": "acc-{destination.account}"},
+    ),
+    "all_and_one": paying(
+        body=BARE["body"] | {"phone": "+{destination.phone}", "all": "{destination}"}
+    ),
+    "deep": paying(
+        body=BARE["body"] | {"to": [{"a": "{destination.bank}"}, "{terminal_id?}"]}
+    ),
+    "called_back": paying(
+        body=IBAN | {"tell": "{callback_url}", "note": "to {destination.holder}"}
+    ),
+    "status_too": OF_TEXT
+    | {
+        "create": BARE | {"body": IBAN},
+        "status": OF_TEXT["status"] | {"query": {"iban": "{destination.iban}"}},
+    },
+}
 RAW: dict[str, Any] = {
+    **{f"own_{name}": table for name, table in OWN_FIELDS.items()},
     "default": ACME,
     "codes": ACME | {"rejection_codes": ["limit", "blocked"], "webhook": STRIPE_LIKE},
     "simulator": {"adapter": "simulator", "webhook": ACME["webhook"]},
