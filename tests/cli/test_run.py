@@ -7,6 +7,7 @@ import socket
 import urllib.request
 from contextlib import closing
 
+import psycopg
 import pytest
 
 from payment_service.embedded.core import SimulatedCore
@@ -67,6 +68,20 @@ def test_it_starts_and_a_signal_stops_it(ready, roles):
 
     assert process.returncode == 0, (out, err)
     assert TOKEN not in log + out + err
+
+
+def test_a_session_in_the_database_says_whose_it_is(ready, database_url):
+    process = ready.start("run", "--roles", "sweeper,api")
+    try:
+        started(process)
+        with psycopg.connect(database_url) as connection:
+            asked_for = "SELECT application_name FROM pg_stat_activity"
+            names = {name for (name,) in connection.execute(asked_for)}
+    finally:
+        process.kill()
+        process.communicate(timeout=SECONDS_MAX)
+
+    assert "payment-service api sweeper" in names
 
 
 def test_a_database_behind_the_schema_is_told(ready, empty_database_url):
