@@ -41,6 +41,7 @@ class HttpConnection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._body = bytearray()
         self._head_bytes = 0
+        self._body_max = BODY_BYTES_MAX
         self._keeps_alive = False
         self.idle_since = 0.0
 
@@ -59,12 +60,15 @@ class HttpConnection(asyncio.Protocol):
             return False
         return self._poll is None or not self._poll.poll(0)
 
-    def send(self, request: bytes, seconds: float) -> asyncio.Future[Answered | str]:
+    def send(
+        self, request: bytes, seconds: float, *, body_max: int = BODY_BYTES_MAX
+    ) -> asyncio.Future[Answered | str]:
         """Send it; from now on it may have left, whatever the result says."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[Answered | str] = loop.create_future()
         self._reset()
         self._waiting = waiting
+        self._body_max = body_max
         limit = loop.call_later(seconds, self._end, "no answer in time")
         waiting.add_done_callback(lambda _: limit.cancel())
         if self._transport is not None:
@@ -121,14 +125,14 @@ class HttpConnection(asyncio.Protocol):
             return
         self._status = status
         length = self._headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > BODY_BYTES_MAX:
-            self._end("an answer over 256 KiB")
+        if not length.isdigit() or int(length) > self._body_max:
+            self._end(self._too_long)
 
     def on_body(self, body: bytes) -> None:
         """Gather the body up to its limit."""
         self._body += body
-        if len(self._body) > BODY_BYTES_MAX:
-            self._end("an answer over 256 KiB")
+        if len(self._body) > self._body_max:
+            self._end(self._too_long)
 
     def on_message_complete(self) -> None:
         """Hand the answer over; what only announces one is forgotten."""
@@ -137,6 +141,10 @@ class HttpConnection(asyncio.Protocol):
             return
         self._keeps_alive = self._parser.should_keep_alive()
         self._finish()
+
+    @property
+    def _too_long(self) -> str:
+        return f"an answer over {self._body_max // 1024} KiB"
 
     def _reset(self) -> None:
         self._parser = httptools.HttpResponseParser(self)

@@ -131,9 +131,18 @@ class Outbound:
         # The transports say goodbye in the next turn of the loop.
         await asyncio.sleep(0)
 
-    def lane(self, max_in_flight: int, *, tls: ssl.SSLContext | None = None) -> "Lane":
-        """Return a way out for at most so many requests at the same time."""
-        return Lane(self, max_in_flight, tls)
+    def lane(
+        self,
+        max_in_flight: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+        body_max: int = BODY_BYTES_MAX,
+    ) -> "Lane":
+        """Return a way out for at most so many requests at the same time.
+
+        An answer of more than ``body_max`` bytes is lost.
+        """
+        return Lane(self, max_in_flight, tls, body_max)
 
     async def send(
         self,
@@ -143,12 +152,12 @@ class Outbound:
         body: bytes | None,
         headers: Mapping[str, str],
         seconds: float,
-        tls: ssl.SSLContext | None,
+        lane: "Lane",
     ) -> Response | NotSent | Lost:
         """Send it once, on a connection that is certainly still open; never again."""
         if not self._is_open:
             raise RuntimeError("calls go out only inside `async with outbound`")
-        target = target_of(url)
+        target, tls = target_of(url), lane.tls
         request = self._request(method, target, body, headers)
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
@@ -159,7 +168,8 @@ class Outbound:
                 return made
             connection = made
         try:
-            heard = await connection.send(request, until - loop.time())
+            left = until - loop.time()
+            heard = await connection.send(request, left, body_max=lane.body_max)
         except BaseException:
             connection.close()
             raise
@@ -275,16 +285,21 @@ class Lane:
     """
 
     def __init__(
-        self, outbound: Outbound, max_in_flight: int, tls: ssl.SSLContext | None
+        self,
+        outbound: Outbound,
+        max_in_flight: int,
+        tls: ssl.SSLContext | None,
+        body_max: int = BODY_BYTES_MAX,
     ) -> None:
         self._outbound = outbound
-        self._tls = tls
+        self.tls: Final = tls
+        self.body_max: Final = body_max
         self._free = asyncio.Semaphore(max_in_flight)
         self.in_flight = 0
 
     async def reach(self, url: str, *, seconds: float) -> NotSent | None:
         """Connect as a call would within so many seconds; nothing is asked."""
-        return await self._outbound.reach(url, tls=self._tls, seconds=seconds)
+        return await self._outbound.reach(url, tls=self.tls, seconds=seconds)
 
     @elsewhere
     async def request(
@@ -315,7 +330,7 @@ class Lane:
                 body=json_body if form_body is None else form_body,
                 headers=headers,
                 seconds=timeout - (clock() - started),
-                tls=self._tls,
+                lane=self,
             )
         finally:
             self.in_flight -= 1

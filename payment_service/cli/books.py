@@ -3,8 +3,11 @@
 Millions of lines fit: they go to a temporary SQLite file, not into memory.
 """
 
+import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,13 +20,38 @@ from payment_service.invariants import LedgerEntry, StatementEntry
 from payment_service.outbound import Lane, Outbound, Response
 from payment_service.settings import Settings, proxies
 from payment_service.trust import trusting
+from payment_service.unreadable import kind_of
+from providers.answering import Answer
 from providers.rest.statement import DeclaredStatement, statement_of
-from providers.statements import NoStatement, NotOffered, Row
+from providers.statements import (
+    PAGE_BYTES_MAX,
+    NoStatement,
+    NotOffered,
+    Odd,
+    Oddity,
+    Page,
+    Walk,
+)
 from providers.stripe.statement import StripeStatement
 
-PAGES_MAX: Final = 10_000_000
+LISTED_MAX: Final = 100
 BATCH: Final = 1000
 OK: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A line of a statement about a task of ours that does not say enough."""
+
+    provider: str
+    task_id: str
+    page: int
+    row: int
+    why: str
+
+    def __str__(self) -> str:
+        where = f"provider {self.provider}'s statement, page {self.page} row {self.row}"
+        return f"{where}: the line about task {self.task_id} {self.why}"
 
 
 class Books:
@@ -35,9 +63,13 @@ class Books:
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             "CREATE TABLE ledger (task, operation, amount, currency, at);"
             "CREATE TABLE payouts (provider, task, status, amount, currency);"
+            "CREATE TABLE unread (provider, task, page, line, why, is_known);"
         )
         self.core = False
         self.stated: set[str] = set()
+        self.partial: dict[str, str] = {}
+        self.odd: dict[str, Counter[str]] = {}
+        self.listed: dict[str, list[Odd]] = {}
 
     def index(self) -> None:
         """Make the look-ups fast, once everything is there."""
@@ -63,6 +95,43 @@ class Books:
                 for p in lines
             ],
         )
+
+    def keep_odd(self, provider: str, lines: Sequence[Odd]) -> None:
+        """Count the lines that are no payouts of ours, and keep the first by name.
+
+        Those that are about ours all the same are kept by task.
+        """
+        counted = self.odd.setdefault(provider, Counter())
+        listed = self.listed.setdefault(provider, [])
+        counted.update(line.oddity.value for line in lines)
+        listed += lines[: LISTED_MAX - len(listed)]
+        self._rows.executemany(
+            "INSERT INTO unread VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    provider,
+                    line.reference,
+                    line.page,
+                    line.row,
+                    line.why,
+                    line.oddity is not Oddity.UNREADABLE,
+                )
+                for line in lines
+                if line.reference is not None and line.oddity is not Oddity.OTHER
+            ],
+        )
+
+    def unread(self) -> list[Unread]:
+        """Return the lines about tasks of which the books do not say enough.
+
+        One with the opposite sign is no payout for certain: it matters where the
+        statement says nothing else about its task.
+        """
+        rows = self._rows.execute(
+            "SELECT provider, task, page, line, why FROM unread WHERE NOT is_known "
+            "OR NOT EXISTS (SELECT 1 FROM payouts WHERE payouts.task = unread.task)"
+        )
+        return [Unread(*row) for row in rows]
 
     def entries_of(self, task_id: str) -> list[LedgerEntry]:
         """Return core's entries about a task."""
@@ -106,17 +175,23 @@ async def fetch(
 ) -> Books:
     """Fetch core's ledger where its URL is set, and every statement of ``tables``.
 
-    :raises Wrong: somebody does not answer, or not as the contract says.
+    A statement that breaks off leaves what was read of it, and is ``partial``.
+
+    :raises Wrong: core does not answer, or not as the contract says.
     """
     books = Books()
     query = {"from": stamp(since), "to": stamp(until)}
     async with Outbound(proxies=proxies()) as outbound:
         if settings.core_url is not None:
             await _fetch_ledger(books, outbound, settings, query)
+        reading = []
         for name, table in tables.items():
             statement = _statement_of(table, outbound)
             if statement is not None:
-                await _fetch_statement(books, name, statement.pages(since, until))
+                read = _fetch_statement(books, name, statement.pages(since, until))
+                reading.append(read)
+        # Side by side: who is slow, or fails, keeps no other waiting.
+        await asyncio.gather(*reading)
     books.index()
     return books
 
@@ -127,7 +202,7 @@ async def _fetch_ledger(
     token = settings.core_token.get_secret_value() if settings.core_token else None
     tls = trusting(settings.core_ca) if settings.core_ca else None
     pages = _Ledger(
-        outbound.lane(1, tls=tls),
+        outbound.lane(1, tls=tls, body_max=PAGE_BYTES_MAX),
         f"{settings.core_url}/v1/balance/entries",
         {"Authorization": f"Bearer {token}"} if token else {},
         settings.core_timeout,
@@ -145,16 +220,19 @@ def _statement_of(
     return statement_of(table, outbound) if table.adapter in OWN_ADAPTERS else None
 
 
-async def _fetch_statement(
-    books: Books, name: str, pages: AsyncIterator[list[Row]]
-) -> None:
+async def _fetch_statement(books: Books, name: str, pages: AsyncIterator[Page]) -> None:
+    count = 0
     try:
         async for page in pages:
-            books.keep_payouts(name, page)
+            books.keep_payouts(name, page.rows)
+            books.keep_odd(name, page.odd)
+            count += 1
     except NotOffered:
         return
     except NoStatement as error:
-        raise Wrong(f"the statement of provider {name}: {error}") from None
+        read = "nothing of it" if count == 0 else f"{count} pages of it"
+        books.partial[name] = f"{error}; {read} was read"
+        return
     books.stated.add(name)
 
 
@@ -173,25 +251,38 @@ class _Ledger:
         self, query: Mapping[str, str]
     ) -> AsyncIterator[list[Mapping[str, Any]]]:
         """Yield page after page."""
-        cursor: str | None = None
-        for _ in range(PAGES_MAX):
-            asked = {**query, **({"cursor": cursor} if cursor else {})}
-            answer = await self._lane.request(
-                "GET",
-                f"{self._url}?{urlencode(asked)}",
-                headers=self._headers,
-                timeout=self._seconds,
-            )
-            if not isinstance(answer, Response):
-                raise Wrong(f"core does not answer: {answer.because}")
-            body = answer.read_object()
-            if answer.status != OK or body is None:
-                raise Wrong(f"core answered {answer.status} to {self._url}")
-            yield _entries(body.get("entries"))
-            next_cursor = body.get("next_cursor")
-            if not isinstance(next_cursor, str):
-                return
-            cursor = next_cursor
+        walk, asked = Walk(), dict(query)
+        try:
+            async for page in walk.pages():
+                body = self._body(await walk.ask(page, lambda: self._sent(asked)))
+                entries = _entries(body.get("entries"))
+                walk.comes(page, entries)
+                yield entries
+                next_cursor = body.get("next_cursor")
+                if not isinstance(next_cursor, str):
+                    return
+                walk.goes_on(page, next_cursor)
+                asked["cursor"] = next_cursor
+        except NoStatement as error:
+            raise Wrong(f"core's ledger: {error}") from None
+
+    async def _sent(self, asked: Mapping[str, str]) -> Answer:
+        return await self._lane.request(
+            "GET",
+            f"{self._url}?{urlencode(asked)}",
+            headers=self._headers,
+            timeout=self._seconds,
+        )
+
+    def _body(self, answer: Answer) -> Mapping[str, object]:
+        if not isinstance(answer, Response):
+            raise Wrong(f"core does not answer: {answer.because}")
+        body = answer.read_object()
+        if answer.status != OK:
+            raise Wrong(f"core answered {answer.status} to {self._url}")
+        if body is None:
+            raise Wrong(f"core answered {self._url} with what is {kind_of(answer)}")
+        return body
 
 
 _NEEDED: Final = ("task_id", "operation", "amount", "currency")

@@ -32,6 +32,7 @@ from payment_service.invariants import (
 from payment_service.settings import Settings
 
 SHOW_EVERY: Final = 500
+SHOWN_MAX: Final = 10
 NEVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 MARGIN: Final = timedelta(hours=1)
 _UUID_TIME_BITS: Final = 80
@@ -49,6 +50,13 @@ class Report:
     offences: list[Offence] = field(default_factory=list)
     warnings: list[Offence] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+    passed_over: list[dict[str, object]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """True where everything was looked at, and nothing is wrong."""
+        return not self.offences and not self.incomplete
 
     def add(self, offence: Offence) -> None:
         """Take an offence to where it belongs."""
@@ -57,14 +65,16 @@ class Report:
     def view(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {
-            "ok": not self.offences,
+            "ok": self.ok,
             "orders": self.orders,
             "tasks": self.tasks,
             "audit_lines": self.lines,
             "seconds": round(self.seconds, 3),
             "offences": [_view(each) for each in self.offences],
             "warnings": [_view(each) for each in self.warnings],
+            "incomplete": self.incomplete,
             "notes": self.notes,
+            "passed_over": self.passed_over,
         }
 
 
@@ -77,13 +87,15 @@ def verify(*, core: bool, providers: bool, as_json: bool) -> int:
         books = _books(settings, tables, facts, core=core) if core or tables else None
         report = Report()
         report.notes += _unstated(tables, books)
+        if books is not None:
+            _tell_of_statements(report, books)
         with _progress(facts.orders, shown=not as_json) as advance:
             _judge_all(report, snapshot, facts, books, _grace(settings), advance)
     if as_json:
         print_json(report.view())
     else:
         _show(report)
-    return FOUND_WRONG if report.offences else DONE
+    return DONE if report.ok else FOUND_WRONG
 
 
 def _grace(settings: Settings) -> timedelta:
@@ -101,10 +113,30 @@ def _books(settings: Settings, tables: Tables, facts: Facts, *, core: bool) -> B
 
 
 def _unstated(tables: Tables, books: Books | None) -> list[str]:
-    stated = books.stated if books else set()
+    known = books.stated | books.partial.keys() if books else set()
     return [
-        f"provider {n} gives no statement" for n in sorted(tables) if n not in stated
+        f"provider {n} gives no statement" for n in sorted(tables) if n not in known
     ]
+
+
+def _tell_of_statements(report: Report, books: Books) -> None:
+    """Say what was not read, and what was and is not about a payout of ours."""
+    for name, why in sorted(books.partial.items()):
+        report.incomplete.append(f"the statement of provider {name}: {why}")
+    report.incomplete += map(str, books.unread())
+    for name, counted in sorted(books.odd.items()):
+        listed = books.listed[name]
+        for oddity, count in sorted(counted.items()):
+            places = [line.at for line in listed if line.oddity == oddity][:SHOWN_MAX]
+            more = f" and {count - len(places)} more" if count > len(places) else ""
+            lines = "line" if count == 1 else "lines, each of which"
+            report.notes.append(
+                f"provider {name}: {count} {lines} {oddity}: {', '.join(places)}{more}"
+            )
+        report.passed_over += [
+            {"provider": name, "page": line.page, "row": line.row, "why": line.why}
+            for line in listed
+        ]
 
 
 def _judge_all(
@@ -117,6 +149,9 @@ def _judge_all(
 ) -> None:
     began = time.monotonic()
     cases = snapshot.cases() if books else frozenset()
+    if books:
+        # Of whom a line cannot be read, nobody can say what the provider did.
+        cases |= {line.task_id for line in books.unread()}
     for whole in snapshot.wholes():
         report.orders += 1
         report.tasks += len(whole.tasks)
@@ -159,7 +194,7 @@ def _judge(
                 as_of=facts.taken_at,
                 trail=trails.get(task.task_id),
             )
-    if books.stated:
+    if books.stated or books.partial:
         payouts = books.payouts_of([task.task_id for task in tasks])
         yield from provider_offences(
             order, tasks, payouts, stated=books.stated, cases=cases
@@ -194,11 +229,15 @@ def _show(report: Report) -> None:
             whom = f"order {each.queue_id}" if each.queue_id else ""
             whom += f" task {each.task_id}" if each.task_id else ""
             print_text(f"{label} [{each.invariant}] {whom.strip()}: {each.what}")
+    for gap in report.incomplete:
+        print_text(f"INCOMPLETE: {gap}")
     for note in report.notes:
         print_text(f"note: {note}")
     looked = f"{report.orders} orders, {report.tasks} tasks, {report.lines} audit lines"
     count = len(report.offences)
     verdict = f"{count} offences" if count else "every invariant holds"
+    if report.incomplete:
+        verdict += f" as far as could be seen ({len(report.incomplete)} gaps)"
     told = "".join(f", {n} {what}" for what, n in _counted(report.warnings) if n)
     print_text(f"{looked} in {report.seconds:.1f} s: {verdict}{told}")
 

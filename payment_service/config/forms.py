@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from payment_service.config.places import WHOLE, Place, parse_place
 from payment_service.config.table import Table
 from payment_service.config.values import Many
+from payment_service.fields import Duration
 from payment_service.http_wire import Method
 from payment_service.trust import trusting
 
@@ -185,10 +187,19 @@ class CancelTable(CallTable):
 
 
 class StatementTable(RequestTable):
-    """How the provider's own list of payouts is read, page by page."""
+    """How the provider's own list of payouts is read, page by page.
+
+    ``kinds`` are the words at ``kind_at`` of the lines that are payouts; ``sign`` is
+    how their amounts are written, as money that comes or that goes.
+    """
 
     method: Literal["GET", "POST"] = "GET"
+    pause: Duration = timedelta(milliseconds=50)
+    deadline: Duration = timedelta(minutes=30)
     rows_at: ListAt
+    kind_at: At | None = None
+    kinds: Many[Word] = ()
+    sign: Literal["plus", "minus"] = "plus"
     next_cursor_at: At | None = None
     reference_at: At
     status_at: At

@@ -120,6 +120,10 @@ def _unsafe_names(table: ProviderTable, create: CreateTable) -> Problems:
 
 def _unsafe_pages(statement: StatementTable) -> Problems:
     """Name what would ask for the same page for ever, or for none."""
+    if statement.kinds and statement.kind_at is None:
+        yield "statement.kind_at", "is missing where there are kinds"
+    if statement.kind_at is not None and not statement.kinds:
+        yield "statement.kinds", "is missing: which lines are payouts?"
     key, sent = "statement.next_cursor_at", holes_of(statement)
     if CURSOR in holes_of(statement, needed=True):
         reason = "there is none for the first page: {cursor?}"

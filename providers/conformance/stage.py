@@ -29,7 +29,7 @@ from providers.port import (
     Provider,
     StatusAnswer,
 )
-from providers.statements import Row
+from providers.statements import Page
 
 Answer = CreateAnswer | StatusAnswer | CancelAnswer
 
@@ -44,7 +44,7 @@ SHOWN_MAX: Final = 300
 class Statement(Protocol):
     """A provider's own list of payouts, page by page."""
 
-    def pages(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
+    def pages(self, since: datetime, until: datetime) -> AsyncIterator[Page]:
         """Yield page after page.
 
         :raises NoStatement: one did not come, or cannot be read.

@@ -18,6 +18,7 @@ from payment_service.config.templates import (
 )
 from payment_service.config.unsafe_calls import holes_of
 from payment_service.config.values import HEADER_VALUE
+from payment_service.domain.ids import is_uuid
 from payment_service.http_wire import Method
 from providers.port import Payout
 from providers.rest.amounts import decimal_of
@@ -121,10 +122,11 @@ def theirs(reference: str, form: str) -> str:
 
 
 def ours(reference: str, form: str) -> str:
-    """Read our reference back; what is none stays what it is."""
-    if form != "hex" or not _REFERENCE.fullmatch(reference):
-        return reference
-    return str(UUID(hex=reference))
+    """Read our reference back, in either case; what is none stays what it is."""
+    digits = reference.lower()
+    if form == "hex" and _REFERENCE.fullmatch(digits):
+        return str(UUID(hex=digits))
+    return digits if is_uuid(digits) else reference
 
 
 def _escaped(value: str) -> str:

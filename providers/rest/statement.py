@@ -6,8 +6,13 @@ from typing import Final
 
 from payment_service.config import ProviderTable
 from payment_service.config.forms import Listed, StatementTable
+from payment_service.config.vocabulary import CURSOR, PAGE
 from payment_service.domain.events import stamp
+from payment_service.domain.ids import is_uuid
 from payment_service.outbound import Lane, Outbound, Response
+from payment_service.reading import masked, shortened
+from payment_service.unreadable import kind_of
+from providers.answering import Answer
 from providers.rest.proofs import proof_of
 from providers.rest.reading import (
     SPOILT,
@@ -17,9 +22,18 @@ from providers.rest.reading import (
     text_of,
 )
 from providers.rest.requests import Call, Unsendable
-from providers.statements import NoStatement, NotOffered, Row
+from providers.statements import (
+    PAGE_BYTES_MAX,
+    NoStatement,
+    NotOffered,
+    Odd,
+    Oddity,
+    Pace,
+    Page,
+    Row,
+    Walk,
+)
 
-PAGES_MAX: Final = 1_000_000
 OK, NOT_FOUND = 200, 404
 
 DEFAULT: Final = StatementTable.model_validate(
@@ -50,80 +64,132 @@ class DeclaredStatement:
         self._call = Call(form, table.base_url or "")
         self._proof = proof_of(table)
         tls = table.tls.context() if table.tls else None
-        self._lane: Lane = outbound.lane(1, tls=tls)
+        self._lane: Lane = outbound.lane(1, tls=tls, body_max=PAGE_BYTES_MAX)
         self._seconds = table.timeout.total_seconds()
+        self._pace = Pace(pause=form.pause, deadline=form.deadline)
 
-    async def pages(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
+    async def pages(self, since: datetime, until: datetime) -> AsyncIterator[Page]:
         """Yield page after page, in the words of the default form.
 
         :raises NotOffered: the default form's first page is not found.
-        :raises NoStatement: a page did not come, or is none.
+        :raises NoStatement: a page did not come, or is none, or was read already.
         """
-        cursor: str | None = None
-        for page in range(1, PAGES_MAX + 1):
+        walk, cursor = Walk(self._pace), None
+        async for page in walk.pages():
             values = {**_times(since, until), "cursor": cursor, "page": page}
-            body = await self._asked(values, page)
+            body = await self._asked(walk, values, page)
             found = self._form.rows_at.look(body)
             if not isinstance(found, list):
                 raise NoStatement(f"page {page} has no list of payouts")
-            yield [self._row(row, page) for row in found]
+            walk.comes(page, found)
+            yield self._page(found, page)
             cursor = self._next(body)
+            if cursor is not None and self._sends_cursor:
+                walk.goes_on(page, cursor)
             if cursor is None and not (found and self._counts):
                 return
-        raise NoStatement(f"it does not end after {PAGES_MAX} pages")
+
+    @property
+    def _sends_cursor(self) -> bool:
+        return CURSOR in self._call.holes
 
     @property
     def _counts(self) -> bool:
-        return self._form.next_cursor_at is None and "page" in self._call.holes
+        return self._form.next_cursor_at is None and PAGE in self._call.holes
 
-    def _next(self, body: Row) -> str | None:
+    def _next(self, body: object) -> str | None:
+        """Return the next page's cursor; what says no is none."""
         place = self._form.next_cursor_at
-        return None if place is None else text_of(place.look(body)) or None
+        found = None if place is None else place.look(body)
+        return None if found is False else text_of(found) or None
 
     async def _asked(
-        self, values: Mapping[str, object], page: int
-    ) -> dict[str, object]:
+        self, walk: Walk, values: Mapping[str, object], page: int
+    ) -> object:
+        answer = await walk.ask(page, lambda: self._sent(values))
+        if not isinstance(answer, Response):
+            raise NoStatement(f"no answer: {answer.because}")
+        if answer.status == NOT_FOUND and page == 1 and self._form is DEFAULT:
+            raise NotOffered("there is no such list")
+        if answer.status != OK:
+            raise NoStatement(f"answered {answer.status}")
+        body = answer.read_json()
+        if body is None:
+            raise NoStatement(f"page {page} is {kind_of(answer)}")
+        return body
+
+    async def _sent(self, values: Mapping[str, object]) -> Answer:
+        """Ask for a page, signed anew each time."""
         try:
             request = self._call.request(values)
             headers = {**request.headers, **self._proof.headers(request)}
         except Unsendable as error:
             raise NoStatement(str(error)) from None
-        answer = await self._lane.request(
+        return await self._lane.request(
             request.method,
             request.url,
             json_body=request.body,
             headers=headers,
             timeout=self._seconds,
         )
-        if not isinstance(answer, Response):
-            raise NoStatement(f"no answer: {answer.because}")
-        if answer.status == NOT_FOUND and page == 1 and self._form is DEFAULT:
-            raise NotOffered("there is no such list")
-        body = answer.read_object()
-        if answer.status != OK or body is None:
-            raise NoStatement(f"answered {answer.status}")
-        return body
 
-    def _row(self, row: object, page: int) -> Row:
+    def _page(self, found: list[object], page: int) -> Page:
+        read = [self._line(row, page, number) for number, row in enumerate(found, 1)]
+        return Page(
+            rows=[line for line in read if not isinstance(line, Odd)],
+            odd=[line for line in read if isinstance(line, Odd)],
+        )
+
+    def _line(self, row: object, page: int, number: int) -> Row | Odd:
+        """Read one line; what is odd about it stops no other."""
         form = self._form
+
+        def odd(oddity: Oddity, said: str | None = None) -> Odd:
+            ours = reference if isinstance(reference, str) else None
+            return Odd(page=page, row=number, oddity=oddity, reference=ours, said=said)
+
+        reference = reference_of(form.reference_at.look(row), self._reference_form)
+        if not isinstance(reference, str) or not is_uuid(reference):
+            reference = None
+        if form.kind_at is not None:
+            kind = text_of(form.kind_at.look(row))
+            if kind not in form.kinds:
+                return odd(Oddity.OTHER, _shown(kind))
+        if reference is None:
+            return odd(Oddity.FOREIGN)
+        goes, value = _signed(form.amount_at.look(row))
         currency = currency_of(form.currency_at.look(row))
         told = {
-            "reference": reference_of(
-                form.reference_at.look(row), self._reference_form
-            ),
+            "reference": reference,
             "status": self._status(row),
-            "amount": amount_of(form.amount_at.look(row), form.amount_form, currency),
+            "amount": amount_of(value, form.amount_form, currency),
             "currency": currency,
         }
-        wrong = [name for name, value in told.items() if value in {None, SPOILT}]
+        wrong = [name for name, found in told.items() if found in {None, SPOILT}]
         if wrong:
-            raise NoStatement(f"page {page} has a payout without {', '.join(wrong)}")
+            return odd(Oddity.UNREADABLE, f"without {', '.join(wrong)}")
+        if goes is not (form.sign == "minus"):
+            return odd(Oddity.OPPOSITE)
         at = None if form.time_at is None else text_of(form.time_at.look(row))
         return {**told, "at": at}
 
     def _status(self, row: object) -> str | None:
         word = text_of(self._form.status_at.look(row))
         return None if word is None else self._form.status_map.get(word, f"?{word}")
+
+
+def _signed(value: object) -> tuple[bool, object]:
+    """Return whether a minus stands before an amount, and the amount without it."""
+    if isinstance(value, str):
+        text = value.strip()
+        return text.startswith("-"), text.removeprefix("-")
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+        return True, -value
+    return False, value
+
+
+def _shown(word: str | None) -> str:
+    return "without a kind" if word is None else shortened(masked(word))[:32]
 
 
 def statement_of(table: ProviderTable, outbound: Outbound) -> DeclaredStatement | None:

@@ -7,14 +7,23 @@ from typing import Final
 from payment_service.config import ProviderTable
 from payment_service.config.forms import Listed
 from payment_service.domain.events import stamp
+from payment_service.domain.ids import is_uuid
 from payment_service.outbound import Outbound, Response
 from payment_service.reading import UnreadableField
-from providers.statements import NoStatement, NotOffered, Row
+from providers.answering import Answer
+from providers.statements import (
+    NoStatement,
+    NotOffered,
+    Odd,
+    Oddity,
+    Page,
+    Row,
+    Walk,
+)
 from providers.stripe.objects import PLACES, Body, Fate, read_seen, reference_in
 from providers.stripe.provider import client_of
 
 OK: Final = 200
-PAGES_MAX: Final = 1_000_000
 # As many as fit into the longest answer that is read: a payment intent is long.
 PAGE: Final = {"payout": 100, "payment_intent": 20}
 CANCELED: Final = "canceled"
@@ -37,7 +46,7 @@ class StripeStatement:
         self._is_of_others = table.stripe.connect
         self._client = client_of(table, outbound, 1)
 
-    async def pages(self, since: datetime, until: datetime) -> AsyncIterator[list[Row]]:
+    async def pages(self, since: datetime, until: datetime) -> AsyncIterator[Page]:
         """Yield page after page, newest first, in the words of the default form.
 
         :raises NotOffered: the payouts are connected accounts', each with its own list.
@@ -50,21 +59,28 @@ class StripeStatement:
             "created[lte]": str(int(until.timestamp())),
             "limit": str(PAGE[self._makes]),
         }
-        for _ in range(PAGES_MAX):
-            body = await self._asked(query)
+        walk = Walk()
+        async for page in walk.pages():
+            body = await self._asked(walk, query, page)
             found = body.get("data")
             if not isinstance(found, list) or not all(map(_is_object, found)):
                 raise NoStatement("a page has no list of objects")
-            yield [self._row(row) for row in found if reference_in(row) is not None]
+            walk.comes(page, found)
+            yield self._page(found, page)
             if body.get("has_more") is not True or not found:
                 return
             query["starting_after"] = str(found[-1]["id"])
-        raise NoStatement(f"it does not end after {PAGES_MAX} pages")
+            walk.goes_on(page, query["starting_after"])
 
-    async def _asked(self, query: dict[str, str]) -> Body:
-        answer = await self._client.get(
-            PLACES[self._makes], query, account=None, until=self._client.deadline()
+    def _page(self, found: list[Body], page: int) -> Page:
+        read = [self._line(row, page, number) for number, row in enumerate(found, 1)]
+        return Page(
+            rows=[line for line in read if not isinstance(line, Odd)],
+            odd=[line for line in read if isinstance(line, Odd)],
         )
+
+    async def _asked(self, walk: Walk, query: dict[str, str], page: int) -> Body:
+        answer = await walk.ask(page, lambda: self._sent(query))
         if not isinstance(answer, Response):
             raise NoStatement(f"no answer: {answer.because}")
         body = answer.read_object()
@@ -72,11 +88,24 @@ class StripeStatement:
             raise NoStatement(f"answered {answer.status}")
         return body
 
-    def _row(self, row: Body) -> Row:
+    async def _sent(self, query: dict[str, str]) -> Answer:
+        place, until = PLACES[self._makes], self._client.deadline()
+        return await self._client.get(place, query, account=None, until=until)
+
+    def _line(self, row: Body, page: int, number: int) -> Row | Odd:
+        reference = reference_in(row)
+        if reference is None or not is_uuid(reference):
+            return Odd(page=page, row=number, oddity=Oddity.FOREIGN)
         try:
             seen = read_seen(row, self._makes)
         except UnreadableField as error:
-            raise NoStatement(f"the {error} of a payout cannot be read") from None
+            return Odd(
+                page=page,
+                row=number,
+                oddity=Oddity.UNREADABLE,
+                reference=reference,
+                said=f"without {error}",
+            )
         at = row.get("created")
         return {
             "reference": seen.reference,

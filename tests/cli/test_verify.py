@@ -1,6 +1,10 @@
 """`verify` is silent about good data, and names every corruption that is planted."""
 
 import asyncio
+import json
+import tomllib
+from contextlib import closing
+from http.client import HTTPConnection
 
 import pytest
 
@@ -16,6 +20,10 @@ LINE = (
     "WHERE e.entity_id = t.task_id AND q.queue_id = t.queue_id "
     "AND q.order_id = %s AND t.position = %s AND e.version = %s"
 )
+FORGOTTEN = (
+    "UPDATE order_tasks SET state = 'SKIPPED', verdict = NULL WHERE state = 'SUCCEEDED'"
+)
+KEY = {"Idempotency-Key": "payroll-7", "Content-Type": "application/json"}
 CONTRADICTING = "ck_order_tasks_contradicting_calls"
 UNCHECKED = "ALTER TABLE {} DROP CONSTRAINT {}"
 
@@ -318,25 +326,113 @@ def test_a_form_without_a_statement_is_noted(at_database, database_url, tmp_path
     assert report["notes"] == ["provider acme gives no statement"]
 
 
-def test_a_declared_statement_that_is_not_there_is_told(
+def whole(shell, *options):
+    """Verify, and return all that it says."""
+    return shell("verify", "--json", *options)
+
+
+def test_a_statement_that_is_not_there_makes_the_check_incomplete(
     at_database, database_url, tmp_path
 ):
-    """A wrong path must not pass for a provider that gives no statement."""
+    """A wrong path must neither pass for no statement, nor blame what it hides."""
     elsewhere = STATEMENT.replace("/payouts", "/nowhere")
-
-    def work(shell, *options):
-        return shell("verify", *options)
 
     answer = with_books(
         at_database,
         database_url,
         tmp_path,
         declared(tmp_path, elsewhere),
-        verified=work,
+        verified=whole,
     )
 
-    assert (answer.code, answer.err.count("\n")) == (1, 1)
-    assert "the statement of provider acme: answered 404" in answer.err
+    assert answer.code == 1
+    assert (answer.json["ok"], answer.json["offences"]) == (False, [])
+    assert answer.json["incomplete"] == [
+        "the statement of provider acme: answered 404; nothing of it was read"
+    ]
+
+
+def test_an_incomplete_check_says_so_to_people(at_database, database_url, tmp_path):
+    elsewhere = STATEMENT.replace("/payouts", "/nowhere")
+
+    answer = with_books(
+        at_database,
+        database_url,
+        tmp_path,
+        declared(tmp_path, elsewhere),
+        verified=lambda shell, *options: shell("verify", *options),
+    )
+
+    assert "INCOMPLETE: the statement of provider acme: answered 404" in answer.out
+    assert "every invariant holds as far as could be seen (1 gaps)" in answer.out
+
+
+def test_what_was_read_before_a_statement_broke_off_still_counts(
+    at_database, database_url, tmp_path
+):
+    """The page that goes round holds a payout that we say was not made."""
+
+    def spoil(world):
+        corrupt(database_url, (FORGOTTEN,))
+        counted = STATEMENT.replace('cursor = "{cursor?}"', 'page = "{page}"')
+        counted = counted.replace('next_cursor_at = "next_cursor"', "")
+        declared(tmp_path, counted)(world)
+
+    answer = with_books(at_database, database_url, tmp_path, spoil, verified=whole)
+
+    assert ["goes round" in gap for gap in answer.json["incomplete"]] == [True]
+    assert "providers" in {each["invariant"] for each in answer.json["offences"]}
+
+
+def test_a_payout_by_hand_is_counted_and_listed_and_stops_nothing(
+    at_database, database_url, tmp_path
+):
+    written = tmp_path / "payment.toml"
+
+    def pays_by_hand(shell, *options):
+        acme = tomllib.loads(written.read_text())["providers"]["acme"]
+        host, _, path = acme["base_url"].removeprefix("http://").partition("/")
+        body = {
+            "reference": "payroll-7",
+            "amount": 100,
+            "currency": "EUR",
+            "destination": {"type": "card", "token": "tok_1"},
+            "terminal_id": "t-1",
+        }
+        with closing(HTTPConnection(host, timeout=5)) as asking:
+            asking.request("POST", f"/{path}/payouts", json.dumps(body), KEY)
+            assert asking.getresponse().status == 201
+        return whole(shell, *options)
+
+    answer = with_books(
+        at_database,
+        database_url,
+        tmp_path,
+        declared(tmp_path, STATEMENT),
+        verified=pays_by_hand,
+    )
+
+    assert (answer.code, answer.json["ok"]) == (0, True)
+    (note,) = answer.json["notes"]
+    assert note.startswith("provider acme: 1 line has no reference of ours: page 1 row")
+    (line,) = answer.json["passed_over"]
+    assert (line["provider"], line["page"]) == ("acme", 1)
+    assert line["why"] == "has no reference of ours"
+
+
+def test_a_line_of_ours_that_cannot_be_read_is_a_gap_and_accuses_nobody(
+    at_database, database_url, tmp_path
+):
+    unread = STATEMENT.replace('amount_at = "amount"', 'amount_at = "nowhere"')
+
+    answer = with_books(
+        at_database, database_url, tmp_path, declared(tmp_path, unread), verified=whole
+    )
+
+    assert (answer.code, answer.json["offences"]) == (1, [])
+    assert answer.json["incomplete"]
+    assert "cannot be read (without amount)" in answer.json["incomplete"][0]
+    assert "page 1 row 1" in answer.json["incomplete"][0]
 
 
 def test_core_that_does_not_answer_is_one_line(at_database):

@@ -457,7 +457,7 @@ async def test_its_statement_is_read_to_the_end(name):
         statement = DeclaredStatement(config, config.statement, out)
         pages = [page async for page in statement.pages(NOW, NOW)]
 
-    rows = [row for page in pages for row in page]
+    rows = [row for page in pages for row in page.rows]
     assert [row["reference"] for row in rows] == [
         payout(number=n).reference for n in range(1, 6)
     ]

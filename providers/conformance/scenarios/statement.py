@@ -62,5 +62,5 @@ async def _rows(stage: Stage) -> AsyncIterator[Row]:
     if stage.statement is not None:
         day = timedelta(days=1)
         async for page in stage.statement.pages(NOW - day, NOW + day):
-            for row in page:
+            for row in page.rows:
                 yield row

@@ -24,7 +24,7 @@ from providers.port import (
     Unclear,
 )
 from providers.registry import build_providers
-from providers.statements import NoStatement, NotOffered
+from providers.statements import NoStatement, NotOffered, Oddity
 from providers.stripe.statement import StripeStatement
 from tests.providers.stripe.recorded import (
     INTENT,
@@ -365,18 +365,18 @@ async def test_a_statement_has_what_is_ours_in_our_words():
     first = listed(
         a_payout(status="paid", id="po_1"),
         a_payout(status="paid", id="po_2", metadata={}),
-        a_payout(status="paid", reversed_by="po_9", metadata={"reference": "r-2"}),
-        a_payout(status="canceled", id="po_3", metadata={"reference": "r-3"}),
+        a_payout(status="paid", reversed_by="po_9", metadata={"reference": another(2)}),
+        a_payout(status="canceled", id="po_3", metadata={"reference": another(3)}),
         has_more=True,
     )
     second = listed(
-        a_payout(status="failed", id="po_4", metadata={"reference": "r-4"}),
+        a_payout(status="failed", id="po_4", metadata={"reference": another(4)}),
         a_payout(
             status="in_transit",
             id="po_5",
             currency="isk",
             amount=500,
-            metadata={"reference": "r-5"},
+            metadata={"reference": another(5)},
         ),
     )
 
@@ -384,13 +384,13 @@ async def test_a_statement_has_what_is_ours_in_our_words():
         pages = [p async for p in played.statement.pages(NOW, NOW)]
 
     at, usd = "2023-04-04T22:51:31.000Z", {"amount": 1100, "currency": "USD"}
-    assert [row for page in pages for row in page] == [
+    assert [row for page in pages for row in page.rows] == [
         {"reference": REFERENCE, "status": "succeeded", **usd, "at": at},
-        {"reference": "r-2", "status": "returned", **usd, "at": at},
-        {"reference": "r-3", "status": "cancelled", **usd, "at": at},
-        {"reference": "r-4", "status": "failed", **usd, "at": at},
+        {"reference": another(2), "status": "returned", **usd, "at": at},
+        {"reference": another(3), "status": "cancelled", **usd, "at": at},
+        {"reference": another(4), "status": "failed", **usd, "at": at},
         {
-            "reference": "r-5",
+            "reference": another(5),
             "status": "accepted",
             "amount": 5,
             "currency": "ISK",
@@ -415,6 +415,28 @@ async def test_what_is_verified_is_held_against_it():
     assert books.payouts_of([REFERENCE]) == {REFERENCE: [paid]}
 
 
+async def test_what_others_made_there_is_named_and_stops_nothing():
+    lines = (
+        a_payout(id="po_1", metadata={}),
+        a_payout(id="po_2", metadata={"reference": "payroll"}),
+        a_payout(id="po_3", amount=None),
+        a_payout(id="po_4", status="paid"),
+    )
+    async with connected(listed(*lines)) as (_, played):
+        (page,) = [p async for p in played.statement.pages(NOW, NOW)]
+
+    assert [row["status"] for row in page.rows] == ["succeeded"]
+    assert [(odd.row, odd.oddity, odd.reference) for odd in page.odd] == [
+        (1, Oddity.FOREIGN, None),
+        (2, Oddity.FOREIGN, None),
+        (3, Oddity.UNREADABLE, REFERENCE),
+    ]
+
+
+def another(number):
+    return REFERENCE[:-1] + str(number)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -422,7 +444,6 @@ async def test_what_is_verified_is_held_against_it():
         answered(200, {"data": None}),
         answered(200, {"data": [1]}),
         answered(200, b"<html>"),
-        listed(a_payout(amount=None)),
     ],
 )
 async def test_half_a_statement_is_none(answer):
