@@ -23,14 +23,16 @@ class Pointer:
             step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/")
         ]
 
-    def event_id(self, body: bytes) -> str:
-        """Return the plain word or number it leads to.
+    def event_id(self, body: bytes) -> str | None:
+        """Return the plain word or number it leads to; None where nothing is there.
 
-        :raises InvalidRequest: says why there is none, and nothing of what is there.
+        :raises InvalidRequest: what is there is no event's id; it is not shown.
         """
-        found = read_foreign(body)
+        found = read_foreign(body) if body.strip() else None
         for step in self._steps:
             found = _child(found, step)
+        if found is None:
+            return None
         if isinstance(found, Odd):
             raise InvalidRequest(f"{self._text} {found.problem}")
         if isinstance(found, int) and not isinstance(found, bool):

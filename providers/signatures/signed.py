@@ -81,13 +81,16 @@ class Signed:
         event = self._event(headers)
         if isinstance(sent, Rejected):
             return sent
-        if isinstance(event, Rejected):
+        if isinstance(event, Rejected) and self._template.signs_event:
             return event
         if late := self._late(sent, now):
             return late
-        content = self._template.filled(body, sent, event)
+        known = None if isinstance(event, Rejected) else event
+        content = self._template.filled(body, sent, known)
         if wrong := self._wrong(items, content, now):
             return wrong
+        if isinstance(event, Rejected):
+            return nameless(event, self._form)
         return named(event, body, self._pointer)
 
     def _items(self, told: str) -> list[str]:
@@ -148,10 +151,19 @@ class Signed:
         ]
 
 
+def nameless(event: Rejected, form: Form) -> Rejected:
+    """Return that a header has no event's id in it, though all is rightly signed."""
+    problem = f"the header {form.event_id_header} has no event's id: {event.reason}"
+    return Rejected(event.reason, problem)
+
+
 def named(
     event_id: str | None, body: bytes, pointer: Pointer | None
 ) -> Verified | Rejected:
-    """Return which event it is, where a pointer says that, or a header did."""
+    """Return which event it is, where a pointer says that, or a header did.
+
+    Where nothing stands, as in a ping, it is left to the body.
+    """
     if pointer is None:
         return Verified(event_id)
     try:

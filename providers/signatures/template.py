@@ -30,6 +30,11 @@ class Template:
     pieces: tuple[bytes | Part, ...]
     event_form: re.Pattern[str]
 
+    @property
+    def signs_event(self) -> bool:
+        """True where the event's id is part of what is signed."""
+        return Part.EVENT in self.pieces
+
     def filled(self, body: bytes, sent: str | None, event: str | None) -> bytes:
         """Return the bytes that are signed."""
         values = {

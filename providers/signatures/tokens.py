@@ -15,7 +15,7 @@ from providers.signatures.scheme import (
     without_tolerance,
 )
 from providers.signatures.settings import Form, Settings, Unsafe
-from providers.signatures.signed import named, pointer_of, require_event
+from providers.signatures.signed import named, nameless, pointer_of, require_event
 from providers.signatures.signed import require_headers_apart as require_apart
 
 
@@ -44,11 +44,6 @@ class Token:
         told = header(headers, self._form.header)
         if isinstance(told, Rejected):
             return told
-        event: str | Rejected | None = None
-        if self._form.event_id_header is not None:
-            event = header(headers, self._form.event_id_header, EVENT_ID)
-        if isinstance(event, Rejected):
-            return event
         if not told.startswith(self._form.prefix):
             return Rejected(Reason.MALFORMED)
         given = told.removeprefix(self._form.prefix).encode("ascii")
@@ -56,6 +51,11 @@ class Token:
         ours = [_digest(key) for key in self._keys.at(now)]
         if not any_equal([_digest(given)], ours):
             return Rejected(Reason.WRONG)
+        event: str | Rejected | None = None
+        if self._form.event_id_header is not None:
+            event = header(headers, self._form.event_id_header, EVENT_ID)
+        if isinstance(event, Rejected):
+            return nameless(event, self._form)
         return named(event, body, self._pointer)
 
 
