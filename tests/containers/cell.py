@@ -51,6 +51,7 @@ class Spec:
     uid: int = 0
     gid: int = 0
     layered: bool = True
+    read_only: bool = False
     init: bool = False
     mounts: tuple[Mount, ...] = ()
     hostname: str = "cell"
@@ -78,7 +79,7 @@ def main(spec: Spec) -> int:
 def _unshare(spec: Spec) -> None:
     outside = os.open("/proc/self/ns/net", os.O_RDONLY)
     network = NEW_NETWORK if spec.address else 0
-    _call("unshare", NEW_MOUNTS | NEW_NAMES | NEW_IPC | NEW_PROCESSES | network)
+    _call("unshare", NEW_MOUNTS | NEW_NAMES | NEW_IPC | network)
     LIBC.sethostname(spec.hostname.encode(), len(spec.hostname))
     if spec.address:
         # Its name in the bridge's network; a link's may have 15 characters.
@@ -89,6 +90,8 @@ def _unshare(spec: Spec) -> None:
         _ip(f"address add {spec.address} dev eth0")
         _ip("link set eth0 up")
         _ip("link set lo up")
+    # Last: the next process to be made is process 1.
+    _call("unshare", NEW_PROCESSES)
 
 
 def _ip(command: str, network: int | None = None) -> None:
@@ -119,6 +122,8 @@ def _furnish(spec: Spec) -> str:
     _devices(root)
     for mount in spec.mounts:
         _bind(mount.source, f"{root}{mount.target}", writable=mount.writable)
+    if spec.read_only:
+        _mount("none", root, "", REMOUNT | READ_ONLY)
     return root
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from tests.containers import cell as program
@@ -84,7 +84,7 @@ class Running:
     def said(self) -> str:
         return self.log.read_text(errors="replace")
 
-    @property
+    @cached_property
     def pid(self) -> int:
         """Return the number of its process 1, as this side sees it."""
         deadline = time.monotonic() + GRACE_SECONDS

@@ -56,13 +56,18 @@ class Docker:
 
     def start(self, *argv: str, **env: str) -> Running:
         """Start a command of the entry point that goes on."""
-        ports = {
-            "PAYMENT_HTTP_PORT": str(free_port()),
-            "PAYMENT_METRICS_PORT": str(free_port()),
-        }
-        cell = self.cell(*argv, **{**ports, **env})
+        return self.begin(self.cell(*argv, **{**self.ports(), **env}))
+
+    def begin(self, cell: Cell) -> Running:
+        """Start a cell that goes on."""
         pid_file = str(self.folder / "pid")
         return Running(replace(cell, pid_file=pid_file), self.folder / "log")
+
+    @staticmethod
+    def ports() -> dict[str, str]:
+        """Return ports that are free on the host's network."""
+        names = ("PAYMENT_HTTP_PORT", "PAYMENT_METRICS_PORT")
+        return {name: str(free_port()) for name in names}
 
     def await_health(self, running: Running) -> None:
         """Ask as the image says until it answers that all is well."""

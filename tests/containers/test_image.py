@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import PurePosixPath
 
@@ -175,6 +176,16 @@ def test_it_needs_no_locale_time_zone_or_home(docker, surroundings, env):
 
     assert running.stop() == 0, running.said
     assert re.search(r'"timestamp":"[^"]+Z"', running.said), running.said
+
+
+def test_it_runs_on_a_root_that_is_read_only(docker, surroundings):
+    cell = docker.cell("run", **surroundings, **docker.ports())
+
+    running = docker.begin(replace(cell, read_only=True))
+
+    docker.await_health(running)
+    assert running.execute("touch", "/tmp/x").returncode == 1  # noqa: S108 - nor there
+    assert running.stop() == 0, running.said
 
 
 def test_certificates_of_public_sites_can_be_checked(docker):
