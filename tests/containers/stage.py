@@ -11,7 +11,7 @@ from tests.containers.cells import Cell, Running
 from tests.containers.image import Image
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS_MAX = 30.0
+READY_SECONDS_MAX = 90.0
 CONFIG = Mount(
     source=str(ROOT / "ops/compose/payment.toml"), target="/etc/payment/payment.toml"
 )
