@@ -120,6 +120,8 @@ def _unsafe_names(table: ProviderTable, create: CreateTable) -> Problems:
 
 def _unsafe_pages(statement: StatementTable) -> Problems:
     """Name what would ask for the same page for ever, or for none."""
+    if statement.pause >= statement.deadline:
+        yield "statement.pause", "must be shorter than deadline"
     if statement.kinds and statement.kind_at is None:
         yield "statement.kind_at", "is missing where there are kinds"
     if statement.kind_at is not None and not statement.kinds:

@@ -11,7 +11,7 @@ import orjson
 
 from payment_service.config import ProviderTable
 from payment_service.config.forms import CallTable, Failing, Listed, Meaning
-from payment_service.config.places import parse_place
+from payment_service.config.places import WHOLE, parse_place
 from payment_service.config.unsafe_calls import holes_of
 from payment_service.config.vocabulary import OF_DESTINATION
 from payment_service.domain.news import NewsType
@@ -68,7 +68,10 @@ DEFAULT: Final = ProviderTable.model_validate(
         },
         "status": {
             "path": "/payouts/{reference}",
-            "answers": {"error_map": [{"http": [404], "means": "not_found"}]},
+            "answers": {
+                "error_map": [{"http": [404], "means": "not_found"}],
+                "status_map": {word: word for word in (*_STATES, "returned")},
+            },
         },
         "cancel": {
             "path": "/payouts/{reference}/cancel",
@@ -95,6 +98,7 @@ _MEANINGS: Final[Mapping[Saying, tuple[Meaning, ...]]] = {
     Saying.ACCEPTED: (Meaning.ACCEPTED,),
     Saying.DECLINED: (Meaning.DECLINED, Meaning.FAILED),
     Saying.CANCELLED: (Meaning.CANCELLED,),
+    Saying.RETURNED: (Meaning.RETURNED,),
     Saying.TOO_LATE: (Meaning.TOO_LATE,),
 }
 _ERRORS: Final = {
@@ -142,6 +146,8 @@ class DeclaredDouble:
         if call is Call.CREATE and saying in {Saying.DECLINED, Saying.UNLISTED_CODE}:
             return self._refusals(written, saying)
         found = written.words(*_MEANINGS.get(saying, ()))
+        if saying is Saying.NOT_FOUND:
+            found |= written.nothing()
         if (means := _ERRORS.get((call, saying))) is not None:
             found |= written.errors(means)
         return found | self._bare(call, saying)
@@ -167,6 +173,10 @@ class DeclaredDouble:
             rows.append({})
             write_deal(rows[-1], form, deal, self._table.reference_form)
             put(rows[-1], form.status_at, paid)
+            if form.kinds:
+                put(rows[-1], form.kind_at, form.kinds[0])
+            if form.sign == "minus":
+                put(rows[-1], form.amount_at, f"-{form.amount_at.look(rows[-1])}")
         counted = "page" in holes_of(form)
         if form.next_cursor_at is None and not counted:
             bodies = [rows]
@@ -174,6 +184,9 @@ class DeclaredDouble:
             bodies = [[row] for row in rows] + ([[]] if counted else [])
         pages = []
         for number, body in enumerate(bodies, 1):
+            if form.rows_at == WHOLE:
+                pages.append(reply(OK, body))
+                continue
             page: dict[str, object] = {}
             put(page, form.rows_at, body)
             if number < len(bodies):

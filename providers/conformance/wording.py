@@ -30,6 +30,7 @@ class Saying(StrEnum):
     ACCEPTED = "accepted"
     DECLINED = "declined"
     CANCELLED = "cancelled"
+    RETURNED = "returned: paid, and come back"
     TOO_LATE = "too late"
     NOT_FOUND = "not found"
     EXISTS = "exists already"

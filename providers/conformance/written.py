@@ -1,12 +1,12 @@
 """Writes answers as a declared provider does: each word and error at its place."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final
 
 import orjson
 
 from payment_service.config.forms import AnswersTable, Failing, Meaning
-from payment_service.config.places import Place
+from payment_service.config.places import WHOLE, Place
 from payment_service.domain.money import Money
 from providers.conformance.wording import WORDS_FOR_PEOPLE, Deal, Reply
 from providers.rest.amounts import decimal_of
@@ -44,7 +44,24 @@ class Written:
         write_deal(body, self._answers, self._deal, self._form)
         put(body, self._answers.status_at, word)
         self._put_code(body, code)
-        return reply(status or self._success, body)
+        return reply(status or self._success, self._listed(body))
+
+    def nothing(self) -> dict[str, Reply]:
+        """Return a list with nothing in it, where answers are lists."""
+        if self._answers.items_at is None:
+            return {}
+        return {"an empty list": reply(self._success, self._listed())}
+
+    def _listed(self, *items: dict[str, object]) -> object:
+        """Return payouts as this provider answers them: one, or a list."""
+        place = self._answers.items_at
+        if place is None:
+            return items[0]
+        if place == WHOLE:
+            return list(items)
+        body: dict[str, object] = {}
+        put(body, place, list(items))
+        return body
 
     def errors(self, means: Failing, only: Collection[str] = ()) -> dict[str, Reply]:
         """Return every error that is listed with this meaning."""
@@ -119,7 +136,7 @@ def put(body: dict[str, object], place: Place | None, value: object) -> None:
     body[last] = value
 
 
-def reply(status: int, body: Mapping[str, object]) -> Reply:
+def reply(status: int, body: object) -> Reply:
     """Return an answer of JSON."""
     return Reply(status=status, body=orjson.dumps(body))
 

@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from fsm.snapshot import AskedBy
 from payment_service.domain.money import Money
-from providers.conformance.counterpart import saying
+from providers.conformance.counterpart import hang_up, saying
 from providers.conformance.scenario import Scenes
 from providers.conformance.spoiling import (
     NEVER_A_NO,
@@ -21,6 +22,28 @@ CREATE: Final = Call.CREATE
 TAKEN: Final = (Accepted, Succeeded)
 # Who was not let in has not been served; whether it is trusted is the adapter's choice.
 NOT_SERVED: Final = (401, 403, 429)
+
+
+@SCENES.scene(
+    "create-repeat-asks",
+    "Where the status cannot be asked, a repeat of the create says what became of it.",
+)
+async def repeat_asks(stage: Stage) -> None:
+    plan = stage.rehearsal.table.plan
+    if plan.asked_by is AskedBy.OURS or not plan.idempotent_create:
+        raise NotHere("its status can be asked, or its create cannot be repeated")
+    await stage.expect(Call.CREATE, hang_up, [Unclear], "the answer is lost")
+    first = stage.heard("the answer is lost")
+    kinds = {
+        Saying.SUCCEEDED: Succeeded,
+        Saying.ACCEPTED: Accepted,
+        Saying.DECLINED: Declined,
+    }
+    for said, kind in kinds.items():
+        replies = stage.double.replies(Call.CREATE, said, a_deal())
+        for label, reply in replies.items():
+            await stage.expect(Call.CREATE, saying(reply), [kind], f"again: {label}")
+            stage.must(stage.heard(label) == first, f"{label}: it asks for another")
 
 
 @SCENES.scene("create-accepted", "A create that was taken is Accepted.")

@@ -1,8 +1,12 @@
 """What an adapter makes of the answers to a question for the status."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
+import orjson
+
+from payment_service.config.places import Place
 from payment_service.domain.money import Money
 from providers.conformance.counterpart import saying
 from providers.conformance.scenario import Scenes
@@ -14,6 +18,7 @@ from providers.port import (
     Declined,
     NotFound,
     NotSent,
+    Returned,
     Succeeded,
     Unclear,
 )
@@ -55,6 +60,54 @@ async def declined(stage: Stage) -> None:
         for label, reply in stage.double.replies(STATUS, said, a_deal()).items():
             await stage.expect(STATUS, saying(reply), [Declined], label)
     stage.replies(STATUS, Saying.DECLINED)
+
+
+@SCENES.scene(
+    "status-returned", "A payout that was paid and came back is Returned, never a no."
+)
+async def returned(stage: Stage) -> None:
+    for label, reply in stage.replies(STATUS, Saying.RETURNED).items():
+        await stage.expect(STATUS, saying(reply), [Returned], label)
+
+
+@SCENES.scene(
+    "status-list", "In a list only ours counts; two of ours that may pay are unclear."
+)
+async def in_a_list(stage: Stage) -> None:
+    asking = stage.rehearsal.table.asking
+    place = None if asking is None else asking.answers.items_at
+    if place is None:
+        raise NotHere("its status is no list of payouts")
+    ours = stage.some_reply(STATUS, Saying.SUCCEEDED)
+    others = next(iter(_asked(stage, Saying.DECLINED, _ANOTHER).values()), None)
+    if others is None:
+        raise NotHere("it never lists a payout as declined")
+    beside = _together(place, others, ours)
+    await stage.expect(STATUS, saying(beside), [Succeeded], "ours beside another")
+    await stage.expect(STATUS, saying(others), [Unclear], "another's alone")
+    twice = _together(place, ours, _asked_again(stage))
+    await stage.expect(STATUS, saying(twice), [Unclear], "two of ours that were paid")
+
+
+_ANOTHER: Final = replace(
+    a_deal(reference=OTHER_REFERENCE), provider_reference="another"
+)
+
+
+def _asked_again(stage: Stage) -> Reply:
+    """Return that a second payout was paid under our reference."""
+    second = replace(a_deal(), provider_reference="another")
+    return next(iter(_asked(stage, Saying.SUCCEEDED, second).values()))
+
+
+def _together(place: Place, first: Reply, second: Reply) -> Reply:
+    """Return one list of what two answers list."""
+    body = orjson.loads(first.body)
+    found = place.look(body)
+    more = place.look(orjson.loads(second.body))
+    if isinstance(found, list) and isinstance(more, list):
+        found += more
+    return Reply(status=first.status, body=orjson.dumps(body))
 
 
 @SCENES.scene(

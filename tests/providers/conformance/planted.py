@@ -186,6 +186,14 @@ class AbsentIsNo(Right):
         return answer
 
 
+class ReturnedIsNo(Right):
+    async def status(self, payout):
+        answer = await super().status(payout)
+        if isinstance(answer, port.Returned):
+            return port.Declined(code="returned")
+        return answer
+
+
 class ErrorOfStatusIsNo(Right):
     async def status(self, payout):
         answer = await super().status(payout)

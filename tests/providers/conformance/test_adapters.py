@@ -85,7 +85,46 @@ OWN_FIELDS = {
         "status": OF_TEXT["status"] | {"query": {"iban": "{destination.iban}"}},
     },
 }
+LISTED: dict[str, Any] = OF_TEXT | {
+    "status": {
+        "path": "/pays",
+        "query": {"reference": "{reference}"},
+        "answers": {
+            "items_at": "data",
+            "more_at": "more",
+            "reference_at": "ref",
+            "provider_reference_at": "id",
+            "status_map": {"paid": "succeeded", "no": "failed", "back": "returned"},
+        },
+    },
+    "statement": {
+        "path": "/list",
+        "query": {"page": "{page}"},
+        "rows_at": "",
+        "kind_at": "kind",
+        "kinds": ["PAYOUT"],
+        "sign": "minus",
+        "reference_at": "ref",
+        "status_at": "state",
+        "status_map": {"paid": "succeeded"},
+        "amount_at": "sum",
+        "amount_form": "decimal",
+        "currency_at": "cur",
+        "pause": "1ms",
+    },
+}
+BARE_LIST = LISTED["status"] | {
+    "answers": LISTED["status"]["answers"] | {"items_at": "", "more_at": "0.more"}
+}
+BY_THEIRS: dict[str, Any] = OF_TEXT | {
+    "status": {"path": "/pays/{provider_reference}"},
+    "answers": OF_TEXT["answers"] | {"provider_reference_at": "id"},
+}
 RAW: dict[str, Any] = {
+    "listed": LISTED,
+    "bare_list": LISTED | {"status": BARE_LIST},
+    "by_theirs": BY_THEIRS,
+    "repeat_asks": OF_TEXT | {"status": False},
     **{f"own_{name}": table for name, table in OWN_FIELDS.items()},
     "default": ACME,
     "codes": ACME | {"rejection_codes": ["limit", "blocked"], "webhook": STRIPE_LIKE},
@@ -105,16 +144,17 @@ RAW["stripe_intents"] = RAW["stripe"] | {
 }
 
 # What a provider cannot show, because it has no way of saying so.
+_UNSAID = {"status-unasked", "cancel-unasked", "status-list", "create-repeat-asks"}
 NOT_HERE = {
-    "default": {"create-unlisted-code", "status-unasked", "cancel-unasked"},
-    "codes": {"status-unasked", "cancel-unasked"},
-    "lumen": {"status-unasked", "cancel-unasked"},
-    "quipu": {"status-unasked", "cancel-unasked"},
+    "default": {"create-unlisted-code", *_UNSAID},
+    "codes": _UNSAID,
+    "lumen": _UNSAID | {"status-returned"},
+    "quipu": _UNSAID | {"status-returned"},
     # It is asked by its own id, and its list is read by the adapter's own tests.
-    "stripe": {
-        "status-unasked",
+    "stripe": _UNSAID
+    | {
+        "status-returned",
         "status-not-found",
-        "cancel-unasked",
         "statement-whole",
         "statement-broken",
     },

@@ -30,6 +30,7 @@ CAUGHT_BY = {
     "RepeatsByItself": {"create-server-error", "create-unlisted-word"},
     "Raises": {"create-server-error", "lost-reset"},
     "AbsentIsNo": {"status-not-found"},
+    "ReturnedIsNo": {"status-returned"},
     "ErrorOfStatusIsNo": {"status-error"},
     "AnyPayoutWillDo": {"status-other-payout"},
     "MoneyHidden": {"status-other-money"},
