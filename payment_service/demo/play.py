@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-import psycopg
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -17,6 +16,7 @@ from rich.table import Table
 from payment_service.demo import load, world
 from payment_service.demo.summary import Summary, show, summarise
 from payment_service.demo.tally import Tables, Tally
+from payment_service.storage.session import NAME, Door, connect
 
 LOOK_EVERY_SECONDS: Final = 0.5
 PLAIN_EVERY_SECONDS: Final = 3.0
@@ -59,9 +59,7 @@ async def _summary(
     stage: world.World, orders: int, seed: int, console: Console
 ) -> Summary:
     sent = load.orders(orders, seed)
-    connection = await psycopg.AsyncConnection.connect(
-        stage.database_url, autocommit=True
-    )
+    connection = await connect(Door(stage.database_url, name=f"{NAME} demo"))
     async with connection:
         tables = Tables(connection)
         began = time.monotonic()

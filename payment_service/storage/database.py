@@ -1,6 +1,7 @@
 """The connections: one pool for the hot statements, one engine for the questions."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,7 +15,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
-from payment_service.storage.failures import has_done_nothing, in_one_line, spoils
+from payment_service.storage.failures import (
+    cannot_keep,
+    has_done_nothing,
+    in_one_line,
+    spoils,
+)
 from payment_service.storage.migrate import DIALECT
 from payment_service.storage.pool import Member, Pool
 from payment_service.storage.session import (
@@ -33,6 +39,8 @@ BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 WRITE_SECONDS_MAX: Final = 2.0
 WRITTEN_FOR_SECONDS: Final = 1.0
 """A write that was taken is believed in for so long."""
+REFUSED_FOR_SECONDS: Final = 10.0
+"""So long a statement that found no room speaks for all, unless it finds some."""
 
 # What a step writes too; nobody sees it, for it is gone before the commit.
 WRITE: Final[LiteralString] = """
@@ -76,6 +84,7 @@ class Database:
         )
         self._write: asyncio.Task[None] | None = None
         self._written_at = -WRITTEN_FOR_SECONDS
+        self._refusals: dict[str, tuple[float, str]] = {}
 
     async def open(self) -> None:
         """Connect once, so that what is wrong shows at the start.
@@ -124,17 +133,20 @@ class Database:
         async with self._pool.member() as member:
             connection = member.connection
             try:
-                if connection.local is None:
-                    return await _rows(connection, statement, parameters)
-                return await _rows_in_transaction(connection, statement, parameters)
+                rows = await _run(connection, statement, parameters)
             except psycopg.Error as error:
                 await self._judge(member, error)
+                if cannot_keep(error):
+                    self._refusals[statement] = (time.monotonic(), in_one_line(error))
                 # Who has waited for a silent one in vain does not wait again.
                 cut = connection.closed and not connection.went_silent
                 again = has_done_nothing(error) or (cut and statement in REPEATABLE)
                 if last or not again:
                     raise
                 raise _Again from error
+        if self._refusals:
+            self._refusals.pop(statement, None)
+        return rows
 
     async def _judge(self, member: Member, error: psycopg.Error) -> None:
         """Where one is not what it was, those made with it are not either."""
@@ -168,8 +180,12 @@ class Database:
 
         :raises StoreUnavailable: it was refused, or not confirmed in time; says why.
         """
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._written_at + WRITTEN_FOR_SECONDS:
+        now = time.monotonic()
+        for refused_at, because in self._refusals.values():
+            # A small row may find room where a step does not.
+            if now < refused_at + REFUSED_FOR_SECONDS:
+                raise StoreUnavailable(f"PostgreSQL takes no write: {because}")
+        if now < self._written_at + WRITTEN_FOR_SECONDS:
             return
         write = self._write
         if write is None or write.done():
@@ -180,7 +196,7 @@ class Database:
             told = f"PostgreSQL has not confirmed a write in {WRITE_SECONDS_MAX:.0f} s"
             raise StoreUnavailable(told)
         write.result()
-        self._written_at = loop.time()
+        self._written_at = time.monotonic()
 
     async def _write_once(self) -> None:
         try:
@@ -205,15 +221,17 @@ async def _in_transactions(door: Door, *, writes: bool) -> Connection:
     return connection
 
 
-async def _rows(
+async def _run(
     connection: Connection, statement: LiteralString, parameters: Parameters
 ) -> Sequence[Row]:
+    if connection.local is not None:
+        return await _run_in_transaction(connection, statement, parameters)
     cursor = connection.cursor(row_factory=tuple_row)
     await cursor.execute(statement, parameters)
     return await cursor.fetchall() if cursor.description else ()
 
 
-async def _rows_in_transaction(
+async def _run_in_transaction(
     connection: Connection, statement: LiteralString, parameters: Parameters
 ) -> Sequence[Row]:
     """Run a statement behind a pooler with its settings, in one round trip."""

@@ -32,6 +32,8 @@ _NOTHING_DONE: Final = _FORGOTTEN | {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
 }
+# The server answers, and cannot keep what it is given for want of disk or memory.
+_CANNOT_KEEP: Final = ("53", "58")
 _MEND: Final = {
     "26000": "behind a pooler set PAYMENT_DATABASE_PREPARE to auto",
     "42P05": "behind a pooler set PAYMENT_DATABASE_PREPARE to auto",
@@ -51,6 +53,7 @@ _WORDS: Final = {
     "password authentication failed": "see the password in PAYMENT_DATABASE_URL",
     "too many clients already": "raise max_connections, or use a pooler",
     "remaining connection slots": "raise max_connections, or use a pooler",
+    "too many connections for": "raise the user's or the database's CONNECTION LIMIT",
     "no more connections allowed": "raise the pooler's max_client_conn",
     "session is read-only": "none of the hosts takes writes: see which is the primary",
     "session is not read-only": "see target_session_attrs in PAYMENT_DATABASE_URL",
@@ -62,6 +65,7 @@ _PASSING: Final = (
     "the database system is in recovery mode",
     "too many clients already",
     "remaining connection slots",
+    "too many connections for",
     "no more connections allowed",
 )
 
@@ -70,6 +74,11 @@ def spoils(error: psycopg.Error) -> bool:
     """Whether the connection, and those made with it, must not be used again."""
     code = error.sqlstate or ""
     return code in _GONE or code in _FORGOTTEN or code.startswith("08")
+
+
+def cannot_keep(error: psycopg.Error) -> bool:
+    """Whether the server is not able to keep what it was given just now."""
+    return (error.sqlstate or "").startswith(_CANNOT_KEEP)
 
 
 def has_done_nothing(error: psycopg.Error) -> bool:
