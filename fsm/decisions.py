@@ -34,7 +34,8 @@ class Event:
     is given where it happened to one version of the row and means nothing to a later
     one, as a timer does. ``after`` is for how long at least the provider is to be left
     alone. ``sequence`` is the provider's own number of a webhook, ``content`` a hash of
-    all that it says, under whatever id.
+    all that it says, under whatever id. ``disputed`` is what was said under the id of
+    an event that had said something else before: it may open a case, and moves nothing.
     """
 
     trigger: Trigger
@@ -49,6 +50,7 @@ class Event:
     after: timedelta = timedelta(0)
     sequence: int | None = None
     content: str | None = None
+    disputed: bool = False
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -186,7 +188,7 @@ def decide(
         # The no of another payout proves nothing about this one.
         event = replace(event, trigger=Trigger.MISMATCHED)
     row = None
-    if not _is_overtaken(task, event):
+    if not event.disputed and not _is_overtaken(task, event):
         row = advance(Facts(task, plan, now, event.asked_at), event.trigger)
     if row is None:
         return _at_rest(queue, task, event, now)

@@ -21,11 +21,18 @@ MARKS_MAX: Final = 10
 
 
 def event_of_news(news: News, order: Order) -> Event | None:
-    """Return what a webhook means; None where its type is unknown to us."""
+    """Return what a webhook means; None where its type is unknown to us.
+
+    What was said under an id that had said something else is no place in the
+    provider's own order either.
+    """
     trigger = TRIGGERS.get(news.type)
     if trigger is None:
         return None
     evidence: dict[str, object] = {"event_id": news.event_id, "type": news.type.value}
+    disputed = news.seen_as is not None
+    if disputed:
+        evidence["seen_as"] = news.seen_as
     if news.sequence is not None:
         evidence["sequence"] = news.sequence
     differs = differing(order, news.amount, news.currency)
@@ -43,7 +50,8 @@ def event_of_news(news: News, order: Order) -> Event | None:
         reference=None if differs else news.provider_reference,
         # A return counts by when it was told, however late it is looked at.
         asked_at=news.received_at if trigger is Trigger.RETURNED else None,
-        sequence=news.sequence,
+        sequence=None if disputed else news.sequence,
+        disputed=disputed,
         content=news.content_hash.hex() or None,
         detail={"evidence": {**evidence, **differs}},
     )
@@ -59,7 +67,8 @@ async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Ord
         await engine.store.close_news(stored.inbox_id, NewsState.IGNORED)
         return order
     if stored.repeats:
-        await engine.store.close_news(stored.inbox_id, NewsState.KNOWN)
+        known = _after(stored.news, NewsState.KNOWN)
+        await engine.store.close_news(stored.inbox_id, known)
         return order
     task_id = stored.news.reference
     for _ in range(MARKS_MAX):
@@ -68,13 +77,15 @@ async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Ord
             task_id,
             event,
             engine=engine,
-            news={stored.inbox_id: NewsState.APPLIED},
+            news={stored.inbox_id: _after(stored.news)},
         )
         match settled.decision:
             case Step():
                 return settled.order
             case Known():
-                await engine.store.close_news(stored.inbox_id, NewsState.KNOWN)
+                await engine.store.close_news(
+                    stored.inbox_id, _after(stored.news, NewsState.KNOWN)
+                )
                 return settled.order
             case Wait():
                 version = settled.order.task(task_id).version
@@ -92,6 +103,11 @@ async def apply_waiting(
         for stored in _in_order(await engine.store.waiting_news(task_id)):
             order = await apply_news(order, stored, engine=engine)
     return order
+
+
+def _after(news: News, heard: NewsState = NewsState.APPLIED) -> NewsState:
+    """Return what becomes of news that was heard; a disputed one never counts as so."""
+    return heard if news.seen_as is None else NewsState.IGNORED
 
 
 def _in_order(waiting: Sequence[StoredNews]) -> Sequence[StoredNews]:

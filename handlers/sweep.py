@@ -1,6 +1,7 @@
 """Rings again for what nobody came for: rows, and webhooks in the inbox."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -8,7 +9,7 @@ import orjson
 
 from handlers.engine import traced
 from handlers.letters import copy_of
-from payment_service.domain.ids import derived_id, is_uuid
+from payment_service.domain.ids import derived_id
 from payment_service.domain.letters import DeadLetter, Reason
 from payment_service.domain.messages import (
     WEBHOOK_RECEIVED,
@@ -16,28 +17,29 @@ from payment_service.domain.messages import (
     queue_doorbell,
     task_doorbell,
 )
-from payment_service.domain.news import NewsState
+from payment_service.domain.news import NEWS_KEPT, NewsState
 from payment_service.domain.orders import Order
 from payment_service.ports.bus import Publisher
 from payment_service.ports.clock import Clock
 from payment_service.ports.store import Store, StoredNews, Sweepable
 
 BATCH: Final = 500
-NEWS_KEPT: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What a sweep rang for."""
+    """What a sweep rang for; ``foreign`` counts what it has forgotten, by provider."""
 
     rows: int
     news: int
     expired: int
+    foreign: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def full(self) -> bool:
         """True where more may be waiting than one sweep takes."""
-        return self.rows >= BATCH or self.news >= BATCH
+        forgotten = sum(self.foreign.values())
+        return max(self.rows, self.news, self.expired, forgotten) >= BATCH
 
 
 async def sweep(
@@ -48,21 +50,25 @@ async def sweep(
     clock: Clock,
     grace: timedelta,
 ) -> Swept:
-    """Ring for everything overdue by ``grace``; a missing ring costs one sweep."""
+    """Ring for everything overdue by ``grace``; a missing ring costs one sweep.
+
+    What nobody's task ever came for is given up first: looking at it puts it off.
+    """
+    expired = await rows.expired_news(after=NEWS_KEPT, limit=BATCH)
+    now = clock.now()
+    for stored in expired:
+        letter = letter_of_news(stored, now)
+        await store.bury(letter, [copy_of(letter, {})])
+        await store.close_news(stored.inbox_id, NewsState.DEAD)
+    foreign = await rows.forget_foreign(after=NEWS_KEPT, limit=BATCH)
     orders = await rows.overdue(grace=grace, limit=BATCH)
     news = await rows.overdue_news(grace=grace, limit=BATCH)
-    now = clock.now()
     again = f"sweep:{int(now.timestamp() * 1000)}"
     # Rung rows bear the database's time, which may be ahead of this machine's.
     soon = now + grace
     bells = [bell for order in orders for bell in _bells(order, soon, again)]
     await publisher.publish([*bells, *(_news_bell(n, again) for n in news)])
-    expired = await rows.expired_news(after=NEWS_KEPT, limit=BATCH)
-    for stored in expired:
-        letter = letter_of_news(stored, now)
-        await store.bury(letter, [copy_of(letter, {})])
-        await store.close_news(stored.inbox_id, NewsState.DEAD)
-    return Swept(rows=len(bells), news=len(news), expired=len(expired))
+    return Swept(rows=len(bells), news=len(news), expired=len(expired), foreign=foreign)
 
 
 def _bells(order: Order, now: datetime, again: str) -> list[Message]:
@@ -104,5 +110,5 @@ def letter_of_news(stored: StoredNews, now: datetime) -> DeadLetter:
         body=orjson.dumps(body),
         headers={},
         at=now,
-        task_id=news.reference if is_uuid(news.reference) else None,
+        task_id=news.task_id,
     )

@@ -173,6 +173,7 @@ CREATE TABLE webhook_inbox (
     body_hash bytea NOT NULL,
     content_hash bytea NOT NULL,
     sequence bigint,
+    seen_as text,
     state text NOT NULL DEFAULT 'waiting',
     received_at timestamptz NOT NULL,
     wake_at timestamptz,

@@ -1,14 +1,14 @@
 """Judges every answer: no 5xx, no forgery taken, nothing changed by a refusal."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from ops.fuzz.requests import Sent
 from ops.fuzz.routes import NOW, Route
-from ops.fuzz.second import loose_object
-from payment_service.domain.news import News
+from ops.fuzz.second import loose
+from payment_service.domain.news import Arrival, News
 
 STORED: Final = 202
 SEEN: Final = 200
@@ -33,14 +33,19 @@ class Inbox:
     kept: set[tuple[str, str]] = field(default_factory=set)
     asked: int = 0
 
-    async def keep(self, news: News, *, trace_parent: str | None) -> bool:
-        """Store a webhook; False where it was seen before."""
+    async def keep(
+        self, events: Sequence[News], *, trace_parent: str | None
+    ) -> Sequence[Arrival]:
+        """Store the events of a webhook; say which were seen before."""
         del trace_parent
         self.asked += 1
-        key = (news.provider, news.event_id)
+        return [self._arrival(news.provider, news.event_id) for news in events]
+
+    def _arrival(self, provider: str, event_id: str) -> Arrival:
+        key = (provider, event_id)
         new = key not in self.kept
         self.kept.add(key)
-        return new
+        return Arrival.STORED if new else Arrival.SEEN
 
 
 @dataclass(slots=True)
@@ -83,14 +88,24 @@ class Oracle:
         for name, value in sent.headers:
             # White space around a value is no part of it.
             headers.setdefault(name, []).append(value.strip(" \t"))
-        event = self.routes[sent.route].second(headers, sent.body, NOW)
-        if event is None or loose_object(sent.body) is None:
+        route = self.routes[sent.route]
+        event = route.second(headers, sent.body, NOW)
+        if event is None:
             raise Violation("a forgery was taken")
-        if (sent.route, event) not in self.inbox.kept:
-            raise Violation("a webhook was taken for another event")
-        if grown != (1, 1 if status == STORED else 0):
+        try:
+            tree = loose(sent.body)
+        except (ValueError, RecursionError):
+            raise Violation("what is no JSON was taken") from None
+        asked, added = grown
+        if asked != (1 if tree and isinstance(tree, dict | list) else 0):
+            raise Violation("the inbox was asked for nothing, or not asked")
+        if (status == STORED) != (added > 0):
             raise Violation("the answer and the inbox do not agree")
-        self.taken[sent.route] += 1
+        if isinstance(tree, dict) and tree:
+            ids = [event] if route.ids is None else route.ids(sent.body)
+            if any((sent.route, each) not in self.inbox.kept for each in ids if each):
+                raise Violation("a webhook was taken for another event")
+            self.taken[sent.route] += 1
 
     def idle(self) -> list[str]:
         """Return what a run has never seen, though it should have."""

@@ -425,7 +425,7 @@ def invent(dice: Random, all_routes: Sequence[Route], number: int) -> Sent:
     return replace(sent, kind=maker.__name__)
 
 
-_LISTENING: Final = frozenset({"adyen", "paypal"})
+_LISTENING: Final = frozenset({"adyen", "paypal", "several"})
 _AROUND: Final = ((b"", b""), (b"\xef\xbb\xbf", b""), (b"", b"\r\n"), (b" ", b"\0\0"))
 _ASIDE: Final = (
     b'"x": NaN',

@@ -31,13 +31,18 @@ Sign = Callable[[bytes, Wish], Pairs]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A provider as its webhooks are sent and judged."""
+    """A provider as its webhooks are sent and judged.
+
+    ``ids`` reads by what ids the events of a body are known, where the scheme does not
+    say that.
+    """
 
     name: str
     table: str
     sign: Sign
     second: Second
     compose: Callable[[str, str], bytes]
+    ids: Callable[[bytes], list[str]] | None = None
 
 
 def payout(event: str, reference: str) -> bytes:

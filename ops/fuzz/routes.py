@@ -108,6 +108,12 @@ def adyen_body(*items: Mapping[str, object]) -> bytes:
     return json.dumps({"live": "false", "notificationItems": wrapped}).encode()
 
 
+def several_payouts(event: str, reference: str) -> bytes:
+    """Write a body with two events, the second of which nobody can use."""
+    first = {"id": event, "type": "payout.succeeded", "reference": reference}
+    return json.dumps({"events": [first, {"id": f"{event}-b", "odd": 1}]}).encode()
+
+
 def routes(paypal: PaypalKey) -> list[Route]:
     """Return one route for every scheme, and three for the one with knobs."""
     known = (KEY, OLD_KEY)
@@ -176,6 +182,9 @@ def routes(paypal: PaypalKey) -> list[Route]:
             second=second.chained(known),
             compose=payout,
         ),
+        _headed("several", 'events_at = "events"', several_payouts, second.ids_listed),
+        _headed("composed", 'event_id = ["id", "type"]', payout, second.ids_composed),
+        _headed("hashed", 'event_id = "body-hash"', payout, lambda _: []),
         *public_routes(),
     ]
 
@@ -201,6 +210,24 @@ def _rest(scheme: str, knobs: str, write: Callable[[bytes], str]) -> str:
     return (
         'adapter = "rest"\nbase_url = "https://provider.example"\n'
         f'webhook = {{ scheme = "{scheme}", {rotated(write)}{more} }}\n'
+    )
+
+
+def _headed(
+    name: str,
+    events: str,
+    compose: Callable[[str, str], bytes],
+    ids: Callable[[bytes], list[str]],
+) -> Route:
+    """Return a route whose events are told apart by the table."""
+    header = f"x-{name}"
+    return Route(
+        name=name,
+        table=_rest("hmac", f'header = "{header}" }}, {events}', bytes.decode),
+        sign=lambda body, wish: [(header, hex_of(wish.key, body))],
+        second=second.headed((KEY, OLD_KEY), header),
+        compose=compose,
+        ids=ids,
     )
 
 

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import (
 
 Headers = Mapping[str, Sequence[str]]
 Second = Callable[[Headers, bytes, datetime], str | None]
-"""The event's id of a genuine webhook; None for every other."""
+"""The event's id of a genuine webhook, "" where it names none; None for every other."""
 
 FUTURE_SECONDS: Final = 300
 PAYPAL_SECONDS: Final = 4 * 86400
@@ -67,20 +67,30 @@ def paypal_content(sent_id: str, sent: str, webhook_id: str, body: bytes) -> byt
 
 def loose_object(body: bytes) -> dict[str, object] | None:
     """Return the body where it is one JSON object; what is doubled is DOUBTFUL."""
-    plain = body.removeprefix(b"\xef\xbb\xbf").rstrip(b"\0 \t\r\n")
-    text = plain.decode("utf-8", "surrogateescape")
     try:
-        # A number is as long as it is.
-        tree = json.loads(
-            text,
-            object_pairs_hook=_once,
-            parse_constant=_doubtful,
-            parse_int=lambda digits: int(digits[:100]),
-            strict=False,
-        )
+        tree = loose(body)
     except (ValueError, RecursionError):
         return None
     return tree if isinstance(tree, dict) else None
+
+
+def loose(body: bytes) -> object:
+    """Return what a body says; nothing at all is None.
+
+    :raises ValueError, RecursionError: it is no JSON.
+    """
+    plain = body.removeprefix(b"\xef\xbb\xbf").rstrip(b"\0 \t\r\n")
+    text = plain.decode("utf-8", "surrogateescape")
+    if not body.strip():
+        return None
+    # A number is as long as it is.
+    return json.loads(
+        text,
+        object_pairs_hook=_once,
+        parse_constant=_doubtful,
+        parse_int=lambda digits: int(digits[:100]),
+        strict=False,
+    )
 
 
 def standard(keys: Sequence[bytes]) -> Second:
@@ -129,11 +139,16 @@ def plain(keys: Sequence[bytes]) -> Second:
 
 def checkout(keys: Sequence[bytes]) -> Second:
     """Check ``Cko-Signature``."""
+    return headed(keys, "cko-signature")
+
+
+def headed(keys: Sequence[bytes], name: str) -> Second:
+    """Check the HMAC of the body in a header."""
 
     def check(headers: Headers, body: bytes, now: datetime) -> str | None:
         del now
         good = {hex_of(key, body) for key in keys}
-        return body_id(body) if one(headers, "cko-signature").lower() in good else None
+        return body_id(body) if one(headers, name).lower() in good else None
 
     return check
 
@@ -203,7 +218,9 @@ def listed(keys: Sequence[bytes]) -> Second:
         if not near(sent, now, 60, future=5, unit=1000) or not good & told:
             return None
         data = (loose_object(body) or {}).get("data")
-        return str(data[0]["id/x"]) if isinstance(data, list) else None
+        if not isinstance(data, list) or not data or not isinstance(data[0], dict):
+            return ""
+        return str(data[0].get("id/x", ""))
 
     return check
 
@@ -336,10 +353,25 @@ def near(
     return -(past if future is None else future) <= age <= past
 
 
-def body_id(body: bytes) -> str | None:
-    """Return the ``id`` that stands in the body."""
+def body_id(body: bytes) -> str:
+    """Return the ``id`` that stands in the body, or nothing."""
     found = (loose_object(body) or {}).get("id")
-    return found if isinstance(found, str) and found.isprintable() else None
+    return found if isinstance(found, str) and found.isprintable() else ""
+
+
+def ids_listed(body: bytes) -> list[str]:
+    """Return the ids of the events in the body's list that are about something."""
+    listed = (loose_object(body) or {}).get("events")
+    items = listed if isinstance(listed, list) else []
+    told = [each for each in items if isinstance(each, dict)]
+    return [each["id"] for each in told if "reference" in each]
+
+
+def ids_composed(body: bytes) -> list[str]:
+    """Return the id that two places of the body make together."""
+    told = loose_object(body) or {}
+    parts = [told.get("id"), told.get("type")]
+    return [":".join(map(str, parts))] if all(isinstance(p, str) for p in parts) else []
 
 
 DOUBTFUL: Final = object()

@@ -18,6 +18,7 @@ from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
 from payment_service.config import parse_config
 from payment_service.outbound import Outbound
+from providers.events import events_of
 from providers.registry import build_providers
 
 _ADDRESSES: Final = itertools.count(1)
@@ -110,6 +111,7 @@ def prepared(seed: int | None = None) -> Fuzz:
         clock=StillClock(),
         providers=build_providers(config, Outbound()),
         keep_news=inbox.keep,
+        webhook_events={n: events_of(table) for n, table in config.providers.items()},
         metrics=lambda: b"",
         report=lambda _, failure: failures.append(failure),
         reads=unused,

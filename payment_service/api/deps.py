@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Protocol
 
 from payment_service.domain.keys import ApiKey
-from payment_service.domain.news import News
+from payment_service.domain.news import Arrival, News
 from payment_service.domain.orders import Order, Request, Submission
 from payment_service.domain.rates import Rate
 from payment_service.ports.clock import Clock
 from payment_service.ports.reads import ProviderStatus, Reads
 from payment_service.ports.waiters import Waiters
+from providers.events import Events
 from providers.port import Providers
 
 
@@ -107,12 +108,14 @@ class Replay(Protocol):
 
 
 class KeepNews(Protocol):
-    """Stores a verified webhook for good; False where it was seen before.
+    """Stores the events of one verified webhook for good, all or none.
 
-    :raises StoreUnavailable: it may not be stored; the sender sends it again.
+    :raises StoreUnavailable: they may not be stored; the sender sends them again.
     """
 
-    async def __call__(self, news: News, *, trace_parent: str | None) -> bool: ...
+    async def __call__(
+        self, events: Sequence[News], *, trace_parent: str | None
+    ) -> Sequence[Arrival]: ...
 
 
 class Pause(Protocol):
@@ -136,6 +139,10 @@ def _uncounted(provider: str, outcome: str) -> None:
     del provider, outcome
 
 
+def _unnoted(event: str, told: Mapping[str, object]) -> None:
+    del event, told
+
+
 def _unreported(correlation_id: str, failure: Exception) -> None:
     del correlation_id, failure
 
@@ -145,6 +152,7 @@ class ApiDeps:
     """Everything the API calls.
 
     ``ready`` names what keeps the process from working, empty where nothing does.
+    ``note`` is told by name of what is odd and answered all the same.
     ``report`` is told of every failure that was answered with a 500; ``pause`` and
     ``resume`` may be left out, and so are their routes then.
     """
@@ -170,6 +178,8 @@ class ApiDeps:
     pause: Pause | None = None
     resume: Resume | None = None
     webhook_rates: Mapping[str, Rate] = field(default_factory=dict)
+    webhook_events: Mapping[str, Events] = field(default_factory=dict)
     count_webhook: Callable[[str, str], None] = _uncounted
+    note: Callable[[str, Mapping[str, object]], None] = _unnoted
     report: Callable[[str, Exception], None] = _unreported
     body_time_limit: timedelta = timedelta(seconds=10)

@@ -210,7 +210,7 @@ class SubmissionAnswer(Shape):
 class WebhookAnswer(Shape):
     """What became of a webhook."""
 
-    status: Literal["stored", "seen"]
+    status: Literal["stored", "seen", "ignored"]
 
 
 class TaskAnswer(Shape):

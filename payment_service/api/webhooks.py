@@ -1,8 +1,6 @@
 """The door for webhooks: verified on raw bytes, stored, and only then acknowledged."""
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -13,28 +11,35 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from payment_service.api.bodies import BodyReader, require_json, require_uncompressed
+from payment_service.api.deliveries import Heard, read_delivery
 from payment_service.api.deps import ApiDeps
 from payment_service.api.documents import WebhookAnswer, answer, body_of, problem
 from payment_service.api.problems import RETRY_AFTER
 from payment_service.api.requests import segment, trace_parent_of
 from payment_service.api.responses import Json, Problem
 from payment_service.domain.errors import InvalidRequest, StoreUnavailable
-from payment_service.domain.news import News, hash_of_content
+from payment_service.domain.news import Arrival
 from payment_service.domain.rates import Rate, TokenBucket
 from payment_service.ports.clock import Clock
-from payment_service.wire.foreign_json import read_foreign_object
-from payment_service.wire.text import is_id
+from providers.events import Events, TooManyEvents
 from providers.port import Provider, Rejected
 
-EVENT_ID_LENGTH_MAX: Final = 256
+IGNORED: Final = "webhook.ignored"
+DIFFERS: Final = "webhook.differs"
 NOBODY: Final = "unknown"
 
 
 class Kept(StrEnum):
-    """What became of a webhook; the words of ``webhooks_total{outcome}``."""
+    """What became of an event, or of its request: words of ``webhooks_total{outcome}``.
+
+    IGNORED is what is signed and of no use to us: no event at all, or one about nothing
+    of ours. DIFFERS was seen before, and says something else now.
+    """
 
     STORED = "stored"
     SEEN = "seen"
+    DIFFERS = "differs"
+    IGNORED = "ignored"
     UNREADABLE = "unreadable"
     UNSIGNED = "unsigned"
     NO_PROVIDER = "no_provider"
@@ -48,6 +53,8 @@ class Kept(StrEnum):
 STATUSES: Final = {
     Kept.STORED: 202,
     Kept.SEEN: 200,
+    Kept.DIFFERS: 200,
+    Kept.IGNORED: 200,
     Kept.UNREADABLE: 400,
     Kept.UNSIGNED: 401,
     Kept.NO_PROVIDER: 404,
@@ -62,6 +69,7 @@ _DETAILS: Final = {
     Kept.UNREADABLE: "The body cannot be read as a webhook of this provider.",
     Kept.UNSIGNED: "The signature does not hold.",
     Kept.NO_PROVIDER: "No webhooks are taken here.",
+    Kept.TOO_LARGE: "Too much for one request.",
     Kept.RATE_LIMITED: "Too many webhooks; send this one again later.",
     Kept.GUESSING: "Too many signatures that do not hold; send this one again later.",
     Kept.NOT_STORED: "The webhook is not stored; send it again.",
@@ -119,16 +127,22 @@ class Webhooks:
         except HTTPException as refused:
             self._deps.count_webhook(found.name, _OF_BODIES[refused.status_code])
             raise
+        return await self._kept(found, request, body)
+
+    async def _kept(self, found: Provider, request: Request, body: bytes) -> Response:
+        headers, trace = _headers(request), trace_parent_of(request)
         try:
-            kept = await self.keep(
-                found, _headers(request), body, trace_parent=trace_parent_of(request)
-            )
+            kept = await self.keep(found, headers, body, trace_parent=trace)
         except InvalidRequest as unreadable:
             return self._answer(found.name, Kept.UNREADABLE, unreadable.problem)
+        except TooManyEvents as problem:
+            return self._answer(found.name, Kept.TOO_LARGE, f"There are {problem}.")
         address = request.client.host if request.client else ""
         if kept is Kept.UNSIGNED and self._failures.are_too_many(address):
             kept = Kept.GUESSING
-        return self._answer(found.name, kept)
+        if isinstance(kept, Kept):
+            return self._answer(found.name, kept)
+        return self._acknowledge(found.name, kept)
 
     async def keep(
         self,
@@ -137,13 +151,14 @@ class Webhooks:
         body: bytes,
         *,
         trace_parent: str | None,
-    ) -> Kept:
-        """Verify, read and store one webhook.
+    ) -> Kept | Sequence[Arrival]:
+        """Verify, read and store one webhook; say of each of its events what it was.
 
         The bucket counts only what the provider has signed, so nobody else can use
         up its rate.
 
         :raises InvalidRequest: it is signed, and says what of it cannot be read.
+        :raises TooManyEvents: it is signed, and there are too many in it.
         """
         now = self._deps.clock.now()
         verified = provider.verify(headers, body, now)
@@ -154,28 +169,46 @@ class Webhooks:
         bucket = self._buckets.get(provider.name)
         if bucket is not None and not bucket.take():
             return Kept.RATE_LIMITED
-        tree = read_foreign_object(body)
-        news = provider.read_news(verified.event_id, tree, now)
-        if news is None or not _storable(news):
-            return Kept.UNREADABLE
-        news = replace(
-            news,
-            body_hash=hashlib.sha256(body).digest(),
-            content_hash=hash_of_content(news, tree),
-        )
-        return await self._store(news, trace_parent)
-
-    async def _store(self, news: News, trace_parent: str | None) -> Kept:
+        events = self._deps.webhook_events.get(provider.name, Events())
+        heard = read_delivery(provider, events, verified, headers, body, now)
+        if not heard:
+            return []
         try:
-            stored = await self._deps.keep_news(news, trace_parent=trace_parent)
+            arrivals = await self._deps.keep_news(
+                [each.news for each in heard], trace_parent=trace_parent
+            )
         except StoreUnavailable:
             return Kept.NOT_STORED
-        return Kept.STORED if stored else Kept.SEEN
+        for each, arrival in zip(heard, arrivals, strict=True):
+            self._note(each, arrival)
+        return arrivals
+
+    def _note(self, heard: Heard, arrival: Arrival) -> None:
+        """Count an event, and tell of one that is of no use or not what it was."""
+        news = heard.news
+        told: dict[str, object] = {"provider": news.provider, "event_id": news.event_id}
+        kept = Kept(arrival)
+        if heard.idle is not None and arrival is Arrival.STORED:
+            kept = Kept.IGNORED
+            said = {"because": heard.idle, "fields": news.detail.get("fields")}
+            self._deps.note(IGNORED, told | said)
+        elif arrival is Arrival.DIFFERS:
+            facts = {"type": news.type.value, "reference": news.reference}
+            self._deps.note(DIFFERS, told | facts)
+        self._deps.count_webhook(news.provider, kept)
+
+    def _acknowledge(self, provider: str, arrivals: Sequence[Arrival]) -> Response:
+        """Answer what is stored; one that said nothing is counted here."""
+        if not arrivals:
+            return self._answer(provider, Kept.IGNORED)
+        stored = Arrival.STORED in arrivals
+        kept = Kept.STORED if stored else Kept.SEEN
+        return Json({"status": kept.value}, STATUSES[kept])
 
     def _answer(self, provider: str, kept: Kept, problem: str = "") -> Response:
         self._deps.count_webhook(provider, kept)
         status = STATUSES[kept]
-        if kept in {Kept.STORED, Kept.SEEN}:
+        if kept is Kept.IGNORED:
             return Json({"status": kept.value}, status)
         headers = dict(RETRY_AFTER) if kept in _AGAIN else {}
         if kept is Kept.GUESSING:
@@ -197,11 +230,6 @@ def _headers(request: Request) -> dict[str, list[str]]:
     return headers
 
 
-def _storable(news: News) -> bool:
-    """Both go into an index, which takes neither anything nor any length."""
-    return is_id(news.event_id, EVENT_ID_LENGTH_MAX) and is_id(news.reference)
-
-
 def routes(deps: ApiDeps) -> APIRouter:
     """Return the one route of webhooks."""
     router = APIRouter(tags=["webhooks"])
@@ -215,11 +243,13 @@ def routes(deps: ApiDeps) -> APIRouter:
         openapi_extra=body_of("WebhookBody"),
         responses={
             202: answer("Stored.", WebhookAnswer),
-            200: answer("Seen before; nothing changes.", WebhookAnswer),
+            200: answer(
+                "Seen before, or nothing in it; nothing changes.", WebhookAnswer
+            ),
             **problem(400, "Unreadable, or not there in time."),
             **problem(401, "The signature is missing or wrong, or its time is."),
             **problem(404, "No such provider, or one without webhooks."),
-            **problem(413, "Over 256 KiB."),
+            **problem(413, "Over 256 KiB, or over 1,000 events."),
             **problem(415, "Not JSON, or compressed."),
             **problem(429, "Over the provider's rate."),
             **problem(500, "A failure of ours; send it again."),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 
 from fsm.snapshot import AskedBy, Backoff, Plan
+from payment_service.config.events import EventIdAt, EventsAt
 from payment_service.config.forms import (
     AnswersTable,
     At,
@@ -159,6 +160,7 @@ class WebhookTable(Table):
     """How a provider's webhooks prove that they are its own.
 
     ``ordering`` is where the body has the provider's own order of its events.
+    ``events_at`` is where it has several of them, ``event_id`` what each is known by.
     """
 
     scheme: Literal[
@@ -177,6 +179,8 @@ class WebhookTable(Table):
     tolerance: Duration | None = None
     rate: WebhookRate = Rate(100, timedelta(seconds=1))
     ordering: At | None = None
+    events_at: EventsAt | None = None
+    event_id: EventIdAt | None = None
     hmac: HmacTable | None = None
     paypal: PaypalTable | None = None
     public_key: PublicKeyTable | None = None

@@ -10,6 +10,7 @@ from payment_service.config.tables import (
     ServiceTable,
     WebhookTable,
 )
+from payment_service.config.unsafe_events import unsafe_events
 from payment_service.config.unsafe_forms import unsafe_form
 from payment_service.config.unsafe_stripe import unsafe_stripe
 from payment_service.domain.durations import format_duration
@@ -41,6 +42,7 @@ def unsafe_provider(table: ProviderTable, ack_wait: timedelta) -> Problems:
     yield from _unsafe_adapter(table)
     yield from unsafe_form(table)
     yield from unsafe_stripe(table)
+    yield from unsafe_events(table)
     if table.webhook is not None:
         yield from _unsafe_webhook(table.webhook, table.adapter)
 

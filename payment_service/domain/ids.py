@@ -12,6 +12,9 @@ _SPACE: Final = _EVENTS.bytes
 _CANONICAL: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII
 )
+_MADE_HERE: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII
+)
 ID_LENGTH_MAX: Final = 128
 
 
@@ -45,3 +48,8 @@ def _written(digits: str) -> str:
 def is_uuid(text: object) -> bool:
     """True for a UUID in its canonical, lower-case form."""
     return isinstance(text, str) and _CANONICAL.fullmatch(text) is not None
+
+
+def is_made_here(text: str) -> bool:
+    """True for a UUIDv7 as :func:`new_id` writes it."""
+    return _MADE_HERE.fullmatch(text) is not None

@@ -3,17 +3,24 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 import orjson
 
+from payment_service.domain.ids import is_made_here
 from payment_service.domain.odd import Odd
 
 UNREADABLE: Final = "unreadable"
 """In the detail of news: what must agree with the task and cannot be read."""
+
+NEWS_KEPT: Final = timedelta(days=7)
+"""For how long a webhook waits for the task that it is about."""
+
+HASHED: Final = "sha256:"
+"""Begins the id of an event that is told apart by what it says."""
 
 
 class NewsType(StrEnum):
@@ -30,8 +37,10 @@ class NewsType(StrEnum):
 class News:
     """One webhook, stored once for ever by (provider, event_id).
 
-    ``content_hash`` is the same for the same statement under another id; ``sequence``
-    is the provider's own order of what it says about a payout.
+    ``reference`` is empty where none could be read. ``content_hash`` is the same for
+    the same statement under another id; ``sequence`` is the provider's own order of
+    what it says about a payout. ``seen_as`` is the event's id where something else was
+    stored under it before: such news may open a case, and is never applied.
     """
 
     provider: str
@@ -47,7 +56,21 @@ class News:
     body_hash: bytes = b""
     content_hash: bytes = b""
     sequence: int | None = None
+    seen_as: str | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def task_id(self) -> str | None:
+        """The task it may be about; None where no task of ours is ever called so."""
+        return self.reference if is_made_here(self.reference) else None
+
+
+class Arrival(StrEnum):
+    """What the inbox knew of an event before it came."""
+
+    STORED = "stored"
+    SEEN = "seen"
+    DIFFERS = "differs"
 
 
 class NewsState(StrEnum):
@@ -81,6 +104,11 @@ def hash_of_content(news: News, body: Mapping[str, object]) -> bytes:
         news.message,
         _without(told, news.event_id),
     ]
+    return digest_of(said)
+
+
+def digest_of(said: object) -> bytes:
+    """Return the hash of anything that was read, in whatever order it was written."""
     return hashlib.sha256(_written(said)).digest()
 
 
@@ -96,6 +124,35 @@ def _of_odd(value: object) -> object:
     if isinstance(value, Odd):
         return [value.problem, value.content]
     return str(value)
+
+
+def differing_facts(first: News, second: News) -> list[str]:
+    """Name the facts that two bodies of one event do not agree on.
+
+    When it was sent, how often, and in which words is no fact.
+    """
+    told, said = _facts(first), _facts(second)
+    return [name for name, value in told.items() if value != said[name]]
+
+
+def disputing(first: News, second: News) -> News:
+    """Return the second body of an event as news of its own, which is never applied."""
+    said = ["seen again", first.event_id, _facts(second)]
+    event_id = f"{HASHED}{digest_of(said).hex()}"
+    return replace(second, event_id=event_id, seen_as=first.event_id)
+
+
+def _facts(news: News) -> dict[str, object]:
+    return {
+        "type": news.type,
+        "word": news.detail.get("type"),
+        UNREADABLE: news.detail.get(UNREADABLE),
+        "reference": news.reference,
+        "provider_reference": news.provider_reference,
+        "amount": news.amount,
+        "currency": news.currency,
+        "code": news.code,
+    }
 
 
 def _without(value: object, event_id: str) -> object:

@@ -9,7 +9,7 @@ from fsm.decisions import Step
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.messages import Message
-from payment_service.domain.news import News, NewsState
+from payment_service.domain.news import Arrival, News, NewsState
 from payment_service.domain.orders import Order, Request, Submission
 
 
@@ -90,8 +90,12 @@ class Store(Protocol):
         """
         ...
 
-    async def keep_news(self, news: News) -> bool:
-        """Store a webhook and its doorbell; False if (provider, event_id) was known."""
+    async def keep_news(self, *events: News) -> Sequence[Arrival]:
+        """Store events with their doorbells, all or none; say of each what it was.
+
+        One whose id is known is not stored again. Where it says something else than
+        then, that is kept beside it, as news that ``seen_as`` marks.
+        """
         ...
 
     async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
@@ -156,11 +160,20 @@ class Sweepable(Protocol):
     async def overdue_news(
         self, *, grace: timedelta, limit: int
     ) -> Sequence[StoredNews]:
-        """Return webhooks that wait although their task may be ready."""
+        """Return webhooks that wait although their task is there.
+
+        One without a task is looked at less and less often, and not returned.
+        """
         ...
 
     async def expired_news(
         self, *, after: timedelta, limit: int
     ) -> Sequence[StoredNews]:
-        """Return webhooks whose task never appeared."""
+        """Return webhooks that name a task which never appeared."""
+        ...
+
+    async def forget_foreign(
+        self, *, after: timedelta, limit: int
+    ) -> Mapping[str, int]:
+        """Remove webhooks that can be about no task; count them by provider."""
         ...

@@ -1,6 +1,6 @@
 """Rows to and from the words of the business; pure, in both directions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from fsm.snapshot import Queue, Task
 from fsm.states import UNSETTLED, Kind, OrderState, State, Verdict, Waiting
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.cases import case_id, money_at_risk
-from payment_service.domain.ids import is_uuid
+from payment_service.domain.errors import BrokenInvariant
 from payment_service.domain.messages import Message
 from payment_service.domain.money import Money
 from payment_service.domain.news import News, NewsState, NewsType
@@ -246,6 +246,14 @@ def new_task_row(task: Task) -> Json:
     }
 
 
+def as_json(rows: Sequence[Mapping[str, object]]) -> str:
+    """Write rows as the one parameter they travel in."""
+    try:
+        return orjson.dumps(rows).decode()
+    except orjson.JSONEncodeError as error:
+        raise BrokenInvariant(f"a row cannot be written: {error}") from error
+
+
 def news_row(news: News) -> Json:
     """Write a webhook."""
     return {
@@ -253,7 +261,7 @@ def news_row(news: News) -> Json:
         "event_id": news.event_id,
         "type": news.type,
         "reference": news.reference,
-        "task_id": news.reference if is_uuid(news.reference) else None,
+        "task_id": news.task_id,
         "provider_reference": news.provider_reference,
         "amount": news.amount,
         "currency": news.currency,
@@ -263,6 +271,7 @@ def news_row(news: News) -> Json:
         "body_hash": hexed(news.body_hash),
         "content_hash": hexed(news.content_hash),
         "sequence": news.sequence,
+        "seen_as": news.seen_as,
         "received_at": news.received_at,
     }
 
@@ -287,8 +296,9 @@ def news_from(row: tuple[Any, ...]) -> StoredNews:
             detail=row[13],
             content_hash=bytes(row[14]),
             sequence=row[15],
+            seen_as=row[16],
         ),
-        repeats=row[16:17] == (True,),
+        repeats=row[17:18] == (True,),
     )
 
 

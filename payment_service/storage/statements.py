@@ -251,21 +251,30 @@ SELECT task_id::text, queue_id::text FROM order_tasks
 WHERE task_id = ANY(%(task_ids)s::uuid[])
 """
 
-# Keep webhooks: each event once for ever, with the doorbell that has it handled.
+# Keep webhooks: each event once for ever, with the doorbell that has it handled. They
+# are numbered in the order they came in and written in one order, against deadlock.
+# What can be about no task rings for nobody: it waits to be forgotten.
 KEEP_NEWS: Final[LiteralString] = """
-WITH i AS (
-    INSERT INTO webhook_inbox (provider, event_id, type, reference, task_id,
-        provider_reference, amount, currency, code, message, detail, body_hash,
-        content_hash, sequence, received_at, wake_at)
-    SELECT n.provider, n.event_id, n.type, n.reference, n.task_id,
-        n.provider_reference, n.amount, n.currency, n.code, n.message, n.detail,
-        n.body_hash, n.content_hash, n.sequence, n.received_at, n.received_at
-    FROM json_to_recordset(%(news)s::json) AS n(provider text, event_id text,
+WITH n AS MATERIALIZED (
+    SELECT nextval('webhook_inbox_inbox_id_seq') AS inbox_id, r.*
+    FROM json_to_recordset(%(news)s::json) AS r(provider text, event_id text,
         type text, reference text, task_id uuid, provider_reference text,
         amount bigint, currency text, code text, message text, detail jsonb,
-        body_hash bytea, content_hash bytea, sequence bigint, received_at timestamptz)
+        body_hash bytea, content_hash bytea, sequence bigint, seen_as text,
+        received_at timestamptz)
+), i AS (
+    INSERT INTO webhook_inbox (inbox_id, provider, event_id, type, reference, task_id,
+        provider_reference, amount, currency, code, message, detail, body_hash,
+        content_hash, sequence, seen_as, received_at, wake_at)
+    OVERRIDING SYSTEM VALUE
+    SELECT n.inbox_id, n.provider, n.event_id, n.type, n.reference, n.task_id,
+        n.provider_reference, n.amount, n.currency, n.code, n.message, n.detail,
+        n.body_hash, n.content_hash, n.sequence, n.seen_as, n.received_at,
+        n.received_at + CASE WHEN n.task_id IS NULL THEN %(kept)s
+            ELSE interval '0' END
+    FROM n ORDER BY n.provider, n.event_id
     ON CONFLICT (provider, event_id) DO NOTHING
-    RETURNING provider, event_id, task_id
+    RETURNING inbox_id, provider, event_id, task_id
 ), posted AS (
     INSERT INTO outbox (message_id, subject, body, headers, queue_id)
     SELECT 'news:' || i.provider || ':' || i.event_id, %(subject)s,
@@ -279,17 +288,25 @@ WITH i AS (
         SELECT t.task_id, t.queue_id, t.version, (SELECT q.trace_parent
             FROM order_queues q WHERE q.queue_id = t.queue_id) AS trace_parent
         FROM order_tasks t WHERE t.task_id = i.task_id LIMIT 1) t ON true
+    WHERE i.task_id IS NOT NULL ORDER BY i.inbox_id
     RETURNING seq, message_id, subject, body, headers, queue_id
 )
 SELECT i.provider, i.event_id, p.seq, p.message_id, p.subject, p.body, p.headers,
     NULL::timestamptz, NULL::text, p.queue_id::text
-FROM i JOIN posted p ON p.message_id = 'news:' || i.provider || ':' || i.event_id
+FROM i LEFT JOIN posted p ON p.message_id = 'news:' || i.provider || ':' || i.event_id
 """
 
 _NEWS: Final = """
 SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
     i.provider_reference, i.amount, i.currency, i.code, i.message, i.received_at,
-    i.body_hash, i.detail, i.content_hash, i.sequence
+    i.body_hash, i.detail, i.content_hash, i.sequence, i.seen_as
+"""
+
+# What was stored before under the ids of these events.
+FIND_KEPT: Final[LiteralString] = f"""{_NEWS}
+FROM unnest(%(providers)s::text[], %(event_ids)s::text[]) AS n(provider, event_id),
+LATERAL (SELECT * FROM webhook_inbox i WHERE i.provider = n.provider
+    AND i.event_id = n.event_id LIMIT 1) i
 """
 
 # The same statement under another id: of two that wait the first is the one.
@@ -297,7 +314,7 @@ _REPEATS: Final = """
 i.content_hash <> '' AND (SELECT true FROM webhook_inbox o
     WHERE o.reference = i.reference AND o.provider = i.provider
     AND o.content_hash = i.content_hash AND o.inbox_id <> i.inbox_id
-    AND (o.state IN ('applied', 'known')
+    AND o.seen_as IS NULL AND (o.state IN ('applied', 'known')
         OR (o.state = 'waiting' AND o.inbox_id < i.inbox_id)) LIMIT 1) IS NOT NULL
 """
 
@@ -402,8 +419,8 @@ WITH due AS MATERIALIZED (
 SELECT queue_id::text FROM rung UNION SELECT queue_id::text FROM rung_queues
 """
 
-# Webhooks that nobody has applied; one that no task is there for is rung for less and
-# less often.
+# Webhooks that nobody has applied. One that no task is there for is looked at less and
+# less often, and rung for by nobody.
 OVERDUE_NEWS: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
     SELECT i.inbox_id, i.task_id, i.provider FROM webhook_inbox i
@@ -421,14 +438,30 @@ WITH due AS MATERIALIZED (
     WHERE i.inbox_id = ANY(ARRAY(SELECT inbox_id FROM matched))
 )
 {_NEWS} FROM webhook_inbox i
-WHERE i.inbox_id = ANY(ARRAY(SELECT inbox_id FROM due)) ORDER BY i.inbox_id
+WHERE i.inbox_id = ANY(ARRAY(SELECT inbox_id FROM matched WHERE there))
+ORDER BY i.inbox_id
 """
 
+# Only what is due is looked at: what waits to be forgotten may be much.
 EXPIRED_NEWS: Final[LiteralString] = f"""{_NEWS} FROM webhook_inbox i
-WHERE i.wake_at IS NOT NULL AND i.received_at < clock_timestamp() - %(after)s
+WHERE i.wake_at < statement_timestamp() AND i.task_id IS NOT NULL
+AND i.received_at < clock_timestamp() - %(after)s
 AND NOT EXISTS (SELECT FROM order_tasks t
     WHERE t.task_id = i.task_id AND t.provider = i.provider)
-ORDER BY i.inbox_id LIMIT %(limit)s
+ORDER BY i.wake_at LIMIT %(limit)s
+"""
+
+# Another system's payouts, and what names none: nobody asks for them any more.
+FORGET_FOREIGN: Final[LiteralString] = """
+WITH gone AS (
+    DELETE FROM webhook_inbox WHERE inbox_id = ANY(ARRAY(
+        SELECT i.inbox_id FROM webhook_inbox i
+        WHERE i.wake_at < statement_timestamp() AND i.task_id IS NULL
+        AND i.received_at < clock_timestamp() - %(after)s
+        ORDER BY i.wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    RETURNING provider
+)
+SELECT provider, count(*) FROM gone GROUP BY provider
 """
 
 # May run once more where the connection was cut and nobody knows whether it was done:

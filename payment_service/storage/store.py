@@ -16,25 +16,25 @@ from payment_service.domain.errors import (
 )
 from payment_service.domain.ids import is_uuid
 from payment_service.domain.letters import DeadLetter
-from payment_service.domain.messages import WEBHOOK_RECEIVED, Message
-from payment_service.domain.news import News, NewsState
+from payment_service.domain.messages import Message
+from payment_service.domain.news import Arrival, News, NewsState
 from payment_service.domain.orders import Order, Submission
 from payment_service.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.grouped import Grouped
+from payment_service.storage.inbox import Inbox
 from payment_service.storage.rows import (
     Json,
+    as_json,
     case_move_row,
     case_row,
     event_row,
     hexed,
-    message_from,
     message_row,
     new_order_row,
     new_task_row,
     news_from,
-    news_row,
     order_from,
     queue_row,
     task_row,
@@ -69,9 +69,8 @@ class PostgresStore:
         )
         self._loading = Grouped(self._load, lanes=lanes, size_max=GROUP_MAX)
         self._finding = Grouped(self._queues_of, lanes=lanes, size_max=GROUP_MAX)
-        self._keeping = Grouped(
-            self._keep_news, lanes=lanes, size_max=GROUP_MAX, key=_news_key
-        )
+        inbox = Inbox(database, self._hand_on)
+        self._keeping = Grouped(inbox.keep, lanes=lanes, size_max=GROUP_MAX)
 
     async def record(self, work: Work) -> Recorded:
         """Commit a step, in one statement with those that are ready beside it."""
@@ -89,9 +88,9 @@ class PostgresStore:
         """Return the queue of a task; what a stranger calls one may be any text."""
         return await self._finding(task_id) if is_uuid(task_id) else None
 
-    async def keep_news(self, news: News) -> bool:
-        """Store a webhook once for ever, with its doorbell."""
-        return await self._keeping(news)
+    async def keep_news(self, *events: News) -> Sequence[Arrival]:
+        """Store events once for ever, with their doorbells."""
+        return await self._keeping(events) if events else []
 
     def remove_soon(self, seqs: Iterable[int]) -> None:
         """Have published rows of the outbox removed by the next commit."""
@@ -172,17 +171,6 @@ class PostgresStore:
         found: dict[str, str] = {row[0]: row[1] for row in rows}
         return [found.get(task_id) for task_id in task_ids]
 
-    async def _keep_news(self, every: Sequence[News]) -> Sequence[bool]:
-        rows = await self._database.run(
-            sql.KEEP_NEWS,
-            {"news": _json([news_row(n) for n in every]), "subject": WEBHOOK_RECEIVED},
-        )
-        self.on_committed(
-            [Unsent(seq=row[2], message=message_from(row[3:])) for row in rows]
-        )
-        stored = {(row[0], row[1]) for row in rows}
-        return [_news_key(news) in stored for news in every]
-
     async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
         """Return a task's webhooks that nobody has applied, oldest first."""
         rows = await self._database.run(sql.WAITING_NEWS, {"task_id": task_id})
@@ -249,20 +237,16 @@ class PostgresStore:
         )
         self._publish([message], [(message.message_id, row[0]) for row in rows])
 
+    def _hand_on(self, rows: Sequence[Unsent]) -> None:
+        if rows:
+            self.on_committed(rows)
+
     def _publish(
         self, messages: Sequence[Message], posted: Sequence[tuple[str, int]]
     ) -> None:
         by_id = {message.message_id: message for message in messages}
         rows = [Unsent(seq=seq, message=by_id[name]) for name, seq in posted]
-        if rows:
-            self.on_committed(rows)
-
-
-def _json(rows: Sequence[Mapping[str, object]]) -> str:
-    try:
-        return orjson.dumps(rows).decode()
-    except orjson.JSONEncodeError as error:
-        raise BrokenInvariant(f"a row cannot be written: {error}") from error
+        self._hand_on(rows)
 
 
 def _readable(queue_id: str, text: str) -> Order | UnreadableRow:
@@ -275,10 +259,6 @@ def _readable(queue_id: str, text: str) -> Order | UnreadableRow:
 
 def _queue_of_work(work: Work) -> str:
     return work.order.queue_id
-
-
-def _news_key(news: News) -> tuple[str, str]:
-    return news.provider, news.event_id
 
 
 def _order_key(new: NewOrder) -> tuple[str, str, str]:
@@ -341,34 +321,34 @@ def _record_rows(works: Sequence[Work]) -> dict[str, str]:
             queues.append({"step": step, **_base(queue.before), **row})
     every = list(enumerate(works))
     return {
-        "steps": _json(steps),
-        "tasks": _json(tasks),
-        "queues": _json(queues),
-        "events": _json(
+        "steps": as_json(steps),
+        "tasks": as_json(tasks),
+        "queues": as_json(queues),
+        "events": as_json(
             [{"step": n, **event_row(line)} for n, w in every for line in w.lines]
         ),
-        "cases": _json(
+        "cases": as_json(
             [
                 {"step": n, **case_row(case, w)}
                 for n, w in every
                 for case in w.step.cases
             ]
         ),
-        "case_moves": _json(
+        "case_moves": as_json(
             [
                 {"step": n, **case_move_row(move, w)}
                 for n, w in every
                 for move in w.step.case_moves
             ]
         ),
-        "news": _json(
+        "news": as_json(
             [
                 {"step": n, "inbox_id": int(inbox_id), "state": state}
                 for n, w in every
                 for inbox_id, state in w.news.items()
             ]
         ),
-        "messages": _json(
+        "messages": as_json(
             [{"step": n, **message_row(m)} for n, w in every for m in w.messages]
         ),
     }
@@ -386,8 +366,10 @@ def _submit_rows(orders: Sequence[NewOrder], hashes: Sequence[bytes]) -> dict[st
             raise BrokenInvariant("a new order's message belongs to another order")
     pairs = zip(orders, hashes, strict=True)
     return {
-        "orders": _json([new_order_row(new, content) for new, content in pairs]),
-        "tasks": _json([new_task_row(t) for n in orders for t in n.order.queue.tasks]),
-        "events": _json([event_row(line) for new in orders for line in new.lines]),
-        "messages": _json([message_row(m) for new in orders for m in new.messages]),
+        "orders": as_json([new_order_row(new, content) for new, content in pairs]),
+        "tasks": as_json(
+            [new_task_row(t) for n in orders for t in n.order.queue.tasks]
+        ),
+        "events": as_json([event_row(line) for new in orders for line in new.lines]),
+        "messages": as_json([message_row(m) for new in orders for m in new.messages]),
     }

@@ -1,6 +1,6 @@
 """The rows as relay and sweeper see them: what is unsent, overdue or expired."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from payment_service.domain.orders import Order
@@ -38,7 +38,7 @@ class PostgresSweeps:
     async def overdue_news(
         self, *, grace: timedelta, limit: int
     ) -> Sequence[StoredNews]:
-        """Return webhooks that wait longer than ``grace``."""
+        """Return webhooks whose task is there, waiting longer than ``grace``."""
         rows = await self._database.run(
             sql.OVERDUE_NEWS, {"grace": grace, "limit": limit}
         )
@@ -47,8 +47,17 @@ class PostgresSweeps:
     async def expired_news(
         self, *, after: timedelta, limit: int
     ) -> Sequence[StoredNews]:
-        """Return webhooks whose task never appeared."""
+        """Return webhooks that name a task which never appeared."""
         rows = await self._database.run(
             sql.EXPIRED_NEWS, {"after": after, "limit": limit}
         )
         return [news_from(row) for row in rows]
+
+    async def forget_foreign(
+        self, *, after: timedelta, limit: int
+    ) -> Mapping[str, int]:
+        """Remove webhooks that can be about no task; count them by provider."""
+        rows = await self._database.run(
+            sql.FORGET_FOREIGN, {"after": after, "limit": limit}
+        )
+        return {row[0]: row[1] for row in rows}

@@ -199,6 +199,7 @@ WEBHOOK_INBOX: Final = Table(
     Column("body_hash", LargeBinary, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
     Column("sequence", BigInteger),
+    _text("seen_as", null=True),
     Column("state", Text, nullable=False, server_default="waiting"),
     _at("received_at", null=False),
     _at("wake_at"),

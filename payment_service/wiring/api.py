@@ -1,7 +1,7 @@
 """The API role: the application with its dependencies, served by uvicorn."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     asynccontextmanager,
@@ -23,14 +23,16 @@ from handlers.submit import submit
 from payment_service import bus
 from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
+from payment_service.api.webhooks import IGNORED
 from payment_service.domain.errors import UnknownOrder
-from payment_service.domain.news import News
+from payment_service.domain.news import Arrival, News
 from payment_service.domain.orders import Order, Request, Submission
 from payment_service.ports.controls import NO_REASON
 from payment_service.ports.reads import ProviderStatus
 from payment_service.ports.waiters import Woken
 from payment_service.wiring.health import shown
 from payment_service.wiring.service import Service
+from providers.events import events_of
 from providers.health.summary import statuses
 
 LOG = structlog.get_logger("payment_service")
@@ -142,9 +144,11 @@ class _Calls:
             discard(item_id, actor=actor, reason=reason, desk=s.desk, clock=s.clock)
         )
 
-    async def keep_news(self, news: News, *, trace_parent: str | None) -> bool:
+    async def keep_news(
+        self, events: Sequence[News], *, trace_parent: str | None
+    ) -> Sequence[Arrival]:
         del trace_parent  # the order's own trace goes on from its row
-        return await self._service.store.keep_news(news)
+        return await self._service.store.keep_news(*events)
 
     async def provider_statuses(self) -> Sequence[ProviderStatus]:
         s = self._service
@@ -207,12 +211,18 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
                 for name, table in tables.items()
                 if table.webhook is not None
             },
+            webhook_events={name: events_of(table) for name, table in tables.items()},
+            note=_note,
             count_webhook=lambda provider, outcome: service.metrics.webhooks.labels(
                 provider, outcome
             ).inc(),
             report=_report,
         )
     )
+
+
+def _note(event: str, told: Mapping[str, object]) -> None:
+    (LOG.info if event == IGNORED else LOG.warning)(event, **told)
 
 
 def _report(correlation_id: str, failure: Exception) -> None:

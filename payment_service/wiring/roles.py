@@ -36,6 +36,8 @@ GAUGES_SHARE: Final = 0.02
 """Of the time: counting a million open orders takes a while."""
 TIDY_EVERY: Final = timedelta(milliseconds=500)
 CALIBRATE_EVERY: Final = timedelta(seconds=30)
+FOREIGN: Final = "foreign"
+"""Webhooks about nothing of ours, counted when they are forgotten."""
 STRAYS_EVERY: Final = timedelta(seconds=60)
 PARTITIONS_EVERY: Final = timedelta(hours=6)
 STORE_PROBE_EVERY: Final = timedelta(milliseconds=500)
@@ -217,6 +219,9 @@ async def _sweep(service: Service) -> None:
         service.metrics.sweeper_redriven.inc(swept.rows + swept.news)
         if swept.rows or swept.news or swept.expired:
             LOG.info("sweep.rang", rows=swept.rows, news=swept.news)
+        for provider, count in swept.foreign.items():
+            service.metrics.webhooks.labels(provider, FOREIGN).inc(count)
+            LOG.info("webhooks.forgotten", provider=provider, count=count)
         if not swept.full:
             return
 

@@ -138,8 +138,8 @@ class Router:
             news = read_webhook_message(delivery.body)
             if self.engine.providers.get(news.provider) is None:
                 return Park(because=f"provider {news.provider!r} is not configured")
-            stored = await self.engine.store.keep_news(news)
-            return Done(what="stored" if stored else "seen")
+            (arrival,) = await self.engine.store.keep_news(news)
+            return Done(what=arrival.value)
         provider, event_id = fields.get("provider"), fields.get("event_id")
         if not isinstance(provider, str) or not isinstance(event_id, str):
             raise InvalidRequest("provider and event_id must be strings")

@@ -185,16 +185,19 @@ def pointer_of(form: Form) -> Pointer | None:
         raise form.unsafe("event_id_pointer", str(error)) from None
 
 
-def require_event(form: Form) -> None:
-    """Require that a form of the configuration says where the event's id stands."""
-    if (form.event_id_header is None) == (form.event_id_pointer is None):
-        problem = "must be said, or event_id_pointer, and not both"
+def require_one_event(form: Form) -> None:
+    """Require that a form of the configuration has one place for the event's id.
+
+    Where it has none the id is the body's own.
+    """
+    if form.event_id_header is not None and form.event_id_pointer is not None:
+        problem = "has no meaning beside event_id_pointer"
         raise form.unsafe("event_id_header", problem)
 
 
 def require_spelt_out(form: Form, settings: Settings) -> None:
     """Require what a form of the configuration must say, and a named one need not."""
-    require_event(form)
+    require_one_event(form)
     if not form.timed:
         without_tolerance(settings, form.table)
 

@@ -15,7 +15,7 @@ from providers.signatures.scheme import (
     without_tolerance,
 )
 from providers.signatures.settings import Form, Settings, Unsafe
-from providers.signatures.signed import named, nameless, pointer_of, require_event
+from providers.signatures.signed import named, nameless, pointer_of, require_one_event
 from providers.signatures.signed import require_headers_apart as require_apart
 
 
@@ -31,7 +31,7 @@ class Token:
         if form is None:
             raise Unsafe("token", "is missing")
         without_tolerance(settings, "token")
-        require_event(form)
+        require_one_event(form)
         require_apart(form)
         self._form: Form = form
         self._pointer = pointer_of(form)

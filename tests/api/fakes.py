@@ -18,6 +18,7 @@ from fsm.snapshot import Plan, Queue, Task
 from fsm.states import CaseKind, OrderState, State, Waiting
 from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
+from payment_service.config.places import Place, require_clear
 from payment_service.domain.audit import GENESIS, AuditLine
 from payment_service.domain.errors import (
     AmbiguousOrder,
@@ -30,7 +31,7 @@ from payment_service.domain.ids import new_id
 from payment_service.domain.keys import parse_api_keys
 from payment_service.domain.letters import DeadLetter, Reason
 from payment_service.domain.money import Money
-from payment_service.domain.news import News, NewsType
+from payment_service.domain.news import Arrival, News, NewsType, differing_facts
 from payment_service.domain.orders import Order, Submission
 from payment_service.domain.rates import Rate
 from payment_service.ports.reads import (
@@ -156,16 +157,18 @@ class Signed:
         wanted = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
         if not hmac.compare_digest(headers["x-signature"][0].encode(), wanted.encode()):
             return Rejected("wrong")
-        return Verified(headers.get("x-event-id", [""])[0])
+        return Verified(headers.get("x-event-id", [None])[0])
 
     def read_news(self, event_id, body, now):
+        event_id = event_id or body.get("id")
         reference = body.get("reference")
-        if not isinstance(reference, str):
+        require_clear([Place(("amount",))], body)
+        if not isinstance(reference, str) or event_id is None:
             return None
         return News(
             provider=self.name,
             event_id=event_id,
-            type=NewsType.UNKNOWN,
+            type=NewsType(body.get("type", NewsType.UNKNOWN)),
             reference=reference,
             received_at=now,
         )
@@ -204,6 +207,7 @@ class World:
         self.unready = []
         self.counted: Counter[tuple[str, str]] = Counter()
         self.reports = []
+        self.noted = []
         self.events_of_waiters = {}
         self.rings = True
         self.before_expecting = None
@@ -289,11 +293,16 @@ class World:
         del limit, cursor
         return Page(items=self.letters)
 
-    async def keep_news(self, news, *, trace_parent):
+    async def keep_news(self, events, *, trace_parent):
         self._check()
         del trace_parent
-        key = (news.provider, news.event_id)
-        return self.news.setdefault(key, news) is news
+        return [self._arrived(news) for news in events]
+
+    def _arrived(self, news):
+        first = self.news.setdefault((news.provider, news.event_id), news)
+        if first is news:
+            return Arrival.STORED
+        return Arrival.DIFFERS if differing_facts(first, news) else Arrival.SEEN
 
     @asynccontextmanager
     async def expect(self, queue_id):
@@ -400,6 +409,9 @@ class World:
     def count(self, provider, outcome):
         self.counted[provider, str(outcome)] += 1
 
+    def note(self, event, told):
+        self.noted.append((event, told))
+
     def report(self, correlation_id, failure):
         self.reports.append((correlation_id, failure))
 
@@ -428,6 +440,7 @@ def deps_of(world, **changes):
         resume=world.resume,
         webhook_rates={"zeta": Rate(2, timedelta(hours=1))},
         count_webhook=world.count,
+        note=world.note,
         report=world.report,
         body_time_limit=timedelta(seconds=0.5),
     )

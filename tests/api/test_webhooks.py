@@ -15,7 +15,8 @@ from payment_service.wire.strict_json import SIZE_MAX
 from tests.api.fakes import SECRET, calling, deps_of
 from tests.twins.clock import VirtualClock
 
-BODY = orjson.dumps({"id": "e", "type": "payout.succeeded", "reference": "task-1"})
+TASK = "0195f1de-0000-7000-8000-000000000001"
+BODY = orjson.dumps({"id": "e", "type": "payout.succeeded", "reference": TASK})
 
 
 def signed(body, event_id="evt-1", **more):
@@ -43,7 +44,12 @@ async def test_a_webhook_is_stored_once_whatever_its_second_body_says(world):
         assert await deliver(session, other) == 200
     assert len(world.news) == 1
     assert world.news["acme", "evt-1"].body_hash == hashlib.sha256(BODY).digest()
-    assert world.counted == {("acme", "stored"): 1, ("acme", "seen"): 2}
+    assert world.counted == {
+        ("acme", "stored"): 1,
+        ("acme", "seen"): 1,
+        ("acme", "differs"): 1,
+    }
+    assert [event for event, _ in world.noted] == ["webhook.differs"]
 
 
 @pytest.mark.parametrize(
@@ -90,14 +96,9 @@ async def test_a_provider_without_webhooks_is_404(world, provider):
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b"{",
-        b"[]",
-        b'"x"',
-        b'{"reference": 5}',
-        b'{"reference": "a", "reference": "b"}',
-        b'{"reference": ""}',
-        b'{"reference": "' + b"r" * 129 + b'"}',
+        b"[",
+        b'{"amount": 1, "amount": 2}',
         b'{"reference": "a", "x": ' + b"[" * 40 + b"]" * 39 + b"}",
     ],
 )
@@ -158,12 +159,6 @@ async def test_a_slash_too_many_opens_nothing_else(world):
             async with session.post(url, data=BODY, headers=JSON) as response:
                 assert response.status in {401, 404}
     assert not world.news
-
-
-async def test_a_webhook_without_an_event_id_is_400(world):
-    async with calling(deps_of(world)) as session:
-        headers = signed(BODY, "") | JSON
-        assert await deliver(session, headers=headers) == 400
 
 
 async def test_an_unreadable_body_without_a_signature_is_401(world):
@@ -305,7 +300,7 @@ async def test_strangers_leave_the_rate_to_the_provider(world):
 
 async def test_the_same_statement_under_another_id_has_the_same_content(world):
     again = BODY.replace(b'"e"', b'"f"')
-    other = BODY.replace(b"task-1", b"task-2")
+    other = BODY.replace(TASK.encode(), TASK.replace("1", "2").encode())
     async with calling(deps_of(world)) as session:
         for number, body in enumerate((BODY, again, other)):
             headers = signed(body, f"evt-{number}") | JSON

@@ -41,6 +41,7 @@ WISH = Wish(event="e-1", sent=int(NOW.timestamp()))
 # Headers that a scheme does not sign.
 FREE = {"x-event-id", "x-event", "x-delivery-id"}
 IN_HEX = {"stripe", "hmac-sha256", "checkout", "listed", "chained"}
+IN_HEX |= {"several", "composed", "hashed"}
 
 
 def signed(name, wish=WISH):

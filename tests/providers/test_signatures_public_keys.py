@@ -226,7 +226,6 @@ def test_a_key_that_is_weak_or_none_is_refused_by_name(algorithm, text, problem)
             "public_key.keys[0].not_after",
         ),
         ({"secrets": [Secret(value="k" * 16)]}, "secrets"),
-        ({"event_id_pointer": None}, "public_key.event_id_header"),
         ({"template": "{ts}.{body}"}, "public_key.template"),
         ({"tolerance": timedelta(minutes=1)}, "tolerance"),
         ({"prefix_optional": True, "separator": ","}, "public_key.prefix_optional"),
@@ -410,7 +409,6 @@ def test_a_token_may_follow_a_word_and_the_event_stand_in_a_header():
         ({"secrets": ["a t\xf6ken of 22 letters"]}, "secrets"),
         ({"secrets": []}, "secrets"),
         ({"tolerance": timedelta(minutes=1)}, "tolerance"),
-        ({"event_id_pointer": None}, "token.event_id_header"),
         ({"event_id_pointer": "id"}, "token.event_id_pointer"),
         (
             {"event_id_pointer": None, "event_id_header": "verif-hash"},

@@ -3,7 +3,7 @@
 from typing import Final
 
 from fsm.snapshot import Plan
-from payment_service.domain.news import News, NewsType
+from payment_service.domain.news import Arrival, News, NewsType
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import NOWHERE, Ground
@@ -192,8 +192,8 @@ class Newsroom:
 
     async def _send(self, news: News, delay: int) -> None:
         await self.ground.loop.sleep(delay)
-        taken = await self.fleet.insist(lambda p: p.engine.store.keep_news(news))
-        if not taken:
+        (arrival,) = await self.fleet.insist(lambda p: p.engine.store.keep_news(news))
+        if arrival is not Arrival.STORED:
             self.ground.seen["webhook duplicate suppressed"] += 1
         self.acknowledged.add((news.provider, news.event_id))
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from fsm.snapshot import Task
 from fsm.states import Waiting
-from handlers.sweep import NEWS_KEPT
 from payment_service.domain.errors import StoreUnavailable, UnreadableRow
+from payment_service.domain.news import NEWS_KEPT, Arrival
 from payment_service.domain.orders import Order
 from payment_service.ports.store import NewOrder, Work
 from tests.simulation.door import Door
@@ -62,7 +62,7 @@ class SimStore(MemoryStore):
 
     def _keep(self, news: Any) -> Any:
         done = super()._keep(news)
-        if done[0]:
+        if done[0] is Arrival.STORED:
             self.on_kept()
         return done
 
@@ -84,7 +84,7 @@ class SimStore(MemoryStore):
                 self.ground,
                 kept.wake_at
                 if self.is_matched(kept.stored.news)
-                else kept.stored.news.received_at + NEWS_KEPT,
+                else max(kept.wake_at, kept.stored.news.received_at + NEWS_KEPT),
             )
             + grace
             for kept in self.tables.inbox.values()

@@ -1,6 +1,7 @@
 """What happens when several connections want the same rows at once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -8,6 +9,7 @@ import pytest
 
 from fsm.states import Trigger
 from payment_service.domain.errors import BrokenInvariant, StaleWrite, StoreUnavailable
+from payment_service.domain.news import Arrival, NewsType
 from payment_service.ports.store import Recorded
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
@@ -100,7 +102,34 @@ async def test_of_five_who_keep_the_same_news_one_keeps_it(stores, order):
 
     kept = await asyncio.gather(*(s.keep_news(news) for s in stores))
 
-    assert sorted(kept) == [False] * 4 + [True]
+    assert sorted(kept) == [[Arrival.SEEN]] * 4 + [[Arrival.STORED]]
+
+
+async def test_the_same_events_in_any_order_meet_without_a_deadlock(stores, order):
+    task_id = order.queue.tasks[0].task_id
+    events = [a_news(task_id, f"e-{number}") for number in range(200)]
+    orders = [events, events[::-1], events[100:] + events[:100], events, events[::-1]]
+
+    kept = await asyncio.gather(
+        *(s.keep_news(*told) for s, told in zip(stores, orders, strict=True))
+    )
+
+    arrivals = [arrival for each in kept for arrival in each]
+    assert arrivals.count(Arrival.STORED) == 200
+    assert arrivals.count(Arrival.SEEN) == 800
+
+
+async def test_of_five_who_say_another_thing_all_are_told_and_one_is_kept(
+    stores, order
+):
+    news = a_news(order.queue.tasks[0].task_id)
+    await stores[0].keep_news(news)
+    other = replace(news, type=NewsType.RETURNED)
+
+    kept = await asyncio.gather(*(s.keep_news(other) for s in stores))
+
+    assert kept == [[Arrival.DIFFERS]] * 5
+    assert len(await stores[0].waiting_news(news.reference)) == 2
 
 
 async def test_a_mark_made_while_a_step_is_recorded_is_not_lost(

@@ -529,13 +529,15 @@ HOT = {
     "QUEUES_OF": {"task_ids": ["0195f1de-0000-7000-8000-000000000000"] * 20},
     "SUBMIT": dict.fromkeys(("orders", "tasks", "events", "messages"), "[]"),
     "FIND_SUBMITTED": {"merchants": ["m"], "kinds": ["withdrawal"], "orders": ["w"]},
-    "KEEP_NEWS": {"news": "[]", "subject": "s"},
+    "KEEP_NEWS": {"news": "[]", "subject": "s", "kept": timedelta(days=7)},
+    "FIND_KEPT": {"providers": ["acme"] * 20, "event_ids": ["7"] * 20},
     "WAITING_NEWS": {"task_id": "0195f1de-0000-7000-8000-000000000000"},
     "FIND_NEWS": {"provider": "acme", "event_id": "7"},
     "MARK_WAITING": {"task_id": "0195f1de-0000-7000-8000-000000000000", "version": 1},
     "OVERDUE": {"grace": timedelta(seconds=30), "limit": 100},
     "OVERDUE_NEWS": {"grace": timedelta(seconds=30), "limit": 100},
     "EXPIRED_NEWS": {"after": timedelta(days=7), "limit": 100},
+    "FORGET_FOREIGN": {"after": timedelta(days=7), "limit": 100},
 }
 BIG = ("order_tasks", "order_queues", "webhook_inbox")
 

@@ -3,13 +3,14 @@
 import asyncio
 from dataclasses import fields, replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from fsm.states import CaseKind, State, Trigger, Verdict, Waiting
 from payment_service.domain.audit import GENESIS, chained
 from payment_service.domain.errors import BrokenInvariant, SettledNews, StaleWrite
-from payment_service.domain.news import NewsState
+from payment_service.domain.news import Arrival, NewsState, NewsType, disputing
 from tests.storage.builders import (
     FAILED,
     LATER,
@@ -27,6 +28,7 @@ from tests.storage.builders import (
 from tests.twins import oracle
 from tests.twins.clock import START
 
+NEW, SEEN, DIFFERS = Arrival.STORED, Arrival.SEEN, Arrival.DIFFERS
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
 GRACE = timedelta(seconds=30)
 EVERYTHING = timedelta(microseconds=-1)
@@ -350,10 +352,72 @@ async def test_a_cancelled_caller_harms_neither_its_step_nor_its_neighbours(stor
 async def test_news_is_stored_once_for_ever(store, order):
     news = a_news(order.queue.tasks[0].task_id)
 
-    assert [await store.keep_news(news) for _ in range(3)] == [True, False, False]
+    assert [await store.keep_news(news) for _ in range(3)] == [[NEW], [SEEN], [SEEN]]
     stored = await store.find_news("acme", "e-1")
     await store.close_news(stored.inbox_id, NewsState.IGNORED)
-    assert not await store.keep_news(replace(news, code="another"))
+    later = news.received_at + timedelta(days=1)
+    resent = replace(news, message="again", received_at=later, content_hash=b"2")
+    assert await store.keep_news(resent) == [SEEN]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": NewsType.RETURNED},
+        {"reference": NOBODY},
+        {"provider_reference": "po_2"},
+        {"amount": 1},
+        {"currency": "USD"},
+        {"code": "another"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+async def test_what_differs_under_a_known_id_is_told_and_kept_beside_it(
+    rows, store, order, changes
+):
+    task_id = order.queue.tasks[0].task_id
+    news = a_news(task_id, amount=12550, currency="EUR", provider_reference="po_1")
+    other = replace(news, **changes)
+    await store.keep_news(news)
+
+    assert [await store.keep_news(other) for _ in range(2)] == [[DIFFERS]] * 2
+
+    beside = disputing(news, other)
+    stored = await store.find_news("acme", beside.event_id)
+    assert (await store.find_news("acme", "e-1")).news == news
+    assert (stored.news, stored.news.seen_as) == (beside, "e-1")
+    assert f"news:acme:{beside.event_id}" in await unsent(rows)
+
+
+async def test_the_events_of_a_request_are_stored_in_its_order(store, order):
+    task_id = order.queue.tasks[0].task_id
+    events = [a_news(task_id, name) for name in ("e-9", "e-1", "e-5")]
+
+    assert await store.keep_news(*events, events[0]) == [NEW, NEW, NEW, SEEN]
+
+    waiting = await store.waiting_news(task_id)
+    assert [s.news.event_id for s in waiting] == ["e-9", "e-1", "e-5"]
+
+
+async def test_of_a_request_that_was_partly_seen_the_rest_is_stored(store, order):
+    task_id = order.queue.tasks[0].task_id
+    await store.keep_news(a_news(task_id, "e-1"))
+
+    events = [a_news(task_id, "e-1", code="other"), a_news(task_id, "e-2")]
+
+    assert await store.keep_news(*events) == [DIFFERS, NEW]
+
+
+async def test_one_id_twice_in_a_request_is_stored_once(store, order):
+    first = a_news(order.queue.tasks[0].task_id)
+    second = replace(first, type=NewsType.RETURNED)
+
+    assert await store.keep_news(first, second) == [NEW, DIFFERS]
+    assert (await store.find_news("acme", "e-1")).news == first
+
+
+async def test_a_request_without_events_stores_nothing(store):
+    assert await store.keep_news() == []
 
 
 async def test_news_kept_together_is_stored_once(store, order):
@@ -361,7 +425,7 @@ async def test_news_kept_together_is_stored_once(store, order):
 
     kept = await asyncio.gather(*(store.keep_news(news) for _ in range(5)))
 
-    assert sorted(kept) == [False] * 4 + [True]
+    assert sorted(kept) == [[SEEN]] * 4 + [[NEW]]
 
 
 async def test_two_providers_may_use_the_same_event_id(store, order):
@@ -608,20 +672,17 @@ async def test_overdue_news_is_found_once_a_grace(rows, clock, store, order):
     assert [len(first), len(second)] == [1, 0]
 
 
-async def test_news_of_nobodys_task_is_rung_for_less_and_less_often(
-    rows, clock, store, order
-):
-    await store.keep_news(a_news(order.queue.tasks[0].task_id, "e-1"))
-    await store.keep_news(a_news(NOBODY, "e-2"))
-    rung = {"e-1": 0, "e-2": 0}
-
+async def test_news_is_rung_for_only_once_its_task_is_there(rows, clock, store):
+    new = a_new_order()
+    await store.keep_news(a_news(new.order.queue.tasks[0].task_id))
     for _ in range(60):
         await later(rows, clock, timedelta(minutes=2))
-        for each in await rows.sweeps.overdue_news(grace=GRACE, limit=10):
-            rung[each.news.event_id] += 1
+        assert not await rows.sweeps.overdue_news(grace=GRACE, limit=10)
 
-    assert rung["e-1"] == 60
-    assert 5 <= rung["e-2"] <= 8
+    await store.submit(new)
+    await later(rows, clock, timedelta(hours=1, minutes=1))
+
+    assert await rows.sweeps.overdue_news(grace=GRACE, limit=10)
 
 
 async def test_only_news_of_nobodys_task_expires(rows, clock, store, order):
@@ -635,7 +696,37 @@ async def test_only_news_of_nobodys_task_expires(rows, clock, store, order):
     await later(rows, clock, week + GRACE)
     expired = await rows.sweeps.expired_news(after=week, limit=10)
 
-    assert [s.news.event_id for s in expired] == ["e-2", "e-3", "e-4"]
+    assert [s.news.event_id for s in expired] == ["e-2", "e-4"]
+
+
+OTHERS = ["", "not an id", "0195F1DE-0000-7000-8000-000000000000", str(UUID(int=4))]
+
+
+async def test_what_is_about_no_task_of_ours_rings_for_nobody(rows, store, clock):
+    for number, reference in enumerate(OTHERS):
+        await store.keep_news(a_news(reference, f"e-{number}"))
+    await later(rows, clock, timedelta(days=6))
+
+    assert await unsent(rows) == []
+    assert await rows.sweeps.overdue_news(grace=GRACE, limit=10) == []
+
+
+async def test_what_is_about_no_task_of_ours_is_forgotten_after_a_week(
+    rows, store, clock, order
+):
+    await store.keep_news(*(a_news(r, f"e-{n}") for n, r in enumerate(OTHERS)))
+    await store.keep_news(a_news("an invoice", provider="zeta"))
+    await store.keep_news(a_news(order.queue.tasks[0].task_id, "ours"))
+    week = timedelta(days=7)
+    assert await rows.sweeps.forget_foreign(after=week, limit=10) == {}
+
+    await later(rows, clock, week + GRACE)
+
+    assert await rows.sweeps.forget_foreign(after=week, limit=3) == {"acme": 3}
+    forgotten = await rows.sweeps.forget_foreign(after=week, limit=3)
+    assert forgotten == {"acme": 1, "zeta": 1}
+    assert await store.find_news("acme", "e-0") is None
+    assert await store.find_news("acme", "ours")
 
 
 async def test_a_letter_is_buried_once_with_its_messages(rows, store):

@@ -7,9 +7,9 @@ from typing import Protocol
 import psycopg
 from psycopg import sql
 
-from handlers.sweep import NEWS_KEPT
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.letters import DeadLetter
+from payment_service.domain.news import NEWS_KEPT
 from payment_service.domain.orders import Order
 from payment_service.ports.desk import Desk
 from payment_service.ports.reads import CaseRecord, CaseSearch
@@ -102,7 +102,7 @@ class MemoryRows:
         times += [
             kept.wake_at + grace
             if self.memory.is_matched(kept.stored.news)
-            else kept.stored.news.received_at + NEWS_KEPT
+            else max(kept.wake_at, kept.stored.news.received_at + NEWS_KEPT)
             for kept in tables.inbox.values()
             if kept.wake_at is not None
         ]
@@ -166,7 +166,8 @@ class PostgresRows:
                     * (1 << least(greatest(rings - 1, 0), 3))) FROM order_tasks),
                 (SELECT min(wake_at + %(grace)s
                     * (1 << least(greatest(rings - 1, 0), 3))) FROM order_queues),
-                (SELECT min(CASE WHEN t.task_id IS NULL THEN i.received_at + %(kept)s
+                (SELECT min(CASE WHEN t.task_id IS NULL
+                    THEN greatest(i.wake_at, i.received_at + %(kept)s)
                     ELSE i.wake_at + %(grace)s END)
                 FROM webhook_inbox i LEFT JOIN order_tasks t
                     ON t.task_id = i.task_id AND t.provider = i.provider

@@ -1,6 +1,7 @@
 """The store in memory: the same answers as PostgreSQL, and faults on demand."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -32,7 +33,14 @@ from payment_service.domain.errors import (
 )
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.messages import WEBHOOK_RECEIVED, Message
-from payment_service.domain.news import News, NewsState
+from payment_service.domain.news import (
+    NEWS_KEPT,
+    Arrival,
+    News,
+    NewsState,
+    differing_facts,
+    disputing,
+)
 from payment_service.domain.orders import Order, Submission
 from payment_service.ports.reads import CaseRecord
 from payment_service.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
@@ -160,8 +168,8 @@ class MemoryStore:
     async def record(self, work: Work) -> Recorded:
         return await self._commit("store.record", lambda: self._record(work))
 
-    async def keep_news(self, news: News) -> bool:
-        return await self._commit("store.keep_news", lambda: self._keep(news))
+    async def keep_news(self, *events: News) -> Sequence[Arrival]:
+        return await self._commit("store.keep_news", lambda: self._keep_all(events))
 
     async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
         provider = self._provider_of(task_id)
@@ -243,20 +251,43 @@ class MemoryStore:
             wait = timedelta(0) if self.is_matched(news) else age
             inbox_id = kept.stored.inbox_id
             self.tables.inbox[inbox_id] = replace(kept, wake_at=now + wait)
-        return sorted((kept.stored for kept in late), key=lambda s: int(s.inbox_id))
+        there = [k.stored for k in late if self.is_matched(k.stored.news)]
+        return sorted(there, key=lambda s: int(s.inbox_id))
 
     async def expired_news(
         self, *, after: timedelta, limit: int
     ) -> Sequence[StoredNews]:
-        before = self._clock.now() - after
         expired = [
             kept.stored
-            for kept in self.tables.inbox.values()
-            if kept.wake_at is not None
-            and kept.stored.news.received_at < before
-            and not self.is_matched(kept.stored.news)
+            for kept in self._given_up(after)
+            if kept.stored.news.task_id is not None
         ]
         return expired[:limit]
+
+    async def forget_foreign(
+        self, *, after: timedelta, limit: int
+    ) -> Mapping[str, int]:
+        foreign = [
+            kept.stored
+            for kept in self._given_up(after)
+            if kept.stored.news.task_id is None
+        ][:limit]
+        for stored in foreign:
+            del self.tables.inbox[stored.inbox_id]
+            del self.tables.events[stored.news.provider, stored.news.event_id]
+        return Counter(stored.news.provider for stored in foreign)
+
+    def _given_up(self, after: timedelta) -> list[Kept]:
+        now = self._clock.now()
+        due = [
+            kept
+            for kept in self.tables.inbox.values()
+            if kept.wake_at is not None
+            and kept.wake_at < now
+            and kept.stored.news.received_at < now - after
+            and not self.is_matched(kept.stored.news)
+        ]
+        return sorted(due, key=lambda kept: kept.wake_at or now)
 
     async def letter(self, letter_id: str) -> DeadLetter:
         buried = self.tables.letters.get(letter_id)
@@ -422,14 +453,27 @@ class MemoryStore:
         for line in lines:
             self.tables.trail[line.entity_id, line.version] = line
 
-    def _keep(self, news: News) -> tuple[bool, list[Unsent]]:
+    def _keep_all(self, events: Sequence[News]) -> tuple[list[Arrival], list[Unsent]]:
+        kept = [self._keep(news) for news in events]
+        return [arrival for arrival, _ in kept], [
+            row for _, rows in kept for row in rows
+        ]
+
+    def _keep(self, news: News) -> tuple[Arrival, list[Unsent]]:
         key = (news.provider, news.event_id)
         if key in self.tables.events:
-            return False, []
+            first = self.tables.inbox[self.tables.events[key]].stored.news
+            if not differing_facts(first, news):
+                return Arrival.SEEN, []
+            return Arrival.DIFFERS, self._keep(disputing(first, news))[1]
         inbox_id = str(self._next())
         stored = StoredNews(inbox_id=inbox_id, news=news, state=NewsState.WAITING)
-        self.tables.inbox[inbox_id] = Kept(stored=stored, wake_at=news.received_at)
+        foreign = news.task_id is None
+        wake_at = news.received_at + (NEWS_KEPT if foreign else timedelta(0))
+        self.tables.inbox[inbox_id] = Kept(stored=stored, wake_at=wake_at)
         self.tables.events[key] = inbox_id
+        if foreign:
+            return Arrival.STORED, []
         queue_id = self.tables.queues.get(news.reference)
         body = {"provider": news.provider, "event_id": news.event_id}
         bell = Message(
@@ -438,7 +482,7 @@ class MemoryStore:
             message_id=f"news:{news.provider}:{news.event_id}",
             queue_id=queue_id,
         )
-        return True, self._posted([bell])
+        return Arrival.STORED, self._posted([bell])
 
     def _mark(self, task_id: str, version: int) -> tuple[bool, list[Unsent]]:
         queue_id = self.tables.queues.get(task_id)
@@ -468,6 +512,7 @@ class MemoryStore:
     def _repeats(self, asked: StoredNews) -> bool:
         return any(
             other.inbox_id != asked.inbox_id
+            and other.news.seen_as is None
             and _statement(other.news) == _statement(asked.news)
             and (
                 other.state in {NewsState.APPLIED, NewsState.KNOWN}

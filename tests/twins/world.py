@@ -34,7 +34,7 @@ from payment_service.domain.messages import (
     Message,
 )
 from payment_service.domain.money import Money
-from payment_service.domain.news import News, NewsType
+from payment_service.domain.news import Arrival, News, NewsType
 from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
 from payment_service.ports.bus import Delivery
 from payment_service.ports.gate import Gate, OpenGate
@@ -209,7 +209,8 @@ class World:
 
     async def webhook(self, news: News) -> bool:
         """Send a webhook until it is taken; False where it was seen before."""
-        return await self.insist(lambda: self.rows.store.keep_news(news))
+        (arrival,) = await self.insist(lambda: self.rows.store.keep_news(news))
+        return arrival is Arrival.STORED
 
     async def tell(
         self, name: str, kind: NewsType, reference: str, **said: object

@@ -1,0 +1,114 @@
+"""The inbox of webhooks: each event once for ever, by (provider, its id)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from payment_service.domain.errors import StoreUnavailable
+from payment_service.domain.messages import WEBHOOK_RECEIVED
+from payment_service.domain.news import (
+    NEWS_KEPT,
+    Arrival,
+    News,
+    differing_facts,
+    disputing,
+)
+from payment_service.ports.store import Unsent
+from payment_service.storage import statements as sql
+from payment_service.storage.database import Database
+from payment_service.storage.rows import as_json, message_from, news_from, news_row
+
+Key: TypeAlias = tuple[str, str]
+Request: TypeAlias = Sequence[News]
+"""The events of one request: all of them are stored, or none."""
+
+SPOKEN_FOR: Final = "a webhook is being written"
+
+
+class Inbox:
+    """Keeps what providers say, for any number of requests at a time."""
+
+    def __init__(
+        self, database: Database, publish: Callable[[Sequence[Unsent]], None]
+    ) -> None:
+        self._database = database
+        self._publish = publish
+
+    async def keep(
+        self, requests: Sequence[Request]
+    ) -> Sequence[Sequence[Arrival] | StoreUnavailable]:
+        """Store what is new in one statement, and look up what is not.
+
+        What was stored before and says something else now is stored beside it: those
+        rows come second, so a process that dies in between has acknowledged nothing.
+        """
+        events = [news for request in requests for news in request]
+        firsts: dict[Key, News] = {}
+        for news in events:
+            firsts.setdefault(_key(news), news)
+        new = await self._insert(list(firsts.values()))
+        known = await self._find([key for key in firsts if key not in new])
+        told = known | {key: firsts[key] for key in new}
+        disputes = [
+            disputing(told[key], news)
+            for key, news in ((_key(news), news) for news in events)
+            if key in told and differing_facts(told[key], news)
+        ]
+        if disputes:
+            await self._insert(disputes)
+        return [_arrivals(request, told, new) for request in requests]
+
+    async def _insert(self, events: Sequence[News]) -> set[Key]:
+        """Store events with their doorbells; return those that were not known."""
+        rows = await self._database.run(
+            sql.KEEP_NEWS,
+            {
+                "news": as_json([news_row(news) for news in events]),
+                "kept": NEWS_KEPT,
+                "subject": WEBHOOK_RECEIVED,
+            },
+        )
+        self._publish(
+            [
+                Unsent(seq=row[2], message=message_from(row[3:]))
+                for row in rows
+                if row[2] is not None
+            ]
+        )
+        return {(row[0], row[1]) for row in rows}
+
+    async def _find(self, keys: Sequence[Key]) -> dict[Key, News]:
+        if not keys:
+            return {}
+        rows = await self._database.run(
+            sql.FIND_KEPT,
+            {
+                "providers": [provider for provider, _ in keys],
+                "event_ids": [event_id for _, event_id in keys],
+            },
+        )
+        found = (news_from(row).news for row in rows)
+        return {_key(news): news for news in found}
+
+
+def _arrivals(
+    request: Request, told: Mapping[Key, News], new: set[Key]
+) -> Sequence[Arrival] | StoreUnavailable:
+    """Say of each event what it was; of several new ones alike the first is."""
+    arrivals = []
+    for news in request:
+        first = told.get(_key(news))
+        if first is None:
+            # It collided with a row that is gone since; the sender sends it again.
+            return StoreUnavailable(SPOKEN_FOR)
+        if differing_facts(first, news):
+            arrivals.append(Arrival.DIFFERS)
+        elif _key(news) in new:
+            new.discard(_key(news))
+            arrivals.append(Arrival.STORED)
+        else:
+            arrivals.append(Arrival.SEEN)
+    return arrivals
+
+
+def _key(news: News) -> Key:
+    return news.provider, news.event_id
