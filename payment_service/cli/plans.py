@@ -1,13 +1,21 @@
 """Says in words what a provider's table means for the money."""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Final
 
+from fsm.foresight import (
+    Chance,
+    absence_proves,
+    checks,
+    repeat_asks,
+    repeat_follows,
+)
 from fsm.snapshot import AskedBy, Backoff, Plan
+from payment_service.cli.new_work import new_work
 from payment_service.config import ProviderTable
 from payment_service.config.forms import ErrorEntry, Failing
 from payment_service.domain.durations import format_duration
-from payment_service.domain.rates import Rate
 from providers.signatures import BARE
 from providers.stripe.provider import is_live
 
@@ -19,6 +27,11 @@ _SAYS: Final = {
     Failing.RETRY_LATER: "proves nothing, and the status is asked later",
     Failing.TOO_LATE: "says that it is too late to cancel",
 }
+_SAYS_UNASKED: Final = {
+    Failing.EXISTS: "says that it exists already, which proves nothing",
+    Failing.RETRY_LATER: "proves nothing",
+}
+POLLS_COUNTED_MAX: Final = 1000
 
 
 def plan_in_words(table: ProviderTable) -> list[str]:
@@ -29,39 +42,14 @@ def plan_in_words(table: ProviderTable) -> list[str]:
         _definite_no(table),
         *_errors(table),
         _unclear(table, plan),
-        *_repeats(plan),
+        *_repeats(table, plan),
         _not_found(table, plan),
-        _after_sla(plan),
+        _after_sla(table, plan),
         _webhooks(table),
-        f"A manual check follows {_manual(plan)}.",
-        *_new_work(table),
+        *_returns(table, plan),
+        f"A manual check follows {_manual(table, plan)}.",
+        *new_work(table),
     ]
-
-
-def _new_work(table: ProviderTable) -> Iterator[str]:
-    """Say when it gets no new work, and what happens to an order then."""
-    breaker, limits = table.breaker, table.limits
-    yield (
-        f"New work stops for {format_duration(breaker.open)} where {breaker.min_calls} "
-        f"creates or more in {format_duration(breaker.window)} fail by "
-        f"{breaker.failure_rate:.0%}; then {breaker.probes} try it."
-    )
-    if limits.rate is not None:
-        yield f"All replicas together send {_rate(limits.rate)} creates at most."
-    if limits.in_flight is not None:
-        yield f"All replicas together have {limits.in_flight} of them under way."
-    yield f"Each replica has {table.max_in_flight} calls in flight at most."
-    for window in table.maintenance:
-        yield f"It gets no new work {window.weekly} ({window.tz.key})."
-    patience = format_duration(table.health.patience)
-    yield (
-        f"An order waits {patience} for it where another provider can be tried, "
-        "and without end where none can."
-    )
-
-
-def _rate(rate: Rate) -> str:
-    return f"{rate.count} in {format_duration(rate.period)}"
 
 
 def _making(table: ProviderTable) -> Iterator[str]:
@@ -94,7 +82,19 @@ def _errors(table: ProviderTable) -> Iterator[str]:
     listed |= {f"{n} alone: ": call.answers for n, call in calls.items() if call}
     for where, answers in listed.items():
         for entry in answers.error_map if answers else ():
-            yield f"{where}{_error(entry)} {_SAYS[entry.means]}."
+            if says := _says(entry.means, table):
+                yield f"{where}{_error(entry)} {says}."
+
+
+def _says(means: Failing, table: ProviderTable) -> str | None:
+    """Return what an error says, None for one to a call that is never made."""
+    if means is Failing.TOO_LATE and table.create is not None and table.cancel is None:
+        return None
+    if table.status:
+        return _SAYS[means]
+    if means is Failing.NOT_FOUND:
+        return None
+    return _SAYS_UNASKED.get(means, _SAYS[means])
 
 
 def _error(entry: ErrorEntry) -> str:
@@ -111,42 +111,81 @@ def _either(choices: Iterable[object]) -> str:
 
 def _unclear(table: ProviderTable, plan: Plan) -> str:
     limit = format_duration(table.timeout)
-    return f"A timeout ({limit}) or an unclear answer is no no: {_rechecks(plan)}."
+    follows = _rechecks(table, plan)
+    return f"A timeout ({limit}) or an unclear answer is no no: {follows}."
 
 
-def _rechecks(plan: Plan) -> str:
-    how = f"after {_pace(plan.recheck)}, up to {plan.recheck_attempts} times"
+def _rechecks(table: ProviderTable, plan: Plan) -> str:
+    attempts = plan.recheck_attempts
+    times = "once" if attempts == 1 else f"up to {attempts} times"
+    how = f"after {_pace(plan.recheck, attempts)}, {times}"
+    repeats = repeat_asks(plan, table.timeout) is not Chance.NEVER
     if plan.asked_by is AskedBy.OURS:
         return f"the status is asked {how}"
     if plan.asked_by is AskedBy.THEIRS:
-        else_ = " and else the create is repeated," if plan.idempotent_create else ""
+        else_ = " and else the create is repeated," if repeats else ""
         return f"the status is asked where its own id is known,{else_} {how}"
-    if plan.idempotent_create:
+    if repeats:
         return f"the create is repeated with the same key {how}"
+    if table.webhook is None:
+        after = _due(plan, -1)
+        return f"nothing can be asked, no webhook comes, and {after} later a person is"
     return f"nothing can be asked: it waits for a webhook, {how}"
 
 
-def _pace(backoff: Backoff) -> str:
-    first, longest = format_duration(backoff.first), format_duration(backoff.longest)
-    return f"{first}, then {backoff.factor:g} times as long, up to {longest}"
+def _pace(backoff: Backoff, attempts: int) -> str:
+    """Say how the waits grow, as far as so many of them do."""
+    first, longest = backoff.after(0), backoff.after(attempts - 1)
+    if longest == first:
+        return format_duration(first) if attempts == 1 else f"each {_rough(first)}"
+    times = f"{backoff.factor:g} times as long"
+    return f"{_rough(first)}, then {times}, up to {_rough(longest)}"
 
 
-def _repeats(plan: Plan) -> Iterator[str]:
+def _rough(length: timedelta) -> str:
+    """Return a duration to the second where it is longer than a minute."""
+    if length < timedelta(minutes=1):
+        return format_duration(length)
+    return format_duration(timedelta(seconds=round(length.total_seconds())))
+
+
+def _repeats(table: ProviderTable, plan: Plan) -> Iterator[str]:
     if not plan.idempotent_create:
         yield "The create is never repeated once it may have left."
         return
-    grace, life = _grace(plan), format_duration(plan.key_lifetime)
+    life = format_duration(plan.key_lifetime)
     if plan.asked_by is not AskedBy.NOTHING:
-        yield (
-            f"The create is repeated with the same key where the status says not found "
-            f"{grace} after the last one, within {life} of the first."
-        )
+        yield _repeats_after_not_found(table, plan)
     if plan.asked_by is not AskedBy.OURS:
-        yield (
-            f"A repeat within {life} of the first is the question where the status "
-            "cannot be asked; never once a rollback is due, a person has said no or "
-            "a cancellation is wished."
+        if repeat_asks(plan, table.timeout) is Chance.NEVER:
+            first = format_duration(plan.recheck.first)
+            yield (
+                f"No repeat is the question: the key lives {life}, and the first check "
+                f"is {first} after the create."
+            )
+        else:
+            yield (
+                f"A repeat within {life} of the first is the question where the status "
+                "cannot be asked; never once a rollback is due, a person has said no "
+                "or a cancellation is wished."
+            )
+
+
+def _repeats_after_not_found(table: ProviderTable, plan: Plan) -> str:
+    grace = format_duration(plan.not_found_grace)
+    life = format_duration(plan.key_lifetime)
+    chance = repeat_follows(plan, table.timeout)
+    if chance is Chance.NEVER:
+        return (
+            f"The create is never repeated after not found: that counts {grace} after "
+            f"it, its key lives {life}, and the last check but one is {_due(plan, -2)} "
+            "after it."
         )
+    perhaps = "" if chance is Chance.YES else ", if a check comes then"
+    return (
+        f"The create is repeated with the same key where the status says not found "
+        f"{grace} after the last one, within {life} of the first{perhaps}."
+    )
 
 
 def _not_found(table: ProviderTable, plan: Plan) -> str:
@@ -154,16 +193,32 @@ def _not_found(table: ProviderTable, plan: Plan) -> str:
         return "The status cannot be asked."
     if plan.asked_by is AskedBy.THEIRS and not plan.not_found_definite:
         return "The status is asked by its own id; not found proves nothing."
-    if plan.not_found_definite:
-        return f"Not found proves that it did not pay, {_grace(plan)} after the create."
-    return "Not found proves nothing."
+    if not plan.not_found_definite:
+        return "Not found proves nothing."
+    grace = format_duration(plan.not_found_grace)
+    proves = f"Not found proves that it did not pay, {grace} after the create"
+    match absence_proves(plan, table.timeout):
+        case Chance.YES:
+            return f"{proves}."
+        case Chance.PERHAPS:
+            last = _due(plan, -1)
+            return f"{proves}, if a check comes then: the last is due {last} after it."
+        case Chance.NEVER:
+            return (
+                f"Not found proves nothing: it would {grace} after the create, and the "
+                f"last check is {_due(plan, -1)} after it. Then a person is asked."
+            )
 
 
-def _grace(plan: Plan) -> str:
-    return format_duration(plan.not_found_grace)
+def _due(plan: Plan, number: int) -> str:
+    """Return after how long one of the checks is due, from the last or the first."""
+    due = checks(plan)
+    return _rough(due[number] if len(due) >= abs(number) else timedelta(0))
 
 
-def _after_sla(plan: Plan) -> str:
+def _after_sla(table: ProviderTable, plan: Plan) -> str:
+    if plan.sla is None and table.webhook is None:
+        return "It waits for a person, without end."
     if plan.sla is None:
         return "It waits for a webhook or a person, without end."
     sla = format_duration(plan.sla)
@@ -171,9 +226,28 @@ def _after_sla(plan: Plan) -> str:
         return f"{sla} after it was accepted a person is asked."
     deadline = format_duration(plan.poll_deadline)
     return (
-        f"{sla} after it was accepted the status is polled after {_pace(plan.poll)}, "
-        f"for {deadline}."
+        f"{sla} after it was accepted the status is polled after "
+        f"{_pace(plan.poll, _polls(plan))}, for {deadline}."
     )
+
+
+def _polls(plan: Plan) -> int:
+    """Return how many waits there are before the deadline."""
+    spent, polls = timedelta(0), 0
+    while spent < plan.poll_deadline and polls < POLLS_COUNTED_MAX:
+        spent += plan.poll.after(polls)
+        polls += 1
+    return polls
+
+
+def _returns(table: ProviderTable, plan: Plan) -> Iterator[str]:
+    """Say what happens where a payout comes back after its success."""
+    if plan.settles_returns and plan.finality is not None:
+        within = format_duration(plan.finality)
+        if table.webhook is None:
+            yield "No webhook tells that a payout came back: nothing settles it."
+        else:
+            yield f"What comes back within {within} is taken back without a person."
 
 
 def _webhooks(table: ProviderTable) -> str:
@@ -193,14 +267,16 @@ def _webhooks(table: ProviderTable) -> str:
     return f"{signed}, ±{format_duration(tolerance)}."
 
 
-def _manual(plan: Plan) -> str:
-    reasons = [f"{plan.recheck_attempts} checks without a definite answer"]
-    if plan.asked_by is not AskedBy.OURS and plan.idempotent_create:
+def _manual(table: ProviderTable, plan: Plan) -> str:
+    many = plan.recheck_attempts
+    reasons = [f"{many} check{'s' * (many > 1)} without a definite answer"]
+    if repeat_asks(plan, table.timeout) is not Chance.NEVER:
         life = format_duration(plan.key_lifetime)
         reasons[0] += f" (the create is repeated for {life} at most)"
     if plan.sla is not None and plan.polls:
         reasons.append(f"{format_duration(plan.poll_deadline)} of polling in vain")
     elif plan.sla is not None:
         reasons.append(f"the SLA of {format_duration(plan.sla)}")
-    reasons.append("a webhook with another amount")
+    by = "an answer" if table.webhook is None else "a webhook"
+    reasons.append(f"{by} with another amount")
     return ", or ".join(reasons)

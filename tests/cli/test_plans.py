@@ -1,14 +1,26 @@
 """A plan says in words what a table means for the money."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from fsm.snapshot import AskedBy
+from fsm.states import State
 from payment_service.cli.plans import plan_in_words
+from payment_service.cli.promises import idle_settings
 from payment_service.config import ProviderTable
+from tests.fsm.test_foresight import came_to, plans
+
+
+def table(**changes):
+    given = {"name": "acme", "adapter": "rest", "base_url": "https://x.example"}
+    return ProviderTable.model_validate({**given, **changes})
 
 
 def words(**changes):
-    table = {"name": "acme", "adapter": "rest", "base_url": "https://x.example"}
-    return plan_in_words(ProviderTable.model_validate({**table, **changes}))
+    return plan_in_words(table(**changes))
 
 
 def error(means, **given):
@@ -53,6 +65,7 @@ def test_what_an_error_means_is_said(changes, sentence):
     assert sentence in words(**changes)
 
 
+WEBHOOK = {"secrets": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}
 UNASKED = {"status": False, "idempotent_create": True, "key_lifetime": "24h"}
 PACE = "after 5s, then 2 times as long, up to 5m, up to 8 times"
 
@@ -70,7 +83,7 @@ def test_where_the_status_cannot_be_asked_the_plan_says_that_the_repeat_asks():
 
 
 def test_who_can_neither_be_asked_nor_repeated_is_said_to_wait():
-    told = words(status=False, on_sla="manual")
+    told = words(status=False, on_sla="manual", webhook=WEBHOOK)
 
     assert any(
         f"nothing can be asked: it waits for a webhook, {PACE}" in x for x in told
@@ -105,3 +118,153 @@ def test_how_many_public_keys_there_are_is_said():
     assert "Webhooks are signed by public-key with 2 public keys, at any time." in (
         words(webhook=signed)
     )
+
+
+# What its own settings make impossible is not promised.
+
+DEFINITE = {"not_found": "definite"}
+IDEMPOTENT = {"idempotent_create": True}
+WHOLE_WEEK = [{"weekly": "daily 06:00-06:00", "tz": "Europe/Berlin"}]
+UNKEPT = [
+    (
+        DEFINITE | {"not_found_grace": "20m"},
+        "Not found proves that it did not pay",
+        "the last check is 915s after it. Then a person is asked.",
+        "not_found_grace",
+    ),
+    (
+        IDEMPOTENT | {"not_found_grace": "13m"},
+        "The create is repeated",
+        "The create is never repeated after not found",
+        "not_found_grace",
+    ),
+    (
+        IDEMPOTENT | {"key_lifetime": "1m"},
+        "The create is repeated",
+        "its key lives 1m",
+        "not_found_grace",
+    ),
+    (
+        IDEMPOTENT | {"recheck": {"attempts": 1}},
+        "The create is repeated",
+        "The create is never repeated after not found",
+        "not_found_grace",
+    ),
+    (
+        UNASKED | {"key_lifetime": "4s"},
+        "the create is repeated",
+        "No repeat is the question: the key lives 4s",
+        "key_lifetime",
+    ),
+    (
+        {"sla": None},
+        "waits for a webhook",
+        "It waits for a person, without end.",
+        None,
+    ),
+    (
+        {"status": False, "on_sla": "manual"},
+        "waits for a webhook",
+        "nothing can be asked, no webhook comes, and 915s later a person is",
+        None,
+    ),
+    (
+        {"on_return": "settle"},
+        "is taken back without a person",
+        "No webhook tells that a payout came back: nothing settles it.",
+        "on_return",
+    ),
+    (
+        {"limits": {"rate": "5/m"}},
+        "New work stops for",
+        "New work never stops by itself: that takes 20 creates in 1m",
+        None,
+    ),
+    (
+        {"maintenance": WHOLE_WEEK},
+        "An order waits",
+        "It never gets new work: its maintenance has no end.",
+        "maintenance",
+    ),
+    (
+        UNASKED | error("exists", codes=["2002"]),
+        "its status is asked",
+        "An error 2002 says that it exists already, which proves nothing.",
+        None,
+    ),
+    (
+        {"recheck": {"attempts": 3}},
+        "up to 5m, up to 3 times",
+        "after 5s, then 2 times as long, up to 20s, up to 3 times",
+        None,
+    ),
+    ({}, "a webhook with another amount", "an answer with another amount", None),
+]
+
+
+@pytest.mark.parametrize(("changes", "promise", "told", "_"), UNKEPT)
+def test_what_cannot_be_is_not_promised(changes, promise, told, _):
+    plan = " ".join(words(**changes))
+
+    assert promise not in plan
+    assert told in plan
+
+
+@pytest.mark.parametrize(("changes", "_", "__", "key"), UNKEPT)
+def test_a_setting_without_effect_is_named(changes, _, __, key):
+    named = [told.split(":")[0] for told, _ in idle_settings(table(**changes))]
+
+    assert named == ([key] if key else [])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        DEFINITE | IDEMPOTENT,
+        UNASKED | {"webhook": WEBHOOK},
+        {"on_return": "settle", "webhook": WEBHOOK},
+        {"maintenance": [{"weekly": "Mon-Sat 00:00-00:00", "tz": "UTC"}]},
+    ],
+)
+def test_what_can_be_is_promised(changes):
+    assert list(idle_settings(table(**changes))) == []
+
+
+def test_a_grace_that_some_waits_outlast_is_told_with_the_last_check():
+    plan = words(**DEFINITE, not_found_grace="15m")
+
+    assert any(
+        "if a check comes then: the last is due 915s after it" in x for x in plan
+    )
+
+
+@given(plan=plans, number=some.integers(0, 99), taking=some.integers(0, 10))
+def test_the_sentences_of_a_plan_are_what_the_machine_does(plan, number, taking):
+    told = " ".join(
+        words(
+            status=plan.asked_by is AskedBy.OURS,
+            on_sla=None if plan.asked_by is AskedBy.OURS else "manual",
+            idempotent_create=plan.idempotent_create,
+            key_lifetime=plan.key_lifetime,
+            not_found="definite" if plan.not_found_definite else "ambiguous",
+            not_found_grace=plan.not_found_grace,
+            recheck={
+                "first": plan.recheck.first,
+                "factor": plan.recheck.factor,
+                "max": plan.recheck.longest,
+                "attempts": plan.recheck_attempts,
+            },
+        )
+    )
+    calls = timedelta(seconds=taking)
+    repeats, _, state = came_to(plan, task_id=f"task-{number}", calls=calls)
+
+    if "The create is repeated with" in told and "first, if a check" not in told:
+        assert repeats
+    if "is never repeated" in told or "No repeat is the question" in told:
+        assert not repeats
+    if "proves that it did not pay" in told and "if a check comes" not in told:
+        assert state is State.NEGATIVE_EVAL
+    if "Not found proves nothing" in told or "status cannot be asked" in told:
+        assert state is State.MANUAL_CHECK

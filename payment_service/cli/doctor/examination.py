@@ -10,6 +10,7 @@ from payment_service.cli.doctor.findings import Area, Finding, State
 from payment_service.cli.failures import DONE, FOUND_WRONG, WRONG_USAGE
 from payment_service.cli.opening import configuration, run_async
 from payment_service.cli.plans import plan_in_words
+from payment_service.cli.promises import idle_settings
 from payment_service.cli.screen import console, is_terminal, print_json, print_text
 from payment_service.config import Config, ConfigError
 from payment_service.proxies import Proxies
@@ -144,6 +145,9 @@ def _configuration(known: _Known) -> list[Finding]:
         CONFIGURATION.ok(f"provider {name}", " ".join(plan_in_words(table)))
         for name, table in sorted(config.providers.items())
     ]
+    for name, table in sorted(config.providers.items()):
+        for told, mend in idle_settings(table):
+            found.append(CONFIGURATION.advice(f"provider {name}", told, mend))
     return [*found, *_webhooks(settings, config)]
 
 
