@@ -9,12 +9,14 @@ from datetime import timedelta
 from typing import Final, LiteralString
 
 import psycopg
+from psycopg import errors
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
+from payment_service.storage import locks
 from payment_service.storage.failures import (
     cannot_keep,
     has_done_nothing,
@@ -141,6 +143,9 @@ class Database:
                 # Who has waited for a silent one in vain does not wait again.
                 cut = connection.closed and not connection.went_silent
                 again = has_done_nothing(error) or (cut and statement in REPEATABLE)
+                if isinstance(error, errors.LockNotAvailable):
+                    held = await locks.of_tables_soon(connection)
+                    raise StoreUnavailable(f"{in_one_line(error)}: {held}") from error
                 if last or not again:
                     raise
                 raise _Again from error

@@ -10,13 +10,14 @@ import pytest
 from psycopg import sql
 from sqlalchemy import insert, text
 
+from fsm.states import Trigger
 from ops.chaos.proxy import Proxy, Toxic
 from payment_service.domain.errors import StoreUnavailable
 from payment_service.storage import database as storage
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.tables import PROVIDER_CONTROLS
-from tests.storage.builders import a_message, a_new_order, a_news
+from tests.storage.builders import a_message, a_new_order, a_news, a_work
 
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
 PID = "SELECT pg_backend_pid()"
@@ -161,6 +162,22 @@ async def test_readiness_does_not_wait_for_ever(database, connection, monkeypatc
             await database.require_write()
 
     await database.require_write()
+
+
+async def test_who_holds_a_row_for_too_long_is_named(database, connection):
+    store = PostgresStore(database)
+    new = a_new_order()
+    await store.submit(new)
+    order = await store.load(new.order.queue_id)
+    with connection.transaction():
+        connection.execute("SELECT FROM order_tasks FOR UPDATE")
+
+        with pytest.raises(
+            StoreUnavailable, match=rf"pid {connection.info.backend_pid} "
+        ):
+            await store.record(a_work(order, Trigger.FREEZE_CONFIRMED))
+
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED))
 
 
 async def test_those_who_need_a_connection_wait_for_one(database_url):
