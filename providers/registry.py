@@ -2,11 +2,13 @@
 
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Final, Protocol, cast
 
 from payment_service.config import Config, ConfigError, ProviderTable
+from payment_service.config.unsafe_calls import holes_of
+from payment_service.config.vocabulary import CALLBACK_URL
 from payment_service.outbound import Outbound
 from providers.port import Provider
 from providers.rest import RestProvider
@@ -57,6 +59,8 @@ def build_providers(
     problems: list[str] = []
     for name, table in config.providers.items():
         callback_url = f"{public_url}/webhooks/{name}" if public_url else None
+        if callback_url is None:
+            problems += [f"[providers.{name}] {p}" for p in _without_callback(table)]
         try:
             made[name] = adapter_named(table.adapter)(
                 table, outbound, callback_url=callback_url
@@ -66,6 +70,15 @@ def build_providers(
     if problems:
         raise ConfigError(problems)
     return ConfiguredProviders(made)
+
+
+def _without_callback(table: ProviderTable) -> Iterator[str]:
+    """Name the calls that could never be made: nobody knows our address."""
+    calls = {"create": table.create, "status": table.asking, "cancel": table.cancel}
+    for key, call in calls.items():
+        if call is not None and CALLBACK_URL in holes_of(call, needed=True):
+            hole = f"{{{CALLBACK_URL}}}"
+            yield f"{key}: needs {hole}, and PAYMENT_PUBLIC_URL is not set"
 
 
 def adapter_named(name: str) -> Adapter:

@@ -171,7 +171,9 @@ async def _engine() -> AsyncIterator[tuple[Engine, Settings, Database]]:
             core=HttpCore(
                 outbound, base_url="", token=None, timeout=settings.core_timeout
             ),
-            providers=build_providers(configuration(settings), outbound),
+            providers=build_providers(
+                configuration(settings), outbound, public_url=settings.public_url
+            ),
             clock=await _clock(database),
         )
         yield engine, settings, database

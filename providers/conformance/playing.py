@@ -12,14 +12,13 @@ from providers.conformance.counterpart import Counterpart
 from providers.conformance.doubles import double_of
 from providers.conformance.rehearsal import Rehearsal, rehearsed
 from providers.conformance.scenario import Scenario
-from providers.conformance.stage import NotHere, Stage
+from providers.conformance.stage import PUBLIC_URL, NotHere, Stage
 from providers.conformance.wording import Double
 from providers.registry import build_providers
 from providers.rest.statement import statement_of
 
 AT_ONCE: Final = 4
 DECLARED: Final = frozenset({"rest", "simulator"})
-PUBLIC_URL: Final = "https://conformance.example"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ REFERENCE: Final = "018f3c2a-9b4d-7c1e-8a56-0f1e2d3c4b5a"
 OTHER_REFERENCE: Final = "018f3c2a-9b4d-7c1e-8a56-0f1e2d3c4b5b"
 NOW: Final = datetime(2026, 1, 31, 23, 59, 30, tzinfo=UTC)
 MARGIN_SECONDS: Final = 2.0
+PUBLIC_URL: Final = "https://conformance.example"
 TRIES: Final = 3
 SHOWN_MAX: Final = 300
 

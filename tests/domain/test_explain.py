@@ -162,3 +162,28 @@ def test_a_card_number_that_somebody_wrote_is_not_told():
     attempt = story(a_line(Trigger.RESOLVED_POSITIVE, reason=CARD))
 
     assert CARD not in attempt.words
+
+
+def test_a_repeat_that_is_the_question_is_told_as_a_create():
+    told = story(
+        a_line(Trigger.REPEAT_DUE, state="RECHECKING"),
+        a_line(
+            Trigger.PAID,
+            state="RECHECKING",
+            question="create",
+            evidence={"http_status": 200},
+        ),
+    )
+
+    assert told.because == [
+        SENTENCES[Trigger.REPEAT_DUE],
+        "the provider says that it has paid (create answered HTTP 200)",
+    ]
+
+
+def test_what_an_unreadable_answer_was_is_told():
+    page = "the body cannot be read: it is an HTML page"
+    told = story(a_line(Trigger.UNCLEAR, message=page, evidence={"http_status": 502}))
+
+    (sentence,) = told.because
+    assert sentence.endswith(f"it may have paid: {page} (create answered HTTP 502)")

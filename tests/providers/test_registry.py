@@ -119,3 +119,28 @@ async def test_a_simulator_has_a_usual_place(monkeypatch):
     configured(table("acme", "simulator"))
 
     assert places == {"acme": "http://127.0.0.1:9300/acme"}
+
+
+CALLED_BACK = """
+[providers.acme]
+adapter = "rest"
+base_url = "https://acme.example"
+status = false
+idempotent_create = true
+create.path = "/payouts"
+create.body = { ref = "{reference}", sum = "{amount}", cur = "{currency}", to = "{destination}", tell = "HOLE" }
+create.answers = { accepted = [202] }
+"""  # noqa: E501 - as a table is written
+
+
+def test_a_call_that_needs_our_address_is_refused_where_nobody_knows_it():
+    needs = CALLED_BACK.replace("HOLE", "{callback_url}")
+
+    with pytest.raises(ConfigError) as refused:
+        configured(needs)
+
+    (problem,) = refused.value.problems
+    assert problem.startswith("[providers.acme] create: needs {callback_url}, and ")
+    assert "PAYMENT_PUBLIC_URL" in problem
+    assert configured(needs, public_url="https://pay.example").get("acme")
+    assert configured(CALLED_BACK.replace("HOLE", "{callback_url?}")).get("acme")

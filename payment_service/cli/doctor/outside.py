@@ -33,7 +33,7 @@ async def check(
             for told in _outlived(settings.core_ca):
                 yield CORE.advice("PAYMENT_CORE_CA", told, RENEW)
             yield await _core(settings, outbound)
-        for finding in _adapters(config, outbound):
+        for finding in _adapters(config, outbound, settings.public_url):
             yield finding
         for name, table in sorted(config.providers.items()):
             if table.base_url is not None:
@@ -79,13 +79,15 @@ def _no_ledger(answer: Response) -> str | None:
     return None
 
 
-def _adapters(config: Config, outbound: Outbound) -> list[Finding]:
+def _adapters(
+    config: Config, outbound: Outbound, public_url: str | None
+) -> list[Finding]:
     from providers.registry import build_providers  # noqa: PLC0415 - only here
 
     try:
-        build_providers(config, outbound)
+        build_providers(config, outbound, public_url=public_url)
     except ConfigError as error:
-        mend = "install the adapter, or mend its name"
+        mend = "install the adapter, or mend its table"
         return [PROVIDERS.wrong("adapter", each, mend) for each in error.problems]
     return []
 

@@ -14,7 +14,7 @@ from providers.conformance.counterpart import (
     silence,
 )
 from providers.conformance.scenario import IMPATIENT, Scenes
-from providers.conformance.stage import Stage
+from providers.conformance.stage import PUBLIC_URL, Stage
 from providers.conformance.wording import Call, Saying
 from providers.port import NotSent, Unclear
 from providers.registry import build_providers
@@ -30,9 +30,8 @@ async def refused(stage: Stage) -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         table = stage.rehearsal.table.model_copy(update={"base_url": url})
         config = Config(providers={table.name: table})
-        stage.provider = build_providers(config, stage.outbound).get(table.name) or (
-            stage.provider
-        )
+        made = build_providers(config, stage.outbound, public_url=PUBLIC_URL)
+        stage.provider = made.get(table.name) or stage.provider
         for call in Call:
             if call is Call.CREATE or stage.can(call):
                 await stage.expect(call, silence, [NotSent], f"a {call}")
