@@ -51,6 +51,33 @@ def currency_in(body: Mapping[str, object]) -> str | None:
     return value
 
 
+def money_in(
+    body: Mapping[str, object],
+) -> tuple[int | None, str | None, dict[str, str]]:
+    """Return amount and currency, and what of them is there and cannot be read.
+
+    The last stands in the detail of news as ``unreadable``: what cannot be compared
+    does not agree, and a person has to see what was said. A null is there, too.
+    """
+    told: dict[str, int | str | None] = {}
+    unreadable: dict[str, str] = {}
+    readers = {"amount": amount_in, "currency": currency_in}
+    for name, read in readers.items():
+        try:
+            told[name] = read(body)
+            clear = told[name] is not None or name not in body
+        except UnreadableField:
+            clear = False
+        if not clear:
+            unreadable[name] = shown(body[name])
+    amount, currency = told.get("amount"), told.get("currency")
+    return (
+        amount if isinstance(amount, int) else None,
+        currency if isinstance(currency, str) else None,
+        unreadable,
+    )
+
+
 def identifier_in(body: Mapping[str, object], name: str) -> str | None:
     """Return an id, None where it is missing, too long or not printable."""
     value = body.get(name)

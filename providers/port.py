@@ -181,7 +181,13 @@ class Provider(Protocol):
     def read_news(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
     ) -> News | None:
-        """Read a verified, parsed webhook; None where no reference can be read."""
+        """Read a verified, parsed webhook; None where no reference can be read.
+
+        A value that has no one meaning is an ``Odd`` in it. Money that cannot be read
+        stands in the detail as ``unreadable``: then a person decides.
+
+        :raises InvalidRequest: something else that has to be read is odd.
+        """
         ...
 
 

@@ -9,12 +9,10 @@ from payment_service.config.places import Place, require_clear
 from payment_service.domain.news import UNREADABLE, News, NewsType
 from payment_service.domain.odd import Odd
 from payment_service.reading import (
-    UnreadableField,
-    amount_in,
     code_in,
-    currency_in,
     identifier_in,
     message_in,
+    money_in,
     shortened,
     shown,
 )
@@ -50,7 +48,9 @@ def read_news(
         return None
     kind = _type(body.get("type"))
     detail: dict[str, object] = {"type": _said(body)} if kind is _UNKNOWN else {}
-    unreadable = unreadable_in(body)
+    amount, currency, unreadable = money_in(body)
+    if isinstance(other := body.get("provider_reference"), Odd):
+        unreadable["provider_reference"] = shown(other)
     if unreadable:
         detail[UNREADABLE] = unreadable
     return News(
@@ -59,31 +59,13 @@ def read_news(
         type=kind,
         reference=reference,
         provider_reference=identifier_in(body, "provider_reference"),
-        amount=None if "amount" in unreadable else amount_in(body),
-        currency=None if "currency" in unreadable else currency_in(body),
+        amount=amount,
+        currency=currency,
         code=code_in(body),
         message=message_in(body),
         received_at=now,
         detail=detail,
     )
-
-
-def unreadable_in(body: Body) -> dict[str, str]:
-    """Return what is there, must agree with the task and cannot be read, as said.
-
-    A null is an amount that is there and says nothing.
-    """
-    found: dict[str, str] = {}
-    for name, read in (("amount", amount_in), ("currency", currency_in)):
-        try:
-            clear = read(body) is not None or name not in body
-        except UnreadableField:
-            clear = False
-        if not clear:
-            found[name] = shown(body[name])
-    if isinstance(other := body.get("provider_reference"), Odd):
-        found["provider_reference"] = shown(other)
-    return found
 
 
 def sequence_of(said: object) -> int | None:

@@ -6,7 +6,8 @@ from typing import Final
 
 import orjson
 
-from payment_service.domain.news import News, NewsType
+from payment_service.domain.news import UNREADABLE, News, NewsType
+from payment_service.domain.odd import Odd
 from providers.conformance.scenario import Scenes
 from providers.conformance.signing import Delivery, Signer
 from providers.conformance.stage import NOW, NotHere, Stage
@@ -16,6 +17,8 @@ from providers.signatures import BARE, UNCOVERED
 SCENES: Final = Scenes()
 # Longer than any tolerance that the configuration allows.
 TOO_FAR: Final = timedelta(hours=2)
+AMOUNTS: Final = frozenset({"12550", "125.5", "125.50"})
+NO_AMOUNTS: Final = ("12,50", -12550, 2**70, Odd("is there twice"))
 STRANGE: Final = (b"", b"{}", b"[]", b"null", b"\xff" * 64, b"[" * 100_000, b"{" * 64)
 
 
@@ -102,6 +105,31 @@ async def unlisted(stage: Stage) -> None:
         _must_mean(stage, NewsType.UNKNOWN, word, body)
 
 
+@SCENES.scene(
+    "webhook-unreadable-money",
+    "Money that cannot be read in a definite webhook is told, and never ignored.",
+)
+async def unreadable_money(stage: Stage) -> None:
+    _signer(stage)
+    spoilt = 0
+    for kind in (NewsType.SUCCEEDED, NewsType.FAILED):
+        for word, body in stage.double.notices(kind, stage.deal).items():
+            whole: dict[str, object] = orjson.loads(body)
+            genuine = _news(stage, whole, word)
+            if genuine is None or genuine.amount is None:
+                continue
+            spoilt += 1
+            for said in NO_AMOUNTS:
+                news = _news(stage, _respelt(whole, said), f"{word} of {said!r}")
+                told = news is not None and (
+                    news.type is kind and news.detail.get(UNREADABLE)
+                )
+                case = f"{word} with the amount {said!r}: it means {news}"
+                stage.must(told, f"{case}, must say that it cannot be read")
+    if not spoilt:
+        raise NotHere("its webhooks say no amount")
+
+
 @SCENES.scene("webhook-strange", "No webhook makes the adapter raise, however strange.")
 async def strange(stage: Stage) -> None:
     genuine = _delivery(stage)
@@ -118,6 +146,27 @@ async def strange(stage: Stage) -> None:
         else:
             settles = news is not None and news.reference != stage.deal.reference
             stage.must(not settles, f"{told}: it is read as one about {news}")
+
+
+def _news(stage: Stage, body: Mapping[str, object], case: str) -> News | None:
+    try:
+        return stage.provider.read_news(stage.deal.event_id, body, NOW)
+    except Exception as error:  # noqa: BLE001 - whatever an adapter may raise
+        stage.blame(f"{case}: it raised {error!r}")
+        return None
+
+
+def _respelt(node: Mapping[str, object], said: object) -> dict[str, object]:
+    """Return the body with other words wherever it says the amount."""
+
+    def respelt(value: object) -> object:
+        if isinstance(value, Mapping):
+            return _respelt(value, said)
+        if isinstance(value, list):
+            return [respelt(each) for each in value]
+        return said if str(value) in AMOUNTS else value
+
+    return {name: respelt(value) for name, value in node.items()}
 
 
 def _must_mean(stage: Stage, kind: NewsType, word: str, body: bytes) -> None:

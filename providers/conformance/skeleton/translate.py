@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Final
 
 from payment_service import outbound
-from payment_service.domain.news import News, NewsType
+from payment_service.config.places import Place, require_clear
+from payment_service.domain.news import UNREADABLE, News, NewsType
 from payment_service.outbound import Lost, Response
 from payment_service.reading import (
     UnreadableField,
@@ -19,6 +20,7 @@ from payment_service.reading import (
     currency_in,
     identifier_in,
     masked,
+    money_in,
     shortened,
 )
 from providers.port import (
@@ -106,10 +108,21 @@ def cancel_answer(answer: Answer, payout: Payout) -> CancelAnswer:
     return said.unclear("the answer is not definite")
 
 
+_READ: Final = (
+    Place(("event",)),
+    Place(("payout", "reference")),
+    Place(("payout", "id")),
+)
+
+
 def read_news(
     provider: str, event_id: str | None, body: Body, now: datetime
 ) -> News | None:
-    """Read a verified webhook; what nobody has listed is kept, and settles nothing."""
+    """Read a verified webhook; what nobody has listed is kept, and settles nothing.
+
+    :raises InvalidRequest: what has to be read is odd: there twice, for one.
+    """
+    require_clear(_READ, body)
     told = body.get("payout")
     payout: Body = told if isinstance(told, dict) else {}
     event = event_id or identifier_in(body, "id")
@@ -118,10 +131,11 @@ def read_news(
         return None
     word = body.get("event")
     kind = EVENTS.get(word) if isinstance(word, str) else None
-    try:
-        amount, currency = amount_in(payout), currency_in(payout)
-    except UnreadableField:
-        amount = currency = kind = None
+    detail: dict[str, object] = {} if kind else {"type": shortened(masked(str(word)))}
+    amount, currency, unreadable = money_in(payout)
+    if unreadable:
+        # It does not agree with the payout then, and is for a person.
+        detail[UNREADABLE] = unreadable
     return News(
         provider=provider,
         event_id=event,
@@ -132,7 +146,7 @@ def read_news(
         currency=currency,
         code=code_in(payout),
         received_at=now,
-        detail={} if kind else {"type": shortened(masked(str(word)))},
+        detail=detail,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import orjson
 
+from payment_service.domain.news import NewsType
 from payment_service.outbound import Lost, Response
 from providers import port
 from providers.rest import RestProvider, translate
@@ -276,6 +277,14 @@ class UnknownTypeIsDropped(Right):
     def read_news(self, event_id, body, now):
         news = super().read_news(event_id, body, now)
         return None if news is None or news.type == "unknown" else news
+
+
+class UnreadableMoneyIsDropped(Right):
+    def read_news(self, event_id, body, now):
+        news = super().read_news(event_id, body, now)
+        if news is not None and "unreadable" in news.detail:
+            return replace(news, type=NewsType.UNKNOWN, detail={})
+        return news
 
 
 class StrangeBodiesRaise(Right):

@@ -42,6 +42,7 @@ CAUGHT_BY = {
     "FailedIsSucceeded": {"webhook-meaning"},
     "UnknownTypeIsFailed": {"webhook-unlisted"},
     "UnknownTypeIsDropped": {"webhook-unlisted"},
+    "UnreadableMoneyIsDropped": {"webhook-unreadable-money"},
     "StrangeBodiesRaise": {"webhook-strange"},
     "ShowsItsSecrets": {"secrets-hidden"},
     "ShowsSecretsInErrors": {"create-server-error", "lost-reset"},
