@@ -1,6 +1,7 @@
 """One PostgreSQL and one NATS for the whole run; a database and a prefix a test."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ settings.register_profile(
     "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("busy")
+
+# All that tests call is on this machine, where no proxy would find it.
+for _name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
+    del os.environ[_name]
 
 TEMPLATE = "payment_template"
 MAX_CONNECTIONS = 400
