@@ -18,7 +18,8 @@ COPY migrations /src/migrations
 COPY payment_service /src/payment_service
 RUN /tools/bin/pip wheel --no-index --no-deps --no-build-isolation \
         --wheel-dir /dist /src \
-    && /tools/bin/pip --python /venv/bin/python install --no-index --no-deps /dist/*.whl
+    && /tools/bin/pip --python /venv/bin/python install --no-index --no-deps /dist/*.whl \
+    && /tools/bin/pip --python /venv/bin/python check
 
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="payment-service" \

@@ -22,11 +22,11 @@ def main() -> int:
     """Return 0 where one of the ports says that all is well, 1 otherwise."""
     listening = os.environ.get("PAYMENT_HTTP_HOST", "")
     host = EVERY_ADDRESS.get(listening, listening)
-    ports = [int(os.environ.get(name) or default) for name, default in PORTS]
+    ports = (os.environ.get(name) or default for name, default in PORTS)
     return 0 if any(_is_well(host, port) for port in ports) else 1
 
 
-def _is_well(host: str, port: int) -> bool:
+def _is_well(host: str, port: str) -> bool:
     try:
         with socket.create_connection((host, port), SECONDS_MAX) as connection:
             connection.sendall(REQUEST)

@@ -44,6 +44,13 @@ def test_it_tells_what_the_process_answers(port, status, code):
         assert asked(**{port: where}) == code
 
 
+def test_what_is_no_port_is_not_asked():
+    # Kubernetes sets this beside a Service that is named payment-metrics.
+    links = {"PAYMENT_METRICS_PORT": "tcp://10.0.0.1:9100"}
+    with answering(200) as where:
+        assert asked(PAYMENT_HTTP_PORT=where, **links) == 0
+
+
 def test_nobody_there_is_not_well():
     assert asked() == 1
 

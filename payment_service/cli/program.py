@@ -1,8 +1,11 @@
 """Runs a command and turns whatever goes wrong into one line and an exit code."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
+from typing import Final
 
 import typer
 
@@ -18,11 +21,16 @@ from payment_service.cli.failures import (
 )
 
 NAME = "payment-service"
+FIRST: Final = 1
+"""Of a container; the kernel keeps from it every signal that it has no handler for."""
+TERMINATED: Final = 128 + signal.SIGTERM
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0 done, 1 something is wrong, 2 wrong usage, settings."""
     output.prepare()
+    if os.getpid() == FIRST:
+        signal.signal(signal.SIGTERM, _end)
     code = _run(sys.argv[1:] if argv is None else argv)
     sys.stdout.flush()
     if (failed := getattr(sys.stdout, "failed", None)) is not None:
@@ -61,6 +69,11 @@ def _text(argument: str) -> str:
     except UnicodeDecodeError:
         shown = argument.encode("ascii", "backslashreplace").decode()
         raise Usage(f"the argument {shown!r} is not UTF-8") from None
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """End as any other process does; ``run`` has a better answer once it is up."""
+    raise SystemExit(TERMINATED)
 
 
 def _say(line: str) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,9 +13,10 @@ from pathlib import PurePosixPath
 import pytest
 
 from payment_service.settings import ROLES
+from tests.containers.cell import Mount
 from tests.containers.dockerfile import instructions
 from tests.containers.ignored import sent
-from tests.containers.stage import ROOT, Docker
+from tests.containers.stage import CONFIG, ROOT, Docker
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(400)]
 
@@ -71,6 +74,17 @@ def test_without_arguments_it_runs_every_role(docker, surroundings):
     assert running.stop() == 0, running.said
 
 
+def test_a_command_that_waits_for_ever_can_be_stopped(docker):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        url = {"PAYMENT_DATABASE_URL": f"postgresql://u:p@{address}/d"}
+        running = docker.start("migrate", **url)
+        with silent.accept()[0]:
+            assert running.stop() == 128 + signal.SIGTERM, running.said
+
+    assert "Traceback" not in running.said
+
+
 def test_a_database_is_migrated(docker, empty_database_url):
     url = {"PAYMENT_DATABASE_URL": empty_database_url}
 
@@ -109,6 +123,26 @@ def test_a_configuration_that_was_not_mounted_is_named(docker, surroundings):
         assert done.returncode in (1, 2)
         assert "/etc/payment/payment.toml: " in done.stdout
         assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        # What Docker mounts where the file of the host is missing.
+        (lambda path: path.mkdir(), "Is a directory"),
+        (lambda path: path.touch(mode=0o600), "Permission denied"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_named(
+    docker, surroundings, tmp_path, make, said
+):
+    make(tmp_path / "payment.toml")
+    mount = Mount(source=str(tmp_path / "payment.toml"), target=CONFIG.target)
+
+    done = Docker(docker.image, docker.folder, (mount,)).run("run", **surroundings)
+
+    assert done.returncode == 2
+    assert f"/etc/payment/payment.toml: cannot be read: {said}" in done.stdout
 
 
 def test_a_provider_can_be_begun_in_a_folder_that_may_be_written(docker):
