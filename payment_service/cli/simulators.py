@@ -17,7 +17,9 @@ def providers(host: str, port: int, *, config: Path | None, book: Path | None) -
     try:
         table: dict[str, Any] = load(config) if config else {"story": {}}
         simulator = simulator_from(table | ({"book": str(book)} if book else {}))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise Usage(f"{error.filename or config or book}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
         raise Usage(f"--config {config}: {in_one_line(str(error))}") from None
     return asyncio.run(_serve(simulator, host, port))
 
@@ -28,7 +30,10 @@ def core(host: str, port: int, *, token: str, book: Path | None) -> int:
         SimulatedCore,
     )
 
-    simulated = SimulatedCore(book=str(book) if book else None, token=token)
+    try:
+        simulated = SimulatedCore(book=str(book) if book else None, token=token)
+    except OSError as error:
+        raise Usage(f"--book {book}: {error.strerror}") from None
     return asyncio.run(_serve(simulated, host, port))
 
 

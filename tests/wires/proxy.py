@@ -28,7 +28,7 @@ class TunnelProxy:
         self.passed = bytearray()
         self.tasks = set()
         self._credentials = credentials
-        self._answer = answer
+        self.answer = answer
         self._cuts_after = cuts_after
         self._to = to
 
@@ -46,8 +46,8 @@ class TunnelProxy:
     async def _serve(self, head, reader, writer):
         method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
         self.asked.append((method, target))
-        if self._answer is not None:
-            writer.write(self._answer)
+        if self.answer is not None:
+            writer.write(self.answer)
             await writer.drain()
             await reader.read()
         elif self._credentials and self._credentials not in head:
