@@ -16,7 +16,12 @@ _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 def print_json(value: object) -> None:
     """Print one JSON document; escaped where the output is in no UTF-8."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-    text = orjson.dumps(value, option=options).decode()
+    try:
+        text = orjson.dumps(value, option=options).decode()
+    except orjson.JSONEncodeError:
+        # The name of a file may be no text at all.
+        plain = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+        text = plain.encode("utf-8", "replace").decode()
     sys.stdout.write((text if _is_utf8() else _NOT_ASCII.sub(_escaped, text)) + "\n")
 
 

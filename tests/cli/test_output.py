@@ -136,6 +136,13 @@ def test_an_argument_that_is_no_text_is_told(shell):
     assert rb"the argument 'w-\\udcff' is not UTF-8" in err
 
 
+def test_the_name_of_a_file_may_be_no_text(shell):
+    code, out, err = raw(shell, "doctor", "--json", PAYMENT_CONFIG=b"\xff.toml")
+
+    assert (code, err) == (2, b"")
+    assert "?.toml: cannot be read" in json.dumps(json.loads(out))
+
+
 @pytest.mark.parametrize("command", ["order list", "order show {name}", "doctor"])
 def test_tables_are_drawn_on_a_narrow_terminal(foreign, command):
     code, out = on_terminal(foreign, command.format(name=NAME), **NARROW["ascii"])
