@@ -33,7 +33,8 @@ from providers.port import (
 
 UNCONFIGURED: Final = "provider_not_configured"
 NO_REPEAT: Final = "not repeated: its key's time is over, or nobody wants it any more"
-UNASKED: Final = f"the status cannot be asked; {NO_REPEAT}"
+ONCE_ONLY: Final = "not repeated: a second create might pay again"
+UNASKED: Final = "the status cannot be asked"
 CLAIM_LOST: Final = "the worker that was to send it is gone: it may have been sent"
 
 
@@ -239,7 +240,9 @@ async def _recheck(order: Order, task: Task, engine: Engine) -> Event:
         return await _status(order, task, engine)
     if _may_repeat(task, provider, engine):
         return _timed(Trigger.REPEAT_DUE, task)
-    return _unasked(task, UNASKED)
+    plan = engine.plan_of(task)
+    why = NO_REPEAT if plan.idempotent_create else ONCE_ONLY
+    return _unasked(task, f"{UNASKED}; {why}")
 
 
 def _unasked(task: Task, because: str) -> Event:

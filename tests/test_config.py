@@ -156,6 +156,10 @@ UNSAFE = [
     (["status = false"], "status"),
     (["status = false", "idempotent_create = true", 'on_sla = "poll"'], "on_sla"),
     (['key_lifetime = "0s"'], "key_lifetime"),
+    (
+        ['timeout = "10s"', "idempotent_create = true", 'key_lifetime = "10s"'],
+        "key_lifetime",
+    ),
     (['poll = { first = "31m" }'], "poll.first"),
     (['poll = { first = "2s", deadline = "1s" }'], "poll.first"),
     (['poll = { first = "0s" }'], "poll.first"),

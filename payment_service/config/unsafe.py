@@ -34,6 +34,9 @@ def unsafe_provider(table: ProviderTable, ack_wait: timedelta) -> Problems:
     yield from unsafe_service(table, ack_wait)
     if table.not_found_grace < table.timeout:
         yield "not_found_grace", "must not be shorter than timeout"
+    if table.idempotent_create and table.key_lifetime <= table.timeout:
+        reason = "a repeat must arrive while the key lives"
+        yield "key_lifetime", f"must be longer than timeout: {reason}"
     if table.poll.first > table.poll.deadline:
         yield "poll.first", "must not be longer than poll.deadline"
     if table.on_return == "settle" and table.finality is None:
