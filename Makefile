@@ -145,7 +145,8 @@ $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-$(STAMP): requirements-dev.lock pyproject.toml | $(BIN)/uv
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+$(STAMP): requirements-dev.lock requirements-build.lock pyproject.toml | $(BIN)/uv
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock \
+		--build-constraints requirements-build.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
