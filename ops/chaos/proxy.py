@@ -116,6 +116,11 @@ class Proxy:
         for link in list(self._links):
             link.reset()
 
+    def forget(self) -> None:
+        """Have every link go silent, as a router does that knows it no more."""
+        for link in self._links:
+            link.deaf = True
+
     def _stop_listening(self) -> None:
         if self._server is not None:
             self._server.close()

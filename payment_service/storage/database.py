@@ -12,8 +12,11 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import event
+from sqlalchemy.engine import AdaptedConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
 from payment_service.storage import locks
@@ -33,10 +36,14 @@ from payment_service.storage.session import (
     Prepare,
     Row,
     connect,
+    require_session,
 )
 from payment_service.storage.statements import REPEATABLE
 
 POOL_WAIT: Final = timedelta(seconds=5)
+# Of the engine's connections: when each was made, and that nobody has had it yet.
+GENERATION: Final = "generation"
+FRESH: Final = "fresh"
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 WRITE_SECONDS_MAX: Final = 2.0
 WRITTEN_FOR_SECONDS: Final = 1.0
@@ -71,6 +78,7 @@ class Database:
     ) -> None:
         questions = Door(url, name=name, prepare=prepare)
         hot = replace(questions, settings=HOT)
+        self._door = hot
         self._pool = Pool(
             lambda: connect(hot, writes=writes),
             size_max=connections_max,
@@ -81,9 +89,10 @@ class Database:
             async_creator=lambda: _in_transactions(questions, writes=writes),
             pool_size=4,
             max_overflow=4,
-            pool_pre_ping=True,
             pool_timeout=POOL_WAIT.total_seconds(),
         )
+        event.listen(self._engine.sync_engine, "connect", self._made)
+        event.listen(self._engine.sync_engine, "checkout", self._looked_over)
         self._write: asyncio.Task[None] | None = None
         self._written_at = -WRITTEN_FOR_SECONDS
         self._refusals: dict[str, tuple[float, str]] = {}
@@ -94,8 +103,8 @@ class Database:
         :raises StoreUnavailable: it cannot be reached, or cannot be worked with.
         """
         try:
-            async with self._pool.member():
-                pass
+            async with self._pool.member() as member:
+                await require_session(member.connection, self._door)
         except (psycopg.Error, OSError) as error:
             told = f"cannot connect to PostgreSQL: {in_one_line(error)}"
             raise StoreUnavailable(told) from error
@@ -137,7 +146,7 @@ class Database:
             try:
                 rows = await _run(connection, statement, parameters)
             except psycopg.Error as error:
-                await self._judge(member, error)
+                self._judge(member, error)
                 if cannot_keep(error):
                     self._refusals[statement] = (time.monotonic(), in_one_line(error))
                 # Who has waited for a silent one in vain does not wait again.
@@ -153,16 +162,33 @@ class Database:
             self._refusals.pop(statement, None)
         return rows
 
-    async def _judge(self, member: Member, error: psycopg.Error) -> None:
+    def _judge(self, member: Member, error: psycopg.Error) -> None:
         """Where one is not what it was, those made with it are not either."""
         self._written_at = -WRITTEN_FOR_SECONDS
         lost = member.connection.went_silent or member.connection.closed
-        if (lost or spoils(error)) and self._pool.doubt(member):
-            await self._engine.dispose()
+        if lost or spoils(error):
+            self._pool.doubt(member.generation)
+
+    def _made(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        record.info.update({GENERATION: self._pool.generation, FRESH: True})
+
+    def _looked_over(
+        self, connection: AdaptedConnection, record: ConnectionPoolEntry, _: object
+    ) -> None:
+        """Have the engine replace what the pool would not lend either."""
+        if record.info.pop(FRESH, False):
+            return
+        generation = record.info[GENERATION]
+        if generation == self._pool.generation:
+            if connection.run_async(Connection.answers):
+                return
+            self._pool.doubt(generation)
+        raise DisconnectionError
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection for questions and rare changes; commits on leaving."""
+        generation = self._pool.generation
         try:
             async with self._engine.begin() as connection:
                 await _begin(connection)
@@ -172,7 +198,7 @@ class Database:
                 name = error.orig.diag.constraint_name or str(error.orig)
                 raise BrokenInvariant(name) from error
             if isinstance(error.orig, psycopg.Error) and spoils(error.orig):
-                await self._engine.dispose()
+                self._pool.doubt(generation)
             raise StoreUnavailable(in_one_line(error.orig or error)) from error
         except (psycopg.Error, SQLAlchemyError, OSError) as error:
             raise StoreUnavailable(in_one_line(error)) from error
@@ -209,7 +235,7 @@ class Database:
                 try:
                     await _write_and_take_back(member.connection)
                 except psycopg.Error as error:
-                    await self._judge(member, error)
+                    self._judge(member, error)
                     raise
         except (psycopg.Error, OSError) as error:
             told = f"PostgreSQL takes no write: {in_one_line(error)}"

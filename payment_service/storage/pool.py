@@ -20,8 +20,9 @@ from psycopg.pq import TransactionStatus
 from payment_service.domain.errors import StoreUnavailable
 from payment_service.storage.session import Connection
 
+TRUSTED_SECONDS: Final = 1.0
+"""What lay about for longer is asked whether it is there: a path may have lost it."""
 IDLE_SECONDS_MAX: Final = 300.0
-"""What lay about for longer is not trusted: a path may have forgotten it."""
 LIFE_SECONDS_MAX: Final = 3600.0
 
 
@@ -39,6 +40,12 @@ class Member:
         if self.connection.closed or now > self.ends_at:
             return False
         return now < self.idle_since + IDLE_SECONDS_MAX and not self._has_news()
+
+    async def answers(self) -> bool:
+        """Ask the server whether it is there, where that is not known."""
+        if time.monotonic() < self.idle_since + TRUSTED_SECONDS:
+            return True
+        return await self.connection.answers()
 
     def _has_news(self) -> bool:
         # Nothing was asked: what comes now is its end, or a change of its settings.
@@ -64,8 +71,8 @@ class Pool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._size = 0
         self._making = 0
-        self._generation = 0
         self._closed = False
+        self.generation = 0
 
     @asynccontextmanager
     async def member(self) -> AsyncIterator[Member]:
@@ -80,12 +87,10 @@ class Pool:
         finally:
             await self._give(member)
 
-    def doubt(self, member: Member) -> bool:
-        """Let go of all that were made when this one was; False if that is done."""
-        if member.generation < self._generation:
-            return False
-        self._generation += 1
-        return True
+    def doubt(self, generation: int) -> None:
+        """Let go of all that were made when one was that has failed."""
+        if generation == self.generation:
+            self.generation += 1
 
     async def close(self) -> None:
         """Close what lies about; what is lent out is closed when it comes back."""
@@ -99,7 +104,7 @@ class Pool:
         while not self._closed:
             while self._idle:
                 member = self._idle.pop()
-                if self._is_good(member):
+                if self._is_good(member) and await self._answers(member):
                     return member
                 await self._discard(member)
             if self._size < self._size_max and because is None:
@@ -114,10 +119,21 @@ class Pool:
             because = None
         raise StoreUnavailable("the connections are closed")
 
+    async def _answers(self, member: Member) -> bool:
+        try:
+            there = await member.answers()
+        except BaseException:
+            await self._discard(member)
+            raise
+        if not there:
+            # Where one has gone silent the others have: nobody waits for each of them.
+            self.doubt(member.generation)
+        return there
+
     async def _made(self) -> Member:
         self._size += 1
         self._making += 1
-        generation = self._generation
+        generation = self.generation
         try:
             connection = await self._connect()
         except BaseException:
@@ -161,7 +177,7 @@ class Pool:
             await self._discard(self._idle.popleft())
 
     def _is_good(self, member: Member) -> bool:
-        current = member.generation == self._generation and not self._closed
+        current = member.generation == self.generation and not self._closed
         return current and member.is_alive(time.monotonic())
 
     async def _discard(self, member: Member) -> None:

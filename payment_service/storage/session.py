@@ -19,7 +19,7 @@ from psycopg import sql
 from psycopg.abc import PQGen
 
 from payment_service.storage import address
-from payment_service.storage.fitness import Facts, require_fit
+from payment_service.storage.fitness import Facts, Unfit, require_fit
 
 Prepare = Literal["auto", "on", "off"]
 Row = tuple[Any, ...]
@@ -29,6 +29,8 @@ AnyConnection = psycopg.Connection[Row] | psycopg.AsyncConnection[Row]
 NAME: Final = "payment-service"
 ANSWER_SECONDS_MAX: Final = 12.0
 """A little more than the server allows a statement: after it nothing comes any more."""
+PING_SECONDS_MAX: Final = 1.0
+"""Who has nothing to do but to say so does it in this time, or is not there."""
 
 SETTINGS: Final[Mapping[str, LiteralString]] = {
     # What values look like on the way in and out.
@@ -122,6 +124,21 @@ class Connection(psycopg.AsyncConnection[Row]):
     facts = Facts()
     local: LiteralString | None = None
     """What each transaction has to begin with; None where the session holds it."""
+    _patience: float | None = None
+
+    async def answers(self) -> bool:
+        """Whether the other end is there still; one that is not is given up."""
+        commits = self.autocommit
+        self._patience = PING_SECONDS_MAX
+        try:
+            await self.set_autocommit(True)
+            await self.execute("SELECT 1", prepare=False)
+            await self.set_autocommit(commits)
+        except psycopg.Error:
+            return False
+        finally:
+            self._patience = None
+        return True
 
     async def wait(
         self,
@@ -131,7 +148,7 @@ class Connection(psycopg.AsyncConnection[Row]):
     ) -> Result:
         """Wait for an answer, but not for ever."""
         loop = asyncio.get_running_loop()
-        patience = loop.call_later(ANSWER_SECONDS_MAX, self._cut)
+        patience = loop.call_later(self._patience or ANSWER_SECONDS_MAX, self._cut)
         try:
             return await super().wait(gen, interval, timeout)
         finally:
@@ -167,6 +184,30 @@ async def connect(door: Door, *, writes: bool = True) -> Connection:
         await connection.close()
         raise
     return connection
+
+
+async def require_session(connection: Connection, door: Door) -> None:
+    """Refuse to prepare where the next transaction may meet another server process.
+
+    A pooler of transactions gives two idle clients the same one by turns.
+
+    :raises Unfit: it is one, and was not to be found out about.
+    """
+    facts = connection.facts
+    if door.prepare != "on" or not facts.is_pooled or facts.keeps_statements:
+        return
+    async with await look(door) as other:
+        met = {await _process_behind(each) for each in (connection, other)}
+    if len(met) == 1:
+        raise Unfit(
+            "PAYMENT_DATABASE_PREPARE is on, and the pooler loses what was prepared: "
+            "set it to auto"
+        )
+
+
+async def _process_behind(connection: Connection) -> int:
+    row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+    return int(row[0]) if row else 0
 
 
 async def look(door: Door) -> Connection:

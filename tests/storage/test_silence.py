@@ -7,7 +7,7 @@ import pytest
 
 from ops.chaos.proxy import SILENT, Proxy
 from payment_service.domain.errors import StoreUnavailable
-from payment_service.storage import session
+from payment_service.storage import pool, session
 from payment_service.storage.database import Database
 
 
@@ -43,3 +43,19 @@ async def test_a_silent_connection_is_given_up_and_its_neighbours_with_it(
     assert time.monotonic() - began < 3
     await proxy.heal()
     assert await database.run("SELECT 1", {}) == [(1,)]
+
+
+async def test_one_that_went_silent_while_it_was_idle_is_not_lent(
+    database, proxy, monkeypatch
+):
+    monkeypatch.setattr(pool, "TRUSTED_SECONDS", 0)
+    monkeypatch.setattr(session, "PING_SECONDS_MAX", 0.2)
+    assert await database.run("SELECT 1", {}) == [(1,)]
+    async with database.connection() as connection:
+        await connection.exec_driver_sql("SELECT 1")
+
+    proxy.forget()
+
+    assert await database.run("SELECT 2", {}) == [(2,)]
+    async with database.connection() as connection:
+        await connection.exec_driver_sql("SELECT 2")
