@@ -1,10 +1,13 @@
 """Every test here is marked `field`, and runs on each PgBouncer that was found."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from ops.field.programs import PGBOUNCER, Missing, newer_pgbouncer, path_of
+from tests.cli.stage import SECRET, TABLE, TOKEN, Shell
+from tests.field.cluster import DebianNode, a_server
 from tests.field.rigs import PgBouncer
 
 MEASURED = pytest.StashKey[list[str]]()
@@ -45,18 +48,64 @@ def measured(request):
 @pytest.fixture
 def pgbouncer(request):
     """Return what starts poolers in front of a URL; all are gone after the test."""
-    program = path_of(PGBOUNCER) if request.param == OLD else newer_pgbouncer()
-    started = []
+    new = request.param == NEW
+    yield from _starts(newer_pgbouncer() if new else path_of(PGBOUNCER))
 
-    def start(url, **settings):
-        pooler = PgBouncer(url, program=program, **settings)
-        started.append(pooler)
-        pooler.start()
-        return pooler
 
-    yield start
-    for pooler in started:
-        pooler.close()
+@pytest.fixture(name="newer_pgbouncer")
+def _newer_pgbouncer():
+    """Return the same for the next Debian's, which may be what cannot be had."""
+    if because := _newer():
+        pytest.skip(because)
+    yield from _starts(newer_pgbouncer())
+
+
+def _starts(program):
+    with ExitStack() as stack:
+
+        def start(url, **settings):
+            pooler = PgBouncer(url, program=program, **settings)
+            return stack.enter_context(pooler)
+
+        yield start
+
+
+@pytest.fixture
+def bus(nats_server, subject_prefix):
+    """Return the address of NATS, and the prefix that is the test's alone."""
+    return nats_server.url, subject_prefix
+
+
+@pytest.fixture
+def cluster():
+    """Run a PostgreSQL of the wheel that the test may change."""
+    with a_server() as server:
+        yield server
+
+
+@pytest.fixture
+def debian():
+    """Run a PostgreSQL of Debian."""
+    with a_server(DebianNode) as server:
+        yield server
+
+
+@pytest.fixture
+def command(tmp_path, nats_server, subject_prefix):
+    """Run commands with all settings but for PAYMENT_DATABASE_URL."""
+    shell = Shell(tmp_path)
+    table = TABLE.format(name="acme", url="http://127.0.0.1:1")
+    (tmp_path / "payment.toml").write_text(table)
+    shell.env |= {
+        "PAYMENT_NATS_URL": nats_server.url,
+        "PAYMENT_SUBJECT_PREFIX": subject_prefix,
+        "PAYMENT_CORE_URL": "http://127.0.0.1:1",
+        "PAYMENT_CORE_TOKEN": TOKEN,
+        "PAYMENT_HTTP_PORT": "0",
+        "PAYMENT_METRICS_PORT": "0",
+        "SECRET_OF_PROVIDERS": SECRET,
+    }
+    return shell
 
 
 def _newer():
@@ -66,9 +115,3 @@ def _newer():
     except Missing as error:
         return str(error)
     return None
-
-
-@pytest.fixture
-def bus(nats_server, subject_prefix):
-    """Return the address of NATS, and the prefix that is the test's alone."""
-    return nats_server.url, subject_prefix

@@ -67,10 +67,14 @@ class PgBouncer(EmbeddedServer):
 
     def admin(self, command: str) -> list[tuple[object, ...]]:
         """Say something on its admin console."""
-        url = f"postgresql://{ADMIN}:{ADMIN}@{HOST}:{self.port}/pgbouncer"
-        with psycopg.connect(url, autocommit=True) as console:
+        with self.console() as console:
             cursor = psycopg.ClientCursor(console).execute(command.encode())
             return cursor.fetchall() if cursor.description else []
+
+    def console(self) -> psycopg.Connection:
+        """Open its admin console; that takes the place of a client."""
+        url = f"postgresql://{ADMIN}:{ADMIN}@{HOST}:{self.port}/pgbouncer"
+        return psycopg.connect(url, autocommit=True)
 
     def servers(self) -> int:
         """Return how many connections to PostgreSQL it holds."""

@@ -19,13 +19,16 @@ class Watch:
     """What was seen, by the clock of this machine."""
 
     load: Load
-    seen: list[tuple[float, str, int]] = field(default_factory=list)
+    seen: list[tuple[float, float, str, int]] = field(default_factory=list)
 
     def ready_between(self, since, until):
-        """Return the answers of ``/readyz`` in a time, each process's apart."""
+        """Return what ``/readyz`` was asked and said in a time, by process.
+
+        0 stands for no answer at all.
+        """
         found: dict[str, list[int]] = {}
-        for at, name, status in self.seen:
-            if since <= at <= until:
+        for asked_at, said_at, name, status in self.seen:
+            if since <= asked_at and said_at <= until:
                 found.setdefault(name, []).append(status)
         return found
 
@@ -58,7 +61,6 @@ async def _look(watch, http, process):
     port = env["PAYMENT_HTTP_PORT" if has_api else "PAYMENT_METRICS_PORT"]
     limit = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     while True:
-        # Of the time that the question was asked.
         asked_at = time.time()
         try:
             url = f"http://{HOST}:{port}/readyz"
@@ -66,5 +68,5 @@ async def _look(watch, http, process):
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError):
             status = 0
-        watch.seen.append((asked_at, process.name, status))
+        watch.seen.append((asked_at, time.time(), process.name, status))
         await asyncio.sleep(LOOK_SECONDS)

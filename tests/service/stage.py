@@ -169,7 +169,7 @@ async def staged(
         public_url=f"http://127.0.0.1:{port}",
         subject_prefix=prefix,
         schedules=schedules,
-        sweep_interval=timedelta(milliseconds=200),
+        sweep_interval=changed.pop("sweep_interval", timedelta(milliseconds=200)),
         sweep_grace=timedelta(milliseconds=300 if not schedules else 3000),
         log_level="error",
         api_keys=tuple(
