@@ -278,6 +278,16 @@ def test_what_is_signed_and_has_no_event_in_its_header_is_told_so():
     assert (forged.reason, forged.problem) == (Reason.WRONG, None)
 
 
+def test_what_is_odd_above_an_event_is_no_event_left_to_the_body():
+    body = b'{"data": {"id": "a"}, "data": {"id": "a"}}'
+    check_ = made(header="x-sig", event_id_pointer="/data/id")
+
+    answer = check(check_, {"x-sig": mac(body).hexdigest()}, body)
+
+    assert answer == Rejected(Reason.NO_EVENT)
+    assert answer.problem == "/data/id is there twice"
+
+
 def test_a_pointer_is_followed_only_once_the_signature_holds():
     check_ = made(header="x-sig", event_id_pointer="/id")
 

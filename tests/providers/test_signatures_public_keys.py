@@ -116,6 +116,14 @@ def test_every_algorithm_holds_for_its_content_and_its_key_alone(algorithm, key)
         assert wrong == Rejected(Reason.WRONG)
 
 
+def test_two_halves_have_one_spelling():
+    check_ = made(keys=[pem(P256)], algorithm="ecdsa-raw-sha256")
+    both = made_by(P256, "ecdsa-raw-sha256")
+    longer = both[:32] + b"\0" + both[32:]
+
+    assert check(check_, in_base64(longer)) == Rejected(Reason.WRONG)
+
+
 @pytest.mark.parametrize(("algorithm", "key"), CASES)
 def test_a_signature_by_another_algorithm_proves_nothing(algorithm, key):
     check_ = made(keys=[pem(key)], algorithm=algorithm)
