@@ -144,11 +144,13 @@ async def staged(
     schedules: bool = True,
     sla: str = "5s",
     table: str = "",
+    core_url: str | None = None,
     **changed: Any,
 ) -> AsyncIterator[Stage]:
     """Run the service with all roles until the block is left.
 
-    ``table`` is added to the table of each provider.
+    ``table`` is added to the table of each provider; ``core_url`` is another than
+    the simulated core's.
     """
     core = SimulatedCore(token="core-token")
     await core.start("127.0.0.1", 0)
@@ -162,7 +164,7 @@ async def staged(
         _env_file=None,
         database_url=SecretStr(database_url),
         nats_url=SecretStr(nats_url),
-        core_url=core.url,
+        core_url=core_url or core.url,
         core_token=SecretStr("core-token"),
         core_timeout=timedelta(seconds=1),
         http_port=port,
