@@ -13,6 +13,7 @@ from fsm.foresight import (
 )
 from fsm.snapshot import AskedBy, Backoff, Plan
 from payment_service.cli.new_work import new_work
+from payment_service.cli.promises import says_not_found, why_no_definite_no
 from payment_service.config import ProviderTable
 from payment_service.config.forms import ErrorEntry, Failing
 from payment_service.domain.durations import format_duration
@@ -65,6 +66,8 @@ def _making(table: ProviderTable) -> Iterator[str]:
 
 
 def _definite_no(table: ProviderTable) -> str:
+    if (why := why_no_definite_no(table)) is not None:
+        return f"No answer to a create is a definite no: {why}."
     if table.rejection_codes:
         codes = ", ".join(table.rejection_codes)
         return f"Only the codes {codes} are a definite no; others are unclear."
@@ -129,7 +132,7 @@ def _rechecks(table: ProviderTable, plan: Plan) -> str:
         return f"the create is repeated with the same key {how}"
     if table.webhook is None:
         after = _due(plan, -1)
-        return f"nothing can be asked, no webhook comes, and {after} later a person is"
+        return f"nothing is asked, no webhook comes, a person is asked {after} later"
     return f"nothing can be asked: it waits for a webhook, {how}"
 
 
@@ -174,6 +177,8 @@ def _repeats(table: ProviderTable, plan: Plan) -> Iterator[str]:
 def _repeats_after_not_found(table: ProviderTable, plan: Plan) -> str:
     grace = format_duration(plan.not_found_grace)
     life = format_duration(plan.key_lifetime)
+    if not says_not_found(table):
+        return "The create is never repeated after not found: no answer says that."
     chance = repeat_follows(plan, table.timeout)
     if chance is Chance.NEVER:
         return (
@@ -195,6 +200,8 @@ def _not_found(table: ProviderTable, plan: Plan) -> str:
         return "The status is asked by its own id; not found proves nothing."
     if not plan.not_found_definite:
         return "Not found proves nothing."
+    if not says_not_found(table):
+        return "Not found proves nothing: no answer that the table lists says it."
     grace = format_duration(plan.not_found_grace)
     proves = f"Not found proves that it did not pay, {grace} after the create"
     match absence_proves(plan, table.timeout):
@@ -270,7 +277,10 @@ def _webhooks(table: ProviderTable) -> str:
 def _manual(table: ProviderTable, plan: Plan) -> str:
     many = plan.recheck_attempts
     reasons = [f"{many} check{'s' * (many > 1)} without a definite answer"]
-    if repeat_asks(plan, table.timeout) is not Chance.NEVER:
+    repeats = repeat_asks(plan, table.timeout) is not Chance.NEVER
+    if plan.asked_by is AskedBy.NOTHING and not repeats:
+        reasons = [f"{_due(plan, -1)} without news of an unclear create"]
+    if repeats:
         life = format_duration(plan.key_lifetime)
         reasons[0] += f" (the create is repeated for {life} at most)"
     if plan.sla is not None and plan.polls:

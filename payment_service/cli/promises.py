@@ -7,14 +7,45 @@ from fsm.foresight import Chance, absence_proves, repeat_asks, repeat_follows
 from fsm.snapshot import AskedBy
 from payment_service.cli.new_work import is_never_given_work
 from payment_service.config import ProviderTable
+from payment_service.config.forms import Failing, Meaning
 
+_NO: Final = frozenset({Meaning.DECLINED, Meaning.FAILED})
 LATER: Final = "shorten it, or raise recheck.attempts, recheck.factor or recheck.max"
+
+
+def says_not_found(table: ProviderTable) -> bool:
+    """Tell whether an answer to a question for the status can say `not found`."""
+    if table.asking is None:
+        return table.status
+    answers = table.asking.answers.over(table.answers)
+    listed = any(entry.means is Failing.NOT_FOUND for entry in answers.error_map)
+    return listed or answers.items_at is not None
+
+
+def why_no_definite_no(table: ProviderTable) -> str | None:
+    """Say why no answer to a create can be a definite no, None where one can."""
+    if table.create is None:
+        return None
+    answers = table.create.answers.over(table.answers)
+    listed = any(entry.means is Failing.DECLINED for entry in answers.error_map)
+    if not listed and _NO.isdisjoint(answers.status_map.values()):
+        return "the table lists none"
+    if table.rejection_codes and not answers.code_at:
+        return "codes are listed, and no place to read one (code_at)"
+    return None
 
 
 def idle_settings(table: ProviderTable) -> Iterator[tuple[str, str]]:
     """Return what has no effect, each with what to do about it."""
     plan, timeout = table.plan, table.timeout
     asks = plan.asked_by is not AskedBy.NOTHING
+    if table.rejection_codes and (why := why_no_definite_no(table)):
+        yield f"rejection_codes: no answer is a definite no, {why}", "mend the table"
+    said = says_not_found(table)
+    if asks and plan.not_found_definite and not said:
+        told = "not_found: nothing in the table says that it was not found"
+        yield told, 'list such an error with means = "not_found"'
+    asks = asks and said
     proves = absence_proves(plan, timeout) is not Chance.NEVER
     if asks and plan.not_found_definite and not proves:
         yield "not_found_grace: ends after every check, so a person decides", LATER

@@ -32,7 +32,7 @@ def error(means, **given):
     [
         ({}, "Every declined answer is a definite no."),
         (
-            {"create": {"path": "/p"}},
+            {"create": {"path": "/p", **error("declined", http=[422])}},
             "Only what the table lists is a definite no; all else is unclear.",
         ),
         (
@@ -124,6 +124,11 @@ def test_how_many_public_keys_there_are_is_said():
 
 DEFINITE = {"not_found": "definite"}
 IDEMPOTENT = {"idempotent_create": True}
+DECLARED = {
+    "create": {"path": "/p"},
+    "status": {"path": "/p/{reference}"},
+    "answers": {"status_at": "s", "status_map": {"ok": "succeeded", "no": "declined"}},
+}
 WHOLE_WEEK = [{"weekly": "daily 06:00-06:00", "tz": "Europe/Berlin"}]
 UNKEPT = [
     (
@@ -165,7 +170,37 @@ UNKEPT = [
     (
         {"status": False, "on_sla": "manual"},
         "waits for a webhook",
-        "nothing can be asked, no webhook comes, and 915s later a person is",
+        "nothing is asked, no webhook comes, a person is asked 915s later",
+        None,
+    ),
+    (
+        DECLARED | DEFINITE,
+        "Not found proves that it did not pay",
+        "Not found proves nothing: no answer that the table lists says it.",
+        "not_found",
+    ),
+    (
+        DECLARED | IDEMPOTENT,
+        "The create is repeated",
+        "The create is never repeated after not found: no answer says that.",
+        None,
+    ),
+    (
+        DECLARED | {"answers": {"status_at": "s", "status_map": {"ok": "succeeded"}}},
+        "a definite no to",
+        "No answer to a create is a definite no: the table lists none.",
+        None,
+    ),
+    (
+        DECLARED | {"rejection_codes": ["limit"]},
+        "Only the codes limit",
+        "No answer to a create is a definite no: codes are listed, and no place to",
+        "rejection_codes",
+    ),
+    (
+        {"status": False, "on_sla": "manual"},
+        "checks without a definite answer",
+        "A manual check follows 915s without news of an unclear create, or the SLA",
         None,
     ),
     (
