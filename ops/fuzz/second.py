@@ -132,7 +132,7 @@ def plain(keys: Sequence[bytes]) -> Second:
         del now
         good = {f"sha256={hex_of(key, body)}" for key in keys}
         holds = one(headers, "x-signature").lower() in good
-        return one(headers, "x-event-id") or None if holds else None
+        return one(headers, "x-event-id") if holds else None
 
     return check
 
@@ -234,7 +234,7 @@ def joined(keys: Sequence[bytes]) -> Second:
         told = one(headers, "x-webhook-signature")
         # A digest of 32 bytes ends with one sign of padding, or with none.
         holds = bool({told, f"{told}="} & good) and near(sent, now, 300)
-        return one(headers, "x-event") or None if holds else None
+        return one(headers, "x-event") if holds else None
 
     return check
 
@@ -262,7 +262,7 @@ def bought(keys: Sequence[rsa.RSAPublicKey]) -> Second:
         told = _base64(one(headers, "x-signature-sha256"))
         made = (padding.PKCS1v15(), hashes.SHA256())
         holds = any(_is_by(key, told, body, *made) for key in keys)
-        return one(headers, "x-delivery-id") or None if holds else None
+        return one(headers, "x-delivery-id") if holds else None
 
     return check
 
@@ -316,7 +316,7 @@ def token(known: Sequence[str]) -> Second:
     def check(headers: Headers, body: bytes, now: datetime) -> str | None:
         del body, now
         holds = one(headers, "x-token") in known
-        return one(headers, "x-event") or None if holds else None
+        return one(headers, "x-event") if holds else None
 
     return check
 

@@ -54,12 +54,4 @@ def _part(text: object) -> Place | InHeader:
     return parse_place(text if isinstance(text, str) else "")
 
 
-def _events(value: object) -> Place:
-    """Read where the events are; an empty text is the whole body."""
-    if isinstance(value, Place):
-        return value
-    return Place(()) if value == "" else parse_place(str(value))
-
-
 EventIdAt = Annotated[EventId, BeforeValidator(_event_id)]
-EventsAt = Annotated[Place, BeforeValidator(_events)]

@@ -8,13 +8,14 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 
 from fsm.snapshot import AskedBy, Backoff, Plan
-from payment_service.config.events import EventIdAt, EventsAt
+from payment_service.config.events import EventIdAt
 from payment_service.config.forms import (
     AnswersTable,
     At,
     AuthTable,
     CancelTable,
     CreateTable,
+    ListAt,
     StatementTable,
     StatusTable,
     TlsTable,
@@ -179,7 +180,7 @@ class WebhookTable(Table):
     tolerance: Duration | None = None
     rate: WebhookRate = Rate(100, timedelta(seconds=1))
     ordering: At | None = None
-    events_at: EventsAt | None = None
+    events_at: ListAt | None = None
     event_id: EventIdAt | None = None
     hmac: HmacTable | None = None
     paypal: PaypalTable | None = None

@@ -151,8 +151,13 @@ class Signed:
         ]
 
 
-def nameless(event: Rejected, form: Form) -> Rejected:
-    """Return that a header has no event's id in it, though all is rightly signed."""
+def nameless(event: Rejected, form: Form) -> Verified | Rejected:
+    """Return that a header has no event's id in it, though all is rightly signed.
+
+    Where there is no such header, as in a ping, it is left to the body.
+    """
+    if event.reason is Reason.MISSING:
+        return Verified(None)
     problem = f"the header {form.event_id_header} has no event's id: {event.reason}"
     return Rejected(event.reason, problem)
 

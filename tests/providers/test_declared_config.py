@@ -113,6 +113,16 @@ def test_the_safe_table_is_read_and_shows_no_secret():
         {"status": False, "on_sla": "manual"},
         {"cancel": GONE},
         {"webhook": GONE, "webhook_body": GONE},
+        {"webhook__event_id": "body-hash"},
+        {"webhook__event_id": ["ref", "type"]},
+        {"webhook__event_id": ["ref", "header:X-Event"]},
+        {"webhook__events_at": "events", "webhook__event_id": ["ref", "type"]},
+        {"webhook__events_at": "", "webhook_body__event_id_at": "id"},
+        {
+            "webhook__scheme": "hmac",
+            "webhook__hmac": {"header": "x-s"},
+            "webhook_body__event_id_at": "id",
+        },
         {"not_found": "definite"},
         {"auth": {"hmac": HMAC}},
         {"auth": {"bearer": {"token": "t0k3n"}}},
@@ -259,6 +269,30 @@ REFUSED = [
         "webhook_body.currency_at",
     ),
     ({"webhook__scheme": "stripe"}, "webhook_body.event_id_at"),
+    ({"webhook__scheme": "checkout"}, "webhook_body.event_id_at"),
+    ({"webhook__events_at": "events"}, "webhook_body.event_id_at"),
+    ({"webhook_body__event_id_at": "ref"}, "webhook_body.event_id_at"),
+    (
+        {"webhook_body__event_id_at": "a", "webhook_body__provider_reference_at": "/a"},
+        "webhook_body.event_id_at",
+    ),
+    ({"webhook__event_id": "ref"}, "webhook.event_id"),
+    ({"webhook__event_id": ["ref", "ref"]}, "webhook.event_id"),
+    ({"webhook__event_id": []}, "webhook.event_id"),
+    ({"webhook__event_id": ["body-hash", "id"]}, "webhook.event_id"),
+    ({"webhook__event_id": "header:x y"}, "webhook.event_id"),
+    ({"webhook__event_id": "$.id"}, "webhook.event_id"),
+    (
+        {"webhook__event_id": ["id", "type"], "webhook_body__event_id_at": "id"},
+        "webhook.event_id",
+    ),
+    (
+        {
+            "webhook__scheme": "hmac",
+            "webhook__hmac": {"header": "x-s", "event_id_pointer": "/ref"},
+        },
+        "webhook.hmac.event_id_pointer",
+    ),
     # Proofs.
     ({"auth": {}}, "auth"),
     (

@@ -270,11 +270,12 @@ def test_what_is_signed_and_has_no_event_in_its_header_is_told_so():
     check_ = made(**PLAIN)
     signature = {"x-sig": mac(BODY).hexdigest()}
 
-    answer = check(check_, signature)
+    answer = check(check_, signature | {"x-id": "of two words"})
     forged = check(check_, {"x-sig": "0" * 64})
 
-    assert answer == Rejected(Reason.MISSING)
-    assert answer.problem == "the header x-id has no event's id: missing"
+    assert answer == Rejected(Reason.MALFORMED)
+    assert answer.problem == "the header x-id has no event's id: malformed"
+    assert check(check_, signature) == Verified(None)
     assert (forged.reason, forged.problem) == (Reason.WRONG, None)
 
 

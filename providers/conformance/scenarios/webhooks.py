@@ -1,16 +1,21 @@
 """What an adapter lets through as a webhook, and what it reads in one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 import orjson
 
+from payment_service.config.places import WHOLE
 from payment_service.domain.news import UNREADABLE, News, NewsType
 from payment_service.domain.odd import Odd
 from providers.conformance.scenario import Scenes
 from providers.conformance.signing import Delivery, Signer
 from providers.conformance.stage import NOW, NotHere, Stage
+from providers.conformance.wording import Deal
+from providers.conformance.written import put
+from providers.events import Events, Told, events_of
 from providers.port import Rejected, Verified
 from providers.signatures import BARE, UNCOVERED
 
@@ -72,7 +77,7 @@ async def old(stage: Stage) -> None:
     if not signer.form.timed:
         raise NotHere("its signature says nothing of the time")
     for label, at in (("old", NOW - TOO_FAR), ("of later", NOW + TOO_FAR)):
-        body = _some_body(stage)
+        body = _listed(stage, [_some_body(stage)])
         delivery = signer.deliver(
             body, secret=stage.rehearsal.secrets[0], at=at, event_id=stage.deal.event_id
         )
@@ -130,6 +135,32 @@ async def unreadable_money(stage: Stage) -> None:
         raise NotHere("its webhooks say no amount")
 
 
+@SCENES.scene(
+    "webhook-events",
+    "What comes after a success is another event, and what comes again is the same.",
+)
+async def events(stage: Stage) -> None:
+    _signer(stage)
+    deals = [stage.deal, _next_event(stage)]
+    bodies = [
+        body
+        for kind, deal in zip(
+            (NewsType.SUCCEEDED, _after_success(stage)), deals, strict=True
+        )
+        for body in list(stage.double.notices(kind, deal).values())[:1]
+    ]
+    if len(bodies) < len(deals):
+        raise NotHere("its double knows no success, or nothing after one")
+    first = _named(stage, bodies[:1], deals[0])
+    second = _named(stage, bodies[1:], deals[1])
+    again = _named(stage, bodies[:1], deals[0])
+    stage.must(first != second, f"a success and what came after it are both {first}")
+    stage.must(first == again, f"a success sent again is {again}, and was {first}")
+    if _events(stage).at is not None:
+        both = _named(stage, bodies, deals[0])
+        stage.must(both == first + second, f"of both in one request it reads {both}")
+
+
 @SCENES.scene("webhook-strange", "No webhook makes the adapter raise, however strange.")
 async def strange(stage: Stage) -> None:
     genuine = _delivery(stage)
@@ -138,7 +169,7 @@ async def strange(stage: Stage) -> None:
         verdict = _verdict(stage, _with(genuine, body=body), case)
         if _signs_bodies(stage):
             stage.be(verdict, [Rejected], case)
-    for told in _strange_objects(genuine.body):
+    for told in _strange_objects(_some_body(stage)):
         try:
             news = stage.provider.read_news("evt-1", told, NOW)
         except Exception as error:  # noqa: BLE001 - whatever an adapter may raise
@@ -172,7 +203,7 @@ def _respelt(node: Mapping[str, object], said: object) -> dict[str, object]:
 def _must_mean(stage: Stage, kind: NewsType, word: str, body: bytes) -> None:
     signer = _signer(stage)
     delivery = signer.deliver(
-        body,
+        _listed(stage, [body]),
         secret=stage.rehearsal.secrets[0],
         at=NOW,
         event_id=stage.deal.event_id,
@@ -181,7 +212,7 @@ def _must_mean(stage: Stage, kind: NewsType, word: str, body: bytes) -> None:
     if not isinstance(verdict, Verified):
         stage.be(verdict, [Verified], word)
         return
-    news = stage.provider.read_news(verdict.event_id, orjson.loads(body), NOW)
+    (news,) = _told(stage, verdict, delivery)
     stage.be(news, [News], word)
     if news is None:
         return
@@ -190,10 +221,69 @@ def _must_mean(stage: Stage, kind: NewsType, word: str, body: bytes) -> None:
     stage.must(
         news.reference == ours.reference, f"{word}: it is about {news.reference}"
     )
-    stage.must(news.event_id == ours.event_id, f"{word}: its event is {news.event_id}")
+    named = _events(stage).naming is not None or news.event_id == ours.event_id
+    stage.must(named, f"{word}: its event is {news.event_id}")
     told = (news.amount, news.currency)
     fits = told in {(12550, "EUR"), (12550, None), (None, None), (None, "EUR")}
     stage.must(fits, f"{word}: it says {told}, and the provider 12550 EUR")
+
+
+def _next_event(stage: Stage) -> Deal:
+    """Return the payout at its next event; one without an id tells itself apart."""
+    if _events(stage).naming is not None:
+        return stage.deal
+    return replace(stage.deal, event_id=f"{stage.deal.event_id}-next")
+
+
+def _after_success(stage: Stage) -> NewsType:
+    returned = stage.double.notices(NewsType.RETURNED, stage.deal)
+    return NewsType.RETURNED if returned else NewsType.FAILED
+
+
+def _named(stage: Stage, bodies: Sequence[bytes], deal: Deal) -> list[str | None]:
+    """Return by what the events of one request are known."""
+    delivery = _signer(stage).deliver(
+        _listed(stage, bodies),
+        secret=stage.rehearsal.secrets[0],
+        at=NOW,
+        event_id=deal.event_id,
+    )
+    verdict = _verdict(stage, delivery, "a genuine one")
+    stage.be(verdict, [Verified], "a genuine one")
+    if not isinstance(verdict, Verified):
+        return []
+    told = _told(stage, verdict, delivery)
+    return [None if news is None else news.event_id for news in told]
+
+
+def _events(stage: Stage) -> Events:
+    return events_of(stage.rehearsal.table)
+
+
+def _listed(stage: Stage, bodies: Sequence[bytes]) -> bytes:
+    """Put events into one body, as the provider sends them."""
+    place = _events(stage).at
+    if place is None:
+        return bodies[0]
+    events = [orjson.loads(body) for body in bodies]
+    whole: dict[str, object] = {}
+    if place != WHOLE:
+        put(whole, place, events)
+    return orjson.dumps(events if place == WHOLE else whole)
+
+
+def _told(stage: Stage, verdict: Verified, delivery: Delivery) -> Sequence[News | None]:
+    """Read the events of a delivery as the service does."""
+    headers = {name: [value] for name, value in delivery.headers.items()}
+    told = _events(stage).of(verdict, headers, orjson.loads(delivery.body))
+    return [_read(stage, one) for one in told]
+
+
+def _read(stage: Stage, told: Told) -> News | None:
+    if not isinstance(told.body, Mapping):
+        return None
+    news = stage.provider.read_news(told.event_id, told.body, NOW)
+    return news or stage.provider.read_news(told.digest, told.body, NOW)
 
 
 def _must_stay_out(stage: Stage, delivery: Delivery, case: str) -> None:
@@ -211,7 +301,7 @@ def _verdict(stage: Stage, delivery: Delivery, case: str) -> object:
 
 def _delivery(stage: Stage, secret: str = "") -> Delivery:
     return _signer(stage).deliver(
-        _some_body(stage),
+        _listed(stage, [_some_body(stage)]),
         secret=secret or stage.rehearsal.secrets[0],
         at=NOW,
         event_id=stage.deal.event_id,

@@ -287,6 +287,18 @@ class UnreadableMoneyIsDropped(Right):
         return news
 
 
+class EventsOfAPayoutAreOne(Right):
+    def read_news(self, event_id, body, now):
+        del event_id
+        return super().read_news(str(body.get("reference")), body, now)
+
+
+class EventsAreNeverTheSame(Right):
+    def read_news(self, event_id, body, now):
+        self.count = getattr(self, "count", 0) + 1
+        return super().read_news(f"{event_id}-{self.count}", body, now)
+
+
 class StrangeBodiesRaise(Right):
     def read_news(self, event_id, body, now):
         assert body["reference"].startswith("0")

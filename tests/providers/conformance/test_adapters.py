@@ -120,7 +120,50 @@ BY_THEIRS: dict[str, Any] = OF_TEXT | {
     "status": {"path": "/pays/{provider_reference}"},
     "answers": OF_TEXT["answers"] | {"provider_reference_at": "id"},
 }
+# As Paystack tells: the transfer's code stands in every event, and no event's id.
+ONE_ID: dict[str, Any] = OF_TEXT | {
+    "webhook": {
+        "scheme": "hmac",
+        "secrets": ["${ACME_SECRET}"],
+        "hmac": {"header": "x-paystack-signature", "digest": "sha512"},
+        "event_id": ["data.transfer_code", "event"],
+    },
+    "webhook_body": {
+        "type_at": "event",
+        "type_map": {
+            "transfer.success": "succeeded",
+            "transfer.failed": "failed",
+            "transfer.reversed": "returned",
+        },
+        "reference_at": "data.reference",
+        "provider_reference_at": "data.transfer_code",
+        "amount_at": "data.amount",
+        "currency_at": "data.currency",
+    },
+}
+# As GoCardless tells: several events in one request.
+SEVERAL: dict[str, Any] = OF_TEXT | {
+    "webhook": {
+        "scheme": "hmac",
+        "secrets": ["${ACME_SECRET}"],
+        "hmac": {"header": "webhook-signature"},
+        "events_at": "events",
+    },
+    "webhook_body": {
+        "type_at": "action",
+        "type_map": {"paid": "succeeded", "failed": "failed", "bounced": "returned"},
+        "reference_at": "resource_metadata.reference",
+        "provider_reference_at": "links.payout",
+        "event_id_at": "id",
+    },
+}
+BARE_EVENTS = SEVERAL | {"webhook": SEVERAL["webhook"] | {"events_at": ""}}
+HASHED = ONE_ID | {"webhook": ONE_ID["webhook"] | {"event_id": "body-hash"}}
 RAW: dict[str, Any] = {
+    "one_id": ONE_ID,
+    "hashed": HASHED,
+    "several_events": SEVERAL,
+    "bare_events": BARE_EVENTS,
     "listed": LISTED,
     "bare_list": LISTED | {"status": BARE_LIST},
     "by_theirs": BY_THEIRS,

@@ -43,6 +43,8 @@ CAUGHT_BY = {
     "UnknownTypeIsFailed": {"webhook-unlisted"},
     "UnknownTypeIsDropped": {"webhook-unlisted"},
     "UnreadableMoneyIsDropped": {"webhook-unreadable-money"},
+    "EventsOfAPayoutAreOne": {"webhook-events"},
+    "EventsAreNeverTheSame": {"webhook-events"},
     "StrangeBodiesRaise": {"webhook-strange"},
     "ShowsItsSecrets": {"secrets-hidden"},
     "ShowsSecretsInErrors": {"create-server-error", "lost-reset"},
