@@ -5,11 +5,17 @@ from datetime import timedelta
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from payment_service.domain.durations import parse_duration
 
 _SCHEMES: Final = ("http", "https")
+_SIZE: Final = re.compile(r"([0-9]{1,18})(|[kMGT]i?B)", re.ASCII)
+_SIZES: Final[dict[str, int]] = {
+    "": 1,
+    **{f"{letter}B": 1000**n for n, letter in enumerate("kMGT", start=1)},
+    **{f"{letter}iB": 1024**n for n, letter in enumerate("kMGT", start=1)},
+}
 _NOT_IN_URLS: Final = re.compile(r"[^!-~]", re.ASCII)
 
 
@@ -50,6 +56,18 @@ def _names_a_host(url: str) -> bool:
         return False
     return named and parts.scheme in _SCHEMES and not _NOT_IN_URLS.search(url)
 
+
+def _bytes(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("must be a size like 500MB, 512MiB, 10GB or 2GiB")
+    return int(found[1]) * _SIZES[found[2] or ""]
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1 << 20, le=1 << 60)]
+"""A number of bytes from 1 MiB, read from text such as ``10GB`` or ``512MiB``."""
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_above_zero)]
 """A duration above zero, read from text such as ``30s``."""

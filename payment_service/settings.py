@@ -16,7 +16,7 @@ from payment_service.domain.durations import format_duration
 from payment_service.domain.errors import PaymentServiceError
 from payment_service.domain.keys import ApiKey, parse_api_keys
 from payment_service.env_file import UnreadableFile, read_env_file
-from payment_service.fields import Duration, HttpUrl
+from payment_service.fields import Bytes, Duration, HttpUrl
 from payment_service.files import read_text, unreadable
 from payment_service.proxies import NO_PROXIES, Proxies
 from payment_service.trust import untrustworthy, unusable
@@ -24,6 +24,7 @@ from payment_service.trust import untrustworthy, unusable
 PREFIX: Final = "PAYMENT_"
 ENV_FILE: Final = Path(".env")
 ROLES: Final = ("api", "worker", "relay", "sweeper")
+Discard = Literal["old", "new"]
 NATS_SILENCE_MIN: Final = timedelta(seconds=10)
 """Less would end processes for a server that only restarts."""
 
@@ -162,6 +163,18 @@ class Settings(BaseSettings):
     four_eyes_from: int | None = Field(default=None, ge=1)
     subject_prefix: Annotated[str, AfterValidator(_prefix)] = ""
     stream_replicas: int = Field(default=1, ge=1, le=5)
+    stream_requests_bytes: Bytes | None = None
+    stream_requests_age: Duration | None = None
+    stream_requests_discard: Discard | None = None
+    stream_tasks_bytes: Bytes | None = None
+    stream_tasks_age: Duration | None = None
+    stream_tasks_discard: Discard | None = None
+    stream_events_bytes: Bytes | None = None
+    stream_events_age: Duration | None = None
+    stream_events_discard: Discard | None = None
+    stream_dlq_bytes: Bytes | None = None
+    stream_dlq_age: Duration | None = None
+    stream_dlq_discard: Discard | None = None
     ack_wait: Duration = Field(default="30s", validate_default=True)
     max_deliver: int = Field(default=8, ge=1, le=1000)
     sweep_interval: Duration = Field(default="10s", validate_default=True)
@@ -237,6 +250,11 @@ class Settings(BaseSettings):
         if self.nats_silence < NATS_SILENCE_MIN:
             shortest = format_duration(NATS_SILENCE_MIN)
             problems.append(f"PAYMENT_NATS_SILENCE must be at least {shortest}")
+        if self.schedules and self.stream_tasks_discard == "new":
+            problems.append(
+                "PAYMENT_STREAM_TASKS_DISCARD=new needs PAYMENT_SCHEDULES=off: "
+                "NATS has no schedules in a stream that discards new messages"
+            )
         if self.nats_key is not None and self.nats_cert is None:
             problems.append("PAYMENT_NATS_CERT is missing: PAYMENT_NATS_KEY needs it")
         if self.nats_nkey is not None and self.nats_creds is not None:

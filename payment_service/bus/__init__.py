@@ -4,17 +4,17 @@ from payment_service.bus.access import Access
 from payment_service.bus.api import Api, JetStreamRefused
 from payment_service.bus.connection import OldServer, connect
 from payment_service.bus.consumer import Consumer, Limits, Listeners, Source
+from payment_service.bus.ensure import Change, TopologyRefused, ensure
 from payment_service.bus.names import Names
-from payment_service.bus.publisher import JetStreamPublisher
+from payment_service.bus.probe import probe
+from payment_service.bus.publisher import JetStreamPublisher, Refusal
 from payment_service.bus.pulls import PullTimes
 from payment_service.bus.strays import bury_strays
 from payment_service.bus.topology import (
-    Change,
     Durable,
     Stream,
+    StreamTerms,
     Topology,
-    TopologyRefused,
-    ensure,
     wanted,
 )
 from payment_service.bus.waiters import TooManyWaiters, Waiters
@@ -35,8 +35,10 @@ __all__ = [
     "OldServer",
     "PermissionRefused",
     "PullTimes",
+    "Refusal",
     "Source",
     "Stream",
+    "StreamTerms",
     "TooManyWaiters",
     "Topology",
     "TopologyRefused",
@@ -48,5 +50,6 @@ __all__ = [
     "bury_strays",
     "connect",
     "ensure",
+    "probe",
     "wanted",
 ]

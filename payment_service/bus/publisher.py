@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
 
 import orjson
@@ -15,8 +16,8 @@ from payment_service.bus.frames import (
     status_of,
 )
 from payment_service.bus.names import Names, is_subject
-from payment_service.bus.topology import is_ours
-from payment_service.bus.wire import Wire
+from payment_service.bus.topology import is_ours, stream_of
+from payment_service.bus.wire import PermissionRefused, Wire
 from payment_service.domain.errors import BusUnavailable
 from payment_service.domain.messages import Message
 
@@ -28,7 +29,29 @@ PERMANENT_SCHEDULE_ERRORS: Final = frozenset(
     {*range(10188, 10193), 10203, 10212, 10223}
 )
 
-OnRefused = Callable[[Message, str], None]
+
+class Refusal(StrEnum):
+    """Why a message is not in its stream, or why nobody knows whether it is."""
+
+    NO_STREAM = "no_stream"
+    NO_SPACE = "no_space"
+    DISABLED = "disabled"
+    NOT_PERMITTED = "not_permitted"
+    NO_ANSWER = "no_answer"
+    NOT_CONNECTED = "not_connected"
+    UNFIT = "unfit"
+    OTHER = "other"
+
+
+_REASONS: Final = {
+    **dict.fromkeys((10002, 10023, 10028, 10047, 10077, 10122), Refusal.NO_SPACE),
+    **dict.fromkeys((10008, 10039, 10076), Refusal.DISABLED),
+    **dict.fromkeys(PERMANENT_SCHEDULE_ERRORS, Refusal.UNFIT),
+    10109: Refusal.NO_STREAM,
+}
+_TELL_NOTHING_OF_THE_STREAM: Final = {Refusal.NOT_CONNECTED, Refusal.UNFIT}
+
+OnRefused = Callable[[Message, str, Refusal], None]
 
 
 class _Batch:
@@ -55,7 +78,8 @@ class JetStreamPublisher:
 
     Without `schedules` a message with ``at`` is not published and counts as
     acknowledged: the sweeper rings. `on_refused` hears of each message that the server
-    or this class will not have, and why.
+    or this class will not have, and why; `refused` says it of each stream until it
+    takes a message again.
     """
 
     def __init__(
@@ -75,7 +99,10 @@ class JetStreamPublisher:
         self._inbox = f"{wire.new_inbox()}."
         self._awaited: dict[int, tuple[_Batch, int, Message]] = {}
         self._last_token = 0
+        self.refused: dict[str, str] = {}
+        self._refused_at = 0.0
         wire.on_disconnected.append(self._stop_waiting)
+        wire.on_denied.append(self._denied)
 
     async def start(self) -> None:
         """Listen for acknowledgements; nothing may be published before."""
@@ -123,10 +150,11 @@ class JetStreamPublisher:
         token = self._last_token = self._last_token + 1
         try:
             self._wire.send(self._frame(message, f"{self._inbox}{token}"))
-        except BusUnavailable:
+        except BusUnavailable as error:
+            self._refuse(message, str(error), Refusal.NOT_CONNECTED)
             return
         except _Unfit as unfit:
-            self._on_refused(message, str(unfit))
+            self._refuse(message, str(unfit), Refusal.UNFIT)
             return
         batch.missing += 1
         self._awaited[token] = batch, index, message
@@ -169,28 +197,61 @@ class JetStreamPublisher:
     def _is_stored(self, message: Message, body: bytes, headers: bytes | None) -> bool:
         status = status_of(headers)
         if status:
-            self._on_refused(message, f"no stream takes it ({status})")
+            self._refuse(message, f"no stream takes it ({status})", Refusal.NO_STREAM)
             return False
         try:
             error = orjson.loads(body).get("error")
         except orjson.JSONDecodeError:
             return False
         if error is None:
+            if self.refused:
+                self.refused.pop(self._stream(message), None)
             return True
         code = error.get("err_code", 0)
-        self._on_refused(message, f"{error.get('description')} ({code})")
+        because = f"{error.get('description')} ({code})"
+        self._refuse(message, because, _REASONS.get(code, Refusal.OTHER))
         # Asking again would give the same answer for ever; the sweeper rings.
         return code in PERMANENT_SCHEDULE_ERRORS
 
+    def _refuse(self, message: Message, because: str, reason: Refusal) -> None:
+        if reason not in _TELL_NOTHING_OF_THE_STREAM:
+            self.refused[self._stream(message)] = because
+            self._refused_at = asyncio.get_running_loop().time()
+        self._on_refused(message, because, reason)
+
+    def forget_refused(self, *, after_seconds: float) -> None:
+        """Take it for mended, where nothing was refused for so long."""
+        silence = asyncio.get_running_loop().time() - self._refused_at
+        if silence >= after_seconds:
+            self.refused.clear()
+
+    def _stream(self, message: Message) -> str:
+        return self._names.stream(stream_of(message.subject))
+
+    def _denied(self, refused: PermissionRefused) -> None:
+        """Wait no longer for what may not be published: no answer will come."""
+        for token, (batch, index, message) in [*self._awaited.items()]:
+            schedule = message.schedule if message.at is not None else None
+            subject = self._names.subject(schedule or message.subject)
+            if subject.lower() == refused.subject.lower():
+                del self._awaited[token]
+                because = str(PermissionRefused(refused.what, subject))
+                self._refuse(message, because, Refusal.NOT_PERMITTED)
+                batch.answer(index, stored=False)
+
     def _forget(self, batch: _Batch, first: int) -> None:
+        seconds = f"{self._ack_seconds_max:g} s"
         for token in range(first, self._last_token + 1):
             awaited = self._awaited.get(token)
             if awaited is not None and awaited[0] is batch:
                 del self._awaited[token]
+                because = f"no answer within {seconds}"
+                self._refuse(awaited[2], because, Refusal.NO_ANSWER)
 
     def _stop_waiting(self) -> None:
         # No acknowledgement can come any more; whether they were stored is unknown.
-        for batch, _, _ in self._awaited.values():
+        for batch, _, message in self._awaited.values():
+            self._refuse(message, "the connection was lost", Refusal.NOT_CONNECTED)
             batch.give_up()
         self._awaited.clear()
 

@@ -59,6 +59,7 @@ class Pulls:
     ) -> None:
         self._wire = wire
         self._next = f"{wire.api}.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        wire.spelt.add(self._next)
         self._times = times
         self._room = room
         self._pass_on = receive

@@ -1,14 +1,13 @@
-"""The streams and durable consumers, as data, and how they come to be."""
+"""The streams and durable consumers, as data; `ensure` makes and judges them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
-from payment_service.bus.api import Api, JetStreamRefused, Json
+from payment_service.bus.api import Json
 from payment_service.bus.names import Names
 from payment_service.domain import messages
-from payment_service.domain.errors import BusUnavailable
 
 REQUESTS: Final = "PAYMENT_REQUESTS"
 TASKS: Final = "ORDER_TASKS"
@@ -49,43 +48,60 @@ DEAD_LETTERS_KEPT: Final = timedelta(days=30)
 ACK_PENDING_MAX: Final = 10_000
 """Messages a consumer may have out with all replicas, those on back-off included."""
 
-ENSURE_ATTEMPTS_MAX: Final = 5
-STREAM_EXISTS: Final = 10058
-CONSUMER_EXISTS: Final = 10148
+WORDS: Final = {REQUESTS: "REQUESTS", TASKS: "TASKS", EVENTS: "EVENTS", DEAD: "DLQ"}
+"""As the settings call them."""
 
-# A limit would evict schedules and unhandled work without a word.
-_UNLIMITED: Final[Json] = {
-    "max_age": 0,
-    "max_msgs": -1,
-    "max_bytes": -1,
-    "max_msgs_per_subject": -1,
-    "discard": "old",
-}
+SPACE_SHARES: Final = {REQUESTS: 8, TASKS: 4, EVENTS: 4, DEAD: 16}
+"""An account's storage is divided by it where nobody has said how large a stream is."""
+
+GIB: Final = 1 << 30
+SPACE: Final = {REQUESTS: GIB, TASKS: GIB, EVENTS: 8 * GIB, DEAD: GIB}
+"""Bytes where the account has no limit that could be divided."""
+
+Discard = Literal["old", "new"]
 
 
-class TopologyRefused(BusUnavailable):
-    """A stream or consumer is not as it must be, and the server will not change it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTerms:
+    """What the settings say of one stream; None: it is left to whoever made it."""
 
-    def __init__(self, name: str, differences: str, because: str) -> None:
-        super().__init__(f"{name} cannot be changed ({differences}): {because}")
-        self.name = name
+    bytes_max: int | None = None
+    age_max: timedelta | None = None
+    discard: Discard | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A stream; `config` has what matters, the rest is the operator's."""
+    """A stream.
+
+    `config` must be so, `asked` is what the settings say; `initial` is for one that is
+    made anew, and afterwards the operator's like all that is not named; `word` is what
+    the settings call it. `is_work` where
+    each message must be handled, else it is an archive whose oldest may go. Of a new
+    one's `space` (bytes) half is given up, and again, until the server has the room.
+    """
 
     name: str
+    word: str
     config: Mapping[str, object]
+    asked: Mapping[str, object] = field(default_factory=dict)
+    initial: Mapping[str, object] = field(default_factory=dict)
+    is_work: bool = False
+    space: int = GIB
+    share: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Durable:
-    """A durable pull consumer, known to the server by `name` within `stream`."""
+    """A durable pull consumer, known to the server by `name` within `stream`.
+
+    `config` must be so; `initial` is for one that is made anew.
+    """
 
     stream: str
     name: str
     config: Mapping[str, object]
+    initial: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,29 +112,38 @@ class Topology:
     consumers: tuple[Durable, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """Something :func:`ensure` had to do."""
+def wanted(
+    names: Names,
+    *,
+    replicas: int,
+    ack_wait: timedelta,
+    schedules: bool = True,
+    terms: Mapping[str, StreamTerms] | None = None,
+) -> Topology:
+    """Return the streams of the contract for one environment.
 
-    name: str
-    what: str
-
-
-def wanted(names: Names, *, replicas: int, ack_wait: timedelta) -> Topology:
-    """Return the streams of the contract for one environment."""
-    common: Json = {"storage": "file", "num_replicas": replicas}
-    timers = f"{messages.SCHEDULES}.>"
-    work: Json = {**common, **_UNLIMITED, "retention": "workqueue"}
+    `terms` are found by a stream's bare name.
+    """
+    said = {**dict.fromkeys(SPACE, StreamTerms()), **(terms or {})}
+    common: Json = {"num_replicas": replicas}
+    work: Json = {**common, "storage": "file", "retention": "workqueue"}
     log: Json = {**common, "retention": "limits"}
-    tasks: Json = {**work, "allow_msg_schedules": True}
+    tasks: Json = {**work, "allow_msg_schedules": True} if schedules else work
+    # A full queue refuses; one with schedules may not: the server would leave them
+    # stuck, and lets no such stream be made. What it evicts is driven from its rows.
+    full: Discard = "old" if schedules else "new"
+    timers = f"{messages.SCHEDULES}.>"
+    events, dead = ("order.event.>",), (messages.DEAD_LETTER,)
     return Topology(
         streams=(
-            _stream(names, REQUESTS, REQUEST_SUBJECTS, work),
-            _stream(names, TASKS, (*TASK_SUBJECTS, timers), tasks),
-            _stream(names, EVENTS, ("order.event.>",), _kept(log, EVENTS_KEPT)),
             _stream(
-                names, DEAD, (messages.DEAD_LETTER,), _kept(log, DEAD_LETTERS_KEPT)
+                names, REQUESTS, REQUEST_SUBJECTS, work, _queue("new"), said[REQUESTS]
             ),
+            _stream(
+                names, TASKS, (*TASK_SUBJECTS, timers), tasks, _queue(full), said[TASKS]
+            ),
+            _stream(names, EVENTS, events, log, _archive(EVENTS_KEPT), said[EVENTS]),
+            _stream(names, DEAD, dead, log, _archive(DEAD_LETTERS_KEPT), said[DEAD]),
         ),
         consumers=(
             _durable(names, TASKS, TASK_CONSUMER, TASK_FILTER, ack_wait),
@@ -134,100 +159,52 @@ def is_ours(names: Names, subject: str) -> bool:
     return first in OWN_FIRST_TOKENS or (bool(names.prefix) and first == names.prefix)
 
 
-async def ensure(api: Api, topology: Topology) -> tuple[Change, ...]:
-    """Make what is missing, mend what differs; any number of replicas may do so.
-
-    Raises :class:`TopologyRefused` for what the server will not change.
-    """
-    changes = [await _ensure_stream(api, stream) for stream in topology.streams]
-    changes += [await _ensure_consumer(api, durable) for durable in topology.consumers]
-    return tuple(change for change in changes if change is not None)
-
-
-async def recreate(api: Api, durable: Durable) -> None:
-    """Make a consumer anew: all that is not acknowledged is delivered again."""
-    await api.find(f"CONSUMER.DELETE.{durable.stream}.{durable.name}")
-    await _ensure_consumer(api, durable)
+def stream_of(subject: str) -> str:
+    """Return the bare name of the stream that takes a bare subject of ours."""
+    if subject == messages.DEAD_LETTER:
+        return DEAD
+    if subject in REQUEST_SUBJECTS:
+        return REQUESTS
+    return EVENTS if subject.startswith("order.event.") else TASKS
 
 
-def differences(live: Mapping[str, object], config: Mapping[str, object]) -> list[str]:
-    """Name what differs; extra subjects are a newer replica's and no difference."""
-    return [
-        f"{key} is {live.get(key)!r}, not {value!r}"
-        for key, value in config.items()
-        if not _agrees(key, live.get(key), value)
-    ]
-
-
-def _agrees(key: str, live: object, value: object) -> bool:
-    if key == "subjects":
-        return set(_texts(value)) <= set(_texts(live))
-    if key == "filter_subjects":
-        return set(_texts(value)) == set(_texts(live))
-    return live == value
-
-
-def _texts(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []
-
-
-async def _ensure_stream(api: Api, stream: Stream) -> Change | None:
-    for _ in range(ENSURE_ATTEMPTS_MAX):
-        found = await api.find(f"STREAM.INFO.{stream.name}")
-        if found is not None:
-            return await _update_stream(api, stream, found["config"])
-        try:
-            await api.call(f"STREAM.CREATE.{stream.name}", dict(stream.config))
-        except JetStreamRefused as refused:
-            if refused.err_code == STREAM_EXISTS:
-                continue
-            raise TopologyRefused(stream.name, "missing", str(refused)) from refused
-        return Change(name=stream.name, what="created")
-    raise TopologyRefused(stream.name, "missing", "others make it and remove it")
-
-
-async def _update_stream(api: Api, stream: Stream, live: Json) -> Change | None:
-    found = differences(live, stream.config)
-    if not found:
-        return None
-    subjects = {*_texts(live["subjects"]), *_texts(stream.config["subjects"])}
-    config = {**live, **stream.config, "subjects": sorted(subjects)}
-    try:
-        await api.call(f"STREAM.UPDATE.{stream.name}", config)
-    except JetStreamRefused as refused:
-        because = refused.description
-        raise TopologyRefused(stream.name, "; ".join(found), because) from refused
-    return Change(name=stream.name, what=f"updated: {'; '.join(found)}")
-
-
-async def _ensure_consumer(api: Api, durable: Durable) -> Change | None:
-    at = f"{durable.stream}.{durable.name}"
-    live = await api.find(f"CONSUMER.INFO.{at}")
-    found = differences({} if live is None else live["config"], durable.config)
-    if not found:
-        return None
-    body: Json = {
-        "stream_name": durable.stream,
-        "config": {**(live["config"] if live else {}), **durable.config},
-    }
-    try:
-        # Creates or updates: replicas that do so at the same time agree.
-        await api.call(f"CONSUMER.CREATE.{at}", body)
-    except JetStreamRefused as refused:
-        because = refused.description
-        raise TopologyRefused(at, "; ".join(found), because) from refused
-    what = "created" if live is None else f"updated: {'; '.join(found)}"
-    return Change(name=at, what=what)
-
-
-def _stream(names: Names, bare: str, subjects: tuple[str, ...], config: Json) -> Stream:
+def _stream(
+    names: Names,
+    bare: str,
+    subjects: tuple[str, ...],
+    config: Json,
+    initial: Json,
+    terms: StreamTerms,
+) -> Stream:
     name = names.stream(bare)
     prefixed = [names.subject(subject) for subject in subjects]
-    return Stream(name=name, config={"name": name, "subjects": prefixed, **config})
+    return Stream(
+        name=name,
+        word=WORDS[bare],
+        config={"name": name, "subjects": prefixed, **config},
+        asked=_asked(terms),
+        initial=initial,
+        is_work=config["retention"] == "workqueue",
+        space=SPACE[bare],
+        share=SPACE_SHARES[bare],
+    )
 
 
-def _kept(config: Json, time: timedelta) -> Json:
-    return {**config, "max_age": _nanoseconds(time)}
+def _asked(terms: StreamTerms) -> Json:
+    said: Json = {
+        "max_bytes": terms.bytes_max,
+        "max_age": None if terms.age_max is None else _nanoseconds(terms.age_max),
+        "discard": terms.discard,
+    }
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _queue(discard: Discard) -> Json:
+    return {"storage": "file", "discard": discard}
+
+
+def _archive(time: timedelta) -> Json:
+    return {"storage": "file", "discard": "old", "max_age": _nanoseconds(time)}
 
 
 def _durable(
@@ -244,9 +221,9 @@ def _durable(
             "ack_wait": _nanoseconds(ack_wait),
             # The service counts: a message that the server gives up on is lost.
             "max_deliver": -1,
-            "max_ack_pending": ACK_PENDING_MAX,
             "filter_subjects": [names.subject(subject) for subject in subjects],
         },
+        initial={"max_ack_pending": ACK_PENDING_MAX},
     )
 
 

@@ -8,15 +8,9 @@ from typing import Final
 
 from payment_service.bus.api import Api, JetStreamRefused, Json
 from payment_service.bus.consumer import Consumer
-from payment_service.bus.topology import (
-    Change,
-    Durable,
-    Topology,
-    TopologyRefused,
-    ensure,
-    recreate,
-)
-from payment_service.bus.wire import Wire
+from payment_service.bus.ensure import Change, TopologyRefused, ensure, recreate
+from payment_service.bus.topology import Durable, Topology
+from payment_service.bus.wire import PermissionRefused, Wire
 from payment_service.domain.errors import BusUnavailable
 
 RENEWALS_MAX: Final = 2
@@ -25,6 +19,14 @@ FORCED_AFTER: Final = 1 / 3
 
 NUDGE_SECONDS_MIN: Final = 0.2
 """Several consumers lose their stream at once; one look serves them all."""
+
+
+FULL: Final = 0.9
+"""Of what a stream may hold; an operator should hear of it before it is full."""
+
+
+def _forget(*_news: str) -> None:
+    """Do nothing with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +41,17 @@ class WatchTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchListeners:
-    """Who hears: of repairs, of what could not be repaired, and of the end."""
+    """Who hears: of repairs, of what could not be repaired, and of the end.
+
+    `on_well` is called after a look that found nothing, `on_notice` for what an
+    operator may have meant, or should know.
+    """
 
     on_healed: Callable[[Change], None]
     on_trouble: Callable[[str], None]
     give_up: Callable[[str], None]
+    on_well: Callable[[], None] = _forget
+    on_notice: Callable[[str], None] = _forget
 
 
 @dataclass(slots=True)
@@ -106,15 +114,23 @@ class Watchdog:
     async def look(self) -> None:
         """Look once, and mend what can be mended."""
         try:
-            await self._api.call("INFO")
+            await self._ask()
             self._heard()
             await self._heal()
-        except (JetStreamRefused, TopologyRefused) as refused:
+        except (JetStreamRefused, TopologyRefused, PermissionRefused) as refused:
             # A no is an answer all the same: the connection lives.
             self._heard()
             self._listeners.on_trouble(str(refused))
         except BusUnavailable as error:
             self._listeners.on_trouble(str(error))
+        else:
+            self._listeners.on_well()
+
+    async def _ask(self) -> None:
+        try:
+            await self._api.call("INFO")
+        except PermissionRefused:
+            await self._wire.round_trip(self._times.answer_seconds_max)
 
     async def _wait(self) -> None:
         with suppress(TimeoutError):
@@ -132,23 +148,44 @@ class Watchdog:
         self._was_forced = False
 
     async def _heal(self) -> None:
-        changes = await ensure(self._api, self._topology)
+        refusal = None
+        try:
+            changes = await ensure(self._api, self._topology)
+        except TopologyRefused as refused:
+            refusal, changes = refused, refused.changes
         for change in changes:
             self._listeners.on_healed(change)
         if changes:
             self._renew_all()
         for durable in self._topology.consumers:
-            await self._examine(durable)
+            # What may not be looked at cannot be nursed, and works without it.
+            with suppress(PermissionRefused):
+                await self._examine(durable)
+        if refusal is not None:
+            raise refusal
 
     async def _examine(self, durable: Durable) -> None:
         info = await self._api.find(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
         stream = await self._api.find(f"STREAM.INFO.{durable.stream}")
         if info is None or stream is None:
             self.nudge()
+            return
+        self._notice_fullness(durable.stream, stream)
+        if info.get("paused"):
+            # Somebody meant it: a consumer made anew would go on.
+            self._patient(durable).moved_at = _now()
+            self._listeners.on_notice(f"consumer {durable.name} is paused")
         elif _is_ahead(info, stream):
             await self._recreate(durable, "was ahead of its stream")
         elif self._is_starving(durable, info):
             await self._feed(durable)
+
+    def _notice_fullness(self, name: str, stream: Json) -> None:
+        limit = stream["config"].get("max_bytes", 0)
+        if limit > 0 and stream["state"]["bytes"] > limit * FULL:
+            share = stream["state"]["bytes"] / limit
+            what = "evicts the oldest" if _evicts(stream) else "refuses more"
+            self._listeners.on_notice(f"stream {name} is {share:.0%} full and {what}")
 
     def _is_starving(self, durable: Durable, info: Json) -> bool:
         """Tell whether messages wait, somebody could take them, and nothing moves."""
@@ -197,6 +234,11 @@ class Watchdog:
 
     def _patient(self, durable: Durable) -> _Patient:
         return self._patients[durable.stream, durable.name]
+
+
+def _evicts(stream: Json) -> bool:
+    discard: str = stream["config"].get("discard", "old")
+    return discard == "old"
 
 
 def _is_ahead(info: Json, stream: Json) -> bool:

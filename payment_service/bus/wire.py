@@ -113,6 +113,7 @@ class Wire(Client):
         self._kick: asyncio.Future[None] | None = None
         self.on_reconnected: list[Callable[[], None]] = []
         self.on_disconnected: list[Callable[[], None]] = []
+        self.spelt: set[str] = set()
         self.on_denied: list[Callable[[PermissionRefused], None]] = []
         self.asked_to_close = False
         self._inbox_prefix = bytearray(self._access.inbox_prefix.encode())
@@ -295,6 +296,7 @@ class Wire(Client):
         # The client has made what the server said into small letters.
         known = [asked for asked, _ in self._asked.values()]
         known += [sub._subject for sub in self._subs.values()]  # noqa: SLF001 - no other
+        known += self.spelt
         subject = next((k for k in known if k.lower() == subject.lower()), subject)
         refused = PermissionRefused(what, subject)
         self._denied[what, subject.lower()] = refused, _now()

@@ -458,3 +458,11 @@ def core_simulator(
     from payment_service.cli import simulators
 
     return simulators.core(host, port, token=token, book=book)
+
+
+@spec.command("streams")
+def spec_streams() -> int:
+    """Print the streams, consumers and permissions of these settings, for NATS."""
+    from payment_service.cli import specs
+
+    return specs.streams()

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from payment_service.bus import (
     Api,
     JetStreamPublisher,
+    Names,
+    StreamTerms,
     Watchdog,
     WatchListeners,
     WatchTimes,
@@ -18,6 +21,7 @@ from payment_service.bus import (
     wanted,
 )
 from payment_service.bus.watchdog import _is_ahead
+from tests.bus.servers import account, serving
 from tests.bus.stage import (
     ACK_WAIT,
     LIMITS,
@@ -44,6 +48,7 @@ class Kennel:
     def __init__(self, wire, topology, consumers=(), times=TIMES):
         self.healed: asyncio.Queue[Any] = asyncio.Queue()
         self.troubles: asyncio.Queue[str] = asyncio.Queue()
+        self.notices: asyncio.Queue[str] = asyncio.Queue()
         self.given_up: asyncio.Queue[str] = asyncio.Queue()
         self.dog = Watchdog(
             wire,
@@ -53,6 +58,7 @@ class Kennel:
                 on_healed=self.healed.put_nowait,
                 on_trouble=self.troubles.put_nowait,
                 give_up=self.given_up.put_nowait,
+                on_notice=self.notices.put_nowait,
             ),
             times=times,
         )
@@ -297,3 +303,58 @@ async def test_what_cannot_be_mended_is_said(wire, api, names, tasks, topology):
     async with Kennel(wire, topology).watching() as kennel:
         assert tasks in await soon(kennel.troubles.get())
         assert kennel.given_up.empty()
+
+
+async def test_a_consumer_that_somebody_paused_stays_so(
+    wire, api, names, streams, publisher
+):
+    at = f"{names.stream('ORDER_TASKS')}.payment-tasks"
+    stage = Stage()
+    until_then = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    await api.call(f"CONSUMER.PAUSE.{at}", {"pause_until": until_then})
+    async with (
+        stage.running(wire, names) as consumer,
+        Kennel(wire, streams, [consumer]).watching() as kennel,
+    ):
+        await publisher.publish([a_message()])
+        # More often than it takes to make one anew that seems to starve.
+        for _ in range(12):
+            assert "paused" in await soon(kennel.notices.get())
+
+    assert (await api.call(f"CONSUMER.INFO.{at}"))["paused"]
+    assert kennel.healed.empty()
+
+
+@pytest.mark.usefixtures("streams")
+async def test_a_queue_that_is_nearly_full_is_told(wire, api, names, tasks, publisher):
+    config = (await api.call(f"STREAM.INFO.{tasks}"))["config"]
+    await publisher.publish([a_message(body=b"x" * 20_000) for _ in range(50)])
+    await api.call(f"STREAM.UPDATE.{tasks}", config | {"max_bytes": 1_050_000})
+    small = wanted(
+        names,
+        replicas=1,
+        ack_wait=ACK_WAIT,
+        terms={"ORDER_TASKS": StreamTerms(bytes_max=1_050_000)},
+    )
+    kennel = Kennel(wire, small)
+
+    await kennel.dog.look()
+
+    assert "ORDER_TASKS is 9" in kennel.notices.get_nowait()
+
+
+async def test_who_may_ask_for_nothing_is_not_taken_for_dead():
+    blind = account('publish: ["x"], subscribe: ["_INBOX.>"]')
+    with serving(blind) as server:
+        wire = await connect(
+            [server.url_of("svc:pw")], name="test", on_closed=lambda _: None
+        )
+        topology = wanted(Names("p"), replicas=1, ack_wait=ACK_WAIT)
+        quick = replace(TIMES, dead_seconds_max=1.0)
+        async with Kennel(wire, topology, times=quick).watching() as kennel:
+            for _ in range(10):
+                await kennel.dog.look()
+                await asyncio.sleep(0.2)
+
+        assert kennel.given_up.empty()
+        await wire.close()

@@ -7,10 +7,13 @@ import socket
 import urllib.request
 from contextlib import closing
 
+import nats
 import psycopg
 import pytest
+from nats.js.api import RetentionPolicy, StreamConfig
 
 from payment_service.embedded.core import SimulatedCore
+from tests.bus.servers import account, serving
 from tests.cli.stage import SECONDS_MAX, SECRET, TABLE, TOKEN
 from tests.wires.certificates import authority, certificate
 from tests.wires.proxy import proxied
@@ -178,7 +181,7 @@ def test_the_doctor_names_who_does_not_answer(ready):
     assert found["database", "schema"] == "ok"
     assert TOKEN not in answer.out + plain.out
     assert SECRET not in answer.out + plain.out
-    assert "is missing → start `payment-service run`" in plain.out
+    assert "is not there yet: `payment-service run` makes it" in plain.out
 
 
 BARE = """
@@ -249,3 +252,66 @@ def test_a_proxy_that_is_none_is_a_wrong_setting(ready, command):
     assert answer.code == 2
     assert "HTTPS_PROXY: only http:// and https://" in answer.out + answer.err
     assert "hunter22" not in answer.out + answer.err
+
+
+def test_the_doctor_calls_a_fresh_bus_well(ready):
+    found = states(ready("doctor", "--json").json)
+
+    assert {state for (area, _), state in found.items() if area == "nats"} == {"ok"}
+
+
+RIGHTS = (
+    'publish: { deny: ["$JS.API.STREAM.CREATE.>", "$JS.API.CONSUMER.CREATE.>", '
+    '"$JS.ACK.>"] }'
+)
+
+
+def test_the_doctor_calls_missing_streams_wrong_that_nobody_will_make(ready):
+    with serving(account(RIGHTS)) as server:
+        ready.env["PAYMENT_NATS_URL"] = server.url_of("svc:pw")
+        plain = ready("doctor").out
+        started = ready("run")
+
+    assert "is missing, and publishing to $JS.API.STREAM.CREATE." in plain
+    assert "publishing to $JS.ACK." in plain
+    assert started.code == 1
+    assert "ORDER_TASKS is missing" in started.err
+    assert "payment-service spec streams" in started.err
+
+
+@pytest.mark.parametrize(
+    ("configuration", "login", "said"),
+    [
+        (account(), "svc:wrong", "Authorization Violation"),
+        (account(limits="disabled"), "svc:pw", "enable JetStream"),
+        (account("subscribe: x"), "svc:pw", "permit this user to subscribe to _INBOX"),
+        (account("publish: x"), "svc:pw", "publishing to $JS.API.CONSUMER.MSG.NEXT"),
+        (account() + "\nmax_payload: 128KB", "svc:pw", "max_payload is 131072"),
+    ],
+)
+def test_the_doctor_says_what_nats_refuses(ready, configuration, login, said):
+    with serving(configuration) as server:
+        ready.env["PAYMENT_NATS_URL"] = server.url_of(login)
+
+        assert said in ready("doctor").out
+
+
+def test_the_doctor_sees_what_an_operator_has_set(ready, nats_server):
+    prefix = ready.env["PAYMENT_SUBJECT_PREFIX"]
+
+    async def make():
+        async with await nats.connect(nats_server.url) as client:
+            await client.jetstream().add_stream(
+                StreamConfig(
+                    name=f"{prefix}_PAYMENT_REQUESTS",
+                    subjects=[f"{prefix}.*.requested", f"{prefix}.*.*.requested"],
+                    retention=RetentionPolicy.WORK_QUEUE,
+                    max_bytes=1 << 20,
+                )
+            )
+
+    asyncio.run(make())
+    plain = ready("doctor").out
+
+    assert "PAYMENT_REQUESTS: has max_bytes with discard 'old'" in plain
+    assert "PAYMENT_STREAM_REQUESTS_DISCARD=old" in plain

@@ -139,7 +139,7 @@ def test_providers_are_listed_with_their_plans(shell):
     assert CANARY not in answer.out + plain.out
 
 
-@pytest.mark.parametrize("document", ["asyncapi", "openapi", "fsm"])
+@pytest.mark.parametrize("document", ["asyncapi", "openapi", "fsm", "streams"])
 def test_a_document_is_always_the_same(shell, document):
     first, second = shell("spec", document), shell("spec", document)
 
@@ -151,6 +151,10 @@ def test_the_documents_speak_of_the_contract(shell):
     assert "/v1/providers/{name}/pause" in shell("spec", "openapi").json["paths"]
     assert shell("spec", "asyncapi").json["asyncapi"].startswith("3.")
     assert "MANUAL_CHECK" in shell("spec", "fsm").out
+    streams = shell("spec", "streams", PAYMENT_SUBJECT_PREFIX="pay").json
+    assert (len(streams["streams"]), len(streams["consumers"])) == (4, 3)
+    rights = streams["permissions"]["publish"]
+    assert "$JS.API.CONSUMER.MSG.NEXT.pay_ORDER_TASKS.payment-tasks" in rights
 
 
 def test_migrate_brings_a_database_to_the_newest_schema(shell, empty_database_url):

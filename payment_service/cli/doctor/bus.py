@@ -6,13 +6,27 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from payment_service.bus import Api, Names, OldServer, Topology, Wire, wanted
-from payment_service.bus.topology import differences
+from payment_service.bus import (
+    Api,
+    Durable,
+    JetStreamRefused,
+    Names,
+    OldServer,
+    PermissionRefused,
+    Stream,
+    Topology,
+    Wire,
+    probe,
+)
+from payment_service.bus.ensure import SPEC, additions, corrections, told
+from payment_service.bus.probe import may_make_consumer, may_make_stream
+from payment_service.bus.space import Room, room_of
+from payment_service.bus.unfit import unfit_consumer, unfit_stream
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.cli.doctor.store import Clock, skew
 from payment_service.domain.errors import BusUnavailable
 from payment_service.settings import Settings
-from payment_service.wiring.nats import connect_nats
+from payment_service.wiring.nats import access_of, connect_nats, topology_of
 
 AREA: Final = Area("nats")
 CONNECT_SECONDS_MAX: Final = 5.0
@@ -20,7 +34,12 @@ RECOMMENDED: Final = (2, 14)
 RINGS_AFTER: Final = timedelta(seconds=1)
 LOOKS_MAX: Final = 30
 LOOK_EVERY_SECONDS: Final = 0.2
-MAKE: Final = "start `payment-service run`, which makes it"
+NOT_YET: Final = "is not there yet: `payment-service run` makes it"
+GRANT: Final = "let this user publish there"
+MENDED: Final = "`payment-service run` changes it where NATS lets it"
+BODY_MAX: Final = 256 * 1024
+PAYLOAD_MIN: Final = 2 * BODY_MAX
+EXPIRES_SOON: Final = timedelta(days=7)
 
 
 async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
@@ -39,8 +58,15 @@ async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     try:
         yield AREA.ok("connection", "reachable")
         yield _version(wire.version)
+        for finding in (*_payload(wire), *_expiry(settings)):
+            yield finding
         async for finding in _jetstream(wire, settings, clock):
             yield finding
+    except JetStreamRefused as error:
+        mend = "enable JetStream for the server and the account; see its limits"
+        yield AREA.wrong("JetStream", str(error), mend)
+    except PermissionRefused as error:
+        yield AREA.wrong("permission", str(error), GRANT)
     except BusUnavailable as error:
         yield AREA.wrong("JetStream", str(error), "enable JetStream and look at limits")
     finally:
@@ -59,11 +85,10 @@ async def _jetstream(
     wire: Wire, settings: Settings, clock: Clock
 ) -> AsyncIterator[Finding]:
     api, names = Api(wire), Names(settings.subject_prefix)
-    await api.call("INFO")
-    topology = wanted(
-        names, replicas=settings.stream_replicas, ack_wait=settings.ack_wait
-    )
-    async for finding in _topology(api, topology):
+    room = await room_of(api, replicas=settings.stream_replicas)
+    topology = topology_of(settings)
+    denied = await probe(wire, names, topology)
+    async for finding in _topology(api, topology, room, _Denied(wire.api, denied)):
         yield finding
     if not settings.schedules:
         mend = "timers come late by the sweeper's interval; let it be on"
@@ -73,28 +98,120 @@ async def _jetstream(
         yield finding
 
 
-async def _topology(api: Api, topology: Topology) -> AsyncIterator[Finding]:
+class _Denied:
+    """What this user may not publish to; what it need not is no finding."""
+
+    def __init__(self, api: str, subjects: frozenset[str]) -> None:
+        self._api = api
+        self._subjects = subjects
+
+    def stream(self, stream: Stream) -> str | None:
+        """Return the subject that would make the stream, where it is refused."""
+        return self._found(may_make_stream(self._api, stream.name))
+
+    def consumer(self, durable: Durable) -> str | None:
+        """Return the subject that would make the consumer, where it is refused."""
+        return self._found(may_make_consumer(self._api, durable.stream, durable.name))
+
+    def needed(self) -> list[str]:
+        """Return what is refused and needed by a service that has its streams."""
+        makes = (f"{self._api}.STREAM.CREATE.", f"{self._api}.CONSUMER.CREATE.")
+        return sorted(each for each in self._subjects if not each.startswith(makes))
+
+    def _found(self, subject: str) -> str | None:
+        return subject if subject in self._subjects else None
+
+
+async def _topology(
+    api: Api, topology: Topology, room: Room, denied: _Denied
+) -> AsyncIterator[Finding]:
+    for subject in denied.needed():
+        yield AREA.wrong("permission", f"publishing to {subject} is refused", GRANT)
     for stream in topology.streams:
-        live = await api.find(f"STREAM.INFO.{stream.name}")
-        yield _compared(f"stream {stream.name}", live, stream.config, _held(live))
+        for finding in await _stream(api, stream, room, denied.stream(stream)):
+            yield finding
     for durable in topology.consumers:
-        live = await api.find(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
-        told = f"{live['num_pending']} wait" if live else ""
-        yield _compared(f"consumer {durable.name}", live, durable.config, told)
+        yield await _consumer(api, durable, denied.consumer(durable))
 
 
-def _compared(what: str, live: Any, config: Any, told: str) -> Finding:  # noqa: ANN401 - JSON
+async def _stream(
+    api: Api, stream: Stream, room: Room, denied: str | None
+) -> list[Finding]:
+    what = f"stream {stream.name}"
+    try:
+        live = await api.find(f"STREAM.INFO.{stream.name}")
+    except PermissionRefused as refused:
+        return [AREA.advice(what, str(refused), "let it be looked at")]
     if live is None:
-        return AREA.wrong(what, "is missing", MAKE)
-    found = differences(live["config"], config)
-    if found:
-        mend = "restart `payment-service run`, which mends what NATS lets it"
-        return AREA.wrong(what, "; ".join(found), mend)
-    return AREA.ok(what, told)
+        return [_missing(what, denied)]
+    config = live["config"]
+    lacking = additions(stream, config)
+    problems = unfit_stream(stream, config, room, lacking=lacking)
+    if problems:
+        mend = "see docs/surroundings.md, NATS"
+        return [AREA.wrong(what, problem, mend) for problem in problems]
+    if lacking:
+        return [AREA.wrong(what, told(lacking, config), MENDED)]
+    return [_bounded(what, stream, live)]
 
 
-def _held(live: Any) -> str:  # noqa: ANN401 - JSON
-    return f"{live['state']['messages']} messages" if live else ""
+def _bounded(what: str, stream: Stream, live: Any) -> Finding:  # noqa: ANN401 - JSON
+    held = f"{live['state']['messages']} messages"
+    config = live["config"]
+    limited = config.get("max_bytes", -1) > 0 or config.get("max_msgs", -1) > 0
+    if not stream.is_work and not limited:
+        mend = f"set PAYMENT_STREAM_{stream.word}_BYTES"
+        return AREA.advice(what, f"{held}, and may fill the whole store", mend)
+    if stream.is_work and limited and config.get("discard", "old") == "old":
+        mend = "give it room; what it evicts is driven from PostgreSQL, later"
+        return AREA.advice(what, f"{held}; the oldest go when it is full", mend)
+    return AREA.ok(what, held)
+
+
+async def _consumer(api: Api, durable: Durable, denied: str | None) -> Finding:
+    what = f"consumer {durable.name}"
+    try:
+        live = await api.find(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
+    except PermissionRefused as refused:
+        return AREA.advice(what, str(refused), "let it be looked at")
+    if live is None:
+        return _missing(what, denied)
+    problems = unfit_consumer(live["config"])
+    if problems:
+        return AREA.wrong(what, "; ".join(problems), "see docs/surroundings.md, NATS")
+    lacking = corrections(durable, live["config"])
+    if lacking:
+        return AREA.wrong(what, told(lacking, live["config"]), MENDED)
+    if live.get("paused"):
+        return AREA.advice(what, "is paused", "`nats consumer resume` lets it go on")
+    return AREA.ok(what, f"{live['num_pending']} wait")
+
+
+def _missing(what: str, denied: str | None) -> Finding:
+    if denied is None:
+        return AREA.ok(what, NOT_YET)
+    told = (
+        f"is missing, and publishing to {denied} is refused: this user cannot make it"
+    )
+    return AREA.wrong(what, told, SPEC)
+
+
+def _payload(wire: Wire) -> list[Finding]:
+    """Look whether requests of 256 KiB fit, as headers and dead letters do."""
+    if wire.max_payload >= PAYLOAD_MIN:
+        return []
+    told = f"max_payload is {wire.max_payload} bytes"
+    mend = f"set it to {PAYLOAD_MIN} or more: requests may have {BODY_MAX}"
+    return [AREA.advice("payload", told, mend)]
+
+
+def _expiry(settings: Settings) -> list[Finding]:
+    if settings.nats_creds is None:
+        return []
+    at = access_of(settings).expires()
+    if at is None or at - datetime.now(UTC) > EXPIRES_SOON:
+        return []
+    return [AREA.advice("credentials", f"end at {at:%Y-%m-%d %H:%M} UTC", "renew them")]
 
 
 async def _schedules(
