@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -15,21 +16,68 @@ LEFT_AFTER: Final = timedelta(seconds=3)
 """A row this old was not published by the process that wrote it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What became of some rows of the outbox; ``last`` is the highest number seen."""
+
+    rows: int
+    gone: int
+    last: int
+
+    @property
+    def is_stuck(self) -> bool:
+        """True where rows were tried and none was taken."""
+        return self.rows > 0 and self.gone == 0
+
+
+class Relay:
+    """Goes through the outbox page by page, and then again from its beginning.
+
+    Rows that NATS does not take stay, and stand before no other: events that a full
+    stream refuses must not hold up wake-ups.
+    """
+
+    def __init__(self, outbox: Outbox, publisher: Publisher) -> None:
+        self._outbox = outbox
+        self._publisher = publisher
+        self._after = 0
+
+    async def go_on(self, *, limit: int = BATCH) -> Page:
+        """Publish the next page of what was left."""
+        page = await _publish(
+            self._outbox, self._publisher, LEFT_AFTER, after=self._after, limit=limit
+        )
+        self._after = page.last if page.rows == limit else 0
+        return page
+
+
 async def relay(
     *, outbox: Outbox, publisher: Publisher, older_than: timedelta = LEFT_AFTER
 ) -> int:
-    """Publish one batch of what was left; return how many rows are gone.
+    """Publish one batch of what was left; return how many rows are gone."""
+    page = await _publish(outbox, publisher, older_than, after=0, limit=BATCH)
+    return page.gone
 
-    A row goes only after its acknowledgement; a second relay at work at the same time
-    publishes under the same ids.
+
+async def _publish(
+    outbox: Outbox,
+    publisher: Publisher,
+    older_than: timedelta,
+    *,
+    after: int,
+    limit: int,
+) -> Page:
+    """Publish some rows; one goes only after its acknowledgement.
+
+    A second relay at work at the same time publishes under the same ids.
     """
-    rows = await outbox.unsent(older_than=older_than, limit=BATCH)
+    rows = await outbox.unsent(older_than=older_than, limit=limit, after=after)
     if not rows:
-        return 0
+        return Page(rows=0, gone=0, last=after)
     acknowledged = await publisher.publish([row.message for row in rows])
     sent = [row.seq for row, ok in zip(rows, acknowledged, strict=True) if ok]
     await outbox.sent(sent)
-    return len(sent)
+    return Page(rows=len(rows), gone=len(sent), last=rows[-1].seq)
 
 
 class Courier:

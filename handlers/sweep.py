@@ -7,6 +7,7 @@ from typing import Final
 
 import orjson
 
+from fsm.records import replace
 from handlers.engine import traced
 from handlers.letters import copy_of
 from payment_service.domain.ids import derived_id
@@ -28,18 +29,16 @@ BATCH: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What a sweep rang for; ``foreign`` counts what it has forgotten, by provider."""
+    """What a sweep rang for; ``foreign`` counts what it has forgotten, by provider.
+
+    ``full`` where more may be waiting than one sweep takes.
+    """
 
     rows: int
     news: int
-    expired: int
+    expired: int = 0
     foreign: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def full(self) -> bool:
-        """True where more may be waiting than one sweep takes."""
-        forgotten = sum(self.foreign.values())
-        return max(self.rows, self.news, self.expired, forgotten) >= BATCH
+    full: bool = False
 
 
 async def sweep(
@@ -49,26 +48,48 @@ async def sweep(
     publisher: Publisher,
     clock: Clock,
     grace: timedelta,
+    limit: int = BATCH,
 ) -> Swept:
     """Ring for everything overdue by ``grace``; a missing ring costs one sweep.
 
     What nobody's task ever came for is given up first: looking at it puts it off.
     """
     expired = await rows.expired_news(after=NEWS_KEPT, limit=BATCH)
-    now = clock.now()
     for stored in expired:
-        letter = letter_of_news(stored, now)
+        letter = letter_of_news(stored, clock.now())
         await store.bury(letter, [copy_of(letter, {})])
         await store.close_news(stored.inbox_id, NewsState.DEAD)
     foreign = await rows.forget_foreign(after=NEWS_KEPT, limit=BATCH)
-    orders = await rows.overdue(grace=grace, limit=BATCH)
-    news = await rows.overdue_news(grace=grace, limit=BATCH)
+    rung = await ring_overdue(
+        rows=rows, publisher=publisher, clock=clock, grace=grace, limit=limit
+    )
+    full = rung.full or max(len(expired), sum(foreign.values())) >= BATCH
+    return replace(rung, expired=len(expired), foreign=foreign, full=full)
+
+
+async def ring_overdue(
+    *,
+    rows: Sweepable,
+    publisher: Publisher,
+    clock: Clock,
+    grace: timedelta,
+    limit: int = BATCH,
+) -> Swept:
+    """Ring for up to ``limit`` rows and as many webhooks overdue by ``grace``.
+
+    A worker gives itself for the publisher, where nobody can publish.
+    """
+    orders = await rows.overdue(grace=grace, limit=limit)
+    news = await rows.overdue_news(grace=grace, limit=limit)
+    now = clock.now()
     again = f"sweep:{int(now.timestamp() * 1000)}"
     # Rung rows bear the database's time, which may be ahead of this machine's.
     soon = now + grace
     bells = [bell for order in orders for bell in _bells(order, soon, again)]
     await publisher.publish([*bells, *(_news_bell(n, again) for n in news)])
-    return Swept(rows=len(bells), news=len(news), expired=len(expired), foreign=foreign)
+    return Swept(
+        rows=len(bells), news=len(news), full=max(len(orders), len(news)) >= limit
+    )
 
 
 def _bells(order: Order, now: datetime, again: str) -> list[Message]:

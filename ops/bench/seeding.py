@@ -83,7 +83,7 @@ async def schedules(stage: Stage, wire: Wire) -> float:
         wire,
         stage.names,
         schedules=True,
-        on_refused=lambda _, because: refused.append(because),
+        on_refused=lambda _, because, _reason: refused.append(because),
         ack_seconds_max=60.0,
     )
     await publisher.start()

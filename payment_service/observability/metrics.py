@@ -134,6 +134,17 @@ class Metrics:
         self.sweeper_redriven = Counter(
             "sweeper_redriven", "Rows rung for by the sweeper", registry=r
         )
+        self.messages_refused = Counter(
+            "messages_refused",
+            "Messages that NATS did not take; they stay in the outbox",
+            ["stream", "reason"],
+            registry=r,
+        )
+        self.driven_unrung = Counter(
+            "driven_without_wakeup",
+            "Rows and webhooks driven from the database, since nothing rang for them",
+            registry=r,
+        )
         self.outbox_pending = Gauge("outbox_pending", "Rows to publish", registry=r)
         self.outbox_lag = Gauge(
             "outbox_lag_seconds", "Age of the oldest row to publish", registry=r

@@ -138,8 +138,13 @@ class Unsent:
 class Outbox(Protocol):
     """The outbox, as the relay sees it."""
 
-    async def unsent(self, *, older_than: timedelta, limit: int) -> Sequence[Unsent]:
-        """Return rows left over by processes that died, oldest first."""
+    async def unsent(
+        self, *, older_than: timedelta, limit: int, after: int = 0
+    ) -> Sequence[Unsent]:
+        """Return rows left over by processes that died, oldest first.
+
+        ``after`` is the number of the last row that was looked at before.
+        """
         ...
 
     async def sent(self, seqs: Sequence[int]) -> None:

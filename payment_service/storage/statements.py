@@ -390,7 +390,7 @@ RETURNING seq
 UNSENT: Final[LiteralString] = """
 SELECT seq, message_id, subject, body, headers, at, schedule, queue_id::text
 FROM outbox WHERE created_at < statement_timestamp() - %(older_than)s
-ORDER BY seq LIMIT %(limit)s
+AND seq > %(after)s ORDER BY seq LIMIT %(limit)s
 """
 
 SENT: Final[LiteralString] = "DELETE FROM outbox WHERE seq = ANY(%(seqs)s)"

@@ -16,10 +16,12 @@ class PostgresSweeps:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def unsent(self, *, older_than: timedelta, limit: int) -> Sequence[Unsent]:
+    async def unsent(
+        self, *, older_than: timedelta, limit: int, after: int = 0
+    ) -> Sequence[Unsent]:
         """Return rows of the outbox that their owner did not publish in time."""
         rows = await self._database.run(
-            sql.UNSENT, {"older_than": older_than, "limit": limit}
+            sql.UNSENT, {"older_than": older_than, "limit": limit, "after": after}
         )
         return [Unsent(seq=row[0], message=message_from(row[1:])) for row in rows]
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import structlog
 
-from handlers.relay import BATCH, relay
+from handlers.relay import BATCH, Relay
+from handlers.sweep import BATCH as SWEEP_BATCH
 from handlers.sweep import sweep
 from payment_service import bus
 from payment_service.domain.errors import Fault, PaymentServiceError
@@ -23,6 +24,7 @@ from payment_service.wiring.health import (
 )
 from payment_service.wiring.router import Router
 from payment_service.wiring.service import Service
+from payment_service.wiring.unrung import Unrung, drive_unrung, unrung_after
 
 LOG: Final = structlog.get_logger("payment_service")
 STEPS_IN_FLIGHT_MAX: Final = 1000
@@ -31,6 +33,12 @@ TIMERS_IN_FLIGHT_MAX: Final = 1000
 TIMERS_AT_WORK_MAX: Final = 32
 """Those that wait for an answer from outside are not counted."""
 RELAY_EVERY: Final = timedelta(seconds=1)
+RELAY_REFUSED_MAX: Final = timedelta(seconds=15)
+"""Between two tries where nothing is taken."""
+SWEEP_AGAIN: Final = timedelta(seconds=60)
+REFUSED_UNTIL: Final = timedelta(seconds=90)
+PROBED_WITH: Final = 10
+"""Rows with which a process without the relay's role finds out that it may publish."""
 GAUGES_EVERY: Final = timedelta(seconds=10)
 GAUGES_SHARE: Final = 0.02
 """Of the time: counting a million open orders takes a while."""
@@ -58,16 +66,18 @@ async def at_work(service: Service, roles: frozenset[str]) -> AsyncIterator[None
         await _follow(service)
     for consumer in consumers:
         await consumer.start()
-    tasks = [
-        asyncio.create_task(loop)
-        for loop in (service.courier.run(), *_loops(service, roles, consumers))
-    ]
+    unrung = Unrung(_router(service))
+    loops = _loops(service, roles, consumers, unrung)
+    tasks = [asyncio.create_task(loop) for loop in (service.courier.run(), *loops)]
     for task in tasks:
         task.add_done_callback(lambda done: _ended(service, done))
     try:
         yield
     finally:
-        await asyncio.gather(*(consumer.stop(STOP_GRACE) for consumer in consumers))
+        await asyncio.gather(
+            unrung.stop(STOP_GRACE),
+            *(consumer.stop(STOP_GRACE) for consumer in consumers),
+        )
         await _settle(service)
         await cancel_all(tasks)
         await take_leave(service.keeper, service.controls)
@@ -149,7 +159,10 @@ def _crashed(delivery: Delivery, error: Exception) -> None:
 
 
 def _loops(
-    service: Service, roles: frozenset[str], consumers: list[bus.Consumer]
+    service: Service,
+    roles: frozenset[str],
+    consumers: list[bus.Consumer],
+    unrung: Unrung,
 ) -> list[Coroutine[None, None, None]]:
     settings = service.settings
     loops: list[Coroutine[None, None, None]] = [
@@ -160,10 +173,12 @@ def _loops(
     if "worker" in roles:
         loops.append(_nurse_store(service, consumers))
         loops.append(_every(BEAT_EVERY, lambda: _follow(service)))
-    if "relay" in roles:
-        loops.append(_every(RELAY_EVERY, lambda: _relay(service)))
+        drive = _every(settings.sweep_interval, lambda: drive_unrung(service, unrung))
+        loops.append(drive)
+    loops.append(_relaying(service, is_relay="relay" in roles))
     if "sweeper" in roles:
-        loops.append(_every(settings.sweep_interval, lambda: _sweep(service)))
+        sweeping = Sweeping(service)
+        loops.append(_every(settings.sweep_interval, sweeping.go_on))
         loops.append(_every(STRAYS_EVERY, lambda: _bury_strays(service)))
         loops.append(_every(GAUGES_EVERY, lambda: _show(service), share=GAUGES_SHARE))
         loops.append(_every(PARTITIONS_EVERY, lambda: _partition(service)))
@@ -201,29 +216,90 @@ async def _tidy(service: Service) -> None:
         raise
 
 
-async def _relay(service: Service) -> None:
-    while await relay(outbox=service.sweeps, publisher=service.publisher) == BATCH:
-        pass
+async def _relaying(service: Service, *, is_relay: bool) -> None:
+    """Publish what was left; a process without that role only where it was refused.
+
+    So each finds out by real messages when it may publish again.
+    """
+    relay = Relay(service.sweeps, service.publisher)
+    pause = RELAY_EVERY
+    limit = BATCH if is_relay else PROBED_WITH
+    while True:
+        is_stuck = False
+        if is_relay or service.publisher.refused:
+            try:
+                is_stuck = await _relay(service, relay, limit)
+            except PaymentServiceError as error:
+                LOG.warning("loop.failed", because=str(error))
+        pause = min(pause * 2, RELAY_REFUSED_MAX) if is_stuck else RELAY_EVERY
+        await asyncio.sleep(pause.total_seconds())
 
 
-async def _sweep(service: Service) -> None:
-    # What cannot be rung for must not be marked as rung.
-    while service.wire.is_connected:
-        swept = await sweep(
-            rows=service.sweeps,
-            store=service.store,
-            publisher=service.publisher,
-            clock=service.clock,
-            grace=service.settings.sweep_grace,
-        )
-        service.metrics.sweeper_redriven.inc(swept.rows + swept.news)
-        if swept.rows or swept.news or swept.expired:
-            LOG.info("sweep.rang", rows=swept.rows, news=swept.news)
-        for provider, count in swept.foreign.items():
-            service.metrics.webhooks.labels(provider, FOREIGN).inc(count)
-            LOG.info("webhooks.forgotten", provider=provider, count=count)
-        if not swept.full:
-            return
+async def _relay(service: Service, relay: Relay, limit: int) -> bool:
+    """Publish page after page; tell whether one was refused as a whole."""
+    while True:
+        page = await relay.go_on(limit=limit)
+        if page.rows == 0 and page.last == 0:
+            # Nothing is left that could show it.
+            quiet = REFUSED_UNTIL.total_seconds()
+            service.publisher.forget_refused(after_seconds=quiet)
+        if page.is_stuck or page.rows < limit or limit < BATCH:
+            return page.is_stuck
+
+
+class Sweeping:
+    """Rings for what is overdue, while NATS takes it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._tasks = service.names.stream(bus.topology.TASKS)
+        self._tried_at = 0.0
+
+    async def go_on(self) -> None:
+        """Ring, but not in vain: what is marked as rung for no worker drives.
+
+        Where NATS refused it last, one row is tried now and then.
+        """
+        now = asyncio.get_running_loop().time()
+        while self._service.wire.is_connected:
+            if not self._is_refused:
+                limit = SWEEP_BATCH
+            elif now - self._tried_at > self._patience:
+                limit = 1
+            else:
+                return
+            self._tried_at = now
+            if not await _swept(self._service, limit):
+                return
+
+    @property
+    def _is_refused(self) -> bool:
+        return self._tasks in self._service.publisher.refused
+
+    @property
+    def _patience(self) -> float:
+        # Until a worker has driven what was tried before.
+        waits = unrung_after(self._service.settings) * 2
+        return max(waits, SWEEP_AGAIN).total_seconds()
+
+
+async def _swept(service: Service, limit: int) -> bool:
+    """Ring for so many; tell whether there may be more."""
+    swept = await sweep(
+        rows=service.sweeps,
+        store=service.store,
+        publisher=service.publisher,
+        clock=service.clock,
+        grace=service.settings.sweep_grace,
+        limit=limit,
+    )
+    service.metrics.sweeper_redriven.inc(swept.rows + swept.news)
+    if swept.rows or swept.news or swept.expired:
+        LOG.info("sweep.rang", rows=swept.rows, news=swept.news)
+    for provider, count in swept.foreign.items():
+        service.metrics.webhooks.labels(provider, FOREIGN).inc(count)
+        LOG.info("webhooks.forgotten", provider=provider, count=count)
+    return swept.full
 
 
 async def _bury_strays(service: Service) -> None:
@@ -293,7 +369,9 @@ async def _watch(
         consumers,
         listeners=bus.WatchListeners(
             on_healed=lambda c: LOG.warning("bus.healed", name=c.name, what=c.what),
-            on_trouble=lambda trouble: LOG.warning("bus.trouble", trouble=trouble),
+            on_trouble=service.bus_health.troubled,
+            on_well=service.bus_health.well,
+            on_notice=service.bus_health.notice,
             give_up=give_up,
         ),
         times=bus.WatchTimes(

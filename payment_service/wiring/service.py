@@ -15,7 +15,6 @@ from payment_service import bus
 from payment_service.config import Config
 from payment_service.core_client import HttpCore
 from payment_service.domain.errors import Fault
-from payment_service.domain.messages import Message
 from payment_service.observability import tracing
 from payment_service.observability.measured import (
     MeasuredCore,
@@ -33,8 +32,9 @@ from payment_service.storage.reads import PostgresReads
 from payment_service.storage.session import NAME
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
+from payment_service.wiring.bus_health import BusHealth
 from payment_service.wiring.health import keeper_of
-from payment_service.wiring.nats import connect_nats
+from payment_service.wiring.nats import connect_nats, topology_of
 from providers.health.keeper import Keeper
 from providers.health.watched import WatchedProviders
 from providers.registry import build_providers
@@ -57,6 +57,7 @@ class Service:
     publisher: bus.JetStreamPublisher
     courier: Courier
     metrics: Metrics
+    bus_health: BusHealth
     desk: PostgresDesk
     reads: PostgresReads
     sweeps: PostgresSweeps
@@ -82,8 +83,8 @@ class Service:
         found = []
         if self.stopping.is_set():
             found.append("the process is stopping")
-        if not self.wire.is_connected and "api" not in self.roles:
-            found.append("NATS is not connected")
+        if "api" not in self.roles:
+            found += self.bus_health.problems(self.wire, self.publisher)
         try:
             await self.database.require_write()
         except Fault as fault:
@@ -106,6 +107,7 @@ async def open_service(
     ways_out = proxies()
     async with AsyncExitStack() as stack:
         metrics = Metrics()
+        bus_health = BusHealth(metrics)
         database = await open_database(settings, roles, stack)
         clock = DatabaseClock(database)
         await clock.calibrate()
@@ -116,13 +118,11 @@ async def open_service(
         broken: list[str] = []
         wire = await _connected(settings, stack, stopping, broken)
         names = bus.Names(settings.subject_prefix)
-        topology = bus.wanted(
-            names, replicas=settings.stream_replicas, ack_wait=settings.ack_wait
-        )
+        topology = topology_of(settings)
         for change in await bus.ensure(bus.Api(wire), topology):
             LOG.info("bus.healed", name=change.name, what=change.what)
         publisher = bus.JetStreamPublisher(
-            wire, names, schedules=settings.schedules, on_refused=_refused
+            wire, names, schedules=settings.schedules, on_refused=bus_health.refused
         )
         await publisher.start()
         store = PostgresStore(database)
@@ -141,6 +141,7 @@ async def open_service(
             publisher=publisher,
             courier=courier,
             metrics=metrics,
+            bus_health=bus_health,
             desk=PostgresDesk(database),
             reads=PostgresReads(database),
             sweeps=PostgresSweeps(database),
@@ -189,10 +190,6 @@ async def _connected(
     )
     stack.push_async_callback(wire.close)
     return wire
-
-
-def _refused(message: Message, because: str) -> None:
-    LOG.error("message.refused", subject=message.subject, because=because)
 
 
 def _watched(engine: Engine, keeper: Keeper) -> Engine:

@@ -7,9 +7,13 @@ import pytest
 
 from fsm.snapshot import Plan
 from handlers.drive import Doorbell, ring
-from handlers.relay import Courier, relay
+from handlers.relay import Courier, Relay, relay
 from handlers.sweep import sweep
-from payment_service.domain.messages import cancel_doorbell, task_doorbell
+from payment_service.domain.messages import (
+    Message,
+    cancel_doorbell,
+    task_doorbell,
+)
 from payment_service.domain.news import NewsType
 from payment_service.ports.outcomes import Done, Park, Retry
 from tests.twins.bus import BusTwin, Chaos
@@ -18,6 +22,8 @@ from tests.twins.effects import Died
 from tests.twins.providers import ACCEPTS, DECLINES, LOSES_REQUEST, PAYS
 from tests.twins.world import GRACE, a_request
 
+EVENT = Message(subject="order.event.withdrawal.failed", body=b"{}", message_id="e")
+TAKEN = "order.event.withdrawal.completed"
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
 
 
@@ -222,6 +228,35 @@ async def test_a_bus_that_is_down_keeps_the_outbox(world):
     assert await relay(outbox=world.rows.sweeps, publisher=world.bus) == 0
     world.bus.comes_back()
     assert await relay(outbox=world.rows.sweeps, publisher=world.bus) == 2
+
+
+async def test_what_the_bus_refuses_stands_before_no_other_message(world):
+    sweeps = world.rows.sweeps
+    for n in range(4):
+        event = replace(EVENT, message_id=f"e-{n}")
+        await world.rows.store.post(event)
+    await world.rows.store.post(replace(EVENT, subject=TAKEN, message_id="taken"))
+    await world.pass_time(timedelta(seconds=4))
+    relay = Relay(sweeps, RefusesEvents())
+
+    pages = [await relay.go_on(limit=2) for _ in range(4)]
+
+    assert [(page.rows, page.gone) for page in pages] == [
+        (2, 0),
+        (2, 0),
+        (1, 1),
+        (2, 0),
+    ]
+    assert [page.is_stuck for page in pages] == [True, True, False, True]
+    left = await sweeps.unsent(older_than=timedelta(0), limit=10)
+    assert {row.message.subject for row in left} == {EVENT.subject}
+
+
+class RefusesEvents:
+    async def publish(self, messages):
+        return [message.subject != EVENT.subject for message in messages]
+
+    async def reply(self, subject, body): ...
 
 
 async def test_the_relay_leaves_what_its_owner_may_still_publish(world):

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +25,7 @@ from providers.simulator import Provider, Simulator
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PROVIDERS = ("acme", "zeta", "nova")
+ROLES = ("api", "worker", "relay", "sweeper")
 KEYS = {role: f"key-of-{role}" for role in ("upstream", "support", "viewer", "admin")}
 WAIT = 20.0
 TABLE = """
@@ -52,6 +53,7 @@ class Stage:
     core: SimulatedCore
     simulator: Simulator
     url: str = ""
+    rest_url: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     letters: list[Any] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
@@ -145,12 +147,14 @@ async def staged(
     sla: str = "5s",
     table: str = "",
     core_url: str | None = None,
+    roles: Collection[str] = ROLES,
     **changed: Any,
 ) -> AsyncIterator[Stage]:
     """Run the service with all roles until the block is left.
 
     ``table`` is added to the table of each provider; ``core_url`` is another than
-    the simulated core's.
+    the simulated core's. Where other ``roles`` are given the rest runs beside them, and
+    answers probes at ``Stage.rest_url``.
     """
     core = SimulatedCore(token="core-token")
     await core.start("127.0.0.1", 0)
@@ -171,41 +175,55 @@ async def staged(
         public_url=f"http://127.0.0.1:{port}",
         subject_prefix=prefix,
         schedules=schedules,
-        sweep_interval=changed.pop("sweep_interval", timedelta(milliseconds=200)),
-        sweep_grace=timedelta(milliseconds=300 if not schedules else 3000),
         log_level="error",
         api_keys=tuple(
             ApiKey(role, KeyRole(role), hashlib.sha256(key.encode()).digest())
             for role, key in KEYS.items()
         ),
-        **changed,
+        **{
+            "sweep_interval": timedelta(milliseconds=200),
+            "sweep_grace": timedelta(milliseconds=300 if not schedules else 3000),
+            "metrics_port": _free_port(),
+            **changed,
+        },
     )
     text = "".join(
         TABLE.format(name=n, url=simulator.base_url(n), secret=SECRET, sla=sla) + table
         for n in PROVIDERS
     )
     config = parse_config(text, ack_wait=settings.ack_wait, environment={})
-    stop, ready = asyncio.Event(), asyncio.Event()
-    roles = frozenset({"api", "worker", "relay", "sweeper"})
-    running = asyncio.create_task(
-        run(settings, config, roles, on_ready=lambda _: ready.set(), stop=stop)
-    )
+    stop = asyncio.Event()
+    parts = [part for part in (set(roles), set(ROLES) - set(roles)) if part]
+    readies = [asyncio.Event() for _ in parts]
+    running = [
+        asyncio.create_task(
+            run(settings, config, frozenset(part), on_ready=_set(ready), stop=stop)
+        )
+        for part, ready in zip(parts, readies, strict=True)
+    ]
     async with aiohttp.ClientSession() as http:
         stage = Stage(prefix, client, client.jetstream(), http, core, simulator)
         stage.url = f"http://127.0.0.1:{port}"
+        stage.rest_url = f"http://127.0.0.1:{settings.metrics_port}"
         try:
-            started = asyncio.create_task(ready.wait())
-            await asyncio.wait({running, started}, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                running.result()
+            started = asyncio.gather(*(ready.wait() for ready in readies))
+            either: list[asyncio.Future[Any]] = [*running, started]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            for each in running:
+                if each.done():
+                    each.result()
             await _listen(stage)
             yield stage
         finally:
             stop.set()
-            assert await running == 0
+            assert set(await asyncio.gather(*running)) == {0}
             await client.close()
             await simulator.stop()
             await core.stop()
+
+
+def _set(ready: asyncio.Event) -> Callable[[int], None]:
+    return lambda _port: ready.set()
 
 
 async def _listen(stage: Stage) -> None:

@@ -203,9 +203,15 @@ class MemoryStore:
     async def post(self, message: Message) -> None:
         await self._commit("store.post", lambda: (None, self._posted([message])))
 
-    async def unsent(self, *, older_than: timedelta, limit: int) -> Sequence[Unsent]:
+    async def unsent(
+        self, *, older_than: timedelta, limit: int, after: int = 0
+    ) -> Sequence[Unsent]:
         before = self._clock.now() - older_than
-        rows = [p.row for p in self.tables.outbox.values() if p.created_at < before]
+        rows = [
+            p.row
+            for p in self.tables.outbox.values()
+            if p.created_at < before and p.row.seq > after
+        ]
         return rows[:limit]
 
     async def sent(self, seqs: Sequence[int]) -> None:
