@@ -1,8 +1,8 @@
 """Reads single fields out of what strangers write, strictly or not at all."""
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 from payment_service.domain.ids import ID_LENGTH_MAX
 from payment_service.domain.money import AMOUNT_MAX
@@ -18,6 +18,8 @@ _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _CODE: Final = re.compile(rf"[!-~]{{1,{CODE_LENGTH_MAX}}}", re.ASCII)
 # Long enough for a card or an account, however it is grouped.
 _CARD_LIKE: Final = re.compile(r"[0-9](?:[ -]?[0-9]){11,}", re.ASCII)
+
+Value = TypeVar("Value", int, str)
 
 
 class UnreadableField(ValueError):
@@ -59,23 +61,26 @@ def money_in(
     The last stands in the detail of news as ``unreadable``: what cannot be compared
     does not agree, and a person has to see what was said. A null is there, too.
     """
-    told: dict[str, int | str | None] = {}
     unreadable: dict[str, str] = {}
-    readers = {"amount": amount_in, "currency": currency_in}
-    for name, read in readers.items():
-        try:
-            told[name] = read(body)
-            clear = told[name] is not None or name not in body
-        except UnreadableField:
-            clear = False
-        if not clear:
-            unreadable[name] = shown(body[name])
-    amount, currency = told.get("amount"), told.get("currency")
-    return (
-        amount if isinstance(amount, int) else None,
-        currency if isinstance(currency, str) else None,
-        unreadable,
-    )
+    amount = _clear(amount_in, "amount", body, unreadable)
+    currency = _clear(currency_in, "currency", body, unreadable)
+    return amount, currency, unreadable
+
+
+def _clear(
+    read: Callable[[Mapping[str, object]], Value | None],
+    name: str,
+    body: Mapping[str, object],
+    unreadable: dict[str, str],
+) -> Value | None:
+    try:
+        value = read(body)
+    except UnreadableField:
+        unreadable[name] = shown(body[name])
+        return None
+    if value is None and name in body:
+        unreadable[name] = shown(None)
+    return value
 
 
 def identifier_in(body: Mapping[str, object], name: str) -> str | None:

@@ -21,9 +21,8 @@ from payment_service.wire.text import parse_time
 Body = Mapping[str, object]
 
 _TYPES: Final = {kind.value: kind for kind in NewsType}
-_EVENT: Final = Place(("id",))
-_TYPE: Final = Place(("type",))
-_REFERENCE: Final = Place(("reference",))
+_READ: Final = (Place(("type",)), Place(("reference",)))
+_NAMED: Final = (Place(("id",)), *_READ)
 _UNKNOWN: Final = NewsType.UNKNOWN
 _DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 SEQUENCE_MAX: Final = 2**63 - 1
@@ -40,8 +39,7 @@ def read_news(
 
     :raises InvalidRequest: something that is neither money nor a message is odd.
     """
-    require_clear((_EVENT,) if event_id is None else (), body)
-    require_clear((_TYPE, _REFERENCE), body)
+    require_clear(_NAMED if event_id is None else _READ, body)
     event = event_id or identifier_in(body, "id")
     reference = identifier_in(body, "reference")
     if event is None or reference is None:
