@@ -18,6 +18,9 @@ from payment_service.domain.durations import format_duration
 from payment_service.domain.rates import Rate
 from providers.plans import plan_for
 from providers.signatures import SCHEMES, Form
+from providers.signatures.public_keys import ALGORITHMS
+
+README = Path(__file__).parents[1] / "README.md"
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ENVIRONMENT = {"ACME_TOKEN": "t0k3n", "ACME_WHSEC": SECRET, "ACME_WHSEC_OLD": SECRET}
@@ -428,6 +431,14 @@ def test_every_scheme_can_be_named():
     named = WebhookTable.model_fields["scheme"].annotation
 
     assert get_args(named) == tuple(SCHEMES)
+
+
+def test_the_readme_names_every_scheme_and_every_kind_of_key():
+    page = README.read_text()
+    kinds = {name for name in ALGORITHMS if "sha" not in name or "256" in name}
+
+    for name in {*SCHEMES, *kinds}:
+        assert f"`{name}`" in page, name
 
 
 PIN = "https://api.paypal.com/v1/notifications/certs/CERT-1"
