@@ -36,7 +36,7 @@ timeout = "1s"
 idempotent_create = true
 not_found_grace = "1100ms"
 sla = "{sla}"
-webhook = {{ scheme = "standard", secrets = ["{secret}"] }}
+webhook = {{ scheme = "standard", secrets = ["{secret}"]{webhook} }}
 poll = {{ first = "100ms", max = "300ms", deadline = "1s" }}
 recheck = {{ first = "100ms", max = "300ms", attempts = 8 }}
 """
@@ -146,15 +146,16 @@ async def staged(
     schedules: bool = True,
     sla: str = "5s",
     table: str = "",
+    webhook: str = "",
     core_url: str | None = None,
     roles: Collection[str] = ROLES,
     **changed: Any,
 ) -> AsyncIterator[Stage]:
     """Run the service with all roles until the block is left.
 
-    ``table`` is added to the table of each provider; ``core_url`` is another than
-    the simulated core's. Where other ``roles`` are given the rest runs beside them, and
-    answers probes at ``Stage.rest_url``.
+    ``table`` is added to the table of each provider, ``webhook`` to its webhook's;
+    ``core_url`` is another than the simulated core's. Where other ``roles`` are given
+    the rest runs beside them, and answers probes at ``Stage.rest_url``.
     """
     core = SimulatedCore(token="core-token")
     await core.start("127.0.0.1", 0)
@@ -188,7 +189,14 @@ async def staged(
         },
     )
     text = "".join(
-        TABLE.format(name=n, url=simulator.base_url(n), secret=SECRET, sla=sla) + table
+        TABLE.format(
+            name=n,
+            url=simulator.base_url(n),
+            secret=SECRET,
+            sla=sla,
+            webhook=webhook,
+        )
+        + table
         for n in PROVIDERS
     )
     config = parse_config(text, ack_wait=settings.ack_wait, environment={})
