@@ -151,6 +151,8 @@ async def connect(
     except (OldServer, BusUnavailable):
         await wire.close()
         raise
+    # Of a cluster's servers one may be older; from now on it is passed over.
+    wire.unfit = _why_unfit
     events.ready()
     return wire
 
@@ -176,6 +178,14 @@ def _check_version(found: str) -> None:
     match = _VERSION.match(found)
     if match is None or tuple(map(int, match.groups())) < VERSION_MIN:
         raise OldServer(found)
+
+
+def _why_unfit(version: str) -> str | None:
+    try:
+        _check_version(version)
+    except OldServer as old:
+        return str(old)
+    return None
 
 
 __all__ = ["OldServer", "PermissionRefused", "connect", "describe"]

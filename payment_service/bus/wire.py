@@ -116,6 +116,7 @@ class Wire(Client):
         self.spelt: set[str] = set()
         self.on_denied: list[Callable[[PermissionRefused], None]] = []
         self.asked_to_close = False
+        self.unfit: Callable[[str], str | None] | None = None
         self._inbox_prefix = bytearray(self._access.inbox_prefix.encode())
         self._inbox = f"{self.new_inbox()}."
         self._asked: dict[bytes, tuple[str, asyncio.Future[Answer]]] = {}
@@ -313,6 +314,10 @@ class Wire(Client):
         info: dict[str, Any],
         initial_connection: bool = False,  # noqa: FBT001, FBT002 - the client's own
     ) -> None:
+        if initial_connection and self.unfit is not None:
+            because = self.unfit(str(info.get("version", "")))
+            if because is not None:
+                raise NatsError(f"nats: {because}")
         # Before a name or password is sent: the client would send them in the open.
         if initial_connection and self._is_secured and not info.get("tls_required"):
             if not info.get("tls_available"):

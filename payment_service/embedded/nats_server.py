@@ -63,7 +63,7 @@ class EmbeddedNats(EmbeddedServer):
         file = self.folder / "nats.conf"
         file.write_text(
             f"listen: {HOST}:{self.port}\n"
-            f"server_name: {self._server_name}\n"
+            f'server_name: "{self._server_name}"\n'
             f"jetstream {{ store_dir: {json.dumps(str(self.store_dir))} }}\n"
             f"{self._configuration}\n"
         )

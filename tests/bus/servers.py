@@ -23,9 +23,8 @@ class FoundNats(EmbeddedNats):
 
     def _write(self):
         text = self._configuration.replace("STORE", json.dumps(str(self.store_dir)))
-        (self.folder / "nats.conf").write_text(
-            f"listen: 127.0.0.1:{self.port}\nserver_name: {self._server_name}\n{text}\n"
-        )
+        head = f'listen: 127.0.0.1:{self.port}\nserver_name: "{self._server_name}"'
+        (self.folder / "nats.conf").write_text(f"{head}\n{text}\n")
 
     def _is_ready(self):
         try:

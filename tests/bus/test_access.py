@@ -7,12 +7,31 @@ from urllib.parse import quote
 
 import pytest
 
-from payment_service.bus import Access, Api, PermissionRefused, connect
+from payment_service.bus import (
+    Access,
+    Api,
+    JetStreamPublisher,
+    Names,
+    PermissionRefused,
+    connect,
+    ensure,
+    wanted,
+)
 from payment_service.bus.nkeys import BadSeed, Nkey
 from payment_service.domain.errors import BusUnavailable
+from payment_service.embedded.process import free_port
 from tests.bus.certificates import DAY, an_authority
 from tests.bus.servers import account, serving
-from tests.bus.stage import SOON, forget, soon, until
+from tests.bus.stage import (
+    ACK_WAIT,
+    SOON,
+    Stage,
+    a_message,
+    forget,
+    is_empty,
+    soon,
+    until,
+)
 
 ODD = "p@ss/w#rd:%41,ü"
 # A user's seed and public key, made by the `nk` tool's own algorithm.
@@ -289,3 +308,35 @@ async def test_a_domain_is_found():
         async with connected(server.url_of("svc:pw"), domain="none") as wire:
             with pytest.raises(BusUnavailable, match="nobody answers"):
                 await Api(wire).call("INFO")
+
+
+async def test_a_leaf_node_reaches_the_domain_of_its_hub():
+    port = free_port()
+    hub = account().replace("max_file_store", "domain: hub, max_file_store")
+    hub += f'\nleafnodes {{ listen: "127.0.0.1:{port}" }}'
+    names = Names("leaf")
+    topology = wanted(names, replicas=1, ack_wait=ACK_WAIT)
+    with serving(hub):
+        remote = f"nats-leaf://svc:pw@127.0.0.1:{port}"
+        leaf = f'leafnodes {{ remotes: [ {{ url: "{remote}" }} ] }}'
+        with serving(leaf) as server:
+            async with connected(server.url, domain="hub") as wire:
+                await until(lambda: reachable(wire))
+                await ensure(Api(wire), topology)
+                publisher = JetStreamPublisher(
+                    wire, names, schedules=True, on_refused=forget
+                )
+                await publisher.start()
+                stage = Stage()
+                async with stage.running(wire, names):
+                    assert await publisher.publish([a_message()]) == [True]
+                    await soon(stage.handled.get())
+
+                await until(lambda: is_empty(Api(wire), "leaf_ORDER_TASKS"))
+
+
+async def reachable(wire):
+    try:
+        return await Api(wire, seconds_max=0.5).call("INFO")
+    except BusUnavailable:
+        return False

@@ -1,6 +1,8 @@
 """A connection refuses old servers, mends itself, and says when it cannot."""
 
 import asyncio
+import os
+import signal
 from urllib.parse import urlparse
 
 import pytest
@@ -10,7 +12,7 @@ from payment_service.bus import Access, OldServer, connect
 from payment_service.bus.wire import _Transport
 from payment_service.domain.errors import BusUnavailable
 from payment_service.embedded.process import free_port
-from tests.bus.stage import SOON, forget, soon
+from tests.bus.stage import SOON, forget, soon, until
 
 OLD = b'INFO {"version":"2.11.9","headers":true,"max_payload":1048576}\r\n'
 
@@ -153,3 +155,35 @@ async def test_an_attempt_that_failed_leaves_no_socket(nats_server):
     assert first.is_closing()
     transport.close()
     await transport.wait_closed()
+
+
+async def test_an_older_server_of_the_cluster_is_passed_over(own_server):
+    errors: list[str] = []
+    async with await asyncio.start_server(serve_old, "127.0.0.1", 0) as old:
+        wire = await connect(
+            [own_server.url], name="test", on_closed=never, on_error=errors.append
+        )
+        port = old.sockets[0].getsockname()[1]
+        await wire._process_info({"connect_urls": [f"127.0.0.1:{port}"]})
+        await asyncio.to_thread(own_server.stop)
+
+        async def refused():
+            return any("2.11.9 is too old" in error for error in errors)
+
+        await until(refused)
+        assert not wire.is_connected
+        await wire.close()
+
+
+async def test_a_server_that_is_about_to_stop_says_so(own_server):
+    errors: list[str] = []
+    wire = await connect(
+        [own_server.url], name="test", on_closed=never, on_error=errors.append
+    )
+    os.kill(own_server.pid, signal.SIGUSR2)
+
+    async def told():
+        return any("lame duck" in error for error in errors)
+
+    await until(told)
+    await wire.close()
