@@ -64,6 +64,17 @@ async def test_writes_go_on_behind_haproxy(measured, shuts_sessions):
     await _fail_over(between, measured, agents=agents)
 
 
+async def test_writes_go_on_behind_pgbouncer_and_haproxy(measured, pgbouncer):
+    agents: list[Agent] = []
+
+    @contextmanager
+    def between(pair):
+        with haproxy(pair, agents) as url:
+            yield pgbouncer(url, server_login_retry=1).url
+
+    await _fail_over(between, measured, agents=agents)
+
+
 async def _fail_over(between, measured, *, agents=(), returns=False):
     """Fence, wait, promote; then see what was promised.
 

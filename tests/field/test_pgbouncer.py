@@ -70,6 +70,23 @@ def test_a_pooler_of_statements_is_refused_by_name(pgbouncer, database_url, comm
         assert "transaction" in answer.out + answer.err, (words, answer)
 
 
+@pytest.mark.parametrize(
+    "settings", [{}, {"ignore_startup_parameters": "options"}], ids=["refused", "lost"]
+)
+def test_settings_in_the_address_are_not_lost_in_silence(
+    pgbouncer, database_url, command, settings
+):
+    pooler = pgbouncer(database_url, **settings)
+    url = f"{pooler.url}?options=-csearch_path%3Dpay"
+    for words in (["migrate"], ["run", "--roles", "api"], ["doctor"]):
+        answer = command(*words, PAYMENT_DATABASE_URL=url)
+
+        assert answer.code in {1, 2}, (words, answer)
+        said = answer.out + answer.err
+        assert "options" in said, (words, said)
+        assert "ALTER ROLE" in said, (words, said)
+
+
 def test_the_schema_is_made_through_it(pgbouncer, empty_database_url, command):
     pooler = pgbouncer(empty_database_url)
     at = {"PAYMENT_DATABASE_URL": pooler.url}
