@@ -66,6 +66,7 @@ class Books:
             "CREATE TABLE unread (provider, task, page, line, why, is_known);"
         )
         self.core = False
+        self.odd_entries: list[Odd] = []
         self.stated: set[str] = set()
         self.partial: dict[str, str] = {}
         self.odd: dict[str, Counter[str]] = {}
@@ -207,8 +208,9 @@ async def _fetch_ledger(
         {"Authorization": f"Bearer {token}"} if token else {},
         settings.core_timeout,
     )
-    async for page in pages.read(query):
-        books.keep_ledger(page)
+    async for entries, odd in pages.read(query):
+        books.keep_ledger(entries)
+        books.odd_entries += odd
     books.core = True
 
 
@@ -249,16 +251,15 @@ class _Ledger:
 
     async def read(
         self, query: Mapping[str, str]
-    ) -> AsyncIterator[list[Mapping[str, Any]]]:
-        """Yield page after page."""
+    ) -> AsyncIterator[tuple[list[Mapping[str, Any]], list[Odd]]]:
+        """Yield page after page, and what no entry can be read in."""
         walk, asked = Walk(), dict(query)
         try:
             async for page in walk.pages():
-                body = self._body(await walk.ask(page, lambda: self._sent(asked)))
-                entries = _entries(body.get("entries"))
-                walk.comes(page, entries)
-                yield entries
-                next_cursor = body.get("next_cursor")
+                answer = await walk.ask(page, lambda: self._sent(asked))
+                found, next_cursor = self._read(answer)
+                walk.comes(page, found)
+                yield _entries(found, page)
                 if not isinstance(next_cursor, str):
                     return
                 walk.goes_on(page, next_cursor)
@@ -274,7 +275,7 @@ class _Ledger:
             timeout=self._seconds,
         )
 
-    def _body(self, answer: Answer) -> Mapping[str, object]:
+    def _read(self, answer: Answer) -> tuple[list[object], object]:
         if not isinstance(answer, Response):
             raise Wrong(f"core does not answer: {answer.because}")
         body = answer.read_object()
@@ -282,16 +283,26 @@ class _Ledger:
             raise Wrong(f"core answered {answer.status} to {self._url}")
         if body is None:
             raise Wrong(f"core answered {self._url} with what is {kind_of(answer)}")
-        return body
+        entries = body.get("entries")
+        if not isinstance(entries, list):
+            raise Wrong(f"core answered {self._url} without a list of entries")
+        return entries, body.get("next_cursor")
 
 
 _NEEDED: Final = ("task_id", "operation", "amount", "currency")
 
 
-def _entries(found: object) -> list[Mapping[str, Any]]:
+def _entries(
+    found: list[object], page: int
+) -> tuple[list[Mapping[str, Any]], list[Odd]]:
     entries: list[Mapping[str, Any]] = []
-    for entry in found if isinstance(found, list) else [None]:
-        if not isinstance(entry, dict) or any(name not in entry for name in _NEEDED):
-            raise Wrong(f"core sent an entry without {', '.join(_NEEDED)}")
-        entries.append(entry)
-    return entries
+    odd: list[Odd] = []
+    for number, entry in enumerate(found, 1):
+        missing = [n for n in _NEEDED if not isinstance(entry, dict) or n not in entry]
+        if isinstance(entry, dict) and not missing:
+            entries.append(entry)
+            continue
+        said = f"without {', '.join(missing)}"
+        kind = Oddity.UNREADABLE
+        odd.append(Odd(page=page, row=number, oddity=kind, said=said))
+    return entries, odd

@@ -123,6 +123,10 @@ def _tell_of_statements(report: Report, books: Books) -> None:
     """Say what was not read, and what was and is not about a payout of ours."""
     for name, why in sorted(books.partial.items()):
         report.incomplete.append(f"the statement of provider {name}: {why}")
+    report.incomplete += [
+        f"core's ledger, {entry.at}: the entry {entry.why}"
+        for entry in books.odd_entries
+    ]
     report.incomplete += map(str, books.unread())
     for name, counted in sorted(books.odd.items()):
         listed = books.listed[name]

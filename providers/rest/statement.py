@@ -159,23 +159,22 @@ class DeclaredStatement:
             return odd(Oddity.FOREIGN)
         goes, value = _signed(form.amount_at.look(row))
         currency = currency_of(form.currency_at.look(row))
+        word = text_of(form.status_at.look(row))
         told = {
             "reference": reference,
-            "status": self._status(row),
+            "status": None if word is None else form.status_map.get(word, word),
             "amount": amount_of(value, form.amount_form, currency),
             "currency": currency,
         }
         wrong = [name for name, found in told.items() if found in {None, SPOILT}]
         if wrong:
             return odd(Oddity.UNREADABLE, f"without {', '.join(wrong)}")
+        if word not in form.status_map:
+            return odd(Oddity.UNREADABLE, f"nobody has listed {_shown(word)}")
         if goes is not (form.sign == "minus"):
             return odd(Oddity.OPPOSITE)
         at = None if form.time_at is None else text_of(form.time_at.look(row))
         return {**told, "at": at}
-
-    def _status(self, row: object) -> str | None:
-        word = text_of(self._form.status_at.look(row))
-        return None if word is None else self._form.status_map.get(word, f"?{word}")
 
 
 def _signed(value: object) -> tuple[bool, object]:

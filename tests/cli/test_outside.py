@@ -3,15 +3,19 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
 
+from payment_service.cli.books import fetch
 from payment_service.cli.doctor.outside import check
+from payment_service.cli.failures import Wrong
 from payment_service.config import parse_config
 from payment_service.proxies import Proxies
 from payment_service.settings import Settings
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LEDGER = b'{"entries": [], "next_cursor": null}'
 
 
@@ -24,8 +28,10 @@ async def answering(status, body):
     runner = web.ServerRunner(web.Server(say, access_log=None))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 async def examined(status, body):
@@ -61,3 +67,38 @@ def test_a_page_that_answers_everything_is_not_core(status, body, told):
     assert finding.state == "wrong"
     assert told in str(finding)
     assert "PAYMENT_CORE_URL" in str(finding)
+
+
+ENTRY = {"task_id": "t-1", "operation": "freeze", "amount": 1, "currency": "EUR"}
+
+
+async def fetched(page):
+    async with answering(200, json.dumps(page).encode()) as url:
+        settings = Settings(_env_file=None, core_url=url)
+        return await fetch(settings, {}, since=NOON, until=NOON)
+
+
+def test_an_entry_that_cannot_be_read_stops_no_other():
+    page = {"entries": [ENTRY, {"task_id": "t-2"}, 7, ENTRY | {"operation": "commit"}]}
+
+    books = asyncio.run(fetched(page))
+
+    assert [e.operation for e in books.entries_of("t-1")] == ["freeze", "commit"]
+    assert [f"{odd.at} {odd.why}" for odd in books.odd_entries] == [
+        "page 1 row 2 cannot be read (without operation, amount, currency)",
+        "page 1 row 3 cannot be read (without task_id, operation, amount, currency)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ({"entries": [ENTRY], "next_cursor": "7"}, "page 2 is page 1 again"),
+        ({"entries": [], "next_cursor": "7"}, "page 2 names a page read before"),
+        ({"entries": None}, "without a list of entries"),
+        ([ENTRY], "with what is JSON, and a list"),
+    ],
+)
+def test_a_ledger_that_goes_round_or_is_none_is_told(page, told):
+    with pytest.raises(Wrong, match=told):
+        asyncio.run(fetched(page))

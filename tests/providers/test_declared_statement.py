@@ -116,10 +116,12 @@ async def test_a_line_is_told_in_our_words():
     }
 
 
-async def test_an_unknown_word_stays_unknown():
-    (row,) = await read(Canned({"rows": [ROW | {"st": "succeeded"}]}))
+async def test_a_word_that_nobody_listed_says_nothing():
+    (page,) = await pages(Canned({"rows": [ROW | {"st": "succeeded"}]}))
 
-    assert row["status"] == "?succeeded"
+    assert page.rows == []
+    assert page.odd[0].why == "cannot be read (nobody has listed succeeded)"
+    assert page.odd[0].reference == TASK
 
 
 async def test_pages_are_counted_until_one_is_empty():

@@ -23,8 +23,10 @@ async def a_page_for_everything():
     runner = web.ServerRunner(web.Server(welcome, access_log=None))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}", asked
-    await runner.cleanup()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", asked
+    finally:
+        await runner.cleanup()
 
 
 async def test_a_page_that_answers_everything_for_core_pays_nothing_out(
