@@ -152,7 +152,7 @@ class ApiDeps:
     """Everything the API calls.
 
     ``ready`` names what keeps the process from working, empty where nothing does.
-    ``note`` is told by name of what is odd and answered all the same.
+    ``note`` is told by name of what is odd, whatever was answered.
     ``report`` is told of every failure that was answered with a 500; ``pause`` and
     ``resume`` may be left out, and so are their routes then.
     """

@@ -26,6 +26,7 @@ from providers.port import Provider, Rejected
 
 IGNORED: Final = "webhook.ignored"
 DIFFERS: Final = "webhook.differs"
+UNREADABLE: Final = "webhook.unreadable"
 NOBODY: Final = "unknown"
 
 
@@ -134,6 +135,8 @@ class Webhooks:
         try:
             kept = await self.keep(found, headers, body, trace_parent=trace)
         except InvalidRequest as unreadable:
+            told = {"provider": found.name, "problem": unreadable.problem}
+            self._deps.note(UNREADABLE, told)
             return self._answer(found.name, Kept.UNREADABLE, unreadable.problem)
         except TooManyEvents as problem:
             return self._answer(found.name, Kept.TOO_LARGE, f"There are {problem}.")

@@ -136,8 +136,12 @@ async def test_who_signed_a_body_is_told_what_is_wrong_with_it(world):
         async with session.post(path, data=body, headers=headers) as response:
             told = await response.json()
     assert response.status == 400
-    assert told["detail"].endswith("no JSON at byte 27: expecting ',' delimiter")
-    assert "tok_secret" not in str(told)
+    problem = "the body is no JSON at byte 27: expecting ',' delimiter"
+    assert told["detail"].endswith(problem)
+    assert world.noted == [
+        ("webhook.unreadable", {"provider": "acme", "problem": problem})
+    ]
+    assert "tok_secret" not in f"{told} {world.noted}"
 
 
 @pytest.mark.parametrize(
