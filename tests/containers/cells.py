@@ -96,7 +96,7 @@ class Running:
         return int(file.read_text())
 
     def execute(
-        self, *argv: str, seconds: float = 30, **env: str
+        self, *argv: str, seconds: float = 120, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a program inside, as the cell's user and in its environment.
 
