@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from payment_service.bus.api import Api, JetStreamRefused, Json
-from payment_service.bus.space import Room, room_of, sizes
+from payment_service.bus.space import Room, is_guess, room_of, sizes
 from payment_service.bus.topology import Durable, Stream, Topology
 from payment_service.bus.unfit import (
     NEEDED,
@@ -148,7 +148,8 @@ async def _make_stream(api: Api, stream: Stream) -> bool:
     config: Json = {**stream.config, **stream.initial, **stream.asked}
     try:
         room = await room_of(api, replicas=int(config["num_replicas"]))
-        await _create(api, stream.name, config, [*sizes(stream, room)])
+        tried = [*sizes(stream, room)]
+        await _create(api, config, tried, is_guess=is_guess(stream, room))
     except JetStreamRefused as refused:
         if refused.err_code == STREAM_EXISTS:
             return False
@@ -160,7 +161,10 @@ async def _make_stream(api: Api, stream: Stream) -> bool:
     return True
 
 
-async def _create(api: Api, name: str, config: Json, tried: Sequence[int]) -> None:
+async def _create(
+    api: Api, config: Json, tried: Sequence[int], *, is_guess: bool
+) -> None:
+    name = config["name"]
     for size in tried:
         try:
             await api.call(f"STREAM.CREATE.{name}", {**config, "max_bytes": size})
@@ -168,7 +172,7 @@ async def _create(api: Api, name: str, config: Json, tried: Sequence[int]) -> No
             if refused.err_code not in NO_ROOM or size == tried[-1]:
                 raise
             continue
-        if size != tried[0] and size > 0:
+        if size > 0 and (is_guess or size != tried[0]):
             # All that was left must not belong to one stream.
             halved = {**config, "max_bytes": size // 2}
             await api.call(f"STREAM.UPDATE.{name}", halved)

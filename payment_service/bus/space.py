@@ -48,7 +48,8 @@ def sizes(stream: Stream, room: Room) -> Iterator[int]:
     """Give sizes in bytes to try, one after the other where there is no room.
 
     What the settings say is tried alone. Work is limited only where the account demands
-    it, an archive always: but for one that finds no room at all.
+    it, an archive always: but for one that finds no room at all. Where nobody says how
+    much there is an archive asks for twice its size, see :func:`is_guess`.
     """
     asked = stream.asked.get("max_bytes")
     if isinstance(asked, int):
@@ -58,6 +59,7 @@ def sizes(stream: Stream, room: Room) -> Iterator[int]:
         yield UNLIMITED
         return
     size = room.storage // stream.share if room.storage else stream.space
+    size = size * 2 if is_guess(stream, room) else size
     size = min(size, room.stream) if room.stream else size
     yield size
     while size // 2 >= SMALLEST:
@@ -65,3 +67,9 @@ def sizes(stream: Stream, room: Room) -> Iterator[int]:
         yield size
     if not room.is_required:
         yield UNLIMITED
+
+
+def is_guess(stream: Stream, room: Room) -> bool:
+    """Tell whether half of what was found has to be left to the work."""
+    is_said = bool(room.storage) or "max_bytes" in stream.asked
+    return not stream.is_work and not is_said

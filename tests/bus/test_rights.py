@@ -155,6 +155,15 @@ async def test_an_archive_leaves_half_of_a_small_server_to_the_work():
     assert 128 * MIB <= events <= 512 * MIB
 
 
+async def test_an_archive_does_not_take_what_happens_to_fit_it():
+    roomy = account().replace("max_file_store: 1GB", "max_file_store: 9GB")
+    with serving(roomy) as server:
+        async with api_of(server) as (api, _):
+            await ensure(api, TOPOLOGY)
+
+            assert await size_of(api, "pay_ORDER_EVENTS") == 4096 * MIB
+
+
 async def test_several_environments_share_an_account():
     limits = "{ max_file: 320MB, max_bytes_required: true }"
     with serving(account(limits=limits)) as server:
