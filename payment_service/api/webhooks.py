@@ -27,6 +27,7 @@ from providers.port import Provider, Rejected
 IGNORED: Final = "webhook.ignored"
 DIFFERS: Final = "webhook.differs"
 UNREADABLE: Final = "webhook.unreadable"
+ALLOWED: Final = {"Allow": "GET, HEAD, OPTIONS, POST"}
 NOBODY: Final = "unknown"
 
 
@@ -129,6 +130,15 @@ class Webhooks:
             self._deps.count_webhook(found.name, _OF_BODIES[refused.status_code])
             raise
         return await self._kept(found, request, body)
+
+    async def greet(self, request: Request, provider: str) -> Response:
+        """Answer who looks whether webhooks are taken here; nothing is read from it."""
+        found = self._deps.providers.get(segment(provider))
+        if found is None or not found.takes_webhooks:
+            return self._answer(NOBODY, Kept.NO_PROVIDER)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=ALLOWED)
+        return Json({"status": "ready"}, headers=ALLOWED)
 
     async def _kept(self, found: Provider, request: Request, body: bytes) -> Response:
         headers, trace = _headers(request), trace_parent_of(request)
@@ -234,11 +244,19 @@ def _headers(request: Request) -> dict[str, list[str]]:
 
 
 def routes(deps: ApiDeps) -> APIRouter:
-    """Return the one route of webhooks."""
+    """Return the routes of webhooks."""
     router = APIRouter(tags=["webhooks"])
+    webhooks = Webhooks(deps)
+    # Some providers look before they send, and take no address that answers 405.
     router.add_api_route(
         "/webhooks/{provider}",
-        Webhooks(deps).receive,
+        webhooks.greet,
+        methods=["GET", "HEAD", "OPTIONS"],
+        include_in_schema=False,
+    )
+    router.add_api_route(
+        "/webhooks/{provider}",
+        webhooks.receive,
         methods=["POST"],
         status_code=202,
         response_model=None,

@@ -133,6 +133,23 @@ async def test_a_ping_that_is_signed_is_answered_and_counted(world, session, bod
     assert world.counted == {("acme", "ignored"): 1}
 
 
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", 200), ("HEAD", 200), ("OPTIONS", 204)]
+)
+async def test_who_looks_before_sending_is_answered_and_nothing_is_read(
+    world, session, method, status
+):
+    async with session.request(method, "/webhooks/acme?challenge=x") as answer:
+        assert (answer.status, answer.headers["Allow"]) == (
+            status,
+            "GET, HEAD, OPTIONS, POST",
+        )
+        assert b"x" not in await answer.read()
+    async with session.request(method, "/webhooks/nobody") as answer:
+        assert answer.status == 404
+    assert not world.news
+
+
 @pytest.mark.parametrize("several", [SEVERAL, {}])
 async def test_a_list_can_be_nothing_but_events(world, several):
     body = orjson.dumps([an_event("a"), an_event("b")])
