@@ -1,14 +1,18 @@
 """What `migrate`, `run` and `doctor` say of a database that cannot be worked with."""
 
 import secrets
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from threading import Timer
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from payment_service.domain.errors import StoreUnavailable
 from payment_service.storage import migrate
 from payment_service.storage.fitness import Unfit
+from payment_service.wiring import run
+from payment_service.wiring.run import _connected
 
 PASSWORD = "hunter2-canary"
 RUN = {
@@ -127,6 +131,32 @@ def test_a_database_that_is_not_there_is_told(shell, postgres_server, command):
     line = told(shell(command, PAYMENT_DATABASE_URL=url, **RUN))
 
     assert 'database "not_there" does not exist' in line
+
+
+def test_the_start_waits_for_a_server_that_takes_nobody_yet(
+    postgres_server, database_url, guest
+):
+    role = sql.Identifier(guest)
+    limit = sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}")
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute(limit.format(role, 0))
+        soon = Timer(0.5, connection.execute, [limit.format(role, 5)])
+        soon.start()
+
+        with closing(_connected(as_user(database_url, guest))) as made:
+            assert made.info.user == guest
+
+        soon.join()
+
+
+def test_the_start_does_not_wait_for_ever(database_url, guest, monkeypatch):
+    monkeypatch.setattr(run, "STARTING_SECONDS_MAX", 0.3)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        limit = sql.SQL("ALTER ROLE {} CONNECTION LIMIT 0")
+        connection.execute(limit.format(sql.Identifier(guest)))
+
+    with pytest.raises(StoreUnavailable, match="too many connections for role"):
+        _connected(as_user(database_url, guest))
 
 
 def test_migrate_waits_no_longer_than_its_limit_and_names_the_holder(

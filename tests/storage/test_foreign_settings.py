@@ -55,10 +55,12 @@ NASTY = {
 }
 
 LIMITS = """
-SELECT current_setting('synchronous_commit'), current_setting('statement_timeout'),
+SELECT current_setting('transaction_isolation'), current_setting('TimeZone'),
+    current_setting('synchronous_commit'), current_setting('statement_timeout'),
     current_setting('lock_timeout'),
     current_setting('idle_in_transaction_session_timeout')
 """
+AS_WANTED = ("read committed", "UTC", "on", "10s", "4s", "15s")
 SOON = timedelta(minutes=-1)
 
 
@@ -97,7 +99,7 @@ async def goes_through(url):
         assert await PostgresSweeps(database).unsent(older_than=SOON, limit=9)
         assert (await standing(database)).dlq_size == 1
         await PostgresDesk(database).make_partitions(START)
-        assert await database.run(LIMITS, {}) == [("on", "10s", "4s", "15s")]
+        assert await database.run(LIMITS, {}) == [AS_WANTED]
     finally:
         await database.close()
 

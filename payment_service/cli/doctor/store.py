@@ -119,10 +119,14 @@ def _standing(door: Door) -> tuple[str | None, str | None, list[str]]:
         return found, newest, lacking(connection) if found == newest else []
 
 
-async def _durability(connection: psycopg.AsyncConnection) -> list[Finding]:
+async def _durability(connection: Connection) -> list[Finding]:
     names = [*WANTED, "synchronous_commit", "max_connections"]
-    cursor = await connection.execute(SETTINGS, [names])
-    have: dict[str, str] = dict(await cursor.fetchall())
+    async with connection.transaction():
+        # As the service has it: behind a pooler its settings come with a transaction.
+        if connection.local is not None:
+            await connection.execute(connection.local)
+        cursor = await connection.execute(SETTINGS, [names])
+        have: dict[str, str] = dict(await cursor.fetchall())
     found = []
     for name, (wanted, because) in WANTED.items():
         if have.get(name) == wanted:
