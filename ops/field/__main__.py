@@ -99,7 +99,7 @@ def _fetch(place: Path) -> None:
     """Get the source package of the next suite, and leave the machine's apt alone."""
     for name in ("sources", "lists/partial", "cache/archives/partial"):
         (place / name).mkdir(parents=True)
-    (place / "sources" / "next.sources").write_text(_next_source())
+    (place / "sources" / "next.sources").write_text(next_source())
     options = [
         "-oDir::Etc::SourceList=/dev/null",
         f"-oDir::Etc::SourceParts={place / 'sources'}",
@@ -111,7 +111,7 @@ def _fetch(place: Path) -> None:
     _apt(*options, "source", "--download-only", "pgbouncer", at=place)
 
 
-def _next_source() -> str:
+def next_source() -> str:
     """Return the machine's own source of packages, for the suite after its own."""
     suite = _suite()
     wanted = NEXT.get(suite)

@@ -29,7 +29,7 @@ AnyConnection = psycopg.Connection[Row] | psycopg.AsyncConnection[Row]
 NAME: Final = "payment-service"
 ANSWER_SECONDS_MAX: Final = 12.0
 """A little more than the server allows a statement: after it nothing comes any more."""
-PING_SECONDS_MAX: Final = 1.0
+PING_SECONDS_MAX: Final = 2.0
 """Who has nothing to do but to say so does it in this time, or is not there."""
 
 SETTINGS: Final[Mapping[str, LiteralString]] = {
