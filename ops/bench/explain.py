@@ -23,6 +23,7 @@ HOT: Final = (
     "KEEP_NEWS",
     "WAITING_NEWS",
     "FIND_NEWS",
+    "FIND_KEPT",
     "MARK_WAITING",
     "CLOSE_NEWS",
     "UNSENT",
@@ -32,7 +33,7 @@ HOT: Final = (
 )
 # The relay reads the outbox from its oldest row on; it is as long as what is unsent.
 READ_IN_ORDER: Final = {"UNSENT": {"outbox"}}
-INTERVALS: Final = frozenset({"older_than", "grace", "after"})
+INTERVALS: Final = frozenset({"older_than", "grace", "kept"})
 PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 
 

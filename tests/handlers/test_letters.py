@@ -1,6 +1,7 @@
 """Messages that cannot be handled: buried whole, brought back on a person's word."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -169,6 +170,16 @@ async def test_a_webhook_without_a_task_is_buried_once(world):
 
     assert letter.reason == "unknown_task"
     assert len(await world.rows.letters()) == 1
+
+
+@pytest.mark.parametrize("reference", ["inv-7", "", str(UUID(int=4))])
+async def test_what_is_none_of_ours_is_forgotten_without_a_letter(world, reference):
+    news = await world.tell("acme", NewsType.SUCCEEDED, reference)
+    await world.rest()
+
+    assert await world.rows.letters() == []
+    assert await world.rows.store.find_news("acme", news.event_id) is None
+    assert world.words() == []
 
 
 async def replayed(world, letter):
