@@ -15,6 +15,7 @@ from payment_service.storage.database import Database
 from payment_service.storage.reads import CASE, LETTER, case_from, letter_from
 from payment_service.storage.tables import CASES, DEAD_LETTERS
 
+TURN = text("SELECT pg_advisory_xact_lock(7261002)")
 MONTHS_AHEAD = 2
 LETTER_SAID = "dead letter"
 CASE_SAID = "case"
@@ -151,6 +152,8 @@ class PostgresDesk:
     async def _make_partition(self, month: datetime, following: datetime) -> None:
         name = f"order_task_events_{month:%Y_%m}"
         async with self._database.connection() as connection:
+            # Of two who make it at once one would be told that it exists already.
+            await connection.execute(TURN)
             await connection.execute(
                 text(
                     f"CREATE TABLE IF NOT EXISTS {name} "
