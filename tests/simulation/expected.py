@@ -158,6 +158,11 @@ RARE_ROWS: Final = {
         S.MANUAL_CHECK,
     ): "no word on a cancel, no SLA, and nobody who can be asked",
     (
+        T.CANCEL_UNCLEAR,
+        S.EXECUTING,
+        S.EXECUTING,
+    ): "of its three, the one without an SLA: once in a thousand seeds",
+    (
         T.RETURN_REFUSED,
         S.SUCCEEDED,
         S.SUCCEEDED,
