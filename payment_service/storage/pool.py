@@ -68,6 +68,7 @@ class Pool:
         self._size_max = size_max
         self._wait_seconds_max = wait_seconds_max
         self._idle: deque[Member] = deque()
+        self._asked: set[Member] = set()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._size = 0
         self._making = 0
@@ -91,6 +92,8 @@ class Pool:
         """Let go of all that were made when one was that has failed."""
         if generation == self.generation:
             self.generation += 1
+            for member in self._asked:
+                member.connection.give_up()
 
     async def close(self) -> None:
         """Close what lies about; what is lent out is closed when it comes back."""
@@ -120,15 +123,18 @@ class Pool:
         raise StoreUnavailable("the connections are closed")
 
     async def _answers(self, member: Member) -> bool:
+        self._asked.add(member)
         try:
             there = await member.answers()
         except BaseException:
             await self._discard(member)
             raise
+        finally:
+            self._asked.discard(member)
         if not there:
             # Where one has gone silent the others have: nobody waits for each of them.
             self.doubt(member.generation)
-        return there
+        return there and member.generation == self.generation
 
     async def _made(self) -> Member:
         self._size += 1

@@ -148,14 +148,14 @@ class Connection(psycopg.AsyncConnection[Row]):
     ) -> Result:
         """Wait for an answer, but not for ever."""
         loop = asyncio.get_running_loop()
-        patience = loop.call_later(self._patience or ANSWER_SECONDS_MAX, self._cut)
+        patience = loop.call_later(self._patience or ANSWER_SECONDS_MAX, self.give_up)
         try:
             return await super().wait(gen, interval, timeout)
         finally:
             patience.cancel()
 
-    def _cut(self) -> None:
-        # Whoever waits on the socket hears of its end at once.
+    def give_up(self) -> None:
+        """Count it for silent: who waits for its answer hears of its end at once."""
         self.went_silent = True
         with (
             suppress(OSError, psycopg.Error),

@@ -1,5 +1,6 @@
 """A database that goes silent: nobody waits for ever, the next call gets through."""
 
+import asyncio
 import time
 
 import psycopg.conninfo
@@ -59,3 +60,23 @@ async def test_one_that_went_silent_while_it_was_idle_is_not_lent(
     assert await database.run("SELECT 2", {}) == [(2,)]
     async with database.connection() as connection:
         await connection.exec_driver_sql("SELECT 2")
+
+
+async def test_a_burst_waits_once_whatever_has_gone_silent(
+    database, proxy, monkeypatch
+):
+    ping = 0.5
+    monkeypatch.setattr(pool, "TRUSTED_SECONDS", 0)
+    monkeypatch.setattr(session, "PING_SECONDS_MAX", ping)
+    monkeypatch.setattr(session, "ANSWER_SECONDS_MAX", 10)
+    slow = (database.run("SELECT pg_sleep(0.1)", {}) for _ in range(10))
+    await asyncio.gather(*slow)
+    proxy.forget()
+
+    began = time.monotonic()
+    first = asyncio.create_task(database.run("SELECT 1", {}))
+    await asyncio.sleep(ping * 0.8)
+    late = [database.run("SELECT 1", {}) for _ in range(20)]
+
+    assert await asyncio.gather(first, *late) == [[(1,)]] * 21
+    assert time.monotonic() - began < ping * 1.7
