@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 from payment_service.domain.ids import ID_LENGTH_MAX
 from payment_service.domain.money import AMOUNT_MAX
+from payment_service.domain.news import NewsType
 from payment_service.domain.odd import Odd
 
 CODE_LENGTH_MAX: Final = 64
@@ -54,16 +55,20 @@ def currency_in(body: Mapping[str, object]) -> str | None:
 
 
 def money_in(
-    body: Mapping[str, object],
+    body: Mapping[str, object], kind: NewsType
 ) -> tuple[int | None, str | None, dict[str, str]]:
     """Return amount and currency, and what of them is there and cannot be read.
 
     The last stands in the detail of news as ``unreadable``: what cannot be compared
-    does not agree, and a person has to see what was said. A null is there, too.
+    does not agree, and a person has to see what was said. A null is there, too, where
+    money is said to have moved; in a refusal it is what providers write for nothing.
     """
     unreadable: dict[str, str] = {}
     amount = _clear(amount_in, "amount", body, unreadable)
     currency = _clear(currency_in, "currency", body, unreadable)
+    for name in ("amount", "currency") if kind.moved_money else ():
+        if name in body and body[name] is None:
+            unreadable[name] = shown(None)
     return amount, currency, unreadable
 
 
@@ -74,13 +79,10 @@ def _clear(
     unreadable: dict[str, str],
 ) -> Value | None:
     try:
-        value = read(body)
+        return read(body)
     except UnreadableField:
         unreadable[name] = shown(body[name])
         return None
-    if value is None and name in body:
-        unreadable[name] = shown(None)
-    return value
 
 
 def identifier_in(body: Mapping[str, object], name: str) -> str | None:

@@ -32,6 +32,11 @@ class NewsType(StrEnum):
     RETURNED = "payout.returned"
     UNKNOWN = "unknown"
 
+    @property
+    def moved_money(self) -> bool:
+        """True where money is said to have gone, or to have come back."""
+        return self in {NewsType.SUCCEEDED, NewsType.RETURNED}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:

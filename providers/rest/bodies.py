@@ -43,8 +43,8 @@ def read_declared(
     require_clear((table.event_id_at,) if event_id is None else (), body)
     said = text_of(_at(table.type_at, body))
     kind = table.type_map.get(said or "")
-    told = _plain(table, body, reference_form)
-    told["type"] = NewsType.UNKNOWN.value if kind is None else f"{PREFIX}{kind}"
+    meant = NewsType.UNKNOWN if kind is None else NewsType(f"{PREFIX}{kind}")
+    told = {"type": meant.value, **_plain(table, body, reference_form, meant)}
     news = read_news(provider, event_id, told, now)
     if news is None:
         return None
@@ -57,7 +57,7 @@ def read_declared(
 
 
 def _plain(
-    table: WebhookBodyTable, body: Body, reference_form: str
+    table: WebhookBodyTable, body: Body, reference_form: str, kind: NewsType
 ) -> dict[str, object]:
     currency = currency_of(_at(table.currency_at, body))
     amount = amount_of(_at(table.amount_at, body), table.amount_form, currency)
@@ -66,17 +66,23 @@ def _plain(
         "id": text_of(_at(table.event_id_at, body)),
         "reference": reference_of(_at(table.reference_at, body), reference_form),
         "provider_reference": named if isinstance(named, Odd) else text_of(named),
-        "amount": _or_odd(amount, table.amount_at, body),
-        "currency": _or_odd(currency, table.currency_at, body),
+        "amount": _or_odd(amount, table.amount_at, body, kind),
+        "currency": _or_odd(currency, table.currency_at, body, kind),
         "code": text_of(first_of(table.code_at, body)),
         "message": first_of(table.message_at, body),
     }
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _or_odd(read: object, place: Place | None, body: Body) -> object:
-    """Return what was read, or that it is there and cannot be: a null, for one."""
-    if place is None or not (read == SPOILT or place.is_null(body)):
+def _or_odd(read: object, place: Place | None, body: Body, kind: NewsType) -> object:
+    """Return what was read, or that it is there and cannot be.
+
+    A null cannot, where money is said to have moved.
+    """
+    if place is None:
+        return read
+    is_nothing = kind.moved_money and place.is_null(body)
+    if read != SPOILT and not is_nothing:
         return read
     said = place.look(body)
     return said if isinstance(said, Odd) else Odd("cannot be read", shown=shown(said))

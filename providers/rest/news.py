@@ -46,7 +46,7 @@ def read_news(
         return None
     kind = _type(body.get("type"))
     detail: dict[str, object] = {"type": _said(body)} if kind is _UNKNOWN else {}
-    amount, currency, unreadable = money_in(body)
+    amount, currency, unreadable = money_in(body, kind)
     if isinstance(other := body.get("provider_reference"), Odd):
         unreadable["provider_reference"] = shown(other)
     if unreadable:

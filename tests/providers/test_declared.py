@@ -617,6 +617,18 @@ def test_declared_money_that_cannot_be_read_is_told_of_a_definite_event(order, n
     assert name in told.detail["unreadable"]
 
 
+def test_a_declared_refusal_may_have_nulls_for_money():
+    order = {"ref": TASK, "sum": None, "cur": None}
+
+    told = news(body={"event": "bad", "o": order})
+
+    assert (told.type, told.amount, told.detail) == (
+        NewsType.FAILED,
+        None,
+        {"order": "9"},
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "place"),
     [

@@ -375,6 +375,15 @@ def test_money_that_cannot_be_read_is_told_of_a_definite_event(strange):
     assert set(told.detail["unreadable"]) == {name}
 
 
+@pytest.mark.parametrize("kind", ["returned", "succeeded", "failed", "accepted"])
+@pytest.mark.parametrize("name", ["amount", "currency"])
+def test_a_null_is_unreadable_only_where_money_moved(kind, name):
+    told = news(type=f"payout.{kind}", **{name: None})
+
+    moved = kind in {"returned", "succeeded"}
+    assert told.detail == ({"unreadable": {name: "null"}} if moved else {})
+
+
 def test_what_cannot_be_read_is_shown_to_people_without_a_card():
     told = news(type="payout.failed", amount="12,50", currency="4111111111111111")
 

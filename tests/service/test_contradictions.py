@@ -58,8 +58,8 @@ def saying(task_id, money, kind="payout.succeeded"):
 
 
 UNREADABLE = [
-    b'"amount": "12,50"',
     b'"amount": null',
+    b'"amount": "12,50"',
     b'"amount": -12550',
     b'"amount": 1180591620717411303424',
     b'"amount": 12550, "amount": 12550',
@@ -82,6 +82,17 @@ async def test_money_that_cannot_be_read_is_for_a_person_and_never_ignored(stage
 
     assert set(await open_cases(stage)) == {("amount_mismatch", t) for t in tasks}
     assert tasks <= set(stage.core.holds())
+
+
+async def test_a_refusal_with_no_amount_in_it_needs_no_person(stage):
+    nothing = b'"amount": null, "currency": null'
+    await stage.ask(a_withdrawal(script="acme=accept_silence,*=succeed"))
+    task_id = (await stage.task_in("w-1", "EXECUTING"))["task_id"]
+
+    await deliver(stage, "evt-1", saying(task_id, nothing, "payout.failed"))
+
+    assert (await stage.final("w-1"))["tasks"][0]["state"] == "FAILED"
+    assert await open_cases(stage) == []
 
 
 async def test_what_nobody_reads_spoils_no_webhook(stage):

@@ -132,7 +132,7 @@ def read_news(
     word = body.get("event")
     kind = EVENTS.get(word) if isinstance(word, str) else None
     detail: dict[str, object] = {} if kind else {"type": shortened(masked(str(word)))}
-    amount, currency, unreadable = money_in(payout)
+    amount, currency, unreadable = money_in(payout, kind or NewsType.UNKNOWN)
     if unreadable:
         # It does not agree with the payout then, and is for a person.
         detail[UNREADABLE] = unreadable
