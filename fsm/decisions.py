@@ -33,9 +33,11 @@ class Event:
     ``asked_at`` is when the question was asked that this is the answer to. ``version``
     is given where it happened to one version of the row and means nothing to a later
     one, as a timer does. ``after`` is for how long at least the provider is to be left
-    alone. ``sequence`` is the provider's own number of a webhook, ``content`` a hash of
-    all that it says, under whatever id. ``disputed`` is what was said under the id of
-    an event that had said something else before: it may open a case, and moves nothing.
+    alone; ``lacking`` says that we did not ask for what we lack ourselves, which uses
+    up no try. ``sequence`` is the provider's own number of a webhook, ``content`` a
+    hash of all that it says, under whatever id. ``disputed`` is what was said under the
+    id of an event that had said something else before: it may open a case, and moves
+    nothing.
     """
 
     trigger: Trigger
@@ -48,6 +50,7 @@ class Event:
     asked_at: datetime | None = None
     version: int | None = None
     after: timedelta = timedelta(0)
+    lacking: bool = False
     sequence: int | None = None
     content: str | None = None
     disputed: bool = False
@@ -189,7 +192,8 @@ def decide(
         event = replace(event, trigger=Trigger.MISMATCHED)
     row = None
     if not event.disputed and not _is_overtaken(task, event):
-        row = advance(Facts(task, plan, now, event.asked_at), event.trigger)
+        facts = Facts(task, plan, now, event.asked_at, event.lacking)
+        row = advance(facts, event.trigger)
     if row is None:
         return _at_rest(queue, task, event, now)
     after = _moved(task, row, event, plan, now)
@@ -429,8 +433,23 @@ def _to_create_retry(
     if event.trigger is Trigger.HELD:
         # Nothing was tried, so no try is used up.
         return replace(after, wake_at=now + event.after, code=event.code)
-    wait = max(plan.recheck.after(task.tries, jitter(task)), event.after)
-    return replace(after, wake_at=now + wait, tries=task.tries + 1)
+    wait = _recheck_wait(task, event, plan, now, tries=task.tries)
+    return replace(after, wake_at=now + wait, tries=_tries(task, event))
+
+
+def _tries(task: Task, event: Event) -> int:
+    """Return how often it has been tried now."""
+    return task.tries if event.lacking else task.tries + 1
+
+
+def _recheck_wait(
+    task: Task, event: Event, plan: Plan, now: datetime, *, tries: int
+) -> timedelta:
+    """Return how long to wait; where no try is counted, as long as it took so far."""
+    wait = plan.recheck.after(tries, jitter(task))
+    if event.lacking and task.sent_first_at is not None:
+        wait = max(wait, min(now - task.sent_first_at, plan.recheck.longest))
+    return max(wait, event.after)
 
 
 def _to_weighing(
@@ -443,9 +462,9 @@ def _to_weighing(
 def _to_recheck(
     after: Task, task: Task, event: Event, plan: Plan, now: datetime
 ) -> Task:
-    tries = 0 if event.trigger is Trigger.WEIGHED else task.tries + 1
+    tries = 0 if event.trigger is Trigger.WEIGHED else _tries(task, event)
     recreated = task.waiting_for is Waiting.RECREATE
-    wait = max(plan.recheck.after(tries, jitter(task)), event.after)
+    wait = _recheck_wait(task, event, plan, now, tries=tries)
     return replace(
         after,
         wake_at=now + wait,
@@ -500,8 +519,12 @@ def _polling(
 
 def _to_poll(after: Task, task: Task, event: Event, plan: Plan, now: datetime) -> Task:
     first = event.trigger in {Trigger.SLA_PASSED, Trigger.CANCEL_UNCLEAR}
-    tries = 0 if first else task.tries + 1
-    return _polling(after, plan, now, tries=tries, at_least=event.after)
+    tries = 0 if first else _tries(task, event)
+    polling = _polling(after, plan, now, tries=tries, at_least=event.after)
+    if not event.lacking or polling.wake_at is None or polling.deadline_at is None:
+        return polling
+    # A time in which we could not ask is none that the provider let pass.
+    return replace(polling, deadline_at=polling.deadline_at + (polling.wake_at - now))
 
 
 def _to_cancel(
@@ -510,8 +533,8 @@ def _to_cancel(
     after = _accepted(after, task, event, plan, now)
     if event.trigger is not Trigger.CANCEL_UNCLEAR:
         return replace(after, wake_at=now, tries=0)
-    wait = max(plan.recheck.after(task.tries, jitter(task)), event.after)
-    return replace(after, wake_at=now + wait, tries=task.tries + 1)
+    wait = _recheck_wait(task, event, plan, now, tries=task.tries)
+    return replace(after, wake_at=now + wait, tries=_tries(task, event))
 
 
 def _to_commit(

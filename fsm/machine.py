@@ -17,13 +17,15 @@ class Facts:
     """What guards may look at.
 
     ``asked_at`` is when the question was asked whose answer is weighed: what a
-    worker heard long ago says nothing about a create that was sent since.
+    worker heard long ago says nothing about a create that was sent since. ``lacking``:
+    nothing was asked, for what we lack ourselves.
     """
 
     task: Task
     plan: Plan
     now: datetime
     asked_at: datetime | None = None
+    lacking: bool = False
 
 
 def _grace_is_over(facts: Facts) -> bool:
@@ -61,7 +63,7 @@ def _can_poll(facts: Facts) -> bool:
 
 
 def _checks_left(facts: Facts) -> bool:
-    return facts.task.tries + 1 < facts.plan.recheck_attempts
+    return facts.lacking or facts.task.tries + 1 < facts.plan.recheck_attempts
 
 
 def _waits(facts: Facts, *waiting: Waiting) -> bool:

@@ -324,6 +324,7 @@ def event_of_status(answer: StatusAnswer, order: Order, task: Task) -> Event:
                 code="not_sent",
                 message=answer.because,
                 after=answer.after,
+                lacking=answer.lacking,
             )
         case Unclear():
             return Event(
@@ -388,6 +389,7 @@ def event_of_cancel(answer: CancelAnswer, task: Task) -> Event:
                 trigger=Trigger.CANCEL_UNCLEAR,
                 message=answer.because,
                 after=answer.after,
+                lacking=answer.lacking,
             )
         case Unclear():
             return Event(

@@ -19,6 +19,7 @@ from payment_service.http_wire import (
 )
 from payment_service.pace import elsewhere
 from payment_service.proxies import NO_PROXIES, Proxies, Proxy
+from payment_service.shortage import is_shortage
 from payment_service.targets import Target, plain, target_of
 from payment_service.tunnel import ProxyFailed, through, why_not
 
@@ -79,11 +80,13 @@ class Response:
 class NotSent:
     """No connection was made for it: the request certainly did nothing.
 
-    ``ours``: not for anything that the other side did or failed to do.
+    ``ours``: not for anything that the other side did or failed to do. ``lacking``: for
+    what we lack at the moment, so that the same request may go out later.
     """
 
     because: str
     ours: bool = False
+    lacking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,8 @@ class Outbound:
         self._all: set[HttpConnection] = set()
 
     async def __aenter__(self) -> Self:
+        # Made while there are descriptors: what is made without knows nobody, for good.
+        self._tls = ssl.create_default_context()
         self._is_open = True
         return self
 
@@ -215,7 +220,12 @@ class Outbound:
             async with asyncio.timeout(seconds):
                 connection = await self._connected(target, tls, proxy)
         except (OSError, UnicodeError) as error:
-            return NotSent(_no_connection(error, proxy))
+            return _no_connection(error, proxy)
+        except (MemoryError, RuntimeError) as error:
+            # No memory, or no thread to ask the resolver in.
+            if not is_shortage(error):
+                raise
+            return _no_connection(error, proxy)
         self._all.add(connection)
         return connection
 
@@ -321,7 +331,8 @@ class Lane:
         clock = asyncio.get_running_loop().time
         started = clock()
         if not await self._takes_slot(timeout * SLOT_SHARE):
-            return NotSent("too many calls in flight", ours=True)
+            because = "too many calls in flight"
+            return NotSent(because, ours=True, lacking=True)
         self.in_flight += 1
         try:
             return await self._outbound.send(
@@ -350,13 +361,17 @@ def _key(target: Target, tls: ssl.SSLContext | None) -> tuple[str, int, int]:
     return target.host, target.port, id(tls) if tls else int(target.is_tls)
 
 
-def _no_connection(error: OSError | UnicodeError, proxy: Proxy | None) -> str:
+def _no_connection(error: Exception, proxy: Proxy | None) -> NotSent:
     """Say whose doing it is: a proxy's failure says nothing about whom we call."""
-    if proxy is None:
-        return f"no connection ({why_not(error)})"
+    lacking = is_shortage(error)
+    whose = ""
     if isinstance(error, ProxyFailed):
-        return f"no connection by the proxy {proxy} ({why_not(error)})"
-    return f"no connection through the proxy {proxy} ({why_not(error)})"
+        lacking = lacking or error.is_ours
+        whose = f" by the proxy {proxy}"
+    elif proxy is not None:
+        whose = f" through the proxy {proxy}"
+    because = f"no connection{whose} ({why_not(error)})"
+    return NotSent(because, ours=lacking, lacking=lacking)
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -18,10 +18,19 @@ _OPEN: Final = range(200, 300)
 # tinyproxy says 401 of credentials that are wrong, 407 only where there are none.
 _UNKNOWN_TO_IT: Final = frozenset({401, 407})
 _NOT_REACHED: Final = frozenset({500, 502, 503, 504})
+# Of these a proxy is mended, and not of what it says of one host.
+_OURS: Final = _UNKNOWN_TO_IT | {408, 429}
 
 
 class ProxyFailed(OSError):
-    """The proxy opened no tunnel: nothing was sent to whom the call was for."""
+    """The proxy opened no tunnel: nothing was sent to whom the call was for.
+
+    ``is_ours``: it did not even try, so that nothing is known of whom it was for.
+    """
+
+    def __init__(self, because: str, *, is_ours: bool = True) -> None:
+        super().__init__(because)
+        self.is_ours = is_ours
 
 
 async def through(
@@ -72,7 +81,7 @@ async def _end_to_end(
     return connection
 
 
-def why_not(error: OSError | UnicodeError) -> str:
+def why_not(error: Exception) -> str:
     """Say why there is no connection; nothing in it is secret."""
     if isinstance(error, UnicodeError):
         return "that is no name of a host"
@@ -82,7 +91,8 @@ def why_not(error: OSError | UnicodeError) -> str:
         return f"no TLS: {(error.reason or 'it failed').lower().replace('_', ' ')}"
     if isinstance(error, TimeoutError) and not error.strerror:
         return "not in time"
-    return error.strerror or str(error) or type(error).__name__
+    told = error.strerror if isinstance(error, OSError) else None
+    return told or str(error) or type(error).__name__
 
 
 def _request(proxy: Proxy, asked: str) -> bytes:
@@ -120,7 +130,7 @@ class _Tunnel(asyncio.Protocol):
         if status is None:
             self._fail("it does not speak HTTP")
         elif status not in _OPEN:
-            self._fail(_refusal(status))
+            self._fail(_refusal(status), is_ours=status in _OURS)
         elif more:
             self._fail("it spoke for whom it was to connect")
         elif not self.stands.done():
@@ -130,9 +140,9 @@ class _Tunnel(asyncio.Protocol):
         """Fail, where it did not stand yet."""
         self._fail("it hung up" if exc is None else type(exc).__name__)
 
-    def _fail(self, because: str) -> None:
+    def _fail(self, because: str, *, is_ours: bool = True) -> None:
         if not self.stands.done():
-            self.stands.set_exception(ProxyFailed(because))
+            self.stands.set_exception(ProxyFailed(because, is_ours=is_ours))
 
 
 def _status(head: bytes) -> int | None:

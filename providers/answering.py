@@ -11,4 +11,4 @@ def unanswered(answer: outbound.NotSent | Lost) -> NotSent | Unclear:
     """Return what follows from no answer."""
     if isinstance(answer, Lost):
         return Unclear(because=answer.because)
-    return NotSent(because=answer.because, ours=answer.ours)
+    return NotSent(because=answer.because, ours=answer.ours, lacking=answer.lacking)

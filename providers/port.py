@@ -69,12 +69,14 @@ class NotSent:
     """Never sent, or turned away unexecuted: this request certainly did nothing.
 
     ``after`` is for how long the provider has asked to be left alone; ``ours`` says
-    that it was we who did not send it, whatever the provider would have said.
+    that it was we who did not send it, whatever the provider would have said, and
+    ``lacking`` that we lack for the moment what it takes: it waits, using up nothing.
     """
 
     because: str
     after: timedelta = timedelta(0)
     ours: bool = False
+    lacking: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,13 @@
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -95,6 +97,18 @@ class Process:
     def resume(self) -> None:
         """Let it go on as if nothing had been."""
         self.signal(signal.SIGCONT)
+
+    @contextmanager
+    def without_descriptors(self) -> Iterator[None]:
+        """Let it open nothing more within the block; what is open goes on."""
+        pid = self._popen.pid if self._popen is not None else 0
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        # The numbers below, which every process has in use.
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            yield
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
 
     def kill(self) -> bool:
         """Kill it; return whether it was alive and died of it."""

@@ -43,6 +43,7 @@ class Tells(Enum):
     ALL = "its answer"
     NOTHING = "nothing: the answer is unclear"
     NOT_SENT = "that the connection was never made"
+    LACKING = "nothing: the caller lacked what it takes to connect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,8 @@ PAYS = Conduct(does=Does.PAYS)
 ACCEPTS = Conduct(does=Does.ACCEPTS)
 DECLINES = Conduct(does=Does.DECLINES)
 UNREACHABLE = Conduct(does=Does.IGNORES, tells=Tells.NOT_SENT)
+OUT_OF_DESCRIPTORS = Conduct(does=Does.IGNORES, tells=Tells.LACKING)
+LACKING = NotSent(because="too many open files", ours=True, lacking=True)
 LOSES_REQUEST = Conduct(does=Does.IGNORES, tells=Tells.NOTHING)
 PAYS_SILENTLY = Conduct(does=Does.PAYS, tells=Tells.NOTHING)
 ACCEPTS_SILENTLY = Conduct(does=Does.ACCEPTS, tells=Tells.NOTHING)
@@ -251,6 +254,8 @@ class ProviderTwin:
         conduct = self._conduct()
         if conduct.tells is Tells.NOT_SENT:
             return NotSent(because="connection refused")
+        if conduct.tells is Tells.LACKING:
+            return LACKING
         self._note("create", payout)
         if conduct.does is Does.IGNORES:
             return Unclear(because="timed out")

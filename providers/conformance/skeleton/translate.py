@@ -217,4 +217,4 @@ def _doubt(body: Body, payout: Payout) -> str | None:
 def _unanswered(answer: outbound.NotSent | Lost) -> NotSent | Unclear:
     if isinstance(answer, Lost):
         return Unclear(because=answer.because)
-    return NotSent(because=answer.because)
+    return NotSent(because=answer.because, ours=answer.ours, lacking=answer.lacking)
