@@ -4,7 +4,10 @@ What an operator has set is left; where it would break a promise it is refused w
 reason, and never undone. Only what the service itself needs is added.
 """
 
+import asyncio
+import random
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +24,9 @@ from payment_service.bus.wire import PermissionRefused
 from payment_service.domain.errors import BusUnavailable
 
 ENSURE_ATTEMPTS_MAX: Final = 5
+ROOM_ATTEMPTS_MAX: Final = 8
+ROOM_PAUSE_SECONDS_MAX: Final = 0.4
+"""Who makes an archive holds twice its size for a moment: others find no room then."""
 STREAM_EXISTS: Final = 10058
 SUBJECTS_OVERLAP: Final = 10065
 NO_ROOM: Final = frozenset({10002, 10023, 10028, 10047})
@@ -148,8 +154,7 @@ async def _make_stream(api: Api, stream: Stream) -> bool:
     config: Json = {**stream.config, **stream.initial, **stream.asked}
     try:
         room = await room_of(api, replicas=int(config["num_replicas"]))
-        tried = [*sizes(stream, room)]
-        await _create(api, config, tried, is_guess=is_guess(stream, room))
+        await _create_in_time(api, stream, config, room)
     except JetStreamRefused as refused:
         if refused.err_code == STREAM_EXISTS:
             return False
@@ -159,6 +164,21 @@ async def _make_stream(api: Api, stream: Stream) -> bool:
         problem = f"stream {stream.name} is missing, and {refused}: {SPEC}"
         raise TopologyRefused([problem]) from refused
     return True
+
+
+async def _create_in_time(api: Api, stream: Stream, config: Json, room: Room) -> None:
+    tried = [*sizes(stream, room)]
+    for left in reversed(range(ROOM_ATTEMPTS_MAX)):
+        try:
+            await _create(api, config, tried, is_guess=is_guess(stream, room))
+        except JetStreamRefused as refused:
+            if refused.err_code not in NO_ROOM or not left:
+                raise
+            # Drawn, so that those who met once do not meet again.
+            pause = random.uniform(0, ROOM_PAUSE_SECONDS_MAX)  # noqa: S311 - no secret
+            await asyncio.sleep(pause)
+        else:
+            return
 
 
 async def _create(
@@ -173,10 +193,29 @@ async def _create(
                 raise
             continue
         if size > 0 and (is_guess or size != tried[0]):
-            # All that was left must not belong to one stream.
-            halved = {**config, "max_bytes": size // 2}
-            await api.call(f"STREAM.UPDATE.{name}", halved)
+            await _halve(api, config, size)
         return
+
+
+async def _halve(api: Api, config: Json, size: int) -> None:
+    """Leave half of what was found: it must not all belong to one stream.
+
+    :raises JetStreamRefused: the same room was given to others; it was given back.
+    """
+    name = config["name"]
+    try:
+        await api.call(f"STREAM.UPDATE.{name}", {**config, "max_bytes": size // 2})
+    except JetStreamRefused as refused:
+        if refused.err_code not in NO_ROOM:
+            raise
+        # The server gives the last room to all who ask at once, and then refuses even
+        # to take some back. Nobody could make anything until one of them has gone.
+        info = await api.call(f"STREAM.INFO.{name}")
+        if info["state"]["messages"]:
+            return
+        with suppress(PermissionRefused):
+            await api.find(f"STREAM.DELETE.{name}")
+            raise
 
 
 async def _why(api: Api, stream: Stream, refused: JetStreamRefused) -> str:

@@ -175,6 +175,17 @@ async def test_several_environments_share_an_account():
             assert await size_of(api, "two_ORDER_TASKS") >= 16 * MIB
 
 
+async def test_environments_that_start_at_once_find_room_on_a_small_server():
+    topologies = [
+        wanted(Names(f"e{n}"), replicas=1, ack_wait=ACK_WAIT) for n in range(8)
+    ]
+    with serving(account()) as server:
+        async with api_of(server) as (api, _):
+            await asyncio.gather(*(ensure(api, each) for each in topologies))
+
+            assert [await ensure(api, each) for each in topologies] == [()] * 8
+
+
 async def size_of(api, name):
     return (await api.call(f"STREAM.INFO.{name}"))["config"]["max_bytes"]
 
