@@ -48,7 +48,9 @@ def told(error: Exception) -> tuple[str, int]:
         text = f"{names[0]}: {text}" if text else names[0]
     known = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
     mend = next((mend for name, mend in _MEND.items() if name in known), "")
-    return f"{text}: {mend}" if mend else text, WRONG_USAGE if usage else FOUND_WRONG
+    # Who raised it may have known the mend too.
+    said = mend in text
+    return text if said else f"{text}: {mend}", WRONG_USAGE if usage else FOUND_WRONG
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -53,6 +53,9 @@ def upgrade(
     with _open(url) as connection:
         found = there = revision_in(_plain(connection))
         connection.rollback()
+        if found and found > (newest() or ""):
+            told = f"the database is at schema {found}, which this version knows not"
+            raise Unfit(f"{told}: {mend_of(found)}")
         wanted = [n for n in _numbers() if revision in {HEAD, n} or n < revision]
         for number in wanted:
             if there is None or there < number:
@@ -102,6 +105,16 @@ def revision_in(connection: psycopg.Connection[Any]) -> str | None:
         return None
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return row[0] if row else None
+
+
+def mend_of(found: str | None) -> str | None:
+    """Say what to do about a database at revision ``found``; None if it is right."""
+    needed = newest()
+    if found == needed:
+        return None
+    if found and needed and found > needed:
+        return "a newer version has migrated it: run that one"
+    return "run `payment-service migrate`"
 
 
 def _numbers() -> list[str]:

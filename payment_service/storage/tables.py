@@ -152,7 +152,7 @@ ORDER_TASK_EVENTS: Final = Table(
     METADATA,
     _id("entity_id"),
     Column("version", Integer, nullable=False),
-    Column("seq", BigInteger, Identity(always=True, cache=32), nullable=False),
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
     _id("queue_id"),
     _id("task_id", null=True),
     _text("source", null=True),

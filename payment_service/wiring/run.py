@@ -39,7 +39,7 @@ STARTING_LOOK_SECONDS: Final = 0.25
 
 
 class SchemaBehind(Exception):
-    """The database is not at the newest schema: run ``payment-service migrate``."""
+    """The database is not at the schema that this version was made for."""
 
 
 async def run(
@@ -144,15 +144,14 @@ def check_schema(settings: Settings) -> None:
     if settings.database_url is None:
         raise ValueError("PAYMENT_DATABASE_URL is missing")
     with _connected(settings.database_url.get_secret_value()) as connection:
-        found, newest = migrate.revision_in(connection), migrate.newest()
-        forbidden = lacking(connection) if found == newest else []
-    if found != newest:
+        if forbidden := lacking(connection):
+            raise Unfit(f"the database refuses us: {'; '.join(forbidden)}")
+        found = migrate.revision_in(connection)
+    if mend := migrate.mend_of(found):
         raise SchemaBehind(
             f"the database is at schema {found or 'none'}, this version needs "
-            f"{newest}: run `payment-service migrate`"
+            f"{migrate.newest()}: {mend}"
         )
-    if forbidden:
-        raise Unfit(f"the database refuses us: {'; '.join(forbidden)}")
 
 
 def _connected(url: str) -> PlainConnection:

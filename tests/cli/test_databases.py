@@ -110,9 +110,47 @@ def test_a_user_who_may_not_write_is_told_what_to_grant(shell, reader, guest):
     line = told(shell("run", PAYMENT_DATABASE_URL=reader, **RUN))
     seen = found(shell("doctor", "--json", PAYMENT_DATABASE_URL=reader))
 
-    assert f"GRANT DELETE ON outbox, provider_health TO {guest}" in line
+    assert f"GRANT DELETE ON outbox, provider_health, webhook_inbox TO {guest}" in line
     assert seen["database", "rights"]["state"] == "wrong"
     assert seen["work", "counts"]["state"] == "wrong"
+
+
+def test_a_user_who_may_do_nothing_is_told_all_that_he_needs(
+    shell, database_url, guest
+):
+    url = as_user(database_url, guest)
+
+    line = told(shell("run", PAYMENT_DATABASE_URL=url, **RUN))
+    doctor = shell("doctor", "--json", PAYMENT_DATABASE_URL=url, **RUN)
+
+    for grant in ("SELECT ON alembic_version, ", "DELETE ON outbox, ", "USAGE ON SEQ"):
+        assert f"GRANT {grant}" in line
+    assert found(doctor)["database", "rights"]["state"] == "wrong"
+    assert ("nats", "connection") in found(doctor)
+
+
+def test_a_user_who_may_not_see_the_schema_is_told(shell, database_url, guest):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("REVOKE USAGE ON SCHEMA public FROM public")
+
+    line = told(shell("run", PAYMENT_DATABASE_URL=as_user(database_url, guest), **RUN))
+
+    assert "GRANT USAGE ON SCHEMA" in line
+
+
+@pytest.mark.parametrize("command", ["migrate", "run"])
+def test_a_database_of_a_newer_version_is_not_to_be_migrated(
+    shell, database_url, command
+):
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    line = told(shell(command, PAYMENT_DATABASE_URL=database_url, **RUN))
+    seen = found(shell("doctor", "--json", PAYMENT_DATABASE_URL=database_url))
+
+    assert "9999" in line
+    assert "a newer version has migrated it" in line
+    assert "newer version" in seen["database", "schema"]["mend"]
 
 
 @pytest.mark.parametrize("command", ["migrate", "run"])

@@ -13,8 +13,8 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-async def database(database_url):
-    database = Database(database_url)
+async def database(user_url):
+    database = Database(user_url)
     await database.open()
     yield database
     await database.close()

@@ -105,7 +105,7 @@ async def goes_through(url):
 
 
 @pytest.fixture
-def user_url(database_url, connection):
+def superuser_url(database_url, connection):
     """Give the address of the same database as another user, who may do everything."""
     name = f"user_{secrets.token_hex(6)}"
     user = sql.Identifier(name)
@@ -118,13 +118,19 @@ def user_url(database_url, connection):
 
 
 @pytest.mark.parametrize("setting", NASTY)
-async def test_an_order_goes_through_whatever_is_set(setting, user_url, connection):
+async def test_an_order_goes_through_whatever_is_set(
+    setting, superuser_url, connection
+):
     on_user = len(setting) % 2
     what = "ROLE" if on_user else "DATABASE"
-    name = user_url.split("//")[1].split(":")[0] if on_user else connection.info.dbname
+    name = (
+        superuser_url.split("//")[1].split(":")[0]
+        if on_user
+        else connection.info.dbname
+    )
     alter(connection, what, name, setting, NASTY[setting])
 
-    await goes_through(user_url)
+    await goes_through(superuser_url)
 
 
 async def test_an_order_goes_through_with_all_of_it_set(database_url, connection):

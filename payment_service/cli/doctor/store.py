@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 
@@ -27,6 +27,8 @@ from payment_service.storage.session import (
     look,
 )
 from payment_service.storage.standing import standing
+
+Answer = TypeVar("Answer")
 
 AREA: Final = Area("database")
 WORK: Final = Area("work")
@@ -73,28 +75,38 @@ async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
         mend = mend_of(error) or "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs"
         yield AREA.wrong("connection", in_one_line(str(error)), mend)
         return
-    async with connection:
-        for finding in _server(connection, settings):
-            yield finding
-        troubles = list(connection.facts.troubles(writes=True))
-        for trouble in troubles:
-            yield AREA.wrong(*trouble)
-        for finding in await _durability(connection):
-            yield finding
-        yield await _clock(connection, clock)
-        if list(connection.facts.troubles(writes=False)):
-            return
-        found, newest, forbidden = await asyncio.to_thread(_standing, door)
-        if found != newest:
-            told = f"it is {found or 'none'}, this version needs {newest}"
-            yield AREA.wrong("schema", told, "run `payment-service migrate`")
-            return
-        yield AREA.ok("schema", f"{newest}, the newest")
-        for grant in forbidden:
-            yield AREA.wrong("rights", "something is not granted", grant)
-        yield await _partition(connection)
-        async for finding in _work(connection, settings, url):
-            yield finding
+    try:
+        async with connection:
+            async for finding in _looked_at(connection, settings, clock, door):
+                yield finding
+    except psycopg.Error as error:
+        mend = mend_of(error) or "see the database's log"
+        yield AREA.wrong("questions", in_one_line(str(error)), mend)
+
+
+async def _looked_at(
+    connection: Connection, settings: Settings, clock: Clock, door: Door
+) -> AsyncIterator[Finding]:
+    for finding in _server(connection, settings):
+        yield finding
+    for trouble in connection.facts.troubles(writes=True):
+        yield AREA.wrong(*trouble)
+    for finding in await _durability(connection):
+        yield finding
+    yield await _clock(connection, clock)
+    if list(connection.facts.troubles(writes=False)):
+        return
+    for grant in await asyncio.to_thread(_asked, door, lacking):
+        yield AREA.wrong("rights", "something is not granted", grant)
+    found = await asyncio.to_thread(_asked, door, migrate.revision_in)
+    if mend := migrate.mend_of(found):
+        told = f"it is {found or 'none'}, this version needs {migrate.newest()}"
+        yield AREA.wrong("schema", told, mend)
+        return
+    yield AREA.ok("schema", f"{found}, the newest")
+    yield await _partition(connection)
+    async for finding in _work(connection, settings, door.url):
+        yield finding
 
 
 def _server(connection: Connection, settings: Settings) -> Iterator[Finding]:
@@ -112,11 +124,9 @@ def _server(connection: Connection, settings: Settings) -> Iterator[Finding]:
         yield AREA.ok("pooler", told)
 
 
-def _standing(door: Door) -> tuple[str | None, str | None, list[str]]:
-    """Return the schema's revision, the newest one, and what is not granted."""
+def _asked(door: Door, question: Callable[[psycopg.Connection[Any]], Answer]) -> Answer:
     with connect_plainly(door) as connection:
-        found, newest = migrate.revision_in(connection), migrate.newest()
-        return found, newest, lacking(connection) if found == newest else []
+        return question(connection)
 
 
 async def _durability(connection: Connection) -> list[Finding]:
