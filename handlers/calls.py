@@ -1,5 +1,6 @@
 """The calls: each makes one outside call at the most and says what it heard."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -35,6 +36,10 @@ UNCONFIGURED: Final = "provider_not_configured"
 NO_REPEAT: Final = "not repeated: its key's time is over, or nobody wants it any more"
 ONCE_ONLY: Final = "not repeated: a second create might pay again"
 UNASKED: Final = "the status cannot be asked"
+_OF_A_FIRST: Final = re.compile(
+    "duplicate|idempoten|already|unique|(reference|key|id).{0,20}(in.use|used|taken)",
+    re.IGNORECASE | re.ASCII | re.DOTALL,
+)
 CLAIM_LOST: Final = "the worker that was to send it is gone: it may have been sent"
 
 
@@ -204,10 +209,19 @@ async def _send(
     finally:
         view.admissions.give_back(task.task_id)
     heard = event_of_create(answer, order, task)
-    if heard.trigger is Trigger.NOT_SENT and task.taken:
+    if task.taken and (heard.trigger is Trigger.NOT_SENT or _names_the_first(heard)):
         # This request did nothing; one before it may have.
         return replace(heard, trigger=Trigger.UNCLEAR)
     return heard
+
+
+def _names_the_first(heard: Event) -> bool:
+    """True for a repeat that is refused since there is a payout of that name already.
+
+    What became of that one it does not say: no such refusal is a no.
+    """
+    said = f"{heard.code} {heard.message}"
+    return heard.trigger is Trigger.DECLINED and _OF_A_FIRST.search(said) is not None
 
 
 def _may_repeat(task: Task, provider: Provider, engine: Engine) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
 
@@ -286,18 +286,23 @@ class Simulator:
             raise BadCallError("too many under way", status=503, code="busy")
         payout = self.book.take(order, script, at=self._now())
         early = sum(step.before_answer for step in script.steps)
-        self._arm(payout, early)
+        tried: list[asyncio.Event] = []
         for position in range(early):
-            for first_try in self._play(payout, position):
-                await first_try.wait()
+            tried = self._play(payout, position, tried)
+        self._arm(payout, early, tried)
+        for first_try in tried:
+            await first_try.wait()
         return payout
 
     # What happens afterwards.
 
-    def _arm(self, payout: Payout, position: int = 0) -> None:
+    def _arm(
+        self, payout: Payout, position: int = 0, tried: Sequence[asyncio.Event] = ()
+    ) -> None:
         """Set the timer of this step, which sets the next one's, also after a restart.
 
-        One after the other, so that steps which are overdue keep their order.
+        One after the other, so that steps which are overdue keep their order; so do
+        their webhooks, `tried` being those before.
         """
         script = payout.script
         if position == len(script.steps):
@@ -305,23 +310,25 @@ class Simulator:
 
         def ring() -> None:
             self._timers.discard(timer)
-            self._play(payout, position)
-            self._arm(payout, position + 1)
+            played = self._play(payout, position, tried)
+            self._arm(payout, position + 1, played)
 
         age = self._now() - payout.taken_at
         due_in = self._seconds(script, script.steps[position].after) - age
         timer = asyncio.get_running_loop().call_later(max(0.0, due_in), ring)
         self._timers.add(timer)
 
-    def _play(self, payout: Payout, position: int) -> list[asyncio.Event]:
-        """Do what the step says; the events tell that its webhooks have been tried."""
+    def _play(
+        self, payout: Payout, position: int, tried: Sequence[asyncio.Event]
+    ) -> list[asyncio.Event]:
+        """Do what the step says; the events tell that all webhooks have been tried."""
         step = payout.script.steps[position]
         webhook_id = f"evt_{payout.payout_id}_{position}"
         if not self._moved(payout, step.becomes):
-            return []
+            return [*tried]
         if not step.notice or webhook_id in payout.delivered:
-            return []
-        return self._notify(payout, webhook_id, step)
+            return [*tried]
+        return [*tried, *self._notify(payout, webhook_id, step, tried)]
 
     def _moved(self, payout: Payout, to: State | None) -> bool:
         if to is None or to is payout.state:
@@ -329,7 +336,11 @@ class Simulator:
         return self.book.move(payout, to, at=self._now())
 
     def _notify(
-        self, payout: Payout, webhook_id: str, step: Step
+        self,
+        payout: Payout,
+        webhook_id: str,
+        step: Step,
+        after: Sequence[asyncio.Event],
     ) -> list[asyncio.Event]:
         provider = self._providers[payout.order.provider]
         url = payout.order.callback_url or provider.callback_url
@@ -342,7 +353,7 @@ class Simulator:
         def report(status: int) -> None:
             self._delivered(payout, webhook_id, step.notice, status)
 
-        return [self._sender.send(webhook, report) for _ in range(step.copies)]
+        return [self._sender.send(webhook, report, after) for _ in range(step.copies)]
 
     def _delivered(
         self, payout: Payout, webhook_id: str, notice: str, status: int

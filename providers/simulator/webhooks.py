@@ -5,7 +5,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -96,24 +96,33 @@ class Sender:
         if self._session is not None:
             await self._session.close()
 
-    def send(self, webhook: Webhook, report: Report) -> asyncio.Event:
+    def send(
+        self, webhook: Webhook, report: Report, after: Sequence[asyncio.Event] = ()
+    ) -> asyncio.Event:
         """Start the attempts; the event is set after the first, or when it is dropped.
 
-        `report` is told the status of each; 0 stands for no answer at all.
+        `report` is told the status of each; 0 stands for no answer at all. The first
+        is made once those that it is to come `after` have been tried.
         """
         tried = asyncio.Event()
         if len(self._tasks) >= self._patience.waiting_max:
             self.dropped += 1
             tried.set()
             return tried
-        task = asyncio.create_task(self._persist(webhook, report, tried))
+        task = asyncio.create_task(self._persist(webhook, report, tried, after))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return tried
 
     async def _persist(
-        self, webhook: Webhook, report: Report, tried: asyncio.Event
+        self,
+        webhook: Webhook,
+        report: Report,
+        tried: asyncio.Event,
+        after: Sequence[asyncio.Event],
     ) -> None:
+        for earlier in after:
+            await earlier.wait()
         for wait in self._patience.waits:
             await asyncio.sleep(wait * self._scale)
             status = await self._attempt(webhook)

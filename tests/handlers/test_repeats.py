@@ -8,6 +8,7 @@ import pytest
 from fsm.snapshot import AskedBy, Plan
 from handlers.resolve import Ruling
 from payment_service.domain.news import NewsType
+from providers.port import Declined, NotFound
 from tests.handlers.test_gate import pause
 from tests.twins.effects import Died
 from tests.twins.providers import (
@@ -46,6 +47,27 @@ async def test_a_lost_answer_is_found_by_one_repeat(world, lost, ends):
     assert (await world.states())[0] == ends
     assert calls(world) == ["create", "create"]
     assert len(world.providers["acme"].book) == (ends == "SUCCEEDED")
+
+
+TWICE = [
+    Declined(code="duplicate_reference", message=None),
+    Declined(code="E42", message="This reference is already in use"),
+    Declined(code="http_400", message="Please provide a unique reference"),
+]
+
+
+@pytest.mark.parametrize("again", TWICE)
+@pytest.mark.parametrize("plan", [UNASKED, Plan(idempotent_create=True)])
+async def test_a_repeat_refused_for_the_first_is_no_no(world, again, plan):
+    world.provider("acme", replace(PAYS_SILENTLY, again=again), plan=plan)
+    world.providers["acme"].statuses += [NotFound()] * 7
+    await world.submit()
+
+    await world.rest()
+
+    asked = plan is not UNASKED
+    assert (await world.states())[0] == ("SUCCEEDED" if asked else "MANUAL_CHECK")
+    assert "create" in calls(world)[1:]
 
 
 async def test_the_trail_says_that_the_repeat_was_the_question(world):

@@ -63,6 +63,8 @@ class Receiver:
         self.got = []
         self.asked = []
         self.answers = []
+        self.is_free = asyncio.Event()
+        self.is_free.set()
         self._news = asyncio.Condition()
 
     async def _take(self, request):
@@ -70,6 +72,7 @@ class Receiver:
         self.asked.append(f"{request.method} {request.path}")
         async with self._news:
             self._news.notify_all()
+        await self.is_free.wait()
         status = self.answers.pop(0) if self.answers else 202
         return web.Response(status=status, headers={"Location": "/elsewhere"})
 
@@ -491,6 +494,20 @@ async def test_webhooks_that_contradict(caller, receiver, script, kinds, execute
     assert [each["type"] for each in told] == kinds
     assert len({each["id"] for each in told}) == 2
     assert caller.book.executed("t-1") == executed
+
+
+async def test_a_webhook_waits_for_the_one_before_it_to_be_tried(caller, receiver):
+    receiver.is_free.clear()
+    await caller.create("failed_then_succeeded")
+    await receiver.wait_for(1)
+    await caller.becomes(State.SUCCEEDED)
+    await caller.status()
+    assert len(receiver.got) == 1
+
+    receiver.is_free.set()
+
+    told = await receiver.wait_for(2)
+    assert [each["type"] for each in told] == ["payout.failed", "payout.succeeded"]
 
 
 async def test_the_book_knows_a_provider_that_broke_its_word(caller, receiver):

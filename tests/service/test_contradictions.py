@@ -128,7 +128,6 @@ async def test_a_payout_returned_after_success_opens_a_case_and_changes_nothing(
 
 
 async def test_a_success_after_failure_opens_a_case_and_changes_nothing(stage):
-    # Slow enough that the two webhooks arrive in the order they were sent in.
     script = "acme=failed_then_false_success?pace=40,*=succeed"
 
     await stage.ask(a_withdrawal(script=script))

@@ -48,12 +48,16 @@ class Tells(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conduct:
-    """How one create goes; ``says`` is the amount it claims where that is another."""
+    """How one create goes; ``says`` is the amount it claims where that is another.
+
+    ``again`` is what a repeat of it is answered with, where not as it was itself.
+    """
 
     does: Does
     tells: Tells = Tells.ALL
     code: str = "declined"
     says: int | None = None
+    again: Declined | None = None
 
 
 PAYS = Conduct(does=Does.PAYS)
@@ -108,6 +112,7 @@ class _Known:
     fate: Fate
     code: str
     says: int | None
+    again: Declined | None
 
     answers: list[CancelAnswer] = field(default_factory=list)
 
@@ -250,7 +255,7 @@ class ProviderTwin:
         known = self._known.get(payout.reference)
         if known is not None and self.plan.idempotent_create:
             self._note("create", payout)
-            return self._told(known)
+            return known.again or self._told(known)
         conduct = self._conduct()
         if conduct.tells is Tells.NOT_SENT:
             return NotSent(because="connection refused")
@@ -275,6 +280,7 @@ class ProviderTwin:
             fate=fates[conduct.does],
             code=conduct.code,
             says=conduct.says,
+            again=conduct.again,
         )
         self._known[payout.reference] = known
         if known.fate is Fate.PAID:
