@@ -37,12 +37,14 @@ class Event:
     up no try. ``sequence`` is the provider's own number of a webhook, ``content`` a
     hash of all that it says, under whatever id. ``disputed`` is what was said under the
     id of an event that had said something else before: it may open a case, and moves
-    nothing.
+    nothing. ``person`` is who stands behind an actor that is one of several keys of
+    theirs.
     """
 
     trigger: Trigger
     source: Source = Source.ANSWER
     actor: str = "system"
+    person: str | None = None
     code: str | None = None
     message: str | None = None
     reference: str | None = None
@@ -55,6 +57,11 @@ class Event:
     content: str | None = None
     disputed: bool = False
     detail: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def voter(self) -> str:
+        """Return who has decided: a person is one, with however many keys."""
+        return self.person or self.actor
 
 
 class Announced(StrEnum):
@@ -350,7 +357,7 @@ def _case_moves(task: Task, row: Row, event: Event) -> tuple[CaseMove, ...]:
 
 def _change(task: Task, after: Task, event: Event) -> Change:
     detail: dict[str, object] = {"source": event.source.value, **event.detail}
-    for name in ("code", "message", "reference", "decision"):
+    for name in ("code", "message", "reference", "decision", "person"):
         value = getattr(event, name)
         if value is not None:
             detail[name] = value
@@ -378,7 +385,7 @@ def _moved(task: Task, row: Row, event: Event, plan: Plan, now: datetime) -> Tas
     if isinstance(row.then, Keep):
         return after
     if event.trigger in PROPOSALS:
-        return replace(after, proposed_by=event.actor, proposed_decision=event.decision)
+        return replace(after, proposed_by=event.voter, proposed_decision=event.decision)
     after = replace(after, proposed_by=None, proposed_decision=None)
     if row.then is None:
         return _ended(after, task, event)

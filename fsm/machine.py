@@ -131,6 +131,7 @@ GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
     Guard.ABSENCE_IS_PROOF: lambda f: f.plan.not_found_definite and _grace_is_over(f),
     Guard.CHECKS_LEFT: _checks_left,
     Guard.UNDECIDED: lambda f: f.task.proposed_by is None,
+    Guard.PROPOSED: lambda f: f.task.proposed_by is not None,
     Guard.CORE_REFUSED: lambda f: f.task.verdict is not None,
     Guard.RETURNABLE: _returnable,
     Guard.RETURN_UNPROPOSED: lambda f: _returnable(f) and f.task.proposed_by is None,

@@ -42,6 +42,7 @@ class Guard(StrEnum):
     ABSENCE_IS_PROOF = "the grace is over and not found is definite"
     CHECKS_LEFT = "checks are left"
     UNDECIDED = "nobody has proposed a decision"
+    PROPOSED = "one of two has voted"
     CORE_REFUSED = "core has refused the balance call"
     RETURNABLE = "core has not taken it back, and it returned within the finality"
     RETURN_UNPROPOSED = "that, and nobody has proposed to settle it"
@@ -164,6 +165,8 @@ TABLE: Final = (
     Row(T.PAID,               S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
     Row(T.DECLINED,           S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
     Row(T.RESOLUTION_PROPOSED,S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION,     G.UNDECIDED),
+    Row(T.RESOLUTION_WITHDRAWN,S.MANUAL_CHECK, S.MANUAL_CHECK,  W.DECISION,     G.PROPOSED),
+    Row(T.RESOLUTION_CONTESTED,S.MANUAL_CHECK, S.MANUAL_CHECK,  W.DECISION,     G.PROPOSED),
     Row(T.RESOLVED_POSITIVE,  S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT),
     Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK),
     Row(T.CANCEL_CONFIRMED,   S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
@@ -173,6 +176,7 @@ TABLE: Final = (
 
     Row(T.RETURNED,           S.SUCCEEDED,     S.SUCCEEDED,     W.RETURN,       G.RETURN_SETTLES,    C.RETURN_AFTER_SUCCESS),
     Row(T.RETURN_PROPOSED,    S.SUCCEEDED,     S.SUCCEEDED,     None,           G.RETURN_UNPROPOSED),
+    Row(T.RETURN_WITHDRAWN,   S.SUCCEEDED,     S.SUCCEEDED,     None,           G.PROPOSED),
     Row(T.RETURN_REQUESTED,   S.SUCCEEDED,     S.SUCCEEDED,     W.RETURN,       G.RETURNABLE),
     Row(T.RETURN_CONFIRMED,   S.SUCCEEDED,     S.SUCCEEDED,     None,           G.UNRETURNED),
     Row(T.RETURN_REFUSED,     S.SUCCEEDED,     S.SUCCEEDED,     None,           G.RETURN_DUE),
@@ -211,11 +215,14 @@ REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
     T.CANCEL_TOO_LATE:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.CANCEL_UNCLEAR:        (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLUTION_PROPOSED:   (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RESOLUTION_WITHDRAWN:  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RESOLUTION_CONTESTED:  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLVED_POSITIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLVED_NEGATIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.SETTLED_POSITIVE:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.SETTLED_NEGATIVE:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETURN_PROPOSED:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RETURN_WITHDRAWN:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETURN_REQUESTED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETURN_CONFIRMED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETURN_REFUSED:        (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),

@@ -7,9 +7,10 @@ from fsm.snapshot import Task
 from fsm.states import Source, State, Trigger
 from handlers.cancel import order_of_task
 from handlers.engine import Engine
-from handlers.together import decide_together
+from handlers.together import decide_together, withdraw_vote
 from payment_service.domain.errors import InvalidRequest, NotNow
 from payment_service.domain.messages import resolved_doorbell
+from payment_service.domain.votes import Vote
 
 
 class Ruling(StrEnum):
@@ -37,8 +38,9 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
     four_eyes_from: int | None,
     engine: Engine,
     by_hand: bool = False,
-) -> bool:
-    """Record the decision; False where it waits for a second person.
+    person: str | None = None,
+) -> Vote:
+    """Record the decision, and say whether it counts or waits for a second person.
 
     ``by_hand`` ends the task without a balance call: for one whose call core has
     refused, after people have set core's books right themselves. That takes evidence,
@@ -46,8 +48,8 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
 
     :raises UnknownOrder: no such task.
     :raises InvalidRequest: it is settled by hand, and there is no evidence.
-    :raises NotNow: it is not in MANUAL_CHECK; or the second person is the first, or
-        decides otherwise; or core has refused nothing that could be settled by hand.
+    :raises NotNow: it is not in MANUAL_CHECK; or the second person is the first; or
+        core has refused nothing that could be settled by hand.
     """
     if by_hand and not evidence:
         raise InvalidRequest("evidence: is needed where the balance is settled by hand")
@@ -59,6 +61,7 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
         trigger=trigger,
         source=Source.PERSON,
         actor=actor,
+        person=person,
         decision=f"settled_{ruling}" if by_hand else ruling.value,
         code=None if ruling is Ruling.POSITIVE else trigger.value.replace(".", "_"),
         detail={"reason": reason, **({"evidence": evidence} if evidence else {})},
@@ -71,6 +74,34 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
         proposal=Trigger.RESOLUTION_PROPOSED,
         needs_two=large or (by_hand and four_eyes_from is not None),
         bell=resolved_doorbell,
+        engine=engine,
+    )
+
+
+async def withdraw_resolution(
+    task_id: str,
+    *,
+    reason: str,
+    actor: str,
+    engine: Engine,
+    person: str | None = None,
+) -> None:
+    """Take one's own vote back, as long as no second person has agreed.
+
+    :raises UnknownOrder: no such task.
+    :raises NotNow: nobody has voted, or somebody else has.
+    """
+    order = await order_of_task(task_id, engine=engine)
+    task = order.task(task_id)
+    if task.state is not State.MANUAL_CHECK:
+        raise NotNow(f"task {task_id} is {task.state}, not in MANUAL_CHECK")
+    await withdraw_vote(
+        order,
+        task,
+        trigger=Trigger.RESOLUTION_WITHDRAWN,
+        reason=reason,
+        actor=actor,
+        person=person,
         engine=engine,
     )
 

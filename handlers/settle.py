@@ -7,10 +7,12 @@ from fsm.snapshot import Plan, Task
 from fsm.states import CaseKind, CaseState, Source, State, Trigger, Waiting
 from handlers.cancel import order_of_task
 from handlers.engine import Engine
-from handlers.together import decide_together
+from handlers.together import decide_together, withdraw_vote
 from payment_service.domain.durations import format_duration
 from payment_service.domain.errors import NotNow
 from payment_service.domain.messages import step_doorbell
+from payment_service.domain.orders import Order
+from payment_service.domain.votes import Vote
 from payment_service.ports.desk import Desk
 from payment_service.ports.reads import CaseRecord
 
@@ -26,8 +28,9 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
     four_eyes_from: int | None,
     desk: Desk,
     engine: Engine,
-) -> bool:
-    """Have core take a returned payout back; False: it waits for a second person.
+    person: str | None = None,
+) -> Vote:
+    """Have core take a returned payout back, once as many agree as it takes.
 
     The wish is committed to the task's row, and the call is due from then on: it is
     made, repeated and recorded as every other. What core says moves the case on.
@@ -36,18 +39,13 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
     :raises NotNow: it is about something else, or over, or being settled; the return
         came after the provider's finality; the second person is the first.
     """
-    case = await desk.case(case_id)
-    if case.kind is not CaseKind.RETURN_AFTER_SUCCESS:
-        raise NotNow(f"case {case_id} is no return: settle it by hand, and close it")
-    if case.state is not CaseState.OPEN:
-        raise NotNow(f"case {case_id} is {case.state}")
-    order = await order_of_task(case.task_id, engine=engine)
-    task = order.task(case.task_id)
+    case, order, task = await _open_return(case_id, desk, engine)
     _check_returnable(task, case, engine.plan_of(task))
     event = Event(
         trigger=Trigger.RETURN_REQUESTED,
         source=Source.PERSON,
         actor=actor,
+        person=person,
         decision=DECISION,
         # It counts by when the provider told, not by when a person got to it.
         asked_at=case.opened_at,
@@ -66,6 +64,44 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
         bell=step_doorbell,
         engine=engine,
     )
+
+
+async def withdraw_settlement(
+    case_id: str,
+    *,
+    reason: str,
+    actor: str,
+    desk: Desk,
+    engine: Engine,
+    person: str | None = None,
+) -> None:
+    """Take one's own vote on a return back, as long as no second person has agreed.
+
+    :raises UnknownOrder: no such case.
+    :raises NotNow: nobody has voted, or somebody else has; or it is over.
+    """
+    _, order, task = await _open_return(case_id, desk, engine)
+    await withdraw_vote(
+        order,
+        task,
+        trigger=Trigger.RETURN_WITHDRAWN,
+        reason=reason,
+        actor=actor,
+        person=person,
+        engine=engine,
+    )
+
+
+async def _open_return(
+    case_id: str, desk: Desk, engine: Engine
+) -> tuple[CaseRecord, Order, Task]:
+    case = await desk.case(case_id)
+    if case.kind is not CaseKind.RETURN_AFTER_SUCCESS:
+        raise NotNow(f"case {case_id} is no return: settle it by hand, and close it")
+    if case.state is not CaseState.OPEN:
+        raise NotNow(f"case {case_id} is {case.state}")
+    order = await order_of_task(case.task_id, engine=engine)
+    return case, order, order.task(case.task_id)
 
 
 def _check_returnable(task: Task, case: CaseRecord, plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""What one person may decide, and what takes two."""
+"""What one person may decide, what takes two, and how a first vote is taken back."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,11 +6,12 @@ from datetime import datetime
 from fsm.decisions import Decision, Event, Known, Step, decide
 from fsm.records import replace
 from fsm.snapshot import Queue, Task
-from fsm.states import Trigger
-from handlers.engine import Engine, commit, no_bells
+from fsm.states import Source, Trigger
+from handlers.engine import Bells, Engine, commit, no_bells
 from payment_service.domain.errors import NotNow
 from payment_service.domain.messages import Message
 from payment_service.domain.orders import Order
+from payment_service.domain.votes import Vote
 
 
 async def decide_together(  # noqa: PLR0913 - what a decision is made of
@@ -22,39 +23,79 @@ async def decide_together(  # noqa: PLR0913 - what a decision is made of
     needs_two: bool,
     bell: Callable[[Task], Message],
     engine: Engine,
-) -> bool:
-    """Record a person's decision; False where it waits for a second one to agree.
+) -> Vote:
+    """Record a person's vote, and say whether it decides.
 
-    ``event.decision`` is the word that both have to say.
+    ``event.decision`` is the word that both have to say. A second person who says
+    another clears the first vote: neither stands then.
 
-    :raises NotNow: the second person is the first, or decides otherwise; or the task
-        is not as it was seen any more.
+    :raises NotNow: the second person is the first; or the task is not as it was seen
+        any more.
     """
-    proposes = needs_two and task.proposed_by is None
-    if needs_two and not proposes:
-        _check_second_person(task, event)
-    if proposes:
+    vote = _counted(task, event) if needs_two else Vote.DECIDES
+    if vote is Vote.WAITS:
         event = replace(event, trigger=proposal)
+    elif vote is Vote.CLEARS:
+        # A code would tell the end of the attempt, and nothing has ended.
+        event = replace(event, trigger=Trigger.RESOLUTION_CONTESTED, code=None)
 
     def bells(moved: Order, _now: datetime) -> list[Message]:
         return [bell(moved.task(task.task_id))]
 
+    await _record(order, task, event, engine, bells if vote else no_bells)
+    return vote
+
+
+async def withdraw_vote(  # noqa: PLR0913 - as a decision is made of
+    order: Order,
+    task: Task,
+    *,
+    trigger: Trigger,
+    reason: str,
+    actor: str,
+    person: str | None,
+    engine: Engine,
+) -> None:
+    """Take one's own first vote back; both stand in the trail.
+
+    :raises NotNow: nobody has voted, or somebody else has.
+    """
+    if task.proposed_by is None:
+        raise NotNow(f"no vote waits for a second person in task {task.task_id}")
+    if task.proposed_by != (person or actor):
+        raise NotNow("only who gave a vote can withdraw it: decide otherwise instead")
+    event = Event(
+        trigger=trigger,
+        source=Source.PERSON,
+        actor=actor,
+        person=person,
+        decision=task.proposed_decision,
+        detail={"reason": reason},
+    )
+    await _record(order, task, event, engine, no_bells)
+
+
+def _counted(task: Task, event: Event) -> Vote:
+    if task.proposed_by is None:
+        return Vote.WAITS
+    if task.proposed_by == event.voter:
+        raise NotNow(
+            "the same person cannot decide twice: a second one must agree, "
+            "or the first vote be withdrawn"
+        )
+    agrees = task.proposed_decision == event.decision
+    return Vote.DECIDES if agrees else Vote.CLEARS
+
+
+async def _record(
+    order: Order, task: Task, event: Event, engine: Engine, bells: Bells
+) -> None:
     def judge(queue: Queue, now: datetime) -> Decision:
         # Decided on what the person saw: a row that has moved is to be looked at anew.
         if queue.task(task.task_id).version != task.version:
             return Known()
         return decide(queue, task.task_id, event, plan_of=engine.plan_of, now=now)
 
-    settled = await commit(
-        order, judge, engine=engine, bells=no_bells if proposes else bells
-    )
+    settled = await commit(order, judge, engine=engine, bells=bells)
     if not isinstance(settled.decision, Step):
         raise NotNow(f"task {task.task_id} has just changed: look at it again")
-    return not proposes
-
-
-def _check_second_person(task: Task, event: Event) -> None:
-    if task.proposed_by == event.actor:
-        raise NotNow("the same person cannot decide twice: a second one must agree")
-    if task.proposed_decision != event.decision:
-        raise NotNow(f"the first decision is {task.proposed_decision}: agree, or wait")

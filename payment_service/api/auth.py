@@ -42,6 +42,7 @@ class Guard(SecurityBase):
         if not _INCLUDED[key.role] & self._roles:
             raise HTTPException(403, f"The role {key.role} may not do this.")
         request.state.actor = f"key:{key.name}"
+        request.state.person = None
 
 
 def holder(keys: tuple[ApiKey, ...], headers: list[str]) -> ApiKey | None:
@@ -62,3 +63,9 @@ def actor_of(request: Request) -> str:
     if not isinstance(actor, str):
         raise TypeError("a route without a guard has no actor")
     return actor
+
+
+def person_of(request: Request) -> str | None:
+    """Return who stands behind a key that is one of several of theirs."""
+    person: str | None = request.state.person
+    return person

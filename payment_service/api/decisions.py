@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from fsm.states import CaseKind, CaseState
-from payment_service.api.auth import Guard, actor_of
+from payment_service.api.auth import Guard, actor_of, person_of
 from payment_service.api.bodies import BodyReader
 from payment_service.api.deps import ApiDeps, Pause, Resume
 from payment_service.api.documents import (
@@ -46,10 +46,12 @@ from payment_service.api.wishes import (
     Replaying,
     Resolution,
     Settlement,
+    Withdrawing,
 )
 from payment_service.domain.errors import InvalidRequest, UnknownOrder
 from payment_service.domain.ids import is_uuid
 from payment_service.domain.keys import KeyRole
+from payment_service.domain.votes import Vote
 from payment_service.ports.reads import CaseSearch, ProviderStatus
 from payment_service.wire.models import M, validated
 from payment_service.wire.strict_json import parse_strict
@@ -58,6 +60,7 @@ from payment_service.wire.views import View, case_view, dead_letter_view
 Endpoint = Callable[..., Awaitable[Json]]
 NO_CASE: Final = "There is no such case."
 NO_LETTER: Final = "There is no such dead letter."
+WITHDRAWN: Final = "withdrawn"
 NO_PROVIDER: Final = "There is no such provider."
 
 
@@ -85,19 +88,34 @@ class Deciding:
         self._wishes = Wishes(deps)
 
     async def resolve(self, request: Request, task_id: str) -> Json:
-        """Decide a manual check; 202 means that a second person must agree."""
+        """Decide a manual check; 202: a second person must agree.
+
+        A second person who decides otherwise clears the first vote.
+        """
         task_id = _uuid(task_id)
         wish = await self._wishes.read(request, Resolution)
-        counts = await self._deps.resolve(
+        vote = await self._deps.resolve(
             task_id,
             decision=wish.decision,
             reason=wish.reason,
             evidence=wish.evidence,
             actor=actor_of(request),
+            person=person_of(request),
             by_hand=wish.balance is not None,
         )
-        word = "recorded" if counts else "waits_for_second_person"
-        return Json({"task_id": task_id, "status": word}, 200 if counts else 202)
+        return Json({"task_id": task_id, "status": vote.value}, _status(vote))
+
+    async def withdraw(self, request: Request, task_id: str) -> Json:
+        """Take one's own vote back, as long as no second person has agreed."""
+        task_id = _uuid(task_id)
+        wish = await self._wishes.read(request, Withdrawing)
+        await self._deps.withdraw_resolution(
+            task_id,
+            reason=wish.reason,
+            actor=actor_of(request),
+            person=person_of(request),
+        )
+        return Json({"task_id": task_id, "status": WITHDRAWN})
 
     async def cancel_task(self, request: Request, task_id: str) -> Json:
         """Ask for the cancellation of a task; the cascade goes on."""
@@ -162,14 +180,27 @@ class Items:
         """Have core take a returned payout back; 202: a second person must agree."""
         found = _item(item_id, NO_CASE)
         wish = await self._wishes.read(request, Settlement)
-        counts = await self._deps.settle_return(
+        vote = await self._deps.settle_return(
             found,
             reason=wish.reason,
             evidence=wish.evidence,
             actor=actor_of(request),
+            person=person_of(request),
         )
-        word = "settling" if counts else "waits_for_second_person"
-        return Json({"id": found, "status": word}, 200 if counts else 202)
+        word = "settling" if vote else vote.value
+        return Json({"id": found, "status": word}, _status(vote))
+
+    async def withdraw_settlement(self, request: Request, item_id: str) -> Json:
+        """Take one's own vote on a returned payout back."""
+        found = _item(item_id, NO_CASE)
+        wish = await self._wishes.read(request, Withdrawing)
+        await self._deps.withdraw_settlement(
+            found,
+            reason=wish.reason,
+            actor=actor_of(request),
+            person=person_of(request),
+        )
+        return Json({"id": found, "status": WITHDRAWN})
 
     async def close_case(self, request: Request, item_id: str) -> Json:
         """Close a case."""
@@ -248,6 +279,10 @@ class Steering:
         return resume_provider
 
 
+def _status(vote: Vote) -> int:
+    return 202 if vote is Vote.WAITS else 200
+
+
 def _uuid(raw: str) -> str:
     found = segment(raw).lower()
     if not is_uuid(found):
@@ -321,6 +356,17 @@ class Adding:
         missing = problem(404, "There is no such thing.")
         self._add("POST", path, call, role, {**WITH_BODY, **missing, **answers}, body)
 
+    def delete(self, path: str, call: Endpoint, shape: type[BaseModel]) -> None:
+        """Add the taking back of a vote."""
+        answers: Responses = {
+            200: answer("Withdrawn.", shape),
+            **problem(404, "There is no such thing."),
+            **problem(409, "There is no vote of this person's."),
+        }
+        body = body_of("Withdrawing")
+        role = KeyRole.SUPPORT
+        self._add("DELETE", path, call, role, {**WITH_BODY, **answers}, body)
+
     def _add(
         self,
         method: str,
@@ -352,12 +398,13 @@ def _add_deciding(add: Adding, deciding: Deciding) -> None:
         "/v1/tasks/{task_id}/resolution",
         deciding.resolve,
         {
-            200: answer("Recorded.", TaskAnswer),
+            200: answer("Recorded, or the first vote cleared.", TaskAnswer),
             202: answer("It waits for a second person.", TaskAnswer),
             **not_now,
         },
         body_of("Resolution"),
     )
+    add.delete("/v1/tasks/{task_id}/resolution", deciding.withdraw, TaskAnswer)
     cancelling = body_of("Cancellation")
     add.post("/v1/tasks/{task_id}/cancel", deciding.cancel_task, asked, cancelling)
     add.post(
@@ -385,6 +432,7 @@ def _add_items(add: Adding, items: Items) -> None:
         {**done, 202: answer("It waits for a second person.", ItemAnswer)},
         body_of("Settlement"),
     )
+    add.delete("/v1/cases/{item_id}/settle", items.withdraw_settlement, ItemAnswer)
     add.get("/v1/dead-letters", items.dead_letters, DeadLettersShape)
     replaying = body_of("Replaying", required=False)
     add.post("/v1/dead-letters/{item_id}/replay", items.replay, done, replaying)

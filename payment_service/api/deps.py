@@ -9,6 +9,7 @@ from payment_service.domain.keys import ApiKey
 from payment_service.domain.news import Arrival, News
 from payment_service.domain.orders import Order, Request, Submission
 from payment_service.domain.rates import Rate
+from payment_service.domain.votes import Vote
 from payment_service.ports.clock import Clock
 from payment_service.ports.reads import ProviderStatus, Reads
 from payment_service.ports.waiters import Waiters
@@ -25,16 +26,14 @@ class Submit(Protocol):
 
 
 class Resolve(Protocol):
-    """Records a decision about a manual check.
-
-    True: it counts. False: it waits for a second person.
+    """Records a decision about a manual check, and says how the vote counts.
 
     :raises UnknownOrder: no such task.
     :raises InvalidRequest: settled by hand, and without evidence.
     :raises NotNow: not in MANUAL_CHECK, another decision, or the same person again.
     """
 
-    async def __call__(
+    async def __call__(  # noqa: PLR0913 - what a decision is made of
         self,
         task_id: str,
         *,
@@ -42,8 +41,21 @@ class Resolve(Protocol):
         reason: str,
         evidence: object,
         actor: str,
+        person: str | None,
         by_hand: bool,
-    ) -> bool: ...
+    ) -> Vote: ...
+
+
+class Withdraw(Protocol):
+    """Takes one's own first vote back, on a manual check or on a returned payout.
+
+    :raises UnknownOrder: no such task or case.
+    :raises NotNow: nobody has voted, or somebody else has, or it is decided.
+    """
+
+    async def __call__(
+        self, item_id: str, *, reason: str, actor: str, person: str | None
+    ) -> None: ...
 
 
 class CancelTask(Protocol):
@@ -85,17 +97,21 @@ class AssignCase(Protocol):
 
 
 class SettleReturn(Protocol):
-    """Has core take back a payout that came back.
-
-    True: core is asked. False: it waits for a second person.
+    """Has core take back a payout that came back, and says how the vote counts.
 
     :raises UnknownOrder: no such case.
     :raises NotNow: it is no return, over, being settled, or came too late.
     """
 
     async def __call__(
-        self, item_id: str, *, reason: str, evidence: object, actor: str
-    ) -> bool: ...
+        self,
+        item_id: str,
+        *,
+        reason: str,
+        evidence: object,
+        actor: str,
+        person: str | None,
+    ) -> Vote: ...
 
 
 class Replay(Protocol):
@@ -164,11 +180,13 @@ class ApiDeps:
     waiters: Waiters
     submit: Submit
     resolve: Resolve
+    withdraw_resolution: Withdraw
     cancel_task: CancelTask
     cancel_order: CancelOrder
     close_case: Settle
     assign_case: AssignCase
     settle_return: SettleReturn
+    withdraw_settlement: Withdraw
     replay: Replay
     discard: Settle
     keep_news: KeepNews

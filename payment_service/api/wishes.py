@@ -69,6 +69,12 @@ class Closing(Wire):
     reason: Reason
 
 
+class Withdrawing(Wire):
+    """Take one's own vote back."""
+
+    reason: Reason
+
+
 class Assignment(Wire):
     """Make somebody the owner of a case."""
 

@@ -19,6 +19,7 @@ from payment_service.cli.opening import configuration, read_settings, run_async
 from payment_service.cli.orders import word_of
 from payment_service.cli.screen import print_json, print_table, print_text
 from payment_service.core_client import HttpCore
+from payment_service.domain.votes import Vote
 from payment_service.outbound import Outbound
 from payment_service.ports.reads import CaseRecord, CaseSearch, Page
 from payment_service.settings import Settings
@@ -31,8 +32,11 @@ from payment_service.wire.text import is_id, is_reason
 from payment_service.wire.views import View, case_view
 from providers.registry import build_providers
 
-RECORDED: Final = "recorded; a running relay and worker go on with it"
-SECOND: Final = "a second person must agree"
+TOLD: Final = {
+    Vote.DECIDES: "recorded; a running relay and worker go on with it",
+    Vote.WAITS: "a second person must agree",
+    Vote.CLEARS: "the first decision was another: neither stands now",
+}
 COLUMNS: Final = ("case", "kind", "state", "at risk", "owner", "age", "task")
 
 
@@ -50,13 +54,13 @@ def resolve(
     if ruling is None:
         raise Usage("DECISION: positive or negative")
     _check_reason(reason)
-    counts = run_async(_resolve(_id(task_id), ruling, reason, evidence, by_hand))
-    return _told({"task_id": _id(task_id)}, counts=counts, as_json=as_json)
+    vote = run_async(_resolve(_id(task_id), ruling, reason, evidence, by_hand))
+    return _told({"task_id": _id(task_id)}, vote, as_json=as_json)
 
 
 async def _resolve(
     task_id: str, ruling: Ruling, reason: str, evidence: str | None, by_hand: bool
-) -> bool:
+) -> Vote:
     async with _engine() as (engine, settings, _):
         return await record(
             task_id,
@@ -129,11 +133,11 @@ async def _assign(case_id: str, owner: str) -> None:
 def settle(case_id: str, *, reason: str, evidence: str | None, as_json: bool) -> int:
     """Have core take a returned payout back."""
     _check_reason(reason)
-    counts = run_async(_settle(_id(case_id), reason, evidence))
-    return _told({"id": _id(case_id)}, counts=counts, as_json=as_json)
+    vote = run_async(_settle(_id(case_id), reason, evidence))
+    return _told({"id": _id(case_id)}, vote, as_json=as_json)
 
 
-async def _settle(case_id: str, reason: str, evidence: str | None) -> bool:
+async def _settle(case_id: str, reason: str, evidence: str | None) -> Vote:
     async with _engine() as (engine, settings, database):
         return await settle_return(
             case_id,
@@ -185,12 +189,11 @@ async def _clock(database: Database) -> DatabaseClock:
     return clock
 
 
-def _told(ids: View, *, counts: bool, as_json: bool) -> int:
-    status = "recorded" if counts else "waits_for_second_person"
+def _told(ids: View, vote: Vote, *, as_json: bool) -> int:
     if as_json:
-        print_json({**ids, "status": status})
+        print_json({**ids, "status": vote.value})
     else:
-        print_text(f"{next(iter(ids.values()))}: {RECORDED if counts else SECOND}")
+        print_text(f"{next(iter(ids.values()))}: {TOLD[vote]}")
     return 0
 
 

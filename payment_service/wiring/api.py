@@ -17,8 +17,8 @@ from fastapi import FastAPI
 
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.letters import discard, replay
-from handlers.resolve import Ruling, resolve
-from handlers.settle import settle_return
+from handlers.resolve import Ruling, resolve, withdraw_resolution
+from handlers.settle import settle_return, withdraw_settlement
 from handlers.submit import submit
 from payment_service import bus
 from payment_service.api.app import create_app
@@ -27,6 +27,7 @@ from payment_service.api.webhooks import IGNORED
 from payment_service.domain.errors import UnknownOrder
 from payment_service.domain.news import Arrival, News
 from payment_service.domain.orders import Order, Request, Submission
+from payment_service.domain.votes import Vote
 from payment_service.ports.controls import NO_REASON
 from payment_service.ports.reads import ProviderStatus
 from payment_service.ports.waiters import Woken
@@ -79,7 +80,7 @@ class _Calls:
             trace_parent=trace_parent,
         )
 
-    async def resolve(
+    async def resolve(  # noqa: PLR0913 - what a decision is made of
         self,
         task_id: str,
         *,
@@ -87,8 +88,9 @@ class _Calls:
         reason: str,
         evidence: object,
         actor: str,
+        person: str | None,
         by_hand: bool,
-    ) -> bool:
+    ) -> Vote:
         return await resolve(
             task_id,
             Ruling(decision),
@@ -98,6 +100,18 @@ class _Calls:
             four_eyes_from=self._service.settings.four_eyes_from,
             engine=self._service.engine,
             by_hand=by_hand,
+            person=person,
+        )
+
+    async def withdraw_resolution(
+        self, item_id: str, *, reason: str, actor: str, person: str | None
+    ) -> None:
+        await withdraw_resolution(
+            item_id,
+            reason=reason,
+            actor=actor,
+            person=person,
+            engine=self._service.engine,
         )
 
     async def cancel_task(self, task_id: str, *, reason: str, actor: str) -> None:
@@ -120,14 +134,33 @@ class _Calls:
         await self._service.desk.assign_case(item_id, owner=owner)
 
     async def settle_return(
-        self, item_id: str, *, reason: str, evidence: object, actor: str
-    ) -> bool:
+        self,
+        item_id: str,
+        *,
+        reason: str,
+        evidence: object,
+        actor: str,
+        person: str | None,
+    ) -> Vote:
         return await settle_return(
             item_id,
             reason=reason,
             evidence=evidence,
             actor=actor,
             four_eyes_from=self._service.settings.four_eyes_from,
+            desk=self._service.desk,
+            engine=self._service.engine,
+            person=person,
+        )
+
+    async def withdraw_settlement(
+        self, item_id: str, *, reason: str, actor: str, person: str | None
+    ) -> None:
+        await withdraw_settlement(
+            item_id,
+            reason=reason,
+            actor=actor,
+            person=person,
             desk=self._service.desk,
             engine=self._service.engine,
         )
@@ -193,11 +226,13 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
             waiters=_QueueWaiters(waiters),
             submit=calls.submit,
             resolve=calls.resolve,
+            withdraw_resolution=calls.withdraw_resolution,
             cancel_task=calls.cancel_task,
             cancel_order=calls.cancel_order,
             close_case=calls.close_case,
             assign_case=calls.assign_case,
             settle_return=calls.settle_return,
+            withdraw_settlement=calls.withdraw_settlement,
             replay=calls.replay,
             discard=calls.discard,
             keep_news=calls.keep_news,

@@ -34,6 +34,7 @@ from payment_service.domain.money import Money
 from payment_service.domain.news import Arrival, News, NewsType, differing_facts
 from payment_service.domain.orders import Order, Submission
 from payment_service.domain.rates import Rate
+from payment_service.domain.votes import Vote
 from payment_service.ports.reads import (
     AuditEntry,
     CaseRecord,
@@ -200,6 +201,7 @@ class World:
         self.all_cases = []
         self.letters = []
         self.said = []
+        self.persons = []
         self.searches = []
         self.looked = 0
         self.down = False
@@ -321,7 +323,9 @@ class World:
                     return task
         raise UnknownOrder(task_id)
 
-    async def resolve(self, task_id, *, decision, reason, evidence, actor, by_hand):
+    async def resolve(
+        self, task_id, *, decision, reason, evidence, actor, person, by_hand
+    ):
         self._check()
         if by_hand and not evidence:
             raise InvalidRequest("evidence: is needed")
@@ -330,7 +334,15 @@ class World:
         if self._task(task_id).state is not State.MANUAL_CHECK:
             raise NotNow("the task is not in MANUAL_CHECK")
         self.said.append((task_id, decision, reason, evidence, actor))
-        return reason != "big"
+        self.persons.append(person)
+        return Vote.WAITS if reason == "big" else Vote.DECIDES
+
+    async def withdraw(self, item_id, *, reason, actor, person):
+        self._check()
+        self.said.append(("withdrawn", item_id, reason, actor))
+        self.persons.append(person)
+        if reason == "not mine":
+            raise NotNow("only who gave a vote can withdraw it")
 
     async def cancel_task(self, task_id, *, reason, actor):
         self._check()
@@ -360,12 +372,13 @@ class World:
             raise UnknownOrder(item_id, "case")
         self.said.append((item_id, owner))
 
-    async def settle_return(self, item_id, *, reason, evidence, actor):
+    async def settle_return(self, item_id, *, reason, evidence, actor, person):
         self._check()
         if item_id not in {case.id for case in self.all_cases}:
             raise UnknownOrder(item_id, "case")
         self.said.append((item_id, reason, evidence, actor))
-        return reason != "big"
+        self.persons.append(person)
+        return Vote.WAITS if reason == "big" else Vote.DECIDES
 
     async def _settle(self, item_id, said):
         self._check()
@@ -425,6 +438,8 @@ def deps_of(world, **changes):
         waiters=world,
         submit=world.submit,
         resolve=world.resolve,
+        withdraw_resolution=world.withdraw,
+        withdraw_settlement=world.withdraw,
         cancel_task=world.cancel_task,
         cancel_order=world.cancel_order,
         close_case=world.close_case,

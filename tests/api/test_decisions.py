@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -222,11 +223,13 @@ ROUTES = {
     ("GET", "/v1/orders/{order}/events"): {"viewer", "support", "admin", "upstream"},
     ("POST", "/v1/orders/{order}/cancel"): {"support", "admin"},
     ("POST", "/v1/tasks/{task_id}/resolution"): {"support", "admin"},
+    ("DELETE", "/v1/tasks/{task_id}/resolution"): {"support", "admin"},
     ("POST", "/v1/tasks/{task_id}/cancel"): {"support", "admin"},
     ("GET", "/v1/cases"): {"viewer", "support", "admin"},
     ("POST", "/v1/cases/{item_id}/close"): {"support", "admin"},
     ("POST", "/v1/cases/{item_id}/assign"): {"support", "admin"},
     ("POST", "/v1/cases/{item_id}/settle"): {"support", "admin"},
+    ("DELETE", "/v1/cases/{item_id}/settle"): {"support", "admin"},
     ("GET", "/v1/dead-letters"): {"viewer", "support", "admin"},
     ("POST", "/v1/dead-letters/{item_id}/replay"): {"support", "admin"},
     ("POST", "/v1/dead-letters/{item_id}/discard"): {"support", "admin"},
@@ -328,6 +331,24 @@ async def test_a_return_is_settled_by_one_person_or_two(world, reason, status, w
         answer = await post(session, f"/v1/cases/{case.id}/settle", wish)
     assert answer == (status, {"id": case.id, "status": word})
     assert world.said == [(case.id, reason, "line 17", "key:support-1")]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/v1/tasks/{}/resolution", "task_id"), ("/v1/cases/{}/settle", "id")],
+)
+async def test_a_vote_is_withdrawn_by_who_gave_it_and_with_a_reason(world, path, name):
+    item = new_id(AT)
+    async with calling(deps_of(world)) as session:
+        call = partial(session.delete, path.format(item), headers=as_("support"))
+        async with call(json={"reason": "misread"}) as answer:
+            assert answer.status == 200
+            assert await answer.json() == {name: item, "status": "withdrawn"}
+        async with call(json={"reason": "not mine"}) as answer:
+            assert answer.status == 409
+        async with call(json={"reason": " "}) as answer:
+            assert answer.status == 422
+    assert world.said[0] == ("withdrawn", item, "misread", "key:support-1")
 
 
 @pytest.mark.parametrize("what", ["assign", "settle"])

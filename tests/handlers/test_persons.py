@@ -6,8 +6,9 @@ import pytest
 
 from fsm.snapshot import Plan
 from handlers.cancel import request_cancel_of_task
-from handlers.resolve import Ruling
+from handlers.resolve import Ruling, withdraw_resolution
 from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.domain.votes import Vote
 from payment_service.ports.core import Operation
 from providers.port import TooLate, Unclear
 from tests.twins.core import Trouble
@@ -111,17 +112,97 @@ async def test_two_persons_that_agree_decide(stuck):
     assert actors == [ANNA, BERT]
 
 
-@pytest.mark.parametrize(
-    ("second", "ruling"), [(ANNA, Ruling.NEGATIVE), (BERT, Ruling.POSITIVE)]
-)
-async def test_one_person_or_two_that_disagree_decide_nothing(stuck, second, ruling):
+@pytest.mark.parametrize("ruling", Ruling)
+async def test_one_person_decides_nothing_whatever_is_said_second(stuck, ruling):
     stuck.four_eyes_from = 12550
     await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
 
-    with pytest.raises(NotNow):
-        await stuck.decide(ruling, actor=second)
+    with pytest.raises(NotNow, match="same person"):
+        await stuck.decide(ruling, actor=ANNA)
 
     assert (await stuck.states())[0] == "MANUAL_CHECK"
+
+
+async def votes(world):
+    words = {"proposed", "withdrawn", "contested", "positive", "negative"}
+    trail = await world.rows.trail()
+    return [
+        (x.trigger, x.actor, x.detail["decision"])
+        for x in trail
+        if x.trigger.partition(".")[2] in words
+    ]
+
+
+async def test_another_decision_of_a_second_person_clears_the_first(stuck):
+    stuck.four_eyes_from = 12550
+    await stuck.decide(Ruling.POSITIVE, actor=ANNA)
+
+    assert await stuck.decide(Ruling.NEGATIVE, actor=BERT) is Vote.CLEARS
+
+    task = await stuck.task()
+    assert (task.proposed_by, task.state) == (None, "MANUAL_CHECK")
+    assert task.code == "not_found"
+    assert await votes(stuck) == [
+        ("resolution.proposed", ANNA, "positive"),
+        ("resolution.contested", BERT, "negative"),
+    ]
+
+
+async def test_after_two_disagreed_two_others_still_decide(stuck):
+    stuck.four_eyes_from = 12550
+    await stuck.decide(Ruling.POSITIVE, actor=ANNA)
+    await stuck.decide(Ruling.NEGATIVE, actor=BERT)
+
+    assert await stuck.decide(Ruling.NEGATIVE, actor=BERT) is Vote.WAITS
+    assert await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
+    await stuck.rest()
+
+    assert (await stuck.states())[0] == "FAILED"
+
+
+async def withdraw(world, actor):
+    task_id = (await world.task()).task_id
+    await withdraw_resolution(
+        task_id, reason="misread", actor=actor, engine=world.engine
+    )
+
+
+async def test_a_first_vote_is_withdrawn_by_who_gave_it(stuck):
+    stuck.four_eyes_from = 12550
+    await stuck.decide(Ruling.POSITIVE, actor=ANNA)
+
+    await withdraw(stuck, ANNA)
+
+    assert await votes(stuck) == [
+        ("resolution.proposed", ANNA, "positive"),
+        ("resolution.withdrawn", ANNA, "positive"),
+    ]
+    assert await stuck.decide(Ruling.NEGATIVE, actor=ANNA) is Vote.WAITS
+    assert await stuck.decide(Ruling.NEGATIVE, actor=BERT)
+
+
+async def test_nobody_withdraws_the_vote_of_another_or_none(stuck):
+    stuck.four_eyes_from = 12550
+    with pytest.raises(NotNow, match="no vote"):
+        await withdraw(stuck, ANNA)
+    await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
+
+    with pytest.raises(NotNow, match="only who gave"):
+        await withdraw(stuck, BERT)
+
+    await stuck.decide(Ruling.NEGATIVE, actor=BERT)
+    with pytest.raises(NotNow):
+        await withdraw(stuck, ANNA)
+
+
+async def test_one_person_with_two_keys_is_one_person(stuck):
+    stuck.four_eyes_from = 12550
+    await stuck.decide(Ruling.NEGATIVE, actor="key:laptop", person=ANNA)
+
+    with pytest.raises(NotNow, match="same person"):
+        await stuck.decide(Ruling.NEGATIVE, actor="key:phone", person=ANNA)
+    with pytest.raises(NotNow, match="same person"):
+        await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
 
 
 async def test_a_small_decision_needs_one_person(stuck):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from fsm.snapshot import Plan
-from handlers.settle import settle_return
+from handlers.settle import settle_return, withdraw_settlement
 from payment_service.domain.errors import NotNow, UnknownOrder
 from payment_service.domain.news import NewsType
 from payment_service.ports.core import Operation
@@ -244,3 +244,30 @@ async def test_a_case_is_assigned_until_it_is_over(world):
 
     with pytest.raises(NotNow, match="closed"):
         await world.rows.desk.assign_case(case.id, owner="bert")
+
+
+async def test_a_vote_on_a_return_is_withdrawn_by_who_gave_it(world):
+    case = await come_back(world)
+    world.four_eyes_from = 1
+    await settle(world, case, actor=ANNA)
+
+    with pytest.raises(NotNow, match="only who gave"):
+        await withdraw(world, case, BERT)
+    await withdraw(world, case, ANNA)
+
+    assert not await settle(world, case, actor=BERT)
+    assert await settle(world, case, actor=ANNA)
+    await world.rest()
+    assert (await the_case(world)).state == "settled"
+    lines = [x for x in await world.rows.trail() if x.trigger == "return.withdrawn"]
+    assert [(x.actor, x.detail["reason"]) for x in lines] == [(ANNA, "misread")]
+
+
+async def withdraw(world, case, actor):
+    await withdraw_settlement(
+        case.id,
+        reason="misread",
+        actor=actor,
+        desk=world.rows.desk,
+        engine=world.engine,
+    )

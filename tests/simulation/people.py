@@ -1,6 +1,7 @@
 """Who uses the service: upstream with its orders, people who cancel and decide."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import orjson
@@ -9,13 +10,14 @@ from fsm.snapshot import Queue, Task
 from fsm.states import CaseKind, CaseState, Kind, State
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.letters import discard, replay
-from handlers.resolve import Ruling, resolve
-from handlers.settle import settle_return
+from handlers.resolve import Ruling, resolve, withdraw_resolution
+from handlers.settle import settle_return, withdraw_settlement
 from handlers.submit import submit
 from payment_service.domain.errors import NotNow, UnknownOrder
 from payment_service.domain.messages import cancel_doorbell
 from payment_service.domain.money import Money
 from payment_service.domain.orders import CascadeEntry, Request
+from payment_service.domain.votes import Vote
 from payment_service.ports.core import Operation
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
@@ -25,6 +27,7 @@ from tests.twins.providers import Fate
 
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FOUR_EYES_FROM: Final = 10_000
+MISREAD: Final = 0.2
 DECISIONS_MAX: Final = 12
 PATIENCE_WITH_CORE: Final = 3
 SLAS: Final = (None, None, None, "1s", "5m", "2h", "none")
@@ -173,8 +176,40 @@ class People:
                 return
             by_hand = self._gives_up_on_core(task, ruling)
             actor = actors[number % len(actors)]
+            if self._misreads(task):
+                wrong = {Ruling.POSITIVE, Ruling.NEGATIVE} - {ruling}
+                await self._decides(task_id, wrong.pop(), actor, by_hand=False)
+                if ground.draw() < 0.5:
+                    await self._thinks_again(task_id, actor)
+                continue
             await self._decides(task_id, ruling, actor, by_hand=by_hand)
         self._asked.discard(task_id)
+
+    def _misreads(self, task: Task) -> bool:
+        """Vote wrongly at times: never second, and never where one person decides."""
+        order = self.fleet.store.tables.orders[task.queue_id]
+        takes_two = (
+            self.ground.setting.four_eyes and order.money.amount >= FOUR_EYES_FROM
+        )
+        first = task.proposed_by is None
+        return takes_two and first and self.ground.draw() < MISREAD
+
+    async def _thinks_again(self, task_id: str, actor: str) -> None:
+        await self._withdraws(
+            "vote withdrawn",
+            lambda p: withdraw_resolution(
+                task_id, reason="misread", actor=actor, engine=p.engine
+            ),
+        )
+
+    async def _withdraws(
+        self, what: str, act: Callable[[Process], Awaitable[None]]
+    ) -> None:
+        try:
+            await self.fleet.insist(act)
+        except (NotNow, UnknownOrder):
+            return
+        self.ground.seen[what] += 1
 
     def _gives_up_on_core(self, task: Task, ruling: Ruling) -> bool:
         """Set core's books right by hand: some at once, some only in the end."""
@@ -213,7 +248,8 @@ class People:
             self.ground.seen[f"decision refused: {type(refusal).__name__}"] += 1
             return
         self.ground.note(f"decision {ruling} done: {done}", task_id)
-        self.ground.seen[f"decision {ruling}" if done else "decision proposed"] += 1
+        word = "decision contested" if done is Vote.CLEARS else "decision proposed"
+        self.ground.seen[f"decision {ruling}" if done else word] += 1
         if done:
             self.decided[task_id] = ruling.value
 
@@ -264,6 +300,17 @@ class People:
             self.ground.seen[f"settlement refused: {type(refusal).__name__}"] += 1
             return
         self.ground.seen["settlement asked" if asked else "settlement proposed"] += 1
+        if not asked and self.ground.draw() < 0.3:
+            await self._withdraws(
+                "settlement withdrawn",
+                lambda p: withdraw_settlement(
+                    case_id,
+                    reason="misread",
+                    actor=actor,
+                    desk=self.fleet.store,
+                    engine=p.engine,
+                ),
+            )
 
     async def read_letters(self) -> None:
         """Have an operator replay or discard what is dead."""

@@ -36,6 +36,7 @@ from payment_service.domain.messages import (
 from payment_service.domain.money import Money
 from payment_service.domain.news import Arrival, News, NewsType
 from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
+from payment_service.domain.votes import Vote
 from payment_service.ports.bus import Delivery
 from payment_service.ports.gate import Gate, OpenGate
 from payment_service.ports.outcomes import Done, Outcome, Park, Retry
@@ -240,13 +241,19 @@ class World:
         actor: str = "key:anna",
         insist: bool = False,
         by_hand: bool = False,
-    ) -> bool | None:
+        person: str | None = None,
+    ) -> Vote | None:
         """Have a person decide every manual check; None where there is none."""
         decided = None
         for task in await self.tasks():
             if task.state is State.MANUAL_CHECK:
                 decided = await self._decided(
-                    task.task_id, ruling, actor, insist, by_hand=by_hand
+                    task.task_id,
+                    ruling,
+                    actor,
+                    insist,
+                    by_hand=by_hand,
+                    person=person,
                 )
         return decided
 
@@ -258,8 +265,9 @@ class World:
         insist: bool,
         *,
         by_hand: bool = False,
-    ) -> bool | None:
-        def act() -> Awaitable[bool]:
+        person: str | None = None,
+    ) -> Vote | None:
+        def act() -> Awaitable[Vote]:
             return resolve(
                 task_id,
                 ruling,
@@ -269,6 +277,7 @@ class World:
                 four_eyes_from=self.four_eyes_from,
                 engine=self.engine,
                 by_hand=by_hand,
+                person=person,
             )
 
         if not insist:

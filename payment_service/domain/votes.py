@@ -1,0 +1,15 @@
+"""What has become of a person's vote on a decision that may take two."""
+
+from enum import StrEnum
+
+
+class Vote(StrEnum):
+    """How a vote counts; only one that decides is true."""
+
+    DECIDES = "recorded"
+    WAITS = "waits_for_second_person"
+    CLEARS = "first_vote_cleared"
+
+    def __bool__(self) -> bool:
+        """Return whether the decision is made."""
+        return self is Vote.DECIDES
