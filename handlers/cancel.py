@@ -2,13 +2,11 @@
 
 from fsm.decisions import Event, Step
 from fsm.states import Source, Trigger
-from handlers.calls import View
-from handlers.drive import Doorbell, drive, next_due, ring
 from handlers.engine import Engine, settle, settle_cancel_of_order
 from payment_service.domain.errors import NotNow, UnknownOrder
 from payment_service.domain.messages import Message, cancel_doorbell
+from payment_service.domain.news import FORWARDER
 from payment_service.domain.orders import Order
-from payment_service.ports.outcomes import Outcome
 
 
 async def request_cancel_of_task(
@@ -51,40 +49,26 @@ async def request_cancel_of_order(
         raise NotNow(f"order {order.order_id} is {settled.order.queue.state}")
 
 
-async def cancel_requested(
-    bell: Doorbell, reason: str | None, *, engine: Engine
-) -> Outcome:
-    """Answer a message that asks for cancellation, our own or a trusted service's.
+async def cancel_known(
+    order: Order, reason: str, *, by: str, task_id: str | None, engine: Engine
+) -> str:
+    """Put the wish of a forwarder into the row of a task, or of the whole order.
 
-    Our own finds the wish in the row already and goes on with what is due. One from
-    outside has to carry the present version to be the wish.
+    The wake-up that follows is a message like any other. Returns ``accepted``,
+    ``duplicate`` where it was wished before, or ``too_late`` where it is final.
     """
-    taken_at = engine.clock.elapsed()
-    order = await engine.store.load(bell.queue_id)
-    if order is None or _is_wished(order, bell):
-        return await ring(bell, engine=engine)
-    wish = _wish(reason or "requested by message", "system")
-    if bell.task_id is None:
-        if order.queue.version != bell.version:
-            return await ring(bell, engine=engine)
-        settled = await settle_cancel_of_order(
-            order, wish, engine=engine, bells=lambda *_: []
-        )
-    else:
-        if order.task(bell.task_id).version != bell.version:
-            return await ring(bell, engine=engine)
-        settled = await settle(order, bell.task_id, wish, engine=engine)
-    if next_due(settled.order, engine) is None:
-        return await ring(bell, engine=engine)
-    return await drive(settled.order, engine=engine, view=View(taken_at=taken_at))
-
-
-def _is_wished(order: Order, bell: Doorbell) -> bool:
-    if bell.task_id is None:
-        return order.queue.cancel_requested or order.queue.final
-    tasks = {task.task_id: task for task in order.queue.tasks}
-    task = tasks.get(bell.task_id)
-    return task is None or task.cancel_requested or task.final
+    row = order.queue if task_id is None else order.task(task_id)
+    if row.cancel_requested:
+        return "duplicate"
+    actor = f"{FORWARDER}{by}"
+    try:
+        if task_id is None:
+            await request_cancel_of_order(order, reason, actor=actor, engine=engine)
+        else:
+            await request_cancel_of_task(task_id, reason, actor=actor, engine=engine)
+    except NotNow:
+        return "too_late"
+    return "accepted"
 
 
 def _wish(reason: str, actor: str) -> Event:
@@ -92,7 +76,10 @@ def _wish(reason: str, actor: str) -> Event:
         trigger=Trigger.CANCEL_REQUESTED,
         source=Source.PERSON,
         actor=actor,
-        detail={"reason": reason},
+        detail={
+            "reason": reason,
+            **({"forwarded": True} if actor.startswith(FORWARDER) else {}),
+        },
     )
 
 

@@ -7,7 +7,14 @@ from fsm.decisions import Event, Known, Step, Wait
 from fsm.states import Source, Trigger
 from handlers.calls import differing
 from handlers.engine import Contended, Engine, settle
-from payment_service.domain.news import UNREADABLE, News, NewsState, NewsType
+from payment_service.domain.news import (
+    FORWARDED,
+    FORWARDER,
+    UNREADABLE,
+    News,
+    NewsState,
+    NewsType,
+)
 from payment_service.domain.orders import Order
 from payment_service.ports.store import StoredNews
 
@@ -29,7 +36,10 @@ def event_of_news(news: News, order: Order) -> Event | None:
     trigger = TRIGGERS.get(news.type)
     if trigger is None:
         return None
-    evidence: dict[str, object] = {"event_id": news.event_id, "type": news.type.value}
+    evidence: dict[str, object] = {
+        "event_id": news.event_id.strip(),
+        "type": news.type.value,
+    }
     disputed = news.seen_as is not None
     if disputed:
         evidence["seen_as"] = news.seen_as
@@ -41,10 +51,11 @@ def event_of_news(news: News, order: Order) -> Event | None:
         differs |= {UNREADABLE: unreadable}
     if differs:
         trigger = Trigger.MISMATCHED
+    by = news.detail.get(FORWARDED)
     return Event(
         trigger=trigger,
         source=Source.WEBHOOK,
-        actor=f"provider:{news.provider}",
+        actor=f"provider:{news.provider}" if by is None else f"{FORWARDER}{by}",
         code="amount_mismatch" if differs else news.code,
         message=news.message,
         reference=None if differs else news.provider_reference,
@@ -53,7 +64,10 @@ def event_of_news(news: News, order: Order) -> Event | None:
         sequence=None if disputed else news.sequence,
         disputed=disputed,
         content=news.content_hash.hex() or None,
-        detail={"evidence": {**evidence, **differs}},
+        detail={
+            **({} if by is None else {"forwarded": True}),
+            "evidence": {**evidence, **differs},
+        },
     )
 
 

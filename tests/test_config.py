@@ -642,3 +642,71 @@ def test_a_short_token_is_refused_and_not_shown():
 
     assert "no secret of less than 16 bytes" in told
     assert "hunter2" not in told
+
+
+SIGNS = 'providers = ["acme"]\nsecrets = ["sixteen-bytes-or-more"]'
+
+
+def forwarders(text, providers=CONTRACT):
+    return parse_config(
+        providers + text, ack_wait=MINUTE, environment=ENVIRONMENT
+    ).forwarders
+
+
+def test_a_forwarder_is_read_with_its_secrets():
+    found = forwarders(
+        '[forwarders.svc]\nproviders = ["acme"]\nsecrets = ["sixteen-bytes-or-more"]\n'
+        'tolerance = "1m"\nmay = ["webhooks", "cancel"]\n'
+    )["svc"]
+
+    assert found.providers == ("acme",)
+    assert found.may == ("webhooks", "cancel")
+    assert "sixteen" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("", "providers: is missing"),
+        ('providers = ["acme"]', "secrets: is missing"),
+        ('providers = ["acme"]\nsecrets = ["short"]', "less than 16 bytes"),
+        ('providers = ["acme"]\nsecrets = [""]', "less than 16 bytes"),
+        ('providers = ["nobody"]\ntrust = "nats"', "no [providers.nobody] is there"),
+        ('providers = ["acme"]\ntrust = "everybody"', "trust: "),
+        (
+            'providers = ["acme"]\ntrust = "nats"\nsecrets = ["sixteen-bytes-or-more"]',
+            'secrets: has no meaning beside trust = "nats"',
+        ),
+        (
+            'providers = ["acme"]\ntrust = "nats"\ntolerance = "1m"',
+            'tolerance: has no meaning beside trust = "nats"',
+        ),
+        (
+            f'{SIGNS}\ntolerance = "2h"',
+            "tolerance: must not be longer than 1h",
+        ),
+        ('may = []\ntrust = "nats"', "may: must not be empty"),
+        ('may = ["pay"]\ntrust = "nats"', "may[0]: "),
+        (
+            'providers = ["acme"]\nmay = ["cancel"]\ntrust = "nats"',
+            "providers: has no meaning",
+        ),
+        ('providers = ["acme"]\ntrust = "nats"\nfor = "all"', "for: unknown key"),
+        (
+            'providers = ["acme"]\nsecrets = ["${ACME_WHSEC}"]',
+            "secrets: has one that [providers.acme] has too",
+        ),
+    ],
+)
+def test_an_unsafe_forwarder_is_refused(table, told):
+    with pytest.raises(ConfigError) as refused:
+        forwarders(f"[forwarders.svc]\n{table}\n")
+
+    assert "[forwarders.svc]" in refused.value.problems[0]
+    assert told in refused.value.problems[0]
+
+
+def test_two_forwarders_do_not_share_a_secret():
+    table = 'providers = ["acme"]\nsecrets = ["sixteen-bytes-or-more"]\n'
+    with pytest.raises(ConfigError, match=r"one that \[forwarders.a\] has too"):
+        forwarders(f"[forwarders.a]\n{table}[forwarders.b]\n{table}")

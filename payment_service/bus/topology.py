@@ -18,10 +18,15 @@ TASK_CONSUMER: Final = "payment-tasks"
 TIMER_CONSUMER: Final = "payment-timers"
 REQUEST_CONSUMER: Final = "payment-requests"
 
+# Those of later versions too: replicas that want different filters would rewrite each
+# other's consumer.
 REQUEST_SUBJECTS: Final = (
-    "withdrawal.requested",
+    messages.WITHDRAWAL_REQUESTED,
     "checkout.requested",
     "partner.link.requested",
+    "partner.unlink.requested",
+    messages.WITHDRAWAL_CANCEL,
+    "shadow.outcome",
 )
 TASK_SUBJECTS: Final = ("order.task.*.*", "order.queue.*.*")
 # What time has made due has a consumer of its own: a hundred thousand timers that ring

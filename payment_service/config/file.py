@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,12 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
+from payment_service.config.forwarders import (
+    ForwarderTable,
+    unsafe_forwarder,
+    unsafe_together,
+)
+from payment_service.config.secrets import SecretTable
 from payment_service.config.tables import (
     Config,
     PartnerTable,
@@ -89,14 +95,26 @@ def config_of(
         providers=reading.tables("providers", ProviderTable, unsafe_provider),
         services=reading.tables("services", ServiceTable, unsafe_service),
         partners=reading.tables("partners", PartnerTable, unsafe_partner),
+        forwarders=reading.tables("forwarders", ForwarderTable, unsafe_forwarder),
     )
     problems = [*reading.unknown(), *reading.problems]
+    if not problems:
+        problems += unsafe_together(config.forwarders, _webhook_secrets(config))
     if problems:
         raise ConfigError(problems)
     return config
 
 
-AnyTable = TypeVar("AnyTable", ProviderTable, ServiceTable, PartnerTable)
+def _webhook_secrets(config: Config) -> Mapping[str, Sequence[SecretTable]]:
+    return {
+        name: () if table.webhook is None else table.webhook.secrets
+        for name, table in config.providers.items()
+    }
+
+
+AnyTable = TypeVar(
+    "AnyTable", ProviderTable, ServiceTable, PartnerTable, ForwarderTable
+)
 
 
 class _Reading:
@@ -111,7 +129,7 @@ class _Reading:
         self.problems: list[str] = []
 
     def unknown(self) -> list[str]:
-        known = {"providers", "services", "partners"}
+        known = {"providers", "services", "partners", "forwarders"}
         return [f"[{name}]: unknown table" for name in self._raw if name not in known]
 
     def tables(

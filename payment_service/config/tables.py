@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field
 
 from fsm.snapshot import AskedBy, Backoff, Plan
 from payment_service.config.events import EventIdAt
@@ -21,12 +21,14 @@ from payment_service.config.forms import (
     TlsTable,
     WebhookBodyTable,
 )
+from payment_service.config.forwarders import ForwarderTable
 from payment_service.config.health import (
     BreakerTable,
     HealthTable,
     LimitsTable,
     MaintenanceTable,
 )
+from payment_service.config.secrets import SecretTable
 from payment_service.config.stripe import StripeTable
 from payment_service.config.table import Table
 from payment_service.config.unsafe_calls import holes_of
@@ -56,27 +58,6 @@ from providers.signatures.settings import Encoding, TimeUnit
 
 HUNG_SHARE: Final = 0.5
 """A create that has taken this share of its time limit counts as failed already."""
-
-
-class SecretTable(Table):
-    """One of a route's secrets, and from when until when it counts."""
-
-    value: SecretStr
-    not_before: Moment | None = None
-    not_after: Moment | None = None
-
-    def get_secret_value(self) -> str:
-        """Return the secret itself, as a :class:`SecretStr` does."""
-        return self.value.get_secret_value()
-
-    @property
-    def secret(self) -> Secret:
-        """Return it as the schemes want it."""
-        return Secret(
-            value=self.get_secret_value(),
-            not_before=self.not_before,
-            not_after=self.not_after,
-        )
 
 
 class TokenTable(Table):
@@ -387,6 +368,7 @@ class Config:
     providers: Mapping[str, ProviderTable] = field(default_factory=dict)
     services: Mapping[str, ServiceTable] = field(default_factory=dict)
     partners: Mapping[str, PartnerTable] = field(default_factory=dict)
+    forwarders: Mapping[str, ForwarderTable] = field(default_factory=dict)
 
 
 def _backoff(table: PollTable | RecheckTable) -> Backoff:

@@ -11,6 +11,7 @@ from fsm.snapshot import Queue, Task
 from fsm.states import Waiting
 
 WITHDRAWAL_REQUESTED: Final = "withdrawal.requested"
+WITHDRAWAL_CANCEL: Final = "withdrawal.cancel.requested"
 STEP_DUE: Final = "order.task.step.due"
 RECHECK_TICK: Final = "order.task.recheck.tick"
 WEBHOOK_TIMEOUT: Final = "order.task.webhook.timeout"

@@ -22,6 +22,12 @@ NEWS_KEPT: Final = timedelta(days=7)
 HASHED: Final = "sha256:"
 """Begins the id of an event that is told apart by what it says."""
 
+FORWARDER: Final = "forwarder:"
+"""Begins the name of an actor that spoke on the bus, for a provider or a person."""
+
+FORWARDED: Final = "forwarded_by"
+"""In the detail of news: who of our own services has vouched for it on the bus."""
+
 
 class NewsType(StrEnum):
     """What a provider can say unasked; UNKNOWN is kept and never acted on."""
@@ -68,6 +74,19 @@ class News:
     def task_id(self) -> str | None:
         """The task it may be about; None where no task of ours is ever called so."""
         return self.reference if is_made_here(self.reference) else None
+
+
+def forwarded(news: News, by: str) -> News:
+    """Return news as the word of a forwarder, under an id that no provider can send.
+
+    No event's id begins with white space: so whatever is said on the bus, the
+    provider's own webhook of that id is still to come.
+    """
+    return replace(
+        news,
+        event_id=f" forwarded:{by}:{news.event_id}",
+        detail={**news.detail, FORWARDED: by},
+    )
 
 
 class Arrival(StrEnum):

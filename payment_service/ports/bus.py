@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
 from payment_service.domain.messages import Message
@@ -12,7 +13,7 @@ class Delivery:
     """A message as it was delivered to this process, for the n-th time.
 
     ``identity`` names the stored message: the same for each of its deliveries,
-    another one after a stream was made anew.
+    another one after a stream was made anew. It is ``stream.sequence.nanoseconds``.
     """
 
     subject: str
@@ -20,6 +21,17 @@ class Delivery:
     headers: Mapping[str, str]
     deliveries: int
     identity: str
+
+    @property
+    def stored_at(self) -> datetime | None:
+        """Return when its stream took it, with which ``identity`` ends."""
+        nanoseconds = self.identity.rpartition(".")[2]
+        if not (nanoseconds.isascii() and nanoseconds.isdigit()):
+            return None
+        try:
+            return datetime.fromtimestamp(int(nanoseconds) / 1e9, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
 
     def header(self, name: str) -> str | None:
         """Return a header's value, however its sender spelt the name."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from fsm.decisions import Step
+from fsm.states import Kind
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.messages import Message
@@ -78,6 +79,12 @@ class Store(Protocol):
 
     async def queue_of(self, task_id: str) -> str | None:
         """Return the queue a task belongs to."""
+        ...
+
+    async def queue_of_order(
+        self, merchant_id: str, kind: Kind, order_id: str
+    ) -> str | None:
+        """Return the queue of the one order that its merchant calls so."""
         ...
 
     async def record(self, work: Work) -> Recorded:

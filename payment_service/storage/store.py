@@ -7,6 +7,7 @@ from typing import Final
 import orjson
 
 from fsm.snapshot import Queue, Task
+from fsm.states import Kind
 from payment_service.domain.errors import (
     BrokenInvariant,
     SettledNews,
@@ -88,6 +89,14 @@ class PostgresStore:
         """Return the queue of a task; what a stranger calls one may be any text."""
         return await self._finding(task_id) if is_uuid(task_id) else None
 
+    async def queue_of_order(
+        self, merchant_id: str, kind: Kind, order_id: str
+    ) -> str | None:
+        """Return the queue of the one order that its merchant calls so."""
+        key = (merchant_id, kind.value, order_id)
+        found = (await self._find_submitted([key])).get(key)
+        return None if found is None else found[0]
+
     async def keep_news(self, *events: News) -> Sequence[Arrival]:
         """Store events once for ever, with their doorbells."""
         return await self._keeping(events) if events else []
@@ -136,7 +145,7 @@ class PostgresStore:
         if len(inserted) == len(orders):
             return [_accepted(new) for new in orders]
         known = await self._find_submitted(
-            [new for new in orders if new.order.queue_id not in inserted]
+            [_order_key(n) for n in orders if n.order.queue_id not in inserted]
         )
         return [
             _accepted(new)
@@ -146,9 +155,8 @@ class PostgresStore:
         ]
 
     async def _find_submitted(
-        self, orders: Sequence[NewOrder]
+        self, keys: Sequence[tuple[str, str, str]]
     ) -> dict[tuple[str, str, str], tuple[str, bytes]]:
-        keys = [_order_key(new) for new in orders]
         rows = await self._database.run(
             sql.FIND_SUBMITTED,
             {

@@ -21,9 +21,11 @@ from payment_service.domain.messages import (
     TASK_CANCEL,
     WEBHOOK_RECEIVED,
     WEBHOOK_TIMEOUT,
+    WITHDRAWAL_CANCEL,
     WITHDRAWAL_REQUESTED,
 )
-from payment_service.wire import requests, webhook_message
+from payment_service.wire import cancel_message, requests, webhook_message
+from payment_service.wire.cancel_message import WithdrawalCancel
 from payment_service.wire.requests import NOT_YET, Withdrawal
 from payment_service.wire.webhook_message import WebhookMessage
 
@@ -31,11 +33,19 @@ Json = dict[str, Any]
 SCHEMAS: Final = "#/components/schemas/{model}"
 CHECKOUT_REQUESTED: Final = "checkout.requested"
 PARTNER_LINK_REQUESTED: Final = "partner.link.requested"
+PARTNER_UNLINK_REQUESTED: Final = "partner.unlink.requested"
+SHADOW_OUTCOME: Final = "shadow.outcome"
+OTHERS: Final = (
+    CHECKOUT_REQUESTED,
+    PARTNER_LINK_REQUESTED,
+    PARTNER_UNLINK_REQUESTED,
+    SHADOW_OUTCOME,
+)
 KINDS: Final = ("withdrawal", "checkout", "partner_link")
 
 STREAMS: Final[dict[str, Json]] = {
     "PAYMENT_REQUESTS": {
-        "subjects": [WITHDRAWAL_REQUESTED, CHECKOUT_REQUESTED, PARTNER_LINK_REQUESTED]
+        "subjects": [WITHDRAWAL_REQUESTED, WITHDRAWAL_CANCEL, *OTHERS]
     },
     "ORDER_TASKS": {
         "subjects": ["order.task.*.*", "order.queue.*.*", f"{SCHEDULES}.>"]
@@ -44,6 +54,7 @@ STREAMS: Final[dict[str, Json]] = {
     "ORDER_DLQ": {"subjects": [DEAD_LETTER], "maxAge": "30d"},
 }
 
+SIGNED_CANCEL: Final = "With a forwarder's headers and a reason it is the wish itself."
 _TASK_DOORBELLS: Final = {
     STEP_DUE: "The next call of a task is due.",
     RECHECK_TICK: "Ask again what became of an unclear attempt.",
@@ -51,10 +62,10 @@ _TASK_DOORBELLS: Final = {
     STATUS_TICK: "Ask the provider for the status.",
     STATUS_TIMEOUT: "The time for asking is over.",
     MANUAL_RESOLVED: "A person's decision is in the row.",
-    TASK_CANCEL: "A cancellation of a task is in the row.",
+    TASK_CANCEL: f"A cancellation of a task is in the row. {SIGNED_CANCEL}",
 }
 _QUEUE_DOORBELLS: Final = {
-    QUEUE_CANCEL: "A cancellation of an order is in the row.",
+    QUEUE_CANCEL: f"A cancellation of an order is in the row. {SIGNED_CANCEL}",
     NOTIFICATION_DUE: "Core is to be told the outcome.",
 }
 _TRACE: Final[Json] = {
@@ -83,6 +94,25 @@ _REQUEST_HEADERS: Final[Json] = {
         },
         "traceparent": {"type": "string"},
     },
+}
+
+
+_FORWARDER: Final[Json] = {
+    "X-Forwarder": {"type": "string", "description": "its name in [forwarders.*]"},
+    "X-Forwarder-Timestamp": {"type": "string", "pattern": "^[0-9]{1,12}$"},
+    "X-Forwarder-Signature": {
+        "type": "string",
+        "description": "v1,BASE64, several apart by a space: HMAC-SHA256 of "
+        "{subject}.{timestamp}.{body}, the subject without a prefix",
+    },
+}
+_FORWARDER_HEADERS: Final[Json] = {
+    "type": "object",
+    "properties": {**_FORWARDER, **_TRACE["properties"]},
+}
+_CANCEL_HEADERS: Final[Json] = {
+    "type": "object",
+    "properties": {**_FORWARDER, **_REQUEST_HEADERS["properties"]},
 }
 
 
@@ -136,6 +166,7 @@ class OrderEvent(BaseModel):
 
 _MODELS: Final[tuple[type[BaseModel], ...]] = (
     Withdrawal,
+    WithdrawalCancel,
     OtherRequest,
     WebhookMessage,
     TaskDoorbell,
@@ -244,7 +275,15 @@ def _requests(channels: _Channels) -> None:
         headers=_REQUEST_HEADERS,
         examples=[{"payload": requests.EXAMPLE}],
     )
-    for subject in (CHECKOUT_REQUESTED, PARTNER_LINK_REQUESTED):
+    channels.add(
+        WITHDRAWAL_CANCEL,
+        "WithdrawalCancel",
+        "Give up an order that is not final; a forwarder's word, or nobody's.",
+        actions="receive",
+        headers=_CANCEL_HEADERS,
+        examples=[{"payload": cancel_message.EXAMPLE}],
+    )
+    for subject in OTHERS:
         channels.add(
             subject,
             "OtherRequest",
@@ -284,8 +323,9 @@ def _tasks(channels: _Channels) -> None:
     channels.add(
         WEBHOOK_RECEIVED,
         "WebhookMessage",
-        "A webhook that another, trusted service has verified.",
+        "A webhook that a forwarder has verified: its word, or nobody's.",
         actions="receive",
+        headers=_FORWARDER_HEADERS,
         examples=[{"payload": webhook_message.EXAMPLE}],
     )
 

@@ -1,4 +1,4 @@
-"""Reads a webhook that another, trusted service has verified and sent over NATS."""
+"""Reads a webhook that a forwarder has verified and sent over NATS."""
 
 import hashlib
 from dataclasses import replace
@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from payment_service.domain.ids import ID_LENGTH_MAX
 from payment_service.domain.money import AMOUNT_MAX
-from payment_service.domain.news import News, NewsType, hash_of_content
+from payment_service.domain.news import News, NewsType, forwarded, hash_of_content
 from payment_service.wire.models import Id, Wire, validated
 from payment_service.wire.strict_json import parse_strict
 from payment_service.wire.text import parse_time
@@ -69,6 +69,17 @@ class WebhookBody(Wire):
     )
 
 
+class ForwardedBody(WebhookBody):
+    """The same, of which a forwarder may not leave out how much it is about."""
+
+    amount: int = Field(
+        ge=-AMOUNT_MAX, le=AMOUNT_MAX, description="an integer of minor units"
+    )
+    currency: str = Field(
+        min_length=1, max_length=16, description="an ISO 4217 code, such as EUR"
+    )
+
+
 class WebhookMessage(Wire):
     """``order.task.webhook.received`` from outside; it carries no version."""
 
@@ -80,7 +91,9 @@ class WebhookMessage(Wire):
         description="a time like 2026-01-31T23:59:59Z",
         json_schema_extra={"format": "date-time"},
     )
-    body: WebhookBody = Field(description="the default webhook body, an object")
+    body: ForwardedBody = Field(
+        description="the default webhook body, an object, with amount and currency"
+    )
 
 
 EXAMPLE: Final[dict[str, Any]] = {
@@ -98,15 +111,19 @@ EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-def read_webhook_message(data: bytes) -> News:
-    """Return the news, or raise :class:`InvalidRequest` with every problem."""
+def read_webhook_message(data: bytes, *, by: str, now: datetime) -> News:
+    """Return the news as the word of the forwarder ``by``; none is from the future.
+
+    :raises InvalidRequest: with every problem.
+    """
     message = validated(WebhookMessage, parse_strict(data))
-    return news_of(
+    news = news_of(
         message.body,
         provider=message.provider,
         event_id=message.event_id,
-        received_at=parse_time(message.received_at),
+        received_at=min(parse_time(message.received_at), now),
     )
+    return forwarded(news, by)
 
 
 def news_of(

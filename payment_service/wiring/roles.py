@@ -16,6 +16,8 @@ from payment_service.domain.errors import Fault, PaymentServiceError
 from payment_service.pace import at_pace
 from payment_service.ports.bus import Delivery
 from payment_service.storage.standing import standing
+from payment_service.wiring.forwarded import Forwarded
+from payment_service.wiring.forwarders import Forwarders
 from payment_service.wiring.health import (
     BEAT_EVERY,
     HEALTH_TIDY_EVERY,
@@ -112,6 +114,9 @@ async def _settle(service: Service) -> None:
 def _router(service: Service) -> Router:
     return Router(
         engine=service.engine,
+        forwarded=Forwarded(
+            engine=service.engine, forwarders=Forwarders.of(service.config)
+        ),
         publisher=service.publisher,
         metrics=service.metrics,
         store_lost=service.store_lost.set,

@@ -9,7 +9,6 @@ import orjson
 import structlog
 from opentelemetry.trace import SpanKind
 
-from handlers.cancel import cancel_requested
 from handlers.drive import Doorbell, ring
 from handlers.engine import Engine
 from handlers.letters import bury, ids_of
@@ -26,7 +25,7 @@ from payment_service.observability.metrics import Metrics
 from payment_service.ports.bus import Delivery, Publisher
 from payment_service.ports.outcomes import Done, Outcome, Park, Retry
 from payment_service.wire.requests import read_withdrawal, refuse_unsupported
-from payment_service.wire.webhook_message import read_webhook_message
+from payment_service.wiring.forwarded import Forwarded
 
 REPLY_TO: Final = "X-Reply-To"
 CANCELS: Final = frozenset({subjects.TASK_CANCEL, subjects.QUEUE_CANCEL})
@@ -46,7 +45,10 @@ REQUEST_KINDS: Final = {
     "checkout.requested": "checkout",
     "partner.link.requested": "partner_link",
 }
-KNOWN: Final = DOORBELLS | CANCELS | {subjects.WEBHOOK_RECEIVED, *REQUEST_KINDS}
+ANSWERED: Final = frozenset({*REQUEST_KINDS, subjects.WITHDRAWAL_CANCEL})
+"""What has a sender who waits to hear what became of it."""
+
+KNOWN: Final = DOORBELLS | CANCELS | ANSWERED | {subjects.WEBHOOK_RECEIVED}
 LOG: Final = structlog.get_logger("payment_service")
 
 
@@ -55,6 +57,7 @@ class Router:
     """Handles the messages of both consumers; ``store_lost`` hears of a dead store."""
 
     engine: Engine
+    forwarded: Forwarded
     publisher: Publisher
     metrics: Metrics
     store_lost: Callable[[], None]
@@ -91,7 +94,7 @@ class Router:
             clock=self.engine.clock,
             rejected=rejected,
         )
-        if kind is not None:
+        if delivery.subject in ANSWERED:
             answer = {"order_id": order_id, "status": "rejected", "error": error}
             await self._reply(delivery, answer)
 
@@ -102,9 +105,12 @@ class Router:
         if subject in DOORBELLS:
             return await ring(_bell(delivery), engine=self.engine)
         if subject in CANCELS:
-            reason = _fields(delivery.body).get("reason")
-            text = reason if isinstance(reason, str) else None
-            return await cancel_requested(_bell(delivery), text, engine=self.engine)
+            # Without a sender it is a wake-up: it does what a committed row says.
+            if self.forwarded.forwarders.is_named(delivery):
+                return await self.forwarded.cancel_row(delivery)
+            return await ring(_bell(delivery), engine=self.engine)
+        if subject == subjects.WITHDRAWAL_CANCEL:
+            return await self._cancel_withdrawal(delivery)
         if subject == subjects.WEBHOOK_RECEIVED:
             return await self._webhook(delivery)
         return Park(because=f"subject {subject!r} is not known to this version")
@@ -132,14 +138,16 @@ class Router:
             answer=answer,
         )
 
+    async def _cancel_withdrawal(self, delivery: Delivery) -> Outcome:
+        outcome, answer = await self.forwarded.cancel_withdrawal(delivery)
+        if answer is not None:
+            await self._reply(delivery, answer)
+        return outcome
+
     async def _webhook(self, delivery: Delivery) -> Outcome:
         fields = _fields(delivery.body)
-        if isinstance(fields.get("body"), dict):
-            news = read_webhook_message(delivery.body)
-            if self.engine.providers.get(news.provider) is None:
-                return Park(because=f"provider {news.provider!r} is not configured")
-            (arrival,) = await self.engine.store.keep_news(news)
-            return Done(what=arrival.value)
+        if "body" in fields:
+            return await self.forwarded.webhook(delivery)
         provider, event_id = fields.get("provider"), fields.get("event_id")
         if not isinstance(provider, str) or not isinstance(event_id, str):
             raise InvalidRequest("provider and event_id must be strings")

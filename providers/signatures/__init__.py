@@ -5,6 +5,7 @@ from typing import Final
 
 from providers.signatures import forms, macs, public_keys
 from providers.signatures.adyen import Adyen
+from providers.signatures.forms import forwarded
 from providers.signatures.paypal import Paypal
 from providers.signatures.public_keys import PEM, is_bare_key
 from providers.signatures.scheme import Reason, Verifier
@@ -31,6 +32,7 @@ __all__ = [
     "Settings",
     "Unsafe",
     "Verifier",
+    "forwarded",
     "is_bare_key",
     "verifier",
 ]

@@ -33,7 +33,14 @@ async def consumer_of(api, stream, consumer):
     [
         (
             "PAYMENT_REQUESTS",
-            {"withdrawal.requested", "checkout.requested", "partner.link.requested"},
+            {
+                "withdrawal.requested",
+                "withdrawal.cancel.requested",
+                "checkout.requested",
+                "partner.link.requested",
+                "partner.unlink.requested",
+                "shadow.outcome",
+            },
             "workqueue",
             0,
         ),
@@ -250,7 +257,7 @@ async def test_a_mirror_is_no_stream_of_ours(api, names, topology):
 
 async def test_a_subject_that_takes_more_is_enough(api, names, topology):
     requests = names.stream("PAYMENT_REQUESTS")
-    wide = ("withdrawal.>", "checkout.*", "partner.>")
+    wide = ("withdrawal.>", "checkout.*", "partner.>", "shadow.*")
     subjects = [names.subject(each) for each in wide]
     made = {"name": requests, "subjects": subjects, "retention": "workqueue"}
     await api.call(f"STREAM.CREATE.{requests}", made)

@@ -27,6 +27,8 @@ from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
+from payment_service.wiring.forwarded import Forwarded
+from payment_service.wiring.forwarders import Forwarders
 from payment_service.wiring.roles import cancel_all
 from payment_service.wiring.router import Router
 from providers.port import Providers
@@ -223,6 +225,7 @@ class Life:
     def _consumer(self, durable: bus.Durable) -> CrashConsumer:
         router = Router(
             engine=self.engine,
+            forwarded=Forwarded(engine=self.engine, forwarders=Forwarders()),
             publisher=self.publisher,
             metrics=Metrics(),
             store_lost=lambda: None,

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from fsm.snapshot import Plan
+from handlers.cancel import cancel_known
 from handlers.drive import Doorbell, ring
 from handlers.relay import Courier, Relay, relay
 from handlers.sweep import sweep
@@ -328,42 +329,55 @@ async def test_the_sweeper_rings_for_a_notification(world):
     assert len(world.core.notices) == 1
 
 
-async def test_a_cancel_by_a_message_from_outside_is_a_wish(world):
+@pytest.mark.parametrize("of", ["queue", "task"])
+async def test_a_cancel_by_a_message_is_no_wish_whatever_its_version(world, of):
     world.provider("acme", ACCEPTS)
     await world.submit()
     await world.work_off()
-    order = await world.order()
+    row = (await world.order()).queue if of == "queue" else await world.task()
 
-    world.bus.deliver_again(cancel_doorbell(order.queue))
-    await world.rest()
-
-    assert (await world.states())[-1] == "CANCELLED"
-
-
-async def test_a_cancel_of_a_task_by_a_message_from_outside_is_a_wish(world):
-    world.provider("acme", ACCEPTS)
-    await world.submit()
+    world.bus.deliver_again(cancel_doorbell(row))
     await world.work_off()
 
-    world.bus.deliver_again(cancel_doorbell(await world.task()))
-    await world.rest()
-
-    assert await world.states() == ["CANCELLED", "SUCCEEDED", "SKIPPED", "COMPLETED"]
-
-
-async def test_a_cancel_from_outside_for_an_older_version_is_no_wish(world):
-    world.provider("acme", ACCEPTS)
-    await world.submit()
-    task = await world.task()
-    await world.work_off()
-
-    world.bus.deliver_again(cancel_doorbell(task))
-    await world.work_off()
     assert not (await world.task()).cancel_requested
-    await world.settle_pending("acme", paid=True)
+    assert not (await world.order()).queue.cancel_requested
+
+
+@pytest.mark.parametrize("of", ["queue", "task"])
+async def test_a_forwarder_cancels_with_its_name_in_the_trail(world, of):
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    order, task = await world.order(), await world.task()
+
+    done = [
+        await cancel_known(
+            await world.order(),
+            "asked",
+            by="svc",
+            task_id=None if of == "queue" else task.task_id,
+            engine=world.engine,
+        )
+        for _ in range(2)
+    ]
+
+    assert done == ["accepted", "duplicate"]
+    about = order.queue_id if of == "queue" else task.task_id
+    lines = [e for e in await world.rows.trail() if e.trigger == "cancel.requested"]
+    assert about in {line.entity_id for line in lines}
+    assert {line.actor for line in lines} == {"forwarder:svc"}
+    assert all(line.detail["forwarded"] for line in lines)
+
+
+async def test_a_forwarder_is_told_that_it_is_too_late(world):
+    await world.submit()
     await world.rest()
 
-    assert (await world.states())[0] == "SUCCEEDED"
+    done = await cancel_known(
+        await world.order(), "asked", by="svc", task_id=None, engine=world.engine
+    )
+
+    assert done == "too_late"
 
 
 async def test_a_doorbell_can_be_made_again_from_the_row(world):

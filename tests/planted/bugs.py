@@ -164,16 +164,18 @@ def any_version_rings(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(world, "ring", ring)
 
 
-def any_version_is_a_wish(patch: pytest.MonkeyPatch) -> None:
+def a_message_is_a_wish(patch: pytest.MonkeyPatch) -> None:
     from tests.twins import world  # noqa: PLC0415
 
-    async def requested(bell: Any, reason: Any, *, engine: Any) -> Any:
+    async def rung(bell: Any, *, engine: Any) -> Any:
         order = await engine.store.load(bell.queue_id)
-        row = order.queue if bell.task_id is None else order.task(bell.task_id)
-        present = replace(bell, version=row.version)
-        return await cancel.cancel_requested(present, reason, engine=engine)
+        if bell.task_id is None and not order.queue.final:
+            await cancel.request_cancel_of_order(
+                order, "asked", actor="system", engine=engine
+            )
+        return await drive.ring(bell, engine=engine)
 
-    patch.setattr(world, "cancel_requested", requested)
+    patch.setattr(world, "ring", rung)
 
 
 def early_timer_is_due(patch: pytest.MonkeyPatch) -> None:
@@ -413,10 +415,10 @@ BUGS: Final[Mapping[str, Bug]] = {
         layer=UNIT,
         test=f"{DOORBELLS}::test_a_doorbell_for_an_older_version_is_stale_whatever_is_due",
     ),
-    "a cancel by message needs no version": Bug(
-        plant=any_version_is_a_wish,
+    "a cancel by message is a wish": Bug(
+        plant=a_message_is_a_wish,
         layer=UNIT,
-        test=f"{DOORBELLS}::test_a_cancel_from_outside_for_an_older_version_is_no_wish",
+        test=f"{DOORBELLS}::test_a_cancel_by_a_message_is_no_wish_whatever_its_version",
     ),
     "an early timer is due": Bug(plant=early_timer_is_due, layer=SIMULATION),
     "a case is swallowed": Bug(plant=case_swallowed, layer=SIMULATION),

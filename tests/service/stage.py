@@ -1,8 +1,11 @@
 """The whole service in this process, with a simulated core and providers around it."""
 
 import asyncio
+import base64
 import hashlib
+import hmac
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -122,6 +125,22 @@ class Stage:
         return [event for event in self.events if event["type"] == kind]
 
 
+def forwarder_headers(
+    subject: str, body: bytes, *secrets: str, name: str = "svc", at: float | None = None
+) -> dict[str, str]:
+    """Return the headers with which a forwarder proves that a message is its own."""
+    sent = str(int(time.time() if at is None else at))
+    content = f"{subject}.{sent}.".encode() + body
+    made = (hmac.digest(secret.encode(), content, "sha256") for secret in secrets)
+    return {
+        "X-Forwarder": name,
+        "X-Forwarder-Timestamp": sent,
+        "X-Forwarder-Signature": " ".join(
+            f"v1,{base64.b64encode(each).decode()}" for each in made
+        ),
+    }
+
+
 def a_withdrawal(order_id: str = "w-1", script: str = "succeed", **changes: Any) -> Any:
     """Return a request; the destination's token says what providers do."""
     return {
@@ -147,13 +166,15 @@ async def staged(
     sla: str = "5s",
     table: str = "",
     webhook: str = "",
+    more: str = "",
     core_url: str | None = None,
     roles: Collection[str] = ROLES,
     **changed: Any,
 ) -> AsyncIterator[Stage]:
     """Run the service with all roles until the block is left.
 
-    ``table`` is added to the table of each provider, ``webhook`` to its webhook's;
+    ``table`` is added to the table of each provider, ``webhook`` to its webhook's,
+    ``more`` to the file;
     ``core_url`` is another than the simulated core's. Where other ``roles`` are given
     the rest runs beside them, and answers probes at ``Stage.rest_url``.
     """
@@ -199,7 +220,7 @@ async def staged(
         + table
         for n in PROVIDERS
     )
-    config = parse_config(text, ack_wait=settings.ack_wait, environment={})
+    config = parse_config(text + more, ack_wait=settings.ack_wait, environment={})
     stop = asyncio.Event()
     parts = [part for part in (set(roles), set(ROLES) - set(roles)) if part]
     readies = [asyncio.Event() for _ in parts]

@@ -72,7 +72,7 @@ FAULTS: Final = (
 SEEN: Final = (
     *(f"case {kind}" for kind in CaseKind),
     "a repeated create found the first",
-    "cancel by message",
+    "cancel forged",
     "cancel of a task",
     "cancel of an order",
     "cancel refused: NotNow",

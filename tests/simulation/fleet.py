@@ -7,7 +7,6 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from handlers.cancel import cancel_requested
 from handlers.drive import Doorbell, ring
 from handlers.engine import Engine, Limits
 from handlers.letters import bury
@@ -18,8 +17,6 @@ from handlers.webhook import webhook_received
 from payment_service.domain.errors import Fault, InvalidRequest
 from payment_service.domain.letters import Reason
 from payment_service.domain.messages import (
-    QUEUE_CANCEL,
-    TASK_CANCEL,
     WEBHOOK_RECEIVED,
     WITHDRAWAL_REQUESTED,
     Message,
@@ -48,7 +45,6 @@ GRACE: Final = timedelta(seconds=30)
 GRACE_MICROS: Final = 30 * SECOND
 SWEEPS_EVERY: Final = 15 * SECOND
 LEFT: Final = LEFT_AFTER // timedelta(microseconds=1)
-CANCELS: Final = frozenset({TASK_CANCEL, QUEUE_CANCEL})
 
 
 class Fleet:
@@ -247,8 +243,6 @@ class Fleet:
             version=fields["version"],
             again=again,
         )
-        if delivery.subject in CANCELS:
-            return await cancel_requested(bell, fields.get("reason"), engine=engine)
         return await ring(bell, engine=engine)
 
     async def _bury(

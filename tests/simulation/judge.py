@@ -285,6 +285,7 @@ class Judge:
         ]
         offences += self._lost_news(tables)
         offences += self._lost_cancels(tables)
+        offences += self._unasked_cancels(tables)
         resolved = {
             line.task_id
             for line in tables.trail.values()
@@ -353,6 +354,18 @@ class Judge:
             f"the cancellation of {about} is lost"
             for about in sorted(self.people.cancelled)
             if about in rows and not rows[about].cancel_requested
+        ]
+
+    def _unasked_cancels(self, tables: Tables) -> list[str]:
+        wished = self.people.wished
+        return [
+            f"{row} is cancelled, and nobody asked for it"
+            for order in tables.orders.values()
+            for row, marked in (
+                (order.queue_id, order.queue.cancel_requested),
+                *((t.task_id, t.cancel_requested) for t in order.queue.tasks),
+            )
+            if marked and not wished & {row, order.queue_id}
         ]
 
     def _hot_loops(self) -> list[str]:

@@ -41,6 +41,7 @@ class People:
         self.fleet = fleet
         self.accepted: dict[str, str] = {}
         self.cancelled: set[str] = set()
+        self.wished: set[str] = set()
         self.decided: dict[str, str] = {}
         self._asked: set[str] = set()
         self._decisions: Counter[str] = Counter()
@@ -108,8 +109,8 @@ class People:
     # Support.
 
     async def _cancels(self, order_id: str) -> None:
-        if self.ground.draw() < 0.2:
-            self._trusted_cancel(order_id)
+        if self.ground.draw() < 0.1:
+            self._forged_cancel(order_id)
             return
         whole = self.ground.draw() < 0.6
         try:
@@ -129,21 +130,23 @@ class People:
         if order is None:
             raise UnknownOrder(order_id)
         if whole:
+            self.wished.add(queue_id)
             await request_cancel_of_order(
                 order, "asked", actor="key:anna", engine=process.engine
             )
             return queue_id
         task: Task = self.ground.random.choice(order.queue.tasks)
+        self.wished.add(task.task_id)
         await request_cancel_of_task(
             task.task_id, "too slow", actor="key:anna", engine=process.engine
         )
         return task.task_id
 
-    def _trusted_cancel(self, order_id: str) -> None:
-        """Have a trusted service ask by message, which is no promise to it."""
+    def _forged_cancel(self, order_id: str) -> None:
+        """Have somebody publish a cancel with the right version, which is no wish."""
         order = self.fleet.store.tables.orders.get(self.accepted[order_id])
         if order is not None:
-            self.ground.seen["cancel by message"] += 1
+            self.ground.seen["cancel forged"] += 1
             rows: list[Task | Queue] = [order.queue, *order.queue.tasks]
             row = self.ground.random.choice(rows)
             self.fleet.bus.deliver_again(cancel_doorbell(row))

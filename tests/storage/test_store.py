@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from fsm.states import CaseKind, State, Trigger, Verdict, Waiting
+from fsm.states import CaseKind, Kind, State, Trigger, Verdict, Waiting
 from payment_service.domain.audit import GENESIS, chained
 from payment_service.domain.errors import BrokenInvariant, SettledNews, StaleWrite
 from payment_service.domain.news import Arrival, NewsState, NewsType, disputing
@@ -81,6 +81,16 @@ async def test_what_is_no_id_is_none_and_hurts_no_neighbour(store, order, text):
     )
 
     assert list(found) == [None, None, order]
+
+
+async def test_the_queue_of_an_order_is_found_by_its_merchants_name_for_it(
+    store, order
+):
+    named = order.merchant_id, Kind.WITHDRAWAL, order.order_id
+
+    assert await store.queue_of_order(*named) == order.queue_id
+    assert await store.queue_of_order("m-other", *named[1:]) is None
+    assert await store.queue_of_order(*named[:2], "w-other") is None
 
 
 async def test_the_queue_of_a_task_is_found(store, order):

@@ -16,6 +16,7 @@ from fsm.states import (
     UNSETTLED,
     CaseKind,
     CaseState,
+    Kind,
     OrderState,
     State,
     Verdict,
@@ -164,6 +165,11 @@ class MemoryStore:
 
     async def queue_of(self, task_id: str) -> str | None:
         return self.tables.queues.get(task_id)
+
+    async def queue_of_order(
+        self, merchant_id: str, kind: Kind, order_id: str
+    ) -> str | None:
+        return self.tables.keys.get((merchant_id, kind.value, order_id))
 
     async def record(self, work: Work) -> Recorded:
         return await self._commit("store.record", lambda: self._record(work))

@@ -10,7 +10,6 @@ import orjson
 from fsm.snapshot import Plan, Task
 from fsm.states import Kind, State
 from handlers.cancel import (
-    cancel_requested,
     request_cancel_of_order,
     request_cancel_of_task,
 )
@@ -26,9 +25,7 @@ from handlers.webhook import webhook_received
 from payment_service.domain.errors import Fault, InvalidRequest, NotNow
 from payment_service.domain.letters import Reason
 from payment_service.domain.messages import (
-    QUEUE_CANCEL,
     STEP_DUE,
-    TASK_CANCEL,
     WEBHOOK_RECEIVED,
     WITHDRAWAL_REQUESTED,
     Message,
@@ -447,10 +444,6 @@ class World:
             version=fields["version"],
             again=again,
         )
-        if delivery.subject in {TASK_CANCEL, QUEUE_CANCEL}:
-            return await cancel_requested(
-                bell, fields.get("reason"), engine=self.engine
-            )
         return await ring(bell, engine=self.engine)
 
     async def _answered(self, done: Submission) -> None:

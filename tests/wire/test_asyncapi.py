@@ -39,6 +39,9 @@ def test_every_subject_of_the_contract_is_there():
         "withdrawal.requested",
         "checkout.requested",
         "partner.link.requested",
+        "partner.unlink.requested",
+        "withdrawal.cancel.requested",
+        "shadow.outcome",
         "order.task.recheck.tick",
         "order.task.webhook.timeout",
         "order.task.webhook.received",
@@ -78,12 +81,18 @@ def test_schemas_are_schemas_and_examples_fit_them():
             schema = {**message["payload"], "components": {"schemas": schemas}}
             Draft202012Validator(schema).validate(example["payload"])
             examples += 1
-    assert examples == 2
+    assert examples == 3
 
 
 def test_requests_are_answered_where_they_say():
     reply = DOCUMENT["operations"]["receive-WithdrawalRequested"]["reply"]
     assert reply["address"] == {"location": "$message.header#/X-Reply-To"}
+
+
+def test_what_only_a_forwarder_may_say_asks_for_its_signature():
+    messages = DOCUMENT["components"]["messages"]
+    for name in ("WithdrawalCancelRequested", "OrderTaskWebhookReceived"):
+        assert "X-Forwarder-Signature" in messages[name]["headers"]["properties"]
 
 
 def test_a_prefix_names_subjects_and_streams():

@@ -10,16 +10,18 @@ from payment_service.domain.news import NewsType
 from payment_service.wire.webhook_message import EXAMPLE, read_webhook_message
 
 BODY = EXAMPLE["body"]
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def read(**changes):
-    return read_webhook_message(orjson.dumps({**EXAMPLE, **changes}))
+    return read_webhook_message(orjson.dumps({**EXAMPLE, **changes}), by="svc", now=NOW)
 
 
 def test_the_example_becomes_news():
     news = read()
     assert news.type is NewsType.SUCCEEDED
-    assert (news.provider, news.event_id) == ("acme", "evt_71")
+    assert (news.provider, news.event_id) == ("acme", " forwarded:svc:evt_71")
+    assert news.detail == {"forwarded_by": "svc"}
     assert (news.amount, news.currency) == (12550, "EUR")
     assert news.received_at == datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
     assert len(news.body_hash) == 32
@@ -28,7 +30,7 @@ def test_the_example_becomes_news():
 def test_a_word_that_nobody_knows_is_kept_as_unknown():
     news = read(body={**BODY, "type": "payout.sneezed"})
     assert news.type is NewsType.UNKNOWN
-    assert news.detail == {"type": "payout.sneezed"}
+    assert news.detail == {"type": "payout.sneezed", "forwarded_by": "svc"}
 
 
 @pytest.mark.parametrize("amount", [0, -5])
@@ -42,6 +44,17 @@ def test_an_impossible_amount_is_for_the_core_to_judge(amount):
 def test_a_time_is_rfc_3339_with_its_zone(at):
     with pytest.raises(InvalidRequest, match="received_at: must be a time"):
         read(received_at=at)
+
+
+def test_no_news_is_from_the_future():
+    assert read(received_at="2126-01-31T23:59:59Z").received_at == NOW
+
+
+@pytest.mark.parametrize("field", ["amount", "currency"])
+def test_how_much_it_is_about_is_never_left_out(field):
+    body = {name: value for name, value in BODY.items() if name != field}
+    with pytest.raises(InvalidRequest, match=f"body.{field}: is missing"):
+        read(body=body)
 
 
 def test_an_offset_is_turned_into_utc():
@@ -71,4 +84,4 @@ def test_what_cannot_be_read_is_named(changes, path):
 @given(st.binary(max_size=100))
 def test_any_bytes_are_read_or_refused(data):
     with pytest.raises(InvalidRequest):
-        read_webhook_message(data)
+        read_webhook_message(data, by="svc", now=NOW)
