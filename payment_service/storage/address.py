@@ -20,6 +20,7 @@ SEVERAL: Final[Mapping[str, str]] = {
     "target_session_attrs": "read-write",
     "connect_timeout": "2",
 }
+HOSTS: Final = ("host", "hostaddr")
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "target_session_attrs": "PGTARGETSESSIONATTRS",
@@ -39,7 +40,8 @@ def parameters(url: str, *, name: str) -> dict[str, Any]:
     :raises psycopg.ProgrammingError: libpq cannot read it; its text may hold secrets.
     """
     told = {k: v for k, v in conninfo_to_dict(url).items() if v not in {None, ""}}
-    several = "," in f"{told.get('host', '')}{told.get('hostaddr', '')}"
+    hosts = (told.get(of) or os.environ.get(f"PG{of.upper()}", "") for of in HOSTS)
+    several = any("," in str(each) for each in hosts)
     ours = {**DEFAULTS, **(SEVERAL if several else {}), "application_name": name}
     for parameter, variable in ENVIRONMENT.items():
         if os.environ.get(variable):

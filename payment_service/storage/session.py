@@ -32,7 +32,8 @@ ANSWER_SECONDS_MAX: Final = 12.0
 PING_SECONDS_MAX: Final = 2.0
 """Who has nothing to do but to say so does it in this time, or is not there."""
 
-SETTINGS: Final[Mapping[str, LiteralString]] = {
+# Nobody can mean another one: accepted orders could not be read, or steps would mix.
+OURS: Final[Mapping[str, LiteralString]] = {
     # What values look like on the way in and out.
     "timezone": "UTC",
     "datestyle": "ISO, MDY",
@@ -47,6 +48,9 @@ SETTINGS: Final[Mapping[str, LiteralString]] = {
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
     "exit_on_error": "off",
+}
+SETTINGS: Final[Mapping[str, LiteralString]] = {
+    **OURS,
     # How long it may take, and how it is planned.
     "statement_timeout": "10s",
     "lock_timeout": "4s",
@@ -102,9 +106,9 @@ class Door:
         return address.parameters(self.url, name=self.name)
 
     def wanted(self) -> dict[str, LiteralString]:
-        """Return the settings to make: what the user has set himself is kept."""
-        given = address.given_settings(self.url)
-        return {n: v for n, v in self.settings.items() if n not in given}
+        """Return the settings to make: what the user may set himself is kept."""
+        kept = address.given_settings(self.url).keys() - OURS.keys()
+        return {n: v for n, v in self.settings.items() if n not in kept}
 
     def local(self) -> LiteralString:
         """Return the statement with which each transaction behind a pooler begins."""

@@ -21,6 +21,14 @@ def test_of_several_hosts_the_one_that_takes_writes_is_meant():
     assert parameters(TWO, name="x")["target_session_attrs"] == "read-write"
 
 
+def test_several_hosts_may_be_named_by_libpqs_own_variable(monkeypatch):
+    monkeypatch.setenv("PGHOST", "one,two")
+
+    assert "target_session_attrs" not in parameters(ONE, name="x")
+    told = parameters("postgresql:///payments", name="x")
+    assert told["target_session_attrs"] == "read-write"
+
+
 @pytest.mark.parametrize(
     ("said", "value"),
     [

@@ -14,7 +14,7 @@ from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.fitness import Unfit
 from payment_service.storage.reads import PostgresReads
-from payment_service.storage.session import Door, connect_plainly
+from payment_service.storage.session import OURS, Door, connect_plainly
 from payment_service.storage.standing import standing
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
@@ -139,6 +139,16 @@ async def test_an_order_goes_through_with_all_of_it_set(database_url, connection
 
     await goes_through(database_url)
     migrate.check(database_url)
+
+
+@pytest.mark.parametrize("setting", OURS)
+async def test_what_nobody_can_mean_is_not_taken_from_the_address(
+    setting, database_url, monkeypatch
+):
+    value = NASTY[setting].replace(" ", "\\ ")
+    monkeypatch.setenv("PGOPTIONS", f"-c {setting}={value}")
+
+    await goes_through(database_url)
 
 
 def test_a_schema_is_made_with_all_of_it_set(empty_database_url):
