@@ -462,8 +462,12 @@ def _recheck_wait(
 def _to_weighing(
     after: Task, task: Task, event: Event, plan: Plan, now: datetime
 ) -> Task:
-    del task, event, plan
-    return replace(after, wake_at=now, tries=0, taken=True, sent_last_at=now)
+    del plan
+    after = replace(after, wake_at=now, tries=0)
+    if event.trigger is Trigger.TAMPERED:
+        # Nothing was sent: what is weighed is the order, not an answer.
+        return replace(after, code=event.code, sent_last_at=task.sent_last_at)
+    return replace(after, taken=True, sent_last_at=now)
 
 
 def _to_recheck(

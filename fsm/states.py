@@ -122,6 +122,7 @@ class Trigger(StrEnum):
     UNCLEAR = "provider.unclear"
     RETURNED = "provider.returned"
     MISMATCHED = "provider.mismatched"
+    TAMPERED = "request.tampered"
     WEIGHED = "no.weighed"
     SLA_PASSED = "sla.passed"
     DEADLINE_PASSED = "deadline.passed"
@@ -161,6 +162,7 @@ class CaseKind(StrEnum):
     REFERENCE_MISMATCH = "reference_mismatch"
     CONTRADICTION = "contradiction"
     BALANCE_REFUSED = "balance_refused"
+    TAMPERED = "tampered"
 
 
 class CaseState(StrEnum):

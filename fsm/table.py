@@ -107,6 +107,7 @@ TABLE: Final = (
     Row(T.NOT_SENT,           S.CREATING,      S.CREATING,      W.CREATE_RETRY, G.UNSENT_AGAIN),
     Row(T.NOT_SENT,           S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.NEVER_SENT),
     Row(T.TAKEN_OVER,         S.CREATING,      S.CREATING,      W.CREATE,       G.SENDING),
+    Row(T.TAMPERED,           S.CREATING,      S.NEGATIVE_EVAL, W.WEIGHING,     G.SENDING),
     Row(T.RETRY_DUE,          S.CREATING,      S.CREATING,      W.CREATE,       G.UNSENT),
     Row(T.HELD,               S.CREATING,      S.CREATING,      W.CREATE_RETRY, G.UNSENT),
     Row(T.PASSED_OVER,        S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNSENT),
@@ -139,6 +140,7 @@ TABLE: Final = (
     Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.EXECUTING,     W.WEBHOOK,      G.CANCELLING),
 
     Row(T.WEIGHED,            S.NEGATIVE_EVAL, S.RECHECKING,    W.RECHECK,      G.WEIGHING),
+    Row(T.TAMPERED,           S.NEGATIVE_EVAL, S.MANUAL_CHECK,  W.DECISION,     G.WEIGHING,          C.TAMPERED),
     Row(T.ROLLBACK_CONFIRMED, S.NEGATIVE_EVAL, S.CANCELLED,     None,           G.ROLLBACK_CANCELS),
     Row(T.ROLLBACK_CONFIRMED, S.NEGATIVE_EVAL, S.FAILED,        None,           G.ROLLBACK_FAILS),
     Row(T.ROLLBACK_CONFIRMED, S.NEGATIVE_EVAL, S.SKIPPED,       None,           G.ROLLBACK_DUE),
@@ -160,6 +162,7 @@ TABLE: Final = (
     Row(T.NOT_SENT,           S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION),
     Row(T.RETURNED,           S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION,     None,                C.CONTRADICTION),
     Row(T.MISMATCHED,         S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION,     None,                C.AMOUNT_MISMATCH),
+    Row(T.TAMPERED,           S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION,     None,                C.TAMPERED),
     Row(T.CANCEL_REQUESTED,   S.RECHECKING,    S.RECHECKING,    KEEP),
 
     Row(T.PAID,               S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
@@ -207,6 +210,7 @@ REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
     T.UNCLEAR:               (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETURNED:              (_W,  _W,  _C,  _C,  _C,  _C,  _C,  _C,  _C,  _C),
     T.MISMATCHED:            (_W,  _W,  _C,  _C,  _C,  _C,  _C,  _C,  _C,  _C),
+    T.TAMPERED:              (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.WEIGHED:               (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.SLA_PASSED:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.DEADLINE_PASSED:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),

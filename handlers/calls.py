@@ -40,6 +40,8 @@ _OF_A_FIRST: Final = re.compile(
     "duplicate|idempoten|already|unique|(reference|key|id).{0,20}(in.use|used|taken)",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
+TAMPERED: Final = "tampered"
+NOT_AS_REQUESTED: Final = "the order's row is not what was requested: nothing is sent"
 CLAIM_LOST: Final = "the worker that was to send it is gone: it may have been sent"
 
 
@@ -70,6 +72,16 @@ class InFlight(Fault):
         self.left = left
 
 
+class UnknownKey(Fault):
+    """The order was signed by a key that this process does not have."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(
+            f"the order is signed by the key {key_id!r}, which is not in "
+            "PAYMENT_AUDIT_KEYS here: a new key is added everywhere before it signs"
+        )
+
+
 class ClaimTooOld(Fault):
     """The process slept so long that another worker may have taken over."""
 
@@ -77,11 +89,13 @@ class ClaimTooOld(Fault):
 async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> Event:
     """Make the call that the task's row says is due, and return what it means.
 
+    :raises UnknownKey: what the order is bound to cannot be checked here.
     :raises CoreUnavailable: core gave no definite answer.
     :raises ClaimTooOld: a create must not be sent any more by this chain.
     """
     match task.waiting_for:
         case Waiting.FREEZE:
+            _require_key(order, engine)
             # Asked before there is a hold: who waits for a provider ties up no money.
             kept_out = at_gate(order, task, engine, view.admissions)
             return kept_out or await _balance(Operation.FREEZE, order, task, engine)
@@ -99,9 +113,7 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
             kept_out = at_gate(order, task, engine, view.admissions)
             return kept_out or _timed(Trigger.RETRY_DUE, task)
         case Waiting.WEIGHING:
-            # What wants to be left alone is left alone by the question, too.
-            silence = engine.gate.silence(task.provider)
-            return replace(_timed(Trigger.WEIGHED, task), after=silence)
+            return _weighed(order, task, engine)
         case Waiting.WEBHOOK:
             return _timed(Trigger.SLA_PASSED, task)
         case Waiting.RECHECK:
@@ -116,9 +128,24 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
             raise ValueError(f"no call is due for {task.waiting_for}")
 
 
+def _require_key(order: Order, engine: Engine) -> None:
+    """Let an order wait, before it holds money, for a process that has its key."""
+    key_id = order.signature.key_id
+    if key_id not in engine.keys:
+        raise UnknownKey(key_id)
+
+
 def _timed(trigger: Trigger, task: Task) -> Event:
     """Return what the clock says of this version of the row, and of no other."""
     return Event(trigger=trigger, source=Source.TIMER, version=task.version)
+
+
+def _weighed(order: Order, task: Task, engine: Engine) -> Event:
+    if not order.is_as_requested(engine.keys):
+        return _tampered(task)
+    # What wants to be left alone is left alone by the question, too.
+    silence = engine.gate.silence(task.provider)
+    return replace(_timed(Trigger.WEIGHED, task), after=silence)
 
 
 _BALANCE: Final = {
@@ -185,6 +212,8 @@ async def _recreate(order: Order, task: Task, engine: Engine, view: View) -> Eve
     if shut is not None and engine.plan_of(task).can_ask(task):
         return _unasked(task, f"not repeated: {shut.because}")
     heard = await _send(provider, order, task, engine, view)
+    if heard.trigger is Trigger.TAMPERED:
+        return heard
     return replace(heard, detail={**heard.detail, QUESTION: "create"})
 
 
@@ -200,7 +229,13 @@ def _leave_to_claimant(task: Task, provider: Provider | None, engine: Engine) ->
 async def _send(
     provider: Provider, order: Order, task: Task, engine: Engine, view: View
 ) -> Event:
-    """Send the create; checked last of all: that this chain did not oversleep."""
+    """Send the create; checked last of all: that this chain did not oversleep.
+
+    What is not as it was requested is not paid: a person looks at it.
+    """
+    if not order.is_as_requested(engine.keys):
+        view.admissions.give_back(task.task_id)
+        return _tampered(task)
     age = engine.clock.elapsed() - view.taken_at
     if age > engine.limits.send_within.total_seconds():
         raise ClaimTooOld(f"the picture of task {task.task_id} is {age:.1f} s old")
@@ -222,6 +257,15 @@ def _names_the_first(heard: Event) -> bool:
     """
     said = f"{heard.code} {heard.message}"
     return heard.trigger is Trigger.DECLINED and _OF_A_FIRST.search(said) is not None
+
+
+def _tampered(task: Task) -> Event:
+    return Event(
+        trigger=Trigger.TAMPERED,
+        code=TAMPERED,
+        message=NOT_AS_REQUESTED,
+        version=task.version,
+    )
 
 
 def _may_repeat(task: Task, provider: Provider, engine: Engine) -> bool:

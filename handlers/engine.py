@@ -10,6 +10,7 @@ from fsm.decisions import Decision, Event, Known, Step, cancel_order, decide
 from fsm.records import replace
 from fsm.snapshot import Plan, Queue, Task
 from payment_service.domain.audit import audit_line
+from payment_service.domain.audit_keys import UNKEYED, AuditKeys
 from payment_service.domain.errors import (
     Fault,
     SettledNews,
@@ -57,6 +58,7 @@ class Engine:
     limits: Limits = field(default_factory=Limits)
     watch: Watch = field(default_factory=NobodyWatches)
     gate: Gate = field(default_factory=OpenGate)
+    keys: AuditKeys = UNKEYED
 
     def plan_of(self, task: Task) -> Plan:
         """Return how the task's provider may be treated."""
@@ -155,7 +157,9 @@ async def commit(
         decision = judge(order.queue, now)
         if not isinstance(decision, Step):
             return Settled(order=order, decision=decision, taken_at=taken_at)
-        work = work_of(order, decision, now, bells=bells, news=news or {})
+        work = work_of(
+            order, decision, now, bells=bells, news=news or {}, keys=engine.keys
+        )
         try:
             recorded: Recorded = await engine.store.record(work)
         except SettledNews:
@@ -225,20 +229,21 @@ def work_of(
     *,
     bells: Bells = no_bells,
     news: Mapping[str, NewsState],
+    keys: AuditKeys = UNKEYED,
 ) -> Work:
     """Return the step with its audit lines and messages, ready to be committed."""
     trace_id = trace_id_of(order.trace_parent)
     changes = []
     lines = []
     for change in step.changes:
-        line = audit_line(change, at=now, trace_id=trace_id)
+        line = audit_line(change, at=now, trace_id=trace_id, keys=keys)
         lines.append(line)
         after = replace(change.after, audit_hash=line.hash)
         changes.append(replace(change, after=after))
     queue_change = step.queue
     after_queue = step.after.with_tasks({c.after.task_id: c.after for c in changes})
     if queue_change is not None:
-        line = audit_line(queue_change, at=now, trace_id=trace_id)
+        line = audit_line(queue_change, at=now, trace_id=trace_id, keys=keys)
         lines.append(line)
         after_queue = replace(after_queue, audit_hash=line.hash)
         queue_change = replace(queue_change, after=after_queue)

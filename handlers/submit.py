@@ -1,5 +1,6 @@
 """Accepts a request: an order, its tasks and the first doorbell, in one transaction."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from fsm.decisions import Announced, Announcement
@@ -8,6 +9,8 @@ from fsm.snapshot import Queue, Task
 from fsm.states import Waiting
 from handlers.engine import Bells, Engine, all_bells, trace_id_of, traced
 from payment_service.domain.audit import GENESIS, AuditLine, chained
+from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.binding import REQUEST, request_of, sign
 from payment_service.domain.events import order_event
 from payment_service.domain.ids import new_id
 from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
@@ -39,7 +42,9 @@ def open_order(
 ) -> NewOrder:
     """Return the order that a request asks for, ready to be stored."""
     now = engine.clock.now()
-    order, lines = _opened(request, now, actor=actor, trace_parent=trace_parent)
+    order, lines = _opened(
+        request, now, actor=actor, trace_parent=trace_parent, keys=engine.keys
+    )
     accepted = order_event(order, Announcement(type=Announced.ACCEPTED), now)
     messages = [traced(m, trace_parent) for m in (accepted, *bells(order, now))]
     return NewOrder(
@@ -48,41 +53,62 @@ def open_order(
 
 
 def _opened(
-    request: Request, now: datetime, *, actor: str, trace_parent: str | None
+    request: Request,
+    now: datetime,
+    *,
+    actor: str,
+    trace_parent: str | None,
+    keys: AuditKeys,
 ) -> tuple[Order, list[AuditLine]]:
     queue_id = new_id(now)
-    opened = [_task(queue_id, n, entry, now) for n, entry in enumerate(request.cascade)]
-    trace_id = trace_id_of(trace_parent)
-    lines = [
-        _first_line(queue_id, None, "ACTIVE", now=now, actor=actor, trace_id=trace_id),
-        *(
-            _first_line(
-                queue_id, task, task.state, now=now, actor=actor, trace_id=trace_id
-            )
-            for task in opened
-        ),
-    ]
-    tasks = tuple(
-        replace(task, audit_hash=line.hash)
-        for task, line in zip(opened, lines[1:], strict=True)
-    )
+    tasks = [_task(queue_id, n, entry, now) for n, entry in enumerate(request.cascade)]
     order = Order(
-        queue=Queue(
-            queue_id=queue_id,
-            kind=request.kind,
-            tasks=tasks,
-            audit_hash=lines[0].hash,
-        ),
+        queue=Queue(queue_id=queue_id, kind=request.kind, tasks=tuple(tasks)),
         order_id=request.order_id,
         merchant_id=request.merchant_id,
         customer_id=request.customer_id,
         money=request.money,
         destination=request.destination,
         metadata=request.metadata,
+        content_hash=request.content_hash,
         created_at=now,
         trace_parent=trace_parent,
     )
-    return order, lines
+    bound = order.bound
+    signature = sign(bound, keys)
+    said = request_of(bound, signature, keys)
+    trace_id = trace_id_of(trace_parent)
+
+    def line(task: Task | None, detail: Mapping[str, object]) -> AuditLine:
+        return chained(
+            GENESIS,
+            entity_id=queue_id if task is None else task.task_id,
+            queue_id=queue_id,
+            task_id=None if task is None else task.task_id,
+            version=1,
+            source=None,
+            target=order.queue.state if task is None else task.state,
+            trigger=REQUESTED,
+            actor=actor,
+            at=now,
+            trace_id=trace_id,
+            detail=detail,
+            keys=keys,
+        )
+
+    lines = [
+        line(None, {REQUEST: said}),
+        *(line(task, {"provider": task.provider}) for task in tasks),
+    ]
+    queue = replace(
+        order.queue,
+        audit_hash=lines[0].hash,
+        tasks=tuple(
+            replace(task, audit_hash=its.hash)
+            for task, its in zip(tasks, lines[1:], strict=True)
+        ),
+    )
+    return replace(order, queue=queue, signature=signature), lines
 
 
 def _task(queue_id: str, position: int, entry: CascadeEntry, now: datetime) -> Task:
@@ -98,30 +124,4 @@ def _task(queue_id: str, position: int, entry: CascadeEntry, now: datetime) -> T
         wake_at=now if first else None,
         created_at=now,
         updated_at=now,
-    )
-
-
-def _first_line(
-    queue_id: str,
-    task: Task | None,
-    state: str,
-    *,
-    now: datetime,
-    actor: str,
-    trace_id: str | None,
-) -> AuditLine:
-    detail: dict[str, object] = {} if task is None else {"provider": task.provider}
-    return chained(
-        GENESIS,
-        entity_id=queue_id if task is None else task.task_id,
-        queue_id=queue_id,
-        task_id=None if task is None else task.task_id,
-        version=1,
-        source=None,
-        target=state,
-        trigger=REQUESTED,
-        actor=actor,
-        at=now,
-        trace_id=trace_id,
-        detail=detail,
     )

@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 from fsm.states import FINAL, LIVE, OrderState, State, Trigger, Verdict, Waiting
 from fsm.table import REST, TABLE, Answer
 from payment_service.domain.audit import GENESIS, AuditLine, chained
+from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.binding import REQUEST, Bound, Signature, differing
 
 
 class Invariant(StrEnum):
@@ -35,6 +37,7 @@ class Invariant(StrEnum):
     CORE = "core"
     PROVIDERS = "providers"
     BY_HAND = "by_hand"
+    TAMPERED = "tampered"
 
 
 class Offence(NamedTuple):
@@ -61,6 +64,7 @@ class Line(NamedTuple):
     at: datetime
     trace_id: str | None
     detail: Mapping[str, object]
+    key_id: str
     hash: bytes
 
 
@@ -76,6 +80,13 @@ class OrderRow(NamedTuple):
     waiting_for: str | None
     wake_at: datetime | None
     audit_hash: bytes
+    kind: str
+    merchant_id: str
+    customer_id: str
+    destination: Mapping[str, object]
+    content_hash: bytes
+    signed_by: str
+    signature: bytes
 
 
 class TaskRow(NamedTuple):
@@ -93,6 +104,7 @@ class TaskRow(NamedTuple):
     sla_at: datetime | None
     audit_hash: bytes
     returned: bool = False
+    terminal_id: str | None = None
 
 
 class LedgerEntry(NamedTuple):
@@ -183,11 +195,16 @@ class Trail:
     freeze_at: datetime | None = None
     ended_at: datetime | None = None
     ended_by: str | None = None
+    request: Mapping[str, object] | None = None
     offences: list[Offence] = field(default_factory=list)
 
     def follow(self, line: Line) -> None:
         """Take the next line, whatever is wrong with it."""
         self.version, self.head, self.last = line.version, line.hash, line.trigger
+        if line.trigger == REQUESTED and isinstance(
+            said := line.detail.get(REQUEST), Mapping
+        ):
+            self.request = said
         if line.trigger in _SAYS_PAID:
             self.said_paid = True
         elif line.trigger == Trigger.TURN_CAME:
@@ -201,7 +218,7 @@ class Trail:
             self.ended_at, self.ended_by = line.at, line.trigger
 
 
-def trail_of(lines: Iterable[Line]) -> Trail:
+def trail_of(lines: Iterable[Line], keys: AuditKeys) -> Trail:
     """Read all lines of one order or task, in the order of their versions.
 
     There is at least one; ``Trail.offences`` has what is wrong with them.
@@ -210,14 +227,14 @@ def trail_of(lines: Iterable[Line]) -> Trail:
     for line in lines:
         if trail is None:
             trail = Trail(line.entity_id, line.queue_id, line.task_id)
-        trail.offences.extend(_wrong_line(trail, line))
+        trail.offences.extend(_wrong_line(trail, line, keys))
         trail.follow(line)
     if trail is None:
         raise ValueError("a trail has at least one line")
     return trail
 
 
-def _wrong_line(trail: Trail, line: Line) -> Iterator[Offence]:
+def _wrong_line(trail: Trail, line: Line, keys: AuditKeys) -> Iterator[Offence]:
     def wrong(invariant: Invariant, what: str) -> Offence:
         return Offence(invariant, line.queue_id, line.task_id, what)
 
@@ -232,7 +249,10 @@ def _wrong_line(trail: Trail, line: Line) -> Iterator[Offence]:
     if (line.trigger, line.source, line.target) not in legal:
         move = f"{line.source} → {line.target} by {line.trigger}"
         yield wrong(Invariant.LEGALITY, f"{at}: {move} is no legal move")
-    if hash_of(line, trail.head) != line.hash:
+    if line.key_id not in keys:
+        what = f"{at}: it is signed by the key {line.key_id!r}, which is not known here"
+        yield wrong(Invariant.CHAIN, what)
+    elif hash_of(line, trail.head, keys) != line.hash:
         yield wrong(Invariant.CHAIN, f"{at}: its hash is not that of what it says")
     if line.entity_id != (line.task_id or line.queue_id):
         yield wrong(Invariant.ORPHAN, f"{at} is about {line.task_id or line.queue_id}")
@@ -240,8 +260,11 @@ def _wrong_line(trail: Trail, line: Line) -> Iterator[Offence]:
         yield wrong(Invariant.PROOF, f"{at}: {proof}")
 
 
-def hash_of(line: Line | AuditLine, before: bytes) -> bytes:
-    """Return the hash that a line should have after the one before it."""
+def hash_of(line: Line | AuditLine, before: bytes, keys: AuditKeys) -> bytes:
+    """Return the hash that a line should have after the one before it.
+
+    :raises KeyError: the key that has signed it is not known here.
+    """
     return chained(
         before,
         entity_id=line.entity_id,
@@ -255,6 +278,8 @@ def hash_of(line: Line | AuditLine, before: bytes) -> bytes:
         at=line.at,
         trace_id=line.trace_id,
         detail=line.detail,
+        keys=keys,
+        key_id=line.key_id,
     ).hash
 
 
@@ -270,9 +295,13 @@ def _unproven(trail: Trail, line: Line) -> str | None:
 
 
 def order_offences(
-    order: OrderRow, tasks: Sequence[TaskRow], trails: Mapping[str, Trail]
+    order: OrderRow,
+    tasks: Sequence[TaskRow],
+    trails: Mapping[str, Trail],
+    keys: AuditKeys,
 ) -> Iterator[Offence]:
     """Judge one order by our own rows: it, its tasks by position, their trails."""
+    yield from _changed(order, tasks, trails.get(order.queue_id), keys)
     for trail in trails.values():
         yield from trail.offences
     yield from _differing(
@@ -288,6 +317,35 @@ def order_offences(
     yield from _outcome(order, tasks, trails.get(order.queue_id))
     yield from _turn(order, tasks)
     yield from _next_only_on_proof(order, tasks, trails)
+
+
+def _changed(
+    order: OrderRow, tasks: Sequence[TaskRow], trail: Trail | None, keys: AuditKeys
+) -> Iterator[Offence]:
+    """Compare what the rows say was asked for with what was."""
+    if trail is None:
+        return
+    if trail.request is None:
+        what = "its first audit line does not say what was requested"
+        yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
+        return
+    bound = Bound(
+        queue_id=order.queue_id,
+        kind=order.kind,
+        order_id=order.order_id,
+        merchant_id=order.merchant_id,
+        customer_id=order.customer_id,
+        amount=order.amount,
+        currency=order.currency,
+        content=order.content_hash.hex(),
+        destination=order.destination,
+        cascade=tuple(
+            (t.task_id, t.position, t.provider, t.terminal_id, t.sla) for t in tasks
+        ),
+    )
+    signature = Signature(order.signed_by, order.signature)
+    for what in differing(trail.request, bound, signature, keys):
+        yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
 
 
 def _differing(

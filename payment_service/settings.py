@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from payment_service.domain.audit_keys import UNKEYED, AuditKeys, parse_audit_keys
 from payment_service.domain.durations import format_duration
 from payment_service.domain.errors import PaymentServiceError
 from payment_service.domain.keys import ApiKey, parse_api_keys
@@ -126,6 +127,10 @@ def _api_keys(value: object) -> object:
     return parse_api_keys(value) if isinstance(value, str) else value
 
 
+def _audit_keys(value: object) -> object:
+    return parse_audit_keys(value) if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """The settings of contract section 2; nothing in their repr is secret."""
 
@@ -160,6 +165,7 @@ class Settings(BaseSettings):
     public_url: HttpUrl | None = None
     metrics_port: int = Field(default=9100, ge=0, le=65535)
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_api_keys)] = ()
+    audit_keys: Annotated[AuditKeys, NoDecode, BeforeValidator(_audit_keys)] = UNKEYED
     four_eyes_from: int | None = Field(default=None, ge=1)
     subject_prefix: Annotated[str, AfterValidator(_prefix)] = ""
     stream_replicas: int = Field(default=1, ge=1, le=5)

@@ -5,6 +5,7 @@ import pytest
 from fsm.snapshot import Plan
 from handlers.resolve import Ruling
 from payment_service import invariants
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.news import NewsType
 from payment_service.invariants import LedgerEntry, trail_of
 from payment_service.ports.core import Operation
@@ -24,9 +25,10 @@ async def judged(world, *operations):
     lines = sorted(await world.rows.trail(), key=lambda line: line.version)
     ids = {line.entity_id for line in lines}
     trails = {
-        i: trail_of(line_of(line) for line in lines if line.entity_id == i) for i in ids
+        i: trail_of((line_of(e) for e in lines if e.entity_id == i), UNKEYED)
+        for i in ids
     }
-    found = [*invariants.order_offences(row, tasks, trails)]
+    found = [*invariants.order_offences(row, tasks, trails, UNKEYED)]
     entries = [
         LedgerEntry(tasks[0].task_id, name, order.money.amount, order.money.currency)
         for name in operations

@@ -158,6 +158,13 @@ BAD = [
     ("PAYMENT_API_KEYS", f"hunter22/:viewer:{HASH}"),
     ("PAYMENT_API_KEYS", f"a:viewer:{HASH},b:viewer:{HASH}"),
     ("PAYMENT_API_KEYS", f"a:viewer:{HASH},a:viewer:{'0' * 64}"),
+    ("PAYMENT_AUDIT_KEYS", "hunter22"),
+    ("PAYMENT_AUDIT_KEYS", "k:hunter22"),
+    ("PAYMENT_AUDIT_KEYS", f"k:{HASH[:62]}"),
+    ("PAYMENT_AUDIT_KEYS", f"hunter22/:{HASH}"),
+    ("PAYMENT_AUDIT_KEYS", f"k:{HASH},k:{HASH}"),
+    ("PAYMENT_AUDIT_KEYS", f"open:{HASH}"),
+    ("PAYMENT_AUDIT_KEYS", f"open,k:{HASH}"),
     ("PAYMENT_FOUR_EYES_FROM", "0"),
     ("PAYMENT_SUBJECT_PREFIX", "hunter22.x"),
     ("PAYMENT_SUBJECT_PREFIX", "hunter22*"),
@@ -261,6 +268,21 @@ def test_api_keys_are_names_roles_and_hashes(read):
     assert keys[0] == ApiKey("ann", KeyRole.ADMIN, bytes.fromhex(HASH))
     assert keys[1].role is KeyRole.UPSTREAM
     assert HASH not in repr(keys)
+
+
+def test_the_first_audit_key_signs_and_none_is_shown(read):
+    keys = read(PAYMENT_AUDIT_KEYS=f"new:{HASH}, old:{'A' * 64}, open,").audit_keys
+
+    assert (keys.signer, [*keys.keys], keys.secret) == (
+        "new",
+        ["new", "old", "open"],
+        True,
+    )
+    assert HASH not in repr(keys)
+
+
+def test_without_an_audit_key_anybody_could_sign(read):
+    assert not read().audit_keys.secret
 
 
 def test_no_keys_are_none():

@@ -39,6 +39,9 @@ CREATE TABLE order_queues (
     request jsonb NOT NULL,
     content_hash bytea NOT NULL,
     trace_parent text,
+    -- Over all that a payout is made of, by a key that is not in the database.
+    signed_by text NOT NULL,
+    signature bytea NOT NULL,
     audit_hash bytea NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -138,6 +141,7 @@ CREATE TABLE order_task_events (
     at timestamptz NOT NULL,
     trace_id text,
     detail jsonb NOT NULL,
+    key_id text NOT NULL,
     hash bytea NOT NULL,
     CONSTRAINT pk_order_task_events PRIMARY KEY (entity_id, version)
 ) PARTITION BY RANGE (entity_id);
@@ -231,7 +235,8 @@ CREATE TABLE cases (
     CONSTRAINT fk_cases_queue_id FOREIGN KEY (queue_id)
         REFERENCES order_queues (queue_id),
     CONSTRAINT ck_cases_kind CHECK (kind IN ('late_success', 'return_after_success',
-        'amount_mismatch', 'reference_mismatch', 'contradiction', 'balance_refused')),
+        'amount_mismatch', 'reference_mismatch', 'contradiction', 'balance_refused',
+        'tampered')),
     CONSTRAINT ck_cases_state
         CHECK (state IN ('open', 'settling', 'settled', 'closed')),
     CONSTRAINT ck_cases_closed CHECK (
@@ -356,6 +361,8 @@ FOR EACH ROW WHEN (
     OR NEW.order_id <> OLD.order_id OR NEW.merchant_id <> OLD.merchant_id
     OR NEW.customer_id <> OLD.customer_id OR NEW.kind <> OLD.kind
     OR NEW.request <> OLD.request OR NEW.content_hash <> OLD.content_hash
+    OR NEW.signed_by <> OLD.signed_by OR NEW.signature <> OLD.signature
+    OR NEW.created_at <> OLD.created_at OR NEW.queue_id <> OLD.queue_id
 ) EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER order_task_events_append_only BEFORE UPDATE OR DELETE

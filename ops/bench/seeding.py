@@ -24,11 +24,13 @@ FROM generate_series(1, %(count)s) AS n
 """
 QUEUES: Final[LiteralString] = """
 INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, amount,
-    currency, state, version, request, content_hash, audit_hash, created_at, updated_at)
+    currency, state, version, request, content_hash, signed_by, signature,
+    audit_hash, created_at, updated_at)
 SELECT queue_id, 'withdrawal', 'seed-' || queue_id, 'm-seed', 'c-' || n % 1000, 12550,
     'EUR', 'ACTIVE', 1,
     '{"destination": {"type": "card", "token": "tok_seed"}, "metadata": {}}',
-    decode(repeat('ab', 32), 'hex'), decode(repeat('ab', 32), 'hex'), now(), now()
+    decode(repeat('ab', 32), 'hex'), 'none', '', decode(repeat('ab', 32), 'hex'),
+    now(), now()
 FROM seeds
 """
 TASKS: Final[LiteralString] = """
@@ -41,9 +43,9 @@ FROM seeds
 """
 EVENTS: Final[LiteralString] = """
 INSERT INTO order_task_events (entity_id, queue_id, task_id, version, source, target,
-    trigger, actor, at, detail, hash)
+    trigger, actor, at, detail, key_id, hash)
 SELECT task_id, queue_id, task_id, m.version, m.source, m.target, m.trigger, 'system',
-    now(), '{}', decode(repeat('ab', 32), 'hex')
+    now(), '{}', 'none', decode(repeat('ab', 32), 'hex')
 FROM seeds, (VALUES (1, NULL, 'PENDING', 'order.requested'),
     (2, 'PENDING', 'CREATING', 'freeze.confirmed'),
     (3, 'CREATING', 'EXECUTING', 'accepted')) AS m(version, source, target, trigger)

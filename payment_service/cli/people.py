@@ -179,6 +179,7 @@ async def _engine() -> AsyncIterator[tuple[Engine, Settings, Database]]:
                 configuration(settings), outbound, public_url=settings.public_url
             ),
             clock=await _clock(database),
+            keys=settings.audit_keys,
         )
         yield engine, settings, database
 

@@ -14,6 +14,7 @@ from psycopg.types.json import set_json_loads
 
 from payment_service.cli.database import connected
 from payment_service.cli.failures import Wrong
+from payment_service.domain.audit_keys import AuditKeys
 from payment_service.invariants import (
     Line,
     OrderRow,
@@ -35,14 +36,17 @@ SETTINGS: Final[Mapping[str, LiteralString]] = {
 ORDERS: Final[LiteralString] = """
 SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
     q.waiting_for, q.wake_at, q.audit_hash,
+    q.kind, q.merchant_id, q.customer_id, q.request -> 'destination',
+    q.content_hash, q.signed_by, q.signature,
     t.task_id::text, t.position, t.provider, t.state, t.version, t.waiting_for,
-    t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash, t.returned
+    t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash, t.returned,
+    t.terminal_id
 FROM order_queues q LEFT JOIN order_tasks t ON t.queue_id = q.queue_id
 ORDER BY q.queue_id
 """
 LINES: Final[LiteralString] = """
 SELECT entity_id::text, version, queue_id::text, task_id::text, source, target,
-    trigger, actor, at, trace_id, detail, hash
+    trigger, actor, at, trace_id, detail, key_id, hash
 FROM order_task_events e ORDER BY e.entity_id, e.version
 """
 HOMELESS: Final[LiteralString] = """
@@ -79,8 +83,9 @@ class Whole(NamedTuple):
 class Snapshot(AbstractContextManager["Snapshot"]):
     """One REPEATABLE READ, read-only transaction: every statement sees the same."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, keys: AuditKeys) -> None:
         self._url = url
+        self._keys = keys
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -92,7 +97,7 @@ class Snapshot(AbstractContextManager["Snapshot"]):
             connection.execute(connection.local)
         set_json_loads(orjson.loads, connection)
         self._connection = connection
-        self._trails = Trails(())
+        self._trails = Trails((), self._keys)
         return self
 
     def __exit__(
@@ -112,11 +117,13 @@ class Snapshot(AbstractContextManager["Snapshot"]):
 
     def wholes(self) -> Iterator[Whole]:
         """Return every order, by its id."""
-        self._trails = Trails(map(Line._make, self._stream("lines", LINES)))
+        lines = map(Line._make, self._stream("lines", LINES))
+        self._trails = Trails(lines, self._keys)
         for _, rows in groupby(self._stream("orders", ORDERS), key=itemgetter(0)):
             joined = list(rows)
             order = OrderRow._make(joined[0][:_ORDER_COLUMNS])
-            tasks = [TaskRow._make(row[_ORDER_COLUMNS:]) for row in joined if row[9]]
+            ours = [row[_ORDER_COLUMNS:] for row in joined]
+            tasks = [TaskRow._make(row) for row in ours if row[0]]
             tasks.sort(key=attrgetter("position"))
             wanted = [order.queue_id, *(task.task_id for task in tasks)]
             yield Whole(order, tasks, self._trails.claim(wanted))
@@ -152,7 +159,8 @@ class Trails:
     together and few trails wait here for their order.
     """
 
-    def __init__(self, lines: Iterable[Line]) -> None:
+    def __init__(self, lines: Iterable[Line], keys: AuditKeys) -> None:
+        self._keys = keys
         self._groups = groupby(lines, key=itemgetter(0))
         self._read_to = ""
         self._kept: dict[str, Trail] = {}
@@ -176,7 +184,7 @@ class Trails:
         if lines is None:
             self._read_to = "~"
             return False
-        self._kept[entity_id] = trail_of(lines)
+        self._kept[entity_id] = trail_of(lines, self._keys)
         self._read_to = entity_id
         return True
 

@@ -82,7 +82,7 @@ def verify(*, core: bool, providers: bool, as_json: bool) -> int:
     """Check everything; return 1 if anything offends."""
     settings = read_settings("database_url", *(("core_url",) if core else ()))
     tables: Tables = configuration(settings).providers if providers else {}
-    with Snapshot(database_url(settings)) as snapshot:
+    with Snapshot(database_url(settings), settings.audit_keys) as snapshot:
         facts = snapshot.facts()
         books = _books(settings, tables, facts, core=core) if core or tables else None
         report = Report()
@@ -90,7 +90,7 @@ def verify(*, core: bool, providers: bool, as_json: bool) -> int:
         if books is not None:
             _tell_of_statements(report, books)
         with _progress(facts.orders, shown=not as_json) as advance:
-            _judge_all(report, snapshot, facts, books, _grace(settings), advance)
+            _judge_all(report, snapshot, facts, books, settings, advance)
     if as_json:
         print_json(report.view())
     else:
@@ -148,7 +148,7 @@ def _judge_all(
     snapshot: Snapshot,
     facts: Facts,
     books: Books | None,
-    grace: timedelta,
+    settings: Settings,
     advance: Callable[[int], None],
 ) -> None:
     began = time.monotonic()
@@ -160,7 +160,7 @@ def _judge_all(
         report.orders += 1
         report.tasks += len(whole.tasks)
         report.lines += sum(trail.version for trail in whole.trails.values())
-        for offence in _judge(whole, facts, books, cases, grace):
+        for offence in _judge(whole, facts, books, cases, settings):
             report.add(offence)
         if report.orders % SHOW_EVERY == 0:
             advance(report.orders)
@@ -181,11 +181,11 @@ def _judge(
     facts: Facts,
     books: Books | None,
     cases: frozenset[str],
-    grace: timedelta,
+    settings: Settings,
 ) -> Iterator[Offence]:
     order, tasks, trails = whole
-    yield from order_offences(order, tasks, trails)
-    yield from overdue(order, tasks, now=facts.taken_at, grace=grace)
+    yield from order_offences(order, tasks, trails, settings.audit_keys)
+    yield from overdue(order, tasks, now=facts.taken_at, grace=_grace(settings))
     if books is None:
         return
     if books.core:

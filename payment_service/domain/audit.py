@@ -1,6 +1,5 @@
-"""The audit trail: one line for every version of every row, chained by hash."""
+"""The audit trail: one line for every version of every row, chained by keyed hashes."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import Final
 import orjson
 
 from fsm.decisions import Change, QueueChange
+from payment_service.domain.audit_keys import AuditKeys
 
 GENESIS: Final = b"\0" * 32
 INTEGER_MAX: Final = 2**63 - 1
@@ -16,7 +16,10 @@ INTEGER_MAX: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLine:
-    """One line; ``entity_id`` is the task's id, or the queue's for the order itself."""
+    """One line; ``entity_id`` is the task's id, or the queue's for the order itself.
+
+    ``key_id`` names the key that its ``hash`` was made with.
+    """
 
     entity_id: str
     queue_id: str
@@ -29,6 +32,7 @@ class AuditLine:
     at: datetime
     trace_id: str | None
     detail: Mapping[str, object]
+    key_id: str
     hash: bytes
 
 
@@ -46,7 +50,11 @@ def _plain(value: object) -> object:
 
 
 def audit_line(
-    change: Change | QueueChange, *, at: datetime, trace_id: str | None
+    change: Change | QueueChange,
+    *,
+    at: datetime,
+    trace_id: str | None,
+    keys: AuditKeys,
 ) -> AuditLine:
     """Return the line of a change, chained to the line before it."""
     task_id = change.after.task_id if isinstance(change, Change) else None
@@ -63,6 +71,7 @@ def audit_line(
         at=at,
         trace_id=trace_id,
         detail=change.detail,
+        keys=keys,
     )
 
 
@@ -80,12 +89,20 @@ def chained(  # noqa: PLR0913 - one argument for each column of the line
     at: datetime,
     trace_id: str | None,
     detail: Mapping[str, object],
+    keys: AuditKeys,
+    key_id: str | None = None,
 ) -> AuditLine:
-    """Make a line whose hash covers all of it and the hash before."""
+    """Make a line whose hash covers all of it and the hash before.
+
+    :raises KeyError: ``key_id``, by default the signing key, is not known here.
+    """
+    key_id = key_id or keys.signer
     detail = {name: _plain(value) for name, value in detail.items()}
     signed = orjson.dumps(
         [
+            key_id,
             entity_id,
+            queue_id,
             version,
             source,
             target,
@@ -109,5 +126,6 @@ def chained(  # noqa: PLR0913 - one argument for each column of the line
         at=at,
         trace_id=trace_id,
         detail=detail,
-        hash=hashlib.sha256(previous + signed).digest(),
+        key_id=key_id,
+        hash=keys.mac(key_id, previous + signed),
     )

@@ -24,6 +24,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     Trigger.UNCLEAR: "no definite answer: it may have paid",
     Trigger.RETURNED: "the provider says that the money came back",
     Trigger.MISMATCHED: "what the provider tells is not about this amount or payout",
+    Trigger.TAMPERED: "the order is not what was requested: nothing was sent",
     Trigger.WEIGHED: "nothing is proven: the provider is asked",
     Trigger.SLA_PASSED: "no webhook came within the SLA",
     Trigger.DEADLINE_PASSED: "the time for asking the status is over",

@@ -1,12 +1,17 @@
 """Orders as the service knows them: the core's picture and what it is all about."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fsm.snapshot import Queue, Task
 from fsm.states import Kind
+from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.binding import Bound, Signature, is_signed
 from payment_service.domain.money import Money
+
+UNSIGNED = Signature("", b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +41,18 @@ class Request:
     metadata: Mapping[str, object]
     content: bytes
 
+    @property
+    def content_hash(self) -> bytes:
+        """By which a repeat is told from a conflict."""
+        return hashlib.sha256(self.content).digest()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One order: its queue of tasks, and the facts that never change."""
+    """One order: its queue of tasks, and the facts that never change.
+
+    ``signature`` is over those of them that a payout is made of.
+    """
 
     queue: Queue
     order_id: str
@@ -48,10 +61,12 @@ class Order:
     money: Money
     destination: Mapping[str, str]
     metadata: Mapping[str, object] = field(default_factory=dict)
+    content_hash: bytes = b""
     created_at: datetime
     finished_at: datetime | None = None
     customer_message: str | None = None
     trace_parent: str | None = None
+    signature: Signature = UNSIGNED
 
     @property
     def queue_id(self) -> str:
@@ -65,6 +80,29 @@ class Order:
     def with_queue(self, queue: Queue) -> "Order":
         """Return the same order with its queue moved on."""
         return replace(self, queue=queue)
+
+    @property
+    def bound(self) -> Bound:
+        """What a payout of this order is made of."""
+        return Bound(
+            queue_id=self.queue.queue_id,
+            kind=self.queue.kind.value,
+            order_id=self.order_id,
+            merchant_id=self.merchant_id,
+            customer_id=self.customer_id,
+            amount=self.money.amount,
+            currency=self.money.currency,
+            content=self.content_hash.hex(),
+            destination=dict(self.destination),
+            cascade=tuple(
+                (t.task_id, t.position, t.provider, t.terminal_id, t.sla)
+                for t in self.queue.tasks
+            ),
+        )
+
+    def is_as_requested(self, keys: AuditKeys) -> bool:
+        """Tell whether nothing of it was changed since it was requested."""
+        return is_signed(self.bound, self.signature, keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

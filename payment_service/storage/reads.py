@@ -222,7 +222,8 @@ def _entry(row: Any) -> AuditEntry:  # noqa: ANN401 - a row of the columns above
             at=row[9],
             trace_id=row[10],
             detail=row[11],
-            hash=bytes(row[12]),
+            key_id=row[12],
+            hash=bytes(row[13]),
         ),
     )
 

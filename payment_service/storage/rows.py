@@ -10,6 +10,7 @@ from fsm.decisions import Case, CaseMove
 from fsm.snapshot import Queue, Task
 from fsm.states import UNSETTLED, Kind, OrderState, State, Verdict, Waiting
 from payment_service.domain.audit import AuditLine
+from payment_service.domain.binding import Signature
 from payment_service.domain.cases import case_id, money_at_risk
 from payment_service.domain.errors import BrokenInvariant
 from payment_service.domain.messages import Message
@@ -61,10 +62,12 @@ def order_from(text: str) -> Order:
         money=Money(row["amount"], row["currency"]),
         destination=request["destination"],
         metadata=request["metadata"],
+        content_hash=_bytes(row["content_hash"]),
         created_at=created_at,
         finished_at=_time(row["finished_at"]),
         customer_message=row["customer_message"],
         trace_parent=row["trace_parent"],
+        signature=Signature(row["signed_by"], _bytes(row["signature"])),
     )
 
 
@@ -159,6 +162,7 @@ def event_row(line: AuditLine) -> Json:
         "at": line.at,
         "trace_id": line.trace_id,
         "detail": line.detail,
+        "key_id": line.key_id,
         "hash": hexed(line.hash),
     }
 
@@ -208,7 +212,7 @@ def case_move_row(move: CaseMove, work: Work) -> Json:
     }
 
 
-def new_order_row(new: NewOrder, content_hash: bytes) -> Json:
+def new_order_row(new: NewOrder) -> Json:
     """Write the row of a new order."""
     order, request = new.order, new.request
     return {
@@ -223,8 +227,10 @@ def new_order_row(new: NewOrder, content_hash: bytes) -> Json:
             "destination": dict(request.destination),
             "metadata": dict(request.metadata),
         },
-        "content_hash": hexed(content_hash),
+        "content_hash": hexed(order.content_hash),
         "trace_parent": order.trace_parent,
+        "signed_by": order.signature.key_id,
+        "signature": hexed(order.signature.mac),
         "audit_hash": hexed(order.queue.audit_hash),
         "created_at": order.created_at,
     }

@@ -21,7 +21,8 @@ _TASK: Final = """
 
 _EVENT: Final = """
     entity_id uuid, queue_id uuid, task_id uuid, version int, source text, target text,
-    trigger text, actor text, at timestamptz, trace_id text, detail jsonb, hash bytea"""
+    trigger text, actor text, at timestamptz, trace_id text, detail jsonb,
+    key_id text, hash bytea"""
 
 _MESSAGE: Final = """
     message_id text, subject text, body text, headers jsonb, at timestamptz,
@@ -29,9 +30,9 @@ _MESSAGE: Final = """
 
 _INSERT_EVENTS: Final = """
     INSERT INTO order_task_events (entity_id, queue_id, task_id, version, source,
-        target, trigger, actor, at, trace_id, detail, hash)
+        target, trigger, actor, at, trace_id, detail, key_id, hash)
     SELECT e.entity_id, e.queue_id, e.task_id, e.version, e.source, e.target,
-        e.trigger, e.actor, e.at, e.trace_id, e.detail, e.hash"""
+        e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id, e.hash"""
 
 # The lines of a group are numbered as they were written down: no plan may shuffle them.
 _AS_WRITTEN: Final = "ORDER BY e.ordinality"
@@ -158,14 +159,14 @@ SUBMIT: Final[LiteralString] = f"""
 WITH q AS (
     INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id,
         amount, currency, state, version, request, content_hash, trace_parent,
-        audit_hash, created_at, updated_at)
+        signed_by, signature, audit_hash, created_at, updated_at)
     SELECT n.queue_id, n.kind, n.order_id, n.merchant_id, n.customer_id, n.amount,
         n.currency, 'ACTIVE', 1, n.request, n.content_hash, n.trace_parent,
-        n.audit_hash, n.created_at, n.created_at
+        n.signed_by, n.signature, n.audit_hash, n.created_at, n.created_at
     FROM json_to_recordset(%(orders)s::json) AS n(queue_id uuid, kind text,
         order_id text, merchant_id text, customer_id text, amount bigint,
         currency text, request jsonb, content_hash bytea, trace_parent text,
-        audit_hash bytea, created_at timestamptz)
+        signed_by text, signature bytea, audit_hash bytea, created_at timestamptz)
     ON CONFLICT (merchant_id, kind, order_id) DO NOTHING
     RETURNING queue_id
 ), t AS (
@@ -208,7 +209,9 @@ SELECT q.queue_id::text, json_build_object(
     'currency', q.currency, 'state', q.state, 'version', q.version,
     'cancel_requested', q.cancel_requested, 'waiting_for', q.waiting_for,
     'wake_at', q.wake_at, 'tries', q.tries, 'customer_message', q.customer_message,
-    'request', q.request, 'trace_parent', q.trace_parent,
+    'request', q.request, 'content_hash', q.content_hash,
+    'trace_parent', q.trace_parent,
+    'signed_by', q.signed_by, 'signature', q.signature,
     'audit_hash', q.audit_hash, 'created_at', q.created_at,
     'finished_at', q.finished_at, 'tasks', (
         SELECT json_agg(json_build_object(
@@ -239,7 +242,8 @@ WHERE q.order_id = %(order_id)s OR q.queue_id = %(queue_id)s::uuid LIMIT %(limit
 # may say anything, numbers are drawn under the locks of the rows.
 TRAIL: Final[LiteralString] = """
 SELECT e.seq, e.entity_id::text, e.queue_id::text, e.task_id::text, e.version, e.source,
-    e.target, e.trigger, e.actor, e.at, e.trace_id, e.detail, e.hash
+    e.target, e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id,
+    e.hash
 FROM (SELECT %(queue_id)s::uuid AS id
     UNION ALL SELECT task_id FROM order_tasks WHERE queue_id = %(queue_id)s::uuid) ids,
 LATERAL (SELECT * FROM order_task_events e WHERE e.entity_id = ids.id OFFSET 0) e

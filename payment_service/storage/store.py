@@ -1,6 +1,5 @@
 """The store on PostgreSQL: steps, orders and webhooks, grouped into few commits."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -135,8 +134,7 @@ class PostgresStore:
         ]
 
     async def _submit(self, orders: Sequence[NewOrder]) -> Sequence[Submission]:
-        hashes = [hashlib.sha256(new.request.content).digest() for new in orders]
-        found = await self._database.run(sql.SUBMIT, _submit_rows(orders, hashes))
+        found = await self._database.run(sql.SUBMIT, _submit_rows(orders))
         self._publish(
             [m for new in orders for m in new.messages],
             [(r[1], r[2]) for r in found if r[0] == "message"],
@@ -148,10 +146,8 @@ class PostgresStore:
             [_order_key(n) for n in orders if n.order.queue_id not in inserted]
         )
         return [
-            _accepted(new)
-            if new.order.queue_id in inserted
-            else _repeated(new, content, known)
-            for new, content in zip(orders, hashes, strict=True)
+            _accepted(new) if new.order.queue_id in inserted else _repeated(new, known)
+            for new in orders
         ]
 
     async def _find_submitted(
@@ -281,7 +277,6 @@ def _accepted(new: NewOrder) -> Submission:
 
 def _repeated(
     new: NewOrder,
-    content: bytes,
     known: Mapping[tuple[str, str, str], tuple[str, bytes]],
 ) -> Submission:
     found = known.get(_order_key(new))
@@ -292,7 +287,7 @@ def _repeated(
     if queue_id == new.order.queue_id:
         # Its first answer was lost on the way, and it was repeated.
         return _accepted(new)
-    same = stored == content
+    same = stored == new.order.content_hash
     return Submission(
         status="duplicate" if same else "conflict",
         order_id=new.request.order_id,
@@ -367,14 +362,13 @@ def _base(before: Task | Queue) -> Json:
     return {"base": before.version, "base_hash": hexed(before.audit_hash)}
 
 
-def _submit_rows(orders: Sequence[NewOrder], hashes: Sequence[bytes]) -> dict[str, str]:
+def _submit_rows(orders: Sequence[NewOrder]) -> dict[str, str]:
     for new in orders:
         if any(m.queue_id != new.order.queue_id for m in new.messages):
             # The statement would leave it out: it posts for what it inserts.
             raise BrokenInvariant("a new order's message belongs to another order")
-    pairs = zip(orders, hashes, strict=True)
     return {
-        "orders": as_json([new_order_row(new, content) for new, content in pairs]),
+        "orders": as_json([new_order_row(new) for new in orders]),
         "tasks": as_json(
             [new_task_row(t) for n in orders for t in n.order.queue.tasks]
         ),

@@ -72,6 +72,8 @@ ORDER_QUEUES: Final = Table(
     Column("request", JSONB, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
     _text("trace_parent", null=True),
+    _text("signed_by"),
+    Column("signature", LargeBinary, nullable=False),
     Column("audit_hash", LargeBinary, nullable=False),
     _at("created_at", null=False),
     _at("updated_at", null=False),
@@ -162,6 +164,7 @@ ORDER_TASK_EVENTS: Final = Table(
     _at("at", null=False),
     _text("trace_id", null=True),
     Column("detail", JSONB, nullable=False),
+    _text("key_id"),
     Column("hash", LargeBinary, nullable=False),
     PrimaryKeyConstraint("entity_id", "version"),
 )

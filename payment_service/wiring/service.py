@@ -222,4 +222,5 @@ def _engine(
         clock=clock,
         limits=Limits(chain=settings.ack_wait / 3, send_within=settings.ack_wait / 6),
         watch=StepWatch(metrics),
+        keys=settings.audit_keys,
     )

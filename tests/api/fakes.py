@@ -475,6 +475,7 @@ def a_line(order, **changes):
         at=AT,
         trace_id=None,
         detail={"reason": "x", "deep": [{"token": "tok_canary"}]},
+        key_id="open",
         hash=GENESIS,
     )
     return AuditEntry(seq=7, line=replace(line, **changes))

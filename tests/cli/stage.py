@@ -19,7 +19,10 @@ from handlers.engine import Engine
 from handlers.submit import submit
 from payment_service.config import parse_config
 from payment_service.core_client import HttpCore
+from payment_service.domain.audit import GENESIS
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.embedded.core import SimulatedCore
+from payment_service.invariants import Line, hash_of
 from payment_service.outbound import Outbound
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
@@ -144,7 +147,7 @@ class World:
                 await drive(order, engine=engine, view=view)
 
 
-async def with_world(database_url, work):
+async def with_world(database_url, work, *, keys=UNKEYED):
     """Give ``work`` a world around the database; return what it returns."""
     async with AsyncExitStack() as stack:
         core = SimulatedCore(token=TOKEN)
@@ -177,6 +180,7 @@ async def with_world(database_url, work):
             ),
             providers=build_providers(config, outbound),
             clock=clock,
+            keys=keys,
         )
         return await work(World(core, simulator, engine, text))
 
@@ -207,3 +211,27 @@ def corrupt(database_url, *statements):
         connection.execute("SET session_replication_role = replica")
         for statement, *parameters in statements:
             connection.execute(statement, parameters)
+
+
+def rewrite(database_url, entity_id, *, by, **changes):
+    """Write a trail as who has these keys would: every hash is right again."""
+    read = (
+        "SELECT entity_id::text, version, queue_id::text, task_id::text, source, "
+        "target, trigger, actor, at, trace_id, detail, key_id, hash "
+        "FROM order_task_events WHERE entity_id = %s ORDER BY version"
+    )
+    write = (
+        "UPDATE order_task_events SET actor = %s, key_id = %s, hash = %s "
+        "WHERE entity_id = %s AND version = %s"
+    )
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        head = GENESIS
+        lines = connection.execute(read, [entity_id]).fetchall()
+        for line in map(Line._make, lines):
+            forged = line._replace(key_id=by.signer, **changes)
+            head = hash_of(forged, head, by)
+            values = [forged.actor, by.signer, head, entity_id, forged.version]
+            connection.execute(write, values)
+        of_task = "UPDATE order_tasks SET audit_hash = %s WHERE task_id = %s"
+        connection.execute(of_task, [head, entity_id])

@@ -8,8 +8,11 @@ from http.client import HTTPConnection
 
 import pytest
 
-from tests.cli.stage import TOKEN, corrupt, with_world
+from payment_service.domain.audit_keys import UNKEYED, parse_audit_keys
+from tests.cli.stage import TOKEN, corrupt, rewrite, with_world
 
+KEYS_SET = "k1:" + "5a" * 32
+KEYS = parse_audit_keys(KEYS_SET)
 QUEUE = "UPDATE order_queues SET {} WHERE order_id = %s"
 TASK = (
     "UPDATE order_tasks t SET {} FROM order_queues q "
@@ -87,7 +90,7 @@ def test_an_empty_database_is_fine(at_database):
                 ),
             ],
         ),
-        ({"positions"}, [(TASK.format("position = 9"), "w-paid", 2)]),
+        ({"positions", "tampered"}, [(TASK.format("position = 9"), "w-paid", 2)]),
         ({"versions"}, [(TASK.format("version = t.version + 1"), "w-paid", 0)]),
         (
             {"versions", "succession", "chain"},
@@ -189,6 +192,77 @@ def test_a_planted_corruption_is_named(
     _, found = verified(at_database)
 
     assert found == invariants
+
+
+REQUESTED_OTHERWISE = [
+    (
+        """request = jsonb_set(request, '{destination,token}', '"tok_mallory"')""",
+        "its destination is not the one that was requested",
+    ),
+    ("customer_id = 'c-7'", "its customer is not the one that was requested"),
+    ("merchant_id = 'm-7'", "its merchant_id is not the one that was requested"),
+    ("amount = 1", "its amount is not the one that was requested"),
+    ("currency = 'USD'", "its currency is not the one that was requested"),
+    ("content_hash = '\\x00'", "its content is not the one that was requested"),
+    ("signature = '\\x00'", "its signature is not the one that was requested"),
+    ("signed_by = 'x'", "its key_id is not the one that was requested"),
+]
+
+
+@pytest.mark.parametrize(("change", "what"), REQUESTED_OTHERWISE)
+@pytest.mark.usefixtures("orders")
+def test_a_request_that_was_changed_is_told_by_its_part(
+    at_database, database_url, change, what
+):
+    corrupt(database_url, (QUEUE.format(change), "w-paid"))
+
+    _, found = verified(at_database)
+
+    said = [o["what"] for o in at_database("verify", "--json").json["offences"]]
+    assert what in said
+    assert found == {"tampered"}
+
+
+@pytest.mark.parametrize("change", ["terminal_id = 't-7'", "sla = '3d'"])
+@pytest.mark.usefixtures("orders")
+def test_a_cascade_that_was_changed_is_named(at_database, database_url, change):
+    corrupt(database_url, (TASK.format(change), "w-paid", 2))
+
+    report, _ = verified(at_database)
+
+    said = {o["what"] for o in report["offences"]}
+    assert "its cascade is not the one that was requested" in said
+
+
+def test_a_trail_that_was_rewritten_with_all_its_hashes_is_found(
+    at_database, database_url
+):
+    made = asyncio.run(with_world(database_url, lambda w: w.order("w-paid"), keys=KEYS))
+    at_database.env["PAYMENT_AUDIT_KEYS"] = KEYS_SET
+    _, found = verified(at_database)
+    assert found == set()
+
+    rewrite(database_url, made.queue.tasks[0].task_id, by=UNKEYED, actor="key:eve")
+
+    _, found = verified(at_database)
+    assert found == {"chain"}
+    # Who has no key to look with sees no forgery, and no truth either.
+    del at_database.env["PAYMENT_AUDIT_KEYS"]
+    _, found = verified(at_database)
+    assert found == {"chain", "tampered"}
+
+
+@pytest.mark.usefixtures("orders")
+def test_what_was_written_before_there_was_a_key_stands_only_where_that_is_said(
+    at_database,
+):
+    at_database.env["PAYMENT_AUDIT_KEYS"] = f"{KEYS_SET},open"
+    _, found = verified(at_database)
+    assert found == set()
+
+    at_database.env["PAYMENT_AUDIT_KEYS"] = KEYS_SET
+    _, found = verified(at_database)
+    assert found == {"chain", "tampered"}
 
 
 def test_an_offender_is_named_for_people(at_database, database_url, orders):

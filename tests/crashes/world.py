@@ -15,6 +15,7 @@ from handlers.engine import Engine
 from payment_service.bus import Api
 from payment_service.bus.frames import publication
 from payment_service.cli.snapshot import Snapshot
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.errors import Fault
 from payment_service.domain.messages import WITHDRAWAL_REQUESTED
 from payment_service.domain.orders import Order, Request
@@ -296,10 +297,10 @@ class RealWorld(World):
 
     def _against_invariants(self) -> Iterator[Offence]:
         honest = [p for p in self.providers.every() if not p.lied]
-        with Snapshot(self.place.database_url) as snapshot:
+        with Snapshot(self.place.database_url, UNKEYED) as snapshot:
             as_of, cases = snapshot.facts().taken_at, snapshot.cases()
             for order, tasks, trails in snapshot.wholes():
-                yield from order_offences(order, tasks, trails)
+                yield from order_offences(order, tasks, trails, UNKEYED)
                 for task in tasks:
                     entries = self._ledger_of(task.task_id)
                     yield from core_offences(order, task, entries, as_of=as_of)

@@ -48,6 +48,7 @@ def a_line(trigger, task="task-0", *, state="CREATING", **detail):
         at=START,
         trace_id=None,
         detail=detail,
+        key_id="open",
         hash=b"",
     )
 

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fsm.decisions import Event
-from fsm.snapshot import Plan, Task
+from fsm.snapshot import Plan, Queue, Task
 from fsm.states import State, Waiting
 from handlers.calls import ClaimTooOld, InFlight, View, call_for
 from handlers.engine import Engine
+from payment_service.domain.audit_keys import UNKEYED
+from payment_service.domain.binding import sign
 from payment_service.domain.money import Money
 from payment_service.domain.orders import Order
 from payment_service.ports.core import Operation
@@ -99,7 +101,7 @@ def ask(
     engine = Engine(store=fakes, core=fakes, providers=fakes, clock=clock)
     entered = frozenset({(task.task_id, task.version)}) if claimed else frozenset()
     view = View(taken_at=0.0, entered=entered)
-    asking = call_for(_ORDER, task, engine=engine, view=view)
+    asking = call_for(_SIGNED, task, engine=engine, view=view)
     try:
         asking.send(None)
     except StopIteration as done:
@@ -115,9 +117,8 @@ def paid(**said: Any) -> Succeeded:
     return Succeeded(reference="p-1", **said)
 
 
-_QUEUE: Any = None
 _ORDER = Order(
-    queue=_QUEUE,
+    queue=Queue(queue_id="q-1"),
     order_id="w-1",
     merchant_id="m-1",
     customer_id="c-1",
@@ -125,6 +126,7 @@ _ORDER = Order(
     destination={"type": "card", "token": "tok_1"},
     created_at=NOW,
 )
+_SIGNED = replace(_ORDER, signature=sign(_ORDER.bound, UNKEYED))
 
 
 def _long_ago_or_now(at: datetime | None) -> datetime | None:

@@ -11,6 +11,7 @@ from fsm.snapshot import Queue, Task
 from fsm.states import CaseKind, OrderState, Waiting
 from handlers import letters
 from payment_service import invariants
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.messages import Message
 from payment_service.domain.news import NewsState
 from payment_service.domain.orders import Order
@@ -219,8 +220,10 @@ class Judge:
         for order in tables.orders.values():
             row, tasks = order_row(order), [task_row(t) for t in order.queue.tasks]
             ids = (order.queue_id, *(t.task_id for t in tasks))
-            trails: dict[str, Trail] = {i: trail_of(lines[i]) for i in ids if lines[i]}
-            found += invariants.order_offences(row, tasks, trails)
+            trails: dict[str, Trail] = {
+                i: trail_of(lines[i], UNKEYED) for i in ids if lines[i]
+            }
+            found += invariants.order_offences(row, tasks, trails, UNKEYED)
             for task in tasks:
                 its = entries.get(task.task_id, [])
                 now = self.ground.clock.now()
@@ -444,6 +447,12 @@ def order_row(order: Order) -> OrderRow:
         queue.waiting_for,
         queue.wake_at,
         queue.audit_hash,
+        queue.kind.value,
+        order.merchant_id,
+        order.customer_id,
+        order.destination,
+        order.content_hash,
+        *order.signature,
     )
 
 
@@ -462,6 +471,7 @@ def task_row(task: Task) -> TaskRow:
         task.sla_at,
         task.audit_hash,
         task.returned,
+        task.terminal_id,
     )
 
 

@@ -9,6 +9,7 @@ from fsm.snapshot import Plan
 from fsm.states import CaseKind, OrderState, State, Trigger, Verdict, Waiting
 from handlers.engine import work_of
 from handlers.submit import _opened
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.ids import derived_id
 from payment_service.domain.letters import DeadLetter, Reason
 from payment_service.domain.messages import Message
@@ -27,7 +28,9 @@ def a_message(name="bell", **changes):
 
 def a_new_order(*cascade, now=START, messages=None, **changes):
     request = a_request(*cascade, **changes)
-    order, lines = _opened(request, now, actor="system", trace_parent=None)
+    order, lines = _opened(
+        request, now, actor="system", trace_parent=None, keys=UNKEYED
+    )
     bells = messages or [a_message(order.queue_id)]
     bells = [replace(bell, queue_id=order.queue_id) for bell in bells]
     return NewOrder(

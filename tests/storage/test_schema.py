@@ -31,10 +31,11 @@ from tests.storage.builders import a_new_order
 
 QUEUE = """
 INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, amount,
-    currency, state, version, request, content_hash, audit_hash, created_at, updated_at)
+    currency, state, version, request, content_hash, signed_by, signature, audit_hash,
+    created_at, updated_at)
 VALUES ('0195f1de-0000-7000-8000-000000000001', 'withdrawal',
     'w-1', 'm-1', 'c-1', 100, 'EUR', 'ACTIVE', 1,
-    '{}', '', '', now(), now())
+    '{}', '', 'open', '', '', now(), now())
 """
 ANOTHER = QUEUE.replace("000001'", "000009'").replace("w-1", "w-9")
 TASK = """
@@ -47,9 +48,10 @@ VALUES ('0195f1de-0000-7000-8000-00000000000{n}',
 """
 EVENT = """
 INSERT INTO order_task_events (entity_id, version, queue_id, target, trigger, actor, at,
-    detail, hash)
+    detail, key_id, hash)
 VALUES ('0195f1de-0000-7000-8000-000000000002', 1,
-    '0195f1de-0000-7000-8000-000000000001', 'PENDING', 'x', 'system', now(), '{}', '')
+    '0195f1de-0000-7000-8000-000000000001', 'PENDING', 'x', 'system', now(), '{}',
+    'open', '')
 """
 CASE = """
 INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount, currency,
@@ -489,11 +491,11 @@ async def test_making_partitions_leaves_the_tables_as_the_code_says(
 
 MANY = """
 INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, amount,
-    currency, state, version, request, content_hash, audit_hash, created_at, updated_at,
-    finished_at)
+    currency, state, version, request, content_hash, signed_by, signature, audit_hash,
+    created_at, updated_at, finished_at)
 SELECT md5('q' || n)::uuid, 'withdrawal', 'w-' || n, 'm-1', 'c-' || n % 500, 100, 'EUR',
-    CASE WHEN n % 50 = 0 THEN 'ACTIVE' ELSE 'FAILED' END, 1, '{}', '', '', now(), now(),
-    CASE WHEN n % 50 = 0 THEN NULL ELSE now() END
+    CASE WHEN n % 50 = 0 THEN 'ACTIVE' ELSE 'FAILED' END, 1, '{}', '', 'open', '',
+    '', now(), now(), CASE WHEN n % 50 = 0 THEN NULL ELSE now() END
 FROM generate_series(1, 20000) n;
 INSERT INTO order_tasks (task_id, queue_id, position, provider, state, version,
     waiting_for, wake_at, audit_hash, created_at, updated_at)

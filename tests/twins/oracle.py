@@ -11,6 +11,7 @@ from typing import Final
 from fsm.snapshot import Task
 from fsm.states import OrderState, State, Verdict, Waiting
 from payment_service.domain.audit import GENESIS, AuditLine
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.orders import Order
 from payment_service.invariants import hash_of
 from payment_service.ports.core import Operation
@@ -211,7 +212,7 @@ def _chain_offences(entity_id: str, lines: Sequence[AuditLine]) -> list[str]:
     offences = []
     previous, source = GENESIS, None
     for number, line in enumerate(lines, 1):
-        if hash_of(line, previous) != line.hash:
+        if hash_of(line, previous, UNKEYED) != line.hash:
             offences.append(f"line {number} of {entity_id} is not what was signed")
         if line.version != number:
             offences.append(f"line {number} of {entity_id} has version {line.version}")

@@ -22,6 +22,7 @@ from handlers.resolve import Ruling, resolve
 from handlers.submit import submit
 from handlers.sweep import Swept, sweep
 from handlers.webhook import webhook_received
+from payment_service.domain.audit_keys import UNKEYED, AuditKeys
 from payment_service.domain.errors import Fault, InvalidRequest, NotNow
 from payment_service.domain.letters import Reason
 from payment_service.domain.messages import (
@@ -134,7 +135,9 @@ class World:
         rows: Rows | None = None,
         bus: BusTwin | None = None,
         limits: Limits | None = None,
+        keys: AuditKeys = UNKEYED,
     ) -> None:
+        self.keys = keys
         self.clock = clock or VirtualClock()
         self.effects = effects or Effects()
         self.committed: list[Unsent] = []
@@ -165,6 +168,7 @@ class World:
             limits=self.limits,
             watch=self.probe,
             gate=self.gate,
+            keys=self.keys,
         )
 
     def keep(self, **changed: Any) -> Keeper:

@@ -110,7 +110,20 @@ def _settings(known: _Known) -> list[Finding]:
         mend = "set it to name:role:sha256-hex-of-the-key"
         told = "no key: the API answers 401 to all but probes and webhooks"
         found.append(SETTINGS.advice("PAYMENT_API_KEYS", told, mend))
+    found.append(_audit_keys(settings))
     return found
+
+
+def _audit_keys(settings: Settings) -> Finding:
+    """Say whether who can write the database could sign what he writes."""
+    if not settings.audit_keys.secret:
+        mend = "set it to id:hex-of-32-random-bytes (openssl rand -hex 32)"
+        told = (
+            "is not set: who can write the database can change a destination or "
+            "the audit trail, and sign it"
+        )
+        return SETTINGS.advice("PAYMENT_AUDIT_KEYS", told, mend)
+    return SETTINGS.ok("PAYMENT_AUDIT_KEYS", f"{settings.audit_keys.signer} signs")
 
 
 def _ways_out(known: _Known) -> list[Finding]:

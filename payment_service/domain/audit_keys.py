@@ -1,0 +1,89 @@
+"""The keys of the books: who can write the database cannot sign what it says.
+
+The first signs, all verify. The id of a key stands beside whatever it has signed; the
+key itself is in the settings, and never in the database.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+OPEN: Final = "open"
+"""The id of the key that everybody knows: it shows accidents, and no forgery."""
+KEY_BYTES_MIN: Final = 32
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
+_HEX: Final = re.compile(r"([0-9a-fA-F]{2})+", re.ASCII)
+_PUBLIC: Final = b"payment-service: PAYMENT_AUDIT_KEYS is not set"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditKeys:
+    """Keys by their ids, in the order of the settings; there is one at least."""
+
+    keys: Mapping[str, bytes] = field(repr=False)
+
+    @property
+    def signer(self) -> str:
+        """The id of the key that signs."""
+        return next(iter(self.keys))
+
+    @property
+    def secret(self) -> bool:
+        """True where what is signed cannot be forged by who can write the database."""
+        return self.signer != OPEN
+
+    def __contains__(self, key_id: object) -> bool:
+        """Tell whether what this key has signed can be verified here."""
+        return key_id in self.keys
+
+    def mac(self, key_id: str, data: bytes) -> bytes:
+        """Return the HMAC-SHA256 of ``data`` by a key.
+
+        :raises KeyError: there is no such key here.
+        """
+        return hmac.digest(self.keys[key_id], data, "sha256")
+
+    def holds(self, key_id: str, data: bytes, mac: bytes) -> bool:
+        """Tell whether that key is known, and has signed this."""
+        key = self.keys.get(key_id)
+        if key is None:
+            return False
+        return hmac.compare_digest(hmac.digest(key, data, "sha256"), mac)
+
+
+UNKEYED: Final = AuditKeys({OPEN: _PUBLIC})
+"""What holds where no key is set: a chain as anybody could compute it."""
+
+
+def parse_audit_keys(text: str) -> AuditKeys:
+    """Read ``id:hex``, comma separated; ``open`` lets stand what was signed unkeyed.
+
+    :raises ValueError: says which entry, by its place, and never what it holds.
+    """
+    keys: dict[str, bytes] = {}
+    for place, entry in enumerate((e.strip() for e in text.split(",")), 1):
+        if not entry:
+            continue
+        key_id, key = _key(place, entry, first=not keys)
+        if key_id in keys:
+            raise ValueError("has two keys of the same id")
+        keys[key_id] = key
+    return AuditKeys(keys) if keys else UNKEYED
+
+
+def _key(place: int, entry: str, *, first: bool) -> tuple[str, bytes]:
+    if entry == OPEN and not first:
+        return OPEN, _PUBLIC
+    key_id, colon, digits = entry.partition(":")
+    if not colon:
+        problem = "is not id:hex-of-the-key"
+    elif not _ID.fullmatch(key_id) or key_id == OPEN:
+        problem = "has an id that is not of letters, digits and ._-, or is open"
+    elif not _HEX.fullmatch(digits) or len(digits) < 2 * KEY_BYTES_MIN:
+        problem = f"has a key that is not of at least {2 * KEY_BYTES_MIN} hex digits"
+    else:
+        return key_id, bytes.fromhex(digits)
+    message = f"has an entry {place} that {problem}"
+    raise ValueError(message)
