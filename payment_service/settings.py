@@ -32,6 +32,7 @@ NATS_SILENCE_MIN: Final = timedelta(seconds=10)
 _DATABASE: Final = re.compile(r"postgres(ql)?://[!-~]+", re.ASCII)
 _PORTS: Final = re.compile(r"(\d{1,5}(,|$))*", re.ASCII)
 _NATS: Final = re.compile(r"(nats|tls)://[!-~]+", re.ASCII)
+_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]+(\.([A-Za-z0-9_-]+|\*))*(\.>)?", re.ASCII)
 _HINTS: Final = {
     "database_url": "set it to postgresql://user:password@host:5432/database",
     "nats_url": "set it to nats://host:4222",
@@ -123,6 +124,19 @@ def _domain(domain: str) -> str:
     return domain
 
 
+def _patterns(value: object) -> object:
+    """Read subjects with wildcards, of which none means all that there are."""
+    if not isinstance(value, str):
+        return value
+    patterns = tuple(each.strip() for each in value.split(","))
+    if not all(map(_PATTERN.fullmatch, patterns)):
+        raise ValueError(
+            "must be one or more subjects, comma separated, the first token without "
+            "a wildcard: upstream.answers.>"
+        )
+    return patterns
+
+
 def _api_keys(value: object) -> object:
     return parse_api_keys(value) if isinstance(value, str) else value
 
@@ -167,6 +181,9 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_api_keys)] = ()
     audit_keys: Annotated[AuditKeys, NoDecode, BeforeValidator(_audit_keys)] = UNKEYED
     four_eyes_from: int | None = Field(default=None, ge=1)
+    reply_subjects: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_patterns)
+    ] = ()
     subject_prefix: Annotated[str, AfterValidator(_prefix)] = ""
     stream_replicas: int = Field(default=1, ge=1, le=5)
     stream_requests_bytes: Bytes | None = None

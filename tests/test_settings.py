@@ -90,6 +90,20 @@ def test_a_whole_environment_is_read(read):
     assert "hunter22" not in repr(settings)
 
 
+def test_subjects_of_answers_are_patterns(read):
+    settings = read(PAYMENT_REPLY_SUBJECTS="upstream.answers.>, shop.*.heard")
+
+    assert settings.reply_subjects == ("upstream.answers.>", "shop.*.heard")
+
+
+@pytest.mark.parametrize(
+    "subjects", [">", "*", "*.answers", "$JS.API.>", "a b", "a.", ","]
+)
+def test_an_answer_never_goes_to_all_that_there_is(read, subjects):
+    with pytest.raises(SettingsError, match="PAYMENT_REPLY_SUBJECTS must be one or"):
+        read(PAYMENT_REPLY_SUBJECTS=subjects)
+
+
 def test_settings_do_not_change(read):
     with pytest.raises(ValueError, match="frozen"):
         read().http_port = 1

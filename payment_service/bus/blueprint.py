@@ -5,15 +5,18 @@ from collections.abc import Iterable
 from payment_service.bus.access import Access
 from payment_service.bus.api import Json
 from payment_service.bus.names import Names
+from payment_service.bus.replies import INBOXES
 from payment_service.bus.topology import TASKS, Topology
 
 
-def blueprint(access: Access, names: Names, topology: Topology) -> Json:
+def blueprint(
+    access: Access, names: Names, topology: Topology, answers: Iterable[str] = ()
+) -> Json:
     """Return what `nats stream add --config` and its like read, and a user's rights.
 
     ``streams`` and ``consumers`` are configurations as JetStream takes them; of the
     ``permissions`` those under ``make`` are needed only where the service makes and
-    mends them itself.
+    mends them itself; ``answers`` are the subjects that may be answered.
     """
     return {
         "streams": [
@@ -28,7 +31,9 @@ def blueprint(access: Access, names: Names, topology: Topology) -> Json:
             for durable in topology.consumers
         ],
         "permissions": {
-            "publish": sorted(_publishes(access.api, names, topology)),
+            "publish": sorted(
+                {*_publishes(access.api, names, topology), INBOXES, *answers}
+            ),
             "subscribe": sorted(
                 [f"{access.inbox_prefix}.>", names.subject("order.event.>")]
             ),

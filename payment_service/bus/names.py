@@ -16,6 +16,19 @@ def is_subject(text: str) -> bool:
     return _SUBJECT.fullmatch(text) is not None
 
 
+def matches(pattern: str, subject: str) -> bool:
+    """Tell whether a subject is one that the pattern means, as a subscription does."""
+    wanted, parts = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        if len(parts) < len(wanted):
+            return False
+        wanted = wanted[:-1]
+        parts = parts[: len(wanted)]
+    return len(wanted) == len(parts) and all(
+        token in {"*", part} for token, part in zip(wanted, parts, strict=True)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Puts the environment's prefix before names, and takes it away again."""

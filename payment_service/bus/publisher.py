@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -16,7 +17,8 @@ from payment_service.bus.frames import (
     status_of,
 )
 from payment_service.bus.names import Names, is_subject
-from payment_service.bus.topology import is_ours, stream_of
+from payment_service.bus.replies import may_be_answered
+from payment_service.bus.topology import stream_of
 from payment_service.bus.wire import PermissionRefused, Wire
 from payment_service.domain.errors import BusUnavailable
 from payment_service.domain.messages import Message
@@ -78,7 +80,8 @@ class JetStreamPublisher:
 
     Without `schedules` a message with ``at`` is not published and counts as
     acknowledged: the sweeper rings. `on_refused` hears of each message that the server
-    or this class will not have, and why; `refused` says it of each stream until it
+    or this class will not have, and why; `answers` are patterns of subjects that may
+    be answered beside inboxes; `refused` says it of each stream until it
     takes a message again.
     """
 
@@ -90,12 +93,14 @@ class JetStreamPublisher:
         schedules: bool,
         on_refused: OnRefused,
         ack_seconds_max: float = ACK_SECONDS_MAX,
+        answers: Sequence[str] = (),
     ) -> None:
         self._wire = wire
         self._names = names
         self._schedules = schedules
         self._on_refused = on_refused
         self._ack_seconds_max = ack_seconds_max
+        self._answers = answers
         self._inbox = f"{wire.new_inbox()}."
         self._awaited: dict[int, tuple[_Batch, int, Message]] = {}
         self._last_token = 0
@@ -115,16 +120,15 @@ class JetStreamPublisher:
             acknowledged += await self._publish(messages[start : start + WINDOW])
         return acknowledged
 
-    async def reply(self, subject: str, body: bytes) -> None:
-        """Answer a requester, who names the subject: never one of our own."""
-        if not is_subject(subject) or is_ours(self._names, subject):
-            return
-        if len(body) > self._wire.max_payload:
-            return
-        try:
-            self._wire.send(publication(subject, body))
-        except BusUnavailable:
-            return
+    async def reply(self, subject: str, body: bytes) -> bool:
+        """Answer a requester, who names the subject: False where none may go there."""
+        allowed = may_be_answered(
+            subject, names=self._names, allowed=self._answers, heard=self._wire.heard
+        )
+        if allowed and len(body) <= self._wire.max_payload:
+            with suppress(BusUnavailable):
+                self._wire.send(publication(subject, body))
+        return allowed
 
     async def _publish(self, messages: Sequence[Message]) -> list[bool]:
         batch = _Batch(len(messages))

@@ -11,7 +11,7 @@ to be encrypted is never plain, and a refused permission is told to those who wa
 import asyncio
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import ParseResult
@@ -137,6 +137,11 @@ class Wire(Client):
             for refused, at in self._denied.values()
             if now - at < DENIED_SECONDS
         )
+
+    @property
+    def heard(self) -> Iterable[str]:
+        """What this connection listens to."""
+        return (sub._subject for sub in self._subs.values())  # noqa: SLF001 - no other
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
@@ -296,7 +301,7 @@ class Wire(Client):
     def _deny(self, what: str, subject: str) -> PermissionRefused:
         # The client has made what the server said into small letters.
         known = [asked for asked, _ in self._asked.values()]
-        known += [sub._subject for sub in self._subs.values()]  # noqa: SLF001 - no other
+        known += self.heard
         known += self.spelt
         subject = next((k for k in known if k.lower() == subject.lower()), subject)
         refused = PermissionRefused(what, subject)

@@ -68,7 +68,8 @@ def streams() -> int:
 
     settings = read_settings()
     access, names = access_of(settings), names_of(settings)
-    print_json(blueprint(access, names, topology_of(settings)))
+    answers = settings.reply_subjects
+    print_json(blueprint(access, names, topology_of(settings), answers))
     return 0
 
 

@@ -51,6 +51,9 @@ class Publisher(Protocol):
         """
         ...
 
-    async def reply(self, subject: str, body: bytes) -> None:
-        """Answer a requester, outside of any stream; best effort."""
+    async def reply(self, subject: str, body: bytes) -> bool:
+        """Answer a requester, outside of any stream; best effort.
+
+        False where no answer may go to that subject.
+        """
         ...

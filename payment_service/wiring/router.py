@@ -49,6 +49,7 @@ ANSWERED: Final = frozenset({*REQUEST_KINDS, subjects.WITHDRAWAL_CANCEL})
 """What has a sender who waits to hear what became of it."""
 
 KNOWN: Final = DOORBELLS | CANCELS | ANSWERED | {subjects.WEBHOOK_RECEIVED}
+NOT_ANSWERED: Final = f"{REPLY_TO} is no inbox, and not in PAYMENT_REPLY_SUBJECTS"
 LOG: Final = structlog.get_logger("payment_service")
 
 
@@ -160,7 +161,8 @@ class Router:
         subject = delivery.header(REPLY_TO)
         if subject:
             told = {name: value for name, value in answer.items() if value is not None}
-            await self.publisher.reply(subject, orjson.dumps(told))
+            if not await self.publisher.reply(subject, orjson.dumps(told)):
+                LOG.warning("answer.refused", because=NOT_ANSWERED)
 
     def _note(
         self, delivery: Delivery, outcome: Outcome, seconds: float, trace: str | None

@@ -122,7 +122,11 @@ async def open_service(
         for change in await bus.ensure(bus.Api(wire), topology):
             LOG.info("bus.healed", name=change.name, what=change.what)
         publisher = bus.JetStreamPublisher(
-            wire, names, schedules=settings.schedules, on_refused=bus_health.refused
+            wire,
+            names,
+            schedules=settings.schedules,
+            on_refused=bus_health.refused,
+            answers=settings.reply_subjects,
         )
         await publisher.start()
         store = PostgresStore(database)

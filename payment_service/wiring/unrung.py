@@ -51,8 +51,10 @@ class Unrung:
                 LOG.error("unrung.failed", subject=message.subject, exc_info=result)
         return [True] * len(messages)
 
-    async def reply(self, subject: str, body: bytes) -> None:
+    async def reply(self, subject: str, body: bytes) -> bool:
         """Nobody asked."""
+        del subject, body
+        return True
 
     async def stop(self, grace: timedelta) -> None:
         """Begin nothing more, and wait for what has begun."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from payment_service.bus import Api, JetStreamPublisher, Source, connect, ensure, wanted
+from payment_service.bus.names import matches
 from payment_service.domain.messages import RECHECK_TICK
 from tests.bus.stage import (
     ACK_WAIT,
@@ -184,12 +185,21 @@ async def test_a_lost_connection_ends_the_waiting_at_once(own_server, own_wire, 
     assert await soon(publisher.publish([a_message()])) == [False]
 
 
-async def test_a_requester_is_answered(wire, publisher):
-    answers: asyncio.Queue[bytes] = asyncio.Queue()
-    inbox = wire.new_inbox()
-    await wire.tap(inbox, lambda *frame: answers.put_nowait(frame[2]))
+@pytest.fixture
+async def requester(nats_server):
+    """Return a connection of somebody else."""
+    wire = await connect([nats_server.url], name="requester", on_closed=forget)
+    yield wire
+    await wire.close()
 
-    await publisher.reply(inbox, b"accepted")
+
+async def test_a_requester_is_answered(requester, publisher):
+    answers: asyncio.Queue[bytes] = asyncio.Queue()
+    inbox = requester.new_inbox()
+    await requester.tap(inbox, lambda *frame: answers.put_nowait(frame[2]))
+    await requester.round_trip(SOON)
+
+    assert await publisher.reply(inbox, b"accepted")
 
     assert await soon(answers.get()) == b"accepted"
 
@@ -202,22 +212,63 @@ async def test_a_requester_is_answered(wire, publisher):
         "withdrawal.requested",
         "{prefix}.order.task.step.due",
         "$JS.API.STREAM.DELETE.ORDER_TASKS",
+        "$SYS.REQ.SERVER.PING",
         "a\r\nPUB order.task.step.due 0\r\n",
         "a.>",
+        "somebody.elses.subject",
+        "upstream.answers",
+        "upstream.answersX.1",
+        "_INBOX",
+        "_INBOX_payment.1",
         "",
     ],
 )
 async def test_a_requester_cannot_make_us_send_elsewhere(
-    wire, names, publisher, subject
+    wire, names, refused, requester, subject
 ):
     heard: asyncio.Queue[tuple[bytes, ...]] = asyncio.Queue()
-    for own in ("order.>", "withdrawal.>", "$JS.API.STREAM.>", f"{names.prefix}.>"):
-        await wire.tap(own, lambda *frame: heard.put_nowait(frame))
+    own = ("order.>", "withdrawal.>", "$JS.API.STREAM.>", f"{names.prefix}.>")
+    for each in (*own, "somebody.>", "upstream.>", "_INBOX_payment.>"):
+        await requester.tap(each, lambda *frame: heard.put_nowait(frame))
+    await requester.round_trip(SOON)
+    publisher = JetStreamPublisher(
+        wire,
+        names,
+        schedules=True,
+        on_refused=lambda *news: refused.append(news),
+        answers=("upstream.answers.>",),
+    )
 
-    await publisher.reply(subject.format(prefix=names.prefix), b"x")
+    assert not await publisher.reply(subject.format(prefix=names.prefix), b"x")
     await wire.round_trip(SOON)
+    await requester.round_trip(SOON)
 
     assert [frame for frame in iter_queue(heard) if frame[2] == b"x"] == []
+
+
+async def test_a_requester_cannot_answer_for_the_server(wire, publisher):
+    """What we listen to ourselves would be taken for an acknowledgement."""
+    own = f"{publisher._inbox}1"
+
+    assert not await publisher.reply(own, b"{}")
+    assert any(matches(each, own) for each in wire.heard)
+
+
+async def test_an_allowed_subject_is_answered(wire, names, requester):
+    answers: asyncio.Queue[bytes] = asyncio.Queue()
+    await requester.tap("upstream.>", lambda *frame: answers.put_nowait(frame[2]))
+    await requester.round_trip(SOON)
+    publisher = JetStreamPublisher(
+        wire,
+        names,
+        schedules=True,
+        on_refused=forget,
+        answers=("upstream.answers.>",),
+    )
+
+    assert await publisher.reply("upstream.answers.7", b"accepted")
+
+    assert await soon(answers.get()) == b"accepted"
 
 
 def iter_queue(queue):

@@ -117,8 +117,8 @@ class CrashPublisher:
             lambda _: [False] * len(messages),
         )
 
-    async def reply(self, subject: str, body: bytes) -> None:
-        await self._publisher.reply(subject, body)
+    async def reply(self, subject: str, body: bytes) -> bool:
+        return await self._publisher.reply(subject, body)
 
 
 class CrashConsumer(bus.Consumer):

@@ -102,8 +102,9 @@ class BusTwin:
             lambda _: [False] * len(messages),
         )
 
-    async def reply(self, subject: str, body: bytes) -> None:
+    async def reply(self, subject: str, body: bytes) -> bool:
         self.streams.replies.append((subject, body))
+        return True
 
     def deliver_again(self, message: Message) -> None:
         """Store a message once more, whatever was deduplicated."""
