@@ -5,17 +5,16 @@ RUN python -m venv /tools && python -m venv --without-pip /venv
 COPY requirements-build.lock requirements.lock /
 RUN /tools/bin/pip install --require-hashes --only-binary :all: \
         --requirement /requirements-build.lock
-# nkeys alone is published as source only. Like the service it is built by tools whose
-# hashes were checked: with build isolation pip would fetch them as it finds them.
-RUN /tools/bin/pip wheel --require-hashes --only-binary :all: --no-binary nkeys \
-        --no-build-isolation --wheel-dir /wheels --requirement /requirements.lock \
-    && /tools/bin/pip --python /venv/bin/python install --no-index --no-deps /wheels/*.whl
+RUN /tools/bin/pip --python /venv/bin/python install --require-hashes \
+        --only-binary :all: --requirement /requirements.lock
 COPY pyproject.toml README.md LICENSE /src/
 COPY fsm /src/fsm
 COPY handlers /src/handlers
 COPY providers /src/providers
 COPY migrations /src/migrations
 COPY payment_service /src/payment_service
+# Built by tools whose hashes were checked: with build isolation pip would fetch them
+# as it finds them.
 RUN /tools/bin/pip wheel --no-index --no-deps --no-build-isolation \
         --wheel-dir /dist /src \
     && /tools/bin/pip --python /venv/bin/python install --no-index --no-deps /dist/*.whl \
