@@ -5,22 +5,21 @@ from typing import Final
 
 import orjson
 
-from payment_service.domain.errors import NotNow
+from fsm.records import replace
+from payment_service.domain.errors import NotNow, Unstorable
 from payment_service.domain.events import rejected_event
 from payment_service.domain.ids import ID_LENGTH_MAX, derived_id, is_uuid
-from payment_service.domain.letters import DeadLetter, Reason
-from payment_service.domain.messages import DEAD_LETTER, Message
+from payment_service.domain.letters import DeadLetter, Reason, kept
+from payment_service.domain.messages import DEAD_LETTER, Message, trace_parent_in
 from payment_service.ports.bus import Delivery
 from payment_service.ports.clock import Clock
 from payment_service.ports.desk import Desk
 from payment_service.ports.store import Store
 
 ERROR_LENGTH_MAX: Final = 1000
+SUBJECT_LENGTH_MAX: Final = 500
 COPY_BYTES_MAX: Final = 768 * 1024
 """A copy with its headers must fit into one message; the table has it whole."""
-
-# All else the server or this service gives a message anew at each publish.
-KEPT: Final = frozenset({"traceparent"})
 
 
 async def bury(
@@ -31,11 +30,13 @@ async def bury(
     store: Store,
     clock: Clock,
     rejected: tuple[str, str] | None = None,
-) -> None:
+) -> bool:
     """Keep the message as a dead letter, with a copy for ``order.task.dlq``.
 
     After it returns the message may be taken off its stream. ``rejected`` is (kind,
     order_id) where it was a request that could be told apart: its sender hears of it.
+    A letter that the store will never have is reduced to what it can have, so that the
+    message comes to an end all the same; False says that it was.
     """
     letter = _letter(delivery, reason, error, clock)
     messages = [copy_of(letter, delivery.headers)]
@@ -44,19 +45,60 @@ async def bury(
         messages.append(
             rejected_event(kind, order_id, error, at=letter.at, cause=letter.id)
         )
-    await store.bury(letter, messages)
+    try:
+        await store.bury(letter, messages)
+    except Unstorable as refused:
+        reduced = _reduced(letter, str(refused))
+        await store.bury(reduced, [copy_of(reduced, {})])
+        return False
+    return True
+
+
+def letter_of_unfit(
+    message: Message, because: str, clock: Clock
+) -> tuple[DeadLetter, list[Message]]:
+    """Return what is kept of a message that can never be published, and its copy."""
+    ids = ids_of(message.body)
+    letter = DeadLetter(
+        id=derived_id("unfit", message.message_id),
+        subject=message.subject,
+        reason=Reason.INVALID,
+        error=kept(f"cannot be published: {because}")[:ERROR_LENGTH_MAX],
+        deliveries=0,
+        body=message.body,
+        headers=message.headers,
+        at=clock.now(),
+        task_id=ids.get("task_id"),
+        queue_id=ids.get("queue_id"),
+        order_id=ids.get("order_id"),
+    )
+    # A copy that cannot be published would have copies for ever.
+    copies = [] if message.subject == DEAD_LETTER else [copy_of(letter, {})]
+    return letter, copies
+
+
+def _reduced(letter: DeadLetter, because: str) -> DeadLetter:
+    """Return the letter with its bytes, and nothing else that a sender has written."""
+    subject = letter.subject.encode("ascii", "backslashreplace").decode()
+    return replace(
+        letter,
+        subject=subject[:SUBJECT_LENGTH_MAX],
+        error=kept(f"reduced: {because}")[:ERROR_LENGTH_MAX],
+        headers={},
+        order_id=None,
+    )
 
 
 def _letter(delivery: Delivery, reason: Reason, error: str, clock: Clock) -> DeadLetter:
     ids = ids_of(delivery.body)
     return DeadLetter(
         id=_letter_id(delivery, reason),
-        subject=delivery.subject,
+        subject=kept(delivery.subject),
         reason=reason,
-        error=error[:ERROR_LENGTH_MAX],
+        error=kept(error)[:ERROR_LENGTH_MAX],
         deliveries=delivery.deliveries,
         body=delivery.body,
-        headers=delivery.headers,
+        headers={kept(n): kept(v) for n, v in delivery.headers.items()},
         at=clock.now(),
         task_id=ids.get("task_id"),
         queue_id=ids.get("queue_id"),
@@ -104,13 +146,13 @@ def _is_plain(text: str) -> bool:
 def copy_of(letter: DeadLetter, headers: Mapping[str, str]) -> Message:
     """Return the letter as ``order.task.dlq`` has it."""
     named = {
-        "X-Original-Subject": letter.subject,
+        "X-Original-Subject": _header(letter.subject),
         "X-Reason": letter.reason.value,
         "X-Error": _header(letter.error),
         "X-Deliveries": str(letter.deliveries),
         "X-Task-Id": letter.task_id,
         "X-Queue-Id": letter.queue_id,
-        "traceparent": headers.get("traceparent"),
+        "traceparent": trace_parent_in(headers),
     }
     return Message(
         subject=DEAD_LETTER,
@@ -135,7 +177,9 @@ async def replay(
     """
     letter = await desk.letter(letter_id)
     await _reopen_news(letter, store)
-    headers = {n: v for n, v in letter.headers.items() if n.lower() in KEPT}
+    # All else the server or this service gives a message anew at each publish.
+    trace_parent = trace_parent_in(letter.headers)
+    headers = {} if trace_parent is None else {"traceparent": trace_parent}
     # Posted first: dying between the two sends it twice, which the rules absorb; the
     # other way round would lose it.
     await store.post(

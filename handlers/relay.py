@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from handlers.letters import letter_of_unfit
 from payment_service.domain.errors import Fault
 from payment_service.ports.bus import Publisher
-from payment_service.ports.store import Outbox, Unsent
+from payment_service.ports.clock import Clock
+from payment_service.ports.store import Outbox, Store, Unsent
 
 BACKLOG_MAX: Final = 20_000
 BATCH: Final = 500
@@ -34,29 +36,49 @@ class Relay:
     """Goes through the outbox page by page, and then again from its beginning.
 
     Rows that NATS does not take stay, and stand before no other: events that a full
-    stream refuses must not hold up wake-ups.
+    stream refuses must not hold up wake-ups. What no server will ever take is set aside
+    as a dead letter, once.
     """
 
-    def __init__(self, outbox: Outbox, publisher: Publisher) -> None:
+    def __init__(
+        self, outbox: Outbox, publisher: Publisher, *, store: Store, clock: Clock
+    ) -> None:
         self._outbox = outbox
         self._publisher = publisher
+        self._store = store
+        self._clock = clock
         self._after = 0
 
     async def go_on(self, *, limit: int = BATCH) -> Page:
         """Publish the next page of what was left."""
-        page = await _publish(
+        rows, sent = await _publish(
             self._outbox, self._publisher, LEFT_AFTER, after=self._after, limit=limit
         )
-        self._after = page.last if page.rows == limit else 0
-        return page
+        gone = len(sent)
+        for row in rows:
+            if row.seq not in sent:
+                gone += await self._set_aside(row)
+        last = rows[-1].seq if rows else self._after
+        self._after = last if len(rows) == limit else 0
+        return Page(rows=len(rows), gone=gone, last=last)
+
+    async def _set_aside(self, row: Unsent) -> int:
+        """Bury what can never be published; its letter first, so that none is lost."""
+        because = self._publisher.why_unfit(row.message)
+        if because is None:
+            return 0
+        letter, copies = letter_of_unfit(row.message, because, self._clock)
+        await self._store.bury(letter, copies)
+        await self._outbox.sent([row.seq])
+        return 1
 
 
 async def relay(
     *, outbox: Outbox, publisher: Publisher, older_than: timedelta = LEFT_AFTER
 ) -> int:
     """Publish one batch of what was left; return how many rows are gone."""
-    page = await _publish(outbox, publisher, older_than, after=0, limit=BATCH)
-    return page.gone
+    _, sent = await _publish(outbox, publisher, older_than, after=0, limit=BATCH)
+    return len(sent)
 
 
 async def _publish(
@@ -66,18 +88,18 @@ async def _publish(
     *,
     after: int,
     limit: int,
-) -> Page:
+) -> tuple[Sequence[Unsent], Sequence[int]]:
     """Publish some rows; one goes only after its acknowledgement.
 
     A second relay at work at the same time publishes under the same ids.
     """
     rows = await outbox.unsent(older_than=older_than, limit=limit, after=after)
     if not rows:
-        return Page(rows=0, gone=0, last=after)
+        return (), ()
     acknowledged = await publisher.publish([row.message for row in rows])
     sent = [row.seq for row, ok in zip(rows, acknowledged, strict=True) if ok]
     await outbox.sent(sent)
-    return Page(rows=len(rows), gone=len(sent), last=rows[-1].seq)
+    return rows, sent
 
 
 class Courier:

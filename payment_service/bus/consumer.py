@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from payment_service.bus.frames import headers_of, publication
+from payment_service.bus.frames import headers_of, publication, text_of
 from payment_service.bus.names import Names
 from payment_service.bus.pulls import Pulls, PullTimes
 from payment_service.bus.wire import Wire
@@ -182,7 +182,7 @@ class Consumer:
         self, subject: bytes, reply: bytes, body: bytes, headers: bytes | None
     ) -> None:
         self.received += 1
-        held = self._hold(subject, reply.decode(), body, headers)
+        held = self._hold(text_of(subject), text_of(reply), body, headers)
         if self._is_stopping:
             self._hand_back(held)
         elif self.is_waiting:
@@ -191,11 +191,11 @@ class Consumer:
             self._queued.append(held)
 
     def _hold(
-        self, subject: bytes, reply: str, body: bytes, headers: bytes | None
+        self, subject: str, reply: str, body: bytes, headers: bytes | None
     ) -> _Held:
         deliveries, identity = _origin(reply)
         delivery = Delivery(
-            subject=self._names.bare(subject.decode()),
+            subject=self._names.bare(subject),
             body=body,
             headers=headers_of(headers),
             deliveries=deliveries,

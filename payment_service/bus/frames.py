@@ -1,6 +1,7 @@
 """Messages as bytes on the wire, in NATS's own protocol."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -10,6 +11,13 @@ _HEADER: Final = re.compile(rf"{PLAIN_WORD}: [ -~]*")
 _FIRST_LINE: Final = "NATS/1.0\r\n"
 _STATUS: Final = slice(9, 12)
 _RESERVED: Final = "nats-"
+_NUL: Final = b"\0"
+
+RAW_HEADERS: Final = "X-Raw-Headers"
+"""The whole block in base64, where its text is not what was sent."""
+
+
+DIGITS_MAX: Final = 20
 
 
 class Unprintable(ValueError):
@@ -52,15 +60,44 @@ def foreign(headers: Mapping[str, str]) -> Iterable[tuple[str, str]]:
 
 
 def headers_of(block: bytes | None) -> dict[str, str]:
-    """Return the headers of a received message; what cannot be read is left out."""
+    """Return the headers of a received message, as text that can be kept.
+
+    A line without a colon is left out. Where a byte has no place in a text, the block
+    as it came is among them too.
+    """
     if not block:
         return {}
     found = {}
-    for line in block.decode(errors="replace").split("\r\n")[1:]:
+    for line in text_of(block).split("\r\n")[1:]:
         name, colon, value = line.partition(":")
         if colon:
             found[name.strip()] = value.strip()
+    if not is_text(block):
+        found[RAW_HEADERS] = b64encode(block).decode()
     return found
+
+
+def is_text(raw: bytes) -> bool:
+    """Tell whether it is UTF-8 that a database keeps."""
+    if _NUL in raw:
+        return False
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def text_of(raw: bytes) -> str:
+    r"""Return it as text that a database keeps; another byte becomes ``\xff``."""
+    return raw.decode(errors="backslashreplace").replace("\0", r"\x00")
+
+
+def number_of(text: str | bytes) -> int | None:
+    """Return a number that a server wrote; None for anything else."""
+    if not 0 < len(text) <= DIGITS_MAX or not text.isascii() or not text.isdigit():
+        return None
+    return int(text)
 
 
 def status_of(block: bytes | None) -> int:

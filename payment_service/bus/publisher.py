@@ -1,6 +1,7 @@
 """Publishes messages in pipelined batches and says which of them the server has."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import orjson
 from payment_service.bus.frames import (
     Unprintable,
     foreign,
+    number_of,
     publication,
     publication_with_headers,
     status_of,
@@ -24,6 +26,7 @@ from payment_service.domain.errors import BusUnavailable
 from payment_service.domain.messages import Message
 
 ACK_SECONDS_MAX: Final = 5.0
+REMEMBERED_MAX: Final = 10_000
 WINDOW: Final = 1_000
 """Messages of one call that may be unacknowledged at the same time."""
 
@@ -49,6 +52,8 @@ _REASONS: Final = {
     **dict.fromkeys((10002, 10023, 10028, 10047, 10077, 10122), Refusal.NO_SPACE),
     **dict.fromkeys((10008, 10039, 10076), Refusal.DISABLED),
     **dict.fromkeys(PERMANENT_SCHEDULE_ERRORS, Refusal.UNFIT),
+    # Longer than the stream allows: the message, or its headers.
+    **dict.fromkeys((10054, 10097), Refusal.UNFIT),
     10109: Refusal.NO_STREAM,
 }
 _TELL_NOTHING_OF_THE_STREAM: Final = {Refusal.NOT_CONNECTED, Refusal.UNFIT}
@@ -104,6 +109,7 @@ class JetStreamPublisher:
         self._inbox = f"{wire.new_inbox()}."
         self._awaited: dict[int, tuple[_Batch, int, Message]] = {}
         self._last_token = 0
+        self._unfit: OrderedDict[str, str] = OrderedDict()
         self.refused: dict[str, str] = {}
         self._refused_at = 0.0
         wire.on_disconnected.append(self._stop_waiting)
@@ -119,6 +125,10 @@ class JetStreamPublisher:
         for start in range(0, len(messages), WINDOW):
             acknowledged += await self._publish(messages[start : start + WINDOW])
         return acknowledged
+
+    def why_unfit(self, message: Message) -> str | None:
+        """Return why a message that was not acknowledged never will be; else None."""
+        return self._unfit.pop(message.message_id, None)
 
     async def reply(self, subject: str, body: bytes) -> bool:
         """Answer a requester, who names the subject: False where none may go there."""
@@ -191,8 +201,8 @@ class JetStreamPublisher:
     def _receive(
         self, subject: bytes, _reply: bytes, body: bytes, headers: bytes | None
     ) -> None:
-        token = subject[len(self._inbox) :]
-        awaited = self._awaited.pop(int(token), None) if token.isdigit() else None
+        token = number_of(subject[len(self._inbox) :])
+        awaited = None if token is None else self._awaited.pop(token, None)
         if awaited is None:
             return
         batch, index, message = awaited
@@ -203,14 +213,16 @@ class JetStreamPublisher:
         if status:
             self._refuse(message, f"no stream takes it ({status})", Refusal.NO_STREAM)
             return False
-        try:
-            error = orjson.loads(body).get("error")
-        except orjson.JSONDecodeError:
+        told = _told(body)
+        if told is None:
             return False
+        error = told.get("error")
         if error is None:
             if self.refused:
                 self.refused.pop(self._stream(message), None)
             return True
+        if not isinstance(error, dict):
+            return False
         code = error.get("err_code", 0)
         because = f"{error.get('description')} ({code})"
         self._refuse(message, because, _REASONS.get(code, Refusal.OTHER))
@@ -218,6 +230,10 @@ class JetStreamPublisher:
         return code in PERMANENT_SCHEDULE_ERRORS
 
     def _refuse(self, message: Message, because: str, reason: Refusal) -> None:
+        if reason is Refusal.UNFIT:
+            self._unfit[message.message_id] = because
+            if len(self._unfit) > REMEMBERED_MAX:
+                self._unfit.popitem(last=False)
         if reason not in _TELL_NOTHING_OF_THE_STREAM:
             self.refused[self._stream(message)] = because
             self._refused_at = asyncio.get_running_loop().time()
@@ -262,6 +278,14 @@ class JetStreamPublisher:
 
 class _Unfit(ValueError):
     """A message that may not go on the wire."""
+
+
+def _told(body: bytes) -> dict[str, object] | None:
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _rfc3339(at: datetime) -> str:

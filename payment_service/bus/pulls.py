@@ -11,6 +11,7 @@ from nats.aio.subscription import Subscription
 from payment_service.bus.frames import (
     description_of,
     headers_of,
+    number_of,
     publication,
     status_of,
 )
@@ -160,10 +161,10 @@ class Pulls:
         status = status_of(headers)
         if status == IDLE_HEARTBEAT or generation != str(self._generation).encode():
             return
-        unserved = headers_of(headers).get(STILL_PENDING, "")
-        if unserved.isdigit():
-            self._outstanding = max(0, self._outstanding - int(unserved))
-        if status == REQUEST_TIMEOUT and unserved.isdigit():
+        unserved = number_of(headers_of(headers).get(STILL_PENDING, ""))
+        if unserved is not None:
+            self._outstanding = max(0, self._outstanding - unserved)
+        if status == REQUEST_TIMEOUT and unserved is not None:
             self.top_up()
             return
         self._try_later()

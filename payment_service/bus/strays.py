@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-from payment_service.bus.api import Api
+from payment_service.bus.api import Api, Json
 from payment_service.bus.frames import headers_of
 from payment_service.bus.names import Names
 from payment_service.bus.topology import TASK_SUBJECTS, TASKS, Topology
@@ -16,6 +16,10 @@ from payment_service.domain.letters import Reason
 from payment_service.ports.bus import Delivery
 
 STRAYS_MAX: Final = 100
+LOOKED_AT_MAX: Final = 1_000
+ILLEGIBLE: Final = "\ufffd"
+"""What the server writes for a byte of a subject that is not UTF-8."""
+
 WHY: Final = "no consumer takes this subject"
 
 Bury = Callable[[Delivery, Reason, str], Awaitable[None]]
@@ -64,11 +68,9 @@ async def _subjects(api: Api, names: Names, stream: str) -> list[str]:
 async def _bury_first(
     api: Api, names: Names, stream: str, subject: str, bury: Bury
 ) -> bool:
-    verb = f"STREAM.MSG.GET.{stream}"
-    found = await api.find(verb, {"seq": 1, "next_by_subj": subject})
-    if found is None:
+    message = await _first(api, stream, subject)
+    if message is None:
         return False
-    message = found["message"]
     delivery = Delivery(
         subject=names.bare(subject),
         body=b64decode(message.get("data", "")),
@@ -79,6 +81,24 @@ async def _bury_first(
     await bury(delivery, Reason.INVALID, WHY)
     await api.find(f"STREAM.MSG.DELETE.{stream}", {"seq": message["seq"]})
     return True
+
+
+async def _first(api: Api, stream: str, subject: str) -> Json | None:
+    """Return the first message of a subject, also where that cannot be written."""
+    asked = ".".join(
+        "*" if ILLEGIBLE in token else token for token in subject.split(".")
+    )
+    after = 0
+    for _ in range(LOOKED_AT_MAX):
+        wanted = {"seq": after + 1, "next_by_subj": asked}
+        found = await api.find(f"STREAM.MSG.GET.{stream}", wanted)
+        if found is None:
+            return None
+        message: Json = found["message"]
+        if message["subject"] == subject:
+            return message
+        after = message["seq"]
+    return None
 
 
 def _texts(value: object) -> Iterable[str]:

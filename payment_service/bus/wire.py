@@ -23,6 +23,7 @@ from nats.errors import Error as NatsError
 
 from payment_service.bus.access import Access, Login, login_of
 from payment_service.bus.frames import publication
+from payment_service.bus.reader import FrameReader
 from payment_service.domain.errors import BusUnavailable
 
 Receive = Callable[[bytes, bytes, bytes, bytes | None], None]
@@ -109,12 +110,14 @@ class Wire(Client):
         self._login: Login | None = None
         self._public_nkey = self._access.public_key()
         self._transport = _Transport()
+        self._ps = FrameReader(self)
         self._taps: dict[int, Receive] = {}
         self._kick: asyncio.Future[None] | None = None
         self.on_reconnected: list[Callable[[], None]] = []
         self.on_disconnected: list[Callable[[], None]] = []
         self.spelt: set[str] = set()
         self.on_denied: list[Callable[[PermissionRefused], None]] = []
+        self.on_unreadable: list[Callable[[str], None]] = []
         self.asked_to_close = False
         self.unfit: Callable[[str], str | None] | None = None
         self._inbox_prefix = bytearray(self._access.inbox_prefix.encode())
@@ -150,6 +153,13 @@ class Wire(Client):
             return self._access.context()
         except BusUnavailable as error:
             raise NatsError(str(error)) from error
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether anything can be sent and heard: also that somebody reads."""
+        reading = self._reading_task
+        has_ended = reading is not None and reading.done()
+        return bool(super().is_connected) and not has_ended
 
     @property
     def version(self) -> str:
@@ -267,10 +277,20 @@ class Wire(Client):
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
     ) -> None:
         receive = self._taps.get(sid)
-        if receive is None:
-            await super()._process_msg(sid, subject, reply, data, headers)
-        else:
-            receive(subject, reply, data, headers)
+        try:
+            if receive is None:
+                await super()._process_msg(sid, subject, reply, data, headers)
+            else:
+                receive(subject, reply, data, headers)
+        except Exception as error:  # noqa: BLE001 - no message ends the reading
+            for listener in self.on_unreadable:
+                listener(f"{type(error).__name__}: {error}")
+
+    async def _read_loop(self) -> None:
+        await super()._read_loop()
+        # It ends without a word where the client itself has stumbled.
+        if super().is_connected:
+            await self._process_op_err(NatsError("nats: the reading has ended"))
 
     async def _process_pong(self) -> None:
         if not self._pongs or not self._pongs[0].done():

@@ -15,6 +15,7 @@ PaymentServiceError
 ├── StaleWrite              somebody else moved the row first; load again, decide again
 │   └── SettledNews         somebody else settled the webhook that the step is made of
 └── BrokenInvariant         the database refused a step that must never be tried
+    └── Unstorable          a value that no column takes, today or tomorrow
 ```
 """
 
@@ -112,3 +113,7 @@ class BrokenInvariant(PaymentServiceError):
     def __init__(self, constraint: str) -> None:
         super().__init__(f"the database refused the step: {constraint}")
         self.constraint = constraint
+
+
+class Unstorable(BrokenInvariant):
+    """A value of it can be kept by no column, however often it is tried."""

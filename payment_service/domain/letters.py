@@ -15,6 +15,11 @@ class Reason(StrEnum):
     UNKNOWN_TASK = "unknown_task"
 
 
+def kept(text: str) -> str:
+    r"""Return what of a text can be kept and shown; what cannot becomes ``\x00``."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", r"\x00")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A dead message with its original bytes; ``id`` is derived from the message."""

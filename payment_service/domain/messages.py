@@ -1,5 +1,6 @@
 """Messages: the subjects, and how each one can be made again from a row."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,21 @@ DEAD_LETTER: Final = "order.task.dlq"
 
 SCHEDULES: Final = "order.timer"
 """Schedules' own subjects are ``order.timer.{task_id}.{version}``."""
+
+_TRACE_PARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def trace_parent_of(text: str | None) -> str | None:
+    """Return a W3C ``traceparent`` as it came in, None for what is none."""
+    if text is None or _TRACE_PARENT.fullmatch(text) is None:
+        return None
+    return text
+
+
+def trace_parent_in(headers: Mapping[str, str]) -> str | None:
+    """Return the ``traceparent`` among headers, however its sender spelt the name."""
+    found = (v for n, v in headers.items() if n.lower() == "traceparent")
+    return trace_parent_of(next(found, None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

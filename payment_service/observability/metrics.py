@@ -44,6 +44,16 @@ class Metrics:
             buckets=STAYS,
             registry=r,
         )
+        self.letters_reduced = Counter(
+            "dead_letters_reduced",
+            "Dead letters of which the database took the bytes alone",
+            registry=r,
+        )
+        self.messages_unreadable = Counter(
+            "messages_unreadable",
+            "Messages at which the reading stumbled; they were let go",
+            registry=r,
+        )
         self.dlq_size = Gauge("dlq_size", "Dead letters to be dealt with", registry=r)
         self.core_notifications = Counter(
             "core_notifications", "Notifications to core", ["outcome"], registry=r

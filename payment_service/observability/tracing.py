@@ -14,6 +14,8 @@ from opentelemetry.trace.propagation.tracecontext import (
     TraceContextTextMapPropagator,
 )
 
+from payment_service.domain.messages import trace_parent_of
+
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _TRACER: Final = trace.get_tracer("payment-service")
 
@@ -42,6 +44,8 @@ def span(
     name: str, trace_parent: str | None = None, *, kind: SpanKind = SpanKind.INTERNAL
 ) -> Iterator[str | None]:
     """Open a span below ``trace_parent``; give the ``traceparent`` for what follows."""
+    # A sender has written it, and what it is not must not go on with the order.
+    trace_parent = trace_parent_of(trace_parent)
     carrier = {} if trace_parent is None else {"traceparent": trace_parent}
     context = _PROPAGATOR.extract(carrier) if carrier else None
     with _TRACER.start_as_current_span(name, context=context, kind=kind):

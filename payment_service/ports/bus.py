@@ -51,6 +51,13 @@ class Publisher(Protocol):
         """
         ...
 
+    def why_unfit(self, message: Message) -> str | None:
+        """Say why no server will ever take a message that has just been published.
+
+        None: it was taken, or may be later.
+        """
+        ...
+
     async def reply(self, subject: str, body: bytes) -> bool:
         """Answer a requester, outside of any stream; best effort.
 

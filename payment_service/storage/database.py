@@ -18,12 +18,17 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
+from payment_service.domain.errors import (
+    BrokenInvariant,
+    StoreUnavailable,
+    Unstorable,
+)
 from payment_service.storage import locks
 from payment_service.storage.failures import (
     cannot_keep,
     has_done_nothing,
     in_one_line,
+    is_unstorable,
     spoils,
 )
 from payment_service.storage.migrate import DIALECT
@@ -123,19 +128,20 @@ class Database:
         been done where the statement is made for that.
 
         :raises StoreUnavailable: no answer; it may have committed.
-        :raises BrokenInvariant: a constraint or a column refused it.
+        :raises BrokenInvariant: a constraint refused it.
+        :raises Unstorable: a column refused it, and always will.
         """
         try:
             try:
                 return await self._once(statement, parameters)
             except _Again:
                 return await self._once(statement, parameters, last=True)
-        except (psycopg.IntegrityError, psycopg.DataError) as error:
-            # A value that no column takes is refused for ever too.
-            raise BrokenInvariant(
-                error.diag.constraint_name or in_one_line(error)
-            ) from error
-        except (psycopg.Error, OSError) as error:
+        except psycopg.IntegrityError as error:
+            name = error.diag.constraint_name or in_one_line(error)
+            raise BrokenInvariant(name) from error
+        except (psycopg.Error, OSError, UnicodeError) as error:
+            if is_unstorable(error):
+                raise Unstorable(in_one_line(error)) from error
             raise StoreUnavailable(in_one_line(error)) from error
 
     async def _once(

@@ -34,6 +34,8 @@ _NOTHING_DONE: Final = _FORGOTTEN | {
 }
 # The server answers, and cannot keep what it is given for want of disk or memory.
 _CANNOT_KEEP: Final = ("53", "58")
+# It takes no value so long, or so deep: class 54, which says nothing of the server.
+_TOO_LONG: Final = "54"
 _MEND: Final = {
     "26000": "behind a pooler set PAYMENT_DATABASE_PREPARE to auto",
     "42P05": "behind a pooler set PAYMENT_DATABASE_PREPARE to auto",
@@ -79,6 +81,14 @@ def spoils(error: psycopg.Error) -> bool:
 def cannot_keep(error: psycopg.Error) -> bool:
     """Whether the server is not able to keep what it was given just now."""
     return (error.sqlstate or "").startswith(_CANNOT_KEEP)
+
+
+def is_unstorable(error: Exception) -> bool:
+    """Whether a value was refused that is refused for ever."""
+    if isinstance(error, psycopg.Error):
+        too_long = (error.sqlstate or "").startswith(_TOO_LONG)
+        return too_long or isinstance(error, psycopg.DataError)
+    return isinstance(error, UnicodeError)
 
 
 def has_done_nothing(error: psycopg.Error) -> bool:

@@ -40,6 +40,12 @@ class BusHealth:
                 because=because,
             )
 
+    def unreadable(self, because: str) -> None:
+        """Count a message that the reading stumbled at: it was let go."""
+        self._metrics.messages_unreadable.inc()
+        if self._is_new(because):
+            LOG.error("message.unreadable", because=because)
+
     def troubled(self, trouble: str) -> None:
         """Hear what keeps streams or consumers from being as they must."""
         self.trouble = trouble

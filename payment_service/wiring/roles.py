@@ -226,7 +226,9 @@ async def _relaying(service: Service, *, is_relay: bool) -> None:
 
     So each finds out by real messages when it may publish again.
     """
-    relay = Relay(service.sweeps, service.publisher)
+    relay = Relay(
+        service.sweeps, service.publisher, store=service.store, clock=service.clock
+    )
     pause = RELAY_EVERY
     limit = BATCH if is_relay else PROBED_WITH
     while True:

@@ -15,7 +15,12 @@ from handlers.letters import bury, ids_of
 from handlers.request import requested
 from handlers.webhook import webhook_received
 from payment_service.domain import messages as subjects
-from payment_service.domain.errors import Fault, InvalidRequest, StoreUnavailable
+from payment_service.domain.errors import (
+    Fault,
+    InvalidRequest,
+    StoreUnavailable,
+    Unstorable,
+)
 from payment_service.domain.ids import is_uuid
 from payment_service.domain.letters import Reason
 from payment_service.domain.orders import Submission
@@ -72,6 +77,9 @@ class Router:
                 outcome = await self._route(delivery, trace)
             except InvalidRequest as refusal:
                 outcome = Park(because=refusal.problem)
+            except Unstorable as refusal:
+                # Asked again, the store would say the same for ever.
+                outcome = Park(because=str(refusal))
             except StoreUnavailable as fault:
                 self.store_lost()
                 outcome = Retry(because=str(fault))
@@ -87,7 +95,7 @@ class Router:
         kind = REQUEST_KINDS.get(delivery.subject)
         if kind is not None and order_id is not None and reason is Reason.INVALID:
             rejected = (kind, order_id)
-        await bury(
+        is_whole = await bury(
             delivery,
             reason,
             error,
@@ -95,6 +103,8 @@ class Router:
             clock=self.engine.clock,
             rejected=rejected,
         )
+        if not is_whole:
+            self.metrics.letters_reduced.inc()
         if delivery.subject in ANSWERED:
             answer = {"order_id": order_id, "status": "rejected", "error": error}
             await self._reply(delivery, answer)
@@ -172,7 +182,8 @@ class Router:
         child(self.metrics.messages, known, what).inc()
         if what == "stale":
             self.metrics.timers_stale.inc()
-        ids = _ids(delivery.body)
+        # What is no id is no label either: a sender could write a megabyte there.
+        ids = ids_of(delivery.body)
         line: dict[str, Any] = {
             "subject": delivery.subject,
             "outcome": what,
@@ -228,14 +239,3 @@ def _bell(delivery: Delivery) -> Doorbell:
         version=version,
         again=delivery.deliveries > 1,
     )
-
-
-def _ids(body: bytes) -> dict[str, str]:
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    if not isinstance(fields, dict):
-        return {}
-    names = ("order_id", "queue_id", "task_id")
-    return {name: fields[name] for name in names if isinstance(fields.get(name), str)}

@@ -117,6 +117,7 @@ async def open_service(
         stopping = asyncio.Event()
         broken: list[str] = []
         wire = await _connected(settings, stack, stopping, broken)
+        wire.on_unreadable.append(bus_health.unreadable)
         names = bus.Names(settings.subject_prefix)
         topology = topology_of(settings)
         for change in await bus.ensure(bus.Api(wire), topology):

@@ -56,6 +56,11 @@ class Unrung:
         del subject, body
         return True
 
+    def why_unfit(self, message: Message) -> str | None:
+        """Say nothing against any: none of them goes anywhere."""
+        del message
+        return None
+
     async def stop(self, grace: timedelta) -> None:
         """Begin nothing more, and wait for what has begun."""
         self._is_stopping = True

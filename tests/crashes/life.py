@@ -117,6 +117,9 @@ class CrashPublisher:
             lambda _: [False] * len(messages),
         )
 
+    def why_unfit(self, message: Message) -> str | None:
+        return self._publisher.why_unfit(message)
+
     async def reply(self, subject: str, body: bytes) -> bool:
         return await self._publisher.reply(subject, body)
 

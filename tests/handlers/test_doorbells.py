@@ -238,7 +238,7 @@ async def test_what_the_bus_refuses_stands_before_no_other_message(world):
         await world.rows.store.post(event)
     await world.rows.store.post(replace(EVENT, subject=TAKEN, message_id="taken"))
     await world.pass_time(timedelta(seconds=4))
-    relay = Relay(sweeps, RefusesEvents())
+    relay = Relay(sweeps, RefusesEvents(), store=world.rows.store, clock=world.clock)
 
     pages = [await relay.go_on(limit=2) for _ in range(4)]
 
@@ -257,7 +257,45 @@ class RefusesEvents:
     async def publish(self, messages):
         return [message.subject != EVENT.subject for message in messages]
 
+    def why_unfit(self, message): ...
+
     async def reply(self, subject, body): ...
+
+
+async def test_what_no_server_will_ever_take_is_set_aside_once(world):
+    unfit = [replace(EVENT, message_id=f"e-{n}") for n in range(5)]
+    for event in unfit:
+        await world.rows.store.post(event)
+    await world.rows.store.post(replace(EVENT, message_id="fit"))
+    world.committed.clear()
+    world.bus.unfit = {event.message_id: "not ASCII" for event in unfit}
+    await world.pass_time(timedelta(seconds=4))
+    sweeps, store = world.rows.sweeps, world.rows.store
+    relay = Relay(sweeps, world.bus, store=store, clock=world.clock)
+
+    pages = [await relay.go_on(limit=2) for _ in range(3)]
+
+    assert [(page.rows, page.gone) for page in pages] == [(2, 2)] * 3
+    assert [event.message_id for event in world.bus.streams.events] == ["fit"]
+    letters = await world.rows.letters()
+    assert {letter.error for letter in letters} == {"cannot be published: not ASCII"}
+    assert {letter.body for letter in letters} == {EVENT.body}
+    assert len(letters) == len(unfit)
+
+
+async def test_a_copy_of_a_dead_letter_that_is_unfit_has_no_copy(world):
+    copy = replace(EVENT, subject="order.task.dlq", message_id="copy")
+    await world.rows.store.post(copy)
+    world.committed.clear()
+    world.bus.unfit = {"copy": "too long"}
+    await world.pass_time(timedelta(seconds=4))
+    relay = Relay(
+        world.rows.sweeps, world.bus, store=world.rows.store, clock=world.clock
+    )
+
+    assert (await relay.go_on()).gone == 1
+    assert (await relay.go_on()).rows == 0
+    assert len(await world.rows.letters()) == 1
 
 
 async def test_the_relay_leaves_what_its_owner_may_still_publish(world):

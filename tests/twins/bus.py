@@ -80,6 +80,8 @@ class BusTwin:
         self._seen: dict[str, datetime] = {}
         self._numbers = 0
         self._down = False
+        self.unfit: dict[str, str] = {}
+        """Why messages are never taken, by their id."""
 
     def goes_down(self) -> None:
         self._down = True
@@ -101,6 +103,9 @@ class BusTwin:
             lambda: [self._take(message) for message in messages],
             lambda _: [False] * len(messages),
         )
+
+    def why_unfit(self, message: Message) -> str | None:
+        return self.unfit.get(message.message_id)
 
     async def reply(self, subject: str, body: bytes) -> bool:
         self.streams.replies.append((subject, body))
@@ -158,6 +163,8 @@ class BusTwin:
                 stored.ready_at = self._clock.now() + min(wait, DELAY_MAX)
 
     def _take(self, message: Message) -> bool:
+        if message.message_id in self.unfit:
+            return False
         if message.at is not None:
             if self._schedules and message.schedule is not None:
                 self._timers[message.schedule] = message
