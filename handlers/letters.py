@@ -6,10 +6,12 @@ from typing import Final
 import orjson
 
 from fsm.records import replace
+from payment_service.domain.cards import holds_card
 from payment_service.domain.errors import NotNow, Unstorable
 from payment_service.domain.events import rejected_event
 from payment_service.domain.ids import ID_LENGTH_MAX, derived_id, is_uuid
 from payment_service.domain.letters import DeadLetter, Reason, kept
+from payment_service.domain.masking import masked_text
 from payment_service.domain.messages import DEAD_LETTER, Message, trace_parent_in
 from payment_service.ports.bus import Delivery
 from payment_service.ports.clock import Clock
@@ -95,7 +97,7 @@ def _letter(delivery: Delivery, reason: Reason, error: str, clock: Clock) -> Dea
         id=_letter_id(delivery, reason),
         subject=kept(delivery.subject),
         reason=reason,
-        error=kept(error)[:ERROR_LENGTH_MAX],
+        error=masked_text(kept(error))[:ERROR_LENGTH_MAX],
         deliveries=delivery.deliveries,
         body=delivery.body,
         headers={kept(n): kept(v) for n, v in delivery.headers.items()},
@@ -140,7 +142,7 @@ def ids_of(body: bytes) -> dict[str, str]:
 
 
 def _is_plain(text: str) -> bool:
-    return text.isprintable() and len(text) <= ID_LENGTH_MAX
+    return text.isprintable() and len(text) <= ID_LENGTH_MAX and not holds_card(text)
 
 
 def copy_of(letter: DeadLetter, headers: Mapping[str, str]) -> Message:

@@ -5,20 +5,16 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from payment_service.domain.ids import ID_LENGTH_MAX
+from payment_service.domain.masking import masked_prose
 from payment_service.domain.money import AMOUNT_MAX
 from payment_service.domain.news import NewsType
 from payment_service.domain.odd import Odd
 
 CODE_LENGTH_MAX: Final = 64
 MESSAGE_LENGTH_MAX: Final = 300
-MASK: Final = "***"
-# What is shorter hides nothing, and masking it would spoil every sentence.
-SECRET_LENGTH_MIN: Final = 4
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _CODE: Final = re.compile(rf"[!-~]{{1,{CODE_LENGTH_MAX}}}", re.ASCII)
-# Long enough for a card or an account, however it is grouped.
-_CARD_LIKE: Final = re.compile(r"[0-9](?:[ -]?[0-9]){11,}", re.ASCII)
 
 Value = TypeVar("Value", int, str)
 
@@ -98,7 +94,7 @@ def code_in(body: Mapping[str, object]) -> str | None:
     value = body.get("code")
     if not isinstance(value, str) or not _CODE.fullmatch(value):
         return None
-    return masked(value)
+    return masked_prose(value)
 
 
 def message_in(body: Mapping[str, object]) -> str | None:
@@ -108,31 +104,27 @@ def message_in(body: Mapping[str, object]) -> str | None:
         value = value.shown
     if not isinstance(value, str) or not value.strip():
         return None
-    return shortened(masked(value))
+    return shortened(masked_prose(value))
 
 
 def shown(value: object) -> str:
     """Return what somebody said, for a person to see; not the whole of it, perhaps."""
     if isinstance(value, Odd):
-        return value.problem if value.shown is None else shortened(masked(value.shown))
+        return (
+            value.problem
+            if value.shown is None
+            else shortened(masked_prose(value.shown))
+        )
     if value is None:
         return "null"
     plain = isinstance(value, str | int | float)
-    return shortened(masked(str(value))) if plain else f"a {type(value).__name__}"
+    return shortened(masked_prose(str(value))) if plain else f"a {type(value).__name__}"
 
 
 def says_error(body: Mapping[str, object]) -> bool:
     """True for what a gateway writes under a 200 of its own: nothing was done."""
     failed = any(body.get(name) is False for name in ("ok", "success"))
     return failed or any(body.get(name) for name in ("error", "errors"))
-
-
-def masked(text: str, secrets: Mapping[str, str] | None = None) -> str:
-    """Hide what looks like a card, and every value of a destination."""
-    for name, secret in (secrets or {}).items():
-        if name != "type" and len(secret) >= SECRET_LENGTH_MIN:
-            text = text.replace(secret, MASK)
-    return _CARD_LIKE.sub(MASK, text)
 
 
 def shortened(text: str) -> str:

@@ -19,6 +19,7 @@ from payment_service.domain.keys import ApiKey, parse_api_keys
 from payment_service.env_file import UnreadableFile, read_env_file
 from payment_service.fields import Bytes, Duration, HttpUrl
 from payment_service.files import read_text, unreadable
+from payment_service.known_secrets import learn
 from payment_service.proxies import NO_PROXIES, Proxies
 from payment_service.trust import untrustworthy, unusable
 
@@ -232,6 +233,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsError(_problems(error)) from None
         problems = settings._missing({*needs, *needs_of(roles)}) + settings._unsafe()
+        learn(settings)
         if problems:
             raise SettingsError(problems)
         return settings

@@ -8,8 +8,9 @@ from typing import Final
 
 import orjson
 
+from payment_service.domain.masking import MASK, masked_prose
 from payment_service.outbound import Response
-from payment_service.reading import MASK, masked, shortened
+from payment_service.reading import shortened
 
 BEGINS_BYTES: Final = 64
 CONTENT_TYPE_LENGTH_MAX: Final = 64
@@ -35,7 +36,7 @@ def unreadable(
     kept: dict[str, object] = {"is": kind}
     said = answer.headers.get("content-type", "")
     if said:
-        kept["content_type"] = shortened(masked(said))[:CONTENT_TYPE_LENGTH_MAX]
+        kept["content_type"] = shortened(masked_prose(said))[:CONTENT_TYPE_LENGTH_MAX]
     if begins := _begins(answer.body, secrets):
         kept["begins"] = begins
     return kind, kept
@@ -95,7 +96,7 @@ def _begins(body: bytes, secrets: Mapping[str, str] | None) -> str:
     """Return the first bytes as text; what is no text shows as dots."""
     # Masked before it is cut, since half a secret would not be recognised.
     text = body[: 4 * BEGINS_BYTES].decode("ascii", "replace").replace("\ufffd", ".")
-    hidden = _TOKEN_LIKE.sub(MASK, masked(text, secrets))
+    hidden = _TOKEN_LIKE.sub(MASK, masked_prose(text, secrets))
     return shortened(hidden)[:BEGINS_BYTES].strip()
 
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from payment_service.domain.errors import InvalidRequest
+from payment_service.domain.masking import masked_prose
 from payment_service.domain.news import News, NewsType, hash_of_content
-from payment_service.reading import masked, shortened
+from payment_service.reading import shortened
 from payment_service.wire.foreign_json import read_foreign
 from payment_service.wire.text import is_id
 from providers.events import Events, Headers, Told, bounded
@@ -92,7 +93,7 @@ def _nothing_of_ours(
 ) -> News:
     """Return an event for people's eyes: the names of its fields, and no value."""
     names = sorted(told.body)[:FIELDS_MAX] if isinstance(told.body, Mapping) else []
-    fields = [shortened(masked(name[:FIELD_LENGTH_MAX])) for name in names]
+    fields = [shortened(masked_prose(name))[:FIELD_LENGTH_MAX] for name in names]
     return News(
         provider=provider,
         event_id=told.event_id or told.digest,

@@ -7,6 +7,8 @@ from typing import Final
 import orjson
 from starlette.responses import JSONResponse, Response
 
+from payment_service.domain.masking import masked
+
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -55,7 +57,7 @@ class Problem(Json):
             "detail": detail,
             **(members or {}),
         }
-        super().__init__(document, status, headers)
+        super().__init__(masked(document), status, headers)
 
 
 class Plain(Response):

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from payment_service.domain.durations import parse_duration
-from payment_service.wire.models import Id, Reason, Wire
+from payment_service.wire.models import OurId, Reason, Wire
 
 EVIDENCE_LENGTH_MAX = 8000
 
@@ -78,7 +78,7 @@ class Withdrawing(Wire):
 class Assignment(Wire):
     """Make somebody the owner of a case."""
 
-    owner: Id
+    owner: OurId
 
 
 class Settlement(Wire):

@@ -1,15 +1,15 @@
 """Says in one line what is wrong, where, and how to mend it; never a secret."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
+
+from payment_service.domain.masking import masked_text
 
 DONE: Final = 0
 FOUND_WRONG: Final = 1
 WRONG_USAGE: Final = 2
 INTERRUPTED: Final = 130
 
-_PASSWORD: Final = re.compile(r"(?<=://)(?!user:password@)[^@\s/]*@")
 _PARTS_MAX: Final = 20
 _USAGE: Final = frozenset(
     {"SettingsError", "ConfigError", "BadConfigError", "Usage", "ValueError"}
@@ -65,10 +65,10 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def in_one_line(text: str) -> str:
-    """Join the lines of a message and take passwords out of its addresses."""
+    """Join the lines of a message, without what must not be seen."""
     lines = (line.strip() for line in text.splitlines())
     parts = [line for line in lines if line and not line.startswith(_NOISE)]
     shown = parts[:_PARTS_MAX]
     if len(parts) > len(shown):
         shown.append(f"and {len(parts) - len(shown)} more")
-    return _PASSWORD.sub("***@", "; ".join(dict.fromkeys(shown)))
+    return masked_text("; ".join(dict.fromkeys(shown)))

@@ -35,7 +35,6 @@ from payment_service.wire.views import (
     case_view,
     event_view,
     explanation_view,
-    mask_tokens,
     order_view,
     task_view,
 )
@@ -141,7 +140,7 @@ def _begun(state: State) -> bool:
 def show(asked: str, *, as_json: bool) -> int:
     """Print all there is about one order."""
     order, trail, cases = run_async(_whole(asked))
-    attempts = explain(order, [each.line for each in trail], mask=mask_tokens)
+    attempts = explain(order, [each.line for each in trail])
     if as_json:
         print_json(_whole_view(order, trail, cases))
         return 0

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import orjson
 
+from payment_service.domain.masking import masked_text
+
 Row = Sequence[object]
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 
@@ -95,4 +97,5 @@ def _text(cell: object) -> str:
         return "-"
     text = orjson.dumps(cell).decode() if isinstance(cell, dict | list) else str(cell)
     # What came from outside must not move the cursor or fold the table.
+    text = masked_text(text)
     return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -33,6 +33,7 @@ from payment_service.config.unsafe import (
 from payment_service.config.variables import filled
 from payment_service.domain.errors import PaymentServiceError
 from payment_service.files import read_text
+from payment_service.known_secrets import learn
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 
@@ -97,6 +98,7 @@ def config_of(
         partners=reading.tables("partners", PartnerTable, unsafe_partner),
         forwarders=reading.tables("forwarders", ForwarderTable, unsafe_forwarder),
     )
+    learn(config)
     problems = [*reading.unknown(), *reading.problems]
     if not problems:
         problems += unsafe_together(config.forwarders, _webhook_secrets(config))

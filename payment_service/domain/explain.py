@@ -3,13 +3,14 @@
 Pure, and at the time of reading: nothing is stored for it, and nothing else asked.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fsm.snapshot import Task
 from fsm.states import Source, State, Trigger, Verdict
 from payment_service.domain.audit import AuditLine
+from payment_service.domain.masking import masked_text
 from payment_service.domain.orders import Order
 
 SENTENCES: Final[Mapping[str, str]] = {
@@ -84,9 +85,6 @@ _REPEATED: Final = "{0} ({1} times)"
 ARROW: Final = " → "
 
 
-Mask = Callable[[object], object]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One attempt: its story in sentences, and the line that proves its end.
@@ -104,17 +102,13 @@ class Attempt:
         return f"{self.task.provider}: {ARROW.join(self.because)}"
 
 
-def explain(
-    order: Order, trail: Sequence[AuditLine], *, mask: Mask = lambda said: said
-) -> list[Attempt]:
-    """Tell the story of every attempt; ``mask`` hides what nobody may see."""
+def explain(order: Order, trail: Sequence[AuditLine]) -> list[Attempt]:
+    """Tell the story of every attempt, without what must not be seen."""
     lines: dict[str, list[AuditLine]] = {}
     for line in trail:
         if line.task_id is not None:
             lines.setdefault(line.task_id, []).append(line)
-    return [
-        _attempt(task, lines.get(task.task_id, []), mask) for task in order.queue.tasks
-    ]
+    return [_attempt(task, lines.get(task.task_id, [])) for task in order.queue.tasks]
 
 
 def in_words(attempts: Sequence[Attempt]) -> str:
@@ -122,8 +116,8 @@ def in_words(attempts: Sequence[Attempt]) -> str:
     return ARROW.join(attempt.words for attempt in attempts)
 
 
-def _attempt(task: Task, lines: Sequence[AuditLine], mask: Mask) -> Attempt:
-    story = [_sentence(line, mask) for line in lines if line.trigger in SENTENCES]
+def _attempt(task: Task, lines: Sequence[AuditLine]) -> Attempt:
+    story = [_sentence(line) for line in lines if line.trigger in SENTENCES]
     if task.state is State.PENDING and not story:
         story = ["not tried yet: it waits for its turn"]
     if task.state is State.MANUAL_CHECK:
@@ -131,15 +125,12 @@ def _attempt(task: Task, lines: Sequence[AuditLine], mask: Mask) -> Attempt:
     return Attempt(task=task, because=_counted(story), proof=_proof(task, lines))
 
 
-def _sentence(line: AuditLine, mask: Mask) -> str:
+def _sentence(line: AuditLine) -> str:
     plain = SENTENCES[line.trigger]
     said = [str(line.detail[n]) for n in _SAID if line.detail.get(n)]
     text = f"{plain}: {', '.join(said)}" if said else plain
     heard = _heard(line)
-    if heard:
-        text = f"{text} ({heard})"
-    every = [text, *said]
-    return text if mask(every) == every else plain
+    return masked_text(f"{text} ({heard})" if heard else text)
 
 
 def _heard(line: AuditLine) -> str:

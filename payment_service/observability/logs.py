@@ -1,18 +1,18 @@
 """JSON logs: one line an event, ids bound to the context, nothing secret in it."""
 
 import logging
-import re
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO, Final, cast
 
 import orjson
 import structlog
 
+from payment_service.domain.masking import masked, masked_text
+
 TEXT_MAX: Final = 2000
-HIDDEN: Final = frozenset({"token", "authorization", "secret", "signature", "password"})
-_CARD: Final = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])", re.ASCII)
+_HIDDEN_MAX: Final = 500
+_OURS: Final = frozenset({"event", "level", "timestamp"})
 _KEYS: Final = ("order_id", "queue_id", "task_id", "trace_id")
 
 
@@ -67,29 +67,24 @@ def _complete(
 ) -> structlog.typing.EventDict:
     for key in _KEYS:
         event.setdefault(key, None)
-    return {name: masked(value, name) for name, value in event.items()}
+    return {
+        name: value if name in _OURS else _shown(value, name)
+        for name, value in event.items()
+    }
 
 
-def masked(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any value of a line
-    """Return the value with secrets hidden, card numbers masked and text cut."""
-    if name in _KEYS:
-        return value  # an id may well look like a card number
-    if name.lower() in HIDDEN:
-        return "***"
-    if isinstance(value, str):
-        return _CARD.sub(_mask_card, value[:TEXT_MAX])
-    if isinstance(value, Mapping):
-        return {key: masked(each, str(key)) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked(each) for each in value]
-    return value
+def _shown(value: object, name: str) -> object:
+    """Return a value without what must not be seen, and a text of it cut."""
+    if isinstance(value, str) and len(value) > TEXT_MAX:
+        return masked(_begun(value), name)
+    shown = masked(value, name)
+    return shown[:TEXT_MAX] if isinstance(shown, str) else shown
 
 
-def _mask_card(found: re.Match[str]) -> str:
-    digits = [int(c) for c in found[0] if c.isdigit()]
-    doubled = [d * 2 - 9 if d * 2 > 9 else d * 2 for d in digits[-2::-2]]  # noqa: PLR2004
-    is_card = (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
-    return "***" if is_card else found[0]
+def _begun(text: str) -> str:
+    """Return the first of a text, and no half of what would be hidden whole."""
+    hidden = masked_text(text[: 2 * TEXT_MAX])
+    return (hidden[:-_HIDDEN_MAX] if len(text) > 2 * TEXT_MAX else hidden)[:TEXT_MAX]
 
 
 def _encode(event: Any, **_: Any) -> bytes:  # noqa: ANN401 - structlog's own types

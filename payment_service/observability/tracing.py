@@ -9,13 +9,15 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import (
     TraceContextTextMapPropagator,
 )
 
+from payment_service.domain.masking import masked_text
 from payment_service.domain.messages import trace_parent_of
 
+TOLD_LENGTH_MAX: Final = 500
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _TRACER: Final = trace.get_tracer("payment-service")
 
@@ -48,8 +50,20 @@ def span(
     trace_parent = trace_parent_of(trace_parent)
     carrier = {} if trace_parent is None else {"traceparent": trace_parent}
     context = _PROPAGATOR.extract(carrier) if carrier else None
-    with _TRACER.start_as_current_span(name, context=context, kind=kind):
-        yield current_trace_parent() or trace_parent
+    with _TRACER.start_as_current_span(
+        masked_text(name),
+        context=context,
+        kind=kind,
+        # By itself it keeps the message and the stack of what was raised, unmasked.
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as begun:
+        try:
+            yield current_trace_parent() or trace_parent
+        except Exception as failure:
+            told = masked_text(f"{type(failure).__name__}: {failure}")
+            begun.set_status(StatusCode.ERROR, told[:TOLD_LENGTH_MAX])
+            raise
 
 
 def current_trace_parent() -> str | None:

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from payment_service.domain.cards import holds_card
 from payment_service.domain.errors import InvalidRequest
 from payment_service.domain.ids import ID_LENGTH_MAX
+from payment_service.wire.no_cards import CARD
 from payment_service.wire.text import REASON_LENGTH_MAX, is_id, is_reason
 
 PROBLEMS_MAX: Final = 20
@@ -40,10 +42,16 @@ def _id(text: str) -> str:
     return text
 
 
+def _no_card(text: str) -> str:
+    if holds_card(text):
+        raise problem(CARD)
+    return text
+
+
 def _reason(text: str) -> str:
     if not is_reason(text):
         raise PydanticCustomError("reason", "not a reason")
-    return text
+    return _no_card(text)
 
 
 ID_RULE: Final = (
@@ -56,6 +64,8 @@ Id = Annotated[
     AfterValidator(_id),
     Field(description=ID_RULE, json_schema_extra={"minLength": 1, "maxLength": 128}),
 ]
+OurId = Annotated[Id, AfterValidator(_no_card)]
+"""One that whoever sends it has chosen: providers' own may look like anything."""
 Reason = Annotated[
     str,
     AfterValidator(_reason),

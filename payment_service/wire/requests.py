@@ -8,14 +8,21 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from fsm.states import Kind
+from payment_service.domain.cards import holds_card
 from payment_service.domain.durations import parse_duration
 from payment_service.domain.errors import InvalidRequest
 from payment_service.domain.ids import ID_LENGTH_MAX
 from payment_service.domain.money import AMOUNT_MAX, EXPONENTS, Money
 from payment_service.domain.orders import CascadeEntry, Request
-from payment_service.wire.models import Id, Wire, problem, validated
+from payment_service.wire.models import (
+    OurId,
+    Wire,
+    problem,
+    validated,
+)
+from payment_service.wire.no_cards import CARD, cards_inside
 from payment_service.wire.strict_json import parse_strict
-from payment_service.wire.text import CARD, is_id, looks_like_card
+from payment_service.wire.text import is_id
 
 CASCADE_MAX: Final = 64
 TOKEN_LENGTH_MAX: Final = 512
@@ -43,7 +50,7 @@ def _sla(text: str) -> str:
 def _token(text: str) -> str:
     if not is_id(text, TOKEN_LENGTH_MAX):
         raise PydanticCustomError("token", "not a token")
-    if looks_like_card(text):
+    if holds_card(text):
         raise problem(CARD)
     return text
 
@@ -51,7 +58,7 @@ def _token(text: str) -> str:
 def _type(text: str) -> str:
     if not is_id(text, TYPE_LENGTH_MAX):
         raise PydanticCustomError("type", "not a type")
-    if looks_like_card(text):
+    if holds_card(text):
         raise problem(CARD)
     return text
 
@@ -97,11 +104,11 @@ class Entry(Wire):
     """One provider to try."""
 
     provider: Annotated[
-        Id,
+        OurId,
         AfterValidator(_configured),
         Field(description="the name of a configured provider"),
     ]
-    terminal_id: Id | None = Field(
+    terminal_id: OurId | None = Field(
         default=None, description=f"a string of 1 to {ID_LENGTH_MAX} characters"
     )
     sla: Annotated[str, AfterValidator(_sla)] | None = Field(
@@ -114,9 +121,9 @@ class Entry(Wire):
 class Withdrawal(Wire):
     """``withdrawal.requested``."""
 
-    order_id: Id
-    merchant_id: Id
-    customer_id: Id
+    order_id: OurId
+    merchant_id: OurId
+    customer_id: OurId
     amount: int = Field(
         ge=1,
         le=AMOUNT_MAX,
@@ -161,7 +168,7 @@ def read_withdrawal(data: bytes, known_providers: Collection[str]) -> Request:
         Withdrawal,
         tree,
         context={"providers": known_providers},
-        more=_repeated(tree),
+        more=[*_repeated(tree), *_cards(tree)],
         order_id=readable_order_id(tree),
     )
     destination = {"type": body.destination.type, "token": body.destination.token}
@@ -190,7 +197,8 @@ def refuse_unsupported(data: bytes, subject: str) -> InvalidRequest:
 def readable_order_id(tree: object) -> str | None:
     """Return the order id of a parsed request, where it has a valid one."""
     found = tree.get("order_id") if isinstance(tree, dict) else None
-    return found if isinstance(found, str) and is_id(found) else None
+    told = isinstance(found, str) and is_id(found) and not holds_card(found)
+    return found if told else None
 
 
 def _repeated(tree: object) -> Iterator[str]:
@@ -209,6 +217,13 @@ def _repeated(tree: object) -> Iterator[str]:
                 f"cascade[{place}]: the same provider and terminal_id as "
                 f"cascade[{first}]; leave one out"
             )
+
+
+def _cards(tree: object) -> Iterator[str]:
+    """Name what of the metadata is a card number."""
+    metadata = tree.get("metadata") if isinstance(tree, dict) else None
+    for where in cards_inside(metadata, "metadata"):
+        yield f"{where}: {CARD}"
 
 
 def _pair(entry: object) -> tuple[str, str | None] | None:

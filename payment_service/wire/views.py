@@ -1,8 +1,8 @@
 """Draws what the service shows: the same views for HTTP, command line and console."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
@@ -12,19 +12,17 @@ from payment_service.domain.errors import InvalidRequest
 from payment_service.domain.events import stamp
 from payment_service.domain.explain import Attempt, explain, in_words
 from payment_service.domain.letters import DeadLetter
+from payment_service.domain.masking import masked, shortened_number
 from payment_service.domain.orders import Order, Submission
 from payment_service.ports.reads import AuditEntry, CaseRecord
 from payment_service.wire.strict_json import SIZE_MAX, require_depth
-from payment_service.wire.text import looks_like_card
 
 View = dict[str, Any]
-MASK: Final = "***"
-_MASK_DEPTH_MAX: Final = 64
 
 
 def order_view(order: Order) -> View:
     """Return an order with its tasks (contract, section 8)."""
-    return {
+    head = {
         "order_id": order.order_id,
         "queue_id": order.queue_id,
         "kind": order.queue.kind.value,
@@ -36,15 +34,15 @@ def order_view(order: Order) -> View:
         "created_at": stamp(order.created_at),
         "finished_at": _stamp(order.finished_at),
         "customer_message": order.customer_message,
-        "tasks": [task_view(task) for task in order.queue.tasks],
     }
+    return {**_seen(head), "tasks": [task_view(task) for task in order.queue.tasks]}
 
 
 def explanation_view(
     order: Order, trail: Sequence[AuditLine]
 ) -> tuple[list[View], str]:
     """Return why each provider was tried, passed over or stopped at; and in words."""
-    attempts = explain(order, trail, mask=mask_tokens)
+    attempts = explain(order, trail)
     return [_attempt_view(attempt) for attempt in attempts], in_words(attempts)
 
 
@@ -57,9 +55,9 @@ def _attempt_view(attempt: Attempt) -> View:
             "actor": line.actor,
             "at": stamp(line.at),
             "version": line.version,
-            "detail": mask_tokens(line.detail),
+            "detail": line.detail,
         }
-    return {
+    told = {
         "task_id": task.task_id,
         "position": task.position,
         "provider": task.provider,
@@ -68,11 +66,14 @@ def _attempt_view(attempt: Attempt) -> View:
         "proof": proof,
         "words": attempt.words,
     }
+    return _seen(told)
 
 
 def task_view(task: Task) -> View:
     """Return one task; what there is none of is left out."""
-    return {
+    # People look for it at the provider, so enough of it stays to find it there.
+    reference = task.provider_reference and shortened_number(task.provider_reference)
+    told = {
         "task_id": task.task_id,
         "position": task.position,
         "name": task.provider,
@@ -81,7 +82,7 @@ def task_view(task: Task) -> View:
         **_given(
             provider=task.provider,
             terminal_id=task.terminal_id,
-            provider_reference=task.provider_reference,
+            provider_reference=reference,
             code=task.code,
             waiting_for=task.waiting_for and task.waiting_for.value,
             wake_at=_stamp(task.wake_at),
@@ -89,12 +90,13 @@ def task_view(task: Task) -> View:
         "created_at": _stamp(task.created_at),
         "updated_at": _stamp(task.updated_at),
     }
+    return _seen(told)
 
 
 def event_view(entry: AuditEntry) -> View:
     """Return one line of the audit trail."""
     line = entry.line
-    return {
+    told = {
         "seq": entry.seq,
         "task_id": line.task_id,
         "from": line.source,
@@ -104,15 +106,16 @@ def event_view(entry: AuditEntry) -> View:
         "at": stamp(line.at),
         "version": line.version,
         "trace_id": line.trace_id,
-        "detail": mask_tokens(line.detail),
+        "detail": line.detail,
     }
+    return _seen(told)
 
 
 def case_view(case: CaseRecord, now: datetime | None = None) -> View:
     """Return a case; with ``now`` also how old it is, or was when it was over."""
     until = case.closed_at or now
     age = None if until is None else int((until - case.opened_at).total_seconds())
-    return {
+    told = {
         "id": case.id,
         "kind": case.kind.value,
         "order_id": case.order_id,
@@ -128,13 +131,14 @@ def case_view(case: CaseRecord, now: datetime | None = None) -> View:
             closed_at=_stamp(case.closed_at),
             reason=case.reason,
         ),
-        "detail": mask_tokens(case.detail),
+        "detail": case.detail,
     }
+    return _seen(told)
 
 
 def dead_letter_view(letter: DeadLetter) -> View:
     """Return a dead letter as lists show it: without its body."""
-    return {
+    told = {
         "id": letter.id,
         "subject": letter.subject,
         "reason": letter.reason.value,
@@ -143,6 +147,7 @@ def dead_letter_view(letter: DeadLetter) -> View:
         **_given(task_id=letter.task_id, order_id=letter.order_id),
         "deliveries": letter.deliveries,
     }
+    return _seen(told)
 
 
 def dead_letter_whole(letter: DeadLetter) -> View:
@@ -150,7 +155,7 @@ def dead_letter_whole(letter: DeadLetter) -> View:
     return {
         **dead_letter_view(letter),
         **_given(queue_id=letter.queue_id),
-        "headers": mask_tokens(letter.headers),
+        "headers": masked(letter.headers),
         "body": masked_body(letter.body),
     }
 
@@ -166,32 +171,12 @@ def answer_view(submission: Submission) -> View:
 
 def rejection_view(refusal: InvalidRequest) -> View:
     """Return the answer to a request that could not be accepted."""
-    return {
+    told = {
         **_given(order_id=refusal.order_id),
         "status": "rejected",
         "error": refusal.problem,
     }
-
-
-def mask_tokens(value: object, *, depth_max: int = _MASK_DEPTH_MAX) -> object:
-    """Return a copy without the values of fields named ``token``, at any depth.
-
-    Strings that are card numbers are masked too: nobody should have sent them.
-    """
-    if isinstance(value, Mapping | list | tuple) and depth_max == 0:
-        return MASK
-    if isinstance(value, Mapping):
-        return {
-            str(name): MASK
-            if _is_secret(str(name)) and item is not None
-            else mask_tokens(item, depth_max=depth_max - 1)
-            for name, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [mask_tokens(item, depth_max=depth_max - 1) for item in value]
-    if _is_card(value):
-        return MASK
-    return value
+    return _seen(told)
 
 
 def masked_body(body: bytes) -> object:
@@ -205,17 +190,12 @@ def masked_body(body: bytes) -> object:
     except (orjson.JSONDecodeError, InvalidRequest):
         return hidden
     # A bare string or number has no field that says whether it is secret.
-    return mask_tokens(tree) if isinstance(tree, dict | list) else hidden
+    return masked(tree) if isinstance(tree, dict | list) else hidden
 
 
-def _is_secret(name: str) -> bool:
-    return name.casefold().endswith("token")
-
-
-def _is_card(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return False
-    return looks_like_card(str(value).strip())
+def _seen(told: View) -> View:
+    """Return a view without what must not be seen."""
+    return {name: masked(value, name) for name, value in told.items()}
 
 
 def _stamp(at: datetime | None) -> str | None:

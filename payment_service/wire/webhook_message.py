@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from payment_service.domain.ids import ID_LENGTH_MAX
+from payment_service.domain.masking import masked_prose
 from payment_service.domain.money import AMOUNT_MAX
 from payment_service.domain.news import News, NewsType, forwarded, hash_of_content
 from payment_service.wire.models import Id, Wire, validated
@@ -139,11 +140,11 @@ def news_of(
         provider_reference=body.provider_reference,
         amount=body.amount,
         currency=body.currency,
-        code=body.code,
-        message=body.message,
+        code=body.code and masked_prose(body.code),
+        message=body.message and masked_prose(body.message),
         received_at=received_at,
         body_hash=hashlib.sha256(_canonical(body)).digest(),
-        detail={} if known else {"type": body.type},
+        detail={} if known else {"type": masked_prose(body.type)},
     )
     told = body.model_dump(exclude_none=True)
     return replace(news, content_hash=hash_of_content(news, told))

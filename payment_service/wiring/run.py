@@ -15,6 +15,7 @@ from fastapi import FastAPI, Response
 from payment_service import bus
 from payment_service.config import Config
 from payment_service.domain.errors import StoreUnavailable
+from payment_service.known_secrets import learn
 from payment_service.observability import logs, tracing
 from payment_service.settings import Settings
 from payment_service.storage import migrate
@@ -57,6 +58,7 @@ async def run(
 
     :raises SchemaBehind: the database needs a migration first.
     """
+    learn(settings)
     logs.configure(settings.log_level)
     for name, meant in settings.strangers().items():
         LOG.warning("setting.unknown", name=name, meant=meant)

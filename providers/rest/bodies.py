@@ -7,9 +7,10 @@ from typing import Final
 
 from payment_service.config.forms import WebhookBodyTable
 from payment_service.config.places import Place, first_of, require_clear
+from payment_service.domain.masking import masked_prose
 from payment_service.domain.news import News, NewsType
 from payment_service.domain.odd import Odd
-from payment_service.reading import masked, shortened, shown
+from payment_service.reading import shortened, shown
 from providers.rest.news import read_news
 from providers.rest.reading import (
     SPOILT,
@@ -50,9 +51,9 @@ def read_declared(
         return None
     detail = dict(news.detail)
     if said is not None and kind is None:
-        detail["type"] = shortened(masked(said))
+        detail["type"] = shortened(masked_prose(said))
     if (order := text_of(_at(table.order_at, body))) is not None:
-        detail["order"] = shortened(masked(order))
+        detail["order"] = shortened(masked_prose(order))
     return replace(news, detail=detail)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from payment_service.domain.masking import masked_prose
 from payment_service.outbound import Response
 from payment_service.reading import (
     UnreadableField,
@@ -14,7 +15,6 @@ from payment_service.reading import (
     code_in,
     currency_in,
     identifier_in,
-    masked,
     message_in,
     shortened,
 )
@@ -160,7 +160,7 @@ def evidence_of(status: int, body: Body, payout: Payout) -> dict[str, object]:
 
 def hidden(text: str, payout: Payout) -> str:
     """Return one line that shows nothing of the destination."""
-    return shortened(masked(text, payout.destination))
+    return shortened(masked_prose(text, payout.destination))
 
 
 def _other(body: Body, payout: Payout) -> str | None:

@@ -9,8 +9,9 @@ from payment_service.config.forms import Listed, StatementTable
 from payment_service.config.vocabulary import CURSOR, PAGE
 from payment_service.domain.events import stamp
 from payment_service.domain.ids import is_uuid
+from payment_service.domain.masking import masked_prose
 from payment_service.outbound import Lane, Outbound, Response
-from payment_service.reading import masked, shortened
+from payment_service.reading import shortened
 from payment_service.unreadable import kind_of
 from providers.answering import Answer
 from providers.rest.proofs import proof_of
@@ -188,7 +189,7 @@ def _signed(value: object) -> tuple[bool, object]:
 
 
 def _shown(word: str | None) -> str:
-    return "without a kind" if word is None else shortened(masked(word))[:32]
+    return "without a kind" if word is None else shortened(masked_prose(word))[:32]
 
 
 def statement_of(table: ProviderTable, outbound: Outbound) -> DeclaredStatement | None:

@@ -11,11 +11,11 @@ from typing import Final
 
 from payment_service.config.places import Place, require_clear
 from payment_service.config.stripe import Makes
+from payment_service.domain.masking import masked_prose
 from payment_service.domain.news import UNREADABLE, News, NewsType
 from payment_service.reading import (
     UnreadableField,
     identifier_in,
-    masked,
     shortened,
     shown,
 )
@@ -70,7 +70,7 @@ def read_news(
     about = reference_in(subject) or identifier_in(subject, "id")
     if about is None:
         return None
-    detail: dict[str, object] = {"type": shortened(masked(said))}
+    detail: dict[str, object] = {"type": shortened(masked_prose(said))}
     told = partial(
         News, provider=provider, event_id=event, reference=about, received_at=now
     )
@@ -80,7 +80,7 @@ def read_news(
         detail[UNREADABLE] = str(error)
         return told(type=NewsType.UNKNOWN, detail=detail)
     kind = _kind(body, said, seen, live=live)
-    detail["status"] = shortened(masked(seen.status))
+    detail["status"] = shortened(masked_prose(seen.status))
     if unreadable:
         detail[UNREADABLE] = unreadable
     return told(

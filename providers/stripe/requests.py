@@ -38,7 +38,7 @@ class Target:
     owner: str | None = field(repr=False)
 
     def secrets(self) -> dict[str, str]:
-        """Return what must not be shown, as :func:`payment_service.reading.masked`."""
+        """Return what must not be shown, as a destination's values are not."""
         return {"id": self.id, "owner": self.owner or ""}
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from payment_service.config.stripe import Makes
+from payment_service.domain.masking import masked_prose
 from payment_service.outbound import Response
 from payment_service.reading import (
     UnreadableField,
     code_in,
     identifier_in,
-    masked,
     message_in,
     shortened,
 )
@@ -94,8 +94,8 @@ class Context:
 
     def hidden(self, text: str) -> str:
         """Return one line that shows nothing of the destination."""
-        shown = masked(text, self.payout.destination)
-        return shortened(masked(shown, self.secrets))
+        shown = masked_prose(text, self.payout.destination)
+        return shortened(masked_prose(shown, self.secrets))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Final
 
 from payment_service import outbound
 from payment_service.config.places import Place, require_clear
+from payment_service.domain.masking import masked_prose
 from payment_service.domain.news import UNREADABLE, News, NewsType
 from payment_service.outbound import Lost, Response
 from payment_service.reading import (
@@ -19,7 +20,6 @@ from payment_service.reading import (
     code_in,
     currency_in,
     identifier_in,
-    masked,
     money_in,
     shortened,
 )
@@ -131,7 +131,8 @@ def read_news(
         return None
     word = body.get("event")
     kind = EVENTS.get(word) if isinstance(word, str) else None
-    detail: dict[str, object] = {} if kind else {"type": shortened(masked(str(word)))}
+    said = shortened(masked_prose(str(word)))
+    detail: dict[str, object] = {} if kind else {"type": said}
     amount, currency, unreadable = money_in(payout, kind or NewsType.UNKNOWN)
     if unreadable:
         # It does not agree with the payout then, and is for a person.
@@ -189,7 +190,7 @@ class _Said:
             return self.unclear("it is about other money")
         code = code_in(self.body) or self.state
         return Declined(
-            code=masked(code, self.payout.destination), evidence=self.evidence
+            code=masked_prose(code, self.payout.destination), evidence=self.evidence
         )
 
     def unclear(self, because: str) -> Unclear:

@@ -1,0 +1,33 @@
+"""Refuses card numbers where nobody may send one, and says where one stands."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from payment_service.domain.cards import holds_card
+from payment_service.domain.masking import masked, masked_text
+from payment_service.wire.text import is_id
+
+CARD: Final = "looks like a card number; send a token or an id of yours"
+NAME_LENGTH_MAX: Final = 64
+
+
+def cards_inside(value: object, path: str) -> Iterator[str]:
+    """Give the path of every card number in a parsed value; no number is told.
+
+    A name that holds one is told by its place alone.
+    """
+    if isinstance(value, dict):
+        for place, (name, item) in enumerate(value.items(), 1):
+            if holds_card(name):
+                yield f"{path} (the name of its field {place})"
+            else:
+                yield from cards_inside(item, f"{path}.{_shown(name)}")
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from cards_inside(item, f"{path}[{place}]")
+    elif holds_card(value) if isinstance(value, str) else masked(value) != value:
+        yield path
+
+
+def _shown(name: str) -> str:
+    return masked_text(name) if is_id(name, NAME_LENGTH_MAX) else "(a field)"
