@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -99,12 +100,14 @@ class Process:
         self.signal(signal.SIGCONT)
 
     @contextmanager
-    def without_descriptors(self) -> Iterator[None]:
-        """Let it open nothing more within the block; what is open goes on."""
+    def descriptors(self, more: int) -> Iterator[None]:
+        """Let it open so many more within the block; what is open goes on."""
         pid = self._popen.pid if self._popen is not None else 0
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        # The numbers below, which every process has in use.
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
+        taken = {int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir()}
+        free = (number for number in range(soft) if number not in taken)
+        most = next(islice(free, more, None), soft)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, hard))
         try:
             yield
         finally:

@@ -44,6 +44,12 @@ class Metrics:
             buckets=STAYS,
             registry=r,
         )
+        self.http_refused = Counter(
+            "http_refused",
+            "Callers hung up on before it was known who they are",
+            ["reason"],
+            registry=r,
+        )
         self.letters_reduced = Counter(
             "dead_letters_reduced",
             "Dead letters of which the database took the bytes alone",

@@ -1,7 +1,14 @@
 """The API role: the application with its dependencies, served by uvicorn."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import (
     AbstractAsyncContextManager,
     asynccontextmanager,
@@ -31,6 +38,7 @@ from payment_service.domain.votes import Vote
 from payment_service.ports.controls import NO_REASON
 from payment_service.ports.reads import ProviderStatus
 from payment_service.ports.waiters import Woken
+from payment_service.wiring.heads import HeadLimits, limited
 from payment_service.wiring.health import shown
 from payment_service.wiring.service import Service
 from providers.events import events_of
@@ -265,8 +273,18 @@ def _report(correlation_id: str, failure: Exception) -> None:
 
 
 @asynccontextmanager
-async def served(app: FastAPI, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve the application until the block is left; give the port it listens on."""
+async def served(
+    app: FastAPI,
+    *,
+    host: str,
+    port: int,
+    limits: HeadLimits,
+    on_refused: Callable[[str], None],
+) -> AsyncIterator[int]:
+    """Serve the application until the block is left; give the port it listens on.
+
+    ``on_refused`` hears why a caller was hung up on before it was known who it is.
+    """
     # Bound here, since uvicorn would end the process where the port is taken.
     listener = _bound(host, port)
     config = uvicorn.Config(
@@ -274,6 +292,8 @@ async def served(app: FastAPI, *, host: str, port: int) -> AsyncIterator[int]:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=limited(limits, on_refused),
+        backlog=limits.backlog,
         timeout_graceful_shutdown=STOP_SECONDS_MAX,
     )
     server = _Server(config)

@@ -29,6 +29,7 @@ from payment_service.storage.session import (
     connect_plainly,
 )
 from payment_service.wiring.api import application, served
+from payment_service.wiring.heads import api_limits, probe_limits
 from payment_service.wiring.roles import at_work
 from payment_service.wiring.service import Service, open_service
 
@@ -93,10 +94,19 @@ async def _listen(
     service: Service, roles: frozenset[str], stack: AsyncExitStack
 ) -> int:
     settings = service.settings
+
+    def refused(why: str) -> None:
+        service.metrics.http_refused.labels(why).inc()
+
     if "api" not in roles:
-        probes = _probes(service)
         return await stack.enter_async_context(
-            served(probes, host=settings.http_host, port=settings.metrics_port)
+            served(
+                _probes(service),
+                host=settings.http_host,
+                port=settings.metrics_port,
+                limits=probe_limits(),
+                on_refused=refused,
+            )
         )
     waiters = bus.Waiters(service.wire, service.names)
     await waiters.start()
@@ -105,6 +115,8 @@ async def _listen(
             application(service, waiters),
             host=settings.http_host,
             port=settings.http_port,
+            limits=api_limits(),
+            on_refused=refused,
         )
     )
 

@@ -6,10 +6,12 @@ import psycopg
 
 from ops.chaos.fleet import PROVIDERS
 from ops.chaos.load import SWIFT
-from tests.processes.stage import log_of, staged
+from tests.processes.stage import REST_SECONDS_MAX, log_of, staged
 
 # Longer than all attempts of the configuration take together.
 HELD_SECONDS = 14.0
+# Enough for the work and a few probes; a crowd would have all of them.
+SPARE = 60
 PASSED_OVER = """
 SELECT count(*) FROM order_tasks
 WHERE code = 'not_sent' OR state = 'MANUAL_CHECK'
@@ -21,7 +23,7 @@ async def test_no_provider_is_passed_over_by_a_worker_without_descriptors():
         worker = stage.fleet.service["worker-1"]
         async with stage.sending():
             await stage.accepted(20)
-            with worker.without_descriptors():
+            with worker.descriptors(more=0):
                 stage.fleet.proxies[PROVIDERS].reset_all()
                 await asyncio.sleep(HELD_SECONDS)
                 harmed = await _count(stage)
@@ -30,6 +32,56 @@ async def test_no_provider_is_passed_over_by_a_worker_without_descriptors():
         assert "Too many open files" in log_of(worker) + await _trail(stage)
         assert harmed == 0
         await stage.judged()
+
+
+async def test_a_crowd_before_the_metrics_takes_nothing_from_the_work():
+    async with staged(workers=1, ways=SWIFT) as stage:
+        worker = stage.fleet.service["worker-1"]
+        port = int(worker.program.env["PAYMENT_METRICS_PORT"])
+        async with stage.sending():
+            with worker.descriptors(more=SPARE):
+                crowd = asyncio.create_task(_crowd(port))
+                await stage.accepted(100)
+                left = await _at_rest(stage)
+                crowd.cancel()
+                await asyncio.gather(crowd, return_exceptions=True)
+
+        assert left
+        await stage.judged()
+
+
+async def _crowd(port):
+    """Keep more callers at a port than the process has descriptors."""
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2 * SPARE):
+            group.create_task(_caller(port))
+
+
+async def _caller(port):
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                await reader.read()
+            finally:
+                writer.transport.abort()
+        except OSError:
+            pass
+        await asyncio.sleep(0.5)
+
+
+async def _at_rest(stage):
+    """Tell whether orders end while the crowd is still there."""
+    async with asyncio.timeout(REST_SECONDS_MAX):
+        while await _ended(stage) < 60:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.2)
+    return True
+
+
+async def _ended(stage):
+    query = "SELECT count(*) FROM order_queues WHERE state <> 'ACTIVE'"
+    async with await psycopg.AsyncConnection.connect(stage.fleet.database_url) as one:
+        return (await (await one.execute(query)).fetchall())[0][0]
 
 
 async def _count(stage):
