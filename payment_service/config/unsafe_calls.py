@@ -67,6 +67,17 @@ def holes_of(call: RequestTable, *, needed: bool = False) -> set[str]:
     return {hole.name for hole in holes if not (needed and hole.optional)}
 
 
+def is_sent_whole(call: RequestTable, name: str) -> bool:
+    """True where a placeholder is a value of its own, or a step of the path.
+
+    Headers count only where nothing else says it: providers repeat what the body says.
+    """
+    leafs = [leaf for _, leaf in leaves(call.body, "") if isinstance(leaf, str)]
+    texts = [*call.path.split("/"), *call.query.values(), *leafs]
+    saying = [text for text in texts if f"{{{name}" in text] or call.headers.values()
+    return any(text in {f"{{{name}}}", f"{{{name}?}}"} for text in saying)
+
+
 def leaves(value: object, key: str) -> Iterator[tuple[str, object]]:
     """Return everything in a body that holds nothing else, by its key."""
     if isinstance(value, Mapping):

@@ -27,6 +27,7 @@ from payment_service.config.unsafe_answers import (
 )
 from payment_service.config.unsafe_calls import (
     holes_of,
+    is_sent_whole,
     unsafe_call,
     unsafe_headers,
     unsafe_template,
@@ -149,6 +150,9 @@ def _unsaid(create: CreateTable) -> Problems:
     said = holes_of(create)
     if REFERENCE not in said:
         yield "create", "must send {reference}: nothing could be matched without it"
+    elif not is_sent_whole(create, REFERENCE):
+        reason = "what comes back in other text is not known as ours"
+        yield "create", f"must send {{reference}} by itself: {reason}"
     if not said & AMOUNTS:
         yield "create", "must send an amount: {amount}, {amount_decimal}, …"
     if not said & CURRENCIES:

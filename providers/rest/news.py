@@ -17,6 +17,7 @@ from payment_service.reading import (
     shown,
 )
 from payment_service.wire.text import parse_time
+from providers.rest.requests import ours
 
 Body = Mapping[str, object]
 
@@ -44,6 +45,7 @@ def read_news(
     reference = identifier_in(body, "reference")
     if event is None or reference is None:
         return None
+    reference = ours(reference, "uuid")
     kind = _type(body.get("type"))
     detail: dict[str, object] = {"type": _said(body)} if kind is _UNKNOWN else {}
     amount, currency, unreadable = money_in(body, kind)

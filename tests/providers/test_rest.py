@@ -330,6 +330,14 @@ def test_every_type_is_known(kind):
     assert news(type=kind.value).type is kind
 
 
+def test_our_reference_is_known_in_either_case():
+    task_id = "0195f1de-abcd-7000-8000-00000000000f"
+
+    told = news(type="payout.succeeded", reference=task_id.upper())
+
+    assert told.task_id == task_id
+
+
 @pytest.mark.parametrize("kind", [None, 7, "", "payout.lost", "unknown", ["a"], {}])
 def test_any_other_type_is_unknown(kind):
     assert news(type=kind).type is NewsType.UNKNOWN
