@@ -9,6 +9,7 @@ from payment_service.bus.names import Names
 from payment_service.bus.probe import probe
 from payment_service.bus.publisher import JetStreamPublisher, Refusal
 from payment_service.bus.pulls import PullTimes
+from payment_service.bus.strangers import beyond_need, takes_anybody
 from payment_service.bus.strays import bury_strays
 from payment_service.bus.topology import (
     Durable,
@@ -47,9 +48,11 @@ __all__ = [
     "WatchTimes",
     "Watchdog",
     "Wire",
+    "beyond_need",
     "bury_strays",
     "connect",
     "ensure",
     "probe",
+    "takes_anybody",
     "wanted",
 ]

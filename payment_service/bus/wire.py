@@ -162,6 +162,12 @@ class Wire(Client):
         return bool(super().is_connected) and not has_ended
 
     @property
+    def is_encrypted(self) -> bool:
+        """Tell whether the present connection is TLS, asked for or only offered."""
+        writer = getattr(self._transport, "_io_writer", None)
+        return writer is not None and writer.get_extra_info("ssl_object") is not None
+
+    @property
     def version(self) -> str:
         """What the server said it is."""
         return str(self._server_info.get("version", "of unknown version"))

@@ -35,6 +35,7 @@ from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring.bus_health import BusHealth
 from payment_service.wiring.health import keeper_of
 from payment_service.wiring.nats import connect_nats, topology_of
+from payment_service.wiring.trust import require_trust
 from providers.health.keeper import Keeper
 from providers.health.watched import WatchedProviders
 from providers.registry import build_providers
@@ -101,7 +102,8 @@ async def open_service(
     :raises StoreUnavailable: PostgreSQL cannot be reached.
     :raises BusUnavailable: NATS cannot be reached, or refuses the streams.
     :raises OldServer: NATS is too old.
-    :raises ConfigError: a provider's adapter cannot be found or used.
+    :raises ConfigError: a provider's adapter cannot be found or used, or NATS is
+        trusted that lets anybody in.
     :raises SettingsError: a proxy, or whom TLS is to trust, cannot be read.
     """
     ways_out = proxies()
@@ -119,6 +121,7 @@ async def open_service(
         wire = await _connected(settings, stack, stopping, broken)
         wire.on_unreadable.append(bus_health.unreadable)
         names = bus.Names(settings.subject_prefix)
+        await require_trust(wire, names, settings, config)
         topology = topology_of(settings)
         for change in await bus.ensure(bus.Api(wire), topology):
             LOG.info("bus.healed", name=change.name, what=change.what)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from nats.js.api import RetentionPolicy, StreamConfig
 
+from payment_service.cli.doctor.powers import is_here
 from payment_service.embedded.core import SimulatedCore
 from tests.bus.servers import account, serving
 from tests.cli.stage import SECONDS_MAX, SECRET, TABLE, TOKEN
@@ -257,7 +258,64 @@ def test_a_proxy_that_is_none_is_a_wrong_setting(ready, command):
 def test_the_doctor_calls_a_fresh_bus_well(ready):
     found = states(ready("doctor", "--json").json)
 
+    assert found.pop(("nats", "strangers")) == found.pop(("nats", "rights")) == "advice"
     assert {state for (area, _), state in found.items() if area == "nats"} == {"ok"}
+
+
+TRUSTED = '[forwarders.svc]\nproviders = ["acme"]\ntrust = "nats"\n'
+
+
+def test_an_open_server_is_told_and_never_trusted(ready):
+    assert "anybody who reaches it may read every request" in ready("doctor").out
+    file = ready.folder / "payment.toml"
+    file.write_text(file.read_text() + TRUSTED)
+
+    report, started = ready("doctor", "--json"), ready("run")
+
+    assert (report.code, started.code) == (1, 2)
+    assert states(report.json)["nats", "strangers"] == "wrong"
+    assert "[forwarders.svc] trust: NATS takes a connection without" in started.err
+
+
+def test_a_user_with_its_own_rights_on_a_closed_server_is_well(ready):
+    rights = ready("spec", "streams").json["permissions"]
+    allowed = json.dumps([*rights["publish"], *rights["make"]])
+    heard = json.dumps(rights["subscribe"])
+    limited = f"publish: {allowed}, subscribe: {heard}"
+    with serving(account(limited)) as server:
+        ready.env["PAYMENT_NATS_URL"] = server.url_of("svc:pw")
+        found = states(ready("doctor", "--json").json)
+
+    assert found["nats", "strangers"] == found["nats", "rights"] == "ok"
+
+
+def test_the_doctor_names_what_goes_in_the_clear_and_who_decides_alone(ready):
+    file = ready.folder / "payment.toml"
+    file.write_text(TABLE.format(name="acme", url="http://192.0.2.1:1"))
+    core = {"PAYMENT_CORE_URL": "http://192.0.2.1:1", "PAYMENT_CORE_TIMEOUT": "100ms"}
+
+    alone = states(ready("doctor", "--json", **core).json)
+    together = states(ready("doctor", "--json", PAYMENT_FOUR_EYES_FROM="100000").json)
+
+    assert alone["calls", "core"] == alone["calls", "provider acme"] == "advice"
+    assert alone["settings", "PAYMENT_FOUR_EYES_FROM"] == "advice"
+    assert ("settings", "PAYMENT_FOUR_EYES_FROM") not in together
+    assert ("calls", "core") not in together
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("nats://127.0.0.1:4222", True),
+        ("nats://me:pw@[::1]:4222", True),
+        ("http://localhost", True),
+        ("http://localhost.example", False),
+        ("http://10.0.0.1", False),
+        ("http://nats:4222", False),
+    ],
+)
+def test_this_machine_is_told_from_others(url, here):
+    assert is_here(url) is here
 
 
 RIGHTS = (

@@ -5,7 +5,9 @@ import time
 import orjson
 import pytest
 
+from payment_service.config import ConfigError
 from providers.simulator.webhooks import key_of, sign
+from tests.bus.servers import account, serving
 from tests.service.stage import SECRET as ACME_SECRET
 from tests.service.stage import a_withdrawal, forwarder_headers, staged
 
@@ -27,6 +29,8 @@ providers = ["zeta"]
 secrets = ["another-secret-of-another-one"]
 """
 
+TRUSTED = '[forwarders.svc]\nproviders = ["acme"]\ntrust = "nats"\n'
+
 
 @pytest.fixture
 async def stage(database_url, nats_server, subject_prefix):
@@ -44,12 +48,21 @@ async def closed(database_url, nats_server, subject_prefix):
 
 
 @pytest.fixture
-async def trusting(database_url, nats_server, subject_prefix):
-    table = '[forwarders.svc]\nproviders = ["acme"]\ntrust = "nats"\n'
-    async with staged(
-        database_url, nats_server.url, subject_prefix, more=table
-    ) as running:
-        yield running
+async def trusting(database_url, subject_prefix):
+    """Return a service that trusts a NATS which asks who somebody is."""
+    with serving(account()) as server:
+        async with staged(
+            database_url, server.url_of("svc:pw"), subject_prefix, more=TRUSTED
+        ) as running:
+            yield running
+
+
+async def test_no_trust_is_given_to_a_nats_that_takes_anybody(
+    database_url, nats_server, subject_prefix
+):
+    with pytest.raises(ConfigError, match="without credentials"):
+        async with staged(database_url, nats_server.url, subject_prefix, more=TRUSTED):
+            pass
 
 
 async def waiting(stage, order_id="w-1"):

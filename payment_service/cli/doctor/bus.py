@@ -23,7 +23,9 @@ from payment_service.bus.probe import may_make_consumer, may_make_stream
 from payment_service.bus.space import Room, room_of
 from payment_service.bus.unfit import unfit_consumer, unfit_stream
 from payment_service.cli.doctor.findings import Area, Finding
+from payment_service.cli.doctor.powers import of_nats
 from payment_service.cli.doctor.store import Clock, skew
+from payment_service.config import Config
 from payment_service.domain.errors import BusUnavailable
 from payment_service.settings import Settings
 from payment_service.wiring.nats import access_of, connect_nats, topology_of
@@ -42,7 +44,9 @@ PAYLOAD_MIN: Final = 2 * BODY_MAX
 EXPIRES_SOON: Final = timedelta(days=7)
 
 
-async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
+async def check(
+    settings: Settings, config: Config, clock: Clock
+) -> AsyncIterator[Finding]:
     """Check NATS; nothing of the service's own is touched."""
     try:
         wire = await connect_nats(
@@ -59,6 +63,8 @@ async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
         yield AREA.ok("connection", "reachable")
         yield _version(wire.version)
         for finding in (*_payload(wire), *_expiry(settings)):
+            yield finding
+        async for finding in of_nats(wire, settings, config):
             yield finding
         async for finding in _jetstream(wire, settings, clock):
             yield finding

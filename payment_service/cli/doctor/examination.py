@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from payment_service.cli.doctor import bus, outside, store
 from payment_service.cli.doctor.findings import Area, Finding, State
+from payment_service.cli.doctor.powers import of_calls, of_people
 from payment_service.cli.failures import DONE, FOUND_WRONG, WRONG_USAGE
 from payment_service.cli.opening import configuration, run_async
 from payment_service.cli.plans import plan_in_words
@@ -77,8 +78,10 @@ async def _checks(known: _Known) -> AsyncIterator[Finding]:
         async for finding in store.check(settings, clock):
             yield finding
     if settings.nats_url is not None:
-        async for finding in bus.check(settings, clock):
+        async for finding in bus.check(settings, config or Config(), clock):
             yield finding
+    for finding in of_calls(settings, config or Config()):
+        yield finding
     if known.proxies is not None:
         ways_out = known.proxies
         async for finding in outside.check(settings, config or Config(), ways_out):
@@ -111,6 +114,7 @@ def _settings(known: _Known) -> list[Finding]:
         told = "no key: the API answers 401 to all but probes and webhooks"
         found.append(SETTINGS.advice("PAYMENT_API_KEYS", told, mend))
     found.append(_audit_keys(settings))
+    found += of_people(settings)
     return found
 
 

@@ -1,0 +1,76 @@
+"""Says who may what: this user of NATS more than it needs, others anything at all."""
+
+from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from payment_service.bus import Names, Wire, beyond_need, takes_anybody
+from payment_service.cli.doctor.findings import Area, Finding
+from payment_service.config import Config
+from payment_service.settings import Settings
+from payment_service.wiring.nats import access_of
+from payment_service.wiring.trust import trusting
+
+NATS: Final = Area("nats")
+SETTINGS: Final = Area("settings")
+CALLS: Final = Area("calls")
+
+
+async def of_nats(
+    wire: Wire, settings: Settings, config: Config
+) -> AsyncIterator[Finding]:
+    """Look at NATS from outside, and at what we may do in it ourselves."""
+    yield await _strangers(settings, config)
+    mend = "give it the rights that `payment-service spec streams` prints, no more"
+    if too_much := await beyond_need(wire, Names(settings.subject_prefix)):
+        told = f"this user may also {', '.join(too_much)}"
+        yield NATS.advice("rights", told, mend)
+    else:
+        yield NATS.ok("rights", "this user may do what it needs, and no more")
+    if not wire.is_encrypted and not all(map(is_here, settings.nats_urls)):
+        told = "the connection is not TLS: what is sent can be read on the way"
+        yield NATS.advice("TLS", told, "use tls:// and a server with a certificate")
+
+
+async def _strangers(settings: Settings, config: Config) -> Finding:
+    if not await takes_anybody(settings.nats_urls, access_of(settings)):
+        return NATS.ok("strangers", "a connection without credentials is refused")
+    told = "anybody who reaches it may read every request and publish what we act on"
+    mend = "give it users by role, as ops/nats/nats.conf has them"
+    if trusted := trusting(config):
+        told = f'{told}, and trust = "nats" is given to {", ".join(sorted(trusted))}'
+        return NATS.wrong("strangers", told, mend)
+    return NATS.advice("strangers", told, mend)
+
+
+def of_people(settings: Settings) -> Iterator[Finding]:
+    """Say where one person alone decides about any amount."""
+    if settings.four_eyes_from is None:
+        told = "no second person is asked, whatever the amount"
+        mend = "set it to the amount (minor units) from which two decide"
+        yield SETTINGS.advice("PAYMENT_FOUR_EYES_FROM", told, mend)
+
+
+def of_calls(settings: Settings, config: Config) -> Iterator[Finding]:
+    """Name who is sent what is secret without TLS, beyond this machine."""
+    told = "is http:// beyond this machine: what it is sent can be read on the way"
+    for name, url in (
+        ("core", settings.core_url),
+        *((f"provider {n}", t.base_url) for n, t in sorted(config.providers.items())),
+        *((f"service {n}", t.base_url) for n, t in sorted(config.services.items())),
+        *((f"partner {n}", t.base_url) for n, t in sorted(config.partners.items())),
+    ):
+        if url is not None and url.startswith("http://") and not is_here(url):
+            yield CALLS.advice(name, f"{url} {told}", "give it an https:// address")
+
+
+def is_here(url: str) -> bool:
+    """Tell whether an address is this machine's own."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
