@@ -99,8 +99,9 @@ planted-bugs: $(STAMP)  ## plant every deliberate bug in turn, and say who caugh
 	$(BIN)/python -m tests.planted
 
 .PHONY: fuzz
-fuzz: $(STAMP)  ## 200,000 invented webhooks against the endpoint; more: make fuzz REQUESTS=1000000
+fuzz: $(STAMP)  ## invented webhooks and bus messages; more: make fuzz REQUESTS=1000000 MESSAGES=1000000
 	$(BIN)/python -m ops.fuzz webhooks --requests $(or $(REQUESTS),200000) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m ops.fuzz bus --messages $(or $(MESSAGES),20000) $(if $(SEED),--seed $(SEED))
 
 SECONDS ?= 300
 SEED ?= 7

@@ -99,6 +99,13 @@ class Process:
         """Let it go on as if nothing had been."""
         self.signal(signal.SIGCONT)
 
+    def memory(self) -> int:
+        """Return the bytes of memory it has in use; 0 where it does not run."""
+        if self._popen is None or not self.running:
+            return 0
+        pages = Path(f"/proc/{self._popen.pid}/statm").read_text().split()[1]
+        return int(pages) * resource.getpagesize()
+
     @contextmanager
     def descriptors(self, more: int) -> Iterator[None]:
         """Let it open so many more within the block; what is open goes on."""

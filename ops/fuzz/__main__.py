@@ -1,4 +1,4 @@
-"""`python -m ops.fuzz webhooks`: invented webhooks, and not one wrong answer."""
+"""`python -m ops.fuzz webhooks|bus`: inventions, and not one that does harm."""
 
 import argparse
 import sys
@@ -7,16 +7,20 @@ from typing import Final
 
 import uvloop
 
+from ops.fuzz.bus import fuzzed
 from ops.fuzz.oracle import Violation
 from ops.fuzz.webhooks import Fuzz, prepared
 
 REQUESTS: Final = 200_000
+MESSAGES: Final = 20_000
 REPORTED_EVERY: Final = 100_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; return 1 where an answer was wrong, or too little was seen to say so."""
     wanted = _parser().parse_args(argv)
+    if wanted.command == "bus":
+        return _bus(wanted.messages, wanted.seed)
     fuzz = prepared(wanted.seed)
     print(f"seed {fuzz.seed}", flush=True)
     try:
@@ -29,6 +33,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"never taken: {', '.join(idle)}; seed {fuzz.seed}", file=sys.stderr)
         return 1
     return 0
+
+
+def _bus(messages: int, seed: int | None) -> int:
+    told = uvloop.run(fuzzed(messages, seed=seed, say=_say))
+    print(told)
+    for wrong in told.wrong:
+        print(f"VIOLATION {wrong}", file=sys.stderr)
+    return 1 if told.wrong else 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 def summary(fuzz: Fuzz, requests: int) -> str:
@@ -54,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     hooks = commands.add_parser("webhooks", help="the door for webhooks")
     hooks.add_argument("--requests", type=int, default=REQUESTS)
     hooks.add_argument("--seed", type=int, default=None)
+    messages = commands.add_parser("bus", help="all that can be published")
+    messages.add_argument("--messages", type=int, default=MESSAGES)
+    messages.add_argument("--seed", type=int, default=None)
     return parser
 
 

@@ -13,6 +13,7 @@ from handlers.sweep import BATCH as SWEEP_BATCH
 from handlers.sweep import sweep
 from payment_service import bus
 from payment_service.domain.errors import Fault, PaymentServiceError
+from payment_service.observability.repeats import Repeats
 from payment_service.pace import at_pace
 from payment_service.ports.bus import Delivery
 from payment_service.storage.standing import standing
@@ -52,6 +53,7 @@ STRAYS_EVERY: Final = timedelta(seconds=60)
 PARTITIONS_EVERY: Final = timedelta(hours=6)
 STORE_PROBE_EVERY: Final = timedelta(milliseconds=500)
 STOP_GRACE: Final = timedelta(seconds=20)
+_CRASHES: Final = Repeats()
 CANCEL_AGAIN: Final = timedelta(milliseconds=100)
 
 
@@ -160,7 +162,14 @@ def _nudge(service: Service) -> None:
 
 
 def _crashed(delivery: Delivery, error: Exception) -> None:
-    LOG.error("message.crashed", subject=delivery.subject, exc_info=error)
+    untold = _CRASHES.admit(type(error).__name__)
+    if untold is not None:
+        LOG.error(
+            "message.crashed",
+            subject=delivery.subject,
+            untold=untold,
+            exc_info=error,
+        )
 
 
 def _loops(

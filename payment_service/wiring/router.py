@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -27,6 +27,7 @@ from payment_service.domain.orders import Submission
 from payment_service.observability import tracing
 from payment_service.observability.measured import child
 from payment_service.observability.metrics import Metrics
+from payment_service.observability.repeats import Repeats
 from payment_service.ports.bus import Delivery, Publisher
 from payment_service.ports.outcomes import Done, Outcome, Park, Retry
 from payment_service.wire.requests import read_withdrawal, refuse_unsupported
@@ -67,6 +68,7 @@ class Router:
     publisher: Publisher
     metrics: Metrics
     store_lost: Callable[[], None]
+    repeats: Repeats = field(default_factory=Repeats)
 
     async def handle(self, delivery: Delivery) -> Outcome:
         """Handle one delivery in its trace, count it and log it in one line."""
@@ -196,8 +198,13 @@ class Router:
         }
         if isinstance(outcome, Done):
             LOG.info("message.handled", **line)
-        else:
-            LOG.warning("message.not_handled", because=outcome.because, **line)
+            return
+        untold = self.repeats.admit((known, what))
+        if untold is None:
+            return
+        if untold:
+            line["untold"] = untold
+        LOG.warning("message.not_handled", because=outcome.because, **line)
 
 
 def _word(outcome: Outcome) -> str:

@@ -1,0 +1,203 @@
+"""Publishes inventions to a whole service, with honest orders between them.
+
+Each order must end as its providers have it, every book must agree, the processes must
+live, and neither their memory nor their logs may grow with what strangers write.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import nats
+import psycopg
+from nats.js import JetStreamContext
+
+from ops.chaos.books import at_rest, judge
+from ops.chaos.fleet import NOT_IDEMPOTENT, PROVIDER_NAMES, Fleet, Layout, started
+from ops.chaos.load import QUICK, Desk, Load
+from ops.fuzz.frames import Known, frame
+from payment_service.embedded.postgres import FAST
+
+RATE: Final = 10.0
+BATCH: Final = 100
+LOOK_EVERY: Final = 10
+WAITING_MAX: Final = 2_000
+REST_SECONDS: Final = 240.0
+LOG_BYTES_EACH: Final = 200
+"""Of all that is logged, for each invention: a line is longer than that."""
+
+LOG_BYTES_FREE: Final = 4 * 1024 * 1024
+MEMORY_GROWTH_MAX: Final = 192 * 1024 * 1024
+CONSUMERS: Final = (
+    ("PAYMENT_REQUESTS", "payment-requests"),
+    ("ORDER_TASKS", "payment-tasks"),
+    ("ORDER_TASKS", "payment-timers"),
+)
+ROWS: Final = """
+SELECT task_id::text, queue_id::text, version, provider
+FROM order_tasks ORDER BY created_at DESC LIMIT 200
+"""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a run came to; ``wrong`` is empty where nothing did harm."""
+
+    seed: int
+    messages: int
+    orders: int
+    letters: int
+    log_bytes: int
+    grown_bytes: int
+    wrong: Sequence[str]
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return (
+            f"seed {self.seed}: {self.messages} messages, {self.letters} dead letters, "
+            f"{self.orders} orders at rest, {self.log_bytes} bytes of log, "
+            f"{self.grown_bytes // 1024} KiB more memory"
+        )
+
+
+async def fuzzed(
+    messages: int,
+    *,
+    seed: int | None = None,
+    say: Say = lambda _: None,
+    within: Path | None = None,
+) -> Told:
+    """Publish so many inventions while orders come in at a steady rate."""
+    seed = int.from_bytes(os.urandom(4)) if seed is None else seed
+    layout = Layout(
+        workers=1,
+        apis=0,
+        relays=0,
+        sweepers=0,
+        servants=1,
+        proxied=(),
+        postgres=FAST,
+        within=within,
+    )
+    async with started(layout) as fleet:
+        honest = sorted({*PROVIDER_NAMES} - NOT_IDEMPOTENT)
+        load = Load(
+            fleet, rate=RATE, seed=seed, ways=QUICK, attempts=3, providers=honest
+        )
+        desk = asyncio.create_task(Desk(fleet, load).run())
+        sending = asyncio.create_task(load.run())
+        before = _memory(fleet)
+        try:
+            await _Stranger(fleet, load, seed, say).publish(messages)
+            load.enough()
+            await sending
+            rested = await at_rest(fleet, orders=len(load.sent), seconds=REST_SECONDS)
+        finally:
+            desk.cancel()
+            sending.cancel()
+            await asyncio.gather(desk, sending, return_exceptions=True)
+        grown = _memory(fleet) - before
+        log = sum(each.stat().st_size for each in fleet.logs.iterdir())
+        wrong = [] if rested else ["honest orders are not at rest"]
+        wrong += _overgrown(messages, log, grown)
+        wrong += [f"{n} has ended" for n, p in fleet.service.items() if not p.running]
+        letters = await _letters(fleet)
+        wrong += (await judge(fleet, load.sent)).wrong
+        return Told(
+            seed=seed,
+            messages=messages,
+            orders=len(load.sent),
+            letters=letters,
+            log_bytes=log,
+            grown_bytes=grown,
+            wrong=wrong,
+        )
+
+
+def _overgrown(messages: int, log: int, grown: int) -> list[str]:
+    found = []
+    # The orders' own lines are counted too, at a steady rate.
+    if log > LOG_BYTES_FREE + messages * LOG_BYTES_EACH:
+        found.append(f"{log} bytes were logged")
+    if grown > MEMORY_GROWTH_MAX:
+        found.append(f"memory grew by {grown} bytes")
+    return found
+
+
+@dataclass(slots=True)
+class _Stranger:
+    """Somebody who may publish, and knows what can be known of the orders."""
+
+    fleet: Fleet
+    load: Load
+    seed: int
+    say: Say
+    dice: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dice = Random(self.seed)  # noqa: S311 - to be repeated, not to be secret
+
+    async def publish(self, messages: int) -> None:
+        """Publish in batches; wait where the service has not caught up."""
+        client = await nats.connect(self.fleet.nats.url)
+        stream = client.jetstream()
+        done = 0
+        try:
+            while done < messages:
+                known = await self._known()
+                for _ in range(LOOK_EVERY):
+                    size = min(BATCH, messages - done)
+                    await self._send([frame(self.dice, known) for _ in range(size)])
+                    done += size
+                await self._caught_up(stream)
+                self.say(f"{done} messages")
+        finally:
+            await client.close()
+
+    async def _known(self) -> Known:
+        async with await psycopg.AsyncConnection.connect(
+            self.fleet.database_url
+        ) as connection:
+            rows = await (await connection.execute(ROWS)).fetchall()
+        answered = [sent.body for sent in self.load.answered[-50:]]
+        return Known(rows=rows, requests=answered)
+
+    async def _send(self, frames: Sequence[bytes]) -> None:
+        """Send them on a connection of their own: the server may hang up on one."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.fleet.nats.port
+        )
+        try:
+            writer.write(b'CONNECT {"verbose": false, "headers": true}\r\n')
+            writer.write(b"".join(frames) + b"PING\r\n")
+            with suppress(ConnectionError):
+                await writer.drain()
+                while await reader.readline() not in {b"PONG\r\n", b""}:
+                    pass
+        finally:
+            writer.close()
+
+    async def _caught_up(self, stream: JetStreamContext) -> None:
+        while True:
+            infos = [await stream.consumer_info(*each) for each in CONSUMERS]
+            if sum(info.num_pending or 0 for info in infos) < WAITING_MAX:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def _letters(fleet: Fleet) -> int:
+    query = "SELECT count(*) FROM dead_letters"
+    async with await psycopg.AsyncConnection.connect(fleet.database_url) as connection:
+        row = await (await connection.execute(query)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _memory(fleet: Fleet) -> int:
+    return sum(process.memory() for process in fleet.service.values())
