@@ -9,8 +9,9 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, LiteralString, TypeVar
 
@@ -161,11 +162,7 @@ class Connection(psycopg.AsyncConnection[Row]):
     def give_up(self) -> None:
         """Count it for silent: who waits for its answer hears of its end at once."""
         self.went_silent = True
-        with (
-            suppress(OSError, psycopg.Error),
-            socket.socket(fileno=os.dup(self.fileno())) as end,
-        ):
-            end.shutdown(socket.SHUT_RDWR)
+        _cut(self)
 
 
 class PlainConnection(psycopg.Connection[Row]):
@@ -173,6 +170,39 @@ class PlainConnection(psycopg.Connection[Row]):
 
     facts = Facts()
     local: LiteralString | None = None
+
+    @contextmanager
+    def in_time(self) -> Iterator[None]:
+        """Give it up where what the block asks is not answered soon.
+
+        :raises psycopg.OperationalError: it was not.
+        """
+        too_late = threading.Event()
+
+        def give_up() -> None:
+            too_late.set()
+            _cut(self)
+
+        patience = threading.Timer(ANSWER_SECONDS_MAX, give_up)
+        patience.daemon = True
+        patience.start()
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            if too_late.is_set():
+                told = f"PostgreSQL has not answered in {ANSWER_SECONDS_MAX:.0f} s"
+                raise psycopg.OperationalError(told) from error
+            raise
+        finally:
+            patience.cancel()
+
+
+def _cut(connection: AnyConnection) -> None:
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as end,
+    ):
+        end.shutdown(socket.SHUT_RDWR)
 
 
 async def connect(door: Door, *, writes: bool = True) -> Connection:
@@ -276,24 +306,26 @@ def connect_plainly(door: Door, *, writes: bool = False) -> PlainConnection:
     """
     connection = PlainConnection.connect(**door.parameters(), prepare_threshold=None)
     try:
-        asked = _asked(connection, door)
-        found = connection.execute(_LOOK, asked).fetchall()
-        kept: Collection[str] = ()
-        if given := address.given_settings(door.url):
-            rows = connection.execute(_KEPT, {"names": list(given)})
-            kept = {row[0] for row in rows}
-        connection.commit()
-        pooled = found[0][0] != connection.pgconn.backend_pid
-        connection.facts = _facts(
-            found[0], given.keys() - kept, pooled=pooled, keeps=False
-        )
-        connection.local = door.local() if pooled else None
-        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        with connection.in_time():
+            _set_up_plainly(connection, door)
         require_fit(connection.facts, writes=writes)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _set_up_plainly(connection: PlainConnection, door: Door) -> None:
+    found = connection.execute(_LOOK, _asked(connection, door)).fetchall()
+    kept: Collection[str] = ()
+    if given := address.given_settings(door.url):
+        rows = connection.execute(_KEPT, {"names": list(given)})
+        kept = {row[0] for row in rows}
+    connection.commit()
+    pooled = found[0][0] != connection.pgconn.backend_pid
+    connection.facts = _facts(found[0], given.keys() - kept, pooled=pooled, keeps=False)
+    connection.local = door.local() if pooled else None
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
 
 
 def _asked(connection: AnyConnection, door: Door) -> dict[str, object]:

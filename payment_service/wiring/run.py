@@ -157,7 +157,10 @@ def check_schema(settings: Settings) -> None:
     """
     if settings.database_url is None:
         raise ValueError("PAYMENT_DATABASE_URL is missing")
-    with _connected(settings.database_url.get_secret_value()) as connection:
+    with (
+        _connected(settings.database_url.get_secret_value()) as connection,
+        connection.in_time(),
+    ):
         if forbidden := lacking(connection):
             raise Unfit(f"the database refuses us: {'; '.join(forbidden)}")
         found = migrate.revision_in(connection)

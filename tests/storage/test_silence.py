@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import psycopg
 import psycopg.conninfo
 import pytest
 
@@ -79,3 +80,18 @@ async def test_a_burst_waits_once_whatever_has_gone_silent(
 
     async with asyncio.timeout(5):
         assert await asyncio.gather(first, *others) == [[(1,)]] * 21
+
+
+def test_a_server_that_falls_silent_at_the_start_is_told(database_url, monkeypatch):
+    monkeypatch.setattr(session, "ANSWER_SECONDS_MAX", 0.3)
+    with session.connect_plainly(session.Door(database_url)) as connection:
+        monkeypatch.setattr(session, "_LOOK", "SELECT pg_sleep(60)")
+
+        with pytest.raises(psycopg.OperationalError, match="has not answered"):
+            session.connect_plainly(session.Door(database_url))
+
+        with (
+            pytest.raises(psycopg.OperationalError, match="has not answered"),
+            connection.in_time(),
+        ):
+            connection.execute("SELECT pg_sleep(60)")
