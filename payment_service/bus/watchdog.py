@@ -62,6 +62,7 @@ class _Patient:
     delivered: int = -1
     moved_at: float = 0.0
     renewals: int = field(default=0)
+    is_starving: bool = False
 
 
 class Watchdog:
@@ -123,6 +124,15 @@ class Watchdog:
             self._listeners.on_trouble(str(refused))
         except BusUnavailable as error:
             self._listeners.on_trouble(str(error))
+        else:
+            self._tell_of_the_starving()
+
+    def _tell_of_the_starving(self) -> None:
+        """Take nothing for well before what waits has been delivered."""
+        names = [name for (_, name), each in self._patients.items() if each.is_starving]
+        if names:
+            waits = "messages wait, and none is delivered"
+            self._listeners.on_trouble(f"consumer {', '.join(names)}: {waits}")
         else:
             self._listeners.on_well()
 
@@ -194,9 +204,15 @@ class Watchdog:
         is_full = info["num_ack_pending"] >= info["config"]["max_ack_pending"]
         is_idle = patient.consumer is not None and patient.consumer.is_waiting
         if delivered != patient.delivered or is_full or not info["num_pending"]:
+            # One that was made anew has delivered nothing yet.
+            is_new = patient.delivered < 0 and bool(info["num_pending"])
+            patient.is_starving = patient.is_starving and is_new
             patient.delivered, patient.moved_at = delivered, _now()
             patient.renewals = 0
-        return is_idle and _now() - patient.moved_at > self._times.starving_seconds_max
+        silence = _now() - patient.moved_at
+        starving = is_idle and silence > self._times.starving_seconds_max
+        patient.is_starving = patient.is_starving or starving
+        return starving
 
     async def _feed(self, durable: Durable) -> None:
         patient = self._patient(durable)

@@ -161,6 +161,11 @@ class Metrics:
             "Rows and webhooks driven from the database, since nothing rang for them",
             registry=r,
         )
+        self.process_deaf = Gauge(
+            "process_deaf",
+            "1 where NATS delivers this process nothing of what waits",
+            registry=r,
+        )
         self.outbox_pending = Gauge("outbox_pending", "Rows to publish", registry=r)
         self.outbox_lag = Gauge(
             "outbox_lag_seconds", "Age of the oldest row to publish", registry=r

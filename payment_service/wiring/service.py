@@ -120,6 +120,7 @@ async def open_service(
         broken: list[str] = []
         wire = await _connected(settings, stack, stopping, broken)
         wire.on_unreadable.append(bus_health.unreadable)
+        metrics.process_deaf.set_function(lambda: float(bus_health.is_deaf(wire)))
         names = bus.Names(settings.subject_prefix)
         await require_trust(wire, names, settings, config)
         topology = topology_of(settings)

@@ -358,3 +358,35 @@ async def test_who_may_ask_for_nothing_is_not_taken_for_dead():
 
         assert kennel.given_up.empty()
         await wire.close()
+
+
+async def test_whoever_starves_is_not_well_until_it_is_fed(
+    wire, names, streams, publisher, monkeypatch
+):
+    stage = Stage()
+    well = asyncio.Event()
+    async with stage.running(wire, names) as consumer:
+        # The server has lost the request, and every one that follows.
+        monkeypatch.setattr(consumer._pulls, "_ask", lambda _: None)
+        wire.send(b"UNSUB %d\r\n" % consumer._pulls._subscription._id)
+        await wire.round_trip(SOON)
+        kennel = Kennel(wire, streams, [consumer])
+        kennel.dog._listeners = replace(
+            kennel.dog._listeners, on_well=lambda *_: well.set()
+        )
+        async with kennel.watching():
+            await publisher.publish([a_message()])
+            trouble = await soon(kennel.troubles.get())
+            well.clear()
+            while not kennel.troubles.empty():
+                kennel.troubles.get_nowait()
+            # Also once it was made anew.
+            for _ in range(12):
+                assert "none is delivered" in await soon(kennel.troubles.get())
+            assert not well.is_set()
+            monkeypatch.undo()
+            consumer.renew()
+            await soon(stage.deliveries.get())
+            await soon(well.wait())
+
+    assert "payment-tasks" in trouble
