@@ -133,6 +133,14 @@ lock: $(BIN)/uv  ## write the locks again; newest versions: make lock UPGRADE=--
 	$(COMPILE) --output-file requirements-build.lock --constraints requirements-dev.lock \
 		--group build
 
+.PHONY: release
+release: $(STAMP)  ## bill of materials, known weaknesses, digests of images: into build/release
+	$(BIN)/python -m ops.release build/release
+
+.PHONY: release-tools
+release-tools: $(STAMP)  ## pip-audit, without which a release says that it was not asked
+	$(UV) pip install --quiet --python $(BIN)/python "pip-audit>=2.9,<3"
+
 .PHONY: clean
 clean:  ## remove what was made, .venv included
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

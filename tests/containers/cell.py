@@ -7,6 +7,7 @@ as the program ends, passes SIGTERM on, and takes the program along when it dies
 import ctypes
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -17,7 +18,10 @@ from pathlib import Path
 NEW_MOUNTS, NEW_NAMES, NEW_IPC = 0x00020000, 0x04000000, 0x08000000
 NEW_PROCESSES, NEW_NETWORK = 0x20000000, 0x40000000
 READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 32, 4096, 16384, 1 << 18
-DIE_WITH_PARENT = 1
+DIE_WITH_PARENT, DROP_FROM_BOUNDS, NO_NEW_PRIVILEGES = 1, 24, 38
+CAPABILITIES = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "SETGID": 6, "SETUID": 7}
+CAPABILITIES_END = 64
+INVALID = 22
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -58,6 +62,11 @@ class Spec:
     bridge: str = ""
     address: str = ""
     pid_file: str = ""
+    tmpfs: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] | None = None
+    """Those that it may have, of :data:`CAPABILITIES`; None leaves all."""
+    no_new_privileges: bool = False
+    descriptors_max: int | None = None
 
 
 def main(spec: Spec) -> int:
@@ -122,6 +131,9 @@ def _furnish(spec: Spec) -> str:
     _devices(root)
     for mount in spec.mounts:
         _bind(mount.source, f"{root}{mount.target}", writable=mount.writable)
+    for target in spec.tmpfs:
+        Path(f"{root}{target}").mkdir(parents=True, exist_ok=True)
+        _mount("tmpfs", f"{root}{target}", "tmpfs", 0, "mode=1777")
     if spec.read_only:
         _mount("none", root, "", REMOUNT | READ_ONLY)
     return root
@@ -157,15 +169,35 @@ def _run_first(spec: Spec, root: str) -> None:
     _mount("proc", f"{root}/proc", "proc")
     os.chroot(root)
     os.chdir(spec.cwd)
+    _limit(spec)
     os.setgroups([])
     os.setgid(spec.gid)
     os.setuid(spec.uid)
+    if spec.no_new_privileges:
+        _prctl(NO_NEW_PRIVILEGES, 1)
     # A change of user takes the death signal back.
     _prctl(DIE_WITH_PARENT, signal.SIGKILL)
     os.umask(0o022)
     if spec.init and (program := os.fork()):
         os._exit(_look_after(program))
     _execute(spec)
+
+
+def _limit(spec: Spec) -> None:
+    """Take away what the program must never have, also as root."""
+    if spec.descriptors_max is not None:
+        # A machine may allow no more itself, and let nobody raise it.
+        _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+        limit = min(spec.descriptors_max, allowed)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    if spec.capabilities is None:
+        return
+    kept = {CAPABILITIES[name] for name in spec.capabilities}
+    for number in range(CAPABILITIES_END):
+        if number not in kept and LIBC.prctl(DROP_FROM_BOUNDS, number, 0, 0, 0) != 0:
+            if ctypes.get_errno() == INVALID:
+                return  # the kernel knows no more
+            raise OSError(ctypes.get_errno(), f"capability {number} stays")
 
 
 def _look_after(program: int) -> int:
@@ -212,7 +244,7 @@ def _call(name: str, *arguments) -> None:
 def spec_from(text: str) -> Spec:
     fields = json.loads(text)
     mounts = tuple(Mount(**mount) for mount in fields.pop("mounts"))
-    return Spec(**fields, mounts=mounts)
+    return Spec(**fields, mounts=mounts)  # lists stand where the tuples were
 
 
 if __name__ == "__main__":

@@ -14,9 +14,13 @@ from tests.containers.image import Health, health_from
 
 KNOWN = {
     "image", "build", "init", "restart", "volumes", "environment", "depends_on",
-    "command", "entrypoint", "healthcheck", "ports",
+    "command", "entrypoint", "healthcheck", "ports", "tmpfs",
+    "read_only", "cap_drop", "cap_add", "security_opt", "ulimits",
+    # Read and held by a test; only a cgroup could apply them.
+    "mem_limit", "pids_limit",
 }  # fmt: skip
 ABOUT_HEALTH = {"test", "interval", "timeout", "retries", "start_period", "disable"}
+NO_NEW = "no-new-privileges:true"
 STARTED = "service_started"
 HEALTHY = "service_healthy"
 DONE = "service_completed_successfully"
@@ -53,6 +57,20 @@ class Service:
     command: tuple[str, ...] | None
     health: Health | None
     asks_health: bool
+    confined: "Confined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confined:
+    """What a container may not do; ``capabilities`` is None where all stay."""
+
+    read_only: bool
+    tmpfs: tuple[str, ...]
+    capabilities: tuple[str, ...] | None
+    no_new_privileges: bool
+    descriptors_max: int | None
+    memory: str | None
+    processes_max: int | None
 
 
 def services(file: Path, env: Mapping[str, str]) -> list[Service]:
@@ -95,6 +113,25 @@ def _service(name: str, table: Mapping[str, Any], env: Mapping[str, str]) -> Ser
         command=_argv(table.get("command")),
         health=_health(health),
         asks_health=not health.get("disable", False),
+        confined=_confined(name, table),
+    )
+
+
+def _confined(name: str, table: Mapping[str, Any]) -> Confined:
+    options, limits = table.get("security_opt", []), table.get("ulimits", {})
+    _refuse_unknown(f"{name}.security_opt.", dict.fromkeys(options), {NO_NEW})
+    _refuse_unknown(f"{name}.ulimits.", limits, {"nofile"})
+    dropped = table.get("cap_drop", [])
+    if dropped not in ([], ["ALL"]):
+        raise NotUnderstoodError(f"{name}.cap_drop: {dropped} is not played")
+    return Confined(
+        read_only=table.get("read_only", False),
+        tmpfs=tuple(table.get("tmpfs", ())),
+        capabilities=tuple(table.get("cap_add", ())) if dropped else None,
+        no_new_privileges=NO_NEW in options,
+        descriptors_max=limits.get("nofile"),
+        memory=table.get("mem_limit"),
+        processes_max=table.get("pids_limit"),
     )
 
 

@@ -39,7 +39,14 @@ def postgres(base: Path, major: int) -> Played:
         stop_signal="SIGINT",
     )
     folders = [Mount(source=str(f), target=f"/opt/{f.name}") for f in wheel]
-    return Played(played, (_stand_ins(), *folders))
+    # The image has the user; its root may be read-only, so that nobody can add it.
+    users = base.with_name("users-with-postgres")
+    known = (base / "etc/passwd").read_text()
+    users.write_text(f"{known}postgres:x:999:999::/var/lib/postgresql:/bin/bash\n")
+    return Played(
+        played,
+        (_stand_ins(), Mount(source=str(users), target="/etc/passwd"), *folders),
+    )
 
 
 def nats(base: Path) -> Played:

@@ -213,6 +213,11 @@ class Project:
             bridge=BRIDGE,
             address=f"{address}/24",
             pid_file=str(self._folder / f"pid-{number}"),
+            read_only=service.confined.read_only,
+            tmpfs=service.confined.tmpfs,
+            capabilities=service.confined.capabilities,
+            no_new_privileges=service.confined.no_new_privileges,
+            descriptors_max=service.confined.descriptors_max,
         )
         log = self._folder / f"{service.name}-{number}.log"
         container = Container(

