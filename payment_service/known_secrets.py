@@ -25,6 +25,8 @@ def secrets_in(source: object, name: str = "") -> Iterator[str]:
     """Give every secret text of a model, and those within addresses."""
     if isinstance(source, SecretStr):
         yield from _texts(source.get_secret_value())
+    elif isinstance(source, bytes):
+        yield source.hex()  # as settings spell keys
     elif isinstance(source, BaseModel):
         for field in type(source).model_fields:
             yield from secrets_in(getattr(source, field), field)
