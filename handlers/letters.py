@@ -109,11 +109,15 @@ def _letter(delivery: Delivery, reason: Reason, error: str, clock: Clock) -> Dea
 
 
 def _letter_id(delivery: Delivery, reason: Reason) -> str:
-    """One letter for one row's version, however often the sweeper has it rung for."""
+    """One letter for one row's version, however often the sweeper has it rung for.
+
+    What is invalid is no wake-up of ours: whoever forged it must not take the place of
+    another's letter by the ids that it names.
+    """
     ids = ids_of(delivery.body)
     version = _version(delivery.body)
     entity = ids.get("task_id") or ids.get("queue_id")
-    if entity is None or version is None:
+    if entity is None or version is None or reason is Reason.INVALID:
         return derived_id("letter", delivery.identity)
     return derived_id("letter", delivery.subject, entity, version, reason.value)
 

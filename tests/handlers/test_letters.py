@@ -1,5 +1,6 @@
 """Messages that cannot be handled: buried whole, brought back on a person's word."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -70,6 +71,16 @@ async def test_the_same_message_is_buried_once(world, burying):
 
     assert len(await world.rows.letters()) == 1
     assert len(world.bus.streams.letters) == 1
+
+
+async def test_a_forgery_takes_no_place_from_the_letter_of_another(world, burying):
+    named = f'"task_id": "{NOBODY}", "queue_id": "{NOBODY}", "version": 5'
+    first = a_delivery(f'{{{named}, "reason": "forged"}}'.encode())
+    await burying(first)
+    honest = a_delivery(f'{{{named}, "reason": "honest"}}'.encode())
+    await burying(replace(honest, identity="PAYMENT_REQUESTS.8"))
+
+    assert len(await world.rows.letters()) == 2
 
 
 async def test_the_sender_of_a_rejected_request_hears_of_it(world, burying):

@@ -351,6 +351,13 @@ async def wished(stage):
 WISH = {"order_id": "w-1", "merchant_id": "m-1", "reason": "a change of mind"}
 
 
+@pytest.mark.parametrize("subject", ["partner.unlink.requested", "shadow.outcome"])
+async def test_a_request_of_a_later_version_is_told_from_a_broken_one(stage, subject):
+    await stage.publish(subject, {"order_id": "w-1", "merchant_id": "m-1"})
+
+    assert "not known to this version" in await refused(stage)
+
+
 async def test_a_withdrawal_is_cancelled_by_its_own_name(stage):
     await waiting(stage)
     order = await stage.order("w-1")
