@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from fsm.decisions import PROPOSALS
 from fsm.states import FINAL, LIVE, OrderState, State, Trigger, Verdict, Waiting
 from fsm.table import REST, TABLE, Answer
 from payment_service.domain.audit import GENESIS, AuditLine, chained
@@ -105,6 +106,11 @@ class TaskRow(NamedTuple):
     audit_hash: bytes
     returned: bool = False
     terminal_id: str | None = None
+    proposed_by: str | None = None
+    proposed_decision: str | None = None
+    provider_reference: str | None = None
+    sent_first_at: datetime | None = None
+    sent_last_at: datetime | None = None
 
 
 class LedgerEntry(NamedTuple):
@@ -196,6 +202,9 @@ class Trail:
     ended_at: datetime | None = None
     ended_by: str | None = None
     request: Mapping[str, object] | None = None
+    proposed: tuple[object, object] = (None, None)
+    reference: object = None
+    times: set[datetime] = field(default_factory=set)
     offences: list[Offence] = field(default_factory=list)
 
     def follow(self, line: Line) -> None:
@@ -205,6 +214,8 @@ class Trail:
             said := line.detail.get(REQUEST), Mapping
         ):
             self.request = said
+        self.times.add(line.at)
+        self._follow_columns(line)
         if line.trigger in _SAYS_PAID:
             self.said_paid = True
         elif line.trigger == Trigger.TURN_CAME:
@@ -216,6 +227,18 @@ class Trail:
         self.state, self.entered_by = line.target, line.trigger
         if self.ended_at is None and line.target in _FINAL:
             self.ended_at, self.ended_by = line.at, line.trigger
+
+    def _follow_columns(self, line: Line) -> None:
+        """Follow what a decision looks at: the first vote, and the reference."""
+        if (line.trigger, line.source, line.target) in _REMARKS:
+            return
+        if self.reference is None:
+            self.reference = line.detail.get("reference")
+        if line.trigger in PROPOSALS:
+            voter = line.detail.get("person") or line.actor
+            self.proposed = (voter, line.detail.get("decision"))
+        elif line.trigger != Trigger.CANCEL_REQUESTED:
+            self.proposed = (None, None)
 
 
 def trail_of(lines: Iterable[Line], keys: AuditKeys) -> Trail:
@@ -313,6 +336,7 @@ def order_offences(
         )
         yield from _verdict(order, task)
         yield from _forgotten(order, task)
+        yield from _unheard(order, task, trails.get(task.task_id))
         yield from _by_hand(order, task, trails.get(task.task_id))
     yield from _outcome(order, tasks, trails.get(order.queue_id))
     yield from _turn(order, tasks)
@@ -439,6 +463,23 @@ def _verdict(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
         yield Offence(
             Invariant.VERDICT, order.queue_id, task.task_id, f"{what}{task.verdict}"
         )
+
+
+def _unheard(order: OrderRow, task: TaskRow, trail: Trail | None) -> Iterator[Offence]:
+    """Find what a decision looks at and nobody has said: votes, references, times."""
+    if trail is None:
+        return
+    found = []
+    if (task.proposed_by, task.proposed_decision) != trail.proposed:
+        found.append(f"its first vote ({task.proposed_by}) is not that of its trail")
+    if task.provider_reference != trail.reference:
+        found.append("its provider's reference is not that of its trail")
+    for name in ("sent_first_at", "sent_last_at"):
+        at = getattr(task, name)
+        if at is not None and at not in trail.times:
+            found.append(f"its {name} is no time of its trail")
+    for what in found:
+        yield Offence(Invariant.TAMPERED, order.queue_id, task.task_id, what)
 
 
 def _forgotten(order: OrderRow, task: TaskRow) -> Iterator[Offence]:

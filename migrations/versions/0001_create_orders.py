@@ -329,6 +329,17 @@ FOR EACH ROW WHEN (
         NEW.state <> OLD.state
         OR NEW.waiting_for IS DISTINCT FROM OLD.waiting_for
         OR NEW.verdict IS DISTINCT FROM OLD.verdict
+        OR NEW.taken <> OLD.taken OR NEW.returned <> OLD.returned
+        OR NEW.cancel_requested <> OLD.cancel_requested OR NEW.tries <> OLD.tries
+        OR NEW.proposed_by IS DISTINCT FROM OLD.proposed_by
+        OR NEW.proposed_decision IS DISTINCT FROM OLD.proposed_decision
+        OR NEW.provider_reference IS DISTINCT FROM OLD.provider_reference
+        OR NEW.code IS DISTINCT FROM OLD.code
+        OR NEW.sent_first_at IS DISTINCT FROM OLD.sent_first_at
+        OR NEW.sent_last_at IS DISTINCT FROM OLD.sent_last_at
+        OR NEW.sla_at IS DISTINCT FROM OLD.sla_at
+        OR NEW.deadline_at IS DISTINCT FROM OLD.deadline_at
+        OR NEW.updated_at <> OLD.updated_at
         OR NEW.audit_hash <> OLD.audit_hash))
 ) EXECUTE FUNCTION refuse_change();
 
@@ -343,12 +354,19 @@ FOR EACH ROW WHEN (
     NEW.queue_id <> OLD.queue_id OR NEW.position <> OLD.position
     OR NEW.provider <> OLD.provider
     OR NEW.terminal_id IS DISTINCT FROM OLD.terminal_id
+    OR NEW.sla IS DISTINCT FROM OLD.sla OR NEW.created_at <> OLD.created_at
+    OR NEW.task_id <> OLD.task_id
 ) EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER order_queues_version_grows_by_one BEFORE UPDATE ON order_queues
 FOR EACH ROW WHEN (
     NEW.version NOT IN (OLD.version, OLD.version + 1)
-    OR (NEW.version = OLD.version AND NEW.state <> OLD.state)
+    OR (NEW.version = OLD.version AND (
+        NEW.state <> OLD.state OR NEW.cancel_requested <> OLD.cancel_requested
+        OR NEW.waiting_for IS DISTINCT FROM OLD.waiting_for
+        OR NEW.finished_at IS DISTINCT FROM OLD.finished_at
+        OR NEW.tries <> OLD.tries OR NEW.updated_at <> OLD.updated_at
+        OR NEW.audit_hash <> OLD.audit_hash))
 ) EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER order_queues_final_has_no_exit BEFORE UPDATE ON order_queues

@@ -40,7 +40,8 @@ SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
     q.content_hash, q.signed_by, q.signature,
     t.task_id::text, t.position, t.provider, t.state, t.version, t.waiting_for,
     t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash, t.returned,
-    t.terminal_id
+    t.terminal_id, t.proposed_by, t.proposed_decision, t.provider_reference,
+    t.sent_first_at, t.sent_last_at
 FROM order_queues q LEFT JOIN order_tasks t ON t.queue_id = q.queue_id
 ORDER BY q.queue_id
 """

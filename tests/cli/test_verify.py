@@ -93,7 +93,7 @@ def test_an_empty_database_is_fine(at_database):
         ({"positions", "tampered"}, [(TASK.format("position = 9"), "w-paid", 2)]),
         ({"versions"}, [(TASK.format("version = t.version + 1"), "w-paid", 0)]),
         (
-            {"versions", "succession", "chain"},
+            {"versions", "succession", "chain", "tampered"},
             [
                 (
                     LINE.replace(
@@ -153,7 +153,7 @@ def test_an_empty_database_is_fine(at_database):
             [(LINE.format("trigger = 'provider.unclear'"), "w-declined", 0, 3)],
         ),
         (
-            {"orphan", "positions"},
+            {"orphan", "positions", "tampered"},
             [
                 (
                     (
@@ -232,6 +232,33 @@ def test_a_cascade_that_was_changed_is_named(at_database, database_url, change):
 
     said = {o["what"] for o in report["offences"]}
     assert "its cascade is not the one that was requested" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (
+            "proposed_by = 'key:eve', proposed_decision = 'positive'",
+            "its first vote (key:eve) is not that of its trail",
+        ),
+        (
+            "provider_reference = 'po_other'",
+            "its provider's reference is not that of its trail",
+        ),
+        ("sent_first_at = now() - '9d'::interval", "its sent_first_at is no time of"),
+        ("sent_last_at = now() + '9d'::interval", "its sent_last_at is no time of"),
+    ],
+)
+@pytest.mark.usefixtures("orders")
+def test_a_planted_vote_reference_or_time_is_found(
+    at_database, database_url, change, what
+):
+    corrupt(database_url, (TASK.format(change), "w-silent", 0))
+
+    report, found = verified(at_database)
+
+    assert found == {"tampered"}
+    assert what in report["offences"][0]["what"]
 
 
 def test_a_trail_that_was_rewritten_with_all_its_hashes_is_found(

@@ -472,6 +472,11 @@ def task_row(task: Task) -> TaskRow:
         task.audit_hash,
         task.returned,
         task.terminal_id,
+        task.proposed_by,
+        task.proposed_decision,
+        task.provider_reference,
+        task.sent_first_at,
+        task.sent_last_at,
     )
 
 

@@ -111,14 +111,14 @@ REFUSED = {
     ],
     "ck_order_queues_finished": [
         "UPDATE order_queues SET state = 'FAILED', version = 2",
-        "UPDATE order_queues SET finished_at = now()",
+        "UPDATE order_queues SET version = 2, finished_at = now()",
     ],
     "ck_order_queues_waits": [
         "UPDATE order_queues SET wake_at = now()",
-        "UPDATE order_queues SET waiting_for = 'notification'",
+        "UPDATE order_queues SET version = 2, waiting_for = 'notification'",
     ],
     "ck_order_queues_waiting_for": [
-        "UPDATE order_queues SET waiting_for = 'turn', wake_at = now()"
+        "UPDATE order_queues SET version = 2, waiting_for = 'turn', wake_at = now()"
     ],
     "order_queues_version_grows_by_one": [
         "UPDATE order_queues SET version = 3",
@@ -133,6 +133,9 @@ REFUSED = {
         "UPDATE order_queues SET customer_id = 'c-2'",
         "UPDATE order_queues SET request = '[]'",
         "UPDATE order_queues SET content_hash = 'x'",
+        "UPDATE order_queues SET signed_by = 'x'",
+        "UPDATE order_queues SET signature = 'x'",
+        "UPDATE order_queues SET created_at = now() - interval '1 day'",
     ],
     "uq_order_queues_order": [QUEUE.replace("000001'", "000009'")],
     "ck_order_tasks_state": ["UPDATE order_tasks SET state = 'LOST', version = 2"],
@@ -146,7 +149,7 @@ REFUSED = {
         f"{ENDS} 'CANCELLED', wake_at = now()",
     ],
     "ck_order_tasks_returned": [
-        "UPDATE order_tasks SET returned = true",
+        "UPDATE order_tasks SET version = 2, returned = true",
         f"{WAITS} 'return', wake_at = now()",
     ],
     "ck_order_tasks_waiting_for": [f"{WAITS} 'godot', wake_at = now()"],
@@ -168,11 +171,25 @@ REFUSED = {
         "UPDATE order_tasks SET waiting_for = 'freeze', wake_at = now()",
         "UPDATE order_tasks SET verdict = 'paid'",
         "UPDATE order_tasks SET audit_hash = 'x'",
+        "UPDATE order_tasks SET taken = true",
+        "UPDATE order_tasks SET cancel_requested = true",
+        "UPDATE order_tasks SET tries = 7",
+        "UPDATE order_tasks SET proposed_by = 'key:eve'",
+        "UPDATE order_tasks SET proposed_decision = 'positive'",
+        "UPDATE order_tasks SET provider_reference = 'po_other'",
+        "UPDATE order_tasks SET code = 'x'",
+        "UPDATE order_tasks SET sent_first_at = now() - interval '1 day'",
+        "UPDATE order_tasks SET sent_last_at = now() - interval '1 day'",
+        "UPDATE order_tasks SET sla_at = now() - interval '1 day'",
+        "UPDATE order_tasks SET deadline_at = now() - interval '1 day'",
+        "UPDATE order_tasks SET updated_at = now() - interval '1 day'",
     ],
     "order_tasks_identity_is_fixed": [
         "UPDATE order_tasks SET provider = 'zeta'",
         "UPDATE order_tasks SET terminal_id = 't'",
         "UPDATE order_tasks SET position = position + 7",
+        "UPDATE order_tasks SET sla = '3d'",
+        "UPDATE order_tasks SET created_at = now() - interval '1 day'",
     ],
     "uq_order_tasks_one_live": [f"{WAITS} 'decision', state = 'MANUAL_CHECK'"],
     "uq_order_tasks_one_succeeded": [f"{ENDS} 'SUCCEEDED', verdict = 'paid'"],
