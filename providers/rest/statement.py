@@ -84,7 +84,7 @@ class DeclaredStatement:
                 raise NoStatement(f"page {page} has no list of payouts")
             walk.comes(page, found)
             yield self._page(found, page)
-            cursor = self._next(body)
+            cursor = self._next(body, page)
             if cursor is not None and self._sends_cursor:
                 walk.goes_on(page, cursor)
             if cursor is None and not (found and self._counts):
@@ -98,11 +98,19 @@ class DeclaredStatement:
     def _counts(self) -> bool:
         return self._form.next_cursor_at is None and PAGE in self._call.holes
 
-    def _next(self, body: object) -> str | None:
-        """Return the next page's cursor; what says no is none."""
+    def _next(self, body: object, page: int) -> str | None:
+        """Return the next page's cursor; what says no is none.
+
+        :raises NoStatement: what is there is none, and the list may go on all the same.
+        """
         place = self._form.next_cursor_at
         found = None if place is None else place.look(body)
-        return None if found is False else text_of(found) or None
+        if found is None or found is False or found == "":
+            return None
+        cursor = text_of(found)
+        if cursor is None:
+            raise NoStatement(f"page {page} has a next cursor that cannot be read")
+        return cursor
 
     async def _asked(
         self, walk: Walk, values: Mapping[str, object], page: int

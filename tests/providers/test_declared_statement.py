@@ -277,6 +277,12 @@ async def test_a_cursor_that_says_no_is_the_end():
         assert len(await read(Canned({"rows": [ROW], "next": end}))) == 1
 
 
+@pytest.mark.parametrize("cursor", [{"after": 1}, ["7"], {}, [], 1.5])
+async def test_a_cursor_that_cannot_be_read_is_no_end(cursor):
+    with pytest.raises(NoStatement, match="page 1 has a next cursor that cannot be"):
+        await read(Canned({"rows": [ROW], "next": cursor}))
+
+
 async def test_a_page_that_did_not_come_is_asked_for_again():
     busy = Response(status=503, body=b"", headers={})
     out = Canned(busy, Lost("no answer in time"), {"rows": [ROW]})
