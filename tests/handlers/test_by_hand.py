@@ -4,6 +4,7 @@ import pytest
 
 from handlers.resolve import Ruling, resolve
 from payment_service.domain.errors import InvalidRequest, NotNow
+from payment_service.domain.votes import Vote
 from payment_service.ports.core import Operation
 from tests.twins.providers import DECLINES, LOSES_REQUEST
 from tests.twins.world import a_request
@@ -101,8 +102,10 @@ async def test_a_second_person_who_has_core_asked_does_not_agree_to_it(world):
     world.four_eyes_from = 1
     await by_hand(world, Ruling.POSITIVE, actor=ANNA)
 
-    with pytest.raises(NotNow, match="settled_positive"):
-        await world.decide(Ruling.POSITIVE, actor=BERT)
+    assert await world.decide(Ruling.POSITIVE, actor=BERT) is Vote.CLEARS
+
+    task = await world.task()
+    assert (task.state, task.proposed_by) == ("MANUAL_CHECK", None)
 
 
 async def test_refused_again_and_again_it_is_one_open_case(world):
