@@ -59,7 +59,7 @@ async def test_faults_are_answered_without_their_words(world, failure, status):
         ("GET", "/redoc", 404),
         ("DELETE", "/v1/orders", 405),
         ("GET", "/v1/withdrawals", 405),
-        ("GET", "/webhooks/acme", 405),
+        ("PUT", "/webhooks/acme", 405),
         ("POST", "/healthz", 405),
     ],
 )

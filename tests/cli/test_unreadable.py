@@ -46,6 +46,7 @@ COMMANDS = {
     "spec asyncapi": None,
     "spec openapi": None,
     "spec fsm": None,
+    "spec streams": SETTINGS,
     "simulator": None,
     "core-simulator": None,
 }
