@@ -19,6 +19,7 @@ from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
 from payment_service.domain.news import News
 from payment_service.domain.orders import Order
+from payment_service.domain.votes import Vote
 from payment_service.ports.core import Operation
 from payment_service.ports.outcomes import Done
 from payment_service.storage import statements
@@ -354,7 +355,10 @@ def submitted_twice(patch: pytest.MonkeyPatch) -> None:
 def one_pair_of_eyes(patch: pytest.MonkeyPatch) -> None:
     from handlers import together  # noqa: PLC0415
 
-    patch.setattr(together, "_check_second_person", lambda *_: None)
+    def whoever(task: Task, _event: Event) -> Vote:
+        return Vote.WAITS if task.proposed_by is None else Vote.DECIDES
+
+    patch.setattr(together, "_counted", whoever)
 
 
 S, T = State, Trigger
@@ -474,6 +478,6 @@ BUGS: Final[Mapping[str, Bug]] = {
     "one person decides for two": Bug(
         plant=one_pair_of_eyes,
         layer=UNIT,
-        test=f"{PERSONS}::test_one_person_or_two_that_disagree_decide_nothing",
+        test=f"{PERSONS}::test_one_person_decides_nothing_whatever_is_said_second",
     ),
 }
