@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
+from payment_service.domain.masking import KNOWN
 from payment_service.embedded import EmbeddedNats, EmbeddedPostgres
 from payment_service.embedded.postgres import FAST
 from payment_service.storage import migrate
@@ -56,6 +57,13 @@ def pytest_configure_node(node):
     """Start the servers in the controller of pytest-xdist: it outlives its workers."""
     node.workerinput["postgres_url"] = _postgres_url(node.config)
     node.workerinput["nats_url"] = _nats_url(node.config)
+
+
+@pytest.fixture(autouse=True)
+def forgotten_secrets():
+    """Let no test hide what another one's service was given: the masking is shared."""
+    yield
+    KNOWN.forget()
 
 
 @pytest.fixture(scope="session")
