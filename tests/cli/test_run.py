@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+import time
 import urllib.request
 from contextlib import closing
 
@@ -135,11 +136,20 @@ def test_the_doctor_names_what_is_missing(shell):
     assert "PAYMENT_NATS_URL: is missing" in answer.out
 
 
+def all_published(url):
+    """Wait until nothing is left in the outbox."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute("SELECT FROM outbox LIMIT 1").fetchone() is not None:
+            time.sleep(0.05)
+
+
 @pytest.mark.usefixtures("orders")
 def test_the_doctor_finds_everything_well(ready):
     process = ready.start("run")
     try:
         started(process)
+        # They may have been there for longer than the doctor finds well.
+        all_published(ready.env["PAYMENT_DATABASE_URL"])
     finally:
         process.terminate()
         process.communicate(timeout=SECONDS_MAX)
