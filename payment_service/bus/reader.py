@@ -6,14 +6,12 @@ and does so again at each delivery.
 """
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import orjson
+from nats.aio.client import Client
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
-
-if TYPE_CHECKING:
-    from nats.aio.client import Client
 
 LINE_BYTES_MAX: Final = 64 * 1024
 """More than any server sends before the end of a line, but for its INFO."""
@@ -30,7 +28,7 @@ class FrameReader(Parser):
     :raises ProtocolError: the server says what no server says; the connection ends.
     """
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: Client) -> None:
         super().__init__(client)
         self.nc: Client = client
         self._message: tuple[int, bytes, bytes, int, int] | None = None

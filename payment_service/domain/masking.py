@@ -122,7 +122,7 @@ class Known:
 
 
 KNOWN: Final = Known()
-"""Process-wide, as the log is: see decision 0017."""
+"""Process-wide, as the log is: see decision 18."""
 
 
 def masked(value: object, name: str = "", *, depth_max: int = DEPTH_MAX) -> object:

@@ -166,7 +166,9 @@ def client_mounts() -> tuple[Mount, ...]:
     mounts = [Mount(source=f, target=f) for f in sorted(files) if Path(f).exists()]
     if cached := _answers([*pip, "cache", "dir"]).strip():
         Path(cached).mkdir(parents=True, exist_ok=True)
-        mounts.append(Mount(source=cached, target="/root/.cache/pip", writable=True))
+        mounts.append(
+            Mount(source=cached, target=f"{machine.HOME}/.cache/pip", writable=True)
+        )
     return tuple(mounts)
 
 

@@ -117,7 +117,7 @@ class _Replay:
         cell = cells.Cell(
             root=str(self.image.root),
             argv=line.argv,
-            env={"HOME": "/root", **cells.client_environment(), **self.image.env},
+            env={"HOME": machine.HOME, **cells.client_environment(), **self.image.env},
             cwd=self.image.workdir,
             uid=self.image.uid,
             gid=self.image.gid,

@@ -18,6 +18,8 @@ BEYOND_REQUIRED = ("ca-certificates", "netbase", "tzdata")
 LEFT_OUT = re.compile(r"/usr/share/(doc|man|info|locale|lintian|bug)/|/etc/ssl/certs/")
 MERGED = ("bin", "sbin", "lib", "lib64")
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+HOME = "/root"
+"""Of who builds, in the image."""
 IMAGE = f"python:{PYTHON.removeprefix('python')}-slim"
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -185,5 +187,5 @@ def _pip(root: Path) -> None:
         ["chroot", str(root), "python", "-m", "ensurepip", "--default-pip"],
         check=True,
         capture_output=True,
-        env={**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/root"},
+        env={**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1", "HOME": HOME},
     )

@@ -28,6 +28,16 @@ async def paid(world):
     return news
 
 
+@pytest.fixture
+async def heard_of(world):
+    """Return a first, unknown word about a payout that is under way."""
+    world.provider("acme", ACCEPTS)
+    await world.submit(a_request("acme"))
+    await world.work_off()
+    task = await world.task()
+    return await world.tell("acme", NewsType.UNKNOWN, task.task_id)
+
+
 async def said_under_the_same_id(world, first, **changes):
     second = replace(first, content_hash=b"another", **changes)
     assert not await world.webhook(second)
@@ -90,31 +100,25 @@ async def test_it_opens_one_case_however_often_it_is_sent(world, paid):
     assert await world.kinds_of_cases() == ["return_after_success"]
 
 
-async def test_a_second_word_of_a_payout_under_way_is_a_case_and_not_applied(world):
-    world.provider("acme", ACCEPTS)
-    await world.submit(a_request("acme"))
-    await world.work_off()
-    task = await world.task()
-    first = await world.tell("acme", NewsType.UNKNOWN, task.task_id)
+async def test_a_second_word_of_a_payout_under_way_is_a_case_and_not_applied(
+    world, heard_of
+):
     await world.work_off()
 
-    await world.webhook(replace(first, type=NewsType.SUCCEEDED))
+    await world.webhook(replace(heard_of, type=NewsType.SUCCEEDED))
     await world.work_off()
 
     assert await world.kinds_of_cases() == ["contradiction"]
     assert (await world.states())[0] == "EXECUTING"
 
 
-async def test_the_same_under_an_id_of_its_own_counts_in_spite_of_the_case(world):
-    world.provider("acme", ACCEPTS)
-    await world.submit(a_request("acme"))
-    await world.work_off()
-    task = await world.task()
-    first = await world.tell("acme", NewsType.UNKNOWN, task.task_id)
-    second = replace(first, type=NewsType.SUCCEEDED, content_hash=b"paid")
+async def test_the_same_under_an_id_of_its_own_counts_in_spite_of_the_case(
+    world, heard_of
+):
+    second = replace(heard_of, type=NewsType.SUCCEEDED, content_hash=b"paid")
     await world.webhook(second)
     await world.work_off()
-    world.providers["acme"].pays(task.task_id)
+    world.providers["acme"].pays((await world.task()).task_id)
 
     await world.webhook(replace(second, event_id="its own"))
     await world.rest()

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import (
     dsa,
@@ -28,6 +27,7 @@ from ops.fuzz.routes import NOW
 from providers.port import Rejected, Verified
 from providers.signatures import Form, Reason, Secret, Settings, Unsafe, verifier
 from providers.signatures.public_keys import ALGORITHMS, KEYS_MAX
+from tests.wires.certificates import self_signed
 
 BODY = b'{"id": "evt-1", "n": 1180591620717411303424, "x": NaN}'
 SENT = int(NOW.timestamp())
@@ -133,28 +133,13 @@ def test_a_signature_by_another_algorithm_proves_nothing(algorithm, key):
             assert answer == Rejected(Reason.WRONG), other
 
 
-def certificate(key):
-    name = x509.Name([])
-    made_ = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return made_.public_bytes(Encoding.PEM).decode()
-
-
 @pytest.mark.parametrize(
     ("key", "algorithm", "text"),
     [
         (RSA, "rsa-sha256", pem(RSA)),
         (RSA, "rsa-sha256", pem(RSA).replace("\n", "\\n")),
         (RSA, "rsa-sha256", in_base64(spki(RSA, Encoding.DER))),
-        (RSA, "rsa-sha256", certificate(RSA)),
+        (RSA, "rsa-sha256", self_signed(RSA, NOW)),
         (
             RSA,
             "rsa-sha256",
@@ -210,7 +195,7 @@ def weak(bits):
         ("rsa-sha256", "", "PEM"),
         ("rsa-sha256", "AAAA", "PEM"),
         ("rsa-sha256", pem(RSA)[:-40], "PEM"),
-        ("rsa-sha256", certificate(RSA) * 2, "PEM"),
+        ("rsa-sha256", self_signed(RSA, NOW) * 2, "PEM"),
     ],
 )
 def test_a_key_that_is_weak_or_none_is_refused_by_name(algorithm, text, problem):

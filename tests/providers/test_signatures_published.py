@@ -8,8 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ops.fuzz.routes import (
@@ -32,6 +30,7 @@ from providers.signatures import (
     verifier,
 )
 from providers.signatures.adyen import SIZE_MAX
+from tests.wires.certificates import self_signed
 
 BODY = b'{"test": 2432232314}'
 TEXT_KEY = "test-signature-key"
@@ -425,21 +424,6 @@ def forged_tail(start, wanted):
     return start + tail
 
 
-def certificate(key):
-    name = x509.Name([])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return made.public_bytes(serialization.Encoding.PEM).decode()
-
-
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
@@ -477,7 +461,7 @@ def test_pins_that_protect_nothing_are_refused(changes, key):
     ids=["elliptic", "short"],
 )
 def test_a_pinned_key_is_a_long_one_of_rsa(private):
-    pins = replace(PINS, certificates={CERTIFICATE_URL: certificate(private)})
+    pins = replace(PINS, certificates={CERTIFICATE_URL: self_signed(private, NOW)})
 
     with pytest.raises(Unsafe, match="RSA"):
         verifier("paypal", Settings(paypal=pins))

@@ -36,6 +36,22 @@ def certificate(folder, by, *names, until=DAY):
     return _issued(folder, names[0], by=by, names=names, until=until)
 
 
+def self_signed(key, since):
+    """Return the certificate, in PEM, that a key makes for itself for a day."""
+    nobody = x509.Name([])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(nobody)
+        .issuer_name(nobody)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(since)
+        .not_valid_after(since + DAY)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
 def _issued(folder, name, *, by, names, until):
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name(name)
