@@ -9,6 +9,7 @@ from handlers.cancel import order_of_task
 from handlers.engine import Engine
 from handlers.together import decide_together, withdraw_vote
 from payment_service.domain.errors import InvalidRequest, NotNow
+from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.messages import resolved_doorbell
 from payment_service.domain.votes import Vote
 
@@ -35,7 +36,7 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
     reason: str,
     evidence: object,
     actor: str,
-    four_eyes_from: int | None,
+    four_eyes: FourEyes,
     engine: Engine,
     by_hand: bool = False,
     person: str | None = None,
@@ -66,13 +67,12 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
         code=None if ruling is Ruling.POSITIVE else trigger.value.replace(".", "_"),
         detail={"reason": reason, **({"evidence": evidence} if evidence else {})},
     )
-    large = four_eyes_from is not None and order.money.amount >= four_eyes_from
     return await decide_together(
         order,
         task,
         event,
         proposal=Trigger.RESOLUTION_PROPOSED,
-        needs_two=large or (by_hand and four_eyes_from is not None),
+        needs_two=four_eyes.needs_two(order.money) or (by_hand and four_eyes.exists),
         bell=resolved_doorbell,
         engine=engine,
     )

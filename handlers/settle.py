@@ -10,6 +10,7 @@ from handlers.engine import Engine
 from handlers.together import decide_together, withdraw_vote
 from payment_service.domain.durations import format_duration
 from payment_service.domain.errors import NotNow
+from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.messages import step_doorbell
 from payment_service.domain.orders import Order
 from payment_service.domain.votes import Vote
@@ -25,7 +26,7 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
     reason: str,
     evidence: object,
     actor: str,
-    four_eyes_from: int | None,
+    four_eyes: FourEyes,
     desk: Desk,
     engine: Engine,
     person: str | None = None,
@@ -60,7 +61,7 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
         task,
         event,
         proposal=Trigger.RETURN_PROPOSED,
-        needs_two=four_eyes_from is not None and order.money.amount >= four_eyes_from,
+        needs_two=four_eyes.needs_two(order.money),
         bell=step_doorbell,
         engine=engine,
     )

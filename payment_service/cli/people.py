@@ -68,7 +68,7 @@ async def _resolve(
             reason=reason,
             evidence=evidence,
             actor=actor(),
-            four_eyes_from=settings.four_eyes_from,
+            four_eyes=settings.four_eyes,
             engine=engine,
             by_hand=by_hand,
         )
@@ -144,7 +144,7 @@ async def _settle(case_id: str, reason: str, evidence: str | None) -> Vote:
             reason=reason,
             evidence=evidence,
             actor=actor(),
-            four_eyes_from=settings.four_eyes_from,
+            four_eyes=settings.four_eyes,
             desk=PostgresDesk(database),
             engine=engine,
         )

@@ -4,6 +4,7 @@ import pytest
 
 from handlers.resolve import Ruling, resolve
 from payment_service.domain.errors import InvalidRequest, NotNow
+from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.votes import Vote
 from payment_service.ports.core import Operation
 from tests.twins.providers import DECLINES, LOSES_REQUEST
@@ -19,7 +20,7 @@ async def by_hand(world, ruling, *, actor=ANNA, evidence="ticket 17"):
         reason="core's books were mended",
         evidence=evidence,
         actor=actor,
-        four_eyes_from=world.four_eyes_from,
+        four_eyes=world.four_eyes,
         engine=world.engine,
         by_hand=True,
     )
@@ -87,7 +88,7 @@ async def test_it_takes_evidence(world, evidence):
 
 async def test_it_takes_two_wherever_any_decision_does_whatever_the_amount(world):
     await refused(world)
-    world.four_eyes_from = 10**12
+    world.four_eyes = FourEyes(10**12)
 
     assert not await by_hand(world, Ruling.POSITIVE, actor=ANNA)
     with pytest.raises(NotNow, match="same person"):
@@ -99,7 +100,7 @@ async def test_it_takes_two_wherever_any_decision_does_whatever_the_amount(world
 
 async def test_a_second_person_who_has_core_asked_does_not_agree_to_it(world):
     await refused(world)
-    world.four_eyes_from = 1
+    world.four_eyes = FourEyes(1)
     await by_hand(world, Ruling.POSITIVE, actor=ANNA)
 
     assert await world.decide(Ruling.POSITIVE, actor=BERT) is Vote.CLEARS

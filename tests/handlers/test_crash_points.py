@@ -8,6 +8,7 @@ import pytest
 
 from fsm.snapshot import AskedBy, Plan
 from handlers.resolve import Ruling
+from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.news import NewsType
 from payment_service.ports.core import Operation
 from providers.port import TooLate
@@ -182,7 +183,7 @@ async def played(scenario: Scenario, world: World) -> World:
     world.provider("zeta", scenario.zeta, plan=scenario.plan)
     if scenario.refuses is not None:
         world.core.refuses(scenario.refuses, "account_closed")
-    world.four_eyes_from = 1 if scenario.four_eyes else None
+    world.four_eyes = FourEyes(1 if scenario.four_eyes else None)
 
     async def the_webhook_comes() -> None:
         task = await world.task()

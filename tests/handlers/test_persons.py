@@ -8,6 +8,7 @@ from fsm.snapshot import Plan
 from handlers.cancel import request_cancel_of_task
 from handlers.resolve import Ruling, withdraw_resolution
 from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.votes import Vote
 from payment_service.ports.core import Operation
 from providers.port import TooLate, Unclear
@@ -92,7 +93,7 @@ async def test_a_task_that_is_not_cannot_be_decided_or_cancelled(world):
 
 
 async def test_a_large_decision_waits_for_a_second_person(stuck):
-    stuck.four_eyes_from = 12550
+    stuck.four_eyes = FourEyes(12550)
 
     assert not await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
     await stuck.rest()
@@ -101,7 +102,7 @@ async def test_a_large_decision_waits_for_a_second_person(stuck):
 
 
 async def test_two_persons_that_agree_decide(stuck):
-    stuck.four_eyes_from = 12550
+    stuck.four_eyes = FourEyes(12550)
     await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
 
     assert await stuck.decide(Ruling.NEGATIVE, actor=BERT)
@@ -114,7 +115,7 @@ async def test_two_persons_that_agree_decide(stuck):
 
 @pytest.mark.parametrize("ruling", Ruling)
 async def test_one_person_decides_nothing_whatever_is_said_second(stuck, ruling):
-    stuck.four_eyes_from = 12550
+    stuck.four_eyes = FourEyes(12550)
     await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
 
     with pytest.raises(NotNow, match="same person"):
@@ -134,7 +135,7 @@ async def votes(world):
 
 
 async def test_another_decision_of_a_second_person_clears_the_first(stuck):
-    stuck.four_eyes_from = 12550
+    stuck.four_eyes = FourEyes(12550)
     await stuck.decide(Ruling.POSITIVE, actor=ANNA)
 
     assert await stuck.decide(Ruling.NEGATIVE, actor=BERT) is Vote.CLEARS
@@ -149,7 +150,7 @@ async def test_another_decision_of_a_second_person_clears_the_first(stuck):
 
 
 async def test_after_two_disagreed_two_others_still_decide(stuck):
-    stuck.four_eyes_from = 12550
+    stuck.four_eyes = FourEyes(12550)
     await stuck.decide(Ruling.POSITIVE, actor=ANNA)
     await stuck.decide(Ruling.NEGATIVE, actor=BERT)
 
@@ -168,7 +169,7 @@ async def withdraw(world, actor):
 
 
 async def test_a_first_vote_is_withdrawn_by_who_gave_it(stuck):
-    stuck.four_eyes_from = 12550
+    stuck.four_eyes = FourEyes(12550)
     await stuck.decide(Ruling.POSITIVE, actor=ANNA)
 
     await withdraw(stuck, ANNA)
@@ -182,7 +183,7 @@ async def test_a_first_vote_is_withdrawn_by_who_gave_it(stuck):
 
 
 async def test_nobody_withdraws_the_vote_of_another_or_none(stuck):
-    stuck.four_eyes_from = 12550
+    stuck.four_eyes = FourEyes(12550)
     with pytest.raises(NotNow, match="no vote"):
         await withdraw(stuck, ANNA)
     await stuck.decide(Ruling.NEGATIVE, actor=ANNA)
@@ -196,7 +197,7 @@ async def test_nobody_withdraws_the_vote_of_another_or_none(stuck):
 
 
 async def test_one_person_with_two_keys_is_one_person(stuck):
-    stuck.four_eyes_from = 12550
+    stuck.four_eyes = FourEyes(12550)
     await stuck.decide(Ruling.NEGATIVE, actor="key:laptop", person=ANNA)
 
     with pytest.raises(NotNow, match="same person"):
@@ -206,7 +207,7 @@ async def test_one_person_with_two_keys_is_one_person(stuck):
 
 
 async def test_a_small_decision_needs_one_person(stuck):
-    stuck.four_eyes_from = 12551
+    stuck.four_eyes = FourEyes(12551)
 
     assert await stuck.decide(Ruling.NEGATIVE)
 

@@ -7,6 +7,7 @@ import pytest
 from fsm.snapshot import Plan
 from handlers.settle import settle_return, withdraw_settlement
 from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.news import NewsType
 from payment_service.ports.core import Operation
 from tests.twins.core import Hold, Trouble
@@ -24,7 +25,7 @@ async def settle(world, case, *, actor=ANNA):
         reason="the bank sent it back",
         evidence="line 17",
         actor=actor,
-        four_eyes_from=world.four_eyes_from,
+        four_eyes=world.four_eyes,
         desk=world.rows.desk,
         engine=world.engine,
     )
@@ -140,7 +141,7 @@ async def test_every_step_of_it_stands_in_the_audit_trail(world):
 
 async def test_a_large_one_takes_two_persons(world):
     case = await come_back(world)
-    world.four_eyes_from = 12550
+    world.four_eyes = FourEyes(12550)
 
     assert not await settle(world, case, actor=ANNA)
     with pytest.raises(NotNow, match="same person"):
@@ -248,7 +249,7 @@ async def test_a_case_is_assigned_until_it_is_over(world):
 
 async def test_a_vote_on_a_return_is_withdrawn_by_who_gave_it(world):
     case = await come_back(world)
-    world.four_eyes_from = 1
+    world.four_eyes = FourEyes(1)
     await settle(world, case, actor=ANNA)
 
     with pytest.raises(NotNow, match="only who gave"):

@@ -14,6 +14,7 @@ from handlers.resolve import Ruling, resolve, withdraw_resolution
 from handlers.settle import settle_return, withdraw_settlement
 from handlers.submit import submit
 from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.messages import cancel_doorbell
 from payment_service.domain.money import Money
 from payment_service.domain.orders import CascadeEntry, Request
@@ -191,11 +192,13 @@ class People:
     def _misreads(self, task: Task) -> bool:
         """Vote wrongly at times: never second, and never where one person decides."""
         order = self.fleet.store.tables.orders[task.queue_id]
-        takes_two = (
-            self.ground.setting.four_eyes and order.money.amount >= FOUR_EYES_FROM
-        )
+        takes_two = self._four_eyes.needs_two(order.money)
         first = task.proposed_by is None
         return takes_two and first and self.ground.draw() < MISREAD
+
+    @property
+    def _four_eyes(self) -> FourEyes:
+        return FourEyes(FOUR_EYES_FROM if self.ground.setting.four_eyes else None)
 
     async def _thinks_again(self, task_id: str, actor: str) -> None:
         await self._withdraws(
@@ -233,7 +236,6 @@ class People:
     async def _decides(
         self, task_id: str, ruling: Ruling, actor: str, *, by_hand: bool
     ) -> None:
-        limit = FOUR_EYES_FROM if self.ground.setting.four_eyes else None
         try:
             done = await self.fleet.insist(
                 lambda p: resolve(
@@ -242,7 +244,7 @@ class People:
                     reason="seen in the bank's statement",
                     evidence="line 17",
                     actor=actor,
-                    four_eyes_from=limit,
+                    four_eyes=self._four_eyes,
                     engine=p.engine,
                     by_hand=by_hand,
                 )
@@ -286,7 +288,6 @@ class People:
                 await self._settles(case.id, actor)
 
     async def _settles(self, case_id: str, actor: str) -> None:
-        limit = FOUR_EYES_FROM if self.ground.setting.four_eyes else None
         try:
             asked = await self.fleet.insist(
                 lambda p: settle_return(
@@ -294,7 +295,7 @@ class People:
                     reason="the bank sent it back",
                     evidence="line 17",
                     actor=actor,
-                    four_eyes_from=limit,
+                    four_eyes=self._four_eyes,
                     desk=self.fleet.store,
                     engine=p.engine,
                 )

@@ -24,6 +24,7 @@ from handlers.sweep import Swept, sweep
 from handlers.webhook import webhook_received
 from payment_service.domain.audit_keys import UNKEYED, AuditKeys
 from payment_service.domain.errors import Fault, InvalidRequest, NotNow
+from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.letters import Reason
 from payment_service.domain.messages import (
     STEP_DUE,
@@ -151,7 +152,7 @@ class World:
         self.gate: Gate = OpenGate()
         self.limits = limits or Limits()
         self.probe = Probe()
-        self.four_eyes_from: int | None = None
+        self.four_eyes = FourEyes()
         self.requests: dict[str, Request] = {}
         self.answers: list[str] = []
         self.deaths = 0
@@ -275,7 +276,7 @@ class World:
                 reason="seen in the bank's statement",
                 evidence="line 17",
                 actor=actor,
-                four_eyes_from=self.four_eyes_from,
+                four_eyes=self.four_eyes,
                 engine=self.engine,
                 by_hand=by_hand,
                 person=person,

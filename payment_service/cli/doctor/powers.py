@@ -46,7 +46,7 @@ async def _strangers(settings: Settings, config: Config) -> Finding:
 
 def of_people(settings: Settings) -> Iterator[Finding]:
     """Say where one person alone decides about any amount."""
-    if settings.four_eyes_from is None:
+    if not settings.four_eyes.exists:
         told = "no second person is asked, whatever the amount"
         mend = "set it to the amount (minor units) from which two decide"
         yield SETTINGS.advice("PAYMENT_FOUR_EYES_FROM", told, mend)
