@@ -180,6 +180,8 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8000, ge=0, le=65535)
     public_url: HttpUrl | None = None
     metrics_port: int = Field(default=9100, ge=0, le=65535)
+    api_url: HttpUrl | None = None
+    api_key: Annotated[SecretStr, AfterValidator(_token)] | None = None
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_api_keys)] = ()
     audit_keys: Annotated[AuditKeys, NoDecode, BeforeValidator(_audit_keys)] = UNKEYED
     four_eyes_from: int | None = Field(default=None, ge=1)

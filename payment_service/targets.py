@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from payment_service.proxies import PORTS
@@ -40,6 +41,17 @@ def target_of(url: str) -> Target:
         asked=plain(asked),
         host_line=f"Host: {plain(parts.netloc.rpartition('@')[2])}\r\n",
     )
+
+
+def is_here(url: str) -> bool:
+    """Tell whether an address is this machine's own."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def plain(value: str) -> str:

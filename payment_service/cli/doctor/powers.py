@@ -1,14 +1,13 @@
 """Says who may what: this user of NATS more than it needs, others anything at all."""
 
 from collections.abc import AsyncIterator, Iterator
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from payment_service.bus import Names, Wire, beyond_need, takes_anybody
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.config import Config
 from payment_service.settings import Settings
+from payment_service.targets import is_here
 from payment_service.wiring.nats import access_of
 from payment_service.wiring.trust import trusting
 
@@ -63,14 +62,3 @@ def of_calls(settings: Settings, config: Config) -> Iterator[Finding]:
     ):
         if url is not None and url.startswith("http://") and not is_here(url):
             yield CALLS.advice(name, f"{url} {told}", "give it an https:// address")
-
-
-def is_here(url: str) -> bool:
-    """Tell whether an address is this machine's own."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
