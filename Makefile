@@ -78,6 +78,10 @@ bench-start: $(STAMP)  ## seconds until the service is ready
 bench-profile: $(STAMP)  ## where a worker's time goes (see bench-tools)
 	$(BENCH) profile
 
+.PHONY: bench-pairs
+bench-pairs: $(STAMP)  ## what a change costs: make bench-pairs AGAINST=../another-checkout
+	$(BENCH) pairs --against $(AGAINST)
+
 .PHONY: bench-report
 bench-report: $(STAMP)  ## put the results on disk into the README
 	$(BENCH) report --write README.md

@@ -17,6 +17,7 @@ from ops.bench import (
     growth,
     latency,
     memory,
+    pairs,
     report,
     starting,
     sweep,
@@ -28,6 +29,7 @@ from ops.bench import (
 from ops.bench.mocks import MISSING, nginx_program
 
 REPORT: Final = "report"
+PAIRS: Final = "pairs"
 WRONG: Final = 1
 INTERRUPTED: Final = 130
 Measure = Callable[[world.World, argparse.Namespace], Coroutine[None, None, None]]
@@ -149,6 +151,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = _parser().parse_args(argv)
     if wanted.command == REPORT:
         return _report(wanted.write)
+    if wanted.command == PAIRS:
+        return _pairs(wanted)
     if nginx_program() is None:
         print(MISSING, file=sys.stderr)
     try:
@@ -157,6 +161,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             uvloop.run(_interruptible(command.measure(here, wanted)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("Interrupted; everything is stopped.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _pairs(wanted: argparse.Namespace) -> int:
+    compared = pairs.measure(
+        against=wanted.against,
+        orders=wanted.orders,
+        in_flight=wanted.in_flight,
+        pairs=wanted.pairs,
+    )
+    try:
+        uvloop.run(_interruptible(compared))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     return 0
 
@@ -187,6 +205,10 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument(f"--{number}", type=int, default=default)
         if name == "throughput":
             one.add_argument("--only", action="append", default=[])
+    turns = commands.add_parser(PAIRS, help="what a change costs: two trees in turns")
+    turns.add_argument("--against", type=Path, required=True, metavar="CHECKOUT")
+    for number, default in {"orders": 1000, "in-flight": 200, "pairs": 40}.items():
+        turns.add_argument(f"--{number}", type=int, default=default)
     page = commands.add_parser(REPORT, help="the README's section, of the results")
     page.add_argument("--write", type=Path, metavar="README")
     return parser

@@ -11,7 +11,16 @@ from xml.etree import ElementTree as ET
 import psycopg
 import pytest
 
-from ops.bench import bare, explain, flames, mock_server, plots, report, results
+from ops.bench import (
+    bare,
+    explain,
+    flames,
+    mock_server,
+    pairs,
+    plots,
+    report,
+    results,
+)
 from ops.bench.load import SINGLE, UNIT, request
 from ops.bench.measure import (
     HOT_TABLES,
@@ -291,3 +300,44 @@ def test_one_withdrawal_at_a_time_is_measured_on_the_whole_service(tmp_path):
     kept = json.loads((tmp_path / "latency.json").read_text())
     assert len(kept["unit_milliseconds"]) == 5
     assert all(time > 0 for time in kept["unit_milliseconds"])
+
+
+def costs(*pairs):
+    names = ("cpu_milliseconds", "cpu_milliseconds_worker")
+    return [tuple(dict.fromkeys(names, cost) for cost in pair) for pair in pairs]
+
+
+def test_a_change_is_told_with_the_interval_it_lies_in():
+    found = {f.name: f for f in pairs.figures(costs((2, 2.02), (4, 4.04), (1, 1.04)))}
+
+    assert found["change"].value == pytest.approx(2)
+    # 2 % and a half-width of t(2) = 4.30 times 1.732 / sqrt(3).
+    assert found["change, 95 % interval, upper end"].value == pytest.approx(6.3, 0.01)
+    assert found["change, 95 % interval, upper end"].verdict == MISSED
+    assert found["worker: change"].value == pytest.approx(0.1 / 3)
+
+
+def test_equal_costs_are_no_change():
+    found = {f.name: f for f in pairs.figures(costs((2, 2), (3, 3), (4, 4)))}
+
+    assert found["change, 95 % interval, upper end"].value == 0
+    assert found["change, 95 % interval, upper end"].verdict == MET
+
+
+@pytest.mark.slow
+def test_a_tree_is_measured_beside_another_one(tmp_path):
+    wanted = ["--against", str(REPOSITORY), "--pairs", "3", "--orders", "20"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.bench", "pairs", *wanted],
+        cwd=REPOSITORY,
+        env={**os.environ, results.FOLDER: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "pairs.json").read_text())
+    assert len(kept["pairs"]) == 3
+    assert all(pair["before"]["cpu_milliseconds"] > 0 for pair in kept["pairs"])
