@@ -70,7 +70,7 @@ class Response:
             # json shows what orjson hides (names that occur twice).
             if not isinstance(orjson.loads(self.body), dict | list):
                 return None
-            found: object = json.loads(self.body, object_pairs_hook=_once_each)
+            found: object = _DECODER.decode(self.body.decode())
         except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict | list) else None
@@ -379,3 +379,7 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         raise ValueError("a name occurs twice")
     return found
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once_each)
+"""Made once: `json.loads` makes one for every call that has a hook."""

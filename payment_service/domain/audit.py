@@ -38,14 +38,17 @@ class AuditLine:
 
 def _plain(value: object) -> object:
     """Return what comes back from the database as it went in, so the hash holds."""
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is str or value is None or kind is bool:  # nearly all that there is
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= INTEGER_MAX else str(value)
+    if isinstance(value, dict | Mapping):
         return {str(name): _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, float):
         return value or 0.0  # jsonb knows no negative zero
-    if isinstance(value, int) and abs(value) > INTEGER_MAX:
-        return str(value)
     return value
 
 
@@ -108,7 +111,9 @@ def chained(  # noqa: PLR0913 - one argument for each column of the line
             target,
             trigger,
             actor,
-            at.astimezone(UTC).isoformat(timespec="microseconds"),
+            (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(
+                timespec="microseconds"
+            ),
             trace_id,
             detail,
         ],

@@ -8,6 +8,8 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 OPEN: Final = "open"
@@ -15,7 +17,37 @@ OPEN: Final = "open"
 KEY_BYTES_MIN: Final = 32
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
 _HEX: Final = re.compile(r"([0-9a-fA-F]{2})+", re.ASCII)
+_BLOCK: Final = 64
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 _PUBLIC: Final = b"payment-service: PAYMENT_AUDIT_KEYS is not set"
+
+
+class _Hmac:
+    """HMAC-SHA256 (RFC 2104) with a key that is taken in once.
+
+    `hmac.digest` does so anew for each message, which is more than half of its cost;
+    a step signs its line, and there are many steps a second.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        short = key if len(key) <= _BLOCK else sha256(key).digest()
+        block = short.ljust(_BLOCK, b"\0")
+        self._inner = sha256(block.translate(_INNER))
+        self._outer = sha256(block.translate(_OUTER))
+
+    def of(self, data: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+@lru_cache(maxsize=64)
+def _taken_in(key: bytes) -> _Hmac:
+    return _Hmac(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +75,11 @@ class AuditKeys:
 
         :raises KeyError: there is no such key here.
         """
-        return hmac.digest(self.keys[key_id], data, "sha256")
+        return _taken_in(self.keys[key_id]).of(data)
 
     def holds(self, key_id: str, data: bytes, mac: bytes) -> bool:
         """Tell whether that key is known, and has signed this."""
-        key = self.keys.get(key_id)
-        if key is None:
-            return False
-        return hmac.compare_digest(hmac.digest(key, data, "sha256"), mac)
+        return key_id in self.keys and hmac.compare_digest(self.mac(key_id, data), mac)
 
 
 UNKEYED: Final = AuditKeys({OPEN: _PUBLIC})

@@ -57,7 +57,10 @@ def holds_card(text: str) -> bool:
 
 def numbers_in(text: str) -> list[Span]:
     """Return where numbers stand that are long enough for any card or account."""
-    return [run.span() for run in _NUMBER.finditer(_without_others(_plainly(text)))]
+    plain = _plainly(text)
+    if _NUMBER.search(plain) is None:
+        return []
+    return [run.span() for run in _NUMBER.finditer(_without_others(plain))]
 
 
 def _within(run: re.Match[str]) -> Iterator[Span]:
