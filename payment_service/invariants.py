@@ -14,9 +14,11 @@ from typing import Final, NamedTuple
 from fsm.decisions import PROPOSALS
 from fsm.states import FINAL, LIVE, OrderState, State, Trigger, Verdict, Waiting
 from fsm.table import REST, TABLE, Answer
+from payment_service.domain.acts import SERVICE, STATE, ServiceTrigger
 from payment_service.domain.audit import GENESIS, AuditLine, chained
 from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.binding import REQUEST, Bound, Signature, differing
+from payment_service.domain.decided import Decided, Subject, decision_in
 
 
 class Invariant(StrEnum):
@@ -39,6 +41,7 @@ class Invariant(StrEnum):
     PROVIDERS = "providers"
     BY_HAND = "by_hand"
     TAMPERED = "tampered"
+    DECISION = "decision"
 
 
 class Offence(NamedTuple):
@@ -161,6 +164,9 @@ _ORDER_LINES: Final = frozenset(
         *((NOTIFIED, s, s) for s in _OVER),
     }
 )
+_SERVICE_LINES: Final = frozenset(
+    (t.value, source, STATE) for t in ServiceTrigger for source in (None, STATE)
+)
 _SAYS_PAID: Final = frozenset({Trigger.PAID.value, Trigger.RESOLVED_POSITIVE.value})
 _FREEZES: Final = frozenset(
     {Trigger.FREEZE_CONFIRMED.value, Trigger.FREEZE_REFUSED.value}
@@ -205,6 +211,7 @@ class Trail:
     proposed: tuple[object, object] = (None, None)
     reference: object = None
     times: set[datetime] = field(default_factory=set)
+    decided: dict[Subject, Decided] = field(default_factory=dict)
     offences: list[Offence] = field(default_factory=list)
 
     def follow(self, line: Line) -> None:
@@ -215,6 +222,11 @@ class Trail:
         ):
             self.request = said
         self.times.add(line.at)
+        decision = decision_in(
+            trigger=line.trigger, actor=line.actor, at=line.at, detail=line.detail
+        )
+        if decision is not None:
+            self.decided[decision[0]] = decision[1]
         self._follow_columns(line)
         if line.trigger in _SAYS_PAID:
             self.said_paid = True
@@ -268,8 +280,7 @@ def _wrong_line(trail: Trail, line: Line, keys: AuditKeys) -> Iterator[Offence]:
         yield wrong(
             Invariant.SUCCESSION, f"{at} comes from {line.source}, not {trail.state}"
         )
-    legal = _ORDER_LINES if line.task_id is None else _TASK_LINES
-    if (line.trigger, line.source, line.target) not in legal:
+    if (line.trigger, line.source, line.target) not in _legal(line):
         move = f"{line.source} → {line.target} by {line.trigger}"
         yield wrong(Invariant.LEGALITY, f"{at}: {move} is no legal move")
     if line.key_id not in keys:
@@ -281,6 +292,12 @@ def _wrong_line(trail: Trail, line: Line, keys: AuditKeys) -> Iterator[Offence]:
         yield wrong(Invariant.ORPHAN, f"{at} is about {line.task_id or line.queue_id}")
     if proof := _unproven(trail, line):
         yield wrong(Invariant.PROOF, f"{at}: {proof}")
+
+
+def _legal(line: Line) -> Collection[tuple[str, str | None, str]]:
+    if line.entity_id == SERVICE:
+        return _SERVICE_LINES
+    return _ORDER_LINES if line.task_id is None else _TASK_LINES
 
 
 def hash_of(line: Line | AuditLine, before: bytes, keys: AuditKeys) -> bytes:

@@ -258,18 +258,6 @@ CREATE TABLE provider_controls (
     CONSTRAINT ck_provider_controls_state CHECK (state IN ('ready', 'paused'))
 );
 
-CREATE TABLE provider_control_events (
-    seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-    provider text NOT NULL,
-    state text NOT NULL,
-    reason text NOT NULL,
-    until timestamptz,
-    changed_by text NOT NULL,
-    changed_at timestamptz NOT NULL,
-    CONSTRAINT pk_provider_control_events PRIMARY KEY (seq),
-    CONSTRAINT ck_provider_control_events_state CHECK (state IN ('ready', 'paused'))
-);
-
 -- One row for each replica that lives, written by it once a second; nothing is lost
 -- with them, so they need not survive a crash of the server.
 CREATE UNLOGGED TABLE provider_health (
@@ -310,8 +298,6 @@ CREATE INDEX ix_cases_open ON cases (opened_at) WHERE closed_at IS NULL;
 CREATE INDEX ix_cases_queue ON cases (queue_id);
 CREATE UNIQUE INDEX uq_cases_one_open ON cases (task_id, kind)
     WHERE kind IN ('balance_refused', 'reference_mismatch') AND closed_at IS NULL;
-CREATE INDEX ix_provider_control_events_provider
-    ON provider_control_events (provider, seq);
 """
 
 # The condition runs in the executor; the function is called only to refuse.
@@ -387,10 +373,6 @@ CREATE TRIGGER order_task_events_append_only BEFORE UPDATE OR DELETE
 ON order_task_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
 ON order_task_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER provider_control_events_append_only BEFORE UPDATE OR DELETE
-ON provider_control_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER provider_control_events_no_truncate BEFORE TRUNCATE
-ON provider_control_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 -- Statement triggers are not handed down: each partition has its own.
 CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
 ON order_task_events_rest FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -409,7 +391,6 @@ def downgrade() -> None:
     op.execute("SET LOCAL statement_timeout = '60s'")
     for table in (
         "provider_health",
-        "provider_control_events",
         "provider_controls",
         "cases",
         "dead_letters",

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from types import TracebackType
@@ -14,7 +14,9 @@ from psycopg.types.json import set_json_loads
 
 from payment_service.cli.database import connected
 from payment_service.cli.failures import Wrong
+from payment_service.domain.acts import SERVICE
 from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.decided import PROVIDER, Decided, Subject
 from payment_service.invariants import (
     Line,
     OrderRow,
@@ -49,6 +51,9 @@ LINES: Final[LiteralString] = """
 SELECT entity_id::text, version, queue_id::text, task_id::text, source, target,
     trigger, actor, at, trace_id, detail, key_id, hash
 FROM order_task_events e ORDER BY e.entity_id, e.version
+"""
+CONTROLS: Final[LiteralString] = """
+SELECT provider, state, reason, until, changed_by, changed_at FROM provider_controls
 """
 HOMELESS: Final[LiteralString] = """
 SELECT t.task_id::text, t.queue_id::text FROM order_tasks t
@@ -128,6 +133,17 @@ class Snapshot(AbstractContextManager["Snapshot"]):
             tasks.sort(key=attrgetter("position"))
             wanted = [order.queue_id, *(task.task_id for task in tasks)]
             yield Whole(order, tasks, self._trails.claim(wanted))
+
+    def service(self) -> Trail | None:
+        """Return the trail of the service itself, after ``wholes``."""
+        return self._trails.claim([SERVICE]).get(SERVICE)
+
+    def decided(self) -> Iterator[tuple[Subject, Decided]]:
+        """Return what the rows say that people have decided."""
+        for row in self._connection.execute(CONTROLS):
+            name, state, reason, until, by, at = row
+            ends = None if until is None else until.astimezone(UTC).isoformat()
+            yield Subject(PROVIDER, name), Decided(state, by, at, reason, ends)
 
     def unclaimed(self) -> Iterator[Trail]:
         """Return the trails that no order has claimed, after ``wholes``."""

@@ -102,7 +102,8 @@ async def _with_controls(
     async with open_database() as database:
         clock = DatabaseClock(database)
         await clock.calibrate()
-        return await work(PostgresControls(database), clock)
+        keys = read_settings().audit_keys
+        return await work(PostgresControls(database, keys), clock)
 
 
 def _require(name: str, reason: str) -> None:

@@ -18,6 +18,7 @@ from payment_service.cli.opening import (
 from payment_service.cli.screen import console, print_json, print_text
 from payment_service.cli.snapshot import Facts, Snapshot, Whole
 from payment_service.config import ProviderTable
+from payment_service.decided import decision_offences
 from payment_service.domain.ids import is_uuid
 from payment_service.invariants import (
     SKEW,
@@ -164,6 +165,8 @@ def _judge_all(
             report.add(offence)
         if report.orders % SHOW_EVERY == 0:
             advance(report.orders)
+    for offence in _judge_service(report, snapshot):
+        report.add(offence)
     for trail in snapshot.unclaimed():
         report.add(without_row(trail))
     for task_id, queue_id in snapshot.homeless():
@@ -174,6 +177,16 @@ def _judge_all(
         report.add(Offence(Invariant.ORPHAN, None, task_id, what))
     advance(report.orders)
     report.seconds = time.monotonic() - began
+
+
+def _judge_service(report: Report, snapshot: Snapshot) -> Iterator[Offence]:
+    """Compare what people have decided about the service with its trail."""
+    trail = snapshot.service()
+    if trail is not None:
+        report.lines += trail.version
+        yield from trail.offences
+    told = {} if trail is None else trail.decided
+    yield from decision_offences(snapshot.decided(), told)
 
 
 def _judge(

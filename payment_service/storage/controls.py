@@ -1,12 +1,17 @@
-"""Pauses of providers with their history, and how every replica finds them."""
+"""Pauses of providers, each a line of the trail; how every replica finds them."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, LiteralString
 
 import orjson
+from sqlalchemy import TextClause, text
 
+from payment_service.domain.acts import SERVICE, Act, ServiceTrigger
+from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.masking import masked_text
 from payment_service.ports.controls import Beat, Control, ControlEvent, Standings
+from payment_service.storage import service_trail
 from payment_service.storage.database import Database
 
 DEAD_AFTER: Final = timedelta(seconds=10)
@@ -52,33 +57,39 @@ SELECT 'beat', json_build_object('provider', provider, 'replica', replica,
 FROM provider_health WHERE seen_at >= clock_timestamp() - %(dead_after)s
 """
 
-# The present state and its line of history are one commit.
-STEER: Final[LiteralString] = """
-WITH changed AS (
-    INSERT INTO provider_controls AS c (provider, state, reason, until, changed_by,
-        changed_at)
-    VALUES (%(provider)s, %(state)s, %(reason)s, %(until)s::timestamptz, %(by)s,
-        clock_timestamp())
-    ON CONFLICT (provider) DO UPDATE SET
-        state = excluded.state, reason = excluded.reason, until = excluded.until,
-        changed_by = excluded.changed_by, changed_at = excluded.changed_at
-    WHERE excluded.state = 'paused' OR c.state = 'paused'
-    RETURNING provider, state, reason, until, changed_by, changed_at
-)
-INSERT INTO provider_control_events (provider, state, reason, until, changed_by,
+PAUSE: Final = text(
+    """
+INSERT INTO provider_controls AS c (provider, state, reason, until, changed_by,
     changed_at)
-SELECT provider, state, reason, until, changed_by, changed_at FROM changed
-WHERE state = 'paused' OR EXISTS (
-    SELECT FROM provider_controls o WHERE o.provider = changed.provider)
-RETURNING seq
+VALUES (:provider, 'paused', :reason, CAST(:until AS timestamptz), :by,
+    clock_timestamp())
+ON CONFLICT (provider) DO UPDATE SET
+    state = excluded.state, reason = excluded.reason, until = excluded.until,
+    changed_by = excluded.changed_by, changed_at = excluded.changed_at
+RETURNING changed_at
 """
+)
+
+RESUME: Final = text(
+    """
+UPDATE provider_controls SET state = 'ready', reason = :reason, until = NULL,
+    changed_by = :by, changed_at = clock_timestamp()
+WHERE provider = :provider AND state = 'paused'
+RETURNING changed_at
+"""
+)
 
 HISTORY: Final[LiteralString] = """
-SELECT provider, state, reason, until, changed_by, changed_at
-FROM provider_control_events WHERE provider = %(provider)s
-ORDER BY seq DESC LIMIT %(limit)s
+SELECT trigger, detail, actor, at FROM order_task_events
+WHERE entity_id = %(service)s::uuid AND trigger = ANY(%(triggers)s)
+AND detail ->> 'provider' = %(provider)s
+ORDER BY version DESC LIMIT %(limit)s
 """
 
+_STATES: Final = {
+    ServiceTrigger.PROVIDER_PAUSED: "paused",
+    ServiceTrigger.PROVIDER_RESUMED: "ready",
+}
 _TIMES: Final = frozenset(
     {"until", "at", "since", "open_until", "silent_until", "joined_at"}
 )
@@ -87,8 +98,9 @@ _TIMES: Final = frozenset(
 class PostgresControls:
     """Implements ``ports.controls.Controls``."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: AuditKeys) -> None:
         self._database = database
+        self._keys = keys
 
     async def beat(self, beats: Sequence[Beat]) -> None:
         """Say how this replica finds its providers."""
@@ -120,39 +132,57 @@ class PostgresControls:
         self, provider: str, *, reason: str, until: datetime | None, by: str
     ) -> None:
         """Pause a provider on all replicas; a pause replaces the one before."""
-        await self._steer(provider, "paused", reason, until=until, by=by)
+        ends = {} if until is None else {"until": until.astimezone(UTC).isoformat()}
+        told = masked_text(reason)
+        row = {"provider": provider, "reason": told, "until": until, "by": by}
+        await self._steer(PAUSE, row, ServiceTrigger.PROVIDER_PAUSED, ends)
 
     async def resume(self, provider: str, *, reason: str, by: str) -> bool:
         """End a pause; False where there was none."""
-        return await self._steer(provider, "ready", reason, until=None, by=by)
+        row = {"provider": provider, "reason": masked_text(reason), "by": by}
+        return await self._steer(RESUME, row, ServiceTrigger.PROVIDER_RESUMED, {})
 
     async def history(self, provider: str, *, limit: int) -> Sequence[ControlEvent]:
         """Return who paused and resumed it, newest first."""
-        rows = await self._database.run(HISTORY, {"provider": provider, "limit": limit})
+        asked = {
+            "service": SERVICE,
+            "triggers": [*_STATES],
+            "provider": provider,
+            "limit": limit,
+        }
+        rows = await self._database.run(HISTORY, asked)
         return [
             ControlEvent(
-                provider=name, state=state, reason=reason, until=until, by=by, at=at
+                provider=provider,
+                state=_STATES[ServiceTrigger(trigger)],
+                reason=detail["reason"],
+                until=_time(detail.get("until")),
+                by=actor,
+                at=at,
             )
-            for name, state, reason, until, by, at in rows
+            for trigger, detail, actor, at in rows
         ]
 
     async def _steer(
         self,
-        provider: str,
-        state: str,
-        reason: str,
-        *,
-        until: datetime | None,
-        by: str,
+        statement: TextClause,
+        row: Mapping[str, Any],
+        trigger: ServiceTrigger,
+        ends: Mapping[str, str],
     ) -> bool:
-        parameters = {
-            "provider": provider,
-            "state": state,
-            "reason": reason,
-            "until": until,
-            "by": by,
-        }
-        return bool(await self._database.run(STEER, parameters))
+        """Change the row and say so in the trail, or neither; False: it stays."""
+        async with self._database.connection() as connection:
+            at = (await connection.execute(statement, row)).scalar()
+            if at is None:
+                return False
+            act = Act(
+                trigger=trigger,
+                actor=row["by"],
+                reason=row["reason"],
+                detail={"provider": row["provider"], **ends},
+            )
+            await service_trail.append(connection, act, at=at, keys=self._keys)
+        return True
 
 
 def _said(beat: Beat) -> dict[str, object]:
@@ -162,6 +192,10 @@ def _said(beat: Beat) -> dict[str, object]:
 def _read(told: str) -> dict[str, Any]:
     fields: dict[str, Any] = orjson.loads(told)
     return {
-        name: datetime.fromisoformat(value) if name in _TIMES and value else value
+        name: _time(value) if name in _TIMES else value
         for name, value in fields.items()
     }
+
+
+def _time(written: str | None) -> datetime | None:
+    return None if written is None else datetime.fromisoformat(written)

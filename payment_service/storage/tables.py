@@ -294,24 +294,6 @@ PROVIDER_CONTROLS: Final = Table(
     PrimaryKeyConstraint("provider"),
 )
 
-PROVIDER_CONTROL_EVENTS: Final = Table(
-    "provider_control_events",
-    METADATA,
-    Column("seq", BigInteger, Identity(always=True), nullable=False),
-    _text("provider"),
-    _text("state"),
-    _text("reason"),
-    _at("until"),
-    _text("changed_by"),
-    _at("changed_at", null=False),
-    PrimaryKeyConstraint("seq"),
-)
-Index(
-    "ix_provider_control_events_provider",
-    PROVIDER_CONTROL_EVENTS.c.provider,
-    PROVIDER_CONTROL_EVENTS.c.seq,
-)
-
 PROVIDER_HEALTH: Final = Table(
     "provider_health",
     METADATA,

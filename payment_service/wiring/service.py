@@ -159,7 +159,7 @@ async def open_service(
                 _engine(settings, config, store, clock, metrics, outbound), keeper
             ),
             keeper=keeper,
-            controls=PostgresControls(database),
+            controls=PostgresControls(database, settings.audit_keys),
             stopping=stopping,
             broken=broken,
         )

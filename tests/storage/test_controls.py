@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.ports.controls import Beat
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
@@ -22,7 +23,7 @@ async def database(user_url):
 
 @pytest.fixture
 def controls(database):
-    return PostgresControls(database)
+    return PostgresControls(database, UNKEYED)
 
 
 def beat(replica, **said):

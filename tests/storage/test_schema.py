@@ -95,10 +95,6 @@ RECORDED = (
 )
 WAITS = "UPDATE order_tasks SET version = 2, waiting_for ="
 ENDS = "UPDATE order_tasks SET version = 2, waiting_for = NULL, state ="
-CONTROL_EVENT = (
-    "INSERT INTO provider_control_events (provider, state, reason, changed_by, "
-    "changed_at) VALUES ('acme', '{}', 'r', 'key:a', now())"
-)
 REFUSED = {
     "ck_order_queues_amount": [
         ANOTHER.replace("100, 'EUR'", f"{amount}, 'EUR'")
@@ -231,15 +227,6 @@ REFUSED = {
             "changed_at) VALUES ('acme', 'gone', 'r', 'key:a', now())"
         )
     ],
-    "ck_provider_control_events_state": [CONTROL_EVENT.format("gone")],
-    "provider_control_events_append_only": [
-        f"{CONTROL_EVENT.format('ready')}; {change}"
-        for change in (
-            "UPDATE provider_control_events SET reason = 'another'",
-            "DELETE FROM provider_control_events",
-        )
-    ],
-    "provider_control_events_no_truncate": ["TRUNCATE provider_control_events"],
     "ck_provider_health_state": [
         (
             "INSERT INTO provider_health (provider, replica, state, in_flight, calls, "
