@@ -2,7 +2,7 @@
 
 import hashlib
 import traceback
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -282,6 +282,60 @@ def test_api_keys_are_names_roles_and_hashes(read):
     assert keys[0] == ApiKey("ann", KeyRole.ADMIN, bytes.fromhex(HASH))
     assert keys[1].role is KeyRole.UPSTREAM
     assert HASH not in repr(keys)
+
+
+def test_an_api_key_says_whose_it_is_for_whom_and_until_when(read):
+    told = (
+        f"anna-2:support:{HASH}:expires=2026-12-31:person=anna,"
+        f"shop:upstream:{'A' * 64}:merchants=m-1+m=2"
+    )
+    anna, shop = read(PAYMENT_API_KEYS=told).api_keys
+
+    assert (anna.person, anna.expires, anna.merchants) == (
+        "anna",
+        date(2026, 12, 31),
+        None,
+    )
+    assert (shop.person, shop.expires, shop.merchants) == (None, None, {"m-1", "m=2"})
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (":person=", "person that is not"),
+        (":person=ann secret", "person that is not"),
+        (":person=Änna", "person that is not"),
+        (":person=ann:person=bob", "attribute twice"),
+        (":secret=x", "attribute that is none of person"),
+        (":merchants", "attribute that is none of person"),
+        (":", "attribute that is none of person"),
+        (":merchants=m-secret", "binds a role other than upstream"),
+        (":expires=tomorrow-secret", "not a date like"),
+        (":expires=2026-02-30", "not a date that exists"),
+        (":expires=20261231", "not a date like"),
+    ],
+)
+def test_a_bad_attribute_is_named_by_its_entry_and_never_shown(read, more, said):
+    told = f"one:viewer:{'B' * 64},two:support:{HASH}{more}"
+
+    with pytest.raises(SettingsError, match=f"entry 2 .*{said}") as refused:
+        read(PAYMENT_API_KEYS=told)
+
+    assert "secret" not in str(refused.value)
+    assert HASH not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "merchants", ["", "m-1+", "+m-1", "m-1++m-2", "m-1 +m-2", "m\u2028"]
+)
+def test_merchants_that_are_no_ids_are_refused(merchants):
+    with pytest.raises(ValueError, match=r"entry 1 .*merchants that are not ids"):
+        parse_api_keys(f"up:upstream:{HASH}:merchants={merchants}")
+
+
+def test_names_that_differ_in_case_alone_are_the_same():
+    with pytest.raises(ValueError, match="same name"):
+        parse_api_keys(f"ann:viewer:{HASH},Ann:admin:{'B' * 64}")
 
 
 def test_the_first_audit_key_signs_and_none_is_shown(read):

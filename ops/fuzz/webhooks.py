@@ -16,6 +16,7 @@ from ops.fuzz.requests import INVENTIONS, Sent, invent
 from ops.fuzz.routes import NOW, PaypalKey, Route, configuration, routes
 from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
+from payment_service.api.keyring import Keyring
 from payment_service.config import parse_config
 from payment_service.outbound import Outbound
 from providers.events import events_of
@@ -107,7 +108,7 @@ def prepared(seed: int | None = None) -> Fuzz:
     unused: Any = _Unused()
     failures: list[Exception] = []
     deps = ApiDeps(
-        api_keys=(),
+        keys=Keyring((), StillClock()),
         clock=StillClock(),
         providers=build_providers(config, Outbound()),
         keep_news=inbox.keep,

@@ -11,8 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from payment_service.api import decisions, orders, probes, problems, webhooks
 from payment_service.api.deps import ApiDeps
 from payment_service.api.documents import PaymentApi
+from payment_service.api.keyring import Keyring
 from payment_service.api.responses import Problem
 
+NO_KEYS: Final = (
+    "There is no API key yet: set PAYMENT_API_KEYS, or make one by "
+    "`payment-service key new`."
+)
 _OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _WEBHOOK: Final = re.compile(rb"/+webhooks/+([^/]+)/*")
 _DECODED_BY_HAND: Final = ("/v1/", "/webhooks/")
@@ -31,7 +36,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
     )
     for part in (orders, decisions, webhooks, probes):
         app.include_router(part.routes(deps))
-    app.add_middleware(Gate, locked=not deps.api_keys)
+    app.add_middleware(Gate, keys=deps.keys)
     problems.install(app, deps.report)
     return app
 
@@ -60,9 +65,9 @@ class Gate:
     routed as they were sent, so that an id may hold a slash; handlers decode them.
     """
 
-    def __init__(self, app: ASGIApp, *, locked: bool) -> None:
+    def __init__(self, app: ASGIApp, *, keys: Keyring) -> None:
         self._app = app
-        self._locked = locked
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer 401."""
@@ -71,8 +76,9 @@ class Gate:
             return
         scope = _plain_webhook(scope)
         path = scope["path"]
-        if self._locked and path not in _OPEN and not path.startswith("/webhooks/"):
-            refusal = Problem(401, "No API keys are configured: set PAYMENT_API_KEYS.")
+        is_open = path in _OPEN or path.startswith("/webhooks/")
+        if self._keys.is_empty and not is_open:
+            refusal = Problem(401, NO_KEYS)
             await refusal(scope, receive, send)
             return
         raw = scope.get("raw_path") or b""

@@ -1,7 +1,5 @@
 """Lets in who holds a key whose role may make the call."""
 
-import hashlib
-import hmac
 from typing import Final
 
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
@@ -9,6 +7,7 @@ from fastapi.security.base import SecurityBase
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from payment_service.api.keyring import Keyring
 from payment_service.domain.keys import ApiKey, KeyRole
 
 KEY_LENGTH_MAX: Final = 512
@@ -26,46 +25,54 @@ _INCLUDED: Final = {
 class Guard(SecurityBase):
     """A dependency that refuses everybody but the holders of some roles."""
 
-    def __init__(self, keys: tuple[ApiKey, ...], *roles: KeyRole) -> None:
-        self.model = HTTPBearerModel(description="A key of PAYMENT_API_KEYS.")
+    def __init__(self, keys: Keyring, *roles: KeyRole) -> None:
+        self.model = HTTPBearerModel(description="A key of this service.")
         self.scheme_name = SCHEME
         self._keys = keys
         self._roles = frozenset(roles)
 
     async def __call__(self, request: Request) -> None:
         """Remember who calls, or raise 401 or 403."""
-        key = holder(self._keys, request.headers.getlist("authorization"))
+        presented = _presented(request.headers.getlist("authorization"))
+        key = None if presented is None else self._keys.holder(presented)
         if key is None:
-            raise HTTPException(
-                401, "Send Authorization: Bearer KEY with a valid key.", _CHALLENGE
-            )
+            raise _unknown()
         if not _INCLUDED[key.role] & self._roles:
             raise HTTPException(403, f"The role {key.role} may not do this.")
-        request.state.actor = f"key:{key.name}"
-        request.state.person = None
+        request.state.key = key
 
 
-def holder(keys: tuple[ApiKey, ...], headers: list[str]) -> ApiKey | None:
-    """Return whose key it is; every key is compared, whichever one fits."""
+def require_still(keys: Keyring, request: Request) -> None:
+    """Refuse who has waited, and whose key was revoked or has expired meanwhile."""
+    if not keys.still_takes(key_of(request)):
+        raise _unknown()
+
+
+def _unknown() -> HTTPException:
+    detail = "Send Authorization: Bearer KEY with a valid key."
+    return HTTPException(401, detail, _CHALLENGE)
+
+
+def _presented(headers: list[str]) -> str | None:
     if len(headers) != 1 or len(headers[0]) > KEY_LENGTH_MAX:
         return None
     scheme, _, presented = headers[0].partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    digest = hashlib.sha256(presented.strip().encode()).digest()
-    found = [key for key in keys if hmac.compare_digest(key.sha256, digest)]
-    return found[0] if found else None
+    return presented.strip() if scheme.lower() == "bearer" else None
+
+
+def key_of(request: Request) -> ApiKey:
+    """Return the key of a let-in caller."""
+    key = getattr(request.state, "key", None)
+    if not isinstance(key, ApiKey):
+        raise TypeError("a route without a guard has no caller")
+    return key
 
 
 def actor_of(request: Request) -> str:
     """Return the name under which a let-in caller stands in the audit trail."""
-    actor = request.state.actor
-    if not isinstance(actor, str):
-        raise TypeError("a route without a guard has no actor")
-    return actor
+    return f"key:{key_of(request).name}"
 
 
-def person_of(request: Request) -> str | None:
-    """Return who stands behind a key that is one of several of theirs."""
-    person: str | None = request.state.person
-    return person
+def person_of(request: Request) -> str:
+    """Return who stands behind a key, which may be one of several of theirs."""
+    return key_of(request).voter

@@ -1,6 +1,6 @@
 """What people decide: manual checks, cancellations, cases, dead letters, providers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends
@@ -129,7 +129,7 @@ class Deciding:
     async def cancel_order(self, request: Request, order: str) -> Json:
         """Ask for the cancellation of an order, all of it."""
         wish = await self._wishes.read(request, Cancellation)
-        found = await find(self._deps.reads, order)
+        found = await find(self._deps.reads, order, request)
         await self._deps.cancel_order(
             found, reason=wish.reason, actor=actor_of(request)
         )
@@ -336,13 +336,20 @@ class Adding:
 
     def __init__(self, router: APIRouter, deps: ApiDeps) -> None:
         self._router = router
-        self._keys = deps.api_keys
+        self._keys = deps.keys
 
-    def get(self, path: str, call: Endpoint, shape: type[BaseModel]) -> None:
-        """Add a list for viewers."""
+    def get(
+        self,
+        path: str,
+        call: Endpoint,
+        shape: type[BaseModel],
+        *roles: KeyRole,
+    ) -> None:
+        """Add a list, for viewers where no roles are said."""
+        roles = roles or (KeyRole.VIEWER,)
         failures = problem(422, "A parameter is not as documented.")
         answers: Responses = {200: answer("As asked.", shape)}
-        self._add("GET", path, call, KeyRole.VIEWER, {**failures, **answers}, None)
+        self._add("GET", path, call, roles, {**failures, **answers}, None)
 
     def post(
         self,
@@ -350,11 +357,12 @@ class Adding:
         call: Endpoint,
         answers: Responses,
         body: dict[str, Any],
-        role: KeyRole = KeyRole.SUPPORT,
+        *roles: KeyRole,
     ) -> None:
-        """Add a wish."""
+        """Add a wish, of support where no roles are said."""
         missing = problem(404, "There is no such thing.")
-        self._add("POST", path, call, role, {**WITH_BODY, **missing, **answers}, body)
+        described = {**WITH_BODY, **missing, **answers}
+        self._add("POST", path, call, roles or (KeyRole.SUPPORT,), described, body)
 
     def delete(self, path: str, call: Endpoint, shape: type[BaseModel]) -> None:
         """Add the taking back of a vote."""
@@ -364,15 +372,15 @@ class Adding:
             **problem(409, "There is no vote of this person's."),
         }
         body = body_of("Withdrawing")
-        role = KeyRole.SUPPORT
-        self._add("DELETE", path, call, role, {**WITH_BODY, **answers}, body)
+        roles = (KeyRole.SUPPORT,)
+        self._add("DELETE", path, call, roles, {**WITH_BODY, **answers}, body)
 
     def _add(
         self,
         method: str,
         path: str,
         call: Endpoint,
-        role: KeyRole,
+        roles: Sequence[KeyRole],
         answers: Responses,
         body: dict[str, Any] | None,
     ) -> None:
@@ -383,9 +391,9 @@ class Adding:
             status_code=min(s for s in answers if isinstance(s, int)),
             response_model=None,
             response_class=Json,
-            dependencies=[Depends(Guard(self._keys, role))],
+            dependencies=[Depends(Guard(self._keys, *roles))],
             summary=(call.__doc__ or "").strip() or None,
-            description=f"Role: {role}.",
+            description=f"Role: {' or '.join(roles)}.",
             openapi_extra=body,
             responses={**GUARDED, **answers},
         )
@@ -412,6 +420,8 @@ def _add_deciding(add: Adding, deciding: Deciding) -> None:
         deciding.cancel_order,
         {**asked, 202: answer("Asked for.", OrderAnswer)},
         cancelling,
+        KeyRole.SUPPORT,
+        KeyRole.UPSTREAM,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
-from payment_service.domain.keys import ApiKey
+from payment_service.api.keyring import Keyring
 from payment_service.domain.news import Arrival, News
 from payment_service.domain.orders import Order, Request, Submission
 from payment_service.domain.rates import Rate
@@ -173,7 +173,7 @@ class ApiDeps:
     ``resume`` may be left out, and so are their routes then.
     """
 
-    api_keys: tuple[ApiKey, ...]
+    keys: Keyring
     clock: Clock
     providers: Providers
     reads: Reads

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request as HttpRequest
 
 from fsm.states import Kind, OrderState, State
-from payment_service.api.auth import Guard, actor_of
+from payment_service.api.auth import Guard, actor_of, key_of, require_still
 from payment_service.api.bodies import BodyReader
 from payment_service.api.deps import ApiDeps
 from payment_service.api.documents import (
@@ -30,6 +30,7 @@ from payment_service.domain.errors import InvalidRequest, UnknownOrder
 from payment_service.domain.keys import KeyRole
 from payment_service.domain.orders import Order, Submission
 from payment_service.ports.reads import Reads, Search
+from payment_service.reading import shortened
 from payment_service.wire.requests import read_withdrawal, refuse_unsupported
 from payment_service.wire.text import is_id, parse_time
 from payment_service.wire.views import (
@@ -66,6 +67,8 @@ class Submitting:
             wanted = read_withdrawal(data, self._deps.providers.names())
         except InvalidRequest as refusal:
             return _rejected(refusal)
+        if not key_of(request).may_touch(wanted.merchant_id):
+            return _not_theirs(wanted.order_id, wanted.merchant_id)
         submission = await self._deps.submit(
             wanted, actor=actor_of(request), trace_parent=trace_parent_of(request)
         )
@@ -92,6 +95,11 @@ def _submitted(submission: Submission) -> Json:
     if status is not None:
         return Json(answer_view(submission), status)
     return _refused(409, submission.order_id, "conflict", _CONFLICT)
+
+
+def _not_theirs(order_id: str, merchant_id: str) -> Json:
+    told = f"This key may not ask for merchant {shortened(merchant_id)}."
+    return _refused(403, order_id, "rejected", told)
 
 
 def _rejected(refusal: InvalidRequest) -> Json:
@@ -123,10 +131,11 @@ class Showing:
         for the outcome is not kept waiting for the trail.
         """
         limit = _waiting_time(wait)
-        found = await find(self._deps.reads, order)
+        found = await find(self._deps.reads, order, request)
         if limit:
             if not found.queue.final:
                 found = await self._awaited(request, found.queue_id, limit)
+                require_still(self._deps.keys, request)
             return Json(order_view(found))
         entries = await self._deps.reads.events(found.queue_id)
         explanation, words = explanation_view(found, [each.line for each in entries])
@@ -148,7 +157,7 @@ class Showing:
             call = asyncio.create_task(woken.wait())
             try:
                 while True:
-                    found = await find(self._deps.reads, queue_id)
+                    found = await find(self._deps.reads, queue_id, request)
                     left = ends - elapsed()
                     if found.queue.final or left <= 0:
                         return found
@@ -160,6 +169,7 @@ class Showing:
 
     async def many(  # noqa: PLR0913 - one argument for each filter
         self,
+        request: HttpRequest,
         *,
         customer_id: Text = None,
         merchant_id: Text = None,
@@ -177,6 +187,7 @@ class Showing:
             Search(
                 customer_id=text_filter("customer_id", customer_id),
                 merchant_id=text_filter("merchant_id", merchant_id),
+                merchants=key_of(request).merchants,
                 kind=kind,
                 state=state,
                 task_state=task_state,
@@ -190,19 +201,22 @@ class Showing:
         orders = [order_view(order) for order in page.items]
         return Json({"orders": orders, "next_cursor": page.next_cursor})
 
-    async def events(self, order: str) -> Json:
+    async def events(self, request: HttpRequest, order: str) -> Json:
         """Show the audit trail of an order."""
-        found = await find(self._deps.reads, order)
+        found = await find(self._deps.reads, order, request)
         entries = await self._deps.reads.events(found.queue_id)
         return Json({"events": [event_view(entry) for entry in entries]})
 
 
-async def find(reads: Reads, asked: str) -> Order:
-    """Return the order that a path names, or raise that there is none or several."""
+async def find(reads: Reads, asked: str, request: HttpRequest) -> Order:
+    """Return the order that a path names, or raise that there is none or several.
+
+    For a key that is bound to merchants the orders of all others are not there.
+    """
     wanted = segment(asked)
     if not is_id(wanted):
         raise UnknownOrder(wanted)
-    return await reads.find(wanted)
+    return await reads.find(wanted, merchants=key_of(request).merchants)
 
 
 def checked_cursor(cursor: str | None) -> str | None:
@@ -259,7 +273,7 @@ def routes(deps: ApiDeps) -> APIRouter:
 
 def _add_submitting(router: APIRouter, deps: ApiDeps) -> None:
     submitting = Submitting(deps)
-    guard = Depends(Guard(deps.api_keys, KeyRole.UPSTREAM))
+    guard = Depends(Guard(deps.keys, KeyRole.UPSTREAM))
     for path, call, shape in (
         ("/v1/withdrawals", submitting.withdrawal, "Withdrawal"),
         ("/v1/checkouts", submitting.checkout, "Unsupported"),
@@ -287,7 +301,7 @@ def _add_submitting(router: APIRouter, deps: ApiDeps) -> None:
 
 def _add_showing(router: APIRouter, deps: ApiDeps) -> None:
     showing = Showing(deps)
-    guard = Depends(Guard(deps.api_keys, KeyRole.VIEWER, KeyRole.UPSTREAM))
+    guard = Depends(Guard(deps.keys, KeyRole.VIEWER, KeyRole.UPSTREAM))
     missing = {
         **problem(404, "No such order."),
         **problem(409, "Several orders share the id; the document names them."),

@@ -18,10 +18,11 @@ def openapi() -> int:
     """Print the OpenAPI document."""
     from payment_service.api.app import create_app  # noqa: PLC0415 - one of four
     from payment_service.api.deps import ApiDeps  # noqa: PLC0415 - as above
+    from payment_service.api.keyring import Keyring  # noqa: PLC0415 - as above
 
     nothing: Any = _Nothing()
     deps = ApiDeps(
-        api_keys=(),
+        keys=Keyring((), nothing),
         clock=nothing,
         providers=nothing,
         reads=nothing,

@@ -1,6 +1,6 @@
 """What people and upstream systems may look at: read only, from the primary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -26,11 +26,13 @@ class Page(Generic[Item_co]):
 class Search:
     """Which orders are sought; what is None matches all.
 
-    ``since`` is included, ``until`` is not; both are about ``created_at``.
+    ``since`` is included, ``until`` is not; both are about ``created_at``. Orders of
+    others than ``merchants`` do not match, whatever else is sought.
     """
 
     customer_id: str | None = None
     merchant_id: str | None = None
+    merchants: Collection[str] | None = None
     kind: Kind | None = None
     state: OrderState | None = None
     task_state: State | None = None
@@ -93,8 +95,10 @@ class Reads(Protocol):
     :class:`InvalidRequest`.
     """
 
-    async def find(self, asked: str) -> Order:
-        """Return the order with this queue_id or order_id.
+    async def find(
+        self, asked: str, *, merchants: Collection[str] | None = None
+    ) -> Order:
+        """Return the order with this queue_id or order_id, of these merchants' alone.
 
         :raises UnknownOrder: there is none.
         :raises AmbiguousOrder: several merchants or kinds share it; a candidate is

@@ -1,6 +1,6 @@
 """What people and upstream systems may look at: searches, trails, cases, letters."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, exists, select, tuple_
@@ -38,12 +38,19 @@ class PostgresReads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, asked: str) -> Order:
-        """Return the order with this queue_id or order_id."""
+    async def find(
+        self, asked: str, *, merchants: Collection[str] | None = None
+    ) -> Order:
+        """Return the order with this queue_id or order_id, of these merchants."""
         queue_id = asked if is_uuid(asked) else None
         rows = await self._database.run(
             sql.FIND,
-            {"order_id": asked, "queue_id": queue_id, "limit": CANDIDATES_MAX},
+            {
+                "order_id": asked,
+                "queue_id": queue_id,
+                "merchants": None if merchants is None else sorted(merchants),
+                "limit": CANDIDATES_MAX,
+            },
         )
         found = [order_from(row[1]) for row in rows]
         if not found:
@@ -177,6 +184,8 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
     conditions = [
         column == value for column, value in equal.items() if value is not None
     ]
+    if search.merchants is not None:
+        conditions.append(q.merchant_id.in_(sorted(search.merchants)))
     if search.since is not None:
         conditions.append(q.created_at >= search.since)
     if search.until is not None:

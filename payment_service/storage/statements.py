@@ -235,7 +235,9 @@ LOAD: Final[LiteralString] = f"{_ORDER} WHERE q.queue_id = ANY(%(queue_ids)s::uu
 
 # Find an order by either of its ids; the caller's own may be used more than once.
 FIND: Final[LiteralString] = f"""{_ORDER}
-WHERE q.order_id = %(order_id)s OR q.queue_id = %(queue_id)s::uuid LIMIT %(limit)s
+WHERE (q.order_id = %(order_id)s OR q.queue_id = %(queue_id)s::uuid)
+    AND (%(merchants)s::text[] IS NULL OR q.merchant_id = ANY(%(merchants)s::text[]))
+LIMIT %(limit)s
 """
 
 # The audit trail of an order and of all its tasks, in causal order: workers' clocks

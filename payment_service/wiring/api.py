@@ -30,6 +30,7 @@ from handlers.submit import submit
 from payment_service import bus
 from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
+from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import IGNORED
 from payment_service.domain.errors import UnknownOrder
 from payment_service.domain.news import Arrival, News
@@ -227,7 +228,7 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
     tables = service.config.providers
     return create_app(
         ApiDeps(
-            api_keys=service.settings.api_keys,
+            keys=Keyring(service.settings.api_keys, service.clock),
             clock=service.clock,
             providers=service.engine.providers,
             reads=service.reads,

@@ -18,6 +18,7 @@ from fsm.snapshot import Plan, Queue, Task
 from fsm.states import CaseKind, OrderState, State, Waiting
 from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
+from payment_service.api.keyring import Keyring
 from payment_service.config.places import Place, require_clear
 from payment_service.domain.audit import GENESIS, AuditLine
 from payment_service.domain.errors import (
@@ -244,12 +245,15 @@ class World:
             status="accepted", order_id=request.order_id, queue_id=order.queue_id
         )
 
-    async def find(self, asked):
+    async def find(self, asked, *, merchants=None):
         self._check()
         self.looked += 1
-        if asked in self.orders:
-            return self.orders[asked]
-        found = [o for o in self.orders.values() if o.order_id == asked]
+        found = [
+            o
+            for o in self.orders.values()
+            if asked in {o.order_id, o.queue_id}
+            and (merchants is None or o.merchant_id in merchants)
+        ]
         if not found:
             raise UnknownOrder(asked)
         if len(found) > 1:
@@ -272,7 +276,12 @@ class World:
         if search.cursor not in {None, "next"}:
             raise InvalidRequest("cursor: take it from next_cursor of the page before")
         self.searches.append(search)
-        return Page(items=tuple(self.orders.values()), next_cursor="next")
+        found = [
+            o
+            for o in self.orders.values()
+            if search.merchants is None or o.merchant_id in search.merchants
+        ]
+        return Page(items=tuple(found), next_cursor="next")
 
     async def events(self, queue_id):
         self._check()
@@ -431,7 +440,7 @@ class World:
 
 def deps_of(world, **changes):
     deps = ApiDeps(
-        api_keys=api_keys(),
+        keys=Keyring(api_keys(), WallClock()),
         clock=WallClock(),
         providers=FakeProviders(),
         reads=world,

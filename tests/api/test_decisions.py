@@ -5,10 +5,12 @@ from uuid import UUID
 import pytest
 
 from fsm.states import State, Waiting
+from payment_service.api.keyring import Keyring
 from payment_service.domain.ids import new_id
 from tests.api.fakes import (
     AT,
     KEYS,
+    WallClock,
     a_case,
     a_letter,
     a_task,
@@ -221,7 +223,7 @@ ROUTES = {
     ("GET", "/v1/orders"): {"viewer", "support", "admin", "upstream"},
     ("GET", "/v1/orders/{order}"): {"viewer", "support", "admin", "upstream"},
     ("GET", "/v1/orders/{order}/events"): {"viewer", "support", "admin", "upstream"},
-    ("POST", "/v1/orders/{order}/cancel"): {"support", "admin"},
+    ("POST", "/v1/orders/{order}/cancel"): {"support", "admin", "upstream"},
     ("POST", "/v1/tasks/{task_id}/resolution"): {"support", "admin"},
     ("DELETE", "/v1/tasks/{task_id}/resolution"): {"support", "admin"},
     ("POST", "/v1/tasks/{task_id}/cancel"): {"support", "admin"},
@@ -294,7 +296,7 @@ async def test_two_keys_are_none(world):
 
 
 async def test_without_any_key_all_is_locked_but_probes_and_webhooks(world):
-    async with calling(deps_of(world, api_keys=())) as session:
+    async with calling(deps_of(world, keys=Keyring((), WallClock()))) as session:
         for method, path in [*ROUTES, ("GET", "/openapi.json"), ("GET", "/console")]:
             async with session.request(method, path, headers=as_("admin")) as answer:
                 assert answer.status == 401

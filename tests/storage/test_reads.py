@@ -16,6 +16,7 @@ from payment_service.domain.errors import (
 )
 from payment_service.ports.reads import CaseSearch, Search
 from payment_service.storage.database import Database
+from payment_service.storage.reads import CANDIDATES_MAX
 from payment_service.storage.store import PostgresStore
 from tests.storage.builders import (
     FAILED,
@@ -343,3 +344,19 @@ async def test_open_letters_are_listed_by_subject_oldest_first(postgres):
     listed = await postgres.desk.open_letters(subject="a", limit=10)
 
     assert listed == [a_letter(2).id, a_letter(0).id]
+
+
+async def test_for_who_may_see_some_merchants_there_are_no_others(postgres, reads):
+    for n in range(CANDIDATES_MAX + 1):
+        await stored(postgres, merchant_id=f"x-{n}")
+    own, foreign = [await stored(postgres, merchant_id=m) for m in ("m-1", "m-2")]
+
+    assert await reads.find("w-0", merchants={"m-1"}) == own
+    page = await reads.search(Search(merchants={"m-1"}, customer_id="c-9"))
+    assert list(page.items) == [own]
+    assert not (await reads.search(Search(merchants={"m-1"}, merchant_id="m-2"))).items
+    for asked in ("w-0", foreign.queue_id):
+        with pytest.raises(UnknownOrder):
+            await reads.find(asked, merchants={"m-3"})
+    with pytest.raises(UnknownOrder):
+        await reads.find(foreign.queue_id, merchants={"m-1"})
