@@ -10,7 +10,7 @@ from payment_service.domain.cards import holds_card
 from payment_service.domain.errors import NotNow, Unstorable
 from payment_service.domain.events import rejected_event
 from payment_service.domain.ids import ID_LENGTH_MAX, derived_id, is_uuid
-from payment_service.domain.letters import DeadLetter, Reason, kept
+from payment_service.domain.letters import REPLAY_OF, DeadLetter, Reason, kept
 from payment_service.domain.masking import masked_text
 from payment_service.domain.messages import DEAD_LETTER, Message, trace_parent_in
 from payment_service.ports.bus import Delivery
@@ -178,6 +178,9 @@ async def replay(
 ) -> None:
     """Send a dead letter's message again: a new message, judged by the same rules.
 
+    Whoever replays it says that it should be handled, not that it is true: what counts
+    only by who sent it is refused again, and its sender has to send it.
+
     :raises UnknownOrder: no such letter.
     :raises NotNow: somebody dealt with it before.
     """
@@ -185,7 +188,9 @@ async def replay(
     await _reopen_news(letter, store)
     # All else the server or this service gives a message anew at each publish.
     trace_parent = trace_parent_in(letter.headers)
-    headers = {} if trace_parent is None else {"traceparent": trace_parent}
+    headers = {REPLAY_OF: letter.id}
+    if trace_parent is not None:
+        headers["traceparent"] = trace_parent
     # Posted first: dying between the two sends it twice, which the rules absorb; the
     # other way round would lose it.
     await store.post(

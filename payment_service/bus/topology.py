@@ -28,7 +28,7 @@ REQUEST_SUBJECTS: Final = (
     messages.WITHDRAWAL_CANCEL,
     "shadow.outcome",
 )
-TASK_SUBJECTS: Final = ("order.task.*.*", "order.queue.*.*")
+TASK_SUBJECTS: Final = ("order.task.*.*", "order.queue.*.*", "order.lane.*.>")
 # What time has made due has a consumer of its own: a hundred thousand timers that ring
 # in one second must not stand before a new order. A work queue's consumers may not
 # overlap, so both name what they take; what neither does is a stray, see `strays`.

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+REPLAY_OF: Final = "X-Replay-Of"
+"""The header of a message that a person has sent again: the id of its letter."""
 
 
 class Reason(StrEnum):

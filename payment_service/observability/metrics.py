@@ -60,6 +60,11 @@ class Metrics:
             "Messages at which the reading stumbled; they were let go",
             registry=r,
         )
+        self.distrusted = Gauge(
+            "forwarders_distrusted",
+            "1 where NATS takes anybody, so that it vouches for no forwarder",
+            registry=r,
+        )
         self.dlq_size = Gauge("dlq_size", "Dead letters to be dealt with", registry=r)
         self.core_notifications = Counter(
             "core_notifications", "Notifications to core", ["outcome"], registry=r

@@ -48,7 +48,12 @@ STREAMS: Final[dict[str, Json]] = {
         "subjects": [WITHDRAWAL_REQUESTED, WITHDRAWAL_CANCEL, *OTHERS]
     },
     "ORDER_TASKS": {
-        "subjects": ["order.task.*.*", "order.queue.*.*", f"{SCHEDULES}.>"]
+        "subjects": [
+            "order.task.*.*",
+            "order.queue.*.*",
+            "order.lane.*.>",
+            f"{SCHEDULES}.>",
+        ]
     },
     "ORDER_EVENTS": {"subjects": ["order.event.>"], "maxAge": "7d"},
     "ORDER_DLQ": {"subjects": [DEAD_LETTER], "maxAge": "30d"},

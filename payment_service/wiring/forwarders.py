@@ -9,11 +9,16 @@ from payment_service.config import Config
 from payment_service.config.forwarders import ForwarderTable, Power
 from payment_service.domain import messages as subjects
 from payment_service.domain.errors import InvalidRequest
+from payment_service.domain.letters import REPLAY_OF
 from payment_service.ports.bus import Delivery
+from payment_service.wiring.trust import Trust
 from providers.port import Rejected
 from providers.signatures import Verifier
 
 NAME: Final = "X-Forwarder"
+REPLAYED: Final = (
+    "it was replayed, and a replay vouches for nobody: have the forwarder send it again"
+)
 SIGNED: Final = (
     subjects.WEBHOOK_RECEIVED,
     subjects.TASK_CANCEL,
@@ -49,11 +54,13 @@ class Forwarders:
     """All who may speak; nobody, unless the configuration says so."""
 
     by_name: Mapping[str, Forwarder] = field(default_factory=dict)
+    trust: Trust = field(default_factory=Trust)
 
     @classmethod
-    def of(cls, config: Config) -> Self:
-        """Make those of the configuration."""
-        return cls({n: Forwarder.of(table) for n, table in config.forwarders.items()})
+    def of(cls, config: Config, trust: Trust | None = None) -> Self:
+        """Make those of the configuration, with what is known of NATS."""
+        named = {n: Forwarder.of(table) for n, table in config.forwarders.items()}
+        return cls(named, trust or Trust())
 
     @staticmethod
     def is_named(delivery: Delivery) -> bool:
@@ -67,7 +74,10 @@ class Forwarders:
         for us has not aged, and one that is published again has.
 
         :raises InvalidRequest: it is nobody's, or it is not proven whose.
+        :raises NotAsked: whether NATS may be trusted is not known yet.
         """
+        if delivery.header(REPLAY_OF) is not None:
+            raise InvalidRequest(REPLAYED)
         found = self._named(delivery, power)
         if power not in found.may:
             raise InvalidRequest(f"forwarder {found.name} may not {WORDS[power]}")
@@ -80,6 +90,8 @@ class Forwarders:
                 raise InvalidRequest(
                     f"the signature of forwarder {found.name} does not hold: {why}"
                 )
+        else:
+            self.trust.require(delivery, now)
         return found
 
     def _named(self, delivery: Delivery, power: Power) -> Forwarder:

@@ -27,6 +27,7 @@ from payment_service.wiring.health import (
 )
 from payment_service.wiring.router import Router
 from payment_service.wiring.service import Service
+from payment_service.wiring.trust import keep_asking, trusting
 from payment_service.wiring.unrung import Unrung, drive_unrung, unrung_after
 
 LOG: Final = structlog.get_logger("payment_service")
@@ -117,7 +118,8 @@ def _router(service: Service) -> Router:
     return Router(
         engine=service.engine,
         forwarded=Forwarded(
-            engine=service.engine, forwarders=Forwarders.of(service.config)
+            engine=service.engine,
+            forwarders=Forwarders.of(service.config, service.trust),
         ),
         publisher=service.publisher,
         metrics=service.metrics,
@@ -189,6 +191,8 @@ def _loops(
         loops.append(_every(BEAT_EVERY, lambda: _follow(service)))
         drive = _every(settings.sweep_interval, lambda: drive_unrung(service, unrung))
         loops.append(drive)
+        if trusted := trusting(service.config):
+            loops.append(_keep_trust(service, trusted))
     loops.append(_relaying(service, is_relay="relay" in roles))
     if "sweeper" in roles:
         sweeping = Sweeping(service)
@@ -354,6 +358,17 @@ async def _nurse_store(service: Service, consumers: list[bus.Consumer]) -> None:
         for consumer in consumers:
             consumer.resume()
         LOG.info("store.found")
+
+
+async def _keep_trust(service: Service, trusted: list[str]) -> None:
+    await keep_asking(
+        service.trust,
+        service.wire,
+        service.names,
+        service.settings,
+        trusted=trusted,
+        now=service.clock.now,
+    )
 
 
 async def _answers(service: Service) -> bool:

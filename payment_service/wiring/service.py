@@ -35,7 +35,7 @@ from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring.bus_health import BusHealth
 from payment_service.wiring.health import keeper_of
 from payment_service.wiring.nats import connect_nats, topology_of
-from payment_service.wiring.trust import require_trust
+from payment_service.wiring.trust import Trust, require_trust
 from providers.health.keeper import Keeper
 from providers.health.watched import WatchedProviders
 from providers.registry import build_providers
@@ -68,6 +68,7 @@ class Service:
     controls: PostgresControls
     stopping: asyncio.Event
     broken: list[str]
+    trust: Trust = field(default_factory=Trust)
     roles: frozenset[str] = frozenset()
     nudges: list[Callable[[], None]] = field(default_factory=list)
     followers: list[asyncio.Task[None]] = field(default_factory=list)
@@ -162,6 +163,7 @@ async def open_service(
             controls=PostgresControls(database, settings.audit_keys),
             stopping=stopping,
             broken=broken,
+            trust=Trust(lambda holds: metrics.distrusted.set(not holds)),
         )
 
 

@@ -46,7 +46,7 @@ async def consumer_of(api, stream, consumer):
         ),
         (
             "ORDER_TASKS",
-            {"order.task.*.*", "order.queue.*.*", "order.timer.>"},
+            {"order.task.*.*", "order.queue.*.*", "order.lane.*.>", "order.timer.>"},
             "workqueue",
             0,
         ),

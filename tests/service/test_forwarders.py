@@ -1,11 +1,17 @@
 """Who may decide about money on the bus: nobody, unless it is proven who says so."""
 
+import asyncio
+import re
 import time
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import orjson
 import pytest
 
+from payment_service import bus
 from payment_service.config import ConfigError
+from payment_service.wiring import trust
 from providers.simulator.webhooks import key_of, sign
 from tests.bus.servers import account, serving
 from tests.service.stage import SECRET as ACME_SECRET
@@ -55,6 +61,135 @@ async def trusting(database_url, subject_prefix):
             database_url, server.url_of("svc:pw"), subject_prefix, more=TRUSTED
         ) as running:
             yield running
+
+
+GUEST = (
+    account().replace(
+        "users: [\n", 'users: [ { user: guest, password: "anybody" }\n', 1
+    )
+    + "\nno_auth_user: guest"
+)
+
+
+async def distrusted(stage):
+    async with stage.http.get(f"{stage.url}/metrics") as answer:
+        page = await answer.text()
+    return re.findall(r"^forwarders_distrusted (\S+)", page, re.MULTILINE)
+
+
+@asynccontextmanager
+async def a_trusting_one(database_url, prefix):
+    with serving(account()) as server:
+        async with staged(
+            database_url, server.url_of("svc:pw"), prefix, more=TRUSTED
+        ) as running:
+            yield server, running
+
+
+async def test_what_was_stored_while_anybody_could_is_never_believed(
+    database_url, subject_prefix, monkeypatch
+):
+    monkeypatch.setattr(trust, "CLOCKS_APART", timedelta(0))
+    async with a_trusting_one(database_url, subject_prefix) as (server, stage):
+        task = await waiting(stage)
+
+        restarted(server, GUEST)
+        await until_distrusted(stage, "1.0")
+        await stage.publish(RECEIVED, a_webhook(task, "payout.failed"))
+        await stage.until(lambda: buried_for(stage, "without credentials"))
+
+        restarted(server, account())
+        await until_distrusted(stage, "0.0")
+        await replayed(stage)
+        await stage.until(lambda: buried_for(stage, "vouches for nobody"))
+
+        assert (await stage.order("w-1"))["tasks"][0] == task
+        await stage.publish(RECEIVED, a_webhook(task))
+        assert (await stage.final("w-1"))["state"] == "COMPLETED"
+
+
+def restarted(server, configuration):
+    """Have the server come back with another configuration, and all that it has."""
+    server.stop()
+    server._configuration = configuration
+    server.start()
+
+
+async def test_it_is_asked_again_though_no_connection_was_lost(
+    database_url, subject_prefix, monkeypatch
+):
+    async def takes_anybody(*_):
+        return True
+
+    monkeypatch.setattr(trust, "ASKED_EVERY", timedelta(milliseconds=200))
+    async with a_trusting_one(database_url, subject_prefix) as (_, stage):
+        task = await waiting(stage)
+        monkeypatch.setattr(bus, "takes_anybody", takes_anybody)
+        await until_distrusted(stage, "1.0")
+
+        await stage.publish(RECEIVED, a_webhook(task))
+
+        assert "without credentials" in await refused(stage)
+
+
+async def until_distrusted(stage, number):
+    async def look():
+        return await distrusted(stage) == [number]
+
+    await stage.until(look)
+
+
+async def buried_for(stage, why):
+    """Return the letters that say why; a client of the test may have been away."""
+    _, page = await stage.call("GET", "/v1/dead-letters", role="viewer")
+    return [letter for letter in page["dead_letters"] if why in letter["error"]]
+
+
+async def replayed(stage):
+    _, page = await stage.call("GET", "/v1/dead-letters", role="viewer")
+    (letter,) = page["dead_letters"]
+    path = f"/v1/dead-letters/{letter['id']}/replay"
+    status, _ = await stage.call("POST", path, role="support")
+    assert status == 200
+
+
+async def test_a_new_connection_is_trusted_once_it_was_asked(
+    database_url, subject_prefix, monkeypatch
+):
+    asked = []
+
+    async def takes_anybody(*_):
+        asked.append(asyncio.Event())
+        await asked[-1].wait()
+        return False
+
+    async with a_trusting_one(database_url, subject_prefix) as (server, stage):
+        task = await waiting(stage)
+        monkeypatch.setattr(bus, "takes_anybody", takes_anybody)
+        server.restart()
+        await stage.until(lambda: asked)
+        await stage.until(lambda: stage.client.is_connected)
+        await stage.publish(RECEIVED, a_webhook(task))
+        await stage.ask(a_withdrawal("w-2"))
+        await stage.final("w-2")
+        assert (await stage.order("w-1"))["tasks"][0] == task
+
+        asked[0].set()
+
+        assert (await stage.final("w-1"))["state"] == "COMPLETED"
+        assert not stage.letters
+
+
+async def test_a_replay_of_what_was_forged_is_no_evidence(stage):
+    task = await waiting(stage)
+    await stage.publish(RECEIVED, a_webhook(task))
+    await refused(stage)
+
+    await replayed(stage)
+
+    await stage.until(lambda: len(stage.letters) == 2)
+    assert "vouches for nobody" in stage.letters[1].headers["X-Error"]
+    assert (await stage.order("w-1"))["tasks"][0] == task
 
 
 async def test_no_trust_is_given_to_a_nats_that_takes_anybody(
