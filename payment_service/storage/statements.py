@@ -369,8 +369,15 @@ BURY: Final[LiteralString] = """
 WITH l AS (
     INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers,
         task_id, queue_id, order_id, at)
-    VALUES (%(id)s::uuid, %(subject)s, %(reason)s, %(error)s, %(deliveries)s, %(body)s,
-        %(headers)s::jsonb, %(task_id)s::uuid, %(queue_id)s::uuid, %(order_id)s, %(at)s)
+    SELECT n.id, n.subject, n.reason, n.error, n.deliveries, n.body, n.headers::jsonb,
+        n.task_id, n.queue_id, n.order_id, n.at
+    FROM unnest(%(id)s::uuid[], %(subject)s::text[], %(reason)s::text[],
+        %(error)s::text[], %(deliveries)s::int[], %(body)s::bytea[],
+        %(headers)s::text[], %(task_id)s::uuid[], %(queue_id)s::uuid[],
+        %(order_id)s::text[], %(at)s::timestamptz[])
+        AS n(id, subject, reason, error, deliveries, body, headers, task_id, queue_id,
+            order_id, at)
+    ORDER BY n.id
     ON CONFLICT (id) DO UPDATE SET
         error = excluded.error, deliveries = excluded.deliveries, at = excluded.at,
         replayed_at = NULL, replayed_by = NULL, discarded_at = NULL,
@@ -380,8 +387,10 @@ WITH l AS (
 )
 INSERT INTO outbox (message_id, subject, body, headers, queue_id)
 SELECT m.message_id, m.subject, m.body, m.headers::jsonb, NULL
-FROM l, unnest(%(message_ids)s::text[], %(subjects)s::text[], %(bodies)s::bytea[],
-    %(all_headers)s::text[]) AS m(message_id, subject, body, headers)
+FROM unnest(%(letters)s::uuid[], %(message_ids)s::text[], %(subjects)s::text[],
+    %(bodies)s::bytea[], %(all_headers)s::text[])
+    WITH ORDINALITY AS m(letter, message_id, subject, body, headers, place)
+JOIN l ON l.id = m.letter ORDER BY m.place
 RETURNING seq, message_id
 """
 

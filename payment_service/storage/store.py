@@ -22,6 +22,7 @@ from payment_service.domain.orders import Order, Submission
 from payment_service.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
+from payment_service.storage.graves import Graves
 from payment_service.storage.grouped import Grouped
 from payment_service.storage.inbox import Inbox
 from payment_service.storage.rows import (
@@ -71,6 +72,7 @@ class PostgresStore:
         self._finding = Grouped(self._queues_of, lanes=lanes, size_max=GROUP_MAX)
         inbox = Inbox(database, self._hand_on)
         self._keeping = Grouped(inbox.keep, lanes=lanes, size_max=GROUP_MAX)
+        self._graves = Graves(database, self._publish)
 
     async def record(self, work: Work) -> Recorded:
         """Commit a step, in one statement with those that are ready beside it."""
@@ -204,29 +206,7 @@ class PostgresStore:
 
     async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
         """Keep a dead letter and post its messages; the same one twice is kept once."""
-        rows = await self._database.run(
-            sql.BURY,
-            {
-                "id": letter.id,
-                "subject": letter.subject,
-                "reason": letter.reason,
-                "error": letter.error,
-                "deliveries": letter.deliveries,
-                "body": letter.body,
-                "headers": orjson.dumps(dict(letter.headers)).decode(),
-                "task_id": letter.task_id,
-                "queue_id": letter.queue_id,
-                "order_id": letter.order_id,
-                "at": letter.at,
-                "message_ids": [m.message_id for m in messages],
-                "subjects": [m.subject for m in messages],
-                "bodies": [m.body for m in messages],
-                "all_headers": [
-                    orjson.dumps(dict(m.headers)).decode() for m in messages
-                ],
-            },
-        )
-        self._publish(messages, [(r[1], r[0]) for r in rows])
+        await self._graves.bury(letter, messages)
 
     async def post(self, message: Message) -> None:
         """Put a message that belongs to no step into the outbox."""

@@ -14,15 +14,28 @@ class Raw:
 
     async def publish(self, subject, body=b"{}", *, headers=b"", reply=b""):
         """Publish; the server has it once this returns."""
-        if headers:
-            sizes = b"%d %d" % (len(headers), len(headers) + len(body))
-            line = b"HPUB %b %b %b\r\n" % (subject, reply, sizes)
-        else:
-            line = b"PUB %b %b %d\r\n" % (subject, reply, len(body))
-        self._writer.write(line + headers + body + b"\r\nPING\r\n")
+        await self._say(_frame(subject, body, headers, reply))
+
+    async def publish_all(self, subject, body, headers, times):
+        """Publish the same so often, a thousand at a time."""
+        frame = _frame(subject, body, headers, b"")
+        for done in range(0, times, 1_000):
+            await self._say(frame * min(1_000, times - done))
+
+    async def _say(self, frames):
+        self._writer.write(frames + b"PING\r\n")
         await self._writer.drain()
         while await self._reader.readline() != b"PONG\r\n":
             pass
+
+
+def _frame(subject, body, headers, reply):
+    if headers:
+        sizes = b"%d %d" % (len(headers), len(headers) + len(body))
+        line = b"HPUB %b %b %b\r\n" % (subject, reply, sizes)
+    else:
+        line = b"PUB %b %b %d\r\n" % (subject, reply, len(body))
+    return line + headers + body + b"\r\n"
 
 
 @asynccontextmanager

@@ -1,10 +1,14 @@
 """Messages that no column and no publisher would take, and the orders between them."""
 
 import asyncio
+import re
+import resource
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from payment_service.bus.topology import ACK_PENDING_MAX
 from payment_service.domain.messages import STEP_DUE
 from tests.bus.raw import block, raw
 from tests.service.stage import a_withdrawal
@@ -98,3 +102,106 @@ async def test_many_of_them_do_not_fill_what_may_be_pending(
         return found[0][0] >= many * (len(ODD) - 2)
 
     await stage.until(all_buried)
+
+
+REFUSING = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'this I keep in no column' USING ERRCODE = '22P05';
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON dead_letters FOR EACH ROW
+    WHEN (NEW.headers::text LIKE '%odious%') EXECUTE FUNCTION refuse()
+"""
+
+
+async def test_what_the_database_never_takes_is_reduced_to_its_bytes(
+    stage, database_url, speaking
+):
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute(REFUSING)
+    await speaking(STEP_DUE.encode(), b"odd", times=3, headers=block(b"X-A: odious"))
+    await stage.ask(a_withdrawal())
+
+    assert (await stage.final("w-1"))["state"] == "COMPLETED"
+    found = await stage.until(lambda: letters(database_url, 3))
+    assert {(body, kept) for _, _, kept, body in found} == {(b"odd", "{}")}
+    assert await reduced(stage) == ["3.0"]
+    assert await left_over(stage) == 0
+
+
+async def letters(url, count):
+    """Return the letters once there are so many."""
+    found = await rows(url, LETTERS)
+    return found if len(found) >= count else None
+
+
+async def reduced(stage):
+    async with stage.http.get(f"{stage.url}/metrics") as answer:
+        page = await answer.text()
+    return re.findall(r"^dead_letters_reduced_total (\S+)", page, re.MULTILINE)
+
+
+async def left_over(stage):
+    """Return how many messages of the task stream are not dealt with."""
+    stream = await stage.stream.stream_info(f"{stage.prefix}_ORDER_TASKS")
+    return stream.state.messages
+
+
+WINDOW = ACK_PENDING_MAX + 400
+MANY = {
+    "NUL in a header": (STEP_DUE.encode(), b"{}", block(b"X-Odd: a\0b")),
+    "a subject of other bytes": (b"order.task.step.\xff\xfe", b"{}", b""),
+    "a subject with a NUL": (b"order.queue.a\0b.c", b"{}", b""),
+    "an id that is none": (
+        b"order.queue.cancel.requested",
+        b'{"queue_id": "a\\u0000b", "task_id": 7, "version": 1}',
+        b"",
+    ),
+    "a long id": (
+        b"order.task.webhook.received",
+        b'{"provider": "%b", "event_id": 7}' % (b"e" * 3_000),
+        b"",
+    ),
+    "a long order id": (
+        b"withdrawal.requested",
+        b'{"order_id": "%b", "amount": -1}' % (b"w" * 3_000),
+        b"",
+    ),
+}
+GROWTH_MAX = 200 * 1024 * 1024
+
+
+def resident():
+    """Return the bytes of memory of this process, where the service is too."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", list(MANY))
+async def test_more_of_them_than_may_be_pending_stand_in_nobodys_way(
+    stage, database_url, nats_server, subject_prefix, name
+):
+    subject, body, headers = MANY[name]
+    before = resident()
+    async with raw(nats_server.url) as speaker:
+        await speaker.publish_all(
+            f"{subject_prefix}.".encode() + subject, body, headers, WINDOW
+        )
+    await stage.ask(a_withdrawal())
+
+    assert (await stage.final("w-1"))["state"] == "COMPLETED"
+    async with asyncio.timeout(200):
+        while await buried(database_url) < WINDOW:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.1)
+    assert await stage.until(lambda: is_done(stage))
+    assert resident() - before < GROWTH_MAX
+
+
+async def buried(url):
+    return (await rows(url, "SELECT count(*) FROM dead_letters"))[0][0]
+
+
+async def is_done(stage):
+    return await left_over(stage) == 0

@@ -1,0 +1,80 @@
+"""Keeps dead letters, those that come together in one statement.
+
+Whoever may publish can send ten thousand of them at once. One by one they would take
+every connection in turn, and an order beside them would wait until it is told that
+none is free.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+import orjson
+
+from payment_service.domain.letters import DeadLetter
+from payment_service.domain.messages import Message
+from payment_service.storage import statements as sql
+from payment_service.storage.database import Database
+from payment_service.storage.grouped import Grouped
+
+AT_ONCE: Final = 20
+"""Each may be a megabyte, with a copy as large."""
+
+LANES: Final = 2
+
+Burial: TypeAlias = tuple[DeadLetter, Sequence[Message]]
+Posted: TypeAlias = Sequence[tuple[str, int]]
+"""Messages by their id, with the row of the outbox."""
+
+_FIELDS: Final = (
+    "id",
+    "subject",
+    "reason",
+    "error",
+    "deliveries",
+    "body",
+    "task_id",
+    "queue_id",
+    "order_id",
+    "at",
+)
+
+
+class Graves:
+    """Buries for any number of callers; ``publish`` hears what was posted."""
+
+    def __init__(
+        self, database: Database, publish: Callable[[Sequence[Message], Posted], None]
+    ) -> None:
+        self._database = database
+        self._publish = publish
+        self._burying: Grouped[Burial, None] = Grouped(
+            self._bury, lanes=LANES, size_max=AT_ONCE, key=lambda burial: burial[0].id
+        )
+
+    async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
+        """Keep a letter and post its messages; the same one twice is kept once."""
+        await self._burying((letter, messages))
+
+    async def _bury(self, burials: Sequence[Burial]) -> Sequence[None]:
+        messages = [(letter.id, m) for letter, told in burials for m in told]
+        rows = await self._database.run(
+            sql.BURY,
+            {
+                **{
+                    name: [getattr(letter, name) for letter, _ in burials]
+                    for name in _FIELDS
+                },
+                "headers": [_text(letter.headers) for letter, _ in burials],
+                "letters": [letter_id for letter_id, _ in messages],
+                "message_ids": [m.message_id for _, m in messages],
+                "subjects": [m.subject for _, m in messages],
+                "bodies": [m.body for _, m in messages],
+                "all_headers": [_text(m.headers) for _, m in messages],
+            },
+        )
+        self._publish([m for _, m in messages], [(row[1], row[0]) for row in rows])
+        return [None] * len(burials)
+
+
+def _text(headers: Mapping[str, str]) -> str:
+    return orjson.dumps(dict(headers)).decode()
