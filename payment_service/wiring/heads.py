@@ -1,14 +1,15 @@
 """What a caller may ask of this process before it is known who it is: very little.
 
 A head, a body and a reader of an answer each have a limit of bytes or of time, and a
-port one of connections. uvicorn by itself keeps whatever is sent, for as long as it
-is sent.
+port one of connections. Where all places are taken, whoever has kept us waiting for
+longest makes room: a crowd that says nothing shuts out neither probes nor senders.
+uvicorn by itself keeps whatever is sent, for as long as it is sent.
 """
 
 import asyncio
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
@@ -76,8 +77,18 @@ def limited(
 
 @dataclass(frozen=True, slots=True)
 class _Port:
+    """One port; ``waiting`` for a whole request of these, for longest of the first."""
+
     limits: HeadLimits
     on_refused: Callable[[str], None]
+    waiting: dict["_Limited", None] = field(default_factory=dict)
+
+    def make_room(self) -> bool:
+        """Hang up on who has kept us waiting for longest; False where nobody does."""
+        for slow in self.waiting:
+            slow.leave()
+            return True
+        return False
 
 
 class _TooLarge(Exception):
@@ -100,16 +111,24 @@ class _Limited(HttpToolsProtocol):
     ) -> None:
         """Begin to wait for a head, if there is a place."""
         super().connection_made(transport)
-        if len(self.connections) > self.PORT.limits.connections:
-            self._is_refused = True
-            self.PORT.on_refused(_TOO_MANY)
-            transport.abort()
+        is_full = len(self.connections) > self.PORT.limits.connections
+        if is_full and not self.PORT.make_room():
+            self.leave()
             return
+        self.PORT.waiting[self] = None
         self._allow(self.PORT.limits.head_seconds)
         self._look()
 
+    def leave(self) -> None:
+        """Make room for somebody else."""
+        self._is_refused = True
+        self.PORT.waiting.pop(self, None)
+        self.PORT.on_refused(_TOO_MANY)
+        self.transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop looking at the clock."""
+        self.PORT.waiting.pop(self, None)
         if self._looking is not None:
             self._looking.cancel()
         super().connection_lost(exc)
@@ -165,12 +184,18 @@ class _Limited(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Begin to wait for our own answer, and for its reader."""
         self._allow(self.PORT.limits.answer_seconds)
+        if not self._is_between:
+            self.PORT.waiting.pop(self, None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Begin to wait for the next request."""
         self._allow(self.PORT.limits.idle_seconds)
         super().on_response_complete()
+        if self._is_between and not self.transport.is_closing():
+            # Not where an answer to the next is under way already.
+            self.PORT.waiting.pop(self, None)
+            self.PORT.waiting[self] = None
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: whoever asks for it could fill the log."""

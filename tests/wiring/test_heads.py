@@ -36,6 +36,11 @@ def an_application():
     async def plain():
         return Response(b"ok")
 
+    @app.get("/held")
+    async def held():
+        await asyncio.sleep(1)
+        return Response(b"ok")
+
     @app.get("/large")
     async def large():
         return Response(b"x" * 30 * MEGABYTE)
@@ -206,6 +211,56 @@ async def test_no_more_are_let_in_than_there_are_places_for():
                         break
 
     assert {*refused} == {"connections"}
+
+
+async def silent(number, crowd, left):
+    """Keep a place for as long as nobody takes it away, and take another then."""
+    while not left.is_set():
+        async with caller(number) as one:
+            crowd.append(one)
+            await one.says(PLAIN)
+            await one.hears()
+            await asyncio.sleep(0.05)
+
+
+async def test_a_crowd_that_says_nothing_shuts_nobody_out():
+    left = asyncio.Event()
+    async with port(head_seconds=60.0) as (number, refused):
+        crowd: list[Caller] = []
+        async with asyncio.TaskGroup() as group:
+            for _ in range(12):
+                group.create_task(silent(number, crowd, left))
+            async with asyncio.timeout(SOON):
+                while len(crowd) < 12:  # noqa: ASYNC110 - nobody tells us
+                    await asyncio.sleep(0.01)
+            answers = []
+            for _ in range(20):
+                async with caller(number) as one:
+                    await one.says(PLAIN + b"Connection: close\r\n\r\n")
+                    answers.append((await one.hears())[:12])
+            left.set()
+            while crowd:
+                crowd.pop().writer.transport.abort()
+
+    # One that was let in may be the slowest of four before its request is read.
+    assert answers.count(b"HTTP/1.1 200") > 15
+    assert {*refused} == {"connections"}
+
+
+HELD = b"GET /held HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+async def test_whoever_is_being_answered_makes_room_for_nobody():
+    async with port(connections=1, answer_seconds=SOON) as (number, refused):
+        async with caller(number) as one:
+            await one.says(HELD)
+            await asyncio.sleep(0.2)
+            async with caller(number) as other:
+                assert await other.hears() == b""
+            answer = await one.hears()
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert refused == ["connections"]
 
 
 @pytest.mark.parametrize(
