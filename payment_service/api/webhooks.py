@@ -27,6 +27,7 @@ from providers.port import Provider, Rejected
 IGNORED: Final = "webhook.ignored"
 DIFFERS: Final = "webhook.differs"
 UNREADABLE: Final = "webhook.unreadable"
+REFUSED: Final = "webhook.refused"
 ALLOWED: Final = {"Allow": "GET, HEAD, OPTIONS, POST"}
 NOBODY: Final = "unknown"
 
@@ -76,6 +77,7 @@ _DETAILS: Final = {
     Kept.GUESSING: "Too many signatures that do not hold; send this one again later.",
     Kept.NOT_STORED: "The webhook is not stored; send it again.",
 }
+_TOLD: Final = frozenset({Kept.UNSIGNED, Kept.RATE_LIMITED, Kept.GUESSING})
 _AGAIN: Final = frozenset({Kept.RATE_LIMITED, Kept.GUESSING, Kept.NOT_STORED})
 FAILURES: Final = Rate(20, timedelta(minutes=1))
 ADDRESSES_MAX: Final = 4096
@@ -220,6 +222,8 @@ class Webhooks:
 
     def _answer(self, provider: str, kept: Kept, problem: str = "") -> Response:
         self._deps.count_webhook(provider, kept)
+        if kept in _TOLD:
+            self._deps.note(REFUSED, {"provider": provider, "outcome": kept.value})
         status = STATUSES[kept]
         if kept is Kept.IGNORED:
             return Json({"status": kept.value}, status)

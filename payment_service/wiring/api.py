@@ -36,6 +36,8 @@ from payment_service.domain.errors import UnknownOrder
 from payment_service.domain.news import Arrival, News
 from payment_service.domain.orders import Order, Request, Submission
 from payment_service.domain.votes import Vote
+from payment_service.observability.notes import Notes
+from payment_service.observability.repeats import Repeats
 from payment_service.ports.controls import NO_REASON
 from payment_service.ports.reads import ProviderStatus
 from payment_service.ports.waiters import Woken
@@ -256,11 +258,11 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
                 if table.webhook is not None
             },
             webhook_events={name: events_of(table) for name, table in tables.items()},
-            note=_note,
+            note=Notes(_note),
             count_webhook=lambda provider, outcome: service.metrics.webhooks.labels(
                 provider, outcome
             ).inc(),
-            report=_report,
+            report=_Reports().report,
         )
     )
 
@@ -269,8 +271,21 @@ def _note(event: str, told: Mapping[str, object]) -> None:
     (LOG.info if event == IGNORED else LOG.warning)(event, **told)
 
 
-def _report(correlation_id: str, failure: Exception) -> None:
-    LOG.error("request.failed", correlation_id=correlation_id, exc_info=failure)
+class _Reports:
+    """Tells of failures with their stack: a few of each type, then how many more."""
+
+    def __init__(self) -> None:
+        self._repeats = Repeats()
+
+    def report(self, correlation_id: str, failure: Exception) -> None:
+        untold = self._repeats.admit(type(failure).__name__)
+        if untold is not None:
+            LOG.error(
+                "request.failed",
+                correlation_id=correlation_id,
+                untold=untold,
+                exc_info=failure,
+            )
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@ import asyncio
 import gzip
 import hashlib
 import hmac
+import time
+from dataclasses import replace
 from random import Random
 
 import orjson
@@ -11,6 +13,8 @@ from ops.fuzz.requests import Sent
 from ops.fuzz.webhooks import post
 from payment_service.api.app import create_app
 from payment_service.api.webhooks import ADDRESSES_MAX, FAILURES, Failures
+from payment_service.observability.notes import Notes
+from payment_service.observability.repeats import TOLD_AT_ONCE, WINDOW_SECONDS
 from payment_service.wire.strict_json import SIZE_MAX
 from tests.api.fakes import SECRET, calling, deps_of
 from tests.twins.clock import VirtualClock
@@ -25,6 +29,7 @@ def signed(body, event_id="evt-1", **more):
 
 
 JSON = {"Content-Type": "application/json"}
+JSON_PAIRS = [("content-type", "application/json")]
 
 
 async def deliver(session, body=BODY, provider="acme", headers=None):
@@ -66,6 +71,31 @@ async def test_a_signature_that_does_not_hold_is_401(world, headers):
         assert await deliver(session, headers=headers | JSON) == 401
     assert not world.news
     assert world.counted == {("acme", "unsigned"): 1}
+
+
+MANY = 3_000
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"X-Signature": "0" * 64}, None], ids=["none", "forged", "differs"]
+)
+async def test_what_is_sent_without_end_is_told_a_few_times(world, headers):
+    lines = []
+    notes = Notes(lambda event, told: lines.append((event, told)))
+    app = create_app(replace(deps_of(world), note=notes))
+    dice, began = Random(1), time.monotonic()
+    for number in range(MANY):
+        body = BODY.replace(b"succeeded", b"failed") if number else BODY
+        told = signed(body) if headers is None else headers
+        pairs = [(n.lower(), v) for n, v in told.items()]
+        sent = Sent(kind="", route="acme", headers=[*pairs, *JSON_PAIRS], body=body)
+        await post(app, sent, dice)
+    windows = 1 + (time.monotonic() - began) / WINDOW_SECONDS
+
+    assert lines
+    assert len(lines) <= TOLD_AT_ONCE * 2 * windows
+    assert sum(world.counted.values()) == MANY
+    assert len(orjson.dumps(lines)) < 300 * len(lines)
 
 
 async def test_white_space_around_a_header_is_no_part_of_it(world):

@@ -2,7 +2,13 @@
 
 import time
 
-from payment_service.observability.repeats import KINDS_MAX, WINDOW_SECONDS, Repeats
+from payment_service.observability.notes import Notes
+from payment_service.observability.repeats import (
+    KINDS_MAX,
+    TOLD_AT_ONCE,
+    WINDOW_SECONDS,
+    Repeats,
+)
 
 
 def test_the_first_few_are_told_and_the_rest_are_counted(monkeypatch):
@@ -32,3 +38,20 @@ def test_kinds_do_not_grow_without_end():
         repeats.admit(kind)
 
     assert len(repeats._seen) <= KINDS_MAX
+
+
+def test_notes_of_one_kind_are_told_with_how_many_were_not(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    told: list[object] = []
+    notes = Notes(lambda event, facts: told.append((event, dict(facts))))
+
+    for number in range(50):
+        notes("webhook.differs", {"provider": "acme", "event_id": f"e{number}"})
+    notes("webhook.differs", {"provider": "zeta", "event_id": "e"})
+    now += WINDOW_SECONDS
+    notes("webhook.differs", {"provider": "acme", "event_id": "last"})
+
+    assert len(told) == TOLD_AT_ONCE + 2
+    last = {"provider": "acme", "event_id": "last", "untold": 50 - TOLD_AT_ONCE}
+    assert told[-1] == ("webhook.differs", last)

@@ -1,6 +1,7 @@
 """A worker that may open nothing more: its providers are well, and so it says."""
 
 import asyncio
+from dataclasses import replace
 
 import psycopg
 
@@ -12,6 +13,8 @@ from tests.processes.stage import REST_SECONDS_MAX, log_of, staged
 HELD_SECONDS = 14.0
 # Enough for the work and a few probes; a crowd would have all of them.
 SPARE = 60
+DESCRIPTORS = 300
+PROBES = ("/healthz", "/readyz", "/metrics")
 PASSED_OVER = """
 SELECT count(*) FROM order_tasks
 WHERE code = 'not_sent' OR state = 'MANUAL_CHECK'
@@ -50,18 +53,63 @@ async def test_a_crowd_before_the_metrics_takes_nothing_from_the_work():
         await stage.judged()
 
 
-async def _crowd(port):
+async def test_a_crowd_before_the_api_shuts_out_neither_probes_nor_senders():
+    async with staged(workers=1, ways=SWIFT, http_share=1) as stage:
+        servant = stage.fleet.service["servant-1"]
+        port = int(servant.program.env["PAYMENT_HTTP_PORT"])
+        await _restarted_with(servant, descriptors=DESCRIPTORS)
+        crowd = asyncio.create_task(_crowd(port, b"GET /healthz HTTP/1.1\r\n"))
+        async with stage.sending():
+            await stage.accepted(40)
+            pages = [await _page(port, path) for path in PROBES]
+        crowd.cancel()
+        await asyncio.gather(crowd, return_exceptions=True)
+
+        assert all(pages)
+        assert "Too many open files" not in log_of(servant)
+        await stage.judged()
+
+
+async def _restarted_with(process, *, descriptors):
+    """Start it again as where it may open no more than that."""
+    await process.stop()
+    limited = ("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh")
+    program = process.program
+    process.program = replace(program, argv=(*limited, *program.argv))
+    process.launch()
+    await process.until_ready()
+
+
+async def _page(port, path):
+    """Ask as a probe does, which tries a few times before it gives up."""
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+            async with asyncio.timeout(5):
+                answer = await reader.read()
+        except (OSError, TimeoutError):
+            continue
+        finally:
+            writer.transport.abort()
+        if answer.startswith(b"HTTP/1.1 200"):
+            return answer
+    return b""
+
+
+async def _crowd(port, said=b""):
     """Keep more callers at a port than the process has descriptors."""
     async with asyncio.TaskGroup() as group:
         for _ in range(2 * SPARE):
-            group.create_task(_caller(port))
+            group.create_task(_caller(port, said))
 
 
-async def _caller(port):
+async def _caller(port, said):
     while True:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
+                writer.write(said)
                 await reader.read()
             finally:
                 writer.transport.abort()

@@ -251,13 +251,13 @@ HELD = b"GET /held HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 async def test_whoever_is_being_answered_makes_room_for_nobody():
-    async with port(connections=1, answer_seconds=SOON) as (number, refused):
-        async with caller(number) as one:
-            await one.says(HELD)
-            await asyncio.sleep(0.2)
-            async with caller(number) as other:
-                assert await other.hears() == b""
-            answer = await one.hears()
+    held = port(connections=1, answer_seconds=SOON)
+    async with held as (number, refused), caller(number) as one:
+        await one.says(HELD)
+        await asyncio.sleep(0.2)
+        async with caller(number) as other:
+            assert await other.hears() == b""
+        answer = await one.hears()
 
     assert answer.startswith(b"HTTP/1.1 200")
     assert refused == ["connections"]
