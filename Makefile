@@ -107,6 +107,10 @@ fuzz: $(STAMP)  ## invented webhooks and bus messages; more: make fuzz REQUESTS=
 	$(BIN)/python -m ops.fuzz webhooks --requests $(or $(REQUESTS),200000) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m ops.fuzz bus --messages $(or $(MESSAGES),20000) $(if $(SEED),--seed $(SEED))
 
+.PHONY: threats
+threats: $(STAMP)  ## the tables of docs/threat-model.md, from the tests that show them
+	$(BIN)/python -m ops.threats
+
 SECONDS ?= 300
 SEED ?= 7
 

@@ -247,6 +247,9 @@ OPEN = {
 }
 
 
+@pytest.mark.attack(
+    "role", "Every call lets in the roles that the contract names, and no other"
+)
 async def test_every_route_lets_in_just_its_roles(world):
     async with calling(deps_of(world)) as session:
         document = await (await session.get("/openapi.json")).json()
@@ -264,6 +267,7 @@ async def test_every_route_lets_in_just_its_roles(world):
                 assert answer.status == 401
 
 
+@pytest.mark.attack("port", "A key that is not known is none")
 @pytest.mark.parametrize(
     "header",
     [
@@ -295,6 +299,9 @@ async def test_two_keys_are_none(world):
         assert answer.status == 401
 
 
+@pytest.mark.attack(
+    "port", "Without a key nothing answers but probes, metrics and webhooks"
+)
 async def test_without_any_key_all_is_locked_but_probes_and_webhooks(world):
     async with calling(deps_of(world, keys=Keyring((), WallClock()))) as session:
         for method, path in [*ROUTES, ("GET", "/openapi.json"), ("GET", "/console")]:
@@ -335,6 +342,7 @@ async def test_a_return_is_settled_by_one_person_or_two(world, reason, status, w
     assert world.said == [(case.id, reason, "line 17", "key:support-1")]
 
 
+@pytest.mark.attack("role", "A vote is withdrawn by who gave it, and by nobody else")
 @pytest.mark.parametrize(
     ("path", "name"),
     [("/v1/tasks/{}/resolution", "task_id"), ("/v1/cases/{}/settle", "id")],

@@ -55,6 +55,7 @@ def name_of(ring, text):
 # What a key that is bound to merchants can see and touch.
 
 
+@pytest.mark.attack("role", "An `upstream` key submits no other merchant's orders")
 async def test_orders_of_other_merchants_are_not_stored(world):
     async with calling(deps_of(world, keys=bound("m-1", "m-3"))) as session:
         foreign = WITHDRAWAL | {"merchant_id": "m-2"}
@@ -68,6 +69,9 @@ async def test_orders_of_other_merchants_are_not_stored(world):
             assert (await asked(session, "POST", "/v1/withdrawals", body))[0] == 202
 
 
+@pytest.mark.attack(
+    "role", "An `upstream` key finds, watches and cancels no other merchant's orders"
+)
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -142,6 +146,7 @@ async def test_a_key_that_names_no_merchants_sees_all(world):
 # Persons and time.
 
 
+@pytest.mark.attack("role", "Who votes is the person behind the key, not its name")
 @pytest.mark.parametrize(
     ("key", "person"),
     [
@@ -169,6 +174,7 @@ async def test_who_votes_is_the_person_behind_the_key(world, key, person):
     assert world.said[0][-1] == f"key:{key.name}"
 
 
+@pytest.mark.attack("role", "A key that has expired is none")
 @pytest.mark.parametrize(
     ("at", "taken"),
     [
@@ -214,6 +220,7 @@ def test_keys_of_the_database_are_taken_beside_those_of_the_environment():
     assert [name_of(ring, text) for text in ("one", "two")] == ["one", "two"]
 
 
+@pytest.mark.attack("role", "A key that was revoked is none")
 def test_a_key_that_is_gone_from_the_database_is_not_taken_any_more():
     ring = Keyring([], StoppedClock())
     ring.adopt([a_key("two", "two")])

@@ -202,6 +202,7 @@ async def test_a_bad_filter_is_422(world, query):
     assert query.partition("=")[0] in problem["detail"]
 
 
+@pytest.mark.attack("role", "Who reads a trail sees no token and no secret in it")
 async def test_the_audit_trail_is_shown_masked(world):
     order = world.put(an_order())
     world.trails[order.queue_id].append(a_line(order))

@@ -57,6 +57,9 @@ async def test_a_webhook_is_stored_once_whatever_its_second_body_says(world):
     assert [event for event, _ in world.noted] == ["webhook.differs"]
 
 
+@pytest.mark.attack(
+    "port", "A webhook without the provider's signature is stored nowhere"
+)
 @pytest.mark.parametrize(
     "headers",
     [
@@ -76,6 +79,7 @@ async def test_a_signature_that_does_not_hold_is_401(world, headers):
 MANY = 3_000
 
 
+@pytest.mark.attack("port", "Forged webhooks without end make few lines of log")
 @pytest.mark.parametrize(
     "headers", [{}, {"X-Signature": "0" * 64}, None], ids=["none", "forged", "differs"]
 )
@@ -107,6 +111,7 @@ async def test_white_space_around_a_header_is_no_part_of_it(world):
     assert await post(app, sent, Random(1)) == 202
 
 
+@pytest.mark.attack("port", "Two signatures in one request are none")
 async def test_two_signatures_are_none(world):
     pairs = [*signed(BODY).items(), *signed(BODY).items(), *JSON.items()]
     async with calling(deps_of(world)) as session:
@@ -186,6 +191,7 @@ async def test_a_slash_too_many_is_no_other_address(world, path):
             assert response.status == 202
 
 
+@pytest.mark.attack("port", "An address written otherwise opens nothing else")
 async def test_a_slash_too_many_opens_nothing_else(world):
     async with calling(deps_of(world)) as session:
         for path in ("/webhooks/acme/x", "/webhooks/", "/webhooks/a%2Fb/", "/v1/"):
@@ -200,6 +206,7 @@ async def test_an_unreadable_body_without_a_signature_is_401(world):
         assert await deliver(session, b"[" * 1000, headers=JSON) == 401
 
 
+@pytest.mark.attack("port", "A webhook has a size, before its signature is looked at")
 async def test_a_webhook_over_256_kib_is_413(world):
     exact = BODY + b" " * (SIZE_MAX - len(BODY))
     async with calling(deps_of(world)) as session:
@@ -295,6 +302,10 @@ async def test_no_problem_tells_why_a_signature_failed(world):
     assert answers[0] == answers[1]
 
 
+@pytest.mark.attack(
+    "port",
+    "Guessing signatures is slowed down, and takes nothing from the true provider",
+)
 async def test_guessing_is_slowed_down_and_a_true_webhook_still_goes_through(world):
     async with calling(deps_of(world)) as session:
         statuses = [await deliver(session, headers=JSON) for _ in range(25)]
@@ -325,6 +336,7 @@ def test_addresses_are_forgotten_from_the_one_quiet_for_longest():
     assert not failures.are_too_many("first")
 
 
+@pytest.mark.attack("port", "A stranger cannot use up a provider's rate")
 async def test_strangers_leave_the_rate_to_the_provider(world):
     async with calling(deps_of(world)) as session:
         for _ in range(30):

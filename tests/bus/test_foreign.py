@@ -52,6 +52,7 @@ def speaking(nats_server, names):
     return speaking
 
 
+@pytest.mark.attack("bus", "The reader survives subjects that are no text")
 @pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize("subject", ODD_SUBJECTS, ids=lambda each: ascii(each[:24]))
 async def test_a_message_with_an_odd_subject_is_delivered_once_and_then_gone(
@@ -73,6 +74,7 @@ async def test_a_message_with_an_odd_subject_is_delivered_once_and_then_gone(
     assert await is_empty(api, tasks)
 
 
+@pytest.mark.attack("bus", "The reader survives headers of any bytes, which are kept")
 @pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize("headers", ODD_HEADERS, ids=lambda each: ascii(each[:24]))
 async def test_a_message_with_odd_headers_is_delivered(
@@ -106,6 +108,7 @@ def test_what_is_no_number_is_none(text):
     assert number_of(text) is None
 
 
+@pytest.mark.attack("bus", "What no consumer takes is found in the stream and buried")
 @pytest.mark.usefixtures("streams")
 async def test_an_illegible_stray_is_buried_among_those_that_are_taken(
     api, names, tasks, publisher, speaking, topology
@@ -124,6 +127,7 @@ async def test_an_illegible_stray_is_buried_among_those_that_are_taken(
     assert (await api.call(f"STREAM.INFO.{tasks}"))["state"]["messages"] == 3
 
 
+@pytest.mark.attack("bus", "A forged answer in an inbox of ours ends nothing")
 @pytest.mark.usefixtures("streams")
 async def test_a_forged_frame_in_an_inbox_ends_nothing(
     wire, names, publisher, nats_server
@@ -166,6 +170,9 @@ async def test_a_receiver_that_raises_ends_nothing(wire):
     assert stumbled == ["ValueError: this one"]
 
 
+@pytest.mark.attack(
+    "bus", "A reader that ended counts as disconnected at once, and comes back"
+)
 async def test_a_reader_that_ended_counts_as_disconnected_and_comes_back(wire):
     back = asyncio.Event()
     wire.on_reconnected.append(back.set)

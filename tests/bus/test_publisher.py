@@ -104,6 +104,7 @@ async def test_a_timer_that_can_never_be_set_is_not_tried_again(publisher, refus
     assert "10190" in refused[0][1]
 
 
+@pytest.mark.attack("requests", "What goes out cannot forge a line of the protocol")
 @pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize(
     "changes",
@@ -204,6 +205,9 @@ async def test_a_requester_is_answered(requester, publisher):
     assert await soon(answers.get()) == b"accepted"
 
 
+@pytest.mark.attack(
+    "requests", "Answers go to inboxes alone, and to subjects that the settings allow"
+)
 @pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize(
     "subject",
@@ -246,6 +250,7 @@ async def test_a_requester_cannot_make_us_send_elsewhere(
     assert [frame for frame in iter_queue(heard) if frame[2] == b"x"] == []
 
 
+@pytest.mark.attack("requests", "No answer of ours can pass for one of the server's")
 async def test_a_requester_cannot_answer_for_the_server(wire, publisher):
     """What we listen to ourselves would be taken for an acknowledgement."""
     own = f"{publisher._inbox}1"

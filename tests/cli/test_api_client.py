@@ -130,6 +130,7 @@ async def test_an_answer_without_what_was_asked_for_is_another_programs():
         answer.word("status")
 
 
+@pytest.mark.attack("port", "A server that redirects the command line gets no key")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_the_key_goes_after_no_redirect(status):
     async with playing(saying(with_length(b'{"status": "recorded"}'))) as other:

@@ -247,6 +247,10 @@ async def by_hand(ready, out):
     await command("doctor")
 
 
+@pytest.mark.attack(
+    "role",
+    "What was put into every input comes out of no log, view, letter, export or error",
+)
 async def test_no_canary_comes_out_anywhere(ready, nats_server):
     out = Out()
     prefix = ready.env["PAYMENT_SUBJECT_PREFIX"]

@@ -70,6 +70,10 @@ LINE = "UPDATE order_task_events SET {} WHERE target = 'SERVICE' AND version = {
 CUT_OFF = "DELETE FROM order_task_events WHERE target = 'SERVICE' AND version ="
 
 
+@pytest.mark.attack(
+    "database",
+    "A decision, owner, pause or dead letter changed past the trail is found",
+)
 @pytest.mark.parametrize(
     ("invariants", "said", "statement"),
     [

@@ -55,6 +55,7 @@ def test_an_empty_database_is_fine(at_database):
     assert "0 orders" in answer.out
 
 
+@pytest.mark.attack("database", "Planted corruptions are found by `verify`")
 @pytest.mark.parametrize(
     ("invariants", "statements"),
     [
@@ -209,6 +210,10 @@ REQUESTED_OTHERWISE = [
 ]
 
 
+@pytest.mark.attack(
+    "database",
+    "A changed amount, merchant, customer or destination is found, by its part",
+)
 @pytest.mark.parametrize(("change", "what"), REQUESTED_OTHERWISE)
 @pytest.mark.usefixtures("orders")
 def test_a_request_that_was_changed_is_told_by_its_part(
@@ -223,6 +228,7 @@ def test_a_request_that_was_changed_is_told_by_its_part(
     assert found == {"tampered"}
 
 
+@pytest.mark.attack("database", "A changed cascade is found")
 @pytest.mark.parametrize("change", ["terminal_id = 't-7'", "sla = '3d'"])
 @pytest.mark.usefixtures("orders")
 def test_a_cascade_that_was_changed_is_named(at_database, database_url, change):
@@ -234,6 +240,7 @@ def test_a_cascade_that_was_changed_is_named(at_database, database_url, change):
     assert "its cascade is not the one that was requested" in said
 
 
+@pytest.mark.attack("database", "A planted vote, reference or time is found")
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -261,6 +268,7 @@ def test_a_planted_vote_reference_or_time_is_found(
     assert what in report["offences"][0]["what"]
 
 
+@pytest.mark.attack("database", "A trail rewritten with all its hashes is found")
 def test_a_trail_that_was_rewritten_with_all_its_hashes_is_found(
     at_database, database_url
 ):
@@ -353,6 +361,7 @@ def test_a_commit_that_core_lost_is_named(at_database, database_url, tmp_path):
     assert found == {"core"}
 
 
+@pytest.mark.attack("database", "A payout that only the provider knows is found")
 def test_a_payout_that_only_the_provider_knows_is_named(
     at_database, database_url, tmp_path
 ):

@@ -65,6 +65,10 @@ def test_a_service_comes_after_what_it_depends_on():
     assert order.index("postgres") < order.index("migrate") < order.index("worker")
 
 
+@pytest.mark.attack(
+    "shell",
+    "Containers have no root, no capabilities, limits, and a root that is read-only",
+)
 def test_every_service_is_confined():
     for service in services(FILE, {}):
         confined = service.confined
@@ -78,6 +82,7 @@ def test_every_service_is_confined():
         assert given in (set(), {service.name})
 
 
+@pytest.mark.attack("shell", "No image of another's is taken by a tag that moves")
 def test_every_tag_of_another_is_exact():
     tags = {s.image for s in services(FILE, {}) if not s.built}
 

@@ -188,6 +188,7 @@ def test_no_tool_of_the_build_is_left(docker):
         assert docker.execute("python", "-c", f"import {module}").returncode == 1
 
 
+@pytest.mark.attack("shell", "The image's user may write nothing but the temporary")
 def test_its_user_may_write_nothing_but_the_temporary(docker):
     found = docker.execute("sh", "-c", WRITABLE).stdout.split()
 

@@ -104,6 +104,9 @@ def test_our_own_words_stay(text):
     assert masked_text(text) == text
 
 
+@pytest.mark.attack(
+    "role", "A card number inside a text is hidden, however it is written"
+)
 @pytest.mark.parametrize(
     "text",
     [
@@ -151,6 +154,7 @@ def test_a_destination_shows_its_type_alone():
     assert masked({"destination": "tok_1"}) == {"destination": MASK}
 
 
+@pytest.mark.attack("role", "A secret of the process is hidden wherever it stands")
 @pytest.mark.usefixtures("known")
 @pytest.mark.parametrize(
     "text",

@@ -66,6 +66,7 @@ async def test_a_doorbell_of_no_order_is_buried(world):
     assert outcome.reason == "unknown_task"
 
 
+@pytest.mark.attack("bus", "A wake-up that names another order's task is buried")
 async def test_a_doorbell_of_another_orders_task_is_buried(world):
     await world.submit()
     queue_id = (await world.order()).queue_id
@@ -194,6 +195,7 @@ async def test_a_webhook_whose_doorbell_was_lost_is_rung_for(world):
     assert (await world.states())[-1] == "COMPLETED"
 
 
+@pytest.mark.attack("bus", "Messages repeated, lost or out of order change no outcome")
 @pytest.mark.parametrize("seed", range(5))
 async def test_repeats_losses_and_any_order_change_nothing(world, seed):
     chaos = Chaos(seed=seed, repeats=0.5, loses=0.3, reorders=True)
@@ -231,6 +233,7 @@ async def test_a_bus_that_is_down_keeps_the_outbox(world):
     assert await relay(outbox=world.rows.sweeps, publisher=world.bus) == 2
 
 
+@pytest.mark.attack("requests", "Rows that are refused stand before no other row")
 async def test_what_the_bus_refuses_stands_before_no_other_message(world):
     sweeps = world.rows.sweeps
     for n in range(4):
@@ -262,6 +265,9 @@ class RefusesEvents:
     async def reply(self, subject, body): ...
 
 
+@pytest.mark.attack(
+    "requests", "What no server ever takes is set aside once, and paged past"
+)
 async def test_what_no_server_will_ever_take_is_set_aside_once(world):
     unfit = [replace(EVENT, message_id=f"e-{n}") for n in range(5)]
     for event in unfit:
@@ -367,6 +373,9 @@ async def test_the_sweeper_rings_for_a_notification(world):
     assert len(world.core.notices) == 1
 
 
+@pytest.mark.attack(
+    "bus", "A cancel that is not signed is no wish, whatever version it guesses"
+)
 @pytest.mark.parametrize("of", ["queue", "task"])
 async def test_a_cancel_by_a_message_is_no_wish_whatever_its_version(world, of):
     world.provider("acme", ACCEPTS)

@@ -92,6 +92,7 @@ async def test_a_task_that_is_not_cannot_be_decided_or_cancelled(world):
         await request_cancel_of_task(NOBODY, "x", actor=ANNA, engine=world.engine)
 
 
+@pytest.mark.attack("role", "A large decision waits for a second person")
 async def test_a_large_decision_waits_for_a_second_person(stuck):
     stuck.four_eyes = FourEyes(12550)
 
@@ -113,6 +114,9 @@ async def test_two_persons_that_agree_decide(stuck):
     assert actors == [ANNA, BERT]
 
 
+@pytest.mark.attack(
+    "role", "One person decides no large check, whatever is said second"
+)
 @pytest.mark.parametrize("ruling", Ruling)
 async def test_one_person_decides_nothing_whatever_is_said_second(stuck, ruling):
     stuck.four_eyes = FourEyes(12550)
@@ -134,6 +138,7 @@ async def votes(world):
     ]
 
 
+@pytest.mark.attack("role", "A wrong first vote locks no check for ever")
 async def test_another_decision_of_a_second_person_clears_the_first(stuck):
     stuck.four_eyes = FourEyes(12550)
     await stuck.decide(Ruling.POSITIVE, actor=ANNA)
@@ -182,6 +187,7 @@ async def test_a_first_vote_is_withdrawn_by_who_gave_it(stuck):
     assert await stuck.decide(Ruling.NEGATIVE, actor=BERT)
 
 
+@pytest.mark.attack("role", "Nobody withdraws another's vote")
 async def test_nobody_withdraws_the_vote_of_another_or_none(stuck):
     stuck.four_eyes = FourEyes(12550)
     with pytest.raises(NotNow, match="no vote"):
@@ -196,6 +202,7 @@ async def test_nobody_withdraws_the_vote_of_another_or_none(stuck):
         await withdraw(stuck, ANNA)
 
 
+@pytest.mark.attack("role", "A person with two keys is one person")
 async def test_one_person_with_two_keys_is_one_person(stuck):
     stuck.four_eyes = FourEyes(12550)
     await stuck.decide(Ruling.NEGATIVE, actor="key:laptop", person=ANNA)

@@ -92,6 +92,10 @@ async def _unguarded(world, *statements):
             await connection.execute(text(statement))
 
 
+@pytest.mark.attack(
+    "database",
+    "An order changed in mid-flight is not paid: its create is refused with a case",
+)
 @pytest.mark.parametrize("what", [*QUEUE, *TASKS])
 async def test_nothing_is_sent_of_an_order_that_was_changed(world, what):
     acme = world.provider("acme")
@@ -106,6 +110,7 @@ async def test_nothing_is_sent_of_an_order_that_was_changed(world, what):
     await put_back()
 
 
+@pytest.mark.attack("database", "Another amount is not sent, though core holds it")
 @pytest.mark.parametrize("money", [Money(12551, "EUR"), Money(12550, "USD")])
 async def test_nothing_is_sent_of_another_amount_though_core_holds_it(money):
     world = World()
@@ -134,6 +139,7 @@ async def test_what_was_tampered_with_and_never_sent_is_skipped_by_a_persons_no(
     assert await world.states() == ["SKIPPED", "FAILED"]
 
 
+@pytest.mark.attack("database", "The repeat of a create is refused like the first")
 async def test_a_repeat_of_the_create_is_not_sent_either(world):
     acme = world.provider("acme", LOSES_REQUEST, plan=Plan(idempotent_create=True))
     await world.submit(a_request("acme"))
@@ -148,6 +154,7 @@ async def test_a_repeat_of_the_create_is_not_sent_either(world):
     await put_back()
 
 
+@pytest.mark.attack("database", "The signature of one order holds for no other")
 async def test_a_signature_of_another_order_holds_for_no_other(world):
     await world.submit(a_request("acme", order_id="w-1"))
     await world.submit(a_request("acme", order_id="w-2"))
@@ -170,6 +177,9 @@ async def test_an_order_waits_without_a_hold_for_who_has_its_key():
     assert await world.states() == ["SUCCEEDED", "COMPLETED"]
 
 
+@pytest.mark.attack(
+    "database", "A line signed with a key that is not known does not hold"
+)
 def test_what_one_key_has_signed_holds_by_no_other_and_by_no_unknown_one():
     keys = parse_audit_keys("new:" + "5a" * 32 + ",old:" + "6b" * 32)
 

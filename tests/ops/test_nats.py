@@ -103,6 +103,7 @@ async def test_the_service_makes_and_finds_all_that_it_needs(server):
         assert await probe(wire, NAMES, TOPOLOGY) == frozenset()
 
 
+@pytest.mark.attack("port", "The shipped NATS takes no connection without credentials")
 async def test_nobody_comes_in_without_a_name(server):
     with pytest.raises(BusUnavailable, match="Authorization Violation"):
         await connect([server.url], name="t", on_closed=forget, seconds_max=2)
@@ -132,6 +133,9 @@ async def test_the_public_side_asks_and_hears_what_happens(server):
         assert refused.empty()
 
 
+@pytest.mark.attack(
+    "requests", "The shipped permissions let the public side publish requests alone"
+)
 @pytest.mark.parametrize(
     "subject",
     [
@@ -163,6 +167,10 @@ async def test_the_public_side_may_not_publish_there(server, subject):
         )
 
 
+@pytest.mark.attack(
+    "requests",
+    "The shipped permissions let the public side hear events and its own answers alone",
+)
 @pytest.mark.parametrize(
     "subject",
     [
@@ -203,6 +211,9 @@ async def test_the_service_itself_may_not_do_more(server, subject):
         await client.close()
 
 
+@pytest.mark.attack(
+    "port", "The shipped NATS shows its monitor to its own machine alone"
+)
 def test_the_monitor_listens_to_this_machine_alone(server, monitor):
     with urllib.request.urlopen(f"http://127.0.0.1:{monitor}/healthz") as answer:
         assert answer.status == 200

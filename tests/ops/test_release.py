@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from ops import release
 from ops.release import (
     LOCK,
@@ -24,6 +26,9 @@ uvloop==0.22.1 \\
 """.format(*("a" * 64, "b" * 64, "c" * 64))
 
 
+@pytest.mark.attack(
+    "shell", "Every package of a release stands in its bill, with hashes"
+)
 def test_every_package_stands_in_the_bill_with_its_hashes():
     one, two = bill_of_materials(TEXT)["components"]
 

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import psycopg
+import pytest
 
 from ops.chaos.fleet import PROVIDERS
 from ops.chaos.load import SWIFT
@@ -21,6 +22,10 @@ WHERE code = 'not_sent' OR state = 'MANUAL_CHECK'
 """
 
 
+@pytest.mark.attack(
+    "port",
+    "Descriptors that are used up are our lack: no provider is passed over for it",
+)
 async def test_no_provider_is_passed_over_by_a_worker_without_descriptors():
     async with staged(workers=1, ways=SWIFT, proxied=[PROVIDERS]) as stage:
         worker = stage.fleet.service["worker-1"]
@@ -37,6 +42,7 @@ async def test_no_provider_is_passed_over_by_a_worker_without_descriptors():
         await stage.judged()
 
 
+@pytest.mark.attack("port", "A crowd at the metrics takes nothing from the work")
 async def test_a_crowd_before_the_metrics_takes_nothing_from_the_work():
     async with staged(workers=1, ways=SWIFT) as stage:
         worker = stage.fleet.service["worker-1"]
@@ -53,6 +59,7 @@ async def test_a_crowd_before_the_metrics_takes_nothing_from_the_work():
         await stage.judged()
 
 
+@pytest.mark.attack("port", "A crowd at the API shuts out neither probes nor senders")
 async def test_a_crowd_before_the_api_shuts_out_neither_probes_nor_senders():
     async with staged(workers=1, ways=SWIFT, http_share=1) as stage:
         servant = stage.fleet.service["servant-1"]

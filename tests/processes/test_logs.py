@@ -1,6 +1,7 @@
 """No line of a real process's log grows with what a stranger has written."""
 
 import orjson
+import pytest
 
 from ops.chaos.load import SWIFT
 from tests.bus.raw import block, raw
@@ -20,6 +21,9 @@ FIELDS = ("order_id", "task_id", "queue_id", "provider", "event_id", "reason", "
 HEADERS = ("traceparent", "X-Reply-To", "X-Forwarder", "Nats-Msg-Id", "X-Odd")
 
 
+@pytest.mark.attack(
+    "requests", "A megabyte in any field, header or subject makes no long line of log"
+)
 async def test_a_megabyte_in_any_field_makes_no_long_line():
     async with staged(workers=1, ways=SWIFT) as stage:
         async with stage.sending():

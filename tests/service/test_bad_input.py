@@ -37,6 +37,9 @@ BAD = {
 }
 
 
+@pytest.mark.attack(
+    "requests", "A request that is wrong is refused, and nothing else happens"
+)
 @pytest.mark.parametrize("name", list(BAD))
 async def test_a_bad_request_is_refused_where_it_came_from(stage, name):
     body = BAD[name]
@@ -57,6 +60,9 @@ async def test_a_bad_request_is_refused_where_it_came_from(stage, name):
     assert (status, found["status"]) == (404, 404)
 
 
+@pytest.mark.attack(
+    "requests", "What two readers could read in two ways is read by none"
+)
 @pytest.mark.parametrize(
     "data",
     [
@@ -101,6 +107,7 @@ async def test_a_conflict_over_http_is_told_to_the_sender_only(stage):
     assert stage.told("withdrawal.rejected") == []
 
 
+@pytest.mark.attack("bus", "An unreadable wake-up is buried")
 @pytest.mark.parametrize(
     "body",
     [b"{", b"[]", b'{"task_id": "x"}', b'{"queue_id": 1, "task_id": 2, "version": 3}'],
@@ -113,6 +120,7 @@ async def test_an_unreadable_task_message_becomes_a_dead_letter(stage, body):
     assert letter.headers["X-Reason"] == "invalid"
 
 
+@pytest.mark.attack("bus", "A wake-up for what is not there is buried")
 async def test_a_message_about_an_unknown_task_becomes_a_dead_letter(stage):
     body = {
         "task_id": "0195f2c4-7c1e-7d52-b3a6-5f0f3f1d2a10",
@@ -127,6 +135,7 @@ async def test_a_message_about_an_unknown_task_becomes_a_dead_letter(stage):
     assert letter.headers["X-Task-Id"] == body["task_id"]
 
 
+@pytest.mark.attack("bus", "A wake-up for a version that is over does nothing")
 async def test_a_stale_message_is_acknowledged_and_counted(stage):
     await stage.ask(a_withdrawal(script="accept_silence"))
     task = await stage.task_in("w-1", "EXECUTING")
@@ -144,6 +153,7 @@ async def test_a_stale_message_is_acknowledged_and_counted(stage):
     assert stage.letters == []
 
 
+@pytest.mark.attack("role", "No view of a dead letter shows a destination's token")
 async def test_tokens_are_masked_in_every_view(stage):
     body = a_withdrawal(amount=0, script="succeed")
     token = body["destination"]["token"]

@@ -1,8 +1,11 @@
 import asyncio
 
+import pytest
+
 from tests.service.stage import a_withdrawal
 
 
+@pytest.mark.attack("bus", "All streams deleted: work is late, and nothing is lost")
 async def test_a_wiped_message_store_delays_work_and_loses_nothing(stage):
     await asyncio.gather(
         *(

@@ -61,6 +61,10 @@ ODD = {
 }
 
 
+@pytest.mark.attack(
+    "requests",
+    "NULs, other bytes and odd ids in headers, subjects and bodies are buried at once",
+)
 @pytest.mark.parametrize("name", list(ODD))
 async def test_it_is_buried_at_once_and_the_next_order_completes(
     stage, database_url, speaking, name
@@ -82,6 +86,9 @@ async def test_it_is_buried_at_once_and_the_next_order_completes(
     assert await stage.until(lambda: stage.letters)
 
 
+@pytest.mark.attack(
+    "requests", "Poisonous messages of all kinds together stand in no order's way"
+)
 async def test_many_of_them_do_not_fill_what_may_be_pending(
     stage, database_url, speaking
 ):
@@ -114,6 +121,10 @@ CREATE TRIGGER refuse BEFORE INSERT ON dead_letters FOR EACH ROW
 """
 
 
+@pytest.mark.attack(
+    "bus",
+    "What the database never takes ends as a reduced dead letter, counted, in no loop",
+)
 async def test_what_the_database_never_takes_is_reduced_to_its_bytes(
     stage, database_url, speaking
 ):
@@ -177,6 +188,10 @@ def resident():
     return pages * resource.getpagesize()
 
 
+@pytest.mark.attack(
+    "bus",
+    "10,400 poisonous messages, more than may be pending, stand in no order's way",
+)
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", list(MANY))

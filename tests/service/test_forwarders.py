@@ -86,6 +86,9 @@ async def a_trusting_one(database_url, prefix):
             yield server, running
 
 
+@pytest.mark.attack(
+    "bus", "What anybody could have published is not believed later either"
+)
 async def test_what_was_stored_while_anybody_could_is_never_believed(
     database_url, subject_prefix, monkeypatch
 ):
@@ -115,6 +118,7 @@ def restarted(server, configuration):
     server.start()
 
 
+@pytest.mark.attack("bus", "Trust that is lost while running is noticed, and ends")
 async def test_it_is_asked_again_though_no_connection_was_lost(
     database_url, subject_prefix, monkeypatch
 ):
@@ -153,6 +157,7 @@ async def replayed(stage):
     assert status == 200
 
 
+@pytest.mark.attack("bus", "A new connection is not trusted before it was asked")
 async def test_a_new_connection_is_trusted_once_it_was_asked(
     database_url, subject_prefix, monkeypatch
 ):
@@ -180,6 +185,7 @@ async def test_a_new_connection_is_trusted_once_it_was_asked(
         assert not stage.letters
 
 
+@pytest.mark.attack("role", "Replaying a forged webhook vouches for nothing")
 async def test_a_replay_of_what_was_forged_is_no_evidence(stage):
     task = await waiting(stage)
     await stage.publish(RECEIVED, a_webhook(task))
@@ -192,6 +198,7 @@ async def test_a_replay_of_what_was_forged_is_no_evidence(stage):
     assert (await stage.order("w-1"))["tasks"][0] == task
 
 
+@pytest.mark.attack("bus", "NATS that takes anybody is trusted by nobody")
 async def test_no_trust_is_given_to_a_nats_that_takes_anybody(
     database_url, nats_server, subject_prefix
 ):
@@ -242,6 +249,9 @@ async def trail(stage, order_id="w-1"):
     return answer["events"]
 
 
+@pytest.mark.attack(
+    "bus", "A webhook that nobody signed moves no money and proves none"
+)
 @pytest.mark.parametrize("kind", ["payout.succeeded", "payout.failed"])
 async def test_an_unsigned_webhook_on_the_bus_moves_nothing(closed, kind):
     task = await waiting(closed)
@@ -252,6 +262,7 @@ async def test_an_unsigned_webhook_on_the_bus_moves_nothing(closed, kind):
     assert (await closed.order("w-1"))["tasks"][0] == task
 
 
+@pytest.mark.attack("bus", "Nobody forwards unless a table says so")
 async def test_forwarding_is_off_unless_it_is_switched_on(closed):
     task = await waiting(closed)
 
@@ -283,6 +294,10 @@ async def test_a_secret_can_be_exchanged_without_a_gap(stage, secrets):
     assert (await stage.final("w-1"))["state"] == "COMPLETED"
 
 
+@pytest.mark.attack(
+    "bus",
+    "A forwarder's signature that is forged, old, or another's is refused",
+)
 @pytest.mark.parametrize(
     ("secrets", "claims", "because"),
     [
@@ -306,6 +321,7 @@ async def test_a_forged_forwarder_is_refused(stage, secrets, claims, because):
     assert (await stage.order("w-1"))["tasks"][0] == task
 
 
+@pytest.mark.attack("bus", "A forwarded body that was changed is refused")
 async def test_a_body_that_was_changed_is_refused(stage):
     task = await waiting(stage)
     headers = forwarder_headers(RECEIVED, a_webhook(task, "payout.failed"), SECRET)
@@ -315,6 +331,7 @@ async def test_a_body_that_was_changed_is_refused(stage):
     assert "wrong" in await refused(stage)
 
 
+@pytest.mark.attack("bus", "A forwarded webhook without amount or currency is refused")
 @pytest.mark.parametrize("missing", ["amount", "currency"])
 async def test_a_forwarder_says_how_much_it_is_about(stage, missing):
     task = await waiting(stage)
@@ -324,6 +341,7 @@ async def test_a_forwarder_says_how_much_it_is_about(stage, missing):
     assert f"body.{missing}: is missing" in await refused(stage)
 
 
+@pytest.mark.attack("bus", "A forwarded webhook about another amount settles nothing")
 async def test_another_amount_settles_nothing(stage):
     task = await waiting(stage)
 
@@ -349,6 +367,7 @@ async def test_the_same_message_again_changes_nothing(stage):
     assert not stage.letters
 
 
+@pytest.mark.attack("bus", "An event id taken beforehand makes no real webhook 'seen'")
 async def test_an_event_id_taken_on_the_bus_takes_nothing_from_the_webhook(stage):
     """What is said on the bus can never make the provider's own webhook 'seen'."""
     task = await waiting(stage)
@@ -384,6 +403,7 @@ async def test_where_nats_is_trusted_an_account_vouches(trusting):
     assert "forwarder:svc" in [e["actor"] for e in await trail(trusting)]
 
 
+@pytest.mark.attack("bus", "A trusted account speaks for its own providers alone")
 async def test_a_trusted_account_speaks_for_its_own_providers_alone(trusting):
     task = await waiting(trusting)
     body = orjson.dumps({**orjson.loads(a_webhook(task)), "provider": "zeta"})
@@ -393,6 +413,7 @@ async def test_a_trusted_account_speaks_for_its_own_providers_alone(trusting):
     assert "may not speak for" in await refused(trusting)
 
 
+@pytest.mark.attack("bus", "A cancel with every version tried is no wish")
 @pytest.mark.parametrize("subject", [QUEUE_CANCEL, TASK_CANCEL])
 async def test_an_unsigned_cancel_with_the_right_version_is_no_wish(stage, subject):
     task = await waiting(stage)
@@ -408,6 +429,7 @@ async def test_an_unsigned_cancel_with_the_right_version_is_no_wish(stage, subje
     assert "cancel.requested" not in [e["trigger"] for e in await trail(stage)]
 
 
+@pytest.mark.attack("bus", "A decision by message decides nothing")
 async def test_an_unsigned_decision_is_no_decision(stage):
     await stage.ask(a_withdrawal(script="accept_silence"))
     task = await stage.task_in("w-1", "EXECUTING")
@@ -446,6 +468,7 @@ async def test_a_signed_cancel_is_a_wish_whatever_its_version(stage, subject):
     assert line["detail"]["forwarded"] is True
 
 
+@pytest.mark.attack("bus", "A cancel with a forged signature is refused")
 @pytest.mark.parametrize("subject", [QUEUE_CANCEL, TASK_CANCEL])
 async def test_a_forged_cancel_is_refused(stage, subject):
     task = await waiting(stage)
@@ -459,6 +482,7 @@ async def test_a_forged_cancel_is_refused(stage, subject):
     assert not await wished(stage)
 
 
+@pytest.mark.attack("bus", "Who may forward may not cancel")
 async def test_who_may_forward_may_not_cancel(stage):
     await waiting(stage)
     body = orjson.dumps({"order_id": "w-1", "merchant_id": "m-1", "reason": "x"})
@@ -517,6 +541,7 @@ async def test_a_final_withdrawal_is_not_cancelled(stage):
     assert not stage.letters
 
 
+@pytest.mark.attack("requests", "A cancel that nobody signed is answered rejected")
 async def test_a_cancel_of_a_withdrawal_that_nobody_signed_is_refused(stage):
     await waiting(stage)
 
@@ -527,6 +552,7 @@ async def test_a_cancel_of_a_withdrawal_that_nobody_signed_is_refused(stage):
     assert not await wished(stage)
 
 
+@pytest.mark.attack("requests", "A signed cancel finds no other merchant's order")
 async def test_another_merchants_order_is_not_found(stage):
     await waiting(stage)
 

@@ -237,6 +237,10 @@ REFUSED = {
 }
 
 
+@pytest.mark.attack(
+    "database",
+    "What a guard or constraint refuses is refused to everybody's statements",
+)
 @pytest.mark.parametrize(
     ("constraint", "statement"),
     [(name, each) for name, every in REFUSED.items() for each in every],
@@ -248,6 +252,7 @@ def test_the_database_refuses(rows, constraint, statement):
     assert refused.value.diag.constraint_name == constraint
 
 
+@pytest.mark.attack("database", "No statement takes a task out of a final state")
 @pytest.mark.parametrize("state", sorted(FINAL))
 def test_a_final_state_has_no_exit(rows, state):
     verdict = "paid" if state == "SUCCEEDED" else "not_paid"

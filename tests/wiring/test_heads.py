@@ -114,6 +114,9 @@ HEADS = {
 }
 
 
+@pytest.mark.attack(
+    "port", "A head that is too large is refused before any key is looked at"
+)
 @pytest.mark.parametrize("name", list(HEADS))
 async def test_a_head_has_a_size(name):
     async with port(head_seconds=SOON) as (number, refused):
@@ -136,6 +139,7 @@ async def test_a_plain_request_and_the_next_are_answered():
     assert refused == []
 
 
+@pytest.mark.attack("port", "Whoever says nothing, or half of something, is hung up on")
 @pytest.mark.parametrize(
     "said",
     [
@@ -154,6 +158,7 @@ async def test_whoever_is_slow_is_hung_up_on(said):
     assert refused == ["time"]
 
 
+@pytest.mark.attack("port", "A head that comes drop by drop wins no time")
 async def test_a_drop_at_a_time_wins_no_time():
     async with port() as (number, refused):
         drops = [PLAIN, *[b"X: y\r\n"] * 15]
@@ -183,6 +188,7 @@ async def test_whoever_does_not_read_the_answer_is_hung_up_on():
     assert refused == ["time"]
 
 
+@pytest.mark.attack("port", "Chunks and trailers without end are refused")
 async def test_a_body_and_what_is_around_it_has_a_size():
     head = b"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     trailer = [head, b"1\r\na\r\n0\r\n", *[b"X: " + b"a" * 900 + b"\r\n"] * 4_000]
@@ -195,6 +201,7 @@ async def test_a_body_and_what_is_around_it_has_a_size():
     assert len(refused) == 2
 
 
+@pytest.mark.attack("port", "A port has so many places and no more")
 async def test_no_more_are_let_in_than_there_are_places_for():
     async with port(head_seconds=SOON) as (number, refused):
         opened = [await asyncio.open_connection("127.0.0.1", number) for _ in range(12)]
@@ -223,6 +230,7 @@ async def silent(number, crowd, left):
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.attack("port", "Who says nothing keeps no place from who does")
 async def test_a_crowd_that_says_nothing_shuts_nobody_out():
     left = asyncio.Event()
     async with port(head_seconds=60.0) as (number, refused):
@@ -275,6 +283,7 @@ async def test_what_is_no_http_is_refused(said):
     assert refused == ["syntax"]
 
 
+@pytest.mark.attack("port", "Callers cannot have all descriptors")
 def test_callers_never_have_all_descriptors():
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     api, probes = api_limits(), probe_limits()
