@@ -1,4 +1,4 @@
-"""`python -m ops.threats`: writes the threat model's tables from the tests that show it.
+"""`python -m ops.threats`: writes the threat model's tables from its tests.
 
 A test says what it shows: ``@pytest.mark.attack("bus", "a cancel ... is no wish")``.
 The sources are parsed, not imported, and a row that no test shows cannot be written.
@@ -31,7 +31,7 @@ PLACES: Final = {
     "port": Place(
         name="A TCP port without a key",
         at_most="Be answered 401, 404 or a probe; use up its own connection; read "
-        "`/metrics` where the port is reachable: names of providers and counts, no ids.",
+        "`/metrics` where the port is reachable: names and counts, no ids.",
     ),
     "requests": Place(
         name="The right to publish requests",
@@ -40,32 +40,32 @@ PLACES: Final = {
     ),
     "bus": Place(
         name="The right to publish anywhere on NATS",
-        at_most="Wake work that is due anyway, fill streams up to their limits and delay "
-        "by that, delete them, read what the account may read. With `trust = "
-        '"nats"` the account that is named there vouches, and says that a payout failed '
-        "or succeeded.",
-        beyond="Where NATS begins to take anybody without any connection being lost, up "
+        at_most="Wake work that is due anyway; fill or delete streams, and delay by "
+        'that; read what the account may read. With `trust = "nats"` the account that '
+        "is named there vouches, and says that a payout failed or succeeded.",
+        beyond="Where NATS begins to take anybody and no connection is lost by it, up "
         "to 30 s pass before trust ends.",
     ),
     "role": Place(
         name="A role of the API",
         at_most="`viewer` reads, masked. `upstream` orders, reads and cancels what its "
-        "merchants own. `support` decides and cancels, as itself, in the trail; from the "
-        "threshold on two persons must agree, and without one one is enough for any "
-        "amount. `admin` also pauses providers and configures.",
+        "merchants own. `support` decides and cancels, as itself, in the trail; from "
+        "the threshold on two persons must agree, and without a threshold one is "
+        "enough for any amount. `admin` also pauses providers and configures.",
     ),
     "shell": Place(
         name="A shell on the service's machine",
-        at_most="Everything that the process can: read its keys in its environment, send "
-        "requests to core and providers, sign lines of the trail.",
-        beyond="The trail's key is in the same environment: a shell that may also write "
-        "to the database can forge the books.",
+        at_most="Everything that the process can: read its keys in its environment, "
+        "send requests to core and providers, sign lines of the trail.",
+        beyond="The command line names people by `LOGNAME`, so a shell can be two "
+        "persons. The trail's key is in the same environment: a shell that may also "
+        "write to the database can forge the books.",
     ),
     "database": Place(
         name="Write access to the database",
         at_most="Stop work, delete rows, change what is not signed.",
-        beyond="Nothing outside the database holds the head of the books: a cut tail, or "
-        "an order deleted whole, is not found.",
+        beyond="Nothing outside the database holds the head of the books: a cut tail, "
+        "or an order deleted whole, is not found.",
     ),
 }
 
@@ -131,13 +131,16 @@ def _in(file: Path) -> Iterator[Attack]:
             if isinstance(mark, ast.Call) and ast.unparse(mark.func) == MARK:
                 place, holds = _texts(mark, file)
                 yield Attack(
-                    place=place,
-                    file=file.relative_to(ROOT).as_posix()
-                    if file.is_relative_to(ROOT)
-                    else file.name,
-                    test=node.name.removeprefix("test_").replace("_", " "),
-                    holds=holds,
+                    place=place, file=_within(file), test=_said(node.name), holds=holds
                 )
+
+
+def _within(file: Path) -> str:
+    return (file.relative_to(ROOT) if file.is_relative_to(ROOT) else file).as_posix()
+
+
+def _said(name: str) -> str:
+    return name.removeprefix("test_").replace("_", " ")
 
 
 def _texts(mark: ast.Call, file: Path) -> tuple[str, str]:
