@@ -12,7 +12,8 @@ from payment_service.domain.orders import Order
 
 def stamp(at: datetime) -> str:
     """Write a time as RFC 3339 in UTC."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def event_id(order: Order, announcement: Announcement) -> str:
