@@ -258,6 +258,55 @@ CREATE TABLE provider_controls (
     CONSTRAINT ck_provider_controls_state CHECK (state IN ('ready', 'paused'))
 );
 
+-- Hashes of keys, never keys. What decides is signed by a key that is not in the
+-- database: who can only write here makes none that is taken.
+CREATE TABLE api_keys (
+    name text NOT NULL,
+    role text NOT NULL,
+    sha256 bytea NOT NULL,
+    person text,
+    merchants text[],
+    expires date,
+    made_by text NOT NULL,
+    made_person text NOT NULL,
+    made_at timestamptz NOT NULL,
+    takes_two boolean NOT NULL DEFAULT false,
+    agreed_by text,
+    agreed_at timestamptz,
+    revoked_by text,
+    revoked_at timestamptz,
+    revoke_reason text,
+    signed_by text NOT NULL,
+    signature bytea NOT NULL,
+    CONSTRAINT pk_api_keys PRIMARY KEY (name),
+    CONSTRAINT uq_api_keys_sha256 UNIQUE (sha256),
+    CONSTRAINT ck_api_keys_role
+        CHECK (role IN ('viewer', 'support', 'admin', 'upstream')),
+    CONSTRAINT ck_api_keys_agreed CHECK ((agreed_by IS NULL) = (agreed_at IS NULL)),
+    CONSTRAINT ck_api_keys_revoked CHECK ((revoked_by IS NULL) = (revoked_at IS NULL))
+);
+
+-- Written once a minute, beside the keys: also for those of the environment.
+CREATE TABLE api_key_uses (
+    name text NOT NULL,
+    used_at timestamptz NOT NULL,
+    CONSTRAINT pk_api_key_uses PRIMARY KEY (name)
+);
+
+CREATE TABLE four_eyes (
+    currency text NOT NULL,
+    amount bigint,
+    set_by text,
+    set_at timestamptz,
+    reason text,
+    proposed_amount bigint,
+    proposed_by text,
+    proposed_person text,
+    proposed_at timestamptz,
+    CONSTRAINT pk_four_eyes PRIMARY KEY (currency),
+    CONSTRAINT ck_four_eyes_amount CHECK (amount >= 1 AND proposed_amount >= 1)
+);
+
 -- One row for each replica that lives, written by it once a second; nothing is lost
 -- with them, so they need not survive a crash of the server.
 CREATE UNLOGGED TABLE provider_health (
@@ -288,6 +337,7 @@ CREATE INDEX ix_order_tasks_wake_at ON order_tasks (wake_at)
 CREATE INDEX ix_order_queues_wake_at ON order_queues (wake_at)
     WHERE wake_at IS NOT NULL;
 CREATE INDEX ix_order_queues_customer ON order_queues (customer_id, queue_id);
+CREATE UNIQUE INDEX uq_api_keys_name ON api_keys (lower(name));
 CREATE INDEX ix_order_queues_order_id ON order_queues (order_id);
 CREATE INDEX ix_webhook_inbox_wake_at ON webhook_inbox (wake_at)
     WHERE wake_at IS NOT NULL;
@@ -369,6 +419,18 @@ FOR EACH ROW WHEN (
     OR NEW.created_at <> OLD.created_at OR NEW.queue_id <> OLD.queue_id
 ) EXECUTE FUNCTION refuse_change();
 
+CREATE TRIGGER api_keys_identity_is_fixed BEFORE UPDATE ON api_keys
+FOR EACH ROW WHEN (
+    NEW.name <> OLD.name OR NEW.role <> OLD.role OR NEW.sha256 <> OLD.sha256
+    OR NEW.person IS DISTINCT FROM OLD.person
+    OR NEW.merchants IS DISTINCT FROM OLD.merchants
+    OR NEW.expires IS DISTINCT FROM OLD.expires OR NEW.made_by <> OLD.made_by
+    OR NEW.made_person <> OLD.made_person OR NEW.made_at <> OLD.made_at
+    OR NEW.takes_two <> OLD.takes_two OR OLD.revoked_at IS NOT NULL
+) EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER api_keys_stay BEFORE DELETE ON api_keys
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
 CREATE TRIGGER order_task_events_append_only BEFORE UPDATE OR DELETE
 ON order_task_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
@@ -391,6 +453,9 @@ def downgrade() -> None:
     op.execute("SET LOCAL statement_timeout = '60s'")
     for table in (
         "provider_health",
+        "four_eyes",
+        "api_key_uses",
+        "api_keys",
         "provider_controls",
         "cases",
         "dead_letters",

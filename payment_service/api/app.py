@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from payment_service.api import decisions, orders, probes, problems, webhooks
+from payment_service.api import decisions, orders, people, probes, problems, webhooks
 from payment_service.api.deps import ApiDeps
 from payment_service.api.documents import PaymentApi
 from payment_service.api.keyring import Keyring
@@ -36,6 +36,8 @@ def create_app(deps: ApiDeps) -> FastAPI:
     )
     for part in (orders, decisions, webhooks, probes):
         app.include_router(part.routes(deps))
+    if deps.people is not None:
+        app.include_router(people.routes(deps, deps.people))
     app.add_middleware(Gate, keys=deps.keys)
     problems.install(app, deps.report)
     return app

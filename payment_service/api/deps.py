@@ -5,14 +5,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from handlers.people import Admin
 from payment_service.api.keyring import Keyring
+from payment_service.domain.four_eyes import FourEyes
+from payment_service.domain.keys import ApiKey
 from payment_service.domain.news import Arrival, News
 from payment_service.domain.orders import Order, Request, Submission
 from payment_service.domain.rates import Rate
+from payment_service.domain.roster import KeyRecord, Threshold
 from payment_service.domain.votes import Vote
 from payment_service.ports.clock import Clock
 from payment_service.ports.reads import ProviderStatus, Reads
 from payment_service.ports.waiters import Waiters
+from payment_service.wire.views import View
 from providers.events import Events
 from providers.port import Providers
 
@@ -151,6 +156,41 @@ class Resume(Protocol):
     async def __call__(self, name: str, *, reason: str | None, actor: str) -> bool: ...
 
 
+class PeopleDesk(Protocol):
+    """Shows and changes who holds keys, and from which amounts two decide.
+
+    :raises UnknownOrder: no such key.
+    :raises InvalidRequest: a key that would be none.
+    :raises NotNow: the state does not allow it, or the same person asks again.
+    """
+
+    async def keys(self) -> Sequence[View]:
+        """Return all keys as they are shown, by name."""
+        ...
+
+    async def make_key(self, key: ApiKey, *, by: Admin, reason: str) -> KeyRecord:
+        """Make a key, which may wait for a second admin."""
+        ...
+
+    async def agree_to_key(self, name: str, *, by: Admin, reason: str) -> KeyRecord:
+        """Agree to a key that waits."""
+        ...
+
+    async def revoke_key(self, name: str, *, by: Admin, reason: str) -> KeyRecord:
+        """End a key for good."""
+        ...
+
+    async def thresholds(self) -> tuple[FourEyes, Sequence[Threshold]]:
+        """Return what holds, and what the database says."""
+        ...
+
+    async def set_threshold(
+        self, currency: str, amount: int | None, *, by: Admin, reason: str
+    ) -> Threshold:
+        """Set an amount, which may wait for a second admin."""
+        ...
+
+
 def _uncounted(provider: str, outcome: str) -> None:
     del provider, outcome
 
@@ -169,8 +209,8 @@ class ApiDeps:
 
     ``ready`` names what keeps the process from working, empty where nothing does.
     ``note`` is told by name of what is odd, whatever was answered.
-    ``report`` is told of every failure that was answered with a 500; ``pause`` and
-    ``resume`` may be left out, and so are their routes then.
+    ``report`` is told of every failure that was answered with a 500; ``pause``,
+    ``resume`` and ``people`` may be left out, and so are their routes then.
     """
 
     keys: Keyring
@@ -195,6 +235,7 @@ class ApiDeps:
     metrics: Callable[[], bytes]
     pause: Pause | None = None
     resume: Resume | None = None
+    people: PeopleDesk | None = None
     webhook_rates: Mapping[str, Rate] = field(default_factory=dict)
     webhook_events: Mapping[str, Events] = field(default_factory=dict)
     count_webhook: Callable[[str, str], None] = _uncounted

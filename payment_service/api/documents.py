@@ -12,12 +12,17 @@ from payment_service.api.wishes import (
     Assignment,
     Cancellation,
     Closing,
+    KeyWish,
     Pausing,
     Replaying,
     Resolution,
+    Revoking,
     Settlement,
+    ThresholdWish,
 )
+from payment_service.domain.keys import KeyRole
 from payment_service.domain.letters import Reason
+from payment_service.domain.roster import KeyState
 from payment_service.ports.reads import ProviderState
 from payment_service.wire.requests import Withdrawal
 from payment_service.wire.webhook_message import WebhookBody
@@ -249,6 +254,82 @@ class ProviderAnswer(Shape):
     status: Literal["paused", "resumed"]
 
 
+class KeyShape(Shape):
+    """A key, and what has become of it; never the key itself."""
+
+    name: str
+    role: KeyRole
+    person: str
+    state: KeyState
+    source: Literal["environment", "database"]
+    fingerprint: str = Field(description="the first 16 digits of the key's SHA-256")
+    merchants: list[str] = left_out()
+    expires: str = left_out()
+    made_by: str = left_out()
+    made_at: str = left_out()
+    agreed_by: str = left_out()
+    agreed_at: str = left_out()
+    revoked_by: str = left_out()
+    revoked_at: str = left_out()
+    reason: str = left_out()
+    last_used_at: str = left_out(description="to the minute")
+
+
+class KeysShape(Shape):
+    """Keys by name."""
+
+    keys: list[KeyShape]
+    next_cursor: str | None
+
+
+class KeyAnswer(Shape):
+    """What became of a key; ``key`` is told once, to who made it."""
+
+    name: str
+    role: KeyRole
+    person: str
+    fingerprint: str
+    status: Literal["live", "waits_for_second_person", "revoked"]
+    key: str = left_out()
+
+
+class ProposalShape(Shape):
+    """A looser amount that waits for a second admin."""
+
+    from_: int | None = Field(alias="from")
+    by: str
+    at: str
+
+
+class ThresholdShape(Shape):
+    """From which amount two decide, in minor units; null: from none on."""
+
+    currency: str = Field(description='"default": all without one of their own')
+    from_: int | None = Field(alias="from", description="as the database says")
+    effective: int | None = Field(description="with the floor")
+    set_by: str = left_out()
+    set_at: str = left_out()
+    reason: str = left_out()
+    proposed: ProposalShape = left_out()
+
+
+class FourEyesShape(Shape):
+    """From which amounts two decide; ``floor`` is PAYMENT_FOUR_EYES_FROM."""
+
+    floor: int | None
+    thresholds: list[ThresholdShape]
+
+
+class ThresholdAnswer(Shape):
+    """What became of a threshold."""
+
+    currency: str
+    from_: int | None = Field(alias="from")
+    effective: int | None
+    status: Literal["recorded", "waits_for_second_person"]
+    note: str = left_out(description="why it is another that holds")
+
+
 class ProbeAnswer(Shape):
     """The process lives, or can work."""
 
@@ -289,6 +370,9 @@ _SHOWN: Final = (
     (Settlement, "validation"),
     (Replaying, "validation"),
     (Pausing, "validation"),
+    (KeyWish, "validation"),
+    (Revoking, "validation"),
+    (ThresholdWish, "validation"),
     (Problem, "validation"),
 )
 

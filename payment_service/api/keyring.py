@@ -38,6 +38,10 @@ class Keyring:
     def adopt(self, stored: Iterable[ApiKey]) -> None:
         """Take the keys that the database has now, in place of those it had."""
         self._stored = self._blinded(stored)
+        self.confirm()
+
+    def confirm(self) -> None:
+        """Say that the database has no others than those that were last adopted."""
         self._stored_until = self._clock.elapsed() + KEPT_FOR.total_seconds()
 
     def holder(self, presented: str) -> ApiKey | None:

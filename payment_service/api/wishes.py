@@ -7,6 +7,14 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from payment_service.domain.durations import parse_duration
+from payment_service.domain.keys import (
+    DATE_FORM,
+    NAME_FORM,
+    is_key_hash,
+    is_key_name,
+    parse_date,
+)
+from payment_service.domain.money import AMOUNT_MAX, EXPONENTS
 from payment_service.wire.models import OurId, Reason, Wire
 
 EVIDENCE_LENGTH_MAX = 8000
@@ -106,3 +114,78 @@ class Pausing(Wire):
     def length(self) -> timedelta | None:
         """Return for how long; None: until it is resumed."""
         return None if self.lasting is None else parse_duration(self.lasting)
+
+
+def _key_name(text: str) -> str:
+    if not is_key_name(text):
+        raise PydanticCustomError("name", "not a name")
+    return text
+
+
+def _day(text: str) -> str:
+    parse_date(text)
+    return text
+
+
+def _key_hash(text: str) -> str:
+    if not is_key_hash(text):
+        raise PydanticCustomError("hash", "not a hash")
+    return text
+
+
+def _currency(text: str) -> str:
+    if text not in EXPONENTS:
+        raise PydanticCustomError("currency", "not a currency")
+    return text
+
+
+KeyName = Annotated[
+    OurId, AfterValidator(_key_name), Field(description=NAME_FORM, max_length=64)
+]
+
+
+class KeyWish(Wire):
+    """Make a key; the answer holds it, unless ``sha256`` says whose holder made it."""
+
+    name: KeyName
+    role: Literal["viewer", "support", "admin", "upstream"] = Field(
+        description="one of viewer, support, admin, upstream"
+    )
+    person: KeyName | None = Field(
+        default=None,
+        description=f"who holds it, where they have other keys: {NAME_FORM}",
+    )
+    merchants: list[OurId] | None = Field(
+        default=None,
+        description="of upstream: whose orders it is for; left out: everybody's",
+    )
+    expires: Annotated[str, AfterValidator(_day)] | None = Field(
+        default=None, description=f"the last day it is taken (UTC), {DATE_FORM}"
+    )
+    sha256: Annotated[str, AfterValidator(_key_hash)] | None = Field(
+        default=None,
+        description="64 hexadecimal digits: of a key that its holder made, and that "
+        "nobody else ever sees",
+    )
+    reason: Reason | None = None
+
+
+class Revoking(Wire):
+    """End a key for good."""
+
+    reason: Reason
+
+
+class ThresholdWish(Wire):
+    """Set from which amount two decide."""
+
+    currency: Annotated[str, AfterValidator(_currency)] | None = Field(
+        default=None,
+        description="a currency of ISO 4217; left out: all without one of their own",
+    )
+    from_: Annotated[int, Field(ge=1, le=AMOUNT_MAX)] | None = Field(
+        alias="from",
+        description=f"an amount in minor units, 1 to {AMOUNT_MAX}, or null for none "
+        "of its own",
+    )
+    reason: Reason

@@ -16,7 +16,14 @@ from payment_service.cli.database import connected
 from payment_service.cli.failures import Wrong
 from payment_service.domain.acts import SERVICE
 from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.decided import PROVIDER, Decided, Subject
+from payment_service.domain.decided import (
+    FOUR_EYES,
+    KEY,
+    PROVIDER,
+    SET,
+    Decided,
+    Subject,
+)
 from payment_service.invariants import (
     Line,
     OrderRow,
@@ -54,6 +61,17 @@ FROM order_task_events e ORDER BY e.entity_id, e.version
 """
 CONTROLS: Final[LiteralString] = """
 SELECT provider, state, reason, until, changed_by, changed_at FROM provider_controls
+"""
+KEYS: Final[LiteralString] = """
+SELECT name, CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
+        WHEN takes_two AND agreed_at IS NULL THEN 'waiting' ELSE 'live' END,
+    coalesce(revoked_by, agreed_by, made_by), coalesce(revoked_at, agreed_at, made_at),
+    revoke_reason, left(encode(sha256, 'hex'), 16)
+FROM api_keys
+"""
+THRESHOLDS: Final[LiteralString] = """
+SELECT currency, set_by, set_at, reason, amount::text FROM four_eyes
+WHERE set_by IS NOT NULL OR amount IS NOT NULL
 """
 HOMELESS: Final[LiteralString] = """
 SELECT t.task_id::text, t.queue_id::text FROM order_tasks t
@@ -144,6 +162,10 @@ class Snapshot(AbstractContextManager["Snapshot"]):
             name, state, reason, until, by, at = row
             ends = None if until is None else until.astimezone(UTC).isoformat()
             yield Subject(PROVIDER, name), Decided(state, by, at, reason, ends)
+        for name, what, by, at, reason, digits in self._connection.execute(KEYS):
+            yield Subject(KEY, name), Decided(what, by, at, reason, digits)
+        for currency, by, at, reason, amount in self._connection.execute(THRESHOLDS):
+            yield Subject(FOUR_EYES, currency), Decided(SET, by, at, reason, amount)
 
     def unclaimed(self) -> Iterator[Trail]:
         """Return the trails that no order has claimed, after ``wholes``."""

@@ -44,6 +44,7 @@ def openapi() -> int:
         metrics=nothing,
         pause=nothing,
         resume=nothing,
+        people=nothing,
     )
     print_json(create_app(deps).openapi())
     return 0

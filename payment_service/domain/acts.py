@@ -28,6 +28,12 @@ class ServiceTrigger(StrEnum):
 
     PROVIDER_PAUSED = "provider.paused"
     PROVIDER_RESUMED = "provider.resumed"
+    KEY_PROPOSED = "key.proposed"
+    KEY_MADE = "key.made"
+    KEY_AGREED = "key.agreed"
+    KEY_REVOKED = "key.revoked"
+    FOUR_EYES_PROPOSED = "four_eyes.proposed"
+    FOUR_EYES_SET = "four_eyes.set"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,9 +39,20 @@ class _Words(NamedTuple):
 PROVIDER: Final = "provider"
 PAUSED: Final = "paused"
 READY: Final = "ready"
+KEY: Final = "key"
+WAITING: Final = "waiting"
+LIVE: Final = "live"
+REVOKED: Final = "revoked"
+FOUR_EYES: Final = "four_eyes"
+SET: Final = "set"
 _WORDS: Final[Mapping[str, _Words]] = {
     ServiceTrigger.PROVIDER_PAUSED: _Words(PROVIDER, "provider", PAUSED, "until"),
     ServiceTrigger.PROVIDER_RESUMED: _Words(PROVIDER, "provider", READY, "until"),
+    ServiceTrigger.KEY_PROPOSED: _Words(KEY, "key", WAITING, "fingerprint"),
+    ServiceTrigger.KEY_MADE: _Words(KEY, "key", LIVE, "fingerprint"),
+    ServiceTrigger.KEY_AGREED: _Words(KEY, "key", LIVE, "fingerprint"),
+    ServiceTrigger.KEY_REVOKED: _Words(KEY, "key", REVOKED, "fingerprint"),
+    ServiceTrigger.FOUR_EYES_SET: _Words(FOUR_EYES, "currency", SET, "from"),
 }
 
 

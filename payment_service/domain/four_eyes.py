@@ -39,6 +39,14 @@ class FourEyes:
         known = [each for each in (self.floor, set_here) if each is not None]
         return min(known, default=None)
 
+    def is_looser_than(self, other: "FourEyes") -> bool:
+        """Return whether it lets one person decide where the other asked for two."""
+        return any(
+            (asked := other.begins_at(currency)) is not None
+            and ((now := self.begins_at(currency)) is None or now > asked)
+            for currency in EXPONENTS
+        )
+
     def needs_two(self, money: Money) -> bool:
         """Return whether a decision about so much money takes two persons."""
         begins_at = self.begins_at(money.currency)

@@ -70,7 +70,7 @@ _BEARER: Final = re.compile(
 _LOOKS_SECRET: Final = re.compile(
     r"(?<=://)(?!user:password@)[^@\s/\"'<>]*(?=@)"
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
-    r"|\b(?:[sr]k_(?:live|test)|whsec)_[\w+/=-]{8,}"
+    r"|\b(?:[sr]k_(?:live|test)|psk|whsec)_[\w+/=-]{8,}"
     r"|\bS[UAONCX][A-Z2-7]{56}\b"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|(?<=Failing row contains )\(.*?\)(?=\.?\s*(?:$|\n))"

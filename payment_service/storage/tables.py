@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Computed,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -22,8 +23,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from payment_service.domain.cases import ONE_OPEN
 
@@ -292,6 +294,55 @@ PROVIDER_CONTROLS: Final = Table(
     _text("changed_by"),
     _at("changed_at", null=False),
     PrimaryKeyConstraint("provider"),
+)
+
+API_KEYS: Final = Table(
+    "api_keys",
+    METADATA,
+    _text("name"),
+    _text("role"),
+    Column("sha256", LargeBinary, nullable=False),
+    _text("person", null=True),
+    Column("merchants", ARRAY(Text)),
+    Column("expires", Date),
+    _text("made_by"),
+    _text("made_person"),
+    _at("made_at", null=False),
+    _flag("takes_two"),
+    _text("agreed_by", null=True),
+    _at("agreed_at"),
+    _text("revoked_by", null=True),
+    _at("revoked_at"),
+    _text("revoke_reason", null=True),
+    _text("signed_by"),
+    Column("signature", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("name"),
+    UniqueConstraint("sha256", name="uq_api_keys_sha256"),
+)
+
+Index("uq_api_keys_name", func.lower(API_KEYS.c.name), unique=True)
+
+API_KEY_USES: Final = Table(
+    "api_key_uses",
+    METADATA,
+    _text("name"),
+    _at("used_at", null=False),
+    PrimaryKeyConstraint("name"),
+)
+
+FOUR_EYES: Final = Table(
+    "four_eyes",
+    METADATA,
+    _text("currency"),
+    Column("amount", BigInteger),
+    _text("set_by", null=True),
+    _at("set_at"),
+    _text("reason", null=True),
+    Column("proposed_amount", BigInteger),
+    _text("proposed_by", null=True),
+    _text("proposed_person", null=True),
+    _at("proposed_at"),
+    PrimaryKeyConstraint("currency"),
 )
 
 PROVIDER_HEALTH: Final = Table(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from payment_service.domain.cards import holds_card
@@ -137,7 +138,7 @@ def _description(model: type[Wire], loc: tuple[int | str, ...]) -> str:
     for part in loc:
         if isinstance(part, int):
             continue
-        field = here.model_fields.get(part)
+        field = _field(here, part)
         if field is None:
             break
         rule = field.description or rule
@@ -145,6 +146,13 @@ def _description(model: type[Wire], loc: tuple[int | str, ...]) -> str:
         if here is None:
             break
     return rule
+
+
+def _field(model: type[Wire], name: str) -> FieldInfo | None:
+    """Return the field that a sender calls ``name``, which may be a word of Python."""
+    fields = model.model_fields
+    called = (each for each in fields.values() if each.alias == name)
+    return fields.get(name) or next(called, None)
 
 
 def _model_in(annotation: object) -> type[Wire] | None:

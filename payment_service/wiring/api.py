@@ -24,13 +24,13 @@ from fastapi import FastAPI
 
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.letters import discard, replay
+from handlers.people import Environment
 from handlers.resolve import Ruling, resolve, withdraw_resolution
 from handlers.settle import settle_return, withdraw_settlement
 from handlers.submit import submit
 from payment_service import bus
 from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
-from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import IGNORED
 from payment_service.domain.errors import UnknownOrder
 from payment_service.domain.news import Arrival, News
@@ -43,6 +43,7 @@ from payment_service.ports.reads import ProviderStatus
 from payment_service.ports.waiters import Woken
 from payment_service.wiring.heads import HeadLimits, limited
 from payment_service.wiring.health import shown
+from payment_service.wiring.people import Desk
 from payment_service.wiring.service import Service
 from providers.events import events_of
 from providers.health.summary import statuses
@@ -108,7 +109,7 @@ class _Calls:
             reason=reason,
             evidence=evidence,
             actor=actor,
-            four_eyes=self._service.settings.four_eyes,
+            four_eyes=await self._service.four_eyes(),
             engine=self._service.engine,
             by_hand=by_hand,
             person=person,
@@ -158,7 +159,7 @@ class _Calls:
             reason=reason,
             evidence=evidence,
             actor=actor,
-            four_eyes=self._service.settings.four_eyes,
+            four_eyes=await self._service.four_eyes(),
             desk=self._service.desk,
             engine=self._service.engine,
             person=person,
@@ -230,7 +231,7 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
     tables = service.config.providers
     return create_app(
         ApiDeps(
-            keys=Keyring(service.settings.api_keys, service.clock),
+            keys=service.keyring,
             clock=service.clock,
             providers=service.engine.providers,
             reads=service.reads,
@@ -250,6 +251,15 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
             provider_statuses=calls.provider_statuses,
             pause=calls.pause,
             resume=calls.resume,
+            people=Desk(
+                service.people,
+                service.follower,
+                Environment(
+                    keys=service.settings.api_keys,
+                    floor=service.settings.four_eyes_from,
+                ),
+                service.clock,
+            ),
             ready=service.troubles,
             metrics=service.metrics.page,
             webhook_rates={

@@ -25,6 +25,7 @@ from payment_service.wiring.health import (
     follow,
     take_leave,
 )
+from payment_service.wiring.people import LOOK_EVERY, USES_EVERY
 from payment_service.wiring.router import Router
 from payment_service.wiring.service import Service
 from payment_service.wiring.trust import keep_asking, trusting
@@ -112,6 +113,7 @@ async def _settle(service: Service) -> None:
         async with asyncio.timeout(STOP_GRACE.total_seconds() / 4):
             await service.courier.settle()
             await _tidy(service)
+            await service.follower.note_uses()
 
 
 def _router(service: Service) -> Router:
@@ -193,6 +195,9 @@ def _loops(
         loops.append(drive)
         if trusted := trusting(service.config):
             loops.append(_keep_trust(service, trusted))
+    if "api" in roles:
+        loops.append(_every(LOOK_EVERY, service.follower.look))
+        loops.append(_every(USES_EVERY, service.follower.note_uses))
     loops.append(_relaying(service, is_relay="relay" in roles))
     if "sweeper" in roles:
         sweeping = Sweeping(service)

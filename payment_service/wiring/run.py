@@ -108,6 +108,8 @@ async def _listen(
                 on_refused=refused,
             )
         )
+    # Nobody is turned away only because the first look is still to come.
+    await service.follower.look()
     waiters = bus.Waiters(service.wire, service.names)
     await waiters.start()
     return await stack.enter_async_context(

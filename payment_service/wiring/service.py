@@ -12,9 +12,12 @@ from fsm.records import replace
 from handlers.engine import Engine, Limits
 from handlers.relay import Courier
 from payment_service import bus
+from payment_service.api.keyring import Keyring
 from payment_service.config import Config
 from payment_service.core_client import HttpCore
 from payment_service.domain.errors import Fault
+from payment_service.domain.four_eyes import FourEyes
+from payment_service.domain.roster import four_eyes_of
 from payment_service.observability import tracing
 from payment_service.observability.measured import (
     MeasuredCore,
@@ -28,6 +31,7 @@ from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.people import PostgresPeople
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.session import NAME
 from payment_service.storage.store import PostgresStore
@@ -35,6 +39,7 @@ from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring.bus_health import BusHealth
 from payment_service.wiring.health import keeper_of
 from payment_service.wiring.nats import connect_nats, topology_of
+from payment_service.wiring.people import KeyFollower
 from payment_service.wiring.trust import Trust, require_trust
 from providers.health.keeper import Keeper
 from providers.health.watched import WatchedProviders
@@ -66,6 +71,9 @@ class Service:
     engine: Engine
     keeper: Keeper
     controls: PostgresControls
+    people: PostgresPeople
+    keyring: Keyring
+    follower: KeyFollower
     stopping: asyncio.Event
     broken: list[str]
     trust: Trust = field(default_factory=Trust)
@@ -73,6 +81,11 @@ class Service:
     nudges: list[Callable[[], None]] = field(default_factory=list)
     followers: list[asyncio.Task[None]] = field(default_factory=list)
     store_lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def four_eyes(self) -> FourEyes:
+        """Return from which amounts two decide, as the database says it now."""
+        thresholds = await self.people.thresholds()
+        return four_eyes_of(thresholds, self.settings.four_eyes_from)
 
     def give_up(self, reason: str) -> None:
         """End the process: what is dead in it cannot be mended from inside."""
@@ -139,6 +152,8 @@ async def open_service(
         courier = Courier(publisher, remove=store.remove_soon)
         store.on_committed = courier.hand
         keeper = keeper_of(config, clock, metrics)
+        people = PostgresPeople(database, settings.audit_keys)
+        keyring = Keyring(settings.api_keys, clock)
         yield Service(
             settings=settings,
             config=config,
@@ -161,6 +176,9 @@ async def open_service(
             ),
             keeper=keeper,
             controls=PostgresControls(database, settings.audit_keys),
+            people=people,
+            keyring=keyring,
+            follower=KeyFollower(people, keyring),
             stopping=stopping,
             broken=broken,
             trust=Trust(lambda holds: metrics.distrusted.set(not holds)),

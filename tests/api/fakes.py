@@ -28,13 +28,15 @@ from payment_service.domain.errors import (
     StoreUnavailable,
     UnknownOrder,
 )
+from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.ids import new_id
-from payment_service.domain.keys import parse_api_keys
+from payment_service.domain.keys import ApiKey, KeyRole, parse_api_keys
 from payment_service.domain.letters import DeadLetter, Reason
 from payment_service.domain.money import Money
 from payment_service.domain.news import Arrival, News, NewsType, differing_facts
 from payment_service.domain.orders import Order, Submission
 from payment_service.domain.rates import Rate
+from payment_service.domain.roster import KeyRecord, Proposal, Threshold
 from payment_service.domain.votes import Vote
 from payment_service.ports.reads import (
     AuditEntry,
@@ -43,6 +45,7 @@ from payment_service.ports.reads import (
     ProviderState,
     ProviderStatus,
 )
+from payment_service.wire.people_views import environment_key_view, key_view
 from providers.port import Rejected, Verified
 
 SECRET = b"sixteen bytes or more"
@@ -438,6 +441,66 @@ class World:
         self.reports.append((correlation_id, failure))
 
 
+class FakeDesk:
+    """Who holds keys, as one test sees it: what is ``big`` waits for a second admin."""
+
+    def __init__(self, world):
+        self._world = world
+
+    async def keys(self):
+        self._world._check()
+        key = ApiKey("ops", KeyRole.ADMIN, bytes(32))
+        return [
+            key_view(self._record(f"name-{n}", revoke="x"), AT.date()) for n in range(3)
+        ] + [environment_key_view(key, AT, AT.date())]
+
+    async def make_key(self, key, *, by, reason):
+        self._world.said.append((key, by, reason))
+        return self._record(key.name, key=key, takes_two=reason == "big")
+
+    async def agree_to_key(self, name, *, by, reason):
+        self._world.said.append((name, by, reason))
+        return self._record(name)
+
+    async def revoke_key(self, name, *, by, reason):
+        if name == "gone":
+            raise UnknownOrder(name, "key")
+        self._world.said.append((name, by, reason))
+        return self._record(name, revoke=reason)
+
+    async def thresholds(self):
+        set_ = Threshold(
+            currency="EUR",
+            amount=70,
+            set_by="key:ops",
+            set_at=AT,
+            reason="large",
+            proposal=Proposal(amount=None, by="key:ops", person="ops", at=AT),
+        )
+        return FourEyes(floor=100, by_currency={"EUR": 70}), [set_]
+
+    async def set_threshold(self, currency, amount, *, by, reason):
+        self._world.said.append((currency, amount, by, reason))
+        proposal = Proposal(amount=amount, by="key:ops", person="ops", at=AT)
+        return Threshold(
+            currency=currency,
+            amount=amount,
+            proposal=proposal if reason == "big" else None,
+        )
+
+    def _record(self, name, *, key=None, takes_two=False, revoke=None):
+        return KeyRecord(
+            key=key or ApiKey(name, KeyRole.VIEWER, name.encode().ljust(32)),
+            made_by="key:ops",
+            made_person="ops",
+            made_at=AT,
+            takes_two=takes_two,
+            revoked_by=revoke and "key:ops",
+            revoked_at=revoke and AT,
+            revoke_reason=revoke,
+        )
+
+
 def deps_of(world, **changes):
     deps = ApiDeps(
         keys=Keyring(api_keys(), WallClock()),
@@ -462,6 +525,7 @@ def deps_of(world, **changes):
         metrics=lambda: b"dlq_size 0\n",
         pause=world.pause,
         resume=world.resume,
+        people=FakeDesk(world),
         webhook_rates={"zeta": Rate(2, timedelta(hours=1))},
         count_webhook=world.count,
         note=world.note,

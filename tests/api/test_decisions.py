@@ -236,6 +236,12 @@ ROUTES = {
     ("POST", "/v1/dead-letters/{item_id}/replay"): {"support", "admin"},
     ("POST", "/v1/dead-letters/{item_id}/discard"): {"support", "admin"},
     ("GET", "/v1/providers"): {"viewer", "support", "admin"},
+    ("GET", "/v1/keys"): {"admin"},
+    ("POST", "/v1/keys"): {"admin"},
+    ("POST", "/v1/keys/{name}/agree"): {"admin"},
+    ("POST", "/v1/keys/{name}/revoke"): {"admin"},
+    ("GET", "/v1/four-eyes"): {"admin"},
+    ("POST", "/v1/four-eyes"): {"admin"},
     ("POST", "/v1/providers/{name}/pause"): {"admin"},
     ("POST", "/v1/providers/{name}/resume"): {"admin"},
 }

@@ -19,6 +19,7 @@ from tests.api.fakes import (
     finished,
 )
 
+A_KEY = {"name": "ann", "role": "support"}
 DOCUMENT = create_app(deps_of(World())).openapi()
 
 
@@ -109,6 +110,32 @@ async def answered(session, method, path, template, **more):
             *("POST", "/v1/providers/acme/pause", "/v1/providers/{name}/pause"),
             *("admin", {"reason": "x"}, 200),
         ),
+        ("GET", "/v1/keys", "/v1/keys", "admin", None, 200),
+        ("POST", "/v1/keys", "/v1/keys", "admin", A_KEY, 200),
+        ("POST", "/v1/keys", "/v1/keys", "admin", A_KEY | {"reason": "big"}, 202),
+        ("POST", "/v1/keys", "/v1/keys", "admin", {"name": "änna"}, 422),
+        (
+            *("POST", "/v1/keys/ann/agree", "/v1/keys/{name}/agree"),
+            *("admin", None, 200),
+        ),
+        (
+            *("POST", "/v1/keys/ann/revoke", "/v1/keys/{name}/revoke"),
+            *("admin", {"reason": "x"}, 200),
+        ),
+        (
+            *("POST", "/v1/keys/gone/revoke", "/v1/keys/{name}/revoke"),
+            *("admin", {"reason": "x"}, 404),
+        ),
+        ("GET", "/v1/four-eyes", "/v1/four-eyes", "admin", None, 200),
+        (
+            *("POST", "/v1/four-eyes", "/v1/four-eyes"),
+            *("admin", {"from": 200, "reason": "x"}, 200),
+        ),
+        (
+            *("POST", "/v1/four-eyes", "/v1/four-eyes"),
+            *("admin", {"currency": "EUR", "from": None, "reason": "big"}, 202),
+        ),
+        ("POST", "/v1/four-eyes", "/v1/four-eyes", "admin", {"reason": "x"}, 422),
         ("POST", "/webhooks/acme", "/webhooks/{provider}", "nobody", {}, 401),
         ("POST", "/webhooks/none", "/webhooks/{provider}", "nobody", {}, 404),
         ("GET", "/healthz", "/healthz", "nobody", None, 200),

@@ -198,11 +198,11 @@ async def staged(
         subject_prefix=prefix,
         schedules=schedules,
         log_level="error",
-        api_keys=tuple(
-            ApiKey(role, KeyRole(role), hashlib.sha256(key.encode()).digest())
-            for role, key in KEYS.items()
-        ),
         **{
+            "api_keys": tuple(
+                ApiKey(role, KeyRole(role), hashlib.sha256(key.encode()).digest())
+                for role, key in KEYS.items()
+            ),
             "sweep_interval": timedelta(milliseconds=200),
             "sweep_grace": timedelta(milliseconds=300 if not schedules else 3000),
             "metrics_port": _free_port(),

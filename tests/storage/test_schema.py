@@ -95,6 +95,17 @@ RECORDED = (
 )
 WAITS = "UPDATE order_tasks SET version = 2, waiting_for ="
 ENDS = "UPDATE order_tasks SET version = 2, waiting_for = NULL, state ="
+A_KEY = (
+    "INSERT INTO api_keys (name, role, sha256, made_by, made_person, made_at, "
+    "signed_by, signature) VALUES ('ann', 'viewer', '\\x1f', 'user:a', 'user:a', "
+    "now(), 'open', '\\x00')"
+)
+
+
+def then(*statements):
+    return "; ".join(statements)
+
+
 REFUSED = {
     "ck_order_queues_amount": [
         ANOTHER.replace("100, 'EUR'", f"{amount}, 'EUR'")
@@ -227,6 +238,31 @@ REFUSED = {
             "changed_at) VALUES ('acme', 'gone', 'r', 'key:a', now())"
         )
     ],
+    "ck_api_keys_role": [A_KEY.replace("'viewer'", "'owner'")],
+    "uq_api_keys_sha256": [f"{A_KEY}; {A_KEY.replace('ann', 'bob')}"],
+    "uq_api_keys_name": [f"{A_KEY}; {A_KEY.replace('ann', 'ANN').replace('1f', '2f')}"],
+    "ck_api_keys_agreed": [then(A_KEY, "UPDATE api_keys SET agreed_by = 'key:bob'")],
+    "ck_api_keys_revoked": [then(A_KEY, "UPDATE api_keys SET revoked_at = now()")],
+    "api_keys_identity_is_fixed": [
+        *(
+            then(A_KEY, changed)
+            for changed in (
+                "UPDATE api_keys SET role = 'admin'",
+                "UPDATE api_keys SET person = 'bob'",
+                "UPDATE api_keys SET merchants = '{m-1}'",
+                "UPDATE api_keys SET expires = now()",
+                "UPDATE api_keys SET takes_two = true",
+                "UPDATE api_keys SET made_person = 'bob'",
+            )
+        ),
+        then(
+            A_KEY,
+            "UPDATE api_keys SET revoked_by = 'a', revoked_at = now()",
+            "UPDATE api_keys SET revoked_by = NULL, revoked_at = NULL",
+        ),
+    ],
+    "api_keys_stay": [then(A_KEY, "DELETE FROM api_keys")],
+    "ck_four_eyes_amount": ["INSERT INTO four_eyes (currency, amount) VALUES ('E', 0)"],
     "ck_provider_health_state": [
         (
             "INSERT INTO provider_health (provider, replica, state, in_flight, calls, "
