@@ -2,7 +2,7 @@
 
 from fsm.decisions import Event, Step
 from fsm.states import Source, Trigger
-from handlers.engine import Engine, settle, settle_cancel_of_order
+from handlers.engine import Books, Engine, settle, settle_cancel_of_order
 from payment_service.domain.errors import NotNow, UnknownOrder
 from payment_service.domain.messages import Message, cancel_doorbell
 from payment_service.domain.news import FORWARDER
@@ -83,7 +83,7 @@ def _wish(reason: str, actor: str) -> Event:
     )
 
 
-async def order_of_task(task_id: str, *, engine: Engine) -> Order:
+async def order_of_task(task_id: str, *, engine: Books) -> Order:
     """Return the order of a task.
 
     :raises UnknownOrder: no such task.

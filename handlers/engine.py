@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from fsm.decisions import Decision, Event, Known, Step, cancel_order, decide
 from fsm.records import replace
@@ -45,6 +45,30 @@ class Limits:
 
     chain: timedelta = timedelta(seconds=10)
     send_within: timedelta = timedelta(seconds=5)
+
+
+class Books(Protocol):
+    """What a step is written down with, where nobody is called for it."""
+
+    @property
+    def store(self) -> Store:
+        """Where steps are committed."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The database's clock."""
+        ...
+
+    @property
+    def watch(self) -> Watch:
+        """Who counts what is committed."""
+        ...
+
+    @property
+    def keys(self) -> AuditKeys:
+        """What the trail is signed with."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +170,7 @@ async def commit(
     order: Order,
     judge: Callable[[Queue, datetime], Decision],
     *,
-    engine: Engine,
+    engine: Books,
     bells: Bells = no_bells,
     news: Mapping[str, NewsState] | None = None,
 ) -> Settled:
@@ -215,7 +239,7 @@ def _found_landed(
     )
 
 
-async def _again(order: Order, engine: Engine) -> Order:
+async def _again(order: Order, engine: Books) -> Order:
     found = await engine.store.load(order.queue_id)
     if found is None:
         raise StoreUnavailable(f"order queue {order.queue_id} is gone")

@@ -11,7 +11,7 @@ from handlers.engine import Bells, Engine, commit, no_bells
 from payment_service.domain.errors import NotNow
 from payment_service.domain.messages import Message
 from payment_service.domain.orders import Order
-from payment_service.domain.votes import Vote
+from payment_service.domain.votes import VOTER, Vote
 
 
 async def decide_together(  # noqa: PLR0913 - what a decision is made of
@@ -29,9 +29,11 @@ async def decide_together(  # noqa: PLR0913 - what a decision is made of
     ``event.decision`` is the word that both have to say. A second person who says
     another clears the first vote: neither stands then.
 
-    :raises NotNow: the second person is the first; or the task is not as it was seen
-        any more.
+    :raises NotNow: it is nobody with a key; the second person is the first; or the task
+        is not as it was seen any more.
     """
+    if not event.actor.startswith(VOTER):
+        raise NotNow(f"{event.actor} cannot decide: only the holder of a key can")
     vote = _counted(task, event) if needs_two else Vote.DECIDES
     if vote is Vote.WAITS:
         event = replace(event, trigger=proposal)

@@ -56,10 +56,12 @@ PLACES: Final = {
     "shell": Place(
         name="A shell on the service's machine",
         at_most="Everything that the process can: read its keys in its environment, "
-        "send requests to core and providers, sign lines of the trail.",
-        beyond="The command line names people by `LOGNAME`, so a shell can be two "
-        "persons. The trail's key is in the same environment: a shell that may also "
-        "write to the database can forge the books.",
+        "send requests to core and providers, sign lines of the trail. On the command "
+        "line propose, pause providers and replay dead letters, under any name.",
+        beyond="Who has all of the service's settings can start another one with keys "
+        "of its own making, and be as many persons as it likes: what shows is the "
+        "names of keys that nobody has given out. The trail's key is in the same "
+        "environment: a shell that may also write to the database can forge the books.",
     ),
     "database": Place(
         name="Write access to the database",

@@ -19,6 +19,7 @@ from payment_service.domain.audit import GENESIS, AuditLine, chained
 from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.binding import REQUEST, Bound, Signature, differing
 from payment_service.domain.decided import Decided, Subject, decision_in
+from payment_service.domain.proposals import PROPOSED_FROM_SHELL
 
 
 class Invariant(StrEnum):
@@ -162,6 +163,7 @@ _ORDER_LINES: Final = frozenset(
         (Trigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "CANCELLED"),
         *((f"order.{s.lower()}", OrderState.ACTIVE.value, s) for s in _OVER),
         *((NOTIFIED, s, s) for s in _OVER),
+        *((PROPOSED_FROM_SHELL, s.value, s.value) for s in OrderState),
     }
 )
 _SERVICE_LINES: Final = frozenset(
@@ -216,7 +218,9 @@ class Trail:
 
     def follow(self, line: Line) -> None:
         """Take the next line, whatever is wrong with it."""
-        self.version, self.head, self.last = line.version, line.hash, line.trigger
+        self.version, self.head = line.version, line.hash
+        if line.trigger != PROPOSED_FROM_SHELL:  # which changes nothing
+            self.last = line.trigger
         if line.trigger == REQUESTED and isinstance(
             said := line.detail.get(REQUEST), Mapping
         ):

@@ -24,11 +24,13 @@ ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 """A page of five hundred dead letters or cases is long."""
 
 BOTH: Final = "set PAYMENT_API_URL and PAYMENT_API_KEY"
+WITHOUT: Final = "without both settings it is done in the database, as user:NAME"
 SEE_URL: Final = "see PAYMENT_API_URL"
 _PROBLEM: Final = "application/problem+json"
 _REDIRECTS: Final = range(300, 400)
 _FAULTS: Final = range(500, 600)
 _UNAUTHORIZED: Final = 401
+NOT_FOUND: Final = 404
 _OK: Final = range(200, 300)
 
 
@@ -112,6 +114,19 @@ def ask(
     return run_async(work())
 
 
+def operate(
+    access: Access, method: Method, *path: str, body: Mapping[str, object]
+) -> Answer:
+    """Make one call for what moves no money, and could be done without the API.
+
+    :raises Unreachable: no answer came; the line says how to do without.
+    """
+    try:
+        return ask(access, method, *path, body=body)
+    except Unreachable as away:
+        raise Unreachable(f"{away}; {WITHOUT}") from None
+
+
 class Api:
     """Makes calls over one connection."""
 
@@ -128,8 +143,8 @@ class Api:
     ) -> Answer:
         """Make one call, once: ``path`` are the parts below ``/v1``, unescaped.
 
-        :raises Usage: the key is not valid, or a part of the path can be no id.
-        :raises Refused: the API says no.
+        :raises Usage: the key is not valid.
+        :raises Refused: the API says no, or a part of the path can be no id.
         :raises Unreachable: no answer came; what was asked for may be done.
         :raises Wrong: what answers is no payment-service, or it has failed.
         """
@@ -156,7 +171,7 @@ class Api:
         for part in path:
             # A proxy may take dots for a way up, to another call.
             if part in {"", ".", ".."}:
-                raise Usage(f"{part!r} is no id")
+                raise Refused(f"{part!r} is no id", status=NOT_FOUND)
         asked = "/".join(quote(part, safe="") for part in path)
         given = {n: v for n, v in (query or {}).items() if v is not None}
         return f"{self._access.url}/v1/{asked}" + (

@@ -66,6 +66,8 @@ Limit = Annotated[
     int, typer.Option("--limit", min=1, max=1000, help="At most so many.")
 ]
 Cursor = Annotated[str | None, _opt("--cursor", text="Go on where a list ended.")]
+OrderId = Annotated[str, typer.Argument(help="An order_id or a queue_id.")]
+TaskId = Annotated[str, typer.Argument(metavar="ID", help="Of the task.")]
 CaseId = Annotated[str, typer.Argument(metavar="ID", help="Of the case.")]
 Reason = Annotated[str, _opt("--reason", text="Why; it stands in the record.")]
 Evidence = Annotated[str | None, _opt("--evidence", text="What proves it.")]
@@ -143,7 +145,7 @@ def verify(
 
 @order.command("show")
 def order_show(
-    order_id: Annotated[str, typer.Argument(help="An order_id or a queue_id.")],
+    order_id: OrderId,
     as_json: Json = False,
 ) -> int:
     """Show an order: why each provider was tried, its audit trail, timers and cases."""
@@ -188,9 +190,41 @@ def order_list(  # noqa: PLR0917 - an option is a parameter to typer
     return orders.list_(sought, as_json=as_json)
 
 
+@order.command("cancel")
+def order_cancel(order_id: OrderId, reason: Reason, as_json: Json = False) -> int:
+    """Give up an order where and when that is safe.
+
+    Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
+    """
+    from payment_service.cli import people
+
+    return people.cancel_order(order_id, reason=reason, as_json=as_json)
+
+
+@task.command("cancel")
+def task_cancel(task_id: TaskId, reason: Reason, as_json: Json = False) -> int:
+    """Give up one attempt; the order goes on with the next.
+
+    Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
+    """
+    from payment_service.cli import people
+
+    return people.cancel_task(task_id, reason=reason, as_json=as_json)
+
+
+@task.command("withdraw")
+def task_withdraw(task_id: TaskId, reason: Reason, as_json: Json = False) -> int:
+    """Take your own vote on a manual check back."""
+    from payment_service.cli import people
+
+    return people.withdraw(
+        "tasks", task_id, "resolution", reason=reason, as_json=as_json
+    )
+
+
 @task.command("resolve")
 def task_resolve(
-    task_id: Annotated[str, typer.Argument(metavar="ID", help="Of the task.")],
+    task_id: TaskId,
     decision: Annotated[str, typer.Argument(help="positive: paid; or negative.")],
     reason: Reason,
     evidence: Evidence = None,
@@ -203,7 +237,10 @@ def task_resolve(
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Decide a manual check; a large one takes a second person."""
+    """Decide a manual check; a large one takes a second person.
+
+    Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
+    """
     from payment_service.cli import people
 
     return people.resolve(
@@ -229,9 +266,9 @@ def case_list(  # noqa: PLR0917 - an option is a parameter to typer
     as_json: Json = False,
 ) -> int:
     """List cases, newest first, with what each may cost."""
-    from payment_service.cli import people
+    from payment_service.cli import cases
 
-    return people.list_(
+    return cases.list_(
         state=state,
         kind=kind,
         owner=owner,
@@ -249,16 +286,19 @@ def case_assign(
     as_json: Json = False,
 ) -> int:
     """Make somebody the owner of a case."""
-    from payment_service.cli import people
+    from payment_service.cli import cases
 
-    return people.assign(case_id, owner=owner, as_json=as_json)
+    return cases.assign(case_id, owner=owner, as_json=as_json)
 
 
 @case.command("settle")
 def case_settle(
     case_id: CaseId, reason: Reason, evidence: Evidence = None, as_json: Json = False
 ) -> int:
-    """Have core take back a payout that was returned; a large one takes two."""
+    """Have core take back a payout that was returned; a large one takes two.
+
+    Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
+    """
     from payment_service.cli import people
 
     return people.settle(case_id, reason=reason, evidence=evidence, as_json=as_json)
@@ -266,10 +306,21 @@ def case_settle(
 
 @case.command("close")
 def case_close(case_id: CaseId, reason: Reason, as_json: Json = False) -> int:
-    """Close a case that has been dealt with."""
+    """Close a case that has been dealt with.
+
+    Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
+    """
     from payment_service.cli import people
 
     return people.close(case_id, reason=reason, as_json=as_json)
+
+
+@case.command("withdraw")
+def case_withdraw(case_id: CaseId, reason: Reason, as_json: Json = False) -> int:
+    """Take your own vote on a returned payout back."""
+    from payment_service.cli import people
+
+    return people.withdraw("cases", case_id, "settle", reason=reason, as_json=as_json)
 
 
 @dlq.command("list")

@@ -1,12 +1,18 @@
-"""Dead letters at the command line: lists, shows, replays and discards them."""
+"""Dead letters at the command line: lists, shows, replays and discards them.
 
-import getpass
-from collections.abc import Awaitable, Sequence
+Through the API where there is a key for it; else, so that a broken API stops nobody, in
+the database. What is replayed is a message like any other, and proves nothing.
+"""
+
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from payment_service.cli import letters_by_key as by_key
+from payment_service.cli.api_client import access_of, operate
 from payment_service.cli.database import open_database
-from payment_service.cli.failures import FOUND_WRONG, Usage, Wrong
-from payment_service.cli.opening import run_async
+from payment_service.cli.failures import DONE, FOUND_WRONG, Usage, Wrong
+from payment_service.cli.given import actor, check_reason, plain_id
+from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.screen import print_json, print_pairs, print_table, print_text
 from payment_service.domain.errors import Refusal, UnknownOrder
 from payment_service.domain.letters import DeadLetter
@@ -16,20 +22,11 @@ from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.store import PostgresStore
-from payment_service.wire.text import is_reason
 from payment_service.wire.views import View, dead_letter_view, dead_letter_whole
 
 T = TypeVar("T")
 BATCH: Final = 500
 RELAY_SAYS: Final = "A running relay publishes what is replayed."
-
-
-def actor() -> str:
-    """Return who sits at this terminal, as the audit names people."""
-    try:
-        return f"user:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "user:unknown"
 
 
 def list_(*, limit: int, cursor: str | None, as_json: bool) -> int:
@@ -64,7 +61,9 @@ def show(letter_id: str, *, as_json: bool) -> int:
 
 async def _letter(letter_id: str) -> DeadLetter:
     async with open_database() as database:
-        return await _found(PostgresDesk(database).letter(_id(letter_id)), letter_id)
+        return await _found(
+            PostgresDesk(database).letter(plain_id(letter_id)), letter_id
+        )
 
 
 async def _found(work: Awaitable[T], letter_id: str) -> T:
@@ -89,16 +88,20 @@ def replay(
         raise Usage("dlq replay: give the ids of dead letters, or --all")
     if subject is not None and not every:
         raise Usage("dlq replay: --subject goes with --all")
-    work = _replay_all(subject, dry_run=dry_run)
-    if letter_ids:
-        work.close()
-        work = _replay_some(letter_ids, dry_run=dry_run)
+    wanted = None if every else [plain_id(each) for each in letter_ids]
+    access = access_of(read_settings())
+    if access is not None:
+        work = by_key.replay(access, wanted, subject=subject, dry_run=dry_run)
+    elif wanted is None:
+        work = _replay_all(subject, dry_run=dry_run)
+    else:
+        work = _replay_some(wanted, dry_run=dry_run)
     results = run_async(work)
     if as_json:
         print_json({"dry_run": dry_run, "dead_letters": results})
     else:
         _print_results(results, dry_run=dry_run)
-    return FOUND_WRONG if any("error" in each for each in results) else 0
+    return FOUND_WRONG if any("error" in each for each in results) else DONE
 
 
 def _print_results(results: Sequence[View], *, dry_run: bool) -> None:
@@ -144,30 +147,38 @@ async def _each(
     for letter_id in letter_ids:
         try:
             if dry_run:
-                await _found(desk.letter(_id(letter_id)), letter_id)
+                await _found(desk.letter(letter_id), letter_id)
             else:
                 again = send_again(
-                    _id(letter_id), actor=actor(), desk=desk, store=store, clock=clock
+                    letter_id, actor=actor(), desk=desk, store=store, clock=clock
                 )
                 await _found(again, letter_id)
         except (Wrong, Refusal) as refusal:
-            results.append({"id": letter_id, "status": "left", "error": str(refusal)})
+            results.append(
+                {"id": letter_id, "status": by_key.LEFT, "error": str(refusal)}
+            )
             continue
-        status = "would be replayed" if dry_run else "replayed"
+        status = by_key.WOULD_BE if dry_run else by_key.REPLAYED
         results.append({"id": letter_id, "status": status})
     return results
 
 
 def discard(letter_id: str, *, reason: str, as_json: bool) -> int:
     """Give up a letter, for a reason."""
-    if not is_reason(reason):
-        raise Usage("--reason: say why, in at most 2000 characters")
-    run_async(_discard(letter_id, reason))
-    if as_json:
-        print_json({"id": letter_id, "status": "discarded"})
+    check_reason(reason)
+    found = plain_id(letter_id)
+    access = access_of(read_settings())
+    said: Mapping[str, object] = {"id": found, "status": "discarded"}
+    if access is not None:
+        path = ("dead-letters", found, "discard")
+        said = operate(access, "POST", *path, body={"reason": reason}).body
     else:
-        print_text(f"{letter_id} discarded")
-    return 0
+        run_async(_discard(found, reason))
+    if as_json:
+        print_json(said)
+    else:
+        print_text(f"{found} discarded")
+    return DONE
 
 
 async def _discard(letter_id: str, reason: str) -> None:
@@ -177,15 +188,10 @@ async def _discard(letter_id: str, reason: str) -> None:
         clock = DatabaseClock(database)
         await clock.calibrate()
         work = give_up(
-            _id(letter_id),
+            letter_id,
             actor=actor(),
             reason=reason,
             desk=PostgresDesk(database),
             clock=clock,
         )
         await _found(work, letter_id)
-
-
-def _id(text: str) -> str:
-    """Return an id as the table has it."""
-    return text.strip().casefold()

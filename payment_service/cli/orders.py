@@ -20,7 +20,7 @@ from payment_service.cli.screen import (
 from payment_service.domain.durations import parse_duration
 from payment_service.domain.errors import AmbiguousOrder
 from payment_service.domain.events import stamp
-from payment_service.domain.explain import Attempt, explain, in_words
+from payment_service.domain.explain import Attempt, explain, in_words, proposals
 from payment_service.domain.orders import Order
 from payment_service.ports.reads import (
     AuditEntry,
@@ -146,6 +146,7 @@ def show(asked: str, *, as_json: bool) -> int:
         return 0
     _print_order(order)
     _print_attempts(attempts)
+    _print_proposals(trail)
     _print_trail(order, trail)
     _print_timers(order)
     _print_cases(cases)
@@ -157,15 +158,24 @@ async def _whole(
 ) -> tuple[Order, Sequence[AuditEntry], Sequence[CaseRecord]]:
     async with open_database() as database:
         reads = PostgresReads(database)
-        try:
-            order = await reads.find(asked)
-        except AmbiguousOrder as ambiguous:
-            raise Wrong(_candidates(ambiguous)) from None
+        order = await found_order(reads, asked)
         trail = await reads.events(order.queue_id)
         sought = CaseSearch(
             state=CaseState.OPEN, queue_id=order.queue_id, limit=CASES_MAX
         )
         return order, trail, (await reads.cases(sought)).items
+
+
+async def found_order(reads: PostgresReads, asked: str) -> Order:
+    """Return the order of a queue_id or order_id.
+
+    :raises Wrong: several merchants or kinds share it; the line says which.
+    :raises UnknownOrder: there is none.
+    """
+    try:
+        return await reads.find(asked)
+    except AmbiguousOrder as ambiguous:
+        raise Wrong(_candidates(ambiguous)) from None
 
 
 def _candidates(ambiguous: AmbiguousOrder) -> str:
@@ -188,6 +198,7 @@ def _whole_view(
         "attempts": [
             {**task_view(task), **by_task[task.task_id]} for task in order.queue.tasks
         ],
+        "proposals": proposals([each.line for each in trail]),
         "events": [event_view(entry) for entry in trail],
         "timers": _timers(order),
         "cases": [case_view(case) for case in cases],
@@ -238,6 +249,15 @@ def _print_attempts(attempts: Sequence[Attempt]) -> None:
         print_text(f"   task {task.task_id}, version {task.version}")
         for sentence in attempt.because:
             print_text(f"   {sentence}")
+
+
+def _print_proposals(trail: Sequence[AuditEntry]) -> None:
+    """Print what waits for somebody with a key, where there is any."""
+    told = proposals([entry.line for entry in trail])
+    if told:
+        heading("Proposed without a key")
+    for each in told:
+        print_text(each)
 
 
 def _print_trail(order: Order, trail: Sequence[AuditEntry]) -> None:

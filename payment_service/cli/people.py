@@ -1,43 +1,76 @@
-"""What people decide from the command line: manual checks and cases.
+"""What people decide about money: manual checks, cancellations, returned payouts.
 
-It goes by the same rules as over HTTP: what takes two persons takes two here.
+With a key it is decided through the API, by its rules and under the key's name. Without
+one it is only proposed: whoever has a shell can take any name.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
-from fsm.states import CaseKind, CaseState
-from handlers.engine import Engine
-from handlers.resolve import Ruling
-from handlers.resolve import resolve as record
-from handlers.settle import settle_return
-from payment_service.cli.database import open_database
+from payment_service.cli.api_client import (
+    Access,
+    Answer,
+    access_of,
+    ask,
+    required_access,
+)
 from payment_service.cli.failures import Usage
-from payment_service.cli.letters import actor
-from payment_service.cli.opening import configuration, read_settings, run_async
+from payment_service.cli.given import actor, check_evidence, check_reason, plain_id
+from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.orders import word_of
-from payment_service.cli.screen import print_json, print_table, print_text
-from payment_service.core_client import HttpCore
-from payment_service.domain.votes import Vote
-from payment_service.outbound import Outbound
-from payment_service.ports.reads import CaseRecord, CaseSearch, Page
-from payment_service.settings import Settings
-from payment_service.storage.clock import DatabaseClock
-from payment_service.storage.database import Database
-from payment_service.storage.desk import PostgresDesk
-from payment_service.storage.reads import PostgresReads
-from payment_service.storage.store import PostgresStore
-from payment_service.wire.text import is_id, is_reason
-from payment_service.wire.views import View, case_view
-from providers.registry import build_providers
+from payment_service.cli.screen import print_json, print_text
+from payment_service.domain import proposals
+from payment_service.domain.masking import masked_text
+from payment_service.domain.proposals import Proposal
+from payment_service.outbound import Method
 
 TOLD: Final = {
-    Vote.DECIDES: "recorded; a running relay and worker go on with it",
-    Vote.WAITS: "a second person must agree",
-    Vote.CLEARS: "the first decision was another: neither stands now",
+    "recorded": "recorded; a running relay and worker go on with it",
+    "waits_for_second_person": "a second person must agree",
+    "first_vote_cleared": "the first decision was another: neither stands now",
+    "settling": "recorded; core is asked to take the money back",
+    "cancel_requested": "recorded; it stops where and when that is safe",
 }
-COLUMNS: Final = ("case", "kind", "state", "at risk", "owner", "age", "task")
+PROPOSED: Final = "proposed"
+
+
+class Ruling(StrEnum):
+    """What a person can decide about a manual check."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+
+
+_BY_HAND: Final = {
+    Ruling.POSITIVE: proposals.BY_HAND_POSITIVE,
+    Ruling.NEGATIVE: proposals.BY_HAND_NEGATIVE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody wants of one thing: ``path`` and ``body`` are the API's call.
+
+    ``decision`` is what it is called where it can only be proposed.
+    """
+
+    asked: str
+    path: tuple[str, ...]
+    body: Mapping[str, object]
+    decision: str
+    by_id: str
+
+    def propose(self) -> Proposal:
+        """Return it as whoever sits at this shell proposes it."""
+        evidence = self.body.get("evidence")
+        return Proposal(
+            decision=self.decision,
+            actor=actor(),
+            reason=str(self.body["reason"]),
+            evidence=None if evidence is None else masked_text(str(evidence)),
+        )
 
 
 def resolve(
@@ -49,167 +82,135 @@ def resolve(
     by_hand: bool,
     as_json: bool,
 ) -> int:
-    """Decide a manual check."""
+    """Decide a manual check, or propose how."""
     ruling = word_of("DECISION", Ruling, decision)
     if ruling is None:
         raise Usage("DECISION: positive or negative")
-    _check_reason(reason)
-    vote = run_async(_resolve(_id(task_id), ruling, reason, evidence, by_hand))
-    return _told({"task_id": _id(task_id)}, vote, as_json=as_json)
-
-
-async def _resolve(
-    task_id: str, ruling: Ruling, reason: str, evidence: str | None, by_hand: bool
-) -> Vote:
-    async with _engine() as (engine, settings, _):
-        return await record(
-            task_id,
-            ruling,
-            reason=reason,
-            evidence=evidence,
-            actor=actor(),
-            four_eyes=settings.four_eyes,
-            engine=engine,
-            by_hand=by_hand,
-        )
-
-
-def list_(
-    *,
-    state: str | None,
-    kind: str | None,
-    owner: str | None,
-    queue_id: str | None,
-    limit: int,
-    cursor: str | None,
-    as_json: bool,
-) -> int:
-    """Print a page of cases, newest first."""
-    sought = CaseSearch(
-        state=word_of("--state", CaseState, state),
-        kind=word_of("--kind", CaseKind, kind),
-        owner=owner,
-        queue_id=None if queue_id is None else _id(queue_id),
-        limit=limit,
-        cursor=cursor,
+    check_evidence(evidence)
+    if by_hand and not evidence:
+        raise Usage("--evidence: is needed where the balance is settled by hand")
+    found = plain_id(task_id)
+    wish = Wish(
+        asked=found,
+        path=("tasks", found, "resolution"),
+        body=_body(
+            reason,
+            evidence,
+            decision=ruling.value,
+            balance="settled_by_hand" if by_hand else None,
+        ),
+        decision=_BY_HAND[ruling] if by_hand else ruling.value,
+        by_id="task_id",
     )
-    page, shown = run_async(_page(sought))
-    if as_json:
-        print_json({"cases": shown, "next_cursor": page.next_cursor})
-        return 0
-    rows = [_row(case, view) for case, view in zip(page.items, shown, strict=True)]
-    print_table(COLUMNS, rows, empty="No case matches.")
-    if page.next_cursor:
-        print_text(f"There are more: --cursor {page.next_cursor}")
-    return 0
+    return _decide(wish, as_json=as_json)
 
 
-async def _page(sought: CaseSearch) -> tuple[Page[CaseRecord], list[View]]:
-    async with open_database() as database:
-        clock = await _clock(database)
-        page = await PostgresReads(database).cases(sought)
-        return page, [case_view(case, clock.now()) for case in page.items]
+def cancel_task(task_id: str, *, reason: str, as_json: bool) -> int:
+    """Give up one attempt, or propose to; the cascade goes on."""
+    found = plain_id(task_id)
+    wish = Wish(
+        asked=found,
+        path=("tasks", found, "cancel"),
+        body=_body(reason),
+        decision=proposals.CANCEL,
+        by_id="task_id",
+    )
+    return _decide(wish, as_json=as_json)
 
 
-def _row(case: CaseRecord, view: View) -> Sequence[object]:
-    risk = f"{case.money_at_risk} {case.currency}"
-    age = f"{view['age_seconds']} s"
-    return case.id, case.kind, case.state, risk, case.owner or "-", age, case.task_id
-
-
-def assign(case_id: str, *, owner: str, as_json: bool) -> int:
-    """Make somebody the owner of a case."""
-    if not is_id(owner):
-        raise Usage("--owner: must be a name of 1 to 128 characters")
-    run_async(_assign(_id(case_id), owner))
-    return _said({"id": _id(case_id), "owner": owner}, "assigned", as_json=as_json)
-
-
-async def _assign(case_id: str, owner: str) -> None:
-    async with open_database() as database:
-        await PostgresDesk(database).assign_case(case_id, owner=owner)
+def cancel_order(order_id: str, *, reason: str, as_json: bool) -> int:
+    """Give up a whole order, or propose to."""
+    wish = Wish(
+        asked=order_id,
+        path=("orders", order_id, "cancel"),
+        body=_body(reason),
+        decision=proposals.CANCEL,
+        by_id="order_id",
+    )
+    return _decide(wish, as_json=as_json)
 
 
 def settle(case_id: str, *, reason: str, evidence: str | None, as_json: bool) -> int:
-    """Have core take a returned payout back."""
-    _check_reason(reason)
-    vote = run_async(_settle(_id(case_id), reason, evidence))
-    return _told({"id": _id(case_id)}, vote, as_json=as_json)
-
-
-async def _settle(case_id: str, reason: str, evidence: str | None) -> Vote:
-    async with _engine() as (engine, settings, database):
-        return await settle_return(
-            case_id,
-            reason=reason,
-            evidence=evidence,
-            actor=actor(),
-            four_eyes=settings.four_eyes,
-            desk=PostgresDesk(database),
-            engine=engine,
-        )
+    """Have core take a returned payout back, or propose to."""
+    check_evidence(evidence)
+    return _decide(
+        _about_case(case_id, "settle", _body(reason, evidence)), as_json=as_json
+    )
 
 
 def close(case_id: str, *, reason: str, as_json: bool) -> int:
-    """Close a case that has been dealt with."""
-    _check_reason(reason)
-    run_async(_close(_id(case_id), reason))
-    return _said({"id": _id(case_id)}, "closed", as_json=as_json)
+    """Close a case that has been dealt with, or propose to."""
+    return _decide(_about_case(case_id, "close", _body(reason)), as_json=as_json)
 
 
-async def _close(case_id: str, reason: str) -> None:
-    async with open_database() as database:
-        clock = await _clock(database)
-        await PostgresDesk(database).close_case(
-            case_id, actor=actor(), reason=reason, at=clock.now()
-        )
+def withdraw(what: str, item_id: str, call: str, *, reason: str, as_json: bool) -> int:
+    """Take one's own vote back; ``what`` are ``tasks`` or ``cases``."""
+    check_reason(reason)
+    found = plain_id(item_id)
+    access = required_access()
+    return _granted(
+        found,
+        _asked(access, "DELETE", (what, found, call), {"reason": reason}),
+        as_json,
+    )
 
 
-@asynccontextmanager
-async def _engine() -> AsyncIterator[tuple[Engine, Settings, Database]]:
-    """Give what a decision is recorded with; nobody outside is called."""
-    settings = read_settings("database_url")
-    async with open_database() as database, Outbound() as outbound:
-        engine = Engine(
-            store=PostgresStore(database),
-            core=HttpCore(
-                outbound, base_url="", token=None, timeout=settings.core_timeout
-            ),
-            providers=build_providers(
-                configuration(settings), outbound, public_url=settings.public_url
-            ),
-            clock=await _clock(database),
-            keys=settings.audit_keys,
-        )
-        yield engine, settings, database
+def _about_case(case_id: str, verb: str, body: Mapping[str, object]) -> Wish:
+    found = plain_id(case_id)
+    return Wish(
+        asked=found,
+        path=("cases", found, verb),
+        body=body,
+        decision=verb,
+        by_id="id",
+    )
 
 
-async def _clock(database: Database) -> DatabaseClock:
-    clock = DatabaseClock(database)
-    await clock.calibrate()
-    return clock
+def _body(
+    reason: str, evidence: str | None = None, **more: str | None
+) -> Mapping[str, object]:
+    check_reason(reason)
+    told = {"reason": reason, "evidence": evidence, **more}
+    return {name: value for name, value in told.items() if value is not None}
 
 
-def _told(ids: View, vote: Vote, *, as_json: bool) -> int:
+def _decide(wish: Wish, *, as_json: bool) -> int:
+    access = access_of(read_settings())
+    if access is None:
+        return _proposed(wish, as_json=as_json)
+    answer = _asked(access, "POST", wish.path, wish.body)
+    return _granted(wish.asked, answer, as_json)
+
+
+def _asked(
+    access: Access, method: Method, path: tuple[str, ...], body: Mapping[str, object]
+) -> Answer:
+    answer = ask(access, method, *path, body=body)
+    answer.word("status")
+    return answer
+
+
+def _granted(asked: str, answer: Answer, as_json: bool) -> int:
+    status = answer.word("status")
     if as_json:
-        print_json({**ids, "status": vote.value})
+        print_json(answer.body)
     else:
-        print_text(f"{next(iter(ids.values()))}: {TOLD[vote]}")
+        print_text(f"{asked}: {TOLD.get(status, status.replace('_', ' '))}")
     return 0
 
 
-def _said(ids: View, status: str, *, as_json: bool) -> int:
+def _proposed(wish: Wish, *, as_json: bool) -> int:
+    """Write it down where whoever can decide will see it; nothing else changes."""
+    from payment_service.cli.proposing import write_down  # noqa: PLC0415 - as it says
+
+    proposal = wish.propose()
+    is_new = run_async(write_down(wish.by_id, wish.asked, proposal))
     if as_json:
-        print_json({**ids, "status": status})
-    else:
-        print_text(f"{next(iter(ids.values()))} {status}")
+        print_json({wish.by_id: wish.asked, "status": PROPOSED, "by": proposal.actor})
+        return 0
+    before = "" if is_new else ", as it was before"
+    print_text(
+        f"{wish.asked}: only proposed by {proposal.actor}{before}: nothing has changed "
+        "and nobody has voted. To decide, set PAYMENT_API_URL and PAYMENT_API_KEY."
+    )
     return 0
-
-
-def _check_reason(reason: str) -> None:
-    if not is_reason(reason):
-        raise Usage("--reason: say why, in at most 2000 characters")
-
-
-def _id(text: str) -> str:
-    return text.strip().casefold()

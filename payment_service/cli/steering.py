@@ -1,12 +1,17 @@
-"""Pauses and resumes providers, and shows how they do."""
+"""Pauses and resumes providers, and shows how they do.
+
+Through the API where there is a key for it; else, so that a broken API keeps nobody
+from pausing a provider, in the database.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from payment_service.cli.api_client import Access, access_of, operate
 from payment_service.cli.database import open_database
 from payment_service.cli.failures import Usage, Wrong
-from payment_service.cli.letters import actor
+from payment_service.cli.given import actor, check_reason
 from payment_service.cli.opening import configuration, read_settings, run_async
 from payment_service.cli.screen import print_json, print_table, print_text
 from payment_service.domain.durations import parse_duration
@@ -15,19 +20,23 @@ from payment_service.ports.controls import NO_REASON, ControlEvent
 from payment_service.ports.reads import ProviderStatus
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
-from payment_service.wire.text import is_reason
 from payment_service.wire.views import View
 
 T = TypeVar("T")
 HISTORY_MAX: Final = 100
 FOLLOW: Final = "every replica follows within a second or two"
-SAY_WHY: Final = "--reason: say why, in at most 2000 characters"
 
 
 def pause(name: str, *, reason: str, lasting: str | None, as_json: bool) -> int:
     """Give a provider no new work, on every replica."""
-    _require(name, reason)
+    check_reason(reason)
     length = None if lasting is None else _length(lasting)
+    access = access_of(read_settings())
+    if access is not None:
+        ends = "until it is resumed" if lasting is None else f"for {lasting}"
+        told = f"{name} is paused {ends}: {FOLLOW}."
+        return _steered(access, name, "pause", reason, lasting, told, as_json=as_json)
+    _require(name)
 
     async def work(controls: PostgresControls, clock: DatabaseClock) -> str | None:
         until = None if length is None else clock.now() + length
@@ -46,7 +55,12 @@ def pause(name: str, *, reason: str, lasting: str | None, as_json: bool) -> int:
 def resume(name: str, *, reason: str | None, as_json: bool) -> int:
     """Give a provider new work again."""
     why = NO_REASON if reason is None else reason
-    _require(name, why)
+    check_reason(why)
+    access = access_of(read_settings())
+    if access is not None:
+        told = f"{name} is resumed: {FOLLOW}."
+        return _steered(access, name, "resume", reason, None, told, as_json=as_json)
+    _require(name)
 
     async def work(controls: PostgresControls, _clock: DatabaseClock) -> bool:
         return await controls.resume(name, reason=why, by=actor())
@@ -64,7 +78,7 @@ def resume(name: str, *, reason: str | None, as_json: bool) -> int:
 
 def history(name: str, *, as_json: bool) -> int:
     """Print who paused and resumed a provider, newest first."""
-    _require(name, NO_REASON)
+    _require(name)
 
     async def work(
         controls: PostgresControls, _clock: DatabaseClock
@@ -106,9 +120,28 @@ async def _with_controls(
         return await work(PostgresControls(database, keys), clock)
 
 
-def _require(name: str, reason: str) -> None:
-    if not is_reason(reason):
-        raise Usage(SAY_WHY)
+def _steered(
+    access: Access,
+    name: str,
+    verb: str,
+    reason: str | None,
+    lasting: str | None,
+    told: str,
+    *,
+    as_json: bool,
+) -> int:
+    """Have the API do it."""
+    given = {"reason": reason, "for": lasting}
+    body = {field: value for field, value in given.items() if value is not None}
+    answer = operate(access, "POST", "providers", name, verb, body=body)
+    if as_json:
+        print_json(answer.body)
+    else:
+        print_text(told)
+    return 0
+
+
+def _require(name: str) -> None:
     known = configuration(read_settings()).providers
     if name not in known:
         names = ", ".join(sorted(known)) or "none"

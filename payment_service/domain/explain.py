@@ -12,6 +12,7 @@ from fsm.states import Source, State, Trigger, Verdict
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.masking import masked_text
 from payment_service.domain.orders import Order
+from payment_service.domain.proposals import IN_WORDS, PROPOSED_FROM_SHELL
 
 SENTENCES: Final[Mapping[str, str]] = {
     Trigger.TURN_CAME: "its turn came: no attempt before it holds money any more",
@@ -106,9 +107,15 @@ def explain(order: Order, trail: Sequence[AuditLine]) -> list[Attempt]:
     """Tell the story of every attempt, without what must not be seen."""
     lines: dict[str, list[AuditLine]] = {}
     for line in trail:
-        if line.task_id is not None:
-            lines.setdefault(line.task_id, []).append(line)
+        about = line.detail.get("task_id") if _is_proposal(line) else line.task_id
+        if isinstance(about, str):
+            lines.setdefault(about, []).append(line)
     return [_attempt(task, lines.get(task.task_id, [])) for task in order.queue.tasks]
+
+
+def proposals(trail: Sequence[AuditLine]) -> list[str]:
+    """Tell what was proposed without a key; the latest last."""
+    return [_proposed(line) for line in trail if _is_proposal(line)]
 
 
 def in_words(attempts: Sequence[Attempt]) -> str:
@@ -117,12 +124,30 @@ def in_words(attempts: Sequence[Attempt]) -> str:
 
 
 def _attempt(task: Task, lines: Sequence[AuditLine]) -> Attempt:
-    story = [_sentence(line) for line in lines if line.trigger in SENTENCES]
+    story = [
+        _proposed(line) if _is_proposal(line) else _sentence(line)
+        for line in lines
+        if _is_proposal(line) or line.trigger in SENTENCES
+    ]
     if task.state is State.PENDING and not story:
         story = ["not tried yet: it waits for its turn"]
     if task.state is State.MANUAL_CHECK:
         story.append("it waits for a person's decision")
     return Attempt(task=task, because=_counted(story), proof=_proof(task, lines))
+
+
+def _is_proposal(line: AuditLine) -> bool:
+    return line.trigger == PROPOSED_FROM_SHELL
+
+
+def _proposed(line: AuditLine) -> str:
+    """Say who proposed what: whatever the name is, nobody has checked it."""
+    decision = str(line.detail.get("decision"))
+    what = IN_WORDS.get(decision, decision)
+    return masked_text(
+        f"{line.actor} proposed from a shell, which is no vote: {what}: "
+        f"{line.detail.get('reason')}"
+    )
 
 
 def _sentence(line: AuditLine) -> str:

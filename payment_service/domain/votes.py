@@ -1,6 +1,10 @@
 """What has become of a person's vote on a decision that may take two."""
 
 from enum import StrEnum
+from typing import Final
+
+VOTER: Final = "key:"
+"""How the actors begin that can decide: any other name can be taken by anybody."""
 
 
 class Vote(StrEnum):

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.cli.desk import opened
 from tests.cli.stage import Shell, fill
 
 # Copying files is faster than driving the orders again.
@@ -48,3 +49,15 @@ def orders(postgres_server, database_url, filled):
     execute(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
     execute(postgres_server, CLONE, name, template)
     return made
+
+
+@pytest.fixture(scope="session")
+def desk(postgres_server, database_template, nats_server, tmp_path_factory):
+    """Share one running service: each test takes manual checks of its own."""
+    name = f"desk_{secrets.token_hex(6)}"
+    execute(postgres_server, CLONE, name, database_template)
+    url = postgres_server.url_of(name)
+    prefix = f"t{secrets.token_hex(6)}"
+    with opened(tmp_path_factory.mktemp("desk"), url, nats_server.url, prefix) as desk:
+        yield desk
+    execute(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)

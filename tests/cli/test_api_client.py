@@ -69,7 +69,7 @@ async def test_parameters_that_are_not_given_are_left_out():
 
 @pytest.mark.parametrize("part", ["", ".", ".."])
 async def test_a_part_that_would_lead_to_another_call_is_no_id(part):
-    with pytest.raises(Usage, match="is no id"):
+    with pytest.raises(Refused, match="is no id"):
         await asked("http://127.0.0.1:1", "orders", part, "cancel")
 
 

@@ -10,9 +10,16 @@ from payment_service.domain.ids import new_id
 from payment_service.domain.letters import DeadLetter, Reason
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
+from tests.cli.stage import Here
 
 TOKEN = "tok_canary"
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Run commands in this process: how they start is tested elsewhere."""
+    return Here(tmp_path)
 
 
 @pytest.fixture
@@ -21,7 +28,7 @@ def letters(database_url):
     return asyncio.run(buried(database_url, 3))
 
 
-async def buried(database_url, count):
+async def buried(database_url, count, subject=None):
     database = Database(database_url)
     await database.open()
     store = PostgresStore(database)
@@ -30,7 +37,8 @@ async def buried(database_url, count):
     for number, letter_id in enumerate(ids):
         letter = DeadLetter(
             id=letter_id,
-            subject="withdrawal.requested" if number else "order.task.step.due",
+            subject=subject
+            or ("withdrawal.requested" if number else "order.task.step.due"),
             reason=Reason.INVALID,
             error="amount: must be an integer",
             deliveries=1,
@@ -114,3 +122,73 @@ def test_an_unknown_letter_is_one_line(at_database, letter_id):
         assert f"no dead letter '{letter_id}'" in answer.err
         assert answer.err.count("\n") == 1
     assert at_database("dlq", "replay", letter_id).code == 1
+
+
+# With a key: through the API, under its name.
+
+
+@pytest.fixture
+def theirs(desk):
+    """Bury letters of a subject that no other test has, where the service runs."""
+    subject = f"letters.{new_id(datetime.now(UTC))}"
+    return subject, asyncio.run(buried(desk.url, 3, subject=subject))
+
+
+def test_a_dry_run_with_a_key_changes_nothing(desk, theirs):
+    subject, ids = theirs
+    anna = desk.holding("anna")
+
+    every = anna("dlq", "replay", "--all", "--subject", subject, "--dry-run", "--json")
+    some = anna("dlq", "replay", ids[0].upper(), UNKNOWN, "--dry-run")
+
+    assert [each["id"] for each in every.json["dead_letters"]] == ids
+    assert every.json["dry_run"] is True
+    assert some.out.splitlines() == [
+        f"{ids[0]} would be replayed",
+        f"{UNKNOWN} left: no such dead letter is open",
+    ]
+    assert some.code == 1
+    assert dealt_with(desk.url, ids) == [(None, None)] * 3
+
+
+def test_letters_are_replayed_and_discarded_by_the_name_of_the_key(desk, theirs):
+    subject, ids = theirs
+    anna, bert = desk.holding("anna"), desk.holding("bert", LOGNAME="mallory")
+    gone = bert("dlq", "discard", ids[2], "--reason", "a test of theirs", "--json")
+
+    one = anna("dlq", "replay", ids[0], UNKNOWN, "..")
+    rest = anna("dlq", "replay", "--all", "--subject", subject)
+
+    assert gone.json == {"id": ids[2], "status": "discarded"}
+    assert one.code == 1
+    assert one.out.splitlines()[:3] == [
+        f"{ids[0]} replayed",
+        f"{UNKNOWN} left: There is no such dead letter.",
+        ".. left: '..' is no id",
+    ]
+    assert rest.out.startswith(f"{ids[1]} replayed\n")
+    by = [("key:anna", None), ("key:anna", None), (None, "key:bert")]
+    assert dealt_with(desk.url, ids) == by
+    assert "no dead letter to replay" in (
+        anna("dlq", "replay", "--all", "--subject", subject).out
+    )
+
+
+def test_an_api_that_goes_away_ends_the_replay(desk, theirs):
+    _, ids = theirs
+    away = desk.bare(**{**desk.access("anna"), "PAYMENT_API_URL": "http://127.0.0.1:1"})
+
+    answer = away("dlq", "replay", *ids)
+
+    assert answer.code == 1
+    assert answer.out.count(" left: cannot reach the API") == 1
+    assert dealt_with(desk.url, ids) == [(None, None)] * 3
+
+
+def dealt_with(url, ids):
+    asked = (
+        "SELECT replayed_by, discarded_by FROM dead_letters WHERE id = ANY(%s::uuid[]) "
+        "ORDER BY at"
+    )
+    with psycopg.connect(url) as connection:
+        return connection.execute(asked, [ids]).fetchall()

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.cli.stage import Here
+
 TABLE = """
 [providers.acme]
 adapter = "rest"
@@ -13,6 +15,12 @@ maintenance = [{ weekly = "Sun 02:00-04:00", tz = "Europe/Riga" }]
 adapter = "rest"
 base_url = "https://zeta.example"
 """
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Run commands in this process: how they start is tested elsewhere."""
+    return Here(tmp_path)
 
 
 @pytest.fixture

@@ -1,0 +1,89 @@
+"""Cases at the command line: lists them, and gives them an owner."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from fsm.states import CaseKind, CaseState
+from payment_service.cli.api_client import access_of, operate
+from payment_service.cli.database import open_database
+from payment_service.cli.failures import Usage
+from payment_service.cli.given import plain_id
+from payment_service.cli.opening import read_settings, run_async
+from payment_service.cli.orders import word_of
+from payment_service.cli.screen import print_json, print_table, print_text
+from payment_service.ports.reads import CaseRecord, CaseSearch, Page
+from payment_service.storage.clock import DatabaseClock
+from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.reads import PostgresReads
+from payment_service.wire.text import is_id
+from payment_service.wire.views import View, case_view
+
+COLUMNS: Final = ("case", "kind", "state", "at risk", "owner", "age", "task")
+
+
+def list_(
+    *,
+    state: str | None,
+    kind: str | None,
+    owner: str | None,
+    queue_id: str | None,
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+) -> int:
+    """Print a page of cases, newest first."""
+    sought = CaseSearch(
+        state=word_of("--state", CaseState, state),
+        kind=word_of("--kind", CaseKind, kind),
+        owner=owner,
+        queue_id=None if queue_id is None else plain_id(queue_id),
+        limit=limit,
+        cursor=cursor,
+    )
+    page, shown = run_async(_page(sought))
+    if as_json:
+        print_json({"cases": shown, "next_cursor": page.next_cursor})
+        return 0
+    rows = [_row(case, view) for case, view in zip(page.items, shown, strict=True)]
+    print_table(COLUMNS, rows, empty="No case matches.")
+    if page.next_cursor:
+        print_text(f"There are more: --cursor {page.next_cursor}")
+    return 0
+
+
+async def _page(sought: CaseSearch) -> tuple[Page[CaseRecord], list[View]]:
+    async with open_database() as database:
+        clock = DatabaseClock(database)
+        await clock.calibrate()
+        page = await PostgresReads(database).cases(sought)
+        return page, [case_view(case, clock.now()) for case in page.items]
+
+
+def _row(case: CaseRecord, view: View) -> Sequence[object]:
+    risk = f"{case.money_at_risk} {case.currency}"
+    age = f"{view['age_seconds']} s"
+    return case.id, case.kind, case.state, risk, case.owner or "-", age, case.task_id
+
+
+def assign(case_id: str, *, owner: str, as_json: bool) -> int:
+    """Make somebody the owner of a case: through the API, or by what a shell may."""
+    if not is_id(owner):
+        raise Usage("--owner: must be a name of 1 to 128 characters")
+    found = plain_id(case_id)
+    access = access_of(read_settings())
+    said: Mapping[str, object] = {"id": found, "owner": owner, "status": "assigned"}
+    if access is not None:
+        path = ("cases", found, "assign")
+        said = operate(access, "POST", *path, body={"owner": owner}).body
+    else:
+        run_async(_assign(found, owner))
+    if as_json:
+        print_json(said)
+    else:
+        print_text(f"{found} assigned")
+    return 0
+
+
+async def _assign(case_id: str, owner: str) -> None:
+    async with open_database() as database:
+        await PostgresDesk(database).assign_case(case_id, owner=owner)
