@@ -43,6 +43,7 @@ class Invariant(StrEnum):
     BY_HAND = "by_hand"
     TAMPERED = "tampered"
     DECISION = "decision"
+    ANCHOR = "anchor"
 
 
 class Offence(NamedTuple):

@@ -41,7 +41,14 @@ _HINTS: Final = {
     "core_url": "set it to core's base URL, https://host/path",
     "core_token": "set it to core's bearer token",
 }
-_FILES: Final = ("nats_creds", "nats_nkey", "nats_ca", "nats_cert", "nats_key")
+_FILES: Final = (
+    "nats_creds",
+    "nats_nkey",
+    "nats_ca",
+    "nats_cert",
+    "nats_key",
+    "anchor_nats_creds",
+)
 
 
 class SettingsError(PaymentServiceError):
@@ -120,6 +127,12 @@ def _inbox(prefix: str) -> str:
     return prefix
 
 
+def _anchor_subject(subject: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", subject, re.ASCII):
+        raise ValueError("must be a subject without wildcards, such as books.anchors")
+    return subject
+
+
 def _domain(domain: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", domain, re.ASCII):
         raise ValueError("must be of letters, digits, _ and -")
@@ -184,6 +197,11 @@ class Settings(BaseSettings):
     api_key: Annotated[SecretStr, AfterValidator(_token)] | None = None
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_api_keys)] = ()
     audit_keys: Annotated[AuditKeys, NoDecode, BeforeValidator(_audit_keys)] = UNKEYED
+    anchor_file: Path | None = None
+    anchor_stream: Annotated[str, AfterValidator(_anchor_subject)] | None = None
+    anchor_nats_url: Annotated[SecretStr, AfterValidator(_nats_url)] | None = None
+    anchor_nats_creds: Path | None = None
+    anchor_interval: Duration = Field(default="1m", validate_default=True)
     four_eyes_from: int | None = Field(default=None, ge=1)
     reply_subjects: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_patterns)
@@ -220,6 +238,16 @@ class Settings(BaseSettings):
     def four_eyes(self) -> FourEyes:
         """Return from which amounts two decide, as far as the environment says."""
         return FourEyes(floor=self.four_eyes_from)
+
+    @property
+    def anchor_nats_urls(self) -> list[str]:
+        """Return the addresses of the NATS that keeps the anchors' stream."""
+        return _split(self.anchor_nats_url) if self.anchor_nats_url else self.nats_urls
+
+    @property
+    def is_anchored(self) -> bool:
+        """Tell whether there is a place that anchors go out to."""
+        return self.anchor_file is not None or self.anchor_stream is not None
 
     @classmethod
     def read(
@@ -293,6 +321,12 @@ class Settings(BaseSettings):
         if self.nats_nkey is not None and self.nats_creds is not None:
             problems.append(
                 "PAYMENT_NATS_NKEY and PAYMENT_NATS_CREDS exclude each other"
+            )
+        own = self.anchor_nats_url is not None or self.anchor_nats_creds is not None
+        if own and self.anchor_stream is None:
+            problems.append(
+                "PAYMENT_ANCHOR_STREAM is missing: PAYMENT_ANCHOR_NATS_URL and "
+                "PAYMENT_ANCHOR_NATS_CREDS are for it"
             )
         for name in _FILES:
             path = getattr(self, name)

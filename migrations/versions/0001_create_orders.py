@@ -147,6 +147,33 @@ CREATE TABLE order_task_events (
 ) PARTITION BY RANGE (entity_id);
 CREATE TABLE order_task_events_rest PARTITION OF order_task_events DEFAULT;
 
+-- What all chains ended in at a time; the line of it goes out of this database. The
+-- numbers of transactions say from where on the next anchor has to look.
+CREATE TABLE anchors (
+    n bigint NOT NULL,
+    at timestamptz NOT NULL,
+    complete_to timestamptz NOT NULL,
+    heads integer NOT NULL,
+    root bytea NOT NULL,
+    previous bytea NOT NULL,
+    key_id text NOT NULL,
+    mac bytea NOT NULL,
+    seq_to bigint NOT NULL,
+    xid_from bigint NOT NULL,
+    xid_to bigint NOT NULL,
+    CONSTRAINT pk_anchors PRIMARY KEY (n),
+    CONSTRAINT ck_anchors_n CHECK (n >= 1)
+);
+
+CREATE TABLE anchor_heads (
+    entity_id uuid NOT NULL,
+    version integer NOT NULL,
+    n bigint NOT NULL,
+    queue_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT pk_anchor_heads PRIMARY KEY (entity_id, version)
+);
+
 CREATE TABLE outbox (
     seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     message_id text NOT NULL,
@@ -329,6 +356,10 @@ CREATE UNLOGGED TABLE provider_health (
 """
 
 INDEXES = """
+-- A few bytes for each 64 pages, and nothing to keep in order: lines come by number.
+CREATE INDEX ix_order_task_events_seq ON order_task_events
+    USING brin (seq) WITH (pages_per_range = 64, autosummarize = on);
+CREATE INDEX ix_anchor_heads_n ON anchor_heads (n, entity_id);
 CREATE UNIQUE INDEX uq_order_tasks_one_live ON order_tasks (queue_id) WHERE live;
 CREATE UNIQUE INDEX uq_order_tasks_one_succeeded
     ON order_tasks (queue_id) WHERE succeeded;
@@ -435,6 +466,14 @@ CREATE TRIGGER order_task_events_append_only BEFORE UPDATE OR DELETE
 ON order_task_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
 ON order_task_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER anchors_append_only BEFORE UPDATE OR DELETE
+ON anchors FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER anchors_no_truncate BEFORE TRUNCATE
+ON anchors FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER anchor_heads_append_only BEFORE UPDATE OR DELETE
+ON anchor_heads FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER anchor_heads_no_truncate BEFORE TRUNCATE
+ON anchor_heads FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 -- Statement triggers are not handed down: each partition has its own.
 CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
 ON order_task_events_rest FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -461,6 +500,8 @@ def downgrade() -> None:
         "dead_letters",
         "webhook_inbox",
         "outbox",
+        "anchor_heads",
+        "anchors",
         "order_task_events",
         "order_tasks",
         "order_queues",

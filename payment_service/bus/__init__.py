@@ -1,6 +1,7 @@
 """The message bus on NATS JetStream."""
 
 from payment_service.bus.access import Access
+from payment_service.bus.anchor_stream import StreamSink
 from payment_service.bus.api import Api, JetStreamRefused
 from payment_service.bus.connection import OldServer, connect
 from payment_service.bus.consumer import Consumer, Limits, Listeners, Source
@@ -39,6 +40,7 @@ __all__ = [
     "Refusal",
     "Source",
     "Stream",
+    "StreamSink",
     "StreamTerms",
     "TooManyWaiters",
     "Topology",

@@ -11,7 +11,7 @@ to be encrypted is never plain, and a refused permission is told to those who wa
 import asyncio
 import re
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import ParseResult
@@ -22,7 +22,7 @@ from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
 
 from payment_service.bus.access import Access, Login, login_of
-from payment_service.bus.frames import publication
+from payment_service.bus.frames import publication, publication_with_headers
 from payment_service.bus.reader import FrameReader
 from payment_service.domain.errors import BusUnavailable
 
@@ -205,7 +205,14 @@ class Wire(Client):
         if _now() - at < DENIED_SECONDS:
             raise PermissionRefused(what, subject)
 
-    async def ask(self, subject: str, body: bytes, seconds_max: float) -> Answer:
+    async def ask(
+        self,
+        subject: str,
+        body: bytes,
+        seconds_max: float,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Answer:
         """Return the answer, or raise :class:`BusUnavailable` when there is none.
 
         :raises PermissionRefused: this user may not ask, or not hear the answer.
@@ -214,7 +221,13 @@ class Wire(Client):
         self.permit(SUBSCRIBE, f"{self._inbox}*")
         token = self._last_token = self._last_token + 1
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.send(publication(subject, body, reply=f"{self._inbox}{token}"))
+        reply = f"{self._inbox}{token}"
+        if headers:
+            self.send(
+                publication_with_headers(subject, body, reply=reply, headers=headers)
+            )
+        else:
+            self.send(publication(subject, body, reply=reply))
         self._asked[b"%d" % token] = subject, answer
         try:
             async with asyncio.timeout(seconds_max):

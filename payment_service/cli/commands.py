@@ -135,12 +135,20 @@ def verify(
     providers: Annotated[
         bool, _opt("--providers", text="Compare with the providers' statements too.")
     ] = False,
+    anchors: Annotated[
+        list[str] | None,
+        _opt(
+            "--anchor",
+            text="Compare with anchors that went out: a file, - or nats; repeatable.",
+            metavar="PLACE",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Check every money invariant over the whole database; name each offender."""
     from payment_service.cli.verifying import verify as work
 
-    return work(core=core, providers=providers, as_json=as_json)
+    return work(core=core, providers=providers, anchors=anchors or [], as_json=as_json)
 
 
 @order.command("show")

@@ -184,10 +184,21 @@ class Snapshot(AbstractContextManager["Snapshot"]):
         """Return which of these are not the ids of our tasks."""
         return [row[0] for row in self._connection.execute(UNKNOWN, [list(task_ids)])]
 
-    def _stream(self, name: str, statement: LiteralString) -> Iterator[Any]:
+    def rows(
+        self, name: str, statement: LiteralString, asked: Mapping[str, object]
+    ) -> Iterator[Any]:
+        """Return the rows of any statement, in pages."""
+        return self._stream(name, statement, asked)
+
+    def _stream(
+        self,
+        name: str,
+        statement: LiteralString,
+        asked: Mapping[str, object] | None = None,
+    ) -> Iterator[Any]:
         with self._connection.cursor(name) as cursor:
             cursor.itersize = FETCHED
-            cursor.execute(statement, binary=True)
+            cursor.execute(statement, asked, binary=True)
             yield from cursor
 
 

@@ -1,12 +1,12 @@
 """Checks every invariant over the whole database and names each offender."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from payment_service.cli.anchored import against_anchors
 from payment_service.cli.books import Books, fetch
 from payment_service.cli.failures import DONE, FOUND_WRONG
 from payment_service.cli.opening import (
@@ -15,7 +15,9 @@ from payment_service.cli.opening import (
     read_settings,
     run_async,
 )
-from payment_service.cli.screen import console, print_json, print_text
+from payment_service.cli.outside import Outside, read_outside
+from payment_service.cli.progress import progress
+from payment_service.cli.screen import print_json, print_text
 from payment_service.cli.snapshot import Facts, Snapshot, Whole
 from payment_service.config import ProviderTable
 from payment_service.decided import decision_offences
@@ -79,10 +81,17 @@ class Report:
         }
 
 
-def verify(*, core: bool, providers: bool, as_json: bool) -> int:
-    """Check everything; return 1 if anything offends."""
+def verify(
+    *, core: bool, providers: bool, anchors: Sequence[str] = (), as_json: bool
+) -> int:
+    """Check everything; return 1 if anything offends.
+
+    ``anchors`` are the places where the anchors' lines stand.
+    """
     settings = read_settings("database_url", *(("core_url",) if core else ()))
     tables: Tables = configuration(settings).providers if providers else {}
+    # Before the snapshot: what is outside by now is in the database then.
+    outside = read_outside(settings, anchors) if anchors else None
     with Snapshot(database_url(settings), settings.audit_keys) as snapshot:
         facts = snapshot.facts()
         books = _books(settings, tables, facts, core=core) if core or tables else None
@@ -90,8 +99,10 @@ def verify(*, core: bool, providers: bool, as_json: bool) -> int:
         report.notes += _unstated(tables, books)
         if books is not None:
             _tell_of_statements(report, books)
-        with _progress(facts.orders, shown=not as_json) as advance:
+        with progress(facts.orders, shown=not as_json) as advance:
             _judge_all(report, snapshot, facts, books, settings, advance)
+        if outside is not None:
+            _judge_anchors(report, snapshot, facts, outside, settings)
     if as_json:
         print_json(report.view())
     else:
@@ -189,6 +200,26 @@ def _judge_service(report: Report, snapshot: Snapshot) -> Iterator[Offence]:
     yield from decision_offences(snapshot.decided(), told)
 
 
+def _judge_anchors(
+    report: Report,
+    snapshot: Snapshot,
+    facts: Facts,
+    outside: Outside,
+    settings: Settings,
+) -> None:
+    found = against_anchors(
+        snapshot,
+        outside,
+        settings.audit_keys,
+        now=facts.taken_at,
+        interval=settings.anchor_interval,
+    )
+    report.offences += found.offences
+    report.notes += found.notes
+    if outside.count == 0:
+        report.incomplete.append("there is no anchor outside to compare with")
+
+
 def _judge(
     whole: Whole,
     facts: Facts,
@@ -263,32 +294,3 @@ def _counted(warnings: Sequence[Offence]) -> Sequence[tuple[str, int]]:
     by_hand = sum(each.invariant is Invariant.BY_HAND for each in warnings)
     late = sum(each.invariant is Invariant.OVERDUE for each in warnings)
     return ("overdue", late), ("settled by hand", by_hand)
-
-
-class _progress:  # noqa: N801 - used as a verb
-    """Shows how far it is, on a terminal."""
-
-    def __init__(self, total: int, *, shown: bool) -> None:
-        self._total = total
-        self._shown = shown and sys.stderr.isatty()
-        self._bar: Any = None
-
-    def __enter__(self) -> Callable[[int], None]:
-        if not self._shown:
-            return lambda _done: None
-        from rich.progress import (  # noqa: PLC0415 - only for a terminal
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TimeRemainingColumn,
-        )
-
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=console(stderr=True), transient=True)
-        self._bar.start()
-        task = self._bar.add_task("orders", total=self._total)
-        return lambda done: self._bar.update(task, completed=done)
-
-    def __exit__(self, *_failure: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()

@@ -11,7 +11,8 @@ PaymentServiceError
 │   ├── StoreUnavailable    PostgreSQL did not answer, or did not say
 │   ├── UnreadableRow       a row holds what this version does not know
 │   ├── BusUnavailable      NATS did not answer
-│   └── CoreUnavailable     core gave no definite answer
+│   ├── CoreUnavailable     core gave no definite answer
+│   └── SinkUnavailable     a place for anchors did not take a line
 ├── StaleWrite              somebody else moved the row first; load again, decide again
 │   └── SettledNews         somebody else settled the webhook that the step is made of
 └── BrokenInvariant         the database refused a step that must never be tried
@@ -93,6 +94,13 @@ class CoreUnavailable(Fault):
         super().__init__(f"core {operation}: {because}")
         self.operation = operation
         self.because = because
+
+
+class SinkUnavailable(Fault):
+    """A place for anchors cannot be used; what is to go there goes later, in order."""
+
+    def __init__(self, sink: str, because: str) -> None:
+        super().__init__(f"anchors to the {sink}: {because}")
 
 
 class StaleWrite(PaymentServiceError):

@@ -166,6 +166,18 @@ class Metrics:
             "Rows and webhooks driven from the database, since nothing rang for them",
             registry=r,
         )
+        self.anchors = Counter(
+            "anchors",
+            "Tries to bring out anchors, and lines that were brought out",
+            ["sink", "outcome"],
+            registry=r,
+        )
+        self.anchor_age = Gauge(
+            "anchor_age_seconds",
+            "Age of the newest anchor that is known to be out there",
+            ["sink"],
+            registry=r,
+        )
         self.process_deaf = Gauge(
             "process_deaf",
             "1 where NATS delivers this process nothing of what waits",

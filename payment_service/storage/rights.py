@@ -7,7 +7,7 @@ import psycopg
 from payment_service.storage.fitness import Unfit
 from payment_service.storage.tables import METADATA
 
-_APPENDED: Final = frozenset({"order_task_events"})
+_APPENDED: Final = frozenset({"order_task_events", "anchors", "anchor_heads"})
 _EMPTIED: Final = frozenset({"outbox", "provider_health", "webhook_inbox"})
 # Numbers are drawn by INSERT itself but for this one's, which a statement asks for.
 _DRAWN: Final = ("webhook_inbox_inbox_id_seq",)

@@ -171,6 +171,42 @@ ORDER_TASK_EVENTS: Final = Table(
     PrimaryKeyConstraint("entity_id", "version"),
 )
 
+Index(
+    "ix_order_task_events_seq",
+    ORDER_TASK_EVENTS.c.seq,
+    postgresql_using="brin",
+    postgresql_with={"pages_per_range": 64, "autosummarize": "on"},
+)
+
+ANCHORS: Final = Table(
+    "anchors",
+    METADATA,
+    Column("n", BigInteger, nullable=False, autoincrement=False),
+    _at("at", null=False),
+    _at("complete_to", null=False),
+    Column("heads", Integer, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    _text("key_id"),
+    Column("mac", LargeBinary, nullable=False),
+    Column("seq_to", BigInteger, nullable=False),
+    Column("xid_from", BigInteger, nullable=False),
+    Column("xid_to", BigInteger, nullable=False),
+    PrimaryKeyConstraint("n"),
+)
+
+ANCHOR_HEADS: Final = Table(
+    "anchor_heads",
+    METADATA,
+    _id("entity_id"),
+    Column("version", Integer, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    _id("queue_id"),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("entity_id", "version"),
+)
+Index("ix_anchor_heads_n", ANCHOR_HEADS.c.n, ANCHOR_HEADS.c.entity_id)
+
 OUTBOX: Final = Table(
     "outbox",
     METADATA,

@@ -17,6 +17,7 @@ from payment_service.observability.repeats import Repeats
 from payment_service.pace import at_pace
 from payment_service.ports.bus import Delivery
 from payment_service.storage.standing import standing
+from payment_service.wiring.anchoring import anchoring_of
 from payment_service.wiring.forwarded import Forwarded
 from payment_service.wiring.forwarders import Forwarders
 from payment_service.wiring.health import (
@@ -206,6 +207,9 @@ def _loops(
         loops.append(_every(GAUGES_EVERY, lambda: _show(service), share=GAUGES_SHARE))
         loops.append(_every(PARTITIONS_EVERY, lambda: _partition(service)))
         loops.append(_every(HEALTH_TIDY_EVERY, service.controls.tidy))
+        anchoring = anchoring_of(settings, service.database, service.metrics)
+        if anchoring is not None:
+            loops.append(_every(settings.anchor_interval, anchoring.go_on))
     return loops
 
 

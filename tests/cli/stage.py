@@ -243,7 +243,7 @@ def rewrite(database_url, entity_id, *, by, **changes):
         "FROM order_task_events WHERE entity_id = %s ORDER BY version"
     )
     write = (
-        "UPDATE order_task_events SET actor = %s, key_id = %s, hash = %s "
+        "UPDATE order_task_events SET actor = %s, at = %s, key_id = %s, hash = %s "
         "WHERE entity_id = %s AND version = %s"
     )
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -253,7 +253,8 @@ def rewrite(database_url, entity_id, *, by, **changes):
         for line in map(Line._make, lines):
             forged = line._replace(key_id=by.signer, **changes)
             head = hash_of(forged, head, by)
-            values = [forged.actor, by.signer, head, entity_id, forged.version]
+            values = [forged.actor, forged.at, by.signer, head]
+            values += [entity_id, forged.version]
             connection.execute(write, values)
         of_task = "UPDATE order_tasks SET audit_hash = %s WHERE task_id = %s"
         connection.execute(of_task, [head, entity_id])

@@ -106,6 +106,15 @@ def then(*statements):
     return "; ".join(statements)
 
 
+ANCHOR = (
+    "INSERT INTO anchors (n, at, complete_to, heads, root, previous, key_id, mac, "
+    "seq_to, xid_from, xid_to) VALUES ({}, now(), now(), 0, '', '', 'k', '', 0, 0, 0)"
+)
+HEAD = (
+    "INSERT INTO anchor_heads (entity_id, version, n, queue_id, hash) "
+    "VALUES (gen_random_uuid(), 1, 1, gen_random_uuid(), '')"
+)
+
 REFUSED = {
     "ck_order_queues_amount": [
         ANOTHER.replace("100, 'EUR'", f"{amount}, 'EUR'")
@@ -207,6 +216,17 @@ REFUSED = {
     ],
     "order_task_events_no_truncate": ["TRUNCATE order_task_events"],
     "order_task_events_rest_pkey": [EVENT],
+    "ck_anchors_n": [ANCHOR.format(0)],
+    "anchors_append_only": [
+        f"{ANCHOR.format(1)}; {change}"
+        for change in ("UPDATE anchors SET heads = 1", "DELETE FROM anchors")
+    ],
+    "anchors_no_truncate": ["TRUNCATE anchors"],
+    "anchor_heads_append_only": [
+        f"{HEAD}; {change}"
+        for change in ("UPDATE anchor_heads SET n = 2", "DELETE FROM anchor_heads")
+    ],
+    "anchor_heads_no_truncate": ["TRUNCATE anchor_heads"],
     "ck_webhook_inbox_state": [
         "UPDATE webhook_inbox SET state = 'lost', wake_at = NULL"
     ],

@@ -1,0 +1,68 @@
+"""Takes anchors of a database and brings them out to a file, as the sweeper does."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+from handlers.anchor import send_anchors, take_anchors
+from payment_service.domain.anchors import FIRST_PREVIOUS, Head, Root, signed
+from payment_service.domain.audit_keys import UNKEYED
+from payment_service.storage.anchor_file import FileSink
+from payment_service.storage.anchors import EVERY, PostgresAnchors, anchor_from
+from payment_service.storage.database import Database
+
+SECONDS_MAX = 60
+NOW = timedelta()
+
+
+def anchor(database_url, file, *, keys=UNKEYED):
+    """Take anchors until all that is written is in them; bring them out."""
+    asyncio.run(_anchored(database_url, file, keys))
+
+
+async def _anchored(database_url, file, keys):
+    database = Database(database_url)
+    await database.open()
+    try:
+        book, began = PostgresAnchors(database, keys), datetime.now(UTC)
+        async with asyncio.timeout(SECONDS_MAX):
+            # Others use this server too: what they have begun has to end.
+            while True:
+                await take_anchors(book, every=NOW)
+                found = await book.after(0, limit=100_000)
+                if found[-1].complete_to >= began:
+                    break
+        await send_anchors(book, FileSink(file))
+    finally:
+        await database.close()
+
+
+def sign_again(database_url, *, by):
+    """Write all anchors as who has the key would: over the heads that are left."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        previous = FIRST_PREVIOUS
+        for row in connection.execute(EVERY).fetchall():
+            old = anchor_from(row)
+            root = Root()
+            heads = connection.execute(
+                "SELECT entity_id::text, queue_id::text, version, hash "
+                "FROM anchor_heads WHERE n = %s ORDER BY entity_id",
+                [old.n],
+            )
+            root.add(Head(*head) for head in heads)
+            new = signed(
+                by,
+                n=old.n,
+                at=old.at,
+                complete_to=old.complete_to,
+                root=root,
+                previous=previous,
+            )
+            connection.execute(
+                "UPDATE anchors SET heads = %s, root = %s, previous = %s, mac = %s "
+                "WHERE n = %s",
+                [new.heads, new.root, new.previous, new.mac, new.n],
+            )
+            previous = new.digest()
