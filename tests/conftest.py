@@ -16,6 +16,7 @@ from payment_service.domain.masking import KNOWN
 from payment_service.embedded import EmbeddedNats, EmbeddedPostgres
 from payment_service.embedded.postgres import FAST
 from payment_service.storage import migrate
+from payment_service.storage.grants import Roles, apply
 from tests.embedded.processes import memory_folder
 
 # A busy machine is slow to make examples, which says nothing about what they test.
@@ -97,6 +98,42 @@ def database_url(postgres_server, database_template) -> Iterator[str]:
     _execute(postgres_server, CLONE, name, database_template)
     yield postgres_server.url_of(name)
     _execute(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="session")
+def roles(postgres_server) -> Iterator[Roles]:
+    """Give the names of three roles of this process, each with its name as password."""
+    mark = secrets.token_hex(6)
+    roles = Roles(f"owner_{mark}", f"service_{mark}", f"reader_{mark}")
+    names = [name for _, name in roles.named()]
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        made = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+        for name in names:
+            connection.execute(made.format(sql.Identifier(name), sql.Literal(name)))
+        yield roles
+        # Their databases are gone, and all that was theirs with them.
+        for name in names:
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Addresses of one migrated database, for each of its roles."""
+
+    owner: str
+    service: str
+    reader: str
+
+
+@pytest.fixture
+def granted(database_url, roles) -> Granted:
+    """Give each role what is its own in the test's database."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        apply(connection, roles)
+    rest = database_url.rpartition("@")[2]
+    return Granted(
+        **{what: f"postgresql://{name}:{name}@{rest}" for what, name in roles.named()}
+    )
 
 
 @pytest.fixture

@@ -93,15 +93,40 @@ def demo(
 
 
 @app.command()
-def migrate(
+def migrate(  # noqa: PLR0917 - an option is a parameter to typer
     as_sql: Annotated[
         bool, _opt("--sql", "--print", text="Print the SQL for a DBA; change nothing.")
     ] = False,
+    grants: Annotated[
+        bool, _opt("--grants", text="Print the SQL of the three roles instead.")
+    ] = False,
+    apply: Annotated[
+        bool, _opt("--apply", text="With --grants: migrate, then run that SQL.")
+    ] = False,
+    owner: Annotated[
+        str, _opt("--owner", text="The role that has the tables.", metavar="ROLE")
+    ] = "payment_owner",
+    service: Annotated[
+        str, _opt("--service", text="The role of `run`.", metavar="ROLE")
+    ] = "payment_service",
+    reader: Annotated[
+        str, _opt("--reader", text="The role that only reads.", metavar="ROLE")
+    ] = "payment_reader",
+    schema: Annotated[
+        str | None, _opt("--schema", text="Where the tables are, or will be.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
-    """Bring the database to the newest schema."""
-    from payment_service.cli import migrating
+    """Bring the database to the newest schema; with --grants tell who may what."""
+    from payment_service.cli import granting, migrating
+    from payment_service.cli.failures import Usage
 
+    if (apply and not grants) or (as_sql and grants):
+        raise Usage("--apply goes with --grants, and --sql without")
+    if grants:
+        work = granting.grant if apply else granting.print_grants
+        names = {"owner": owner, "service": service, "reader": reader}
+        return work(schema=schema, as_json=as_json, **names)
     if as_sql:
         return migrating.print_sql()
     return migrating.migrate(as_json=as_json)

@@ -17,7 +17,6 @@ from payment_service.cli.opening import (
 from payment_service.cli.screen import print_json, print_text
 from payment_service.settings import Settings
 from payment_service.storage import migrate as schema
-from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.session import NAME, Door
@@ -28,17 +27,29 @@ NONE: Final = "none"
 def migrate(*, as_json: bool) -> int:
     """Migrate, make the next partitions, and say from where to where."""
     settings = read_settings("database_url")
+    found, newest = migrated(settings)
+    if as_json:
+        print_json({"from": found, "to": newest})
+    else:
+        tell_of(found, newest)
+    return 0
+
+
+def migrated(settings: Settings) -> tuple[str | None, str | None]:
+    """Migrate and make the next partitions; return from where to where."""
     url = database_url(settings)
     connected(Door(url, name=COMMAND)).close()
     found, newest = schema.upgrade(url, tell=_tell)
     run_async(_make_partitions(settings))
-    if as_json:
-        print_json({"from": found, "to": newest})
-    elif found == newest:
+    return found, newest
+
+
+def tell_of(found: str | None, newest: str | None) -> None:
+    """Say from where to where it went."""
+    if found == newest:
         print_text(f"The database is at schema {newest}, the newest: nothing to do.")
     else:
         print_text(f"Schema: {found or NONE} → {newest}")
-    return 0
 
 
 def _tell(line: str) -> None:
@@ -55,9 +66,7 @@ async def _make_partitions(settings: Settings) -> None:
     )
     await database.open()
     try:
-        clock = DatabaseClock(database)
-        await clock.calibrate()
-        await PostgresDesk(database).make_partitions(clock.now())
+        await PostgresDesk(database).make_partitions()
     finally:
         await database.close()
 

@@ -3,9 +3,9 @@
 import hashlib
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 _EVENTS: Final = uuid5(NAMESPACE_URL, "urn:payment-service:events")
 _SPACE: Final = _EVENTS.bytes
@@ -24,12 +24,6 @@ def new_id(at: datetime) -> str:
     value = (millis & (2**48 - 1)) << 80 | 0x7 << 76 | secrets.randbits(12) << 64
     value |= 0b10 << 62 | secrets.randbits(62)
     return _written(f"{value:032x}")
-
-
-def month_floor(at: datetime) -> str:
-    """Return the smallest UUIDv7 of the moment: a bound for partitions by month."""
-    millis = int(at.astimezone(UTC).timestamp() * 1000)
-    return str(UUID(int=(millis & (2**48 - 1)) << 80))
 
 
 def derived_id(*cause: object) -> str:

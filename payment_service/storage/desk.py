@@ -1,22 +1,20 @@
 """What operators change beside the orders: dead letters, cases, partitions."""
 
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, text, update
 
 from fsm.states import CaseState
-from payment_service.domain.errors import BrokenInvariant, NotNow, UnknownOrder
-from payment_service.domain.ids import is_uuid, month_floor
+from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.domain.ids import is_uuid
 from payment_service.domain.letters import DeadLetter
 from payment_service.ports.reads import CaseRecord
 from payment_service.storage.database import Database
 from payment_service.storage.reads import CASE, LETTER, case_from, letter_from
 from payment_service.storage.tables import CASES, DEAD_LETTERS
 
-TURN = text("SELECT pg_advisory_xact_lock(7261002)")
-MONTHS_AHEAD = 2
+MAKE_PARTITIONS = text("SELECT make_trail_partitions()")
 LETTER_SAID = "dead letter"
 CASE_SAID = "case"
 
@@ -135,44 +133,13 @@ class PostgresDesk:
         found = await self.case(case_id)
         raise NotNow(f"case {case_id} is {found.state}")
 
-    async def make_partitions(self, now: datetime) -> None:
+    async def make_partitions(self) -> None:
         """Make the audit trail's partitions of this month and the next ones.
 
-        A line belongs to the month in which its row was made: ids are UUIDv7. Rows
-        that came before their partition stay in the rest, where they are found too.
+        A function of the tables' owner does: who serves may make none.
         """
-        month = datetime(now.year, now.month, 1, tzinfo=UTC)
-        for _ in range(MONTHS_AHEAD + 1):
-            following = _next_month(month)
-            # Refused where lines of that month are in the rest: they stay there.
-            with suppress(BrokenInvariant):
-                await self._make_partition(month, following)
-            month = following
-
-    async def _make_partition(self, month: datetime, following: datetime) -> None:
-        name = f"order_task_events_{month:%Y_%m}"
         async with self._database.connection() as connection:
-            # Of two who make it at once one would be told that it exists already.
-            await connection.execute(TURN)
-            await connection.execute(
-                text(
-                    f"CREATE TABLE IF NOT EXISTS {name} "
-                    "PARTITION OF order_task_events FOR VALUES FROM "
-                    f"('{month_floor(month)}') TO ('{month_floor(following)}')"
-                )
-            )
-            await connection.execute(
-                text(
-                    "CREATE OR REPLACE TRIGGER order_task_events_no_truncate "
-                    f"BEFORE TRUNCATE ON {name} FOR EACH STATEMENT "
-                    "EXECUTE FUNCTION refuse_change()"
-                )
-            )
-
-
-def _next_month(month: datetime) -> datetime:
-    year, number = divmod(month.year * 12 + month.month, 12)
-    return datetime(year, number + 1, 1, tzinfo=UTC)
+            await connection.execute(MAKE_PARTITIONS)
 
 
 def _checked(asked: str, what: str) -> str:

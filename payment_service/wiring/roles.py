@@ -205,7 +205,7 @@ def _loops(
         loops.append(_every(settings.sweep_interval, sweeping.go_on))
         loops.append(_every(STRAYS_EVERY, lambda: _bury_strays(service)))
         loops.append(_every(GAUGES_EVERY, lambda: _show(service), share=GAUGES_SHARE))
-        loops.append(_every(PARTITIONS_EVERY, lambda: _partition(service)))
+        loops.append(_every(PARTITIONS_EVERY, service.desk.make_partitions))
         loops.append(_every(HEALTH_TIDY_EVERY, service.controls.tidy))
         anchoring = anchoring_of(settings, service.database, service.metrics)
         if anchoring is not None:
@@ -348,10 +348,6 @@ async def _follow(service: Service) -> None:
 
 async def _show(service: Service) -> None:
     service.metrics.show(await standing(service.database))
-
-
-async def _partition(service: Service) -> None:
-    await service.desk.make_partitions(service.clock.now())
 
 
 async def _nurse_store(service: Service, consumers: list[bus.Consumer]) -> None:

@@ -19,7 +19,6 @@ from payment_service.storage.standing import standing
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
 from tests.storage.builders import a_letter, a_new_order, a_news, a_work
-from tests.twins.clock import START
 
 NASTY = {
     "array_nulls": "off",
@@ -98,7 +97,7 @@ async def goes_through(url):
         assert found.queue_id == order.queue_id
         assert await PostgresSweeps(database).unsent(older_than=SOON, limit=9)
         assert (await standing(database)).dlq_size == 1
-        await PostgresDesk(database).make_partitions(START)
+        await PostgresDesk(database).make_partitions()
         assert await database.run(LIMITS, {}) == [AS_WANTED]
     finally:
         await database.close()

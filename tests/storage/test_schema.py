@@ -1,7 +1,8 @@
 """The schema itself: what it refuses, how it is made, which indexes are used."""
 
+import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 import psycopg
@@ -490,21 +491,40 @@ def partitions(connection):
     return [name.removeprefix("order_task_events_") for (name,) in rows]
 
 
+def make_partitions(connection, *months):
+    for year, month in months:
+        first = date(year, month, 1)
+        connection.execute("SELECT make_trail_partition(%s)", [first])
+
+
+MADE = ((2026, 3), (2026, 4), (2026, 5))
+
+
 async def test_partitions_of_this_month_and_the_next_are_made(postgres, connection):
-    await postgres.desk.make_partitions(NOW)
-    await postgres.desk.make_partitions(NOW)
+    await postgres.desk.make_partitions()
+    await postgres.desk.make_partitions()
 
-    assert partitions(connection) == ["2026_03", "2026_04", "2026_05", "rest"]
+    ((now,),) = connection.execute("SELECT now() AT TIME ZONE 'UTC'").fetchall()
+    months = [now.year * 12 + now.month - 1 + ahead for ahead in range(3)]
+    names = [f"{month // 12}_{month % 12 + 1:02}" for month in months]
+    assert partitions(connection) == [*names, "rest"]
 
 
-async def test_partitions_are_made_over_the_end_of_a_year(postgres, connection):
-    await postgres.desk.make_partitions(datetime(2026, 11, 30, tzinfo=UTC))
+def test_partitions_are_made_over_the_end_of_a_year(connection):
+    make_partitions(connection, (2026, 12), (2027, 1))
 
-    assert partitions(connection) == ["2026_11", "2026_12", "2027_01", "rest"]
+    ((bounds,),) = connection.execute(
+        "SELECT pg_get_expr(relpartbound, oid) FROM pg_class "
+        "WHERE relname = 'order_task_events_2026_12'"
+    ).fetchall()
+    floors = [datetime(*m, 1, tzinfo=UTC) for m in ((2026, 12), (2027, 1))]
+    assert [int(f.timestamp() * 1000) for f in floors] == [
+        int(uuid.replace("-", "")[:12], 16) for uuid in re.findall("'(.*?)'", bounds)
+    ]
 
 
 async def test_lines_go_to_the_month_of_their_row(postgres, connection):
-    await postgres.desk.make_partitions(NOW)
+    make_partitions(connection, *MADE)
     for n, at in enumerate((NOW, NOW + timedelta(days=31), NOW - timedelta(days=31))):
         await postgres.store.submit(a_new_order("acme", order_id=f"w-{n}", now=at))
 
@@ -523,13 +543,13 @@ async def test_lines_older_than_their_partition_do_not_stop_the_next_ones(
 ):
     await postgres.store.submit(a_new_order("acme", now=NOW))
 
-    await postgres.desk.make_partitions(NOW)
+    make_partitions(connection, *MADE)
 
     assert partitions(connection)[-3:] == ["2026_04", "2026_05", "rest"]
 
 
 async def test_a_partition_keeps_the_guards(postgres, connection):
-    await postgres.desk.make_partitions(NOW)
+    make_partitions(connection, *MADE)
     await postgres.store.submit(a_new_order("acme", now=NOW))
 
     for table in ("order_task_events", "order_task_events_2026_03"):
@@ -545,9 +565,9 @@ def test_a_partition_cannot_be_truncated(rows, table):
 
 
 async def test_making_partitions_leaves_the_tables_as_the_code_says(
-    postgres, database_url
+    postgres, connection, database_url
 ):
-    await postgres.desk.make_partitions(NOW)
+    make_partitions(connection, *MADE)
     await postgres.database.run("DROP SCHEMA virtual CASCADE", {})
     await postgres.close()
 

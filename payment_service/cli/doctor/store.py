@@ -18,7 +18,7 @@ from payment_service.settings import Settings
 from payment_service.storage import migrate
 from payment_service.storage.database import Database
 from payment_service.storage.failures import mend_of
-from payment_service.storage.rights import lacking
+from payment_service.storage.rights import beyond_need, lacking
 from payment_service.storage.session import (
     NAME,
     Connection,
@@ -98,6 +98,7 @@ async def _looked_at(
         return
     for grant in await asyncio.to_thread(_asked, door, lacking):
         yield AREA.wrong("rights", "something is not granted", grant)
+    yield _powers(await asyncio.to_thread(_asked, door, beyond_need))
     found = await asyncio.to_thread(_asked, door, migrate.revision_in)
     if mend := migrate.mend_of(found):
         told = f"it is {found or 'none'}, this version needs {migrate.newest()}"
@@ -107,6 +108,14 @@ async def _looked_at(
     yield await _partition(connection)
     async for finding in _work(connection, settings, door.url):
         yield finding
+
+
+def _powers(more: list[str]) -> Finding:
+    """Say whether who takes the service over could change its books unseen."""
+    if not more:
+        return AREA.ok("powers", "this user may do what it needs, and no more")
+    mend = "run as the role `service` of `payment-service migrate --grants`"
+    return AREA.advice("powers", f"this user {'; '.join(more)}", mend)
 
 
 def _server(connection: Connection, settings: Settings) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from pathlib import Path
 USER, UID = "postgres", 999
 PGDATA = Path("/var/lib/postgresql/18/docker")
 SOCKETS = Path("/var/run/postgresql")
+SCRIPTS = Path("/docker-entrypoint-initdb.d")
 
 
 def main(command: list[str]) -> None:
@@ -48,6 +49,19 @@ def initialise() -> None:
         text=True,
         check=True,
     )
+    run_scripts()
+
+
+def run_scripts() -> None:
+    """Run what the image finds in its folder, on a server that only it can reach."""
+    server = ["pg_ctl", "--wait", "--silent", f"--pgdata={PGDATA}"]
+    only_here = f"-c listen_addresses='' -c unix_socket_directories={SOCKETS}"
+    subprocess.run([*server, "start", f"--options={only_here}"], check=True)
+    os.environ["PGHOST"] = str(SOCKETS)
+    for script in sorted(SCRIPTS.glob("*.sh")):
+        subprocess.run([script], check=True)
+    del os.environ["PGHOST"]
+    subprocess.run([*server, "stop", "--mode=fast"], check=True)
 
 
 if __name__ == "__main__":
