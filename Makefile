@@ -103,9 +103,9 @@ planted-bugs: $(STAMP)  ## plant every deliberate bug in turn, and say who caugh
 	$(BIN)/python -m tests.planted
 
 .PHONY: fuzz
-fuzz: $(STAMP)  ## invented webhooks and bus messages; more: make fuzz REQUESTS=1000000 MESSAGES=1000000
-	$(BIN)/python -m ops.fuzz webhooks --requests $(or $(REQUESTS),200000) $(if $(SEED),--seed $(SEED))
-	$(BIN)/python -m ops.fuzz bus --messages $(or $(MESSAGES),20000) $(if $(SEED),--seed $(SEED))
+fuzz: $(STAMP)  ## invented webhooks, bus messages and API calls; more: make fuzz REQUESTS=900000 MESSAGES=1000000 CALLS=100000
+	$(BIN)/python -m ops.fuzz webhooks --requests $(or $(REQUESTS),200000) --processes 2 $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m ops.fuzz bus --messages $(or $(MESSAGES),20000) --calls $(or $(CALLS),5000) $(if $(SEED),--seed $(SEED))
 
 .PHONY: threats
 threats: $(STAMP)  ## the tables of docs/threat-model.md, from the tests that show them

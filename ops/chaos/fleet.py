@@ -82,6 +82,8 @@ class Layout:
     node: type[Node] = Node
     between: Callable[[Pair], AbstractContextManager[str]] | None = None
     within: Path | None = None
+    tables: str = ""
+    """More of the configuration file."""
 
     @property
     def all_settings(self) -> dict[str, str]:
@@ -325,7 +327,7 @@ def _environment(
     layout = fleet.layout
     way = _ways(fleet.proxies, ends, layout.proxied)
     config = fleet.folder / "payment.toml"
-    config.write_text(_config(way(PROVIDERS), tokens["webhooks"]))
+    config.write_text(_config(way(PROVIDERS), tokens["webhooks"]) + layout.tables)
     nodes = [way(name) for name in DATABASE if name in ends]
     return {
         "PAYMENT_DATABASE_URL": url_of(fleet.pair.primary, nodes),

@@ -1,6 +1,8 @@
 """`python -m ops.fuzz webhooks|bus`: inventions, and not one that does harm."""
 
 import argparse
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -13,6 +15,7 @@ from ops.fuzz.webhooks import Fuzz, prepared
 
 REQUESTS: Final = 200_000
 MESSAGES: Final = 20_000
+CALLS: Final = 5_000
 REPORTED_EVERY: Final = 100_000
 
 
@@ -20,7 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run; return 1 where an answer was wrong, or too little was seen to say so."""
     wanted = _parser().parse_args(argv)
     if wanted.command == "bus":
-        return _bus(wanted.messages, wanted.seed)
+        return _bus(wanted.messages, wanted.calls, wanted.seed)
+    if wanted.processes > 1:
+        return _together(wanted.requests, wanted.processes, wanted.seed)
     fuzz = prepared(wanted.seed)
     print(f"seed {fuzz.seed}", flush=True)
     try:
@@ -35,8 +40,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _bus(messages: int, seed: int | None) -> int:
-    told = uvloop.run(fuzzed(messages, seed=seed, say=_say))
+def _together(requests: int, processes: int, seed: int | None) -> int:
+    """Run so many processes side by side, each with a seed and a share of its own."""
+    first = int.from_bytes(os.urandom(4)) if seed is None else seed
+    command = [sys.executable, "-m", "ops.fuzz", "webhooks", "--requests"]
+    shares = [(requests + n) // processes for n in range(processes)]
+    running = [
+        subprocess.Popen([*command, str(share), "--seed", str(first + n)])  # noqa: S603 - ourselves
+        for n, share in enumerate(shares)
+    ]
+    return max(each.wait() for each in running)
+
+
+def _bus(messages: int, calls: int, seed: int | None) -> int:
+    told = uvloop.run(fuzzed(messages, calls=calls, seed=seed, say=_say))
     print(told)
     for wrong in told.wrong:
         print(f"VIOLATION {wrong}", file=sys.stderr)
@@ -69,9 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     hooks = commands.add_parser("webhooks", help="the door for webhooks")
     hooks.add_argument("--requests", type=int, default=REQUESTS)
+    hooks.add_argument("--processes", type=int, default=1)
     hooks.add_argument("--seed", type=int, default=None)
     messages = commands.add_parser("bus", help="all that can be published")
     messages.add_argument("--messages", type=int, default=MESSAGES)
+    messages.add_argument("--calls", type=int, default=CALLS)
     messages.add_argument("--seed", type=int, default=None)
     return parser
 

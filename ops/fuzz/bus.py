@@ -8,10 +8,10 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final, LiteralString
 
 import nats
 import psycopg
@@ -20,12 +20,18 @@ from nats.js import JetStreamContext
 from ops.chaos.books import at_rest, judge
 from ops.chaos.fleet import NOT_IDEMPOTENT, PROVIDER_NAMES, Fleet, Layout, started
 from ops.chaos.load import QUICK, Desk, Load
+from ops.fuzz import forwarders
+from ops.fuzz.calls import Caller
+from ops.fuzz.forwarders import BELIEVED, CANCELLED, Row
 from ops.fuzz.frames import Known, frame
 from payment_service.embedded.postgres import FAST
 
-RATE: Final = 10.0
-BATCH: Final = 100
-LOOK_EVERY: Final = 10
+RATE: Final = 6.0
+BATCH: Final = 200
+LOOK_EVERY: Final = 5
+TOLD_EVERY: Final = 10_000
+WRONG_MAX: Final = 20
+PAID_SECONDS: Final = 60.0
 WAITING_MAX: Final = 2_000
 REST_SECONDS: Final = 240.0
 LOG_BYTES_EACH: Final = 200
@@ -38,9 +44,18 @@ CONSUMERS: Final = (
     ("ORDER_TASKS", "payment-tasks"),
     ("ORDER_TASKS", "payment-timers"),
 )
-ROWS: Final = """
-SELECT task_id::text, queue_id::text, version, provider
-FROM order_tasks ORDER BY created_at DESC LIMIT 200
+ROWS: Final[LiteralString] = """
+SELECT t.task_id::text, t.queue_id::text, q.order_id, t.version, t.provider, t.state,
+    q.amount, q.currency, q.state <> 'ACTIVE'
+FROM order_tasks t JOIN order_queues q USING (queue_id)
+ORDER BY t.created_at DESC LIMIT 200
+"""
+PAID: Final[LiteralString] = """
+SELECT task_id FROM order_tasks
+WHERE state = 'SUCCEEDED' AND provider IN ('acme', 'borealis', 'cobalt') LIMIT 1
+"""
+LETTERS: Final[LiteralString] = """
+SELECT id::text FROM dead_letters WHERE replayed_at IS NULL ORDER BY at DESC LIMIT 50
 """
 
 Say = Callable[[str], None]
@@ -54,6 +69,8 @@ class Told:
     messages: int
     orders: int
     letters: int
+    forwarded: int
+    calls: int
     log_bytes: int
     grown_bytes: int
     wrong: Sequence[str]
@@ -62,6 +79,7 @@ class Told:
         """Say it in one line."""
         return (
             f"seed {self.seed}: {self.messages} messages, {self.letters} dead letters, "
+            f"{self.forwarded} webhooks of forwarders, {self.calls} calls, "
             f"{self.orders} orders at rest, {self.log_bytes} bytes of log, "
             f"{self.grown_bytes // 1024} KiB more memory"
         )
@@ -70,11 +88,15 @@ class Told:
 async def fuzzed(
     messages: int,
     *,
+    calls: int = 0,
     seed: int | None = None,
     say: Say = lambda _: None,
     within: Path | None = None,
 ) -> Told:
-    """Publish so many inventions while orders come in at a steady rate."""
+    """Publish so many inventions while orders come in at a steady rate.
+
+    Beside them the API is called ``calls`` times, over real sockets.
+    """
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     layout = Layout(
         workers=1,
@@ -85,6 +107,7 @@ async def fuzzed(
         proxied=(),
         postgres=FAST,
         within=within,
+        tables=forwarders.TABLES,
     )
     async with started(layout) as fleet:
         honest = sorted({*PROVIDER_NAMES} - NOT_IDEMPOTENT)
@@ -94,8 +117,9 @@ async def fuzzed(
         desk = asyncio.create_task(Desk(fleet, load).run())
         sending = asyncio.create_task(load.run())
         before = _memory(fleet)
+        stranger = _Stranger(fleet, load, seed, say)
         try:
-            await _Stranger(fleet, load, seed, say).publish(messages)
+            caller = await stranger.publish(messages, calls)
             load.enough()
             await sending
             rested = await at_rest(fleet, orders=len(load.sent), seconds=REST_SECONDS)
@@ -106,15 +130,19 @@ async def fuzzed(
         grown = _memory(fleet) - before
         log = sum(each.stat().st_size for each in fleet.logs.iterdir())
         wrong = [] if rested else ["honest orders are not at rest"]
-        wrong += _overgrown(messages, log, grown)
+        wrong += _overgrown(messages + calls, log, grown) + caller.wrong[:WRONG_MAX]
         wrong += [f"{n} has ended" for n, p in fleet.service.items() if not p.running]
-        letters = await _letters(fleet)
+        ((letters,),) = await _rows(fleet, "SELECT count(*) FROM dead_letters")
+        forwarded, forged = await _believed(fleet)
+        wrong += forged
         wrong += (await judge(fleet, load.sent)).wrong
         return Told(
             seed=seed,
             messages=messages,
             orders=len(load.sent),
             letters=letters,
+            forwarded=forwarded,
+            calls=caller.statuses.total(),
             log_bytes=log,
             grown_bytes=grown,
             wrong=wrong,
@@ -144,22 +172,50 @@ class _Stranger:
     def __post_init__(self) -> None:
         self.dice = Random(self.seed)  # noqa: S311 - to be repeated, not to be secret
 
-    async def publish(self, messages: int) -> None:
-        """Publish in batches; wait where the service has not caught up."""
+    async def publish(self, messages: int, calls: int) -> Caller:
+        """Publish and call in batches; wait where the service has not caught up."""
         client = await nats.connect(self.fleet.nats.url)
         stream = client.jetstream()
-        done = 0
+        caller = self._caller()
+        await caller.learn()
+        await self._some_are_paid()
+        done = called = 0
         try:
             while done < messages:
                 known = await self._known()
-                for _ in range(LOOK_EVERY):
-                    size = min(BATCH, messages - done)
-                    await self._send([frame(self.dice, known) for _ in range(size)])
-                    done += size
+                size = min(BATCH * LOOK_EVERY, messages - done)
+                done += size
+                share = calls * done // messages - called
+                called += share
+                await asyncio.gather(
+                    self._publish(size, known),
+                    caller.call(share, known, await self._letters()),
+                )
                 await self._caught_up(stream)
-                self.say(f"{done} messages")
+                if done % TOLD_EVERY == 0:
+                    self.say(f"{done} messages, {called} calls")
         finally:
             await client.close()
+        return caller
+
+    async def _publish(self, size: int, known: Known) -> None:
+        for begun in range(0, size, BATCH):
+            batch = min(BATCH, size - begun)
+            await self._send([frame(self.dice, known) for _ in range(batch)])
+
+    def _caller(self) -> Caller:
+        servant = self.fleet.service["servant-1"].program
+        dice = Random(self.seed + 1)  # noqa: S311 - as that of the messages
+        return Caller(int(servant.env["PAYMENT_HTTP_PORT"]), self.fleet.keys, dice)
+
+    async def _letters(self) -> list[str]:
+        return [each for (each,) in await _rows(self.fleet, LETTERS)]
+
+    async def _some_are_paid(self) -> None:
+        """Wait until there is something that a forwarder can rightly say."""
+        async with asyncio.timeout(PAID_SECONDS):
+            while not await _rows(self.fleet, PAID):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.2)
 
     async def _known(self) -> Known:
         async with await psycopg.AsyncConnection.connect(
@@ -167,7 +223,7 @@ class _Stranger:
         ) as connection:
             rows = await (await connection.execute(ROWS)).fetchall()
         answered = [sent.body for sent in self.load.answered[-50:]]
-        return Known(rows=rows, requests=answered)
+        return Known(rows=[_row(*each) for each in rows], requests=answered)
 
     async def _send(self, frames: Sequence[bytes]) -> None:
         """Send them on a connection of their own: the server may hang up on one."""
@@ -192,11 +248,25 @@ class _Stranger:
             await asyncio.sleep(0.1)
 
 
-async def _letters(fleet: Fleet) -> int:
-    query = "SELECT count(*) FROM dead_letters"
+def _row(*of: Any) -> Row:  # noqa: ANN401 - as the database has it
+    names = [field.name for field in fields(Row)]
+    return Row(**dict(zip(names, of, strict=True)))
+
+
+async def _believed(fleet: Fleet) -> tuple[int, list[str]]:
+    """Return how many webhooks of forwarders were believed, and what is wrong."""
+    (true, forged), (cancelled,) = [
+        (await _rows(fleet, query))[0] for query in (BELIEVED, CANCELLED)
+    ]
+    wrong = [f"{forged} forged webhooks were believed"] if forged else []
+    if cancelled:
+        wrong.append(f"{cancelled} forged cancels were believed")
+    return true, wrong
+
+
+async def _rows(fleet: Fleet, query: LiteralString) -> list[Any]:
     async with await psycopg.AsyncConnection.connect(fleet.database_url) as connection:
-        row = await (await connection.execute(query)).fetchone()
-    return int(row[0]) if row else 0
+        return await (await connection.execute(query)).fetchall()
 
 
 def _memory(fleet: Fleet) -> int:

@@ -18,6 +18,8 @@ from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
 from payment_service.api.keyring import Keyring
 from payment_service.config import parse_config
+from payment_service.observability.notes import NOTED_AT_ONCE, Notes
+from payment_service.observability.repeats import WINDOW_SECONDS
 from payment_service.outbound import Outbound
 from providers.events import events_of
 from providers.registry import build_providers
@@ -26,6 +28,10 @@ _ADDRESSES: Final = itertools.count(1)
 REPEATS: Final = 0.03
 BROKEN: Final = 0.1
 REMEMBERED: Final = 500
+KINDS_EACH: Final = 6
+"""What may be told of one provider: four events, of one of them three outcomes."""
+
+LINE_BYTES: Final = 1_000
 Progress = Callable[[int], None]
 
 
@@ -50,6 +56,7 @@ class Fuzz:
     app: ASGIApp
     all_routes: Sequence[Route]
     failures: list[Exception]
+    lines: list[str]
     seconds: float = 0.0
     _dice: Random = field(init=False)
     _genuine: list[Sent] = field(default_factory=list)
@@ -67,6 +74,15 @@ class Fuzz:
             await self._one(number)
             progress(number + 1)
         self.seconds = perf_counter() - begun
+        self._judge_log()
+
+    def _judge_log(self) -> None:
+        """Hold the log against the time that it took, whatever was sent in it."""
+        kinds = len(self.all_routes) * KINDS_EACH
+        most = NOTED_AT_ONCE * kinds * (2 + self.seconds / WINDOW_SECONDS)
+        size = sum(map(len, self.lines))
+        if len(self.lines) > most or size > LINE_BYTES * len(self.lines):
+            raise Violation(f"{len(self.lines)} lines, {size} bytes were logged")
 
     async def _one(self, number: int) -> None:
         sent = self._next(number)
@@ -107,6 +123,7 @@ def prepared(seed: int | None = None) -> Fuzz:
     inbox = Inbox()
     unused: Any = _Unused()
     failures: list[Exception] = []
+    lines: list[str] = []
     deps = ApiDeps(
         keys=Keyring((), StillClock()),
         clock=StillClock(),
@@ -114,6 +131,7 @@ def prepared(seed: int | None = None) -> Fuzz:
         keep_news=inbox.keep,
         webhook_events={n: events_of(table) for n, table in config.providers.items()},
         metrics=lambda: b"",
+        note=Notes(lambda event, told: lines.append(f"{event} {told}")),
         report=lambda _, failure: failures.append(failure),
         reads=unused,
         waiters=unused,
@@ -137,6 +155,7 @@ def prepared(seed: int | None = None) -> Fuzz:
         app=create_app(deps),
         all_routes=all_routes,
         failures=failures,
+        lines=lines,
     )
 
 

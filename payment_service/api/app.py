@@ -34,7 +34,8 @@ def create_app(deps: ApiDeps) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
-    for part in (orders, decisions, webhooks, probes):
+    # One after the other is tried: most that comes, and all that strangers send, first.
+    for part in (webhooks, orders, decisions, probes):
         app.include_router(part.routes(deps))
     if deps.people is not None:
         app.include_router(people.routes(deps, deps.people))

@@ -5,6 +5,7 @@ from typing import Final
 
 from payment_service.observability.repeats import Repeats
 
+NOTED_AT_ONCE: Final = 3
 OUTCOME: Final = "outcome"
 PROVIDER: Final = "provider"
 
@@ -19,7 +20,7 @@ class Notes:
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._repeats = Repeats()
+        self._repeats = Repeats(at_once=NOTED_AT_ONCE)
 
     def __call__(self, event: str, told: Mapping[str, object]) -> None:
         """Tell of it, unless it was told often enough."""

@@ -13,8 +13,8 @@ from ops.fuzz.requests import Sent
 from ops.fuzz.webhooks import post
 from payment_service.api.app import create_app
 from payment_service.api.webhooks import ADDRESSES_MAX, FAILURES, Failures
-from payment_service.observability.notes import Notes
-from payment_service.observability.repeats import TOLD_AT_ONCE, WINDOW_SECONDS
+from payment_service.observability.notes import NOTED_AT_ONCE, Notes
+from payment_service.observability.repeats import WINDOW_SECONDS
 from payment_service.wire.strict_json import SIZE_MAX
 from tests.api.fakes import SECRET, calling, deps_of
 from tests.twins.clock import VirtualClock
@@ -97,7 +97,7 @@ async def test_what_is_sent_without_end_is_told_a_few_times(world, headers):
     windows = 1 + (time.monotonic() - began) / WINDOW_SECONDS
 
     assert lines
-    assert len(lines) <= TOLD_AT_ONCE * 2 * windows
+    assert len(lines) <= NOTED_AT_ONCE * 2 * windows
     assert sum(world.counted.values()) == MANY
     assert len(orjson.dumps(lines)) < 300 * len(lines)
 

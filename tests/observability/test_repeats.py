@@ -2,10 +2,9 @@
 
 import time
 
-from payment_service.observability.notes import Notes
+from payment_service.observability.notes import NOTED_AT_ONCE, Notes
 from payment_service.observability.repeats import (
     KINDS_MAX,
-    TOLD_AT_ONCE,
     WINDOW_SECONDS,
     Repeats,
 )
@@ -52,6 +51,6 @@ def test_notes_of_one_kind_are_told_with_how_many_were_not(monkeypatch):
     now += WINDOW_SECONDS
     notes("webhook.differs", {"provider": "acme", "event_id": "last"})
 
-    assert len(told) == TOLD_AT_ONCE + 2
-    last = {"provider": "acme", "event_id": "last", "untold": 50 - TOLD_AT_ONCE}
+    assert len(told) == NOTED_AT_ONCE + 2
+    last = {"provider": "acme", "event_id": "last", "untold": 50 - NOTED_AT_ONCE}
     assert told[-1] == ("webhook.differs", last)
