@@ -24,6 +24,8 @@ from payment_service.ports.core import Operation
 from payment_service.ports.outcomes import Done
 from payment_service.storage import statements
 from payment_service.wire import foreign_json
+from payment_service.wiring import forwarders
+from payment_service.wiring.trust import Trust
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, UNASKED
 from tests.model.world import Setup
 from tests.simulation.bus import SimBus
@@ -38,6 +40,7 @@ UNIT, CONFORMANCE = "unit", "conformance suite"
 DOORBELLS: Final = "tests/handlers/test_doorbells.py"
 MACHINE: Final = "tests/simulation/test_machine.py"
 PERSONS: Final = "tests/handlers/test_persons.py"
+TRUST: Final = "tests/wiring/test_trust.py"
 STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
 WAITING: Final = "tests/handlers/test_waiting.py"
@@ -163,6 +166,16 @@ def any_version_rings(patch: pytest.MonkeyPatch) -> None:
         return await drive.ring(replace(bell, again=True), engine=engine)
 
     patch.setattr(world, "ring", ring)
+
+
+def trust_is_never_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Believe for good what was asked at the start."""
+    monkeypatch.setattr(Trust, "require", lambda *_: None)
+
+
+def replays_are_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read no header that says that somebody has sent it again."""
+    monkeypatch.setattr(forwarders, "REPLAY_OF", "X-Nobody")
 
 
 def a_message_is_a_wish(patch: pytest.MonkeyPatch) -> None:
@@ -418,6 +431,16 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=any_version_rings,
         layer=UNIT,
         test=f"{DOORBELLS}::test_a_doorbell_for_an_older_version_is_stale_whatever_is_due",
+    ),
+    "NATS is trusted once and for all": Bug(
+        plant=trust_is_never_lost,
+        layer=UNIT,
+        test=f"{TRUST}::test_where_it_was_lost_what_came_in_between_is_refused_for_ever",
+    ),
+    "a replay vouches for what it says": Bug(
+        plant=replays_are_nothing_else,
+        layer=UNIT,
+        test=f"{TRUST}::test_a_replay_is_nobodys_word",
     ),
     "a cancel by message is a wish": Bug(
         plant=a_message_is_a_wish,
