@@ -18,7 +18,12 @@ from payment_service.domain.errors import (
     StoreUnavailable,
 )
 from payment_service.domain.events import order_event
-from payment_service.domain.messages import Message, queue_doorbell, task_doorbell
+from payment_service.domain.messages import (
+    Message,
+    queue_doorbell,
+    task_doorbell,
+    trace_id_of,
+)
 from payment_service.domain.news import NewsState
 from payment_service.domain.orders import Order
 from payment_service.ports.clock import Clock
@@ -300,9 +305,3 @@ def traced(message: Message, trace_parent: str | None) -> Message:
     if trace_parent is None:
         return message
     return replace(message, headers={**message.headers, "traceparent": trace_parent})
-
-
-def trace_id_of(trace_parent: str | None) -> str | None:
-    """Return the trace id of a W3C ``traceparent``."""
-    parts = (trace_parent or "").split("-")
-    return parts[1] if len(parts) == 4 else None  # noqa: PLR2004 - its four fields

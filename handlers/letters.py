@@ -6,6 +6,7 @@ from typing import Final
 import orjson
 
 from fsm.records import replace
+from payment_service.domain.acts import NO_REASON
 from payment_service.domain.cards import holds_card
 from payment_service.domain.errors import NotNow, Unstorable
 from payment_service.domain.events import rejected_event
@@ -174,7 +175,13 @@ def _header(text: str) -> str:
 
 
 async def replay(
-    letter_id: str, *, actor: str, desk: Desk, store: Store, clock: Clock
+    letter_id: str,
+    *,
+    actor: str,
+    reason: str | None = None,
+    desk: Desk,
+    store: Store,
+    clock: Clock,
 ) -> None:
     """Send a dead letter's message again: a new message, judged by the same rules.
 
@@ -201,7 +208,8 @@ async def replay(
             headers=headers,
         )
     )
-    if not await desk.mark_replayed(letter_id, actor=actor, at=clock.now()):
+    why, at = reason or NO_REASON, clock.now()
+    if not await desk.mark_replayed(letter_id, actor=actor, reason=why, at=at):
         raise NotNow(f"dead letter {letter_id} was dealt with by somebody else")
 
 

@@ -7,12 +7,13 @@ from fsm.decisions import Announced, Announcement
 from fsm.records import replace
 from fsm.snapshot import Queue, Task
 from fsm.states import Waiting
-from handlers.engine import Bells, Engine, all_bells, trace_id_of, traced
+from handlers.engine import Bells, Engine, all_bells, traced
 from payment_service.domain.audit import GENESIS, AuditLine, chained
 from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.binding import REQUEST, request_of, sign
 from payment_service.domain.events import order_event
 from payment_service.domain.ids import new_id
+from payment_service.domain.messages import trace_id_of
 from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
 from payment_service.ports.store import NewOrder
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from fsm.decisions import PROPOSALS
 from fsm.states import FINAL, LIVE, OrderState, State, Trigger, Verdict, Waiting
 from fsm.table import REST, TABLE, Answer
-from payment_service.domain.acts import SERVICE, STATE, ServiceTrigger
+from payment_service.domain.acts import ORDER_ACTS, SERVICE, SERVICE_ACTS, STATE
 from payment_service.domain.audit import GENESIS, AuditLine, chained
 from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.binding import REQUEST, Bound, Signature, differing
@@ -165,10 +165,11 @@ _ORDER_LINES: Final = frozenset(
         *((f"order.{s.lower()}", OrderState.ACTIVE.value, s) for s in _OVER),
         *((NOTIFIED, s, s) for s in _OVER),
         *((PROPOSED_FROM_SHELL, s.value, s.value) for s in OrderState),
+        *((act.value, s.value, s.value) for act in ORDER_ACTS for s in OrderState),
     }
 )
 _SERVICE_LINES: Final = frozenset(
-    (t.value, source, STATE) for t in ServiceTrigger for source in (None, STATE)
+    (act.value, source, STATE) for act in SERVICE_ACTS for source in (None, STATE)
 )
 _SAYS_PAID: Final = frozenset({Trigger.PAID.value, Trigger.RESOLVED_POSITIVE.value})
 _FREEZES: Final = frozenset(
@@ -204,7 +205,7 @@ class Trail:
     state: str | None = None
     head: bytes = GENESIS
     entered_by: str = ""
-    last: str = ""
+    told_core: bool = False
     said_paid: bool = False
     turn_at: datetime | None = None
     freeze_at: datetime | None = None
@@ -220,16 +221,13 @@ class Trail:
     def follow(self, line: Line) -> None:
         """Take the next line, whatever is wrong with it."""
         self.version, self.head = line.version, line.hash
-        if line.trigger != PROPOSED_FROM_SHELL:  # which changes nothing
-            self.last = line.trigger
+        self.told_core = self.told_core or line.trigger == NOTIFIED
         if line.trigger == REQUESTED and isinstance(
             said := line.detail.get(REQUEST), Mapping
         ):
             self.request = said
         self.times.add(line.at)
-        decision = decision_in(
-            trigger=line.trigger, actor=line.actor, at=line.at, detail=line.detail
-        )
+        decision = decision_in(line)
         if decision is not None:
             self.decided[decision[0]] = decision[1]
         self._follow_columns(line)
@@ -436,7 +434,7 @@ def _outcome(
     for task in tasks:
         if task.state not in _FINAL:
             yield wrong(f"it is {order.state}, and task {task.task_id} is {task.state}")
-    told = trail is not None and trail.last == NOTIFIED
+    told = trail is not None and trail.told_core
     if order.wake_at is None and not told:
         yield wrong(
             f"it is {order.state} and core was never told", Invariant.NOBODY_FORGOTTEN

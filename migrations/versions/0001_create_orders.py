@@ -462,6 +462,70 @@ FOR EACH ROW WHEN (
 CREATE TRIGGER api_keys_stay BEFORE DELETE ON api_keys
 FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
+-- What people have decided stays decided; a settlement moves its case by the machine.
+CREATE TRIGGER cases_identity_is_fixed BEFORE UPDATE ON cases
+FOR EACH ROW WHEN (
+    NEW.id <> OLD.id OR NEW.kind <> OLD.kind OR NEW.queue_id <> OLD.queue_id
+    OR NEW.order_id <> OLD.order_id OR NEW.task_id <> OLD.task_id
+    OR NEW.provider <> OLD.provider OR NEW.amount <> OLD.amount
+    OR NEW.currency <> OLD.currency OR NEW.money_at_risk <> OLD.money_at_risk
+    OR NEW.detail <> OLD.detail OR NEW.opened_at <> OLD.opened_at
+) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER cases_over_has_no_exit BEFORE UPDATE ON cases
+FOR EACH ROW WHEN (
+    (OLD.closed_at IS NOT NULL AND (
+        NEW.state <> OLD.state OR NEW.closed_at IS DISTINCT FROM OLD.closed_at
+        OR NEW.closed_by IS DISTINCT FROM OLD.closed_by
+        OR NEW.reason IS DISTINCT FROM OLD.reason
+        OR NEW.owner IS DISTINCT FROM OLD.owner))
+    OR (OLD.state = 'settling' AND NEW.state = 'closed')
+    OR (OLD.owner IS NOT NULL AND NEW.owner IS NULL)
+) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER dead_letters_identity_is_fixed BEFORE UPDATE ON dead_letters
+FOR EACH ROW WHEN (
+    NEW.id <> OLD.id OR NEW.subject <> OLD.subject OR NEW.reason <> OLD.reason
+    OR NEW.body <> OLD.body OR NEW.headers <> OLD.headers
+    OR NEW.task_id IS DISTINCT FROM OLD.task_id
+    OR NEW.queue_id IS DISTINCT FROM OLD.queue_id
+    OR NEW.order_id IS DISTINCT FROM OLD.order_id
+) EXECUTE FUNCTION refuse_change();
+
+-- Open again only as a whole, and by a death that came after.
+CREATE TRIGGER dead_letters_dealt_with_stays BEFORE UPDATE ON dead_letters
+FOR EACH ROW WHEN (
+    (OLD.replayed_at IS NOT NULL OR OLD.discarded_at IS NOT NULL)
+    AND (NEW.replayed_at IS DISTINCT FROM OLD.replayed_at
+        OR NEW.replayed_by IS DISTINCT FROM OLD.replayed_by
+        OR NEW.discarded_at IS DISTINCT FROM OLD.discarded_at
+        OR NEW.discarded_by IS DISTINCT FROM OLD.discarded_by
+        OR NEW.discard_reason IS DISTINCT FROM OLD.discard_reason)
+    AND NOT (NEW.at >= coalesce(OLD.replayed_at, OLD.discarded_at)
+        AND NEW.replayed_at IS NULL AND NEW.replayed_by IS NULL
+        AND NEW.discarded_at IS NULL AND NEW.discarded_by IS NULL
+        AND NEW.discard_reason IS NULL)
+) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER provider_controls_moves_on BEFORE UPDATE ON provider_controls
+FOR EACH ROW WHEN (
+    NEW.provider <> OLD.provider OR NEW.changed_at <= OLD.changed_at
+    OR (OLD.state = 'ready' AND NEW.state = 'ready')
+) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER cases_stay BEFORE DELETE ON cases
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER dead_letters_stay BEFORE DELETE ON dead_letters
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER provider_controls_stay BEFORE DELETE ON provider_controls
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER cases_no_truncate BEFORE TRUNCATE ON cases
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER dead_letters_no_truncate BEFORE TRUNCATE ON dead_letters
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER provider_controls_no_truncate BEFORE TRUNCATE ON provider_controls
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
 CREATE TRIGGER order_task_events_append_only BEFORE UPDATE OR DELETE
 ON order_task_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE

@@ -22,6 +22,7 @@ from payment_service.api.documents import (
     ProviderAnswer,
     ProvidersShape,
     Responses,
+    ServiceEventsShape,
     TaskAnswer,
     answer,
     body_of,
@@ -55,7 +56,7 @@ from payment_service.domain.votes import Vote
 from payment_service.ports.reads import CaseSearch, ProviderStatus
 from payment_service.wire.models import M, validated
 from payment_service.wire.strict_json import parse_strict
-from payment_service.wire.views import View, case_view, dead_letter_view
+from payment_service.wire.views import View, case_view, dead_letter_view, event_view
 
 Endpoint = Callable[..., Awaitable[Json]]
 NO_CASE: Final = "There is no such case."
@@ -173,7 +174,9 @@ class Items:
         """Make somebody the owner of a case."""
         found = _item(item_id, NO_CASE)
         wish = await self._wishes.read(request, Assignment)
-        await self._deps.assign_case(found, owner=wish.owner)
+        await self._deps.assign_case(
+            found, owner=wish.owner, reason=wish.reason, actor=actor_of(request)
+        )
         return Json({"id": found, "status": "assigned"})
 
     async def settle_case(self, request: Request, item_id: str) -> Json:
@@ -224,8 +227,9 @@ class Items:
     async def replay(self, request: Request, item_id: str) -> Json:
         """Send a dead letter's message again; it is judged by the same rules."""
         found = _item(item_id, NO_LETTER)
-        await self._wishes.read_or_none(request, Replaying)
-        done = await self._deps.replay(found, actor=actor_of(request))
+        wish = await self._wishes.read_or_none(request, Replaying)
+        reason = None if wish is None else wish.reason
+        done = await self._deps.replay(found, reason=reason, actor=actor_of(request))
         return _settled(found, "replayed", NO_LETTER, done=done)
 
     async def discard(self, request: Request, item_id: str) -> Json:
@@ -239,7 +243,7 @@ class Items:
 
 
 class Steering:
-    """Providers: shown, paused, put back."""
+    """Providers: shown, paused, put back; and what was done to the service."""
 
     def __init__(self, deps: ApiDeps) -> None:
         self._deps = deps
@@ -249,6 +253,16 @@ class Steering:
         """List the configured providers."""
         statuses = await self._deps.provider_statuses()
         return Json({"providers": [_provider_view(status) for status in statuses]})
+
+    async def service_events(
+        self, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+    ) -> Json:
+        """List what was done to the service itself, newest first: who, and why."""
+        page = await self._deps.reads.service_events(
+            limit=limit, cursor=checked_cursor(cursor)
+        )
+        shown = [event_view(entry) for entry in page.items]
+        return Json({"events": shown, "next_cursor": page.next_cursor})
 
     def pausing(self, pause: Pause) -> Endpoint:
         """Return the call that pauses."""
@@ -451,6 +465,7 @@ def _add_items(add: Adding, items: Items) -> None:
 
 def _add_steering(add: Adding, steering: Steering, deps: ApiDeps) -> None:
     add.get("/v1/providers", steering.providers, ProvidersShape)
+    add.get("/v1/service-events", steering.service_events, ServiceEventsShape)
     done: Responses = {200: answer("Done.", ProviderAnswer)}
     if deps.pause is not None:
         call = steering.pausing(deps.pause)

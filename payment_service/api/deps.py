@@ -98,7 +98,9 @@ class AssignCase(Protocol):
     :raises NotNow: it is over.
     """
 
-    async def __call__(self, item_id: str, *, owner: str) -> None: ...
+    async def __call__(
+        self, item_id: str, *, owner: str, reason: str | None, actor: str
+    ) -> None: ...
 
 
 class SettleReturn(Protocol):
@@ -125,7 +127,9 @@ class Replay(Protocol):
     :raises NotNow: it has been replayed or discarded.
     """
 
-    async def __call__(self, item_id: str, *, actor: str) -> bool: ...
+    async def __call__(
+        self, item_id: str, *, reason: str | None, actor: str
+    ) -> bool: ...
 
 
 class KeepNews(Protocol):

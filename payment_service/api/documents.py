@@ -139,6 +139,13 @@ class EventsShape(Shape):
     events: list[EventShape]
 
 
+class ServiceEventsShape(Shape):
+    """What was done to the service itself, newest first; ``task_id`` is null."""
+
+    events: list[EventShape]
+    next_cursor: str | None
+
+
 class CaseShape(Shape):
     """A contradiction that a person has to look at."""
 

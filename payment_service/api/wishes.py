@@ -84,9 +84,10 @@ class Withdrawing(Wire):
 
 
 class Assignment(Wire):
-    """Make somebody the owner of a case."""
+    """Make somebody the owner of a case; the reason may be left out."""
 
     owner: OurId
+    reason: Reason | None = None
 
 
 class Settlement(Wire):

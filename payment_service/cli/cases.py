@@ -7,10 +7,11 @@ from fsm.states import CaseKind, CaseState
 from payment_service.cli.api_client import access_of, operate
 from payment_service.cli.database import open_database
 from payment_service.cli.failures import Usage
-from payment_service.cli.given import plain_id
+from payment_service.cli.given import actor, check_reason, plain_id
 from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.orders import word_of
 from payment_service.cli.screen import print_json, print_table, print_text
+from payment_service.domain.acts import NO_REASON
 from payment_service.ports.reads import CaseRecord, CaseSearch, Page
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.desk import PostgresDesk
@@ -65,18 +66,21 @@ def _row(case: CaseRecord, view: View) -> Sequence[object]:
     return case.id, case.kind, case.state, risk, case.owner or "-", age, case.task_id
 
 
-def assign(case_id: str, *, owner: str, as_json: bool) -> int:
+def assign(case_id: str, *, owner: str, reason: str | None, as_json: bool) -> int:
     """Make somebody the owner of a case: through the API, or by what a shell may."""
     if not is_id(owner):
         raise Usage("--owner: must be a name of 1 to 128 characters")
+    if reason is not None:
+        check_reason(reason)
     found = plain_id(case_id)
     access = access_of(read_settings())
     said: Mapping[str, object] = {"id": found, "owner": owner, "status": "assigned"}
     if access is not None:
         path = ("cases", found, "assign")
-        said = operate(access, "POST", *path, body={"owner": owner}).body
+        body = {"owner": owner, **({} if reason is None else {"reason": reason})}
+        said = operate(access, "POST", *path, body=body).body
     else:
-        run_async(_assign(found, owner))
+        run_async(_assign(found, owner, reason or NO_REASON))
     if as_json:
         print_json(said)
     else:
@@ -84,6 +88,11 @@ def assign(case_id: str, *, owner: str, as_json: bool) -> int:
     return 0
 
 
-async def _assign(case_id: str, owner: str) -> None:
+async def _assign(case_id: str, owner: str, reason: str) -> None:
     async with open_database() as database:
-        await PostgresDesk(database).assign_case(case_id, owner=owner)
+        clock = DatabaseClock(database)
+        await clock.calibrate()
+        desk = PostgresDesk(database, read_settings().audit_keys)
+        await desk.assign_case(
+            case_id, owner=owner, actor=actor(), reason=reason, at=clock.now()
+        )

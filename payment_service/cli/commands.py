@@ -316,12 +316,15 @@ def case_list(  # noqa: PLR0917 - an option is a parameter to typer
 def case_assign(
     case_id: CaseId,
     owner: Annotated[str, _opt("--owner", text="Who looks after it from now on.")],
+    reason: Annotated[
+        str | None, _opt("--reason", text="Why; may be left out.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Make somebody the owner of a case."""
     from payment_service.cli import cases
 
-    return cases.assign(case_id, owner=owner, as_json=as_json)
+    return cases.assign(case_id, owner=owner, reason=reason, as_json=as_json)
 
 
 @case.command("settle")
@@ -380,6 +383,9 @@ def dlq_replay(
     every: Annotated[bool, _opt("--all", text="All that are open.")] = False,
     subject: Annotated[str | None, _opt("--subject", text="With --all: of it.")] = None,
     dry_run: Annotated[bool, _opt("--dry-run", text="Only say which.")] = False,
+    reason: Annotated[
+        str | None, _opt("--reason", text="Why; may be left out.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Send dead letters again; a running relay publishes them."""
@@ -389,6 +395,7 @@ def dlq_replay(
         letter_ids or [],
         every=every,
         subject=subject,
+        reason=reason,
         dry_run=dry_run,
         as_json=as_json,
     )
@@ -490,6 +497,14 @@ def provider_scenarios(as_json: Json = False) -> int:
     from payment_service.cli import conformance
 
     return conformance.list_scenarios(as_json=as_json)
+
+
+@app.command("trail")
+def trail(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> int:
+    """Show what was done to the service itself, by whom and why, newest first."""
+    from payment_service.cli import trail as lines
+
+    return lines.show(limit=limit, cursor=cursor, as_json=as_json)
 
 
 @spec.command("asyncapi")

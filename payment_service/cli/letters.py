@@ -29,6 +29,10 @@ BATCH: Final = 500
 RELAY_SAYS: Final = "A running relay publishes what is replayed."
 
 
+def _desk(database: Database) -> PostgresDesk:
+    return PostgresDesk(database, read_settings().audit_keys)
+
+
 def list_(*, limit: int, cursor: str | None, as_json: bool) -> int:
     """Print a page of the letters that nobody has dealt with."""
     page = run_async(_page(limit, cursor))
@@ -61,9 +65,7 @@ def show(letter_id: str, *, as_json: bool) -> int:
 
 async def _letter(letter_id: str) -> DeadLetter:
     async with open_database() as database:
-        return await _found(
-            PostgresDesk(database).letter(plain_id(letter_id)), letter_id
-        )
+        return await _found(_desk(database).letter(plain_id(letter_id)), letter_id)
 
 
 async def _found(work: Awaitable[T], letter_id: str) -> T:
@@ -80,6 +82,7 @@ def replay(
     *,
     every: bool,
     subject: str | None,
+    reason: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -88,14 +91,18 @@ def replay(
         raise Usage("dlq replay: give the ids of dead letters, or --all")
     if subject is not None and not every:
         raise Usage("dlq replay: --subject goes with --all")
+    if reason is not None:
+        check_reason(reason)
     wanted = None if every else [plain_id(each) for each in letter_ids]
     access = access_of(read_settings())
     if access is not None:
-        work = by_key.replay(access, wanted, subject=subject, dry_run=dry_run)
+        work = by_key.replay(
+            access, wanted, subject=subject, reason=reason, dry_run=dry_run
+        )
     elif wanted is None:
-        work = _replay_all(subject, dry_run=dry_run)
+        work = _replay_all(subject, reason, dry_run=dry_run)
     else:
-        work = _replay_some(wanted, dry_run=dry_run)
+        work = _replay_some(wanted, reason, dry_run=dry_run)
     results = run_async(work)
     if as_json:
         print_json({"dry_run": dry_run, "dead_letters": results})
@@ -114,16 +121,20 @@ def _print_results(results: Sequence[View], *, dry_run: bool) -> None:
         print_text(RELAY_SAYS)
 
 
-async def _replay_some(letter_ids: Sequence[str], *, dry_run: bool) -> list[View]:
+async def _replay_some(
+    letter_ids: Sequence[str], reason: str | None, *, dry_run: bool
+) -> list[View]:
     async with open_database() as database:
-        return await _each(database, letter_ids, dry_run=dry_run)
+        return await _each(database, letter_ids, reason, dry_run=dry_run)
 
 
-async def _replay_all(subject: str | None, *, dry_run: bool) -> list[View]:
+async def _replay_all(
+    subject: str | None, reason: str | None, *, dry_run: bool
+) -> list[View]:
     """Replay what is open now, page by page; what fails is not tried twice."""
     done: dict[str, View] = {}
     async with open_database() as database:
-        desk = PostgresDesk(database)
+        desk = _desk(database)
         while True:
             # Those of earlier pages that are still open come again, so ask for more.
             limit = len(done) + BATCH
@@ -131,16 +142,20 @@ async def _replay_all(subject: str | None, *, dry_run: bool) -> list[View]:
             fresh = [letter_id for letter_id in found if letter_id not in done]
             if not fresh:
                 return list(done.values())
-            for result in await _each(database, fresh, dry_run=dry_run):
+            for result in await _each(database, fresh, reason, dry_run=dry_run):
                 done[str(result["id"])] = result
 
 
 async def _each(
-    database: Database, letter_ids: Sequence[str], *, dry_run: bool
+    database: Database,
+    letter_ids: Sequence[str],
+    reason: str | None,
+    *,
+    dry_run: bool,
 ) -> list[View]:
     from handlers.letters import replay as send_again  # noqa: PLC0415 - not for lists
 
-    clock, desk = DatabaseClock(database), PostgresDesk(database)
+    clock, desk = DatabaseClock(database), _desk(database)
     await clock.calibrate()
     store = PostgresStore(database)
     results: list[View] = []
@@ -150,7 +165,12 @@ async def _each(
                 await _found(desk.letter(letter_id), letter_id)
             else:
                 again = send_again(
-                    letter_id, actor=actor(), desk=desk, store=store, clock=clock
+                    letter_id,
+                    actor=actor(),
+                    reason=reason,
+                    desk=desk,
+                    store=store,
+                    clock=clock,
                 )
                 await _found(again, letter_id)
         except (Wrong, Refusal) as refusal:
@@ -191,7 +211,7 @@ async def _discard(letter_id: str, reason: str) -> None:
             letter_id,
             actor=actor(),
             reason=reason,
-            desk=PostgresDesk(database),
+            desk=_desk(database),
             clock=clock,
         )
         await _found(work, letter_id)

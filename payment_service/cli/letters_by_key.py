@@ -20,6 +20,7 @@ async def replay(
     letter_ids: Sequence[str] | None,
     *,
     subject: str | None,
+    reason: str | None,
     dry_run: bool,
 ) -> list[View]:
     """Replay these letters, or all that are open; say of each what became of it.
@@ -32,11 +33,11 @@ async def replay(
     """
     async with calling(access) as api:
         if letter_ids is not None and not dry_run:
-            return await _each(api, letter_ids)
+            return await _each(api, letter_ids, reason)
         found = await _open(api, subject)
         if dry_run:
             return _tried(found if letter_ids is None else letter_ids, {*found})
-        return await _each(api, found)
+        return await _each(api, found, reason)
 
 
 def _tried(letter_ids: Sequence[str], found: set[str]) -> list[View]:
@@ -68,11 +69,12 @@ def _ids(listed: object, subject: str | None) -> Iterator[str]:
             yield str(each.get("id"))
 
 
-async def _each(api: Api, letter_ids: Sequence[str]) -> list[View]:
+async def _each(api: Api, letter_ids: Sequence[str], reason: str | None) -> list[View]:
+    body = None if reason is None else {"reason": reason}
     results: list[View] = []
     for letter_id in letter_ids:
         try:
-            await api.ask("POST", PATH, letter_id, "replay")
+            await api.ask("POST", PATH, letter_id, "replay", body=body)
         except Refused as refused:
             results.append({"id": letter_id, "status": LEFT, "error": str(refused)})
         except Wrong as failed:

@@ -66,7 +66,7 @@ async def _make_partitions(settings: Settings) -> None:
     )
     await database.open()
     try:
-        await PostgresDesk(database).make_partitions()
+        await PostgresDesk(database, settings.audit_keys).make_partitions()
     finally:
         await database.close()
 

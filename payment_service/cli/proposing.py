@@ -60,6 +60,6 @@ async def _about(
     if by_id == "task_id":
         order = await order_of_task(asked, engine=books)
         return order, None, replace(proposal, task_id=asked)
-    case = await PostgresDesk(database).case(asked)
+    case = await PostgresDesk(database, books.keys).case(asked)
     order = await order_of_task(case.task_id, engine=books)
     return order, case, replace(proposal, task_id=case.task_id, case_id=asked)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from types import TracebackType
@@ -16,14 +16,7 @@ from payment_service.cli.database import connected
 from payment_service.cli.failures import Wrong
 from payment_service.domain.acts import SERVICE
 from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.decided import (
-    FOUR_EYES,
-    KEY,
-    PROVIDER,
-    SET,
-    Decided,
-    Subject,
-)
+from payment_service.domain.decided import Decided, Subject
 from payment_service.invariants import (
     Line,
     OrderRow,
@@ -59,19 +52,35 @@ SELECT entity_id::text, version, queue_id::text, task_id::text, source, target,
     trigger, actor, at, trace_id, detail, key_id, hash
 FROM order_task_events e ORDER BY e.entity_id, e.version
 """
-CONTROLS: Final[LiteralString] = """
-SELECT provider, state, reason, until, changed_by, changed_at FROM provider_controls
-"""
-KEYS: Final[LiteralString] = """
-SELECT name, CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
+# What people have decided, as the rows say it: (kind, id) of the subject, then what a
+# line says of it. Of a settled return the audit line is its task's.
+DECIDED: Final[LiteralString] = """
+SELECT 'provider', provider, state, changed_by, changed_at, reason, to_char(
+    until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), NULL
+FROM provider_controls
+UNION ALL SELECT 'owner of case', id::text, 'assigned', NULL, NULL, NULL, owner,
+    queue_id::text
+FROM cases WHERE owner IS NOT NULL
+UNION ALL SELECT 'case', id::text, state, closed_by, closed_at, reason, NULL,
+    queue_id::text
+FROM cases WHERE closed_at IS NOT NULL AND state <> 'settled'
+UNION ALL SELECT DISTINCT 'return of task', task_id::text, state, closed_by, closed_at,
+    NULL, NULL, queue_id::text
+FROM cases WHERE state = 'settled'
+UNION ALL SELECT 'dead letter', id::text, 'replayed', replayed_by, replayed_at, NULL,
+    NULL, NULL
+FROM dead_letters WHERE replayed_at IS NOT NULL
+UNION ALL SELECT 'dead letter', id::text, 'discarded', discarded_by, discarded_at,
+    discard_reason, NULL, NULL
+FROM dead_letters WHERE discarded_at IS NOT NULL
+UNION ALL SELECT 'key', name, CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
         WHEN takes_two AND agreed_at IS NULL THEN 'waiting' ELSE 'live' END,
     coalesce(revoked_by, agreed_by, made_by), coalesce(revoked_at, agreed_at, made_at),
-    revoke_reason, left(encode(sha256, 'hex'), 16)
+    revoke_reason, left(encode(sha256, 'hex'), 16), NULL
 FROM api_keys
-"""
-THRESHOLDS: Final[LiteralString] = """
-SELECT currency, set_by, set_at, reason, amount::text FROM four_eyes
-WHERE set_by IS NOT NULL OR amount IS NOT NULL
+UNION ALL SELECT 'four_eyes', currency, 'set', set_by, set_at, reason, amount::text,
+    NULL
+FROM four_eyes WHERE set_by IS NOT NULL OR amount IS NOT NULL
 """
 HOMELESS: Final[LiteralString] = """
 SELECT t.task_id::text, t.queue_id::text FROM order_tasks t
@@ -158,14 +167,8 @@ class Snapshot(AbstractContextManager["Snapshot"]):
 
     def decided(self) -> Iterator[tuple[Subject, Decided]]:
         """Return what the rows say that people have decided."""
-        for row in self._connection.execute(CONTROLS):
-            name, state, reason, until, by, at = row
-            ends = None if until is None else until.astimezone(UTC).isoformat()
-            yield Subject(PROVIDER, name), Decided(state, by, at, reason, ends)
-        for name, what, by, at, reason, digits in self._connection.execute(KEYS):
-            yield Subject(KEY, name), Decided(what, by, at, reason, digits)
-        for currency, by, at, reason, amount in self._connection.execute(THRESHOLDS):
-            yield Subject(FOUR_EYES, currency), Decided(SET, by, at, reason, amount)
+        for kind, subject_id, *said in self._stream("decided", DECIDED):
+            yield Subject(kind, subject_id), Decided(*said)
 
     def unclaimed(self) -> Iterator[Trail]:
         """Return the trails that no order has claimed, after ``wholes``."""

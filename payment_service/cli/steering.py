@@ -14,9 +14,10 @@ from payment_service.cli.failures import Usage, Wrong
 from payment_service.cli.given import actor, check_reason
 from payment_service.cli.opening import configuration, read_settings, run_async
 from payment_service.cli.screen import print_json, print_table, print_text
+from payment_service.domain.acts import NO_REASON
 from payment_service.domain.durations import parse_duration
 from payment_service.domain.events import stamp
-from payment_service.ports.controls import NO_REASON, ControlEvent
+from payment_service.ports.controls import ControlEvent
 from payment_service.ports.reads import ProviderStatus
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls

@@ -21,6 +21,7 @@ from payment_service.cli.screen import print_json, print_text
 from payment_service.cli.snapshot import Facts, Snapshot, Whole
 from payment_service.config import ProviderTable
 from payment_service.decided import decision_offences
+from payment_service.domain.decided import Decided, Subject
 from payment_service.domain.ids import is_uuid
 from payment_service.invariants import (
     SKEW,
@@ -168,15 +169,18 @@ def _judge_all(
     if books:
         # Of whom a line cannot be read, nobody can say what the provider did.
         cases |= {line.task_id for line in books.unread()}
+    told: dict[Subject, Decided] = {}
     for whole in snapshot.wholes():
         report.orders += 1
         report.tasks += len(whole.tasks)
-        report.lines += sum(trail.version for trail in whole.trails.values())
+        for trail in whole.trails.values():
+            report.lines += trail.version
+            told |= trail.decided
         for offence in _judge(whole, facts, books, cases, settings):
             report.add(offence)
         if report.orders % SHOW_EVERY == 0:
             advance(report.orders)
-    for offence in _judge_service(report, snapshot):
+    for offence in _judge_decisions(report, snapshot, told):
         report.add(offence)
     for trail in snapshot.unclaimed():
         report.add(without_row(trail))
@@ -190,13 +194,15 @@ def _judge_all(
     report.seconds = time.monotonic() - began
 
 
-def _judge_service(report: Report, snapshot: Snapshot) -> Iterator[Offence]:
-    """Compare what people have decided about the service with its trail."""
+def _judge_decisions(
+    report: Report, snapshot: Snapshot, told: dict[Subject, Decided]
+) -> Iterator[Offence]:
+    """Compare what people have decided with the trails of orders and of the service."""
     trail = snapshot.service()
     if trail is not None:
         report.lines += trail.version
+        told |= trail.decided
         yield from trail.offences
-    told = {} if trail is None else trail.decided
     yield from decision_offences(snapshot.decided(), told)
 
 

@@ -11,7 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from payment_service.domain.audit import GENESIS, AuditLine, chained
+from fsm.decisions import QueueChange
+from fsm.records import replace
+from fsm.snapshot import Queue
+from payment_service.domain.audit import GENESIS, AuditLine, audit_line, chained
 from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.masking import masked_text
 
@@ -21,6 +24,30 @@ SERVICE: Final = "00000000-0000-7000-8000-000000000000"
 So they lie in the partition for the rest, and come first where all are read.
 """
 STATE: Final = "SERVICE"
+
+
+NO_REASON: Final = "no reason was given"
+"""Stands in the trail where somebody may act without a word, and has."""
+SYSTEM: Final = "system"
+"""Who acts where it is no person but this service."""
+
+
+class CaseTrigger(StrEnum):
+    """What people do to a case: always a line of its order."""
+
+    CLOSED = "case.closed"
+    ASSIGNED = "case.assigned"
+
+
+class LetterTrigger(StrEnum):
+    """What is done to a dead letter: a line of its order, or else of the service.
+
+    ``REOPENED`` is nobody's act: the same message has died again.
+    """
+
+    REPLAYED = "dead_letter.replayed"
+    DISCARDED = "dead_letter.discarded"
+    REOPENED = "dead_letter.reopened"
 
 
 class ServiceTrigger(StrEnum):
@@ -36,6 +63,10 @@ class ServiceTrigger(StrEnum):
     FOUR_EYES_SET = "four_eyes.set"
 
 
+ORDER_ACTS: Final = (*CaseTrigger, *LetterTrigger)
+SERVICE_ACTS: Final = (*ServiceTrigger, *LetterTrigger)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """Something that somebody did, and why; ``detail`` names what it was done to."""
@@ -49,6 +80,41 @@ class Act:
     def told(self) -> Mapping[str, object]:
         """The detail of its line: with the reason, what may not be seen hidden."""
         return {**self.detail, "reason": masked_text(self.reason)}
+
+
+def case_act(
+    trigger: CaseTrigger, case_id: str, *, actor: str, reason: str, **more: str
+) -> Act:
+    """Return what somebody does to a case."""
+    detail = {"case_id": case_id, **more}
+    return Act(trigger=trigger, actor=actor, reason=reason, detail=detail)
+
+
+def letter_act(
+    trigger: LetterTrigger, letter_id: str, *, actor: str, reason: str
+) -> Act:
+    """Return what somebody does to a dead letter."""
+    detail = {"dead_letter_id": letter_id}
+    return Act(trigger=trigger, actor=actor, reason=reason, detail=detail)
+
+
+def acted(
+    queue: Queue, act: Act, *, at: datetime, trace_id: str | None, keys: AuditKeys
+) -> tuple[Queue, AuditLine]:
+    """Return an order's own row after an act, and the line that says so.
+
+    Its version is one higher, and nothing else has changed: what is due stays due.
+    """
+    after = replace(queue, version=queue.version + 1)
+    change = QueueChange(
+        before=queue,
+        after=after,
+        trigger=act.trigger,
+        actor=act.actor,
+        detail=act.told,
+    )
+    line = audit_line(change, at=at, trace_id=trace_id, keys=keys)
+    return replace(after, audit_hash=line.hash), line
 
 
 def service_line(

@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from payment_service.domain.acts import ServiceTrigger
+from fsm.states import CaseState, Trigger
+from payment_service.domain.acts import (
+    SERVICE,
+    CaseTrigger,
+    LetterTrigger,
+    ServiceTrigger,
+)
 
 
 class Subject(NamedTuple):
@@ -17,7 +23,8 @@ class Subject(NamedTuple):
 class Decided(NamedTuple):
     """The last decision about a subject; None is what a row does not keep.
 
-    ``more`` is what else it sets: until when a provider is paused.
+    ``more`` is what else it sets: until when a provider is paused, who owns a case.
+    ``queue_id`` is the order in whose chain it stands, None for the service's.
     """
 
     what: str
@@ -25,6 +32,7 @@ class Decided(NamedTuple):
     at: datetime | None
     reason: str | None
     more: str | None = None
+    queue_id: str | None = None
 
 
 class _Words(NamedTuple):
@@ -39,6 +47,11 @@ class _Words(NamedTuple):
 PROVIDER: Final = "provider"
 PAUSED: Final = "paused"
 READY: Final = "ready"
+CASE: Final = "case"
+OWNER: Final = "owner of case"
+RETURN: Final = "return of task"
+LETTER: Final = "dead letter"
+OPEN: Final = "open"
 KEY: Final = "key"
 WAITING: Final = "waiting"
 LIVE: Final = "live"
@@ -53,19 +66,48 @@ _WORDS: Final[Mapping[str, _Words]] = {
     ServiceTrigger.KEY_AGREED: _Words(KEY, "key", LIVE, "fingerprint"),
     ServiceTrigger.KEY_REVOKED: _Words(KEY, "key", REVOKED, "fingerprint"),
     ServiceTrigger.FOUR_EYES_SET: _Words(FOUR_EYES, "currency", SET, "from"),
+    CaseTrigger.CLOSED: _Words(CASE, "case_id", CaseState.CLOSED),
+    CaseTrigger.ASSIGNED: _Words(OWNER, "case_id", "assigned", "owner"),
+    LetterTrigger.REPLAYED: _Words(LETTER, "dead_letter_id", "replayed"),
+    LetterTrigger.DISCARDED: _Words(LETTER, "dead_letter_id", "discarded"),
+    LetterTrigger.REOPENED: _Words(LETTER, "dead_letter_id", OPEN),
 }
 
 
-def decision_in(
-    *, trigger: str, actor: str, at: datetime, detail: Mapping[str, object]
-) -> tuple[Subject, Decided] | None:
+class Said(Protocol):
+    """An audit line, as it was made or as it was read."""
+
+    @property
+    def queue_id(self) -> str: ...
+    @property
+    def task_id(self) -> str | None: ...
+    @property
+    def trigger(self) -> str: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def detail(self) -> Mapping[str, object]: ...
+
+
+def decision_in(line: Said) -> tuple[Subject, Decided] | None:
     """Return what an audit line decides; None where it only moves a state."""
-    words = _WORDS.get(trigger)
+    queue_id = None if line.queue_id == SERVICE else line.queue_id
+    if line.trigger == Trigger.RETURN_CONFIRMED and line.task_id is not None:
+        settled = Decided(
+            CaseState.SETTLED, line.actor, line.at, None, queue_id=queue_id
+        )
+        return Subject(RETURN, line.task_id), settled
+    words = _WORDS.get(line.trigger)
     if words is None:
         return None
-    subject = Subject(words.kind, str(detail.get(words.id)))
-    reason, more = detail.get("reason"), detail.get(words.more)
-    return subject, Decided(words.what, actor, at, _text(reason), _text(more))
+    subject = Subject(words.kind, str(line.detail.get(words.id)))
+    reason, more = line.detail.get("reason"), line.detail.get(words.more)
+    decided = Decided(
+        words.what, line.actor, line.at, _text(reason), _text(more), queue_id
+    )
+    return subject, decided
 
 
 def _text(value: object) -> str | None:

@@ -44,6 +44,12 @@ def trace_parent_in(headers: Mapping[str, str]) -> str | None:
     return trace_parent_of(next(found, None))
 
 
+def trace_id_of(trace_parent: str | None) -> str | None:
+    """Return the trace id of a W3C ``traceparent``."""
+    parts = (trace_parent or "").split("-")
+    return parts[1] if len(parts) == 4 else None  # noqa: PLR2004 - its four fields
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """Something to publish: at once, or on the server's clock at ``at``.

@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
-
-NO_REASON: Final = "no reason was given"
-"""Stands in the history where somebody has resumed a provider without a word."""
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from payment_service.ports.reads import CaseRecord
 
 
 class Desk(Protocol):
-    """Marks what a person has dealt with; each mark is made once."""
+    """Marks what a person has dealt with: once, in one commit with its audit line."""
 
     async def letter(self, letter_id: str) -> DeadLetter:
         """Return a dead letter that nobody has dealt with.
@@ -23,7 +23,9 @@ class Desk(Protocol):
         """Return the ids of letters that nobody has dealt with, oldest first."""
         ...
 
-    async def mark_replayed(self, letter_id: str, *, actor: str, at: datetime) -> bool:
+    async def mark_replayed(
+        self, letter_id: str, *, actor: str, reason: str, at: datetime
+    ) -> bool:
         """Mark a letter as replayed; False if somebody dealt with it before."""
         ...
 
@@ -50,7 +52,9 @@ class Desk(Protocol):
         """
         ...
 
-    async def assign_case(self, case_id: str, *, owner: str) -> None:
+    async def assign_case(
+        self, case_id: str, *, owner: str, actor: str, reason: str, at: datetime
+    ) -> None:
         """Make somebody the owner of a case that is not over.
 
         :raises UnknownOrder: no such case.

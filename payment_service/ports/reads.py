@@ -114,6 +114,12 @@ class Reads(Protocol):
         """Return the audit trail of an order and all its tasks, by ``seq``."""
         ...
 
+    async def service_events(
+        self, *, limit: int, cursor: str | None
+    ) -> Page[AuditEntry]:
+        """Return the trail of the service itself, newest first."""
+        ...
+
     async def cases(self, sought: CaseSearch) -> Page[CaseRecord]:
         """Return the cases that match, newest first."""
         ...

@@ -132,7 +132,7 @@ class PostgresControls:
         self, provider: str, *, reason: str, until: datetime | None, by: str
     ) -> None:
         """Pause a provider on all replicas; a pause replaces the one before."""
-        ends = {} if until is None else {"until": until.astimezone(UTC).isoformat()}
+        ends = {} if until is None else {"until": _written(until)}
         told = masked_text(reason)
         row = {"provider": provider, "reason": told, "until": until, "by": by}
         await self._steer(PAUSE, row, ServiceTrigger.PROVIDER_PAUSED, ends)
@@ -195,6 +195,10 @@ def _read(told: str) -> dict[str, Any]:
         name: _time(value) if name in _TIMES else value
         for name, value in fields.items()
     }
+
+
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _time(written: str | None) -> datetime | None:

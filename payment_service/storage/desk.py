@@ -6,10 +6,20 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, select, text, update
 
 from fsm.states import CaseState
+from payment_service.domain.acts import (
+    Act,
+    CaseTrigger,
+    LetterTrigger,
+    case_act,
+    letter_act,
+)
+from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.errors import NotNow, UnknownOrder
 from payment_service.domain.ids import is_uuid
 from payment_service.domain.letters import DeadLetter
+from payment_service.domain.masking import masked_text
 from payment_service.ports.reads import CaseRecord
+from payment_service.storage import letter_trail, order_trail
 from payment_service.storage.database import Database
 from payment_service.storage.reads import CASE, LETTER, case_from, letter_from
 from payment_service.storage.tables import CASES, DEAD_LETTERS
@@ -20,10 +30,11 @@ CASE_SAID = "case"
 
 
 class PostgresDesk:
-    """Marks what a person has dealt with; each mark is made once."""
+    """Marks what a person has dealt with: once, in one commit with its audit line."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: AuditKeys) -> None:
         self._database = database
+        self._keys = keys
 
     async def letter(self, letter_id: str) -> DeadLetter:
         """Return a dead letter that nobody has dealt with.
@@ -53,19 +64,25 @@ class PostgresDesk:
             rows = await connection.execute(wanted.order_by(d.at).limit(limit))
             return [row[0] for row in rows]
 
-    async def mark_replayed(self, letter_id: str, *, actor: str, at: datetime) -> bool:
-        """Mark a letter as replayed; False if somebody dealt with it before."""
-        return await self._mark(letter_id, replayed_at=at, replayed_by=actor)
+    async def mark_replayed(
+        self, letter_id: str, *, actor: str, reason: str, at: datetime
+    ) -> bool:
+        """Mark a letter as replayed, with its line; False if it was dealt with."""
+        act = letter_act(LetterTrigger.REPLAYED, letter_id, actor=actor, reason=reason)
+        return await self._mark(letter_id, act, at, replayed_at=at, replayed_by=actor)
 
     async def mark_discarded(
         self, letter_id: str, *, actor: str, reason: str, at: datetime
     ) -> bool:
-        """Mark a letter as discarded; False if somebody dealt with it before."""
-        return await self._mark(
-            letter_id, discarded_at=at, discarded_by=actor, discard_reason=reason
-        )
+        """Mark a letter as discarded, with its line; False if it was dealt with."""
+        act = letter_act(LetterTrigger.DISCARDED, letter_id, actor=actor, reason=reason)
+        why = masked_text(reason)
+        done = {"discarded_at": at, "discarded_by": actor, "discard_reason": why}
+        return await self._mark(letter_id, act, at, **done)
 
-    async def _mark(self, letter_id: str, **values: object) -> bool:
+    async def _mark(
+        self, letter_id: str, act: Act, at: datetime, **values: object
+    ) -> bool:
         d = DEAD_LETTERS.c
         change = (
             update(DEAD_LETTERS)
@@ -78,7 +95,11 @@ class PostgresDesk:
             .returning(d.id)
         )
         async with self._database.connection() as connection:
-            return (await connection.execute(change)).first() is not None
+            head = await letter_trail.hold(connection, letter_id)
+            if (await connection.execute(change)).first() is None:
+                return False
+            await letter_trail.append(connection, head, act, keys=self._keys, at=at)
+        return True
 
     async def close_case(
         self, case_id: str, *, actor: str, reason: str, at: datetime
@@ -88,13 +109,16 @@ class PostgresDesk:
         :raises UnknownOrder: no such case.
         :raises NotNow: it is closed, or being settled.
         """
+        act = case_act(CaseTrigger.CLOSED, case_id, actor=actor, reason=reason)
         await self._change_case(
             case_id,
+            act,
+            at,
             CASES.c.state == CaseState.OPEN,
             state=CaseState.CLOSED,
             closed_at=at,
             closed_by=actor,
-            reason=reason,
+            reason=masked_text(reason),
         )
 
     async def case(self, case_id: str) -> CaseRecord:
@@ -109,26 +133,40 @@ class PostgresDesk:
             raise UnknownOrder(case_id, CASE_SAID)
         return case_from(row)
 
-    async def assign_case(self, case_id: str, *, owner: str) -> None:
+    async def assign_case(
+        self, case_id: str, *, owner: str, actor: str, reason: str, at: datetime
+    ) -> None:
         """Make somebody the owner of a case that is not over.
 
         :raises UnknownOrder: no such case.
         :raises NotNow: it is over.
         """
-        await self._change_case(case_id, CASES.c.closed_at.is_(None), owner=owner)
+        act = case_act(
+            CaseTrigger.ASSIGNED, case_id, actor=actor, reason=reason, owner=owner
+        )
+        await self._change_case(
+            case_id, act, at, CASES.c.closed_at.is_(None), owner=owner
+        )
 
     async def _change_case(
-        self, case_id: str, condition: ColumnElement[bool], **values: object
+        self,
+        case_id: str,
+        act: Act,
+        at: datetime,
+        condition: ColumnElement[bool],
+        **values: object,
     ) -> None:
+        """Change a case and say so in its order's trail, or neither."""
+        found = await self.case(case_id)
         c = CASES.c
-        change = (
-            update(CASES)
-            .where(c.id == _checked(case_id, CASE_SAID), condition)
-            .values(**values)
-            .returning(c.id)
-        )
+        change = update(CASES).where(c.id == case_id, condition).values(**values)
         async with self._database.connection() as connection:
-            if (await connection.execute(change)).first() is not None:
+            head = await order_trail.hold(connection, found.queue_id)
+            done = None
+            if head is not None:
+                done = (await connection.execute(change.returning(c.id))).first()
+            if head is not None and done is not None:
+                await order_trail.append(connection, head, act, keys=self._keys, at=at)
                 return
         found = await self.case(case_id)
         raise NotNow(f"case {case_id} is {found.state}")

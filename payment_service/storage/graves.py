@@ -10,11 +10,13 @@ from typing import Final, TypeAlias
 
 import orjson
 
+from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.messages import Message
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.grouped import Grouped
+from payment_service.storage.reopening import reopen
 
 AT_ONCE: Final = 20
 """Each may be a megabyte, with a copy as large."""
@@ -43,9 +45,13 @@ class Graves:
     """Buries for any number of callers; ``publish`` hears what was posted."""
 
     def __init__(
-        self, database: Database, publish: Callable[[Sequence[Message], Posted], None]
+        self,
+        database: Database,
+        keys: AuditKeys,
+        publish: Callable[[Sequence[Message], Posted], None],
     ) -> None:
         self._database = database
+        self._keys = keys
         self._publish = publish
         self._burying: Grouped[Burial, None] = Grouped(
             self._bury, lanes=LANES, size_max=AT_ONCE, key=lambda burial: burial[0].id
@@ -72,7 +78,14 @@ class Graves:
                 "all_headers": [_text(m.headers) for _, m in messages],
             },
         )
-        self._publish([m for _, m in messages], [(row[1], row[0]) for row in rows])
+        posted = [(name, seq) for what, name, seq in rows if what == "message"]
+        dealt_with = {name for what, name, _ in rows if what == "dealt with"}
+        for letter, told in burials:
+            if letter.id in dealt_with:
+                posted += await reopen(
+                    letter, told, database=self._database, keys=self._keys
+                )
+        self._publish([m for _, m in messages], posted)
         return [None] * len(burials)
 
 

@@ -1,11 +1,13 @@
 """What people and upstream systems may look at: searches, trails, cases, letters."""
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, exists, select, tuple_
 
 from fsm.states import CaseKind, CaseState
+from payment_service.domain.acts import SERVICE
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.errors import AmbiguousOrder, InvalidRequest, UnknownOrder
 from payment_service.domain.ids import is_uuid
@@ -30,6 +32,8 @@ from payment_service.storage.tables import (
 
 CANDIDATES_MAX: Final = 20
 EVENTS_MAX: Final = 10_000
+VERSION_MAX: Final = 2**31 - 1
+VERSION: Final = re.compile("[1-9][0-9]{0,9}", re.ASCII)
 
 
 class PostgresReads:
@@ -79,6 +83,18 @@ class PostgresReads:
             sql.TRAIL, {"queue_id": queue_id, "limit": EVENTS_MAX}
         )
         return [_entry(row) for row in rows]
+
+    async def service_events(
+        self, *, limit: int, cursor: str | None
+    ) -> Page[AuditEntry]:
+        """Return the trail of the service itself, newest first."""
+        before = VERSION_MAX if cursor is None else _version(cursor)
+        asked = {"service": SERVICE, "before": before, "limit": limit + 1}
+        entries = [
+            _entry(r) for r in await self._database.run(sql.SERVICE_TRAIL, asked)
+        ]
+        versions = [str(entry.line.version) for entry in entries[:limit]]
+        return Page(items=entries[:limit], next_cursor=_next(versions, entries, limit))
 
     async def cases(self, sought: CaseSearch) -> Page[CaseRecord]:
         """Return the cases that match, newest first."""
@@ -210,6 +226,12 @@ def _checked(cursor: str) -> str:
     if not is_uuid(cursor):
         raise InvalidRequest(f"cursor {cursor!r} was not handed out here")
     return cursor
+
+
+def _version(cursor: str) -> int:
+    if VERSION.fullmatch(cursor) is None or int(cursor) > VERSION_MAX:
+        raise InvalidRequest(f"cursor {cursor!r} was not handed out here")
+    return int(cursor)
 
 
 def _next(ids: Sequence[str], rows: Sequence[object], limit: int) -> str | None:

@@ -252,6 +252,16 @@ LATERAL (SELECT * FROM order_task_events e WHERE e.entity_id = ids.id OFFSET 0) 
 ORDER BY e.seq LIMIT %(limit)s
 """
 
+# What was done to the service itself, newest first.
+SERVICE_TRAIL: Final[LiteralString] = """
+SELECT e.seq, e.entity_id::text, e.queue_id::text, e.task_id::text, e.version, e.source,
+    e.target, e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id,
+    e.hash
+FROM order_task_events e
+WHERE e.entity_id = %(service)s::uuid AND e.version < %(before)s
+ORDER BY e.version DESC LIMIT %(limit)s
+"""
+
 QUEUES_OF: Final[LiteralString] = """
 SELECT task_id::text, queue_id::text FROM order_tasks
 WHERE task_id = ANY(%(task_ids)s::uuid[])
@@ -364,7 +374,6 @@ WHERE inbox_id = %(inbox_id)s::bigint AND state = 'dead'
 """
 
 # Bury a message: the letter first, its copy for the stream in the same transaction.
-# One that somebody had dealt with, and that dies again, is open again.
 BURY: Final[LiteralString] = """
 WITH l AS (
     INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers,
@@ -378,20 +387,21 @@ WITH l AS (
         AS n(id, subject, reason, error, deliveries, body, headers, task_id, queue_id,
             order_id, at)
     ORDER BY n.id
-    ON CONFLICT (id) DO UPDATE SET
-        error = excluded.error, deliveries = excluded.deliveries, at = excluded.at,
-        replayed_at = NULL, replayed_by = NULL, discarded_at = NULL,
-        discarded_by = NULL, discard_reason = NULL
-    WHERE dead_letters.replayed_at IS NOT NULL OR dead_letters.discarded_at IS NOT NULL
+    ON CONFLICT (id) DO NOTHING
     RETURNING id
+), posted AS (
+    INSERT INTO outbox (message_id, subject, body, headers, queue_id)
+    SELECT m.message_id, m.subject, m.body, m.headers::jsonb, NULL
+    FROM unnest(%(letters)s::uuid[], %(message_ids)s::text[], %(subjects)s::text[],
+        %(bodies)s::bytea[], %(all_headers)s::text[])
+        WITH ORDINALITY AS m(letter, message_id, subject, body, headers, place)
+    JOIN l ON l.id = m.letter ORDER BY m.place
+    RETURNING seq, message_id
 )
-INSERT INTO outbox (message_id, subject, body, headers, queue_id)
-SELECT m.message_id, m.subject, m.body, m.headers::jsonb, NULL
-FROM unnest(%(letters)s::uuid[], %(message_ids)s::text[], %(subjects)s::text[],
-    %(bodies)s::bytea[], %(all_headers)s::text[])
-    WITH ORDINALITY AS m(letter, message_id, subject, body, headers, place)
-JOIN l ON l.id = m.letter ORDER BY m.place
-RETURNING seq, message_id
+SELECT 'message', message_id, seq FROM posted
+UNION ALL SELECT 'dealt with', d.id::text, NULL FROM unnest(%(id)s::uuid[]) AS n(id),
+LATERAL (SELECT * FROM dead_letters d WHERE d.id = n.id LIMIT 1) d
+WHERE d.replayed_at IS NOT NULL OR d.discarded_at IS NOT NULL
 """
 
 # Post messages that belong to no step: a rejection, a replay.

@@ -7,6 +7,7 @@ import orjson
 
 from fsm.snapshot import Queue, Task
 from fsm.states import Kind
+from payment_service.domain.audit_keys import UNKEYED, AuditKeys
 from payment_service.domain.errors import (
     BrokenInvariant,
     SettledNews,
@@ -56,6 +57,7 @@ class PostgresStore:
         self,
         database: Database,
         *,
+        keys: AuditKeys = UNKEYED,
         on_committed: Callable[[Sequence[Unsent]], None] = lambda _: None,
         lanes: int = LANES,
     ) -> None:
@@ -72,7 +74,7 @@ class PostgresStore:
         self._finding = Grouped(self._queues_of, lanes=lanes, size_max=GROUP_MAX)
         inbox = Inbox(database, self._hand_on)
         self._keeping = Grouped(inbox.keep, lanes=lanes, size_max=GROUP_MAX)
-        self._graves = Graves(database, self._publish)
+        self._graves = Graves(database, keys, self._publish)
 
     async def record(self, work: Work) -> Recorded:
         """Commit a step, in one statement with those that are ready beside it."""

@@ -32,13 +32,13 @@ from payment_service import bus
 from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
 from payment_service.api.webhooks import IGNORED
+from payment_service.domain.acts import NO_REASON
 from payment_service.domain.errors import UnknownOrder
 from payment_service.domain.news import Arrival, News
 from payment_service.domain.orders import Order, Request, Submission
 from payment_service.domain.votes import Vote
 from payment_service.observability.notes import Notes
 from payment_service.observability.repeats import Repeats
-from payment_service.ports.controls import NO_REASON
 from payment_service.ports.reads import ProviderStatus
 from payment_service.ports.waiters import Woken
 from payment_service.wiring.heads import HeadLimits, limited
@@ -142,8 +142,13 @@ class _Calls:
             self._service.desk.close_case(item_id, actor=actor, reason=reason, at=at)
         )
 
-    async def assign_case(self, item_id: str, *, owner: str) -> None:
-        await self._service.desk.assign_case(item_id, owner=owner)
+    async def assign_case(
+        self, item_id: str, *, owner: str, reason: str | None, actor: str
+    ) -> None:
+        why, at = reason or NO_REASON, self._service.clock.now()
+        await self._service.desk.assign_case(
+            item_id, owner=owner, actor=actor, reason=why, at=at
+        )
 
     async def settle_return(
         self,
@@ -177,11 +182,17 @@ class _Calls:
             engine=self._service.engine,
         )
 
-    async def replay(self, item_id: str, *, actor: str) -> bool:
+    async def replay(self, item_id: str, *, reason: str | None, actor: str) -> bool:
         s = self._service
-        return await _found(
-            replay(item_id, actor=actor, desk=s.desk, store=s.store, clock=s.clock)
+        work = replay(
+            item_id,
+            actor=actor,
+            reason=reason,
+            desk=s.desk,
+            store=s.store,
+            clock=s.clock,
         )
+        return await _found(work)
 
     async def discard(self, item_id: str, *, reason: str, actor: str) -> bool:
         s = self._service

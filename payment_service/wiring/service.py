@@ -148,7 +148,7 @@ async def open_service(
             answers=settings.reply_subjects,
         )
         await publisher.start()
-        store = PostgresStore(database)
+        store = PostgresStore(database, keys=settings.audit_keys)
         courier = Courier(publisher, remove=store.remove_soon)
         store.on_committed = courier.hand
         keeper = keeper_of(config, clock, metrics)
@@ -167,7 +167,7 @@ async def open_service(
             courier=courier,
             metrics=metrics,
             bus_health=bus_health,
-            desk=PostgresDesk(database),
+            desk=PostgresDesk(database, settings.audit_keys),
             reads=PostgresReads(database),
             sweeps=PostgresSweeps(database),
             outbound=outbound,

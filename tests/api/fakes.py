@@ -204,6 +204,7 @@ class World:
         self.trails = defaultdict(list)
         self.all_cases = []
         self.letters = []
+        self.service_trail = []
         self.said = []
         self.persons = []
         self.searches = []
@@ -302,6 +303,11 @@ class World:
             ]
         )
 
+    async def service_events(self, *, limit, cursor):
+        self._check()
+        self.said.append(("service_events", limit, cursor))
+        return Page(items=self.service_trail, next_cursor="1")
+
     async def dead_letters(self, *, limit, cursor):
         self._check()
         del limit, cursor
@@ -378,11 +384,11 @@ class World:
                 return True
         return False
 
-    async def assign_case(self, item_id, *, owner):
+    async def assign_case(self, item_id, *, owner, reason, actor):
         self._check()
         if item_id not in {case.id for case in self.all_cases}:
             raise UnknownOrder(item_id, "case")
-        self.said.append((item_id, owner))
+        self.said.append((item_id, owner, reason, actor))
 
     async def settle_return(self, item_id, *, reason, evidence, actor, person):
         self._check()
@@ -401,8 +407,8 @@ class World:
         self.said.append((item_id, *said))
         return True
 
-    async def replay(self, item_id, *, actor):
-        return await self._settle(item_id, (actor,))
+    async def replay(self, item_id, *, reason, actor):
+        return await self._settle(item_id, (reason, actor))
 
     async def discard(self, item_id, *, reason, actor):
         return await self._settle(item_id, (reason, actor))

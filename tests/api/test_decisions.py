@@ -6,7 +6,10 @@ import pytest
 
 from fsm.states import State, Waiting
 from payment_service.api.keyring import Keyring
+from payment_service.domain.acts import Act, ServiceTrigger, service_line
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.ids import new_id
+from payment_service.ports.reads import AuditEntry
 from tests.api.fakes import (
     AT,
     KEYS,
@@ -216,6 +219,27 @@ async def test_pausing_may_be_left_out(world):
     assert status == 404
 
 
+async def test_what_was_done_to_the_service_is_listed_masked(world):
+    act = Act(
+        trigger=ServiceTrigger.PROVIDER_PAUSED,
+        actor="key:ops",
+        reason="r",
+        detail={"provider": "acme", "token": "tok_canary"},
+    )
+    line = service_line(act, 1, b"before", at=AT, keys=UNKEYED)
+    world.service_trail.append(AuditEntry(seq=7, line=line))
+    async with calling(deps_of(world)) as session:
+        status, page = await get(session, "/v1/service-events?limit=3&cursor=9")
+        odd, _ = await get(session, "/v1/service-events?cursor=%00")
+
+    assert (status, odd, page["next_cursor"]) == (200, 422, "1")
+    (event,) = page["events"]
+    assert (event["seq"], event["version"], event["actor"]) == (7, 2, "key:ops")
+    assert event["detail"]["provider"] == "acme"
+    assert "tok_canary" not in str(page)
+    assert world.said == [("service_events", 3, "9")]
+
+
 ROUTES = {
     ("POST", "/v1/withdrawals"): {"upstream"},
     ("POST", "/v1/checkouts"): {"upstream"},
@@ -242,6 +266,7 @@ ROUTES = {
     ("POST", "/v1/keys/{name}/revoke"): {"admin"},
     ("GET", "/v1/four-eyes"): {"admin"},
     ("POST", "/v1/four-eyes"): {"admin"},
+    ("GET", "/v1/service-events"): {"viewer", "support", "admin"},
     ("POST", "/v1/providers/{name}/pause"): {"admin"},
     ("POST", "/v1/providers/{name}/resume"): {"admin"},
 }
@@ -331,7 +356,12 @@ async def test_a_case_is_assigned(world):
             {"id": case.id, "status": "assigned"},
         )
         assert (await post(session, path, {"owner": ""}))[0] == 422
-    assert world.said == [(case.id, "anna")]
+        wish = {"owner": "bert", "reason": "she is away"}
+        assert (await post(session, path, wish))[0] == 200
+    assert world.said == [
+        (case.id, "anna", None, "key:support-1"),
+        (case.id, "bert", "she is away", "key:support-1"),
+    ]
 
 
 @pytest.mark.parametrize(

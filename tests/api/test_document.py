@@ -90,6 +90,7 @@ async def answered(session, method, path, template, **more):
         ("GET", "/v1/cases", "/v1/cases", "upstream", None, 403),
         ("GET", "/v1/cases", "/v1/cases", "viewer", None, 200),
         ("GET", "/v1/dead-letters", "/v1/dead-letters", "viewer", None, 200),
+        ("GET", "/v1/service-events", "/v1/service-events", "viewer", None, 200),
         ("GET", "/v1/providers", "/v1/providers", "viewer", None, 200),
         (
             *("GET", "/v1/orders/w-1/events", "/v1/orders/{order}/events"),

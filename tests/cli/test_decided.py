@@ -2,36 +2,87 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from payment_service.cli.verifying import verify
 from payment_service.domain.audit_keys import UNKEYED, parse_audit_keys
+from payment_service.domain.ids import derived_id
+from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
+from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.store import PostgresStore
 from tests.cli.stage import corrupt
+from tests.storage.builders import a_letter
 
+CASE = """
+INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount, currency,
+    money_at_risk, detail, opened_at)
+VALUES (%(id)s, 'contradiction', %(queue)s, 'w', %(task)s, 'acme', 1, 'EUR', 1, '{}',
+    now())
+"""
 STOLEN = parse_audit_keys("k9:" + "5a" * 32)
 LATER = datetime(2999, 1, 1, tzinfo=UTC)
 
 
-async def steered(database_url):
+async def steered(database):
     """Have three pauses and two resumes stand in the rows and in the trail."""
-    database = Database(database_url)
-    await database.open()
     controls = PostgresControls(database, UNKEYED)
     await controls.pause("acme", reason="they said so", until=None, by="key:ops")
     await controls.pause("zeta", reason="slow", until=LATER, by="user:ann")
     await controls.pause("nova", reason="audit", until=None, by="user:ann")
     await controls.resume("nova", reason="done", by="user:bob")
     await controls.pause("acme", reason="again", until=None, by="key:ops")
+
+
+def ids_of(orders):
+    """Return the orders' ids, and of each the case and the letter about it."""
+    return {
+        name: (orders[name].queue_id, *(derived_id(name, n) for n in ("c", "l")))
+        for name in ("w-paid", "w-declined")
+    }
+
+
+def by_ann(reason, clock):
+    return {"actor": "key:ann", "reason": reason, "at": clock.now()}
+
+
+async def decided(database, orders):
+    """Have a case of each order closed, and a letter about it dealt with."""
+    desk, store = PostgresDesk(database, UNKEYED), PostgresStore(database)
+    clock = DatabaseClock(database)
+    await clock.calibrate()
+    for name, (queue_id, case_id, letter_id) in ids_of(orders).items():
+        task_id = orders[name].queue.tasks[0].task_id
+        await database.run(CASE, {"id": case_id, "queue": queue_id, "task": task_id})
+        letter = a_letter(queue_id=queue_id, now=clock.now())
+        await store.bury(replace(letter, id=letter_id), [])
+        said = by_ann("seen", clock)
+        await desk.assign_case(case_id, owner="ann", **said)
+        await desk.close_case(case_id, **said)
+        mark = desk.mark_replayed if name == "w-paid" else desk.mark_discarded
+        await mark(letter_id, **said)
+    nobodys = a_letter("nobody's", now=clock.now())
+    await store.bury(nobodys, [])
+    await desk.mark_discarded(nobodys.id, **said)
+    await desk.mark_replayed(nobodys.id, **said)
+    await store.bury(replace(nobodys, at=clock.now(), error="again"), [])
+
+
+async def prepared(url, orders):
+    database = Database(url)
+    await database.open()
+    await steered(database)
+    await decided(database, orders)
     await database.close()
 
 
 @pytest.fixture
-def there(database_url):
-    asyncio.run(steered(database_url))
+def there(database_url, orders):
+    asyncio.run(prepared(database_url, orders))
     return database_url
 
 
@@ -58,7 +109,7 @@ def test_what_was_decided_agrees_with_its_trail(verified):
     report = verified()
 
     assert offences(report) == []
-    assert report["audit_lines"] == 5
+    assert report["warnings"] == []
 
 
 CONTROL = "UPDATE provider_controls SET {} WHERE provider = 'acme'"
@@ -97,10 +148,10 @@ CUT_OFF = "DELETE FROM order_task_events WHERE target = 'SERVICE' AND version ="
         ),
         (
             {"decision"},
-            "and no row does",
+            "provider zeta: its last audit line says paused",
             "DELETE FROM provider_controls WHERE provider = 'zeta'",
         ),
-        ({"decision"}, "its last audit line says paused", f"{CUT_OFF} 5"),
+        ({"decision"}, "its last audit line says discarded", f"{CUT_OFF} 7"),
         (
             {"versions", "chain", "decision"},
             "version 3 follows version 1",
@@ -130,6 +181,138 @@ def test_what_was_changed_past_the_trail_is_named(
     assert any(said in what for _, what in found), json.dumps(found)
 
 
+CLOSED = "UPDATE cases SET {} WHERE id = '{case}'"
+DEALT = "UPDATE dead_letters SET {} WHERE id = '{letter}'"
+CUT_OUT = (
+    "DELETE FROM order_task_events WHERE entity_id = %s AND trigger = 'case.closed'"
+)
+BY_SQL = (
+    "INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount, "
+    "currency, money_at_risk, detail, opened_at, state, closed_at, closed_by) VALUES "
+    "(gen_random_uuid(), 'return_after_success', '{queue}', 'w', '{task}', 'acme', 1, "
+    "'EUR', 1, '{{}}', now(), '{state}', now(), 'key:ann')"
+)
+TAMPERED_WITH = {
+    "a closed case is open again": (
+        "case {case}: its last audit line says closed by key:ann",
+        CLOSED.replace("{}", "state = 'open', closed_at = NULL, closed_by = NULL"),
+    ),
+    "a case is closed by another": (
+        "case {case}: says closed by user:mallory",
+        CLOSED.replace("{}", "closed_by = 'user:mallory'"),
+    ),
+    "a case is closed for another reason": (
+        "because another, its last audit line says closed",
+        CLOSED.replace("{}", "reason = 'another'"),
+    ),
+    "a case is closed at another time": (
+        "case {case}: says closed",
+        CLOSED.replace("{}", "closed_at = now()"),
+    ),
+    "a case has another owner": (
+        "owner of case {case}: says assigned for mallory",
+        CLOSED.replace("{}", "owner = 'mallory'"),
+    ),
+    "a case has no owner": (
+        "owner of case {case}: its last audit line says assigned",
+        CLOSED.replace("{}", "owner = NULL"),
+    ),
+    "a closed case is gone": (
+        "case {case}: its last audit line says closed",
+        "DELETE FROM cases WHERE id = '{case}'",
+    ),
+    "a case was closed without a line": (
+        "says closed by key:ann",
+        BY_SQL.replace("{state}", "closed"),
+    ),
+    "a return was settled without a line": (
+        "return of task {task}: says settled by key:ann",
+        BY_SQL.replace("{state}", "settled"),
+    ),
+    "a discarded letter is open again": (
+        "dead letter {letter}: its last audit line says discarded",
+        DEALT.replace(
+            "{}", "discarded_at = NULL, discarded_by = NULL, discard_reason = NULL"
+        ),
+    ),
+    "a discarded letter was replayed": (
+        "dead letter {letter}: says replayed by key:ann",
+        DEALT.replace(
+            "{}",
+            "discarded_at = NULL, discarded_by = NULL, discard_reason = NULL, "
+            "replayed_at = now(), replayed_by = 'key:ann'",
+        ),
+    ),
+    "a letter was discarded by another": (
+        "says discarded by user:mallory",
+        DEALT.replace("{}", "discarded_by = 'user:mallory'"),
+    ),
+    "a letter was discarded for another reason": (
+        "because another, its last audit line says discarded",
+        DEALT.replace("{}", "discard_reason = 'another'"),
+    ),
+    "an open letter was discarded without a line": (
+        "its last audit line says open",
+        (
+            "UPDATE dead_letters SET discarded_at = now(), discarded_by = 'x' "
+            "WHERE discarded_at IS NULL AND replayed_at IS NULL"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED_WITH)
+def test_what_was_done_by_hand_in_the_database_is_named(verified, there, orders, what):
+    queue_id, case_id, letter_id = ids_of(orders)["w-declined"]
+    task_id = orders["w-declined"].queue.tasks[0].task_id
+    ids = {"queue": queue_id, "case": case_id, "letter": letter_id, "task": task_id}
+    said, statement = (each.format(**ids) for each in TAMPERED_WITH[what])
+    corrupt(there, (statement,))
+
+    found = offences(verified())
+
+    assert {name for name, _ in found} == {"decision"}
+    assert any(said in told for _, told in found), json.dumps(found)
+
+
+def test_an_act_that_was_cut_out_is_named(verified, there, orders):
+    queue_id, case_id, _ = ids_of(orders)["w-paid"]
+    corrupt(there, (CUT_OUT, queue_id))
+
+    found = offences(verified())
+
+    assert {name for name, _ in found} == {"versions", "chain", "decision"}
+    told = f"case {case_id}: says closed by key:ann"
+    assert any(what.startswith(told) for _, what in found)
+
+
+async def forge_act(database_url, case_id):
+    database = Database(database_url)
+    await database.open()
+    clock = DatabaseClock(database)
+    await clock.calibrate()
+    said = by_ann("all is well", clock)
+    await PostgresDesk(database, STOLEN).close_case(case_id, **said)
+    await database.close()
+
+
+def test_a_case_that_another_key_has_closed_is_named(verified, there, orders):
+    queue_id, case_id, _ = ids_of(orders)["w-declined"]
+    corrupt(
+        there,
+        (
+            CLOSED.format(
+                "state = 'open', closed_at = NULL, closed_by = NULL", case=case_id
+            ),
+        ),
+    )
+    asyncio.run(forge_act(there, case_id))
+
+    (found,) = verified()["offences"]
+    assert (found["invariant"], found["queue_id"]) == ("chain", queue_id)
+    assert "signed by the key 'k9', which is not known here" in found["what"]
+
+
 async def forge(database_url):
     database = Database(database_url)
     await database.open()
@@ -144,6 +327,6 @@ def test_a_line_that_another_key_has_signed_is_named(verified, there):
     assert offences(verified()) == [
         (
             "chain",
-            "version 6: it is signed by the key 'k9', which is not known here",
+            "version 8: it is signed by the key 'k9', which is not known here",
         )
     ]

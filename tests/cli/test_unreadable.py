@@ -45,6 +45,7 @@ COMMANDS = {
     "provider resume acme": CONFIG,
     "provider history acme": SETTINGS,
     "provider check acme": CONFIG,
+    "trail": SETTINGS,
     "provider new acme": None,
     "provider scenarios": None,
     "spec asyncapi": None,

@@ -91,7 +91,7 @@ class RealRows(PostgresRows):
         self.reads = PostgresReads(self.database)
         self.reading = self.store = PostgresStore(self.database)
         self.sweeps = PostgresSweeps(self.database)
-        self.desk = PostgresDesk(self.database)
+        self.desk = PostgresDesk(self.database, UNKEYED)
 
     async def tell_time(self) -> None:
         return

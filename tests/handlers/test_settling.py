@@ -236,15 +236,16 @@ async def test_by_policy_nothing_is_settled_after_the_finality(world):
 
 async def test_a_case_is_assigned_until_it_is_over(world):
     case = await come_back(world)
+    given = {"actor": ANNA, "reason": "hers", "at": world.clock.now()}
 
-    await world.rows.desk.assign_case(case.id, owner="anna")
+    await world.rows.desk.assign_case(case.id, owner="anna", **given)
     assert (await the_case(world)).owner == "anna"
     await world.rows.desk.close_case(
         case.id, actor=ANNA, reason="by hand", at=world.clock.now()
     )
 
     with pytest.raises(NotNow, match="closed"):
-        await world.rows.desk.assign_case(case.id, owner="bert")
+        await world.rows.desk.assign_case(case.id, owner="bert", **given)
 
 
 async def test_a_vote_on_a_return_is_withdrawn_by_who_gave_it(world):

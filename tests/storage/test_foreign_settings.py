@@ -8,6 +8,7 @@ import pytest
 from psycopg import sql
 
 from fsm.states import Trigger
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.ports.reads import Search
 from payment_service.storage import migrate
 from payment_service.storage.database import Database
@@ -97,7 +98,7 @@ async def goes_through(url):
         assert found.queue_id == order.queue_id
         assert await PostgresSweeps(database).unsent(older_than=SOON, limit=9)
         assert (await standing(database)).dlq_size == 1
-        await PostgresDesk(database).make_partitions()
+        await PostgresDesk(database, UNKEYED).make_partitions()
         assert await database.run(LIMITS, {}) == [AS_WANTED]
     finally:
         await database.close()

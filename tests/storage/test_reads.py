@@ -32,6 +32,7 @@ from tests.twins.clock import START
 
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
 MINUTE = timedelta(minutes=1)
+SAID = {"actor": "key:a", "reason": "x", "at": START}
 
 
 @pytest.fixture
@@ -311,8 +312,8 @@ async def test_letters_that_were_dealt_with_are_found_no_more(postgres, reads):
     desk = postgres.desk
     replayed, discarded, left = (a_letter(n).id for n in range(3))
 
-    assert await desk.mark_replayed(replayed, actor="key:a", at=START)
-    assert await desk.mark_discarded(discarded, actor="key:a", reason="x", at=START)
+    assert await desk.mark_replayed(replayed, **SAID)
+    assert await desk.mark_discarded(discarded, **SAID)
 
     page = await reads.dead_letters(limit=10, cursor=None)
     assert [letter.id for letter in page.items] == [left]
@@ -322,10 +323,10 @@ async def test_letters_that_were_dealt_with_are_found_no_more(postgres, reads):
 async def test_a_letter_is_marked_once(postgres):
     await postgres.store.bury(a_letter(), [])
     desk, letter_id = postgres.desk, a_letter().id
-    assert await desk.mark_replayed(letter_id, actor="key:a", at=START)
+    assert await desk.mark_replayed(letter_id, **SAID)
 
-    assert not await desk.mark_replayed(letter_id, actor="key:b", at=START)
-    assert not await desk.mark_discarded(letter_id, actor="b", reason="x", at=START)
+    assert not await desk.mark_replayed(letter_id, **SAID)
+    assert not await desk.mark_discarded(letter_id, **SAID)
     with pytest.raises(NotNow):
         await desk.letter(letter_id)
 

@@ -29,6 +29,7 @@ from payment_service.storage.fitness import Unfit
 from payment_service.storage.session import Door, connect_plainly
 from payment_service.storage.tables import METADATA
 from tests.storage.builders import a_new_order
+from tests.storage.undoing import refused_of
 
 QUEUE = """
 INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, amount,
@@ -117,6 +118,7 @@ HEAD = (
 )
 
 REFUSED = {
+    **refused_of(CASE),
     "ck_order_queues_amount": [
         ANOTHER.replace("100, 'EUR'", f"{amount}, 'EUR'")
         for amount in (0, -1, 9007199254740992)
@@ -236,11 +238,11 @@ REFUSED = {
         "UPDATE webhook_inbox SET wake_at = NULL",
     ],
     "uq_webhook_inbox_event": [NEWS],
-    "ck_dead_letters_reason": ["UPDATE dead_letters SET reason = 'bored'"],
+    "ck_dead_letters_reason": [LETTER.replace("'invalid'", "'bored'")],
     "ck_dead_letters_one_end": [
         "UPDATE dead_letters SET replayed_at = now(), discarded_at = now()"
     ],
-    "ck_cases_kind": ["UPDATE cases SET kind = 'odd'"],
+    "ck_cases_kind": [CASE.replace("contradiction", "odd")],
     "ck_cases_state": [
         "UPDATE cases SET state = 'odd', closed_at = now(), closed_by = 'x'"
     ],
@@ -250,7 +252,7 @@ REFUSED = {
         "UPDATE cases SET state = 'closed'",
     ],
     "ck_cases_settlement": ["UPDATE cases SET state = 'settling'"],
-    "ck_cases_money_at_risk": ["UPDATE cases SET money_at_risk = -1"],
+    "ck_cases_money_at_risk": [CASE.replace("1, 'EUR', 1", "1, 'EUR', -1")],
     "uq_cases_one_open": [f"{ONE_OPEN}; {ONE_OPEN}"],
     "fk_cases_queue_id": [CASE.replace("000001'", "000008'")],
     "ck_provider_controls_state": [

@@ -750,7 +750,8 @@ async def test_a_letter_is_buried_once_with_its_messages(rows, store):
 
 async def test_a_letter_that_was_dealt_with_and_dies_again_is_open_again(rows, store):
     await store.bury(a_letter(), [])
-    await rows.desk.mark_replayed(a_letter().id, actor="key:anna", at=START)
+    said = {"actor": "key:anna", "reason": "r", "at": START}
+    await rows.desk.mark_replayed(a_letter().id, **said)
     assert await rows.letters() == []
 
     await store.bury(a_letter(error="again"), [a_message("again")])

@@ -7,7 +7,9 @@ from typing import Protocol
 import psycopg
 from psycopg import sql
 
+from payment_service.domain.acts import SERVICE
 from payment_service.domain.audit import AuditLine
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.news import NEWS_KEPT
 from payment_service.domain.orders import Order
@@ -66,6 +68,8 @@ class Rows(Protocol):
 
     async def trail(self) -> Sequence[AuditLine]: ...
 
+    async def service_trail(self) -> Sequence[AuditLine]: ...
+
     async def cases(self) -> Sequence[CaseRecord]: ...
 
     async def letters(self) -> Sequence[DeadLetter]: ...
@@ -113,7 +117,12 @@ class MemoryRows:
         return list(self.memory.tables.orders.values())
 
     async def trail(self) -> Sequence[AuditLine]:
-        return list(self.memory.tables.trail.values())
+        lines = self.memory.tables.trail.values()
+        return [line for line in lines if line.entity_id != SERVICE]
+
+    async def service_trail(self) -> Sequence[AuditLine]:
+        lines = self.memory.tables.trail.values()
+        return [line for line in lines if line.entity_id == SERVICE]
 
     async def cases(self) -> Sequence[CaseRecord]:
         return list(self.memory.tables.cases.values())
@@ -146,7 +155,7 @@ class PostgresRows:
         self.reads = PostgresReads(self.database)
         self.store: Store = PostgresStore(self.database, on_committed=on_committed)
         self.sweeps: SweepableOutbox = PostgresSweeps(self.database)
-        self.desk: Desk = PostgresDesk(self.database)
+        self.desk: Desk = PostgresDesk(self.database, UNKEYED)
 
     async def open(self) -> None:
         await self.database.open()
@@ -188,6 +197,10 @@ class PostgresRows:
     async def trail(self) -> Sequence[AuditLine]:
         entries = [await self.reads.events(o.queue_id) for o in await self.orders()]
         return [entry.line for every in entries for entry in every]
+
+    async def service_trail(self) -> Sequence[AuditLine]:
+        page = await self.reads.service_events(limit=PAGE, cursor=None)
+        return [entry.line for entry in reversed(page.items)]
 
     async def cases(self) -> Sequence[CaseRecord]:
         page = await self.reads.cases(CaseSearch(limit=PAGE))

@@ -22,7 +22,19 @@ from fsm.states import (
     Verdict,
     Waiting,
 )
+from payment_service.domain.acts import (
+    SERVICE,
+    SYSTEM,
+    Act,
+    CaseTrigger,
+    LetterTrigger,
+    acted,
+    case_act,
+    letter_act,
+    service_line,
+)
 from payment_service.domain.audit import AuditLine
+from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.cases import ONE_OPEN, case_id, money_at_risk
 from payment_service.domain.errors import (
     BrokenInvariant,
@@ -33,7 +45,8 @@ from payment_service.domain.errors import (
     UnknownOrder,
 )
 from payment_service.domain.letters import DeadLetter
-from payment_service.domain.messages import WEBHOOK_RECEIVED, Message
+from payment_service.domain.masking import masked_text
+from payment_service.domain.messages import WEBHOOK_RECEIVED, Message, trace_id_of
 from payment_service.domain.news import (
     NEWS_KEPT,
     Arrival,
@@ -314,26 +327,29 @@ class MemoryStore:
         wanted = [b for b in buried if subject is None or b.subject == subject]
         return [b.id for b in sorted(wanted, key=lambda b: b.at)][:limit]
 
-    async def mark_replayed(self, letter_id: str, *, actor: str, at: datetime) -> bool:
-        del at
-        return self._dealt_with(letter_id, lambda b: replace(b, replayed_by=actor))
+    async def mark_replayed(
+        self, letter_id: str, *, actor: str, reason: str, at: datetime
+    ) -> bool:
+        act = letter_act(LetterTrigger.REPLAYED, letter_id, actor=actor, reason=reason)
+        return self._dealt_with(act, at, lambda b: replace(b, replayed_by=actor))
 
     async def mark_discarded(
         self, letter_id: str, *, actor: str, reason: str, at: datetime
     ) -> bool:
-        del at, reason
-        return self._dealt_with(letter_id, lambda b: replace(b, discarded_by=actor))
+        act = letter_act(LetterTrigger.DISCARDED, letter_id, actor=actor, reason=reason)
+        return self._dealt_with(act, at, lambda b: replace(b, discarded_by=actor))
 
     async def close_case(
         self, case_id: str, *, actor: str, reason: str, at: datetime
     ) -> None:
-        del actor
         case = await self.case(case_id)
         if case.state is not CaseState.OPEN:
             raise NotNow(f"case {case_id} is {case.state}")
         self.tables.cases[case_id] = replace(
-            case, state=CaseState.CLOSED, closed_at=at, reason=reason
+            case, state=CaseState.CLOSED, closed_at=at, reason=masked_text(reason)
         )
+        act = case_act(CaseTrigger.CLOSED, case_id, actor=actor, reason=reason)
+        self._say(case.queue_id, act, at)
 
     async def case(self, case_id: str) -> CaseRecord:
         case = self.tables.cases.get(case_id)
@@ -341,11 +357,36 @@ class MemoryStore:
             raise UnknownOrder(case_id, "case")
         return case
 
-    async def assign_case(self, case_id: str, *, owner: str) -> None:
+    async def assign_case(
+        self, case_id: str, *, owner: str, actor: str, reason: str, at: datetime
+    ) -> None:
         case = await self.case(case_id)
         if case.closed_at is not None:
             raise NotNow(f"case {case_id} is {case.state}")
         self.tables.cases[case_id] = replace(case, owner=owner)
+        act = case_act(
+            CaseTrigger.ASSIGNED, case_id, actor=actor, reason=reason, owner=owner
+        )
+        self._say(case.queue_id, act, at)
+
+    def _say(self, queue_id: str | None, act: Act, at: datetime) -> None:
+        """Write the line of an act into its order's trail, or else the service's."""
+        order = self.tables.orders.get(queue_id or "")
+        if order is None:
+            told = [line for (i, _), line in self.tables.trail.items() if i == SERVICE]
+            previous = told[-1].hash if told else b""
+            line = service_line(act, len(told), previous, at=at, keys=UNKEYED)
+        else:
+            trace_id = trace_id_of(order.trace_parent)
+            queue, line = acted(
+                order.queue, act, at=at, trace_id=trace_id, keys=UNKEYED
+            )
+            self.tables.orders[order.queue_id] = order.with_queue(queue)
+        self._check_trail([line])
+        self._write([line])
+
+    def _order_of(self, letter: DeadLetter) -> str | None:
+        return self.tables.queues.get(letter.task_id or "") or letter.queue_id
 
     def is_matched(self, news: News) -> bool:
         """True where the task is there, and its provider's."""
@@ -578,6 +619,11 @@ class MemoryStore:
         if buried is not None and buried.open:
             return None, []
         self.tables.letters[letter.id] = Buried(letter=letter)
+        if buried is not None:
+            act = letter_act(
+                LetterTrigger.REOPENED, letter.id, actor=SYSTEM, reason=letter.error
+            )
+            self._say(self._order_of(letter), act, letter.at)
         return None, self._posted(messages)
 
     def _posted(self, messages: Sequence[Message]) -> list[Unsent]:
@@ -616,11 +662,15 @@ class MemoryStore:
             return None
         return self.tables.orders[queue_id].task(task_id).provider
 
-    def _dealt_with(self, letter_id: str, mark: Callable[[Buried], Buried]) -> bool:
+    def _dealt_with(
+        self, act: Act, at: datetime, mark: Callable[[Buried], Buried]
+    ) -> bool:
+        letter_id = str(act.detail["dead_letter_id"])
         buried = self.tables.letters.get(letter_id)
         if buried is None or not buried.open:
             return False
         self.tables.letters[letter_id] = mark(buried)
+        self._say(self._order_of(buried.letter), act, at)
         return True
 
 

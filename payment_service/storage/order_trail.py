@@ -1,0 +1,77 @@
+"""Writes what people do about an order, beside its steps, into its own chain."""
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fsm.snapshot import Queue
+from fsm.states import Kind, OrderState, Waiting
+from payment_service.domain.acts import Act, acted
+from payment_service.domain.audit import AuditLine
+from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.messages import trace_id_of
+from payment_service.storage.service_trail import write
+
+# A step that was decided on the version before is decided again on the new one.
+HOLD: Final = text(
+    """
+SELECT queue_id::text, kind, state, version, cancel_requested, waiting_for, wake_at,
+    tries, audit_hash, trace_parent
+FROM order_queues WHERE queue_id = CAST(:queue_id AS uuid) FOR UPDATE
+"""
+)
+MOVE: Final = text(
+    """
+UPDATE order_queues SET version = :version, audit_hash = :hash, updated_at = :at,
+    rings = 0
+WHERE queue_id = CAST(:queue_id AS uuid)
+"""
+)
+
+
+class Head(NamedTuple):
+    """An order's own row, locked; its tasks are left out."""
+
+    queue: Queue
+    trace_id: str | None
+
+
+async def hold(connection: AsyncConnection, queue_id: str) -> Head | None:
+    """Lock an order's own row until the commit; None where there is no such order.
+
+    Whoever also locks what belongs to the order locks the order first, as steps do.
+    """
+    row = (await connection.execute(HOLD, {"queue_id": queue_id})).first()
+    if row is None:
+        return None
+    queue = Queue(
+        queue_id=row.queue_id,
+        kind=Kind(row.kind),
+        state=OrderState(row.state),
+        version=row.version,
+        cancel_requested=row.cancel_requested,
+        waiting_for=Waiting(row.waiting_for) if row.waiting_for else None,
+        wake_at=row.wake_at,
+        tries=row.tries,
+        audit_hash=bytes(row.audit_hash),
+        tasks=(),
+    )
+    return Head(queue, trace_id_of(row.trace_parent))
+
+
+async def append(
+    connection: AsyncConnection, head: Head, act: Act, *, keys: AuditKeys, at: datetime
+) -> AuditLine:
+    """Write the line after the row that is held, within the caller's transaction."""
+    after, line = acted(head.queue, act, at=at, trace_id=head.trace_id, keys=keys)
+    moved = {
+        "queue_id": after.queue_id,
+        "version": after.version,
+        "hash": after.audit_hash,
+        "at": at,
+    }
+    await connection.execute(MOVE, moved)
+    await write(connection, line)
+    return line

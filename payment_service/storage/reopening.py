@@ -1,0 +1,67 @@
+"""Opens dead letters again that were dealt with: the same message has died again."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import text
+
+from payment_service.domain.acts import SYSTEM, LetterTrigger, letter_act
+from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.letters import DeadLetter
+from payment_service.domain.messages import Message
+from payment_service.storage import letter_trail
+from payment_service.storage.database import Database
+
+REOPEN: Final = text(
+    """
+UPDATE dead_letters SET error = :error, deliveries = :deliveries, at = :at,
+    replayed_at = NULL, replayed_by = NULL, discarded_at = NULL,
+    discarded_by = NULL, discard_reason = NULL
+WHERE id = CAST(:id AS uuid) AND (replayed_at IS NOT NULL OR discarded_at IS NOT NULL)
+RETURNING id
+"""
+)
+POST: Final = text(
+    """
+INSERT INTO outbox (message_id, subject, body, headers)
+VALUES (:message_id, :subject, :body, CAST(:headers AS jsonb)) RETURNING seq
+"""
+)
+
+
+async def reopen(
+    letter: DeadLetter,
+    messages: Sequence[Message],
+    *,
+    database: Database,
+    keys: AuditKeys,
+) -> list[tuple[str, int]]:
+    """Open a letter again and say so in the trail; post its messages in that commit.
+
+    Return (message_id, seq) of what was posted: nothing where it is open already.
+    """
+    names = ("id", "error", "deliveries", "at")
+    again = {name: getattr(letter, name) for name in names}
+    act = letter_act(
+        LetterTrigger.REOPENED, letter.id, actor=SYSTEM, reason=letter.error
+    )
+    async with database.connection() as connection:
+        head = await letter_trail.hold(connection, letter.id)
+        if (await connection.execute(REOPEN, again)).first() is None:
+            return []
+        posted = [
+            (each.message_id, await connection.scalar(POST, _posted(each)))
+            for each in messages
+        ]
+        await letter_trail.append(connection, head, act, keys=keys, at=letter.at)
+    return posted
+
+
+def _posted(message: Message) -> dict[str, Any]:
+    return {
+        "message_id": message.message_id,
+        "subject": message.subject,
+        "body": message.body,
+        "headers": orjson.dumps(dict(message.headers)).decode(),
+    }
