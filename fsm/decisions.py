@@ -582,6 +582,22 @@ def _to_decision(
     return replace(after, wake_at=None, tries=0, code=event.code or task.code)
 
 
+def _to_last_question(
+    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+) -> Task:
+    """Ask the provider before a person's no is acted on, and again at growing waits.
+
+    The no takes a proof of the contrary with it: what is asked is open again.
+    """
+    if task.waiting_for is not Waiting.LAST_QUESTION:
+        return replace(after, wake_at=now, tries=0, verdict=None)
+    tries = _tries(task, event)
+    if tries >= plan.recheck_attempts:
+        return replace(after, wake_at=now, tries=tries)
+    wait = _recheck_wait(task, event, plan, now, tries=max(tries - 1, 0))
+    return replace(after, wake_at=now + wait, tries=tries)
+
+
 _NEXT: Final[dict[Waiting, _Next]] = {
     Waiting.FREEZE: _to_freeze,
     Waiting.CREATE: _to_create,
@@ -596,6 +612,7 @@ _NEXT: Final[dict[Waiting, _Next]] = {
     Waiting.ROLLBACK: _to_rollback,
     Waiting.RETURN: _to_return,
     Waiting.DECISION: _to_decision,
+    Waiting.LAST_QUESTION: _to_last_question,
 }
 
 
@@ -699,13 +716,21 @@ def _kind_announced(change: Change) -> Announced | None:
     before, after = change.before, change.after
     if before.state is State.PENDING and after.waiting_for is Waiting.CREATE:
         return Announced.ATTEMPT_STARTED
-    if after.state is State.MANUAL_CHECK and before.state is not after.state:
+    if after.waiting_for is Waiting.DECISION and _comes_to_a_person(before):
         return Announced.MANUAL_CHECK
     begun = before.waiting_for is not Waiting.TURN
     negative = after.state in FINAL and after.state is not State.SUCCEEDED
     if begun and negative and not before.final:
         return Announced.ATTEMPT_FAILED
     return None
+
+
+def _comes_to_a_person(before: Task) -> bool:
+    """True where nobody was to decide: it is new to them, or their no was stopped."""
+    return (
+        before.state is not State.MANUAL_CHECK
+        or before.waiting_for is Waiting.LAST_QUESTION
+    )
 
 
 def _outcome_announced(

@@ -90,6 +90,27 @@ def _returnable(facts: Facts) -> bool:
     return (facts.asked_at or facts.now) <= succeeded_at + finality
 
 
+def _decidable(facts: Facts) -> bool:
+    return _waits(facts, Waiting.DECISION)
+
+
+def _core_refused(facts: Facts) -> bool:
+    return _decidable(facts) and not _unproven(facts)
+
+
+def _no_is_known(facts: Facts) -> bool:
+    return _decidable(facts) and facts.task.verdict is Verdict.NOT_PAID
+
+
+def _asking(facts: Facts) -> bool:
+    return _waits(facts, Waiting.LAST_QUESTION)
+
+
+def _asked_enough(facts: Facts) -> bool:
+    spent = facts.task.tries >= facts.plan.recheck_attempts
+    return _asking(facts) and (spent or not _can_ask(facts))
+
+
 def _never_sent(facts: Facts) -> bool:
     return _unproven(facts) and not facts.task.taken
 
@@ -130,9 +151,14 @@ GUARDS: Final[dict[Guard, Callable[[Facts], bool]]] = {
     Guard.REPEAT_ASKS: _repeat_asks,
     Guard.ABSENCE_IS_PROOF: lambda f: f.plan.not_found_definite and _grace_is_over(f),
     Guard.CHECKS_LEFT: _checks_left,
-    Guard.UNDECIDED: lambda f: f.task.proposed_by is None,
+    Guard.DECIDABLE: _decidable,
+    Guard.UNDECIDED: lambda f: _decidable(f) and f.task.proposed_by is None,
     Guard.PROPOSED: lambda f: f.task.proposed_by is not None,
-    Guard.CORE_REFUSED: lambda f: f.task.verdict is not None,
+    Guard.ASKING: _asking,
+    Guard.ASKED_LATE: lambda f: _asking(f) and _grace_is_over(f),
+    Guard.ASKED_ENOUGH: _asked_enough,
+    Guard.CORE_REFUSED: _core_refused,
+    Guard.NO_IS_KNOWN: _no_is_known,
     Guard.RETURNABLE: _returnable,
     Guard.RETURN_UNPROPOSED: lambda f: _returnable(f) and f.task.proposed_by is None,
     Guard.RETURN_SETTLES: lambda f: _returnable(f) and f.plan.settles_returns,

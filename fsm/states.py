@@ -68,6 +68,7 @@ class Waiting(StrEnum):
     ROLLBACK = "rollback"
     RETURN = "return"
     DECISION = "decision"
+    LAST_QUESTION = "last_question"
     NOTIFICATION = "notification"
 
 
@@ -85,6 +86,7 @@ CALLS: frozenset[Waiting] = frozenset(
         Waiting.COMMIT,
         Waiting.ROLLBACK,
         Waiting.RETURN,
+        Waiting.LAST_QUESTION,
         Waiting.NOTIFICATION,
     }
 )
@@ -133,6 +135,10 @@ class Trigger(StrEnum):
     RESOLUTION_PROPOSED = "resolution.proposed"
     RESOLUTION_WITHDRAWN = "resolution.withdrawn"
     RESOLUTION_CONTESTED = "resolution.contested"
+    RESOLUTION_STOPPED = "resolution.stopped"
+    RESOLUTION_UNANSWERED = "resolution.unanswered"
+    RESOLUTION_NOT_FOUND = "resolution.not_found"
+    RESOLUTION_UNASKED = "resolution.unasked"
     RESOLVED_POSITIVE = "resolved.positive"
     RESOLVED_NEGATIVE = "resolved.negative"
     SETTLED_POSITIVE = "settled.positive"

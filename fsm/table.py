@@ -41,8 +41,13 @@ class Guard(StrEnum):
     REPEAT_ASKS = "the status cannot be asked and the create may be repeated"
     ABSENCE_IS_PROOF = "the grace is over and not found is definite"
     CHECKS_LEFT = "checks are left"
-    UNDECIDED = "nobody has proposed a decision"
+    DECIDABLE = "a person is to decide"
+    UNDECIDED = "that, and nobody has proposed a decision"
     PROPOSED = "one of two has voted"
+    NO_IS_KNOWN = "a person is to decide, and it is proven that it did not pay"
+    ASKING = "a person has said no, and the provider is asked once more"
+    ASKED_LATE = "that, and the grace was over when it was"
+    ASKED_ENOUGH = "that, and it cannot be asked or has not answered often enough"
     CORE_REFUSED = "core has refused the balance call"
     RETURNABLE = "core has not taken it back, and it returned within the finality"
     RETURN_UNPROPOSED = "that, and nobody has proposed to settle it"
@@ -170,12 +175,21 @@ TABLE: Final = (
     Row(T.RESOLUTION_PROPOSED,S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION,     G.UNDECIDED),
     Row(T.RESOLUTION_WITHDRAWN,S.MANUAL_CHECK, S.MANUAL_CHECK,  W.DECISION,     G.PROPOSED),
     Row(T.RESOLUTION_CONTESTED,S.MANUAL_CHECK, S.MANUAL_CHECK,  W.DECISION,     G.PROPOSED),
-    Row(T.RESOLVED_POSITIVE,  S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT),
-    Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK),
+    Row(T.RESOLVED_POSITIVE,  S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT,       G.DECIDABLE),
+    Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.NO_IS_KNOWN),
+    Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.LAST_QUESTION,G.DECIDABLE),
+    Row(T.RESOLUTION_STOPPED, S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION,     G.ASKING),
+    Row(T.RESOLUTION_UNANSWERED,S.MANUAL_CHECK,S.MANUAL_CHECK,  W.LAST_QUESTION,G.ASKING),
+    Row(T.RESOLUTION_NOT_FOUND,S.MANUAL_CHECK, S.NEGATIVE_EVAL, W.ROLLBACK,     G.ASKED_LATE),
+    Row(T.RESOLUTION_NOT_FOUND,S.MANUAL_CHECK, S.MANUAL_CHECK,  W.LAST_QUESTION,G.ASKING),
+    Row(T.RESOLUTION_UNASKED, S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.ASKED_ENOUGH),
+    Row(T.RETURNED,           S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.ASKING),
+    Row(T.MISMATCHED,         S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION,     G.ASKING,            C.AMOUNT_MISMATCH),
     Row(T.CANCEL_CONFIRMED,   S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
     Row(T.CANCEL_REQUESTED,   S.MANUAL_CHECK,  S.MANUAL_CHECK,  KEEP),
     Row(T.SETTLED_POSITIVE,   S.MANUAL_CHECK,  S.SUCCEEDED,     None,           G.CORE_REFUSED),
-    Row(T.SETTLED_NEGATIVE,   S.MANUAL_CHECK,  S.FAILED,        None,           G.CORE_REFUSED),
+    Row(T.SETTLED_NEGATIVE,   S.MANUAL_CHECK,  S.FAILED,        None,           G.NO_IS_KNOWN),
+    Row(T.SETTLED_NEGATIVE,   S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.LAST_QUESTION,G.CORE_REFUSED),
 
     Row(T.RETURNED,           S.SUCCEEDED,     S.SUCCEEDED,     W.RETURN,       G.RETURN_SETTLES,    C.RETURN_AFTER_SUCCESS),
     Row(T.RETURN_PROPOSED,    S.SUCCEEDED,     S.SUCCEEDED,     None,           G.RETURN_UNPROPOSED),
@@ -221,6 +235,10 @@ REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
     T.RESOLUTION_PROPOSED:   (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLUTION_WITHDRAWN:  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLUTION_CONTESTED:  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RESOLUTION_STOPPED:    (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RESOLUTION_UNANSWERED: (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RESOLUTION_NOT_FOUND:  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    T.RESOLUTION_UNASKED:    (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLVED_POSITIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLVED_NEGATIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.SETTLED_POSITIVE:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),

@@ -41,6 +41,8 @@ _OF_A_FIRST: Final = re.compile(
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
 TAMPERED: Final = "tampered"
+NO: Final = "resolved_negative"
+STOPPED: Final = "resolution_stopped"
 NOT_AS_REQUESTED: Final = "the order's row is not what was requested: nothing is sent"
 CLAIM_LOST: Final = "the worker that was to send it is gone: it may have been sent"
 
@@ -99,12 +101,8 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
             # Asked before there is a hold: who waits for a provider ties up no money.
             kept_out = at_gate(order, task, engine, view.admissions)
             return kept_out or await _balance(Operation.FREEZE, order, task, engine)
-        case Waiting.COMMIT:
-            return await _balance(Operation.COMMIT, order, task, engine)
-        case Waiting.ROLLBACK:
-            return await _balance(Operation.ROLLBACK, order, task, engine)
-        case Waiting.RETURN:
-            return await _balance(Operation.RETURN, order, task, engine)
+        case Waiting.COMMIT | Waiting.ROLLBACK | Waiting.RETURN as due:
+            return await _balance(Operation(due.value), order, task, engine)
         case Waiting.CREATE:
             return await _create(order, task, engine, view)
         case Waiting.RECREATE:
@@ -124,6 +122,8 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
             return await _status(order, task, engine)
         case Waiting.CANCEL:
             return await _cancel(order, task, engine)
+        case Waiting.LAST_QUESTION:
+            return await _last_question(order, task, engine)
         case Waiting.TURN | Waiting.DECISION | Waiting.NOTIFICATION | None:
             raise ValueError(f"no call is due for {task.waiting_for}")
 
@@ -316,6 +316,38 @@ async def _status(order: Order, task: Task, engine: Engine) -> Event:
     answer = await provider.status(payout_of(order, task))
     # What was asked within the grace proves nothing, however late it is recorded.
     return replace(event_of_status(answer, order, task), asked_at=asked_at)
+
+
+_LAST_WORDS: Final[dict[Trigger, tuple[Trigger, str | None]]] = {
+    Trigger.ACCEPTED: (Trigger.RESOLUTION_STOPPED, STOPPED),
+    Trigger.NOT_FOUND: (Trigger.RESOLUTION_NOT_FOUND, NO),
+    Trigger.NOT_SENT: (Trigger.RESOLUTION_UNANSWERED, None),
+    Trigger.UNCLEAR: (Trigger.RESOLUTION_UNANSWERED, None),
+}
+
+
+async def _last_question(order: Order, task: Task, engine: Engine) -> Event:
+    """Ask once more what became of what a person says was not paid.
+
+    Only the status is asked: nobody wants a repeat of the create any more. A definite
+    answer is that whenever it was heard; the rest is about this question alone.
+    """
+    plan = engine.plan_of(task)
+    if not plan.can_ask(task) or task.tries >= plan.recheck_attempts:
+        return _unasked_no(task)
+    heard = await _status(order, task, engine)
+    if heard.trigger not in _LAST_WORDS:
+        return heard
+    trigger, code = _LAST_WORDS[heard.trigger]
+    return replace(heard, trigger=trigger, code=code, version=task.version)
+
+
+def _unasked_no(task: Task) -> Event:
+    """Return that the no stands, and how often it was asked in vain."""
+    asked = task.tries
+    because = f"asked {asked} times, no answer that counts" if asked else UNASKED
+    unasked = _timed(Trigger.RESOLUTION_UNASKED, task)
+    return replace(unasked, code=NO, message=because, detail={"asked": asked})
 
 
 async def _cancel(order: Order, task: Task, engine: Engine) -> Event:

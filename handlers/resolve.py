@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from fsm.decisions import Event
 from fsm.snapshot import Task
-from fsm.states import Source, State, Trigger
+from fsm.states import Source, State, Trigger, Waiting
 from handlers.cancel import order_of_task
 from handlers.engine import Engine
 from handlers.together import decide_together, withdraw_vote
@@ -43,9 +43,11 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
 ) -> Vote:
     """Record the decision, and say whether it counts or waits for a second person.
 
+    A no is acted on only once the provider, asked once more, does not deny it.
     ``by_hand`` ends the task without a balance call: for one whose call core has
     refused, after people have set core's books right themselves. That takes evidence,
-    and two persons wherever any decision does, whatever the amount.
+    and two persons wherever any decision does, whatever the amount. A no to what the
+    provider says it paid is asked about all the same, and then rolled back by core.
 
     :raises UnknownOrder: no such task.
     :raises InvalidRequest: it is settled by hand, and there is no evidence.
@@ -109,6 +111,10 @@ async def withdraw_resolution(
 def _check_undecided(task: Task, *, by_hand: bool) -> None:
     if task.state is not State.MANUAL_CHECK:
         raise NotNow(f"task {task.task_id} is {task.state}, not in MANUAL_CHECK")
+    if task.waiting_for is Waiting.LAST_QUESTION:
+        raise NotNow(
+            f"task {task.task_id} was decided: its provider is asked once more first"
+        )
     if by_hand and task.verdict is None:
         raise NotNow(
             f"core has refused no balance call of task {task.task_id}: decide, "

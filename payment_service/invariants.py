@@ -515,6 +515,9 @@ def _forgotten(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
     elif task.waiting_for == Waiting.DECISION:
         rests = task.state == State.MANUAL_CHECK
         what = f"it waits for a decision and is {task.state}"
+    elif task.waiting_for == Waiting.LAST_QUESTION:
+        rests = task.state == State.MANUAL_CHECK and task.wake_at is not None
+        what = f"it waits for an answer to a person's no and is {task.state}"
     elif task.waiting_for == Waiting.TURN:
         rests = order.state == OrderState.ACTIVE
         what = f"it waits for its turn in an order that is {order.state}"

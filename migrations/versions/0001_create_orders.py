@@ -100,7 +100,8 @@ CREATE TABLE order_tasks (
     CONSTRAINT ck_order_tasks_version CHECK (version >= 1),
     CONSTRAINT ck_order_tasks_waiting_for CHECK (waiting_for IN (
         'turn', 'freeze', 'create', 'create_retry', 'weighing', 'recheck', 'recreate',
-        'webhook', 'poll', 'cancel', 'commit', 'rollback', 'return', 'decision')),
+        'webhook', 'poll', 'cancel', 'commit', 'rollback', 'return', 'decision',
+        'last_question')),
     CONSTRAINT ck_order_tasks_verdict CHECK (verdict IN ('paid', 'not_paid')),
     -- Nobody is forgotten: what is not final waits for something, and unless that is
     -- its turn, a person, or a webhook without limit, it has a time.

@@ -3,12 +3,12 @@
 Pure, and at the time of reading: nothing is stored for it, and nothing else asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fsm.snapshot import Task
-from fsm.states import Source, State, Trigger, Verdict
+from fsm.states import Source, State, Trigger, Verdict, Waiting
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.masking import masked_text
 from payment_service.domain.orders import Order
@@ -41,6 +41,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     Trigger.RESOLUTION_PROPOSED: "a person decided; a second one must agree",
     Trigger.RESOLUTION_WITHDRAWN: "the person took the vote back",
     Trigger.RESOLUTION_CONTESTED: "a second person decided otherwise: no vote stands",
+    Trigger.RESOLUTION_STOPPED: "the provider says that it is still under way",
+    Trigger.RESOLUTION_UNANSWERED: "asked once more, the provider did not answer",
+    Trigger.RESOLUTION_NOT_FOUND: "asked once more, the provider does not know it",
+    Trigger.RESOLUTION_UNASKED: "the person's no stands without an answer",
     Trigger.RESOLVED_POSITIVE: "a person decided that it has paid",
     Trigger.RESOLVED_NEGATIVE: "a person decided that it has not paid",
     Trigger.SETTLED_POSITIVE: "a person settled it by hand as paid",
@@ -82,6 +86,14 @@ QUESTION: Final = "question"
 """Where a line's detail names what was asked, if it is not what its state implies."""
 _SAID: Final = ("code", "message", "reason")
 _EVIDENCE: Final = {"http_status": "HTTP", "status": "status", "code": "code"}
+_NOES: Final = frozenset({Trigger.RESOLVED_NEGATIVE, Trigger.SETTLED_NEGATIVE})
+_DECIDES: Final = _NOES | {
+    Trigger.RESOLVED_POSITIVE,
+    Trigger.SETTLED_POSITIVE,
+    Trigger.RESOLUTION_STOPPED,
+}
+_OVERRULE: Final = frozenset({Trigger.PAID, Trigger.RESOLUTION_STOPPED})
+OVERRULED: Final = ": the person's no does not stand"
 _REPEATED: Final = "{0} ({1} times)"
 ARROW: Final = " → "
 
@@ -124,14 +136,12 @@ def in_words(attempts: Sequence[Attempt]) -> str:
 
 
 def _attempt(task: Task, lines: Sequence[AuditLine]) -> Attempt:
-    story = [
-        _proposed(line) if _is_proposal(line) else _sentence(line)
-        for line in lines
-        if _is_proposal(line) or line.trigger in SENTENCES
-    ]
+    story = [*_told(lines)]
     if task.state is State.PENDING and not story:
         story = ["not tried yet: it waits for its turn"]
-    if task.state is State.MANUAL_CHECK:
+    if task.waiting_for is Waiting.LAST_QUESTION:
+        story.append("the provider is asked once more before the no is acted on")
+    elif task.state is State.MANUAL_CHECK:
         story.append("it waits for a person's decision")
     return Attempt(task=task, because=_counted(story), proof=_proof(task, lines))
 
@@ -148,6 +158,19 @@ def _proposed(line: AuditLine) -> str:
         f"{line.actor} proposed from a shell, which is no vote: {what}: "
         f"{line.detail.get('reason')}"
     )
+
+
+def _told(lines: Sequence[AuditLine]) -> Iterator[str]:
+    """Tell line by line; what proves a person wrong says so."""
+    no_waits = False
+    for line in lines:
+        if _is_proposal(line):
+            yield _proposed(line)
+        elif line.trigger in SENTENCES:
+            wrong = no_waits and line.trigger in _OVERRULE
+            yield _sentence(line) + (OVERRULED if wrong else "")
+        if line.trigger in _DECIDES:
+            no_waits = line.trigger in _NOES and line.target == State.MANUAL_CHECK
 
 
 def _sentence(line: AuditLine) -> str:

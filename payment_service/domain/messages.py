@@ -90,6 +90,7 @@ _TIMERS: Final = {
     Waiting.RECHECK: RECHECK_TICK,
     Waiting.WEBHOOK: WEBHOOK_TIMEOUT,
     Waiting.CANCEL: TASK_CANCEL,
+    Waiting.LAST_QUESTION: RECHECK_TICK,
 }
 
 

@@ -170,7 +170,7 @@ def test_in_manual_check_it_waits_for_the_decision():
     order = wished(moved(an_order(), *orders.TO_MANUAL))
     assert order.tasks[0].waiting_for is Waiting.DECISION
 
-    order = moved(order, T.RESOLVED_NEGATIVE, T.ROLLBACK_CONFIRMED)
+    order = moved(order, T.RESOLVED_NEGATIVE, T.DECLINED, T.ROLLBACK_CONFIRMED)
     assert order.tasks[0].state is State.CANCELLED
 
 

@@ -177,8 +177,15 @@ def test_in_manual_check_a_definite_answer_settles_and_closes_the_decision(
     assert (task.proposed_by, task.proposed_decision) == (None, None)
 
 
-def test_a_negative_resolution_is_rolled_back_and_the_cascade_goes_on():
-    order = moved(an_order(2), *orders.TO_MANUAL, T.RESOLVED_NEGATIVE)
+def test_a_negative_resolution_is_asked_about_before_anything_is_released():
+    task = moved(an_order(2), *orders.TO_MANUAL, T.RESOLVED_NEGATIVE).tasks[0]
+
+    assert (task.state, task.waiting_for) == (State.MANUAL_CHECK, Waiting.LAST_QUESTION)
+    assert (task.wake_at, task.verdict) == (NOW, None)
+
+
+def test_a_negative_resolution_that_stands_is_rolled_back_and_the_cascade_goes_on():
+    order = moved(an_order(2), *orders.TO_MANUAL, T.RESOLVED_NEGATIVE, T.DECLINED)
     assert order.tasks[0].waiting_for is Waiting.ROLLBACK
 
     order = moved(order, T.ROLLBACK_CONFIRMED)
@@ -190,6 +197,66 @@ def test_a_positive_resolution_is_committed():
     task = moved(an_order(), *orders.TO_MANUAL, T.RESOLVED_POSITIVE).tasks[0]
 
     assert (task.waiting_for, task.verdict) == (Waiting.COMMIT, Verdict.PAID)
+
+
+ASKING = (*orders.TO_MANUAL, T.RESOLVED_NEGATIVE)
+
+
+def test_a_no_that_was_stopped_is_a_persons_to_give_again():
+    order = moved(an_order(2), *ASKING, T.RESOLUTION_STOPPED)
+
+    assert order.tasks[0].waiting_for is Waiting.DECISION
+    assert moved(order, T.RESOLVED_NEGATIVE).tasks[0].waiting_for is (
+        Waiting.LAST_QUESTION
+    )
+
+
+def test_it_is_asked_within_the_budget_and_not_beyond():
+    order = moved(an_order(), *ASKING)
+    assert isinstance(judged(order, T.RESOLUTION_UNASKED), Known)
+    for _ in range(orders.PLAN.recheck_attempts):
+        order = moved(order, T.RESOLUTION_UNANSWERED)
+
+    assert order.tasks[0].wake_at == NOW
+    assert moved(order, T.RESOLUTION_UNASKED).tasks[0].waiting_for is Waiting.ROLLBACK
+
+
+def test_a_no_stands_at_once_where_nobody_can_be_asked():
+    plan = orders.PLANS["unasked"]
+    order = moved(an_order(), *ASKING, plan=plan)
+
+    asked = moved(order, T.RESOLUTION_UNASKED, plan=plan).tasks[0]
+
+    assert asked.waiting_for is Waiting.ROLLBACK
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        T.RESOLUTION_STOPPED,
+        T.RESOLUTION_UNANSWERED,
+        T.RESOLUTION_NOT_FOUND,
+        T.RESOLUTION_UNASKED,
+    ],
+)
+def test_an_answer_to_a_question_that_nobody_asks_any_more_is_old_news(answer):
+    order = moved(an_order(), *orders.TO_MANUAL)
+
+    assert isinstance(judged(order, answer), Known)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        T.RESOLVED_POSITIVE,
+        T.RESOLVED_NEGATIVE,
+        T.RESOLUTION_PROPOSED,
+        T.SETTLED_NEGATIVE,
+        T.SETTLED_POSITIVE,
+    ],
+)
+def test_nobody_decides_while_the_provider_is_asked(wish):
+    assert isinstance(judged(moved(an_order(), *ASKING), wish), Known)
 
 
 def test_a_second_proposal_does_not_replace_the_first():

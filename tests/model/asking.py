@@ -30,6 +30,7 @@ SENDING = frozenset(
         Waiting.WEIGHING,
         Waiting.RECHECK,
         Waiting.RECREATE,
+        Waiting.LAST_QUESTION,
     }
 )
 CREATES = frozenset({Waiting.CREATE, Waiting.RECREATE})

@@ -26,6 +26,11 @@ REPEAT_ASKS = Setup(name="the repeat asks", plan=UNASKED, providers=1, crashes=0
 POLITE = replace(ALONE, plan=BOTH, refusals=1)
 
 
+ERRS = Setup(
+    name="a person errs", plan=ASKED, workers=1, overlaps=0, misreads=1, news=()
+)
+
+
 @cache
 def holds(setup):
     """Every promise holds in this world before anything is planted in it."""
@@ -72,6 +77,20 @@ HEARD_WRONG = {
     "silence after a cancellation is taken for a yes": (
         hearing(State.EXECUTING, Trigger.CANCEL_UNCLEAR, Trigger.CANCEL_CONFIRMED),
         ALONE,
+    ),
+    "what is under way is taken for a no": (
+        hearing(
+            State.MANUAL_CHECK, Trigger.RESOLUTION_STOPPED, Trigger.RESOLUTION_NOT_FOUND
+        ),
+        ERRS,
+    ),
+    "silence lets a person's no stand at once": (
+        hearing(State.MANUAL_CHECK, Trigger.RESOLUTION_UNANSWERED, Trigger.DECLINED),
+        ERRS,
+    ),
+    "silence overrules a person": (
+        hearing(State.MANUAL_CHECK, Trigger.RESOLUTION_UNANSWERED, Trigger.PAID),
+        ERRS,
     ),
     "too late to cancel is not heard": (
         hearing(State.EXECUTING, Trigger.CANCEL_TOO_LATE, Trigger.RETRY_DUE),
@@ -176,9 +195,49 @@ def test_a_repeat_after_a_persons_no_is_found(monkeypatch):
     assert "a person decides" in str(found)
 
 
+def test_a_no_that_nobody_asks_about_is_found(monkeypatch):
+    assert holds(ERRS)
+    monkeypatch.setitem(machine.GUARDS, Guard.NO_IS_KNOWN, machine._decidable)
+
+    assert check(ERRS).broken
+
+
+def test_a_no_that_is_acted_on_before_the_answer_is_found(monkeypatch):
+    assert holds(ERRS)
+    monkeypatch.setitem(machine.GUARDS, Guard.ASKED_ENOUGH, machine._asking)
+    monkeypatch.setattr(calls, "_last_question", stands_unasked)
+
+    assert check(ERRS).broken
+
+
+async def stands_unasked(_order, task, _engine):
+    return calls._unasked_no(task)
+
+
+def test_a_last_question_that_repeats_the_create_is_found(monkeypatch):
+    assert holds(ERRS)
+    monkeypatch.setattr(calls, "_last_question", asks_by_a_create)
+
+    assert check(ERRS).broken
+
+
+async def asks_by_a_create(order, task, engine):
+    provider = engine.providers.get(task.provider)
+    heard = await provider.create(calls.payout_of(order, task))
+    return calls.event_of_create(heard, order, task)
+
+
+def test_a_last_question_without_an_end_is_found(monkeypatch):
+    setup = replace(ERRS, misreads=0, answers_status=False)
+    assert holds(setup)
+    monkeypatch.setitem(machine.GUARDS, Guard.ASKED_ENOUGH, lambda _: False)
+
+    assert check(setup).broken == "no way to rest from here"
+
+
 def remembers_the_person(_, step):
     change = step.changes[0]
-    if change.trigger != Trigger.RESOLVED_NEGATIVE:
+    if change.trigger != Trigger.RESOLUTION_UNASKED:
         return step
     change = replace(change, after=replace(change.after, proposed_by="a person"))
     after = step.after.with_tasks({change.after.task_id: change.after})

@@ -62,6 +62,13 @@ NEWS: Final = {
     "accepted": (Trigger.ACCEPTED, frozenset({TAKEN, PAID, FAILED})),
     "returned": (Trigger.RETURNED, frozenset({PAID})),
 }
+LAST_WORDS: Final = frozenset(
+    {
+        Trigger.RESOLUTION_STOPPED,
+        Trigger.RESOLUTION_NOT_FOUND,
+        Trigger.RESOLUTION_UNANSWERED,
+    }
+)
 UNSENT: Final = frozenset({Waiting.FREEZE, Waiting.CREATE_RETRY})
 QUEUE: Final = -1
 
@@ -78,6 +85,7 @@ class Setup:
     overlaps: int = 1
     cancels: int = 0
     refusals: int = 0
+    misreads: int = 0
     poor: bool = False
     delays: bool = True
     news: tuple[str, ...] = ("succeeded", "failed")
@@ -92,6 +100,7 @@ class Budget(NamedTuple):
     overlaps: int
     cancels: int
     refusals: int
+    misreads: int
 
 
 class Worker(NamedTuple):
@@ -234,7 +243,13 @@ class Model:
             told=(frozenset(),) * len(many),
             inbox=(frozenset(),) * len(many),
             workers=(None,) * setup.workers,
-            budget=Budget(setup.crashes, setup.overlaps, setup.cancels, setup.refusals),
+            budget=Budget(
+                setup.crashes,
+                setup.overlaps,
+                setup.cancels,
+                setup.refusals,
+                setup.misreads,
+            ),
         )
 
     # The real functions, remembered.
@@ -298,7 +313,13 @@ class Model:
         )
 
     def event(self, event: Event) -> int:
-        key = (event.trigger, event.source, event.asked_at, event.reference)
+        key = (
+            event.trigger,
+            event.source,
+            event.asked_at,
+            event.reference,
+            event.version,
+        )
         if key not in self._event_numbers:
             self._event_numbers[key] = len(self.events)
             self.events.append(event)
@@ -329,13 +350,16 @@ class Model:
         if event is None:
             raise AssertionError("a fresh chain may always call")
         event = self.bugs.hears(event, task)
-        ages = event.asked_at is not None and event.trigger is Trigger.NOT_FOUND
+        absences = {Trigger.NOT_FOUND, Trigger.RESOLUTION_NOT_FOUND}
+        ages = event.asked_at is not None and event.trigger in absences
         asked_at = NOW if ages else None
         bare = Event(
             trigger=event.trigger,
             source=event.source,
             asked_at=asked_at,
             reference=event.reference if self.names else None,
+            # An answer to a last question is about that question alone.
+            version=1 if event.trigger in LAST_WORDS else None,
         )
         return self.event(bare)
 
@@ -447,8 +471,9 @@ def _calls(model: Model, world: World, n: int, worker: Worker) -> Iterator[Move]
         yield Move(f"{who} leaves create {place} to its sender", _with(world, n, None))
         return
     if kind is None and event is not None:
-        bare = model.event(Event(trigger=event.trigger, source=event.source))
-        yield _record(model, world, n, worker, bare, "")
+        version = 1 if event.trigger is Trigger.RESOLUTION_UNASKED else None
+        told = Event(trigger=event.trigger, source=event.source, version=version)
+        yield _record(model, world, n, worker, model.event(told), "")
         return
     asks = {
         "create": _create,
@@ -546,7 +571,15 @@ def _status(model: Model, world: World, place: int, kind: str) -> Asked:
         for answer in _ANSWERS_OF_BOOK[book]:
             says = type(answer).__name__.lower()
             yield f"asks for task {place}: {says}", world, answer, False
+        if model.setup.misreads and _is_last_try(model, world, place):
+            return  # who errs and is not told errs: that is no promise of ours
     yield f"asks for task {place} in vain", world, UNCLEAR, model.setup.answers_status
+
+
+def _is_last_try(model: Model, world: World, place: int) -> bool:
+    task = model.picture(world.rows[place])
+    asks = task.waiting_for is Waiting.LAST_QUESTION
+    return asks and task.tries + 1 >= model.setup.plan.recheck_attempts
 
 
 def _cancel(model: Model, world: World, place: int, kind: str) -> Asked:
@@ -719,7 +752,8 @@ def _news(model: Model, world: World) -> Iterator[Move]:
 def _people(model: Model, world: World) -> Iterator[Move]:
     for place, number in enumerate(world.rows[:-1]):
         task = model.picture(number)
-        if task.state is State.MANUAL_CHECK:
+        if task.waiting_for is Waiting.DECISION:
+            yield from _misread(model, world, place)
             trigger = _truth(model, world, place)
             if trigger is not None:
                 event = model.event(Event(trigger=trigger, source=Source.PERSON))
@@ -742,6 +776,17 @@ def _people(model: Model, world: World) -> Iterator[Move]:
         if isinstance(wanted, Moved):
             after = commit(world, wanted, None)._replace(budget=left)
             yield Move(f"somebody wants {what} cancelled", after, fault=True)
+
+
+def _misread(model: Model, world: World, place: int) -> Iterator[Move]:
+    """Let a person say no to what has come to the provider and was paid, or may be."""
+    if not world.budget.misreads or world.books[place] not in MAY_PAY:
+        return
+    no = Event(trigger=Trigger.RESOLVED_NEGATIVE, source=Source.PERSON)
+    decision = _step(model.decided(world.rows, place, model.event(no)))
+    left = world.budget._replace(misreads=world.budget.misreads - 1)
+    after = commit(world, decision, None)._replace(budget=left)
+    yield Move(f"a person decides wrongly: no for {place}", after, fault=True)
 
 
 def _by_hand(model: Model, world: World, place: int, trigger: Trigger) -> Move:

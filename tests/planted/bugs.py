@@ -26,7 +26,7 @@ from payment_service.storage import statements
 from payment_service.wire import foreign_json
 from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
-from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, UNASKED
+from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
 from tests.simulation.bus import SimBus
 from tests.simulation.fleet import Fleet
@@ -47,6 +47,7 @@ WAITING: Final = "tests/handlers/test_waiting.py"
 PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, news=())
 REPEAT_ASKS = replace(PAIR, name="the repeat asks", plan=UNASKED)
 KEYS_DIE = replace(PAIR, name="keys die", plan=FORGETFUL)
+ERRS = replace(PAIR, name="nobody answers", plan=MANUAL, answers_status=False)
 REPEATING = replace(PAIR, name="repeats", plan=replace(IDEMPOTENT, recheck_attempts=1))
 
 
@@ -344,6 +345,36 @@ def repeats_for_ever(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(calls, "_may_repeat", lambda *_: True)
 
 
+def nobody_asks_about_a_no(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(machine.GUARDS, Guard.NO_IS_KNOWN, machine._decidable)
+
+
+def a_no_stands_before_the_answer(patch: pytest.MonkeyPatch) -> None:
+    async def unasked(_order: Order, task: Task, _engine: Any) -> Event:
+        return calls._unasked_no(task)
+
+    patch.setitem(machine.GUARDS, Guard.ASKED_ENOUGH, machine._asking)
+    patch.setattr(calls, "_last_question", unasked)
+
+
+def last_words(heard: Trigger, taken_for: Trigger) -> Plant:
+    """Take one answer to a last question for another."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        patch.setitem(calls._LAST_WORDS, heard, (taken_for, None))
+
+    return plant
+
+
+def a_last_question_is_a_create(patch: pytest.MonkeyPatch) -> None:
+    async def asks(order: Order, task: Task, engine: Any) -> Event:
+        provider = engine.providers.get(task.provider)
+        heard = await provider.create(calls.payout_of(order, task))
+        return calls.event_of_create(heard, order, task)
+
+    patch.setattr(calls, "_last_question", asks)
+
+
 def ack_before_commit(patch: pytest.MonkeyPatch) -> None:
     real = Consumer._outcome
 
@@ -375,6 +406,7 @@ def one_pair_of_eyes(patch: pytest.MonkeyPatch) -> None:
 
 
 S, T = State, Trigger
+LAST: Final = "tests/handlers/test_last_question.py"
 BUGS: Final[Mapping[str, Bug]] = {
     "the cascade goes on after a time-out": Bug(
         plant=hears(S.CREATING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
@@ -392,6 +424,27 @@ BUGS: Final[Mapping[str, Bug]] = {
     ),
     "a poll without an answer is a no": Bug(
         plant=hears(S.EXECUTING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
+    ),
+    "nobody asks about a person's no": Bug(
+        plant=nobody_asks_about_a_no, layer=SIMULATION
+    ),
+    "a person's no stands before the answer": Bug(
+        plant=a_no_stands_before_the_answer, layer=SIMULATION
+    ),
+    "what is under way is taken for a no": Bug(
+        plant=last_words(T.ACCEPTED, T.DECLINED), layer=SIMULATION
+    ),
+    "silence to a last question is taken for a no": Bug(
+        plant=last_words(T.UNCLEAR, T.DECLINED), layer=UNIT, test=LAST
+    ),
+    "silence to a last question is taken for a yes": Bug(
+        plant=last_words(T.UNCLEAR, T.PAID), layer=UNIT, test=LAST
+    ),
+    "a last question repeats the create": Bug(
+        plant=a_last_question_is_a_create, layer=SIMULATION
+    ),
+    "a last question is asked for ever": Bug(
+        plant=guard(Guard.ASKED_ENOUGH, lambda _: False), layer=MODEL, world=ERRS
     ),
     "the idempotency key is random": Bug(plant=random_key, layer=SIMULATION),
     "the twin compares no version": Bug(plant=no_version_check, layer=SIMULATION),

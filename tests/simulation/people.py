@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from random import Random
 from typing import Final
 
 import orjson
 
 from fsm.snapshot import Queue, Task
-from fsm.states import CaseKind, CaseState, Kind, State
+from fsm.states import CaseKind, CaseState, Kind, State, Waiting
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.letters import discard, replay
 from handlers.resolve import Ruling, resolve, withdraw_resolution
@@ -29,6 +30,7 @@ from tests.twins.providers import Fate
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FOUR_EYES_FROM: Final = 10_000
 MISREAD: Final = 0.2
+ERRS: Final = 0.5
 DECISIONS_MAX: Final = 12
 PATIENCE_WITH_CORE: Final = 3
 SLAS: Final = (None, None, None, "1s", "5m", "2h", "none")
@@ -168,6 +170,12 @@ class People:
             task = self.fleet.store.task(task_id)
             if task is None or task.state is not State.MANUAL_CHECK:
                 break
+            if task.waiting_for is Waiting.LAST_QUESTION:
+                continue
+            if self._errs(task, number):
+                actor = actors[number % len(actors)]
+                await self._decides(task_id, Ruling.NEGATIVE, actor, by_hand=False)
+                continue
             ruling = self._truth(task)
             if ruling is None:
                 await ground.loop.sleep(HOUR)
@@ -199,6 +207,25 @@ class People:
     @property
     def _four_eyes(self) -> FourEyes:
         return FourEyes(FOUR_EYES_FROM if self.ground.setting.four_eyes else None)
+
+    def _errs(self, task: Task, number: int) -> bool:
+        """Say no at times to what was paid or may be, where that can be found out.
+
+        Nothing is drawn for it, so that known seeds stay what they were.
+        """
+        ground = self.ground
+        provider = self.fleet.providers.get(task.provider)
+        healed = ground.clock.micros > ground.setting.faulty
+        if not healed or not isinstance(provider, SimProvider):
+            return False
+        may_pay = provider.fate(task.task_id) in {Fate.PENDING, Fate.PAID}
+        if not may_pay or task.task_id in provider.lies or task.verdict is not None:
+            return False
+        errs = Random(f"{task.task_id}:{number}").random() < ERRS
+        if errs and provider.plan.can_ask(task):
+            ground.seen["decision wrong: no"] += 1
+            return True
+        return False
 
     async def _thinks_again(self, task_id: str, actor: str) -> None:
         await self._withdraws(
