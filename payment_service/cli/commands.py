@@ -54,6 +54,8 @@ task = _group("task", "Attempts at one provider that a person must decide.")
 case = _group("case", "Contradictions that a person has to look at.")
 dlq = _group("dlq", "Dead letters: messages that could not be handled.")
 provider = _group("provider", "The configured providers.")
+key = _group("key", "Keys of the API: who may call it, as whom, and until when.")
+four_eyes = _group("four-eyes", "From which amounts on two persons decide.")
 spec = _group("spec", "Prints the generated documents and the state diagrams.")
 
 
@@ -505,6 +507,94 @@ def trail(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> in
     from payment_service.cli import trail as lines
 
     return lines.show(limit=limit, cursor=cursor, as_json=as_json)
+KeyName = Annotated[str, typer.Argument(metavar="NAME", help="Of the key.")]
+Why = Annotated[str | None, _opt("--reason", text="Why; it stands in the record.")]
+
+
+@key.command("new")
+def key_new(  # noqa: PLR0917 - an option is a parameter to typer
+    name: KeyName,
+    role: Annotated[
+        str, _opt("--role", text="viewer, support, admin or upstream.", metavar="R")
+    ],
+    merchants: Annotated[
+        list[str] | None,
+        _opt("--merchants", text="Of upstream: whose orders; joined by +."),
+    ] = None,
+    person: Annotated[
+        str | None, _opt("--person", text="Who holds it, where they have others.")
+    ] = None,
+    expires: Annotated[
+        str | None, _opt("--expires", text="The last day it is taken (UTC).")
+    ] = None,
+    sha256: Annotated[
+        str | None, _opt("--sha256", text="Of a key that its holder made himself.")
+    ] = None,
+    reason: Why = None,
+    as_json: Json = False,
+) -> int:
+    """Make a key and print it once; the first admin's in the database itself."""
+    from payment_service.cli import keys
+
+    return keys.new(
+        name,
+        role=role,
+        merchants=merchants or [],
+        person=person,
+        expires=expires,
+        sha256=sha256,
+        reason=reason,
+        as_json=as_json,
+    )
+
+
+@key.command("list")
+def key_list(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> int:
+    """List the keys with who made them and when they were used; no key itself."""
+    from payment_service.cli import keys
+
+    return keys.list_(limit=limit, cursor=cursor, as_json=as_json)
+
+
+@key.command("agree")
+def key_agree(name: KeyName, reason: Why = None, as_json: Json = False) -> int:
+    """Agree, as a second admin, to a key that waits."""
+    from payment_service.cli import keys
+
+    return keys.agree(name, reason=reason, as_json=as_json)
+
+
+@key.command("revoke")
+def key_revoke(name: KeyName, reason: Reason, as_json: Json = False) -> int:
+    """End a key for good: within seconds it is taken nowhere."""
+    from payment_service.cli import keys
+
+    return keys.revoke(name, reason=reason, as_json=as_json)
+
+
+@four_eyes.command("show")
+def four_eyes_show(as_json: Json = False) -> int:
+    """Show from which amounts on two persons decide."""
+    from payment_service.cli import thresholds
+
+    return thresholds.show(as_json=as_json)
+
+
+@four_eyes.command("set")
+def four_eyes_set(
+    amount: Annotated[
+        str, typer.Argument(metavar="AMOUNT", help="Minor units, or none.")
+    ],
+    reason: Reason,
+    currency: Annotated[
+        str | None, _opt("--currency", text="Left out: all without their own.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Set the amount from which two decide; to ask two less often takes two."""
+    from payment_service.cli import thresholds
+
+    return thresholds.put(amount, currency=currency, reason=reason, as_json=as_json)
 
 
 @spec.command("asyncapi")

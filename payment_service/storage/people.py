@@ -1,12 +1,11 @@
 """Keys of the API and thresholds of decisions; each change is a line of the trail."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
-import structlog
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +19,6 @@ from payment_service.storage import service_trail
 from payment_service.storage.database import Database
 from payment_service.storage.tables import API_KEY_USES, API_KEYS, FOUR_EYES
 
-LOG: Final = structlog.get_logger("payment_service")
 NOW: Final = text("SELECT clock_timestamp()")
 # Each change is a line of the service's trail, whose versions are in the order of
 # the commits: a change that was committed is never behind one that was seen.
@@ -35,17 +33,38 @@ ON CONFLICT (name) DO UPDATE SET used_at = greatest(u.used_at, excluded.used_at)
 """
 
 
+def _untold(_names: list[str]) -> None: ...
+
+
 class PostgresPeople:
     """Implements ``ports.people.People``."""
 
-    def __init__(self, database: Database, keys: AuditKeys) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keys: AuditKeys,
+        *,
+        on_unsigned: Callable[[list[str]], None] = _untold,
+    ) -> None:
         self._database = database
         self._keys = keys
+        self._on_unsigned = on_unsigned
 
-    async def keys(self) -> Sequence[KeyRecord]:
+    async def keys(self) -> list[KeyRecord]:
         """Return all keys whose signature holds, by name, with when each was used."""
         async with self._database.connection() as connection:
-            return await _keys_in(connection, self._keys)
+            rows = await _rows_in(connection)
+        signed = [_record(row) for row in rows if _is_signed(row, self._keys)]
+        if len(signed) < len(rows):
+            names = {record.key.name for record in signed}
+            self._on_unsigned([row.name for row in rows if row.name not in names])
+        return signed
+
+    async def names(self) -> list[str]:
+        """Return the names of all rows, whoever has signed them."""
+        async with self._database.connection() as connection:
+            rows = await connection.execute(select(API_KEYS.c.name))
+            return [row.name for row in rows]
 
     async def uses(self) -> Mapping[str, datetime]:
         """Return when each key was used last, also those of the environment."""
@@ -78,7 +97,7 @@ class PostgresPeople:
                 connection,
                 self._keys,
                 now=now,
-                keys=await _keys_in(connection, None),
+                keys=[_record(row) for row in await _rows_in(connection)],
                 thresholds=await _thresholds_in(connection),
             )
 
@@ -158,26 +177,20 @@ class PostgresTurn:
         return {"signed_by": signer, "signature": mac}
 
 
-async def _keys_in(
-    connection: AsyncConnection, audit_keys: AuditKeys | None
-) -> list[KeyRecord]:
-    """Return the keys by name; with ``audit_keys`` those that are signed by one."""
+async def _rows_in(connection: AsyncConnection) -> list[Any]:
     u = API_KEY_USES.c
     wanted = (
         select(API_KEYS, u.used_at)
         .outerjoin(API_KEY_USES, u.name == API_KEYS.c.name)
         .order_by(API_KEYS.c.name)
     )
-    found = []
-    for row in await connection.execute(wanted):
-        record = _record(row)
-        if audit_keys is None or audit_keys.holds(
-            row.signed_by, record.signed, bytes(row.signature)
-        ):
-            found.append(record)
-        else:
-            LOG.warning("key.unsigned", name=row.name)
-    return found
+    return list(await connection.execute(wanted))
+
+
+def _is_signed(row: Any, keys: AuditKeys) -> bool:  # noqa: ANN401 - as below
+    """Tell whether a key that is known here has signed just this row."""
+    signed = _record(row).signed
+    return keys.holds(row.signed_by, signed, bytes(row.signature))
 
 
 def _record(row: Any) -> KeyRecord:  # noqa: ANN401 - a row of the columns above

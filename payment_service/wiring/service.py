@@ -46,6 +46,7 @@ from providers.health.watched import WatchedProviders
 from providers.registry import build_providers
 
 LOG: Final = structlog.get_logger("payment_service")
+UNSIGNED_TOLD: Final = 10
 
 
 @dataclass(slots=True)
@@ -107,6 +108,11 @@ class Service:
         return found
 
 
+def _tell_unsigned(names: list[str]) -> None:
+    """Tell of keys that somebody wrote past the service: they are not taken."""
+    LOG.error("keys.unsigned", count=len(names), names=names[:UNSIGNED_TOLD])
+
+
 @asynccontextmanager
 async def open_service(
     settings: Settings, config: Config, roles: Collection[str] = ()
@@ -152,7 +158,9 @@ async def open_service(
         courier = Courier(publisher, remove=store.remove_soon)
         store.on_committed = courier.hand
         keeper = keeper_of(config, clock, metrics)
-        people = PostgresPeople(database, settings.audit_keys)
+        people = PostgresPeople(
+            database, settings.audit_keys, on_unsigned=_tell_unsigned
+        )
         keyring = Keyring(settings.api_keys, clock)
         yield Service(
             settings=settings,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from payment_service.cli.doctor import bus, outside, store
 from payment_service.cli.doctor.findings import Area, Finding, State
-from payment_service.cli.doctor.powers import of_calls, of_people
+from payment_service.cli.doctor.powers import of_calls
 from payment_service.cli.failures import DONE, FOUND_WRONG, WRONG_USAGE
 from payment_service.cli.opening import configuration, run_async
 from payment_service.cli.plans import plan_in_words
@@ -109,12 +109,7 @@ def _settings(known: _Known) -> list[Finding]:
     for name, meant in settings.strangers().items():
         told = "is no setting" + (f": is {meant} meant?" if meant else "")
         found.append(SETTINGS.advice(name, told, "take it out, or mend its name"))
-    if not settings.api_keys:
-        mend = "set it to name:role:sha256-hex-of-the-key"
-        told = "no key: the API answers 401 to all but probes and webhooks"
-        found.append(SETTINGS.advice("PAYMENT_API_KEYS", told, mend))
     found.append(_audit_keys(settings))
-    found += of_people(settings)
     return found
 
 

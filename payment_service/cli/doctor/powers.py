@@ -12,7 +12,6 @@ from payment_service.wiring.nats import access_of
 from payment_service.wiring.trust import trusting
 
 NATS: Final = Area("nats")
-SETTINGS: Final = Area("settings")
 CALLS: Final = Area("calls")
 
 
@@ -41,14 +40,6 @@ async def _strangers(settings: Settings, config: Config) -> Finding:
         told = f'{told}, and trust = "nats" is given to {", ".join(sorted(trusted))}'
         return NATS.wrong("strangers", told, mend)
     return NATS.advice("strangers", told, mend)
-
-
-def of_people(settings: Settings) -> Iterator[Finding]:
-    """Say where one person alone decides about any amount."""
-    if not settings.four_eyes.exists:
-        told = "no second person is asked, whatever the amount"
-        mend = "set it to the amount (minor units) from which two decide"
-        yield SETTINGS.advice("PAYMENT_FOUR_EYES_FROM", told, mend)
 
 
 def of_calls(settings: Settings, config: Config) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 
+from payment_service.cli.doctor import people
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.cli.failures import in_one_line
 from payment_service.domain.durations import format_duration
@@ -106,7 +107,7 @@ async def _looked_at(
         return
     yield AREA.ok("schema", f"{found}, the newest")
     yield await _partition(connection)
-    async for finding in _work(connection, settings, door.url):
+    async for finding in _work(connection, settings, door.url, clock):
         yield finding
 
 
@@ -204,7 +205,7 @@ async def _partition(connection: psycopg.AsyncConnection) -> Finding:
 
 
 async def _work(
-    connection: psycopg.AsyncConnection, settings: Settings, url: str
+    connection: psycopg.AsyncConnection, settings: Settings, url: str, clock: Clock
 ) -> AsyncIterator[Finding]:
     grace = settings.sweep_grace + 2 * settings.sweep_interval
     cursor = await connection.execute(OVERDUE, {"g": grace})
@@ -222,6 +223,8 @@ async def _work(
         await database.require_write()
         yield WORK.ok("a write", "is taken")
         for finding in _piles(await standing(database)):
+            yield finding
+        async for finding in people.check(database, settings, clock.now()):
             yield finding
     except Fault as fault:
         yield WORK.wrong("counts", str(fault), "see the database's log")
