@@ -507,6 +507,8 @@ def trail(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> in
     from payment_service.cli import trail as lines
 
     return lines.show(limit=limit, cursor=cursor, as_json=as_json)
+
+
 KeyName = Annotated[str, typer.Argument(metavar="NAME", help="Of the key.")]
 Why = Annotated[str | None, _opt("--reason", text="Why; it stands in the record.")]
 

@@ -14,7 +14,7 @@ from payment_service.cli.api_client import (
 )
 from payment_service.cli.database import open_database
 from payment_service.cli.failures import Usage, Wrong
-from payment_service.cli.letters import actor
+from payment_service.cli.given import actor
 from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.screen import print_json, print_pairs, print_table, print_text
 from payment_service.domain.errors import NotNow
