@@ -51,7 +51,7 @@ PLACES: Final = {
         at_most="`viewer` reads, masked. `upstream` orders, reads and cancels what its "
         "merchants own. `support` decides and cancels, as itself, in the trail; from "
         "the threshold on two persons must agree, and without a threshold one is "
-        "enough for any amount. `admin` also pauses providers and configures.",
+        "enough for any amount. `admin` also pauses providers, makes keys and sets thresholds.",
     ),
     "shell": Place(
         name="A shell on the service's machine",
@@ -60,14 +60,15 @@ PLACES: Final = {
         "line propose, pause providers and replay dead letters, under any name.",
         beyond="Who has all of the service's settings can start another one with keys "
         "of its own making, and be as many persons as it likes: what shows is the "
-        "names of keys that nobody has given out. The trail's key is in the same "
-        "environment: a shell that may also write to the database can forge the books.",
+        "names of keys that nobody has given out. With the trail's key and write "
+        "access to the database the books can be forged from the last anchor on.",
     ),
     "database": Place(
         name="Write access to the database",
-        at_most="Stop work, delete rows, change what is not signed.",
-        beyond="Nothing outside the database holds the head of the books: a cut tail, "
-        "or an order deleted whole, is not found.",
+        at_most="Stop work, delete rows, change what is not signed; as the service's "
+        "own role neither delete an order nor change a line of a trail.",
+        beyond="What was cut or erased since the last anchor went out, and all that "
+        "was where none goes out.",
     ),
 }
 

@@ -83,6 +83,7 @@ async def test_a_wish_that_makes_no_key_is_refused_by_name(world, change, told):
     assert world.said == []
 
 
+@pytest.mark.attack("role", "A list of keys tells none of them")
 async def test_keys_are_listed_page_by_page_and_never_told(world):
     async with calling(deps_of(world)) as session:
         _, first = await get(session, "/v1/keys?limit=3", role="admin")

@@ -131,6 +131,9 @@ def test_anchors_are_read_from_a_pipe(here, file):
     assert json.loads(done.stdout)["ok"], done
 
 
+@pytest.mark.attack(
+    "database", "A trail with its tail cut is found by `verify --anchor`"
+)
 def test_a_cut_tail_is_found(here, anchored, file, database_url):
     corrupt(database_url, (BACK,), (CUT,))
     assert is_silent(here)
@@ -141,6 +144,7 @@ def test_a_cut_tail_is_found(here, anchored, file, database_url):
     assert "(order_id w-paid)" in what
 
 
+@pytest.mark.attack("database", "An order erased whole is found by what went out")
 def test_an_erased_order_is_found_with_each_of_its_chains(
     here, anchored, file, database_url
 ):
@@ -167,6 +171,9 @@ def test_an_order_that_was_erased_with_its_heads_is_found_by_the_root(
     assert what.startswith("anchor 1 in the database has ")
 
 
+@pytest.mark.attack(
+    "shell", "Who signs the trail again with its key is found by what went out"
+)
 @pytest.mark.usefixtures("anchored")
 def test_who_has_the_key_and_signs_again_is_found_by_what_went_out(
     here, file, database_url
@@ -180,6 +187,9 @@ def test_who_has_the_key_and_signs_again_is_found_by_what_went_out(
     assert len(told) == len(file.read_bytes().splitlines())
 
 
+@pytest.mark.attack(
+    "shell", "A trail rewritten with its own key is found by what went out"
+)
 def test_a_trail_that_was_rewritten_with_the_key_is_found(
     here, anchored, file, database_url
 ):
@@ -192,6 +202,7 @@ def test_a_trail_that_was_rewritten_with_the_key_is_found(
     assert "is not the one that anchor 1 has" in what
 
 
+@pytest.mark.attack("database", "An invented order is found by what went out")
 @pytest.mark.parametrize("is_taken_again", [False, True])
 def test_an_invented_order_is_found(here, file, database_url, is_taken_again):
     anchor(database_url, file)
@@ -222,6 +233,7 @@ def test_an_invented_order_is_found(here, file, database_url, is_taken_again):
     assert ("has it first" if is_taken_again else "no anchor has it") in what
 
 
+@pytest.mark.attack("database", "Anchors erased from the database are found")
 @pytest.mark.usefixtures("anchored")
 def test_anchors_that_were_erased_are_named(here, file, database_url):
     corrupt(database_url, ("DELETE FROM anchors",), ("DELETE FROM anchor_heads",))
@@ -243,6 +255,7 @@ def test_an_erased_anchor_in_the_middle_is_named(here, file, database_url):
     assert any("anchor 1 is gone" in what and "heads" in what for what in told)
 
 
+@pytest.mark.attack("database", "An anchor forged without the key is found")
 @pytest.mark.usefixtures("anchored")
 def test_an_anchor_forged_without_the_key_is_named(here, file, database_url):
     corrupt(database_url, ("UPDATE anchors SET heads = heads + 1 WHERE n = 1",))
@@ -319,6 +332,9 @@ def test_several_files_are_read_as_one(here, file, database_url):
     assert here(file, other)["ok"]
 
 
+@pytest.mark.attack(
+    "database", "Books of which nothing went out are not taken for well"
+)
 @pytest.mark.usefixtures("anchored")
 def test_nothing_outside_is_not_taken_for_well(here, file):
     file.write_bytes(b"")

@@ -74,6 +74,9 @@ PLANTED = (
 )
 
 
+@pytest.mark.attack(
+    "database", "A key, role or threshold changed past the trail is found"
+)
 @pytest.mark.parametrize(
     ("said", "statement"),
     [

@@ -50,6 +50,7 @@ def case_of(desk, order):
 # With a key: through the API, as its holder.
 
 
+@pytest.mark.attack("shell", "A key decides as who holds it, whatever `LOGNAME` says")
 def test_a_key_decides_as_who_holds_it_whatever_the_shell_is_called(desk):
     order = desk.check()
     task_id = order.queue.tasks[0].task_id
@@ -127,6 +128,9 @@ def test_an_order_and_a_task_are_cancelled(desk):
     assert anna("order", "cancel", "nothing", *WHY).code == 1
 
 
+@pytest.mark.attack(
+    "role", "Who has ordered cancels its own orders at the command line, and no others"
+)
 def test_who_has_ordered_cancels_its_own_and_no_others(desk):
     order = desk.check()
     asked = ("order", "cancel", order.order_id, "--reason", "the customer asked")

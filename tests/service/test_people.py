@@ -44,6 +44,9 @@ async def call(stage, key, method, path, body=None):
         return answer.status, await answer.json(content_type=None)
 
 
+@pytest.mark.attack(
+    "role", "An `upstream` key tries every call on another merchant's order in vain"
+)
 async def test_an_upstream_key_of_one_merchant_against_all_of_another(stage):
     own = await made(stage, "shop-1", "upstream", merchants=["m-1"])
     await stage.call(
@@ -102,6 +105,7 @@ async def test_upstream_cancels_its_own_order_under_its_own_name(stage):
     assert told[0]["detail"]["reason"] == "the customer asked"
 
 
+@pytest.mark.attack("role", "A revoked key ends within seconds, also for who waits")
 async def test_a_key_revoked_elsewhere_ends_within_seconds_also_who_waits(
     stage, people
 ):
@@ -196,6 +200,9 @@ async def test_without_the_database_known_keys_are_taken_and_nobody_is_asked(
     assert asked <= 5, "requests ask the database for no key"
 
 
+@pytest.mark.attack(
+    "role", "Two keys of the database that are one person's are one vote"
+)
 async def test_two_persons_decide_and_one_with_two_keys_is_one(
     database_url, nats_server, subject_prefix
 ):

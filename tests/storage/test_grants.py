@@ -109,6 +109,7 @@ def test_who_serves_or_reads_changes_no_table(granted, roles, role):
             refused(getattr(granted, role), statement, roles, table=table)
 
 
+@pytest.mark.attack("database", "The service's own role changes no line of a trail")
 @pytest.mark.parametrize("table", [*sorted(APPENDED), "order_task_events_rest"])
 def test_who_serves_changes_no_line_of_a_trail(granted, roles, table):
     column = next(iter(METADATA.tables.get(table, ORDER_TASK_EVENTS).columns)).name
@@ -116,6 +117,9 @@ def test_who_serves_changes_no_line_of_a_trail(granted, roles, table):
         refused(granted.service, statement, roles, table=table, column=column)
 
 
+@pytest.mark.attack(
+    "database", "The service's own role deletes no order and owns no table"
+)
 def test_who_serves_deletes_no_order_and_moves_no_schema(granted, roles):
     kept = METADATA.tables.keys() - {"outbox", "provider_health", "webhook_inbox"}
     for table in kept:
@@ -141,6 +145,7 @@ def test_the_owner_and_a_superuser_may_more_and_it_is_said(granted, database_url
     assert makes == "may make tables in the schema"
 
 
+@pytest.mark.attack("database", "The read-only role writes nothing and sees no secret")
 def test_the_reader_writes_nothing_and_sees_no_secret(granted, roles):
     for name, table in METADATA.tables.items():
         for statement in ("DELETE FROM {}", "INSERT INTO {} DEFAULT VALUES"):
@@ -286,6 +291,9 @@ def _are_well(service, reader):
         connection.execute("SELECT make_trail_partitions()")
 
 
+@pytest.mark.attack(
+    "database", "A role that could become the owner is not granted the service's rights"
+)
 @pytest.mark.parametrize(
     "how",
     [
