@@ -51,7 +51,8 @@ PLACES: Final = {
         at_most="`viewer` reads, masked. `upstream` orders, reads and cancels what its "
         "merchants own. `support` decides and cancels, as itself, in the trail; from "
         "the threshold on two persons must agree, and without a threshold one is "
-        "enough for any amount. `admin` also pauses providers, makes keys and sets thresholds.",
+        "enough for any amount. `admin` also pauses providers, makes keys and sets "
+        "thresholds.",
     ),
     "shell": Place(
         name="A shell on the service's machine",
