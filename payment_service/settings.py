@@ -127,6 +127,12 @@ def _inbox(prefix: str) -> str:
     return prefix
 
 
+def _seed(seed: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", seed.get_secret_value(), re.ASCII):
+        raise ValueError("must be 64 hex digits (openssl rand -hex 32)")
+    return seed
+
+
 def _anchor_subject(subject: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", subject, re.ASCII):
         raise ValueError("must be a subject without wildcards, such as books.anchors")
@@ -197,6 +203,7 @@ class Settings(BaseSettings):
     api_key: Annotated[SecretStr, AfterValidator(_token)] | None = None
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_api_keys)] = ()
     audit_keys: Annotated[AuditKeys, NoDecode, BeforeValidator(_audit_keys)] = UNKEYED
+    audit_export_key: Annotated[SecretStr, AfterValidator(_seed)] | None = None
     anchor_file: Path | None = None
     anchor_stream: Annotated[str, AfterValidator(_anchor_subject)] | None = None
     anchor_nats_url: Annotated[SecretStr, AfterValidator(_nats_url)] | None = None

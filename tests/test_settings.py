@@ -179,6 +179,7 @@ BAD = [
     ("PAYMENT_AUDIT_KEYS", f"k:{HASH},k:{HASH}"),
     ("PAYMENT_AUDIT_KEYS", f"open:{HASH}"),
     ("PAYMENT_AUDIT_KEYS", f"open,k:{HASH}"),
+    ("PAYMENT_AUDIT_EXPORT_KEY", "hunter22"),
     ("PAYMENT_ANCHOR_STREAM", "hunter22.*"),
     ("PAYMENT_ANCHOR_STREAM", "hunter22 x"),
     ("PAYMENT_ANCHOR_NATS_URL", "hunter22"),

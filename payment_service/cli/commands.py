@@ -56,6 +56,7 @@ dlq = _group("dlq", "Dead letters: messages that could not be handled.")
 provider = _group("provider", "The configured providers.")
 key = _group("key", "Keys of the API: who may call it, as whom, and until when.")
 four_eyes = _group("four-eyes", "From which amounts on two persons decide.")
+audit = _group("audit", "The books, for whoever audits them.")
 spec = _group("spec", "Prints the generated documents and the state diagrams.")
 
 
@@ -176,6 +177,22 @@ def verify(
     from payment_service.cli.verifying import verify as work
 
     return work(core=core, providers=providers, anchors=anchors or [], as_json=as_json)
+
+
+@audit.command("export")
+def audit_export(
+    since: Annotated[
+        str, _opt("--from", text="With lines of then or later.", metavar="TIME")
+    ],
+    until: Annotated[str, _opt("--to", text="And before.", metavar="TIME")],
+    output: Annotated[
+        Path | None, _opt("--output", text="The file; else the output.")
+    ] = None,
+) -> int:
+    """Export the chains that grew in a period and its anchors: JSON lines, signed."""
+    from payment_service.cli.exporting import export
+
+    return export(since, until, output=output)
 
 
 @order.command("show")

@@ -83,8 +83,11 @@ def word_of(option: str, words: type[Word], text: str | None) -> Word | None:
 
 
 def _time(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
+    return None if text is None else time_of(option, text)
+
+
+def time_of(option: str, text: str) -> datetime:
+    """Return the time that an option names: a moment, a day, or how long ago."""
     try:
         if text[:1].isdigit() and text[-1:].isalpha() and len(text) < DAY:
             return datetime.now(UTC) - parse_duration(text)

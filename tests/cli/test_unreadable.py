@@ -25,6 +25,7 @@ COMMANDS = {
     "run": CONFIG,
     "doctor": CONFIG,
     "verify --providers": CONFIG,
+    "audit export --from 2026-01-01 --to 2026-01-02": SETTINGS,
     f"order show {ID}": SETTINGS,
     "order list": SETTINGS,
     f"order cancel {ID} --reason x": SETTINGS,

@@ -14,15 +14,18 @@ from fsm.records import replace
 from fsm.snapshot import Task
 from fsm.states import State, Trigger, Waiting
 from fsm.table import Guard
-from handlers import calls, cancel, drive, engine, news, sweep
+from handlers import anchor, calls, cancel, drive, engine, news, sweep
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
+from payment_service.cli import anchored
+from payment_service.domain.anchors import Anchor, OddLine, read_anchor
 from payment_service.domain.news import News
 from payment_service.domain.orders import Order
 from payment_service.domain.votes import Vote
+from payment_service.ports.anchors import OpenSink
 from payment_service.ports.core import Operation
 from payment_service.ports.outcomes import Done
-from payment_service.storage import statements
+from payment_service.storage import anchors, statements
 from payment_service.wire import foreign_json
 from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
@@ -37,6 +40,8 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 SIMULATION, CRASHES, MODEL = "simulation", "crash points", "model checker"
 UNIT, CONFORMANCE = "unit", "conformance suite"
 
+ANCHORS: Final = "tests/storage/test_anchors.py"
+VERIFIED: Final = "tests/cli/test_anchors.py"
 DOORBELLS: Final = "tests/handlers/test_doorbells.py"
 MACHINE: Final = "tests/simulation/test_machine.py"
 PERSONS: Final = "tests/handlers/test_persons.py"
@@ -98,6 +103,40 @@ def no_version_in_sql(patch: pytest.MonkeyPatch) -> None:
     blind = statements.RECORD.replace("AND t.version = c.base", "")
     blind = blind.replace("AND t.audit_hash = c.base_hash", "")
     patch.setattr(statements, "RECORD", blind)
+
+
+def late_commits_are_lost(patch: pytest.MonkeyPatch) -> None:
+    newest = anchors.SETTLED.replace("WHERE xid_to <= %(xid_from)s", "")
+    patch.setattr(anchors, "SETTLED", newest)
+
+
+def the_last_that_has_begun_is_lost(patch: pytest.MonkeyPatch) -> None:
+    ended = "pg_snapshot_xmax(pg_current_snapshot())::text"
+    patch.setattr(
+        anchors, "COVER", anchors.COVER.replace("pg_current_xact_id()::text", ended)
+    )
+
+
+def a_forged_anchor_counts(patch: pytest.MonkeyPatch) -> None:
+    async def newest(_book: object, place: OpenSink) -> tuple[Anchor | None, int]:
+        async for line in place.back():
+            try:
+                return read_anchor(line), 0
+            except OddLine:
+                continue
+        return None, 0
+
+    patch.setattr(anchor, "_newest", newest)
+
+
+def the_erased_are_not_missed(patch: pytest.MonkeyPatch) -> None:
+    there = anchored.LOST.replace("LEFT JOIN", "JOIN")
+    patch.setattr(anchored, "LOST", there)
+
+
+def the_invented_are_believed(patch: pytest.MonkeyPatch) -> None:
+    never = anchored.LATE.replace("WHERE e.at <", "WHERE false AND e.at <")
+    patch.setattr(anchored, "LATE", never)
 
 
 def news_not_unique(patch: pytest.MonkeyPatch) -> None:
@@ -555,5 +594,31 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=one_pair_of_eyes,
         layer=UNIT,
         test=f"{PERSONS}::test_one_person_decides_nothing_whatever_is_said_second",
+    ),
+    "what commits late is in no anchor": Bug(
+        plant=late_commits_are_lost,
+        layer=UNIT,
+        test=f"{ANCHORS}::test_a_line_that_commits_late_is_in_the_next_anchor",
+    ),
+    "who commits late was the last to begin, and is in no anchor": Bug(
+        plant=the_last_that_has_begun_is_lost,
+        layer=UNIT,
+        test=f"{ANCHORS}::test_who_commits_late_may_be_the_last_that_has_begun",
+    ),
+    "a forged anchor keeps all others in": Bug(
+        plant=a_forged_anchor_counts,
+        layer=UNIT,
+        test="tests/service/test_anchor_sinks.py"
+        "::test_what_others_write_there_keeps_no_line_back",
+    ),
+    "an erased order is not missed": Bug(
+        plant=the_erased_are_not_missed,
+        layer=UNIT,
+        test=f"{VERIFIED}::test_an_erased_order_is_found_with_each_of_its_chains",
+    ),
+    "an invented order is believed": Bug(
+        plant=the_invented_are_believed,
+        layer=UNIT,
+        test=f"{VERIFIED}::test_an_invented_order_is_found",
     ),
 }

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from payment_service.cli.doctor import bus, outside, store
+from payment_service.cli.doctor import anchors, bus, outside, store
 from payment_service.cli.doctor.findings import Area, Finding, State
 from payment_service.cli.doctor.powers import of_calls
 from payment_service.cli.failures import DONE, FOUND_WRONG, WRONG_USAGE
@@ -77,6 +77,8 @@ async def _checks(known: _Known) -> AsyncIterator[Finding]:
     if settings.database_url is not None:
         async for finding in store.check(settings, clock):
             yield finding
+    async for finding in anchors.check(settings):
+        yield finding
     if settings.nats_url is not None:
         async for finding in bus.check(settings, config or Config(), clock):
             yield finding
