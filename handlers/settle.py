@@ -6,6 +6,7 @@ from fsm.decisions import Event
 from fsm.snapshot import Plan, Task
 from fsm.states import CaseKind, CaseState, Source, State, Trigger, Waiting
 from handlers.cancel import order_of_task
+from handlers.close import contest_closing
 from handlers.engine import Engine
 from handlers.together import decide_together, withdraw_vote
 from payment_service.domain.durations import format_duration
@@ -39,9 +40,15 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
     :raises UnknownOrder: no such case.
     :raises NotNow: it is about something else, or over, or being settled; the return
         came after the provider's finality; the second person is the first.
+
+    A vote of somebody else to close the case is cleared by it: neither stands then.
     """
     case, order, task = await _open_return(case_id, desk, engine)
     _check_returnable(task, case, engine.plan_of(task))
+    if await contest_closing(
+        case, reason=reason, actor=actor, person=person, desk=desk, engine=engine
+    ):
+        return Vote.CLEARS
     event = Event(
         trigger=Trigger.RETURN_REQUESTED,
         source=Source.PERSON,

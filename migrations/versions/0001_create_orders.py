@@ -255,6 +255,7 @@ CREATE TABLE cases (
     detail jsonb NOT NULL,
     state text NOT NULL DEFAULT 'open',
     owner text,
+    close_voter text,
     opened_at timestamptz NOT NULL,
     closed_at timestamptz,
     closed_by text,
@@ -479,7 +480,9 @@ FOR EACH ROW WHEN (
         NEW.state <> OLD.state OR NEW.closed_at IS DISTINCT FROM OLD.closed_at
         OR NEW.closed_by IS DISTINCT FROM OLD.closed_by
         OR NEW.reason IS DISTINCT FROM OLD.reason
-        OR NEW.owner IS DISTINCT FROM OLD.owner))
+        OR NEW.owner IS DISTINCT FROM OLD.owner
+        OR NEW.close_voter IS DISTINCT FROM OLD.close_voter))
+    OR OLD.close_voter <> NEW.close_voter
     OR (OLD.state = 'settling' AND NEW.state = 'closed')
     OR (OLD.owner IS NOT NULL AND NEW.owner IS NULL)
 ) EXECUTE FUNCTION refuse_change();

@@ -141,6 +141,7 @@ def prepared(seed: int | None = None) -> Fuzz:
         cancel_task=unused,
         cancel_order=unused,
         close_case=unused,
+        withdraw_closing=unused,
         assign_case=unused,
         settle_return=unused,
         withdraw_settlement=unused,

@@ -206,13 +206,29 @@ class Items:
         return Json({"id": found, "status": WITHDRAWN})
 
     async def close_case(self, request: Request, item_id: str) -> Json:
-        """Close a case."""
+        """Close a case; 202: a second person must agree."""
         found = _item(item_id, NO_CASE)
         wish = await self._wishes.read(request, Closing)
-        done = await self._deps.close_case(
-            found, reason=wish.reason, actor=actor_of(request)
+        vote = await self._deps.close_case(
+            found,
+            reason=wish.reason,
+            actor=actor_of(request),
+            person=person_of(request),
         )
-        return _settled(found, "closed", NO_CASE, done=done)
+        word = "closed" if vote else vote.value
+        return Json({"id": found, "status": word}, _status(vote))
+
+    async def withdraw_closing(self, request: Request, item_id: str) -> Json:
+        """Take one's own vote to close a case back."""
+        found = _item(item_id, NO_CASE)
+        wish = await self._wishes.read(request, Withdrawing)
+        await self._deps.withdraw_closing(
+            found,
+            reason=wish.reason,
+            actor=actor_of(request),
+            person=person_of(request),
+        )
+        return Json({"id": found, "status": WITHDRAWN})
 
     async def dead_letters(
         self, limit: Limit = PAGE_SIZE, cursor: Cursor = None
@@ -446,14 +462,16 @@ def _add_items(add: Adding, items: Items) -> None:
     }
     add.get("/v1/cases", items.cases, CasesShape)
     closing = body_of("Closing")
-    add.post("/v1/cases/{item_id}/close", items.close_case, done, closing)
+    two: Responses = {**done, 202: answer("It waits for a second person.", ItemAnswer)}
+    add.post("/v1/cases/{item_id}/close", items.close_case, two, closing)
+    add.delete("/v1/cases/{item_id}/close", items.withdraw_closing, ItemAnswer)
     add.post(
         "/v1/cases/{item_id}/assign", items.assign_case, done, body_of("Assignment")
     )
     add.post(
         "/v1/cases/{item_id}/settle",
         items.settle_case,
-        {**done, 202: answer("It waits for a second person.", ItemAnswer)},
+        two,
         body_of("Settlement"),
     )
     add.delete("/v1/cases/{item_id}/settle", items.withdraw_settlement, ItemAnswer)

@@ -83,12 +83,24 @@ class CancelOrder(Protocol):
 
 
 class Settle(Protocol):
-    """Closes a case or discards a dead letter; False where there is none.
+    """Discards a dead letter; False where there is none.
 
     :raises NotNow: somebody has settled it before.
     """
 
     async def __call__(self, item_id: str, *, reason: str, actor: str) -> bool: ...
+
+
+class CloseCase(Protocol):
+    """Closes a case, and says how the vote counts.
+
+    :raises UnknownOrder: no such case.
+    :raises NotNow: it is over, being settled, or the second person is the first.
+    """
+
+    async def __call__(
+        self, item_id: str, *, reason: str, actor: str, person: str | None
+    ) -> Vote: ...
 
 
 class AssignCase(Protocol):
@@ -227,7 +239,8 @@ class ApiDeps:
     withdraw_resolution: Withdraw
     cancel_task: CancelTask
     cancel_order: CancelOrder
-    close_case: Settle
+    close_case: CloseCase
+    withdraw_closing: Withdraw
     assign_case: AssignCase
     settle_return: SettleReturn
     withdraw_settlement: Withdraw

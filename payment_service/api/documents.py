@@ -158,6 +158,7 @@ class CaseShape(Shape):
     money_at_risk: int = Field(ge=0, description="minor units of the currency")
     currency: str
     owner: str = left_out()
+    close_voter: str = left_out()
     opened_at: str
     age_seconds: int = Field(ge=0)
     closed_at: str = left_out()

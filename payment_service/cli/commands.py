@@ -371,11 +371,19 @@ def case_close(case_id: CaseId, reason: Reason, as_json: Json = False) -> int:
 
 
 @case.command("withdraw")
-def case_withdraw(case_id: CaseId, reason: Reason, as_json: Json = False) -> int:
-    """Take your own vote on a returned payout back."""
+def case_withdraw(
+    case_id: CaseId,
+    reason: Reason,
+    closing: Annotated[
+        bool, typer.Option("--closing", help="the vote to close it")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Take your own vote on a returned payout back, or the one to close a case."""
     from payment_service.cli import people
 
-    return people.withdraw("cases", case_id, "settle", reason=reason, as_json=as_json)
+    call = "close" if closing else "settle"
+    return people.withdraw("cases", case_id, call, reason=reason, as_json=as_json)
 
 
 @dlq.command("list")

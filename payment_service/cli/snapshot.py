@@ -61,6 +61,9 @@ FROM provider_controls
 UNION ALL SELECT 'owner of case', id::text, 'assigned', NULL, NULL, NULL, owner,
     queue_id::text
 FROM cases WHERE owner IS NOT NULL
+UNION ALL SELECT 'vote to close case', id::text, 'proposed', NULL, NULL, NULL,
+    close_voter, queue_id::text
+FROM cases WHERE close_voter IS NOT NULL
 UNION ALL SELECT 'case', id::text, state, closed_by, closed_at, reason, NULL,
     queue_id::text
 FROM cases WHERE closed_at IS NOT NULL AND state <> 'settled'

@@ -33,6 +33,7 @@ def openapi() -> int:
         cancel_task=nothing,
         cancel_order=nothing,
         close_case=nothing,
+        withdraw_closing=nothing,
         assign_case=nothing,
         settle_return=nothing,
         withdraw_settlement=nothing,

@@ -36,6 +36,9 @@ class CaseTrigger(StrEnum):
     """What people do to a case: always a line of its order."""
 
     CLOSED = "case.closed"
+    CLOSE_PROPOSED = "case.close_proposed"
+    CLOSE_WITHDRAWN = "case.close_withdrawn"
+    CLOSE_CONTESTED = "case.close_contested"
     ASSIGNED = "case.assigned"
 
 

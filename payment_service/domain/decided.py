@@ -49,6 +49,7 @@ PAUSED: Final = "paused"
 READY: Final = "ready"
 CASE: Final = "case"
 OWNER: Final = "owner of case"
+VOTE: Final = "vote to close case"
 RETURN: Final = "return of task"
 LETTER: Final = "dead letter"
 OPEN: Final = "open"
@@ -67,6 +68,9 @@ _WORDS: Final[Mapping[str, _Words]] = {
     ServiceTrigger.KEY_REVOKED: _Words(KEY, "key", REVOKED, "fingerprint"),
     ServiceTrigger.FOUR_EYES_SET: _Words(FOUR_EYES, "currency", SET, "from"),
     CaseTrigger.CLOSED: _Words(CASE, "case_id", CaseState.CLOSED),
+    CaseTrigger.CLOSE_PROPOSED: _Words(VOTE, "case_id", "proposed", "voter"),
+    CaseTrigger.CLOSE_WITHDRAWN: _Words(VOTE, "case_id", OPEN),
+    CaseTrigger.CLOSE_CONTESTED: _Words(VOTE, "case_id", OPEN),
     CaseTrigger.ASSIGNED: _Words(OWNER, "case_id", "assigned", "owner"),
     LetterTrigger.REPLAYED: _Words(LETTER, "dead_letter_id", "replayed"),
     LetterTrigger.DISCARDED: _Words(LETTER, "dead_letter_id", "discarded"),

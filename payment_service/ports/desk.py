@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from payment_service.domain.acts import CaseTrigger
 from payment_service.domain.letters import DeadLetter
 from payment_service.ports.reads import CaseRecord
 
@@ -36,12 +37,45 @@ class Desk(Protocol):
         ...
 
     async def close_case(
-        self, case_id: str, *, actor: str, reason: str, at: datetime
+        self,
+        case_id: str,
+        *,
+        actor: str,
+        reason: str,
+        at: datetime,
+        agrees_with: str | None = None,
     ) -> None:
-        """Close a case.
+        """Close a case; with ``agrees_with`` only while that person's vote stands.
 
         :raises UnknownOrder: no such case.
-        :raises NotNow: it is closed, or being settled.
+        :raises NotNow: it is closed, or being settled; or the vote is gone.
+        """
+        ...
+
+    async def vote_to_close(
+        self, case_id: str, *, voter: str, actor: str, reason: str, at: datetime
+    ) -> None:
+        """Keep the first of two votes to close a case.
+
+        :raises UnknownOrder: no such case.
+        :raises NotNow: it is closed, or being settled; or a vote waits already.
+        """
+        ...
+
+    async def clear_vote_to_close(
+        self,
+        case_id: str,
+        *,
+        voter: str,
+        trigger: CaseTrigger,
+        actor: str,
+        reason: str,
+        at: datetime,
+    ) -> None:
+        """Take a vote to close a case back, or clear another's, as ``trigger`` says.
+
+        :raises UnknownOrder: no such case.
+        :raises NotNow: that vote does not wait any more.
         """
         ...
 

@@ -55,7 +55,8 @@ class AuditEntry:
 class CaseRecord:
     """A stored case; ``closed_at`` is None while it is open or being settled.
 
-    ``money_at_risk`` is in minor units of ``currency``.
+    ``money_at_risk`` is in minor units of ``currency``. ``close_voter`` is who
+    was the first of two to vote for closing it.
     """
 
     id: str
@@ -71,6 +72,7 @@ class CaseRecord:
     closed_at: datetime | None = None
     reason: str | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+    close_voter: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, text, update
+from sqlalchemy import ColumnElement, and_, select, text, true, update
 
 from fsm.states import CaseState
 from payment_service.domain.acts import (
@@ -102,24 +102,71 @@ class PostgresDesk:
         return True
 
     async def close_case(
-        self, case_id: str, *, actor: str, reason: str, at: datetime
+        self,
+        case_id: str,
+        *,
+        actor: str,
+        reason: str,
+        at: datetime,
+        agrees_with: str | None = None,
     ) -> None:
-        """Close a case.
+        """Close a case; with ``agrees_with`` only while that person's vote stands.
 
         :raises UnknownOrder: no such case.
-        :raises NotNow: it is closed, or being settled.
+        :raises NotNow: it is closed, or being settled; or the vote is gone.
         """
         act = case_act(CaseTrigger.CLOSED, case_id, actor=actor, reason=reason)
+        c = CASES.c
+        agreed = true() if agrees_with is None else c.close_voter == agrees_with
         await self._change_case(
             case_id,
             act,
             at,
-            CASES.c.state == CaseState.OPEN,
+            and_(c.state == CaseState.OPEN, agreed),
             state=CaseState.CLOSED,
             closed_at=at,
             closed_by=actor,
             reason=masked_text(reason),
         )
+
+    async def vote_to_close(
+        self, case_id: str, *, voter: str, actor: str, reason: str, at: datetime
+    ) -> None:
+        """Keep the first of two votes to close a case.
+
+        :raises UnknownOrder: no such case.
+        :raises NotNow: it is closed, or being settled; or a vote waits already.
+        """
+        act = case_act(
+            CaseTrigger.CLOSE_PROPOSED,
+            case_id,
+            actor=actor,
+            reason=reason,
+            voter=voter,
+        )
+        c = CASES.c
+        free = and_(c.state == CaseState.OPEN, c.close_voter.is_(None))
+        await self._change_case(case_id, act, at, free, close_voter=voter)
+
+    async def clear_vote_to_close(
+        self,
+        case_id: str,
+        *,
+        voter: str,
+        trigger: CaseTrigger,
+        actor: str,
+        reason: str,
+        at: datetime,
+    ) -> None:
+        """Take a vote to close a case back, or clear another's, as ``trigger`` says.
+
+        :raises UnknownOrder: no such case.
+        :raises NotNow: that vote does not wait any more.
+        """
+        act = case_act(trigger, case_id, actor=actor, reason=reason)
+        c = CASES.c
+        waits = and_(c.state == CaseState.OPEN, c.close_voter == voter)
+        await self._change_case(case_id, act, at, waits, close_voter=None)
 
     async def case(self, case_id: str) -> CaseRecord:
         """Return a case.
@@ -169,6 +216,8 @@ class PostgresDesk:
                 await order_trail.append(connection, head, act, keys=self._keys, at=at)
                 return
         found = await self.case(case_id)
+        if found.state is CaseState.OPEN:
+            raise NotNow(f"case {case_id} has just changed: look at it again")
         raise NotNow(f"case {case_id} is {found.state}")
 
     async def make_partitions(self) -> None:

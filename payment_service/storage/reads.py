@@ -147,6 +147,7 @@ CASE: Final = (
     CASES.c.closed_at,
     CASES.c.reason,
     CASES.c.detail,
+    CASES.c.close_voter,
 )
 LETTER: Final = (
     DEAD_LETTERS.c.id,
@@ -293,4 +294,5 @@ def case_from(row: Any) -> CaseRecord:  # noqa: ANN401 - a row of the columns ab
         closed_at=row[10],
         reason=row[11],
         detail=row[12],
+        close_voter=row[13],
     )

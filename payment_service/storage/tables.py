@@ -303,6 +303,7 @@ CASES: Final = Table(
     Column("detail", JSONB, nullable=False),
     Column("state", Text, nullable=False, server_default="open"),
     _text("owner", null=True),
+    _text("close_voter", null=True),
     _at("opened_at", null=False),
     _at("closed_at"),
     _text("closed_by", null=True),

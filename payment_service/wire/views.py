@@ -127,6 +127,7 @@ def case_view(case: CaseRecord, now: datetime | None = None) -> View:
         "opened_at": stamp(case.opened_at),
         **_given(
             owner=case.owner,
+            close_voter=case.close_voter,
             age_seconds=age,
             closed_at=_stamp(case.closed_at),
             reason=case.reason,

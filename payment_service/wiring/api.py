@@ -23,6 +23,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
+from handlers.close import close_case, withdraw_closing
 from handlers.letters import discard, replay
 from handlers.people import Environment
 from handlers.resolve import Ruling, resolve, withdraw_resolution
@@ -136,10 +137,29 @@ class _Calls:
             order, reason, actor=actor, engine=self._service.engine
         )
 
-    async def close_case(self, item_id: str, *, reason: str, actor: str) -> bool:
-        at = self._service.clock.now()
-        return await _found(
-            self._service.desk.close_case(item_id, actor=actor, reason=reason, at=at)
+    async def close_case(
+        self, item_id: str, *, reason: str, actor: str, person: str | None
+    ) -> Vote:
+        return await close_case(
+            item_id,
+            reason=reason,
+            actor=actor,
+            person=person,
+            four_eyes=await self._service.four_eyes(),
+            desk=self._service.desk,
+            engine=self._service.engine,
+        )
+
+    async def withdraw_closing(
+        self, item_id: str, *, reason: str, actor: str, person: str | None
+    ) -> None:
+        await withdraw_closing(
+            item_id,
+            reason=reason,
+            actor=actor,
+            person=person,
+            desk=self._service.desk,
+            engine=self._service.engine,
         )
 
     async def assign_case(
@@ -253,6 +273,7 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
             cancel_task=calls.cancel_task,
             cancel_order=calls.cancel_order,
             close_case=calls.close_case,
+            withdraw_closing=calls.withdraw_closing,
             assign_case=calls.assign_case,
             settle_return=calls.settle_return,
             withdraw_settlement=calls.withdraw_settlement,

@@ -374,15 +374,16 @@ class World:
             raise NotNow("the order is final")
         self.said.append((order.queue_id, reason, actor))
 
-    async def close_case(self, item_id, *, reason, actor):
+    async def close_case(self, item_id, *, reason, actor, person):
         self._check()
         for case in self.all_cases:
             if case.id == item_id:
                 if case.closed_at:
                     raise NotNow("the case is closed")
                 self.said.append((item_id, reason, actor))
-                return True
-        return False
+                self.persons.append(person)
+                return Vote.WAITS if reason == "big" else Vote.DECIDES
+        raise UnknownOrder(item_id, "case")
 
     async def assign_case(self, item_id, *, owner, reason, actor):
         self._check()
@@ -518,6 +519,7 @@ def deps_of(world, **changes):
         resolve=world.resolve,
         withdraw_resolution=world.withdraw,
         withdraw_settlement=world.withdraw,
+        withdraw_closing=world.withdraw,
         cancel_task=world.cancel_task,
         cancel_order=world.cancel_order,
         close_case=world.close_case,

@@ -253,6 +253,7 @@ ROUTES = {
     ("POST", "/v1/tasks/{task_id}/cancel"): {"support", "admin"},
     ("GET", "/v1/cases"): {"viewer", "support", "admin"},
     ("POST", "/v1/cases/{item_id}/close"): {"support", "admin"},
+    ("DELETE", "/v1/cases/{item_id}/close"): {"support", "admin"},
     ("POST", "/v1/cases/{item_id}/assign"): {"support", "admin"},
     ("POST", "/v1/cases/{item_id}/settle"): {"support", "admin"},
     ("DELETE", "/v1/cases/{item_id}/settle"): {"support", "admin"},
@@ -378,10 +379,28 @@ async def test_a_return_is_settled_by_one_person_or_two(world, reason, status, w
     assert world.said == [(case.id, reason, "line 17", "key:support-1")]
 
 
+@pytest.mark.attack("role", "A large case is closed by two, and not by one")
+@pytest.mark.parametrize(
+    ("reason", "status", "word"),
+    [("paid by hand", 200, "closed"), ("big", 202, "waits_for_second_person")],
+)
+async def test_a_case_is_closed_by_one_person_or_two(world, reason, status, word):
+    case = a_case()
+    world.all_cases.append(case)
+    async with calling(deps_of(world)) as session:
+        answer = await post(session, f"/v1/cases/{case.id}/close", {"reason": reason})
+    assert answer == (status, {"id": case.id, "status": word})
+    assert world.said == [(case.id, reason, "key:support-1")]
+
+
 @pytest.mark.attack("role", "A vote is withdrawn by who gave it, and by nobody else")
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("/v1/tasks/{}/resolution", "task_id"), ("/v1/cases/{}/settle", "id")],
+    [
+        ("/v1/tasks/{}/resolution", "task_id"),
+        ("/v1/cases/{}/settle", "id"),
+        ("/v1/cases/{}/close", "id"),
+    ],
 )
 async def test_a_vote_is_withdrawn_by_who_gave_it_and_with_a_reason(world, path, name):
     item = new_id(AT)

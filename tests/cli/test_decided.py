@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from payment_service.cli.verifying import verify
+from payment_service.domain.acts import CaseTrigger
 from payment_service.domain.audit_keys import UNKEYED, parse_audit_keys
 from payment_service.domain.ids import derived_id
 from payment_service.storage.clock import DatabaseClock
@@ -62,6 +63,14 @@ async def decided(database, orders):
         await store.bury(replace(letter, id=letter_id), [])
         said = by_ann("seen", clock)
         await desk.assign_case(case_id, owner="ann", **said)
+        bob = {**said, "actor": "key:bob"}
+        await desk.vote_to_close(case_id, voter="key:bob", **bob)
+        withdrawn = CaseTrigger.CLOSE_WITHDRAWN
+        await desk.clear_vote_to_close(
+            case_id, voter="key:bob", trigger=withdrawn, **bob
+        )
+        if name == "w-declined":
+            await desk.vote_to_close(case_id, voter="bob", **bob)
         await desk.close_case(case_id, **said)
         mark = desk.mark_replayed if name == "w-paid" else desk.mark_discarded
         await mark(letter_id, **said)
@@ -216,6 +225,18 @@ TAMPERED_WITH = {
     "a case has no owner": (
         "owner of case {case}: its last audit line says assigned",
         CLOSED.replace("{}", "owner = NULL"),
+    ),
+    "a vote to close a case is another's": (
+        "vote to close case {case}: says proposed for mallory",
+        CLOSED.replace("{}", "close_voter = 'mallory'"),
+    ),
+    "a vote to close a case was planted": (
+        "says proposed for mallory",
+        "UPDATE cases SET close_voter = 'mallory' WHERE close_voter IS NULL",
+    ),
+    "a vote to close a case is gone": (
+        "vote to close case {case}: its last audit line says proposed",
+        CLOSED.replace("{}", "close_voter = NULL"),
     ),
     "a closed case is gone": (
         "case {case}: its last audit line says closed",

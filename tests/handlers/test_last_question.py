@@ -71,6 +71,9 @@ async def events(world):
     return [subject.rpartition(".")[2] for subject in published]
 
 
+@pytest.mark.attack(
+    "role", "A person's no to what was paid, or may be, is asked about and stopped"
+)
 async def test_what_was_paid_after_all_is_committed_and_the_cascade_ends(world):
     acme = await a_check(world, PAYS_SILENTLY)
 

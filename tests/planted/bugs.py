@@ -14,7 +14,7 @@ from fsm.records import replace
 from fsm.snapshot import Task
 from fsm.states import State, Trigger, Waiting
 from fsm.table import Guard
-from handlers import anchor, calls, cancel, drive, engine, news, sweep
+from handlers import anchor, calls, cancel, close, drive, engine, news, sweep
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
 from payment_service.cli import anchored
@@ -26,6 +26,7 @@ from payment_service.ports.anchors import OpenSink
 from payment_service.ports.core import Operation
 from payment_service.ports.outcomes import Done
 from payment_service.storage import anchors, statements
+from payment_service.storage.desk import PostgresDesk
 from payment_service.wire import foreign_json
 from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
@@ -414,6 +415,19 @@ def a_last_question_is_a_create(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(calls, "_last_question", asks)
 
 
+def one_person_closes_a_large_case(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(close, "_takes_two", lambda *_: False)
+
+
+def a_vote_that_is_gone_closes(patch: pytest.MonkeyPatch) -> None:
+    real = PostgresDesk.close_case
+
+    async def blind(self: PostgresDesk, case_id: str, **said: Any) -> None:
+        await real(self, case_id, **{**said, "agrees_with": None})
+
+    patch.setattr(PostgresDesk, "close_case", blind)
+
+
 def ack_before_commit(patch: pytest.MonkeyPatch) -> None:
     real = Consumer._outcome
 
@@ -445,6 +459,7 @@ def one_pair_of_eyes(patch: pytest.MonkeyPatch) -> None:
 
 
 S, T = State, Trigger
+CLOSING: Final = "tests/handlers/test_closing.py"
 LAST: Final = "tests/handlers/test_last_question.py"
 BUGS: Final[Mapping[str, Bug]] = {
     "the cascade goes on after a time-out": Bug(
@@ -463,6 +478,12 @@ BUGS: Final[Mapping[str, Bug]] = {
     ),
     "a poll without an answer is a no": Bug(
         plant=hears(S.EXECUTING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
+    ),
+    "one person closes a large case": Bug(
+        plant=one_person_closes_a_large_case, layer=UNIT, test=CLOSING
+    ),
+    "a case is closed with a vote that is gone": Bug(
+        plant=a_vote_that_is_gone_closes, layer=CONFORMANCE, test=CLOSING
     ),
     "nobody asks about a person's no": Bug(
         plant=nobody_asks_about_a_no, layer=SIMULATION

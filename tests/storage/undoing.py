@@ -92,8 +92,10 @@ def refused_of(case):
                     "closed_by = 'another'",
                     "reason = 'another'",
                     "owner = 'another'",
+                    "close_voter = 'another'",
                 )
             ),
+            "UPDATE cases SET close_voter = 'a'; UPDATE cases SET close_voter = 'b'",
             f"{returned}; {CASE_CLOSED} WHERE state = 'settling'",
             "UPDATE cases SET owner = 'anna'; UPDATE cases SET owner = NULL",
         ],

@@ -339,12 +339,52 @@ class MemoryStore:
         act = letter_act(LetterTrigger.DISCARDED, letter_id, actor=actor, reason=reason)
         return self._dealt_with(act, at, lambda b: replace(b, discarded_by=actor))
 
-    async def close_case(
-        self, case_id: str, *, actor: str, reason: str, at: datetime
+    async def vote_to_close(
+        self, case_id: str, *, voter: str, actor: str, reason: str, at: datetime
     ) -> None:
+        case = await self._open_case(case_id)
+        if case.close_voter is not None:
+            raise NotNow(f"case {case_id} has just changed")
+        self.tables.cases[case_id] = replace(case, close_voter=voter)
+        trigger = CaseTrigger.CLOSE_PROPOSED
+        act = case_act(trigger, case_id, actor=actor, reason=reason, voter=voter)
+        self._say(case.queue_id, act, at)
+
+    async def clear_vote_to_close(
+        self,
+        case_id: str,
+        *,
+        voter: str,
+        trigger: CaseTrigger,
+        actor: str,
+        reason: str,
+        at: datetime,
+    ) -> None:
+        case = await self._open_case(case_id)
+        if case.close_voter != voter:
+            raise NotNow(f"case {case_id} has just changed")
+        self.tables.cases[case_id] = replace(case, close_voter=None)
+        act = case_act(trigger, case_id, actor=actor, reason=reason)
+        self._say(case.queue_id, act, at)
+
+    async def _open_case(self, case_id: str) -> CaseRecord:
         case = await self.case(case_id)
         if case.state is not CaseState.OPEN:
             raise NotNow(f"case {case_id} is {case.state}")
+        return case
+
+    async def close_case(
+        self,
+        case_id: str,
+        *,
+        actor: str,
+        reason: str,
+        at: datetime,
+        agrees_with: str | None = None,
+    ) -> None:
+        case = await self._open_case(case_id)
+        if agrees_with is not None and case.close_voter != agrees_with:
+            raise NotNow(f"case {case_id} has just changed")
         self.tables.cases[case_id] = replace(
             case, state=CaseState.CLOSED, closed_at=at, reason=masked_text(reason)
         )

@@ -1,0 +1,121 @@
+"""Closes a case, by two persons where the money asks for two."""
+
+from typing import Final
+
+from handlers.cancel import order_of_task
+from handlers.engine import Engine
+from payment_service.domain.acts import CaseTrigger
+from payment_service.domain.errors import NotNow
+from payment_service.domain.four_eyes import FourEyes
+from payment_service.domain.money import Money
+from payment_service.domain.orders import Order
+from payment_service.domain.votes import Vote
+from payment_service.ports.desk import Desk
+from payment_service.ports.reads import CaseRecord
+
+SAME: Final = (
+    "the same person cannot decide twice: a second one must agree, "
+    "or the first vote be withdrawn"
+)
+
+
+async def close_case(  # noqa: PLR0913 - what a decision is made of
+    case_id: str,
+    *,
+    reason: str,
+    actor: str,
+    four_eyes: FourEyes,
+    desk: Desk,
+    engine: Engine,
+    person: str | None = None,
+) -> Vote:
+    """Close a case, or let the vote wait for a second person; the trail says both.
+
+    It takes two where the order's amount does, or what may be lost.
+
+    :raises UnknownOrder: no such case.
+    :raises NotNow: it is over, or being settled; the second person is the first; or
+        the case has just changed.
+    """
+    case = await desk.case(case_id)
+    order = await order_of_task(case.task_id, engine=engine)
+    voter, at = person or actor, engine.clock.now()
+    if not _takes_two(case, order, four_eyes):
+        await desk.close_case(case_id, actor=actor, reason=reason, at=at)
+        return Vote.DECIDES
+    if case.close_voter is None:
+        await desk.vote_to_close(
+            case_id, voter=voter, actor=actor, reason=reason, at=at
+        )
+        return Vote.WAITS
+    if case.close_voter == voter:
+        raise NotNow(SAME)
+    await desk.close_case(
+        case_id, actor=actor, reason=reason, at=at, agrees_with=case.close_voter
+    )
+    return Vote.DECIDES
+
+
+async def withdraw_closing(
+    case_id: str,
+    *,
+    reason: str,
+    actor: str,
+    desk: Desk,
+    engine: Engine,
+    person: str | None = None,
+) -> None:
+    """Take one's own vote to close a case back.
+
+    :raises UnknownOrder: no such case.
+    :raises NotNow: nobody has voted, or somebody else has; or the case is over.
+    """
+    case = await desk.case(case_id)
+    if case.close_voter is None:
+        raise NotNow(f"no vote to close case {case_id} waits for a second person")
+    if case.close_voter != (person or actor):
+        raise NotNow("only who gave a vote can withdraw it: decide otherwise instead")
+    await desk.clear_vote_to_close(
+        case_id,
+        voter=case.close_voter,
+        trigger=CaseTrigger.CLOSE_WITHDRAWN,
+        actor=actor,
+        reason=reason,
+        at=engine.clock.now(),
+    )
+
+
+async def contest_closing(
+    case: CaseRecord,
+    *,
+    reason: str,
+    actor: str,
+    desk: Desk,
+    engine: Engine,
+    person: str | None = None,
+) -> bool:
+    """Clear a vote to close that waits, since a second person wants otherwise.
+
+    False: none waits.
+
+    :raises NotNow: it is one's own; or the case has just changed.
+    """
+    if case.close_voter is None:
+        return False
+    if case.close_voter == (person or actor):
+        raise NotNow("your own vote to close it waits: withdraw that first")
+    await desk.clear_vote_to_close(
+        case.id,
+        voter=case.close_voter,
+        trigger=CaseTrigger.CLOSE_CONTESTED,
+        actor=actor,
+        reason=reason,
+        at=engine.clock.now(),
+    )
+    return True
+
+
+def _takes_two(case: CaseRecord, order: Order, four_eyes: FourEyes) -> bool:
+    lost = case.money_at_risk
+    at_risk = lost > 0 and four_eyes.needs_two(Money(lost, case.currency))
+    return at_risk or four_eyes.needs_two(order.money)
