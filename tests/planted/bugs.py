@@ -14,11 +14,14 @@ from fsm.records import replace
 from fsm.snapshot import Task
 from fsm.states import State, Trigger, Waiting
 from fsm.table import Guard
-from handlers import anchor, calls, cancel, close, drive, engine, news, sweep
+from handlers import anchor, calls, cancel, close, drive, engine, news, people, sweep
+from payment_service.api import orders
+from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
 from payment_service.cli import anchored
 from payment_service.domain.anchors import Anchor, OddLine, read_anchor
+from payment_service.domain.keys import ApiKey
 from payment_service.domain.news import News
 from payment_service.domain.orders import Order
 from payment_service.domain.votes import Vote
@@ -26,6 +29,7 @@ from payment_service.ports.anchors import OpenSink
 from payment_service.ports.core import Operation
 from payment_service.ports.outcomes import Done
 from payment_service.storage import anchors, statements
+from payment_service.storage import people as people_rows
 from payment_service.storage.desk import PostgresDesk
 from payment_service.wire import foreign_json
 from payment_service.wiring import forwarders
@@ -45,6 +49,8 @@ ANCHORS: Final = "tests/storage/test_anchors.py"
 VERIFIED: Final = "tests/cli/test_anchors.py"
 DOORBELLS: Final = "tests/handlers/test_doorbells.py"
 MACHINE: Final = "tests/simulation/test_machine.py"
+KEYS: Final = "tests/api/test_keys.py"
+PEOPLE: Final = "tests/storage/test_people.py"
 PERSONS: Final = "tests/handlers/test_persons.py"
 TRUST: Final = "tests/wiring/test_trust.py"
 STORE: Final = "tests/storage/test_store.py"
@@ -458,6 +464,60 @@ def one_pair_of_eyes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(together, "_counted", whoever)
 
 
+def merchants_bind_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ApiKey, "may_touch", lambda *_: True)
+
+
+def others_orders_are_found(patch: pytest.MonkeyPatch) -> None:
+    blind = statements.FIND.replace("AND (%(merchants)s", "AND (true OR %(merchants)s")
+    patch.setattr(statements, "FIND", blind)
+
+
+def a_key_is_a_person(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ApiKey, "voter", property(lambda key: key.name))
+
+
+def keys_live_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ApiKey, "is_taken_on", lambda *_: True)
+
+
+def one_makes_two(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(people, "_takes_two", lambda *_: False)
+
+
+def one_loosens(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(people, "_loosens", lambda *_: False)
+
+
+def whoever_is_left_is_alone(patch: pytest.MonkeyPatch) -> None:
+    def live(turn: Any, environment: Any) -> set[str]:
+        keys = [each.key for each in turn.keys if each.is_live]
+        return {k.voter for k in (*keys, *environment.keys) if k.role == "admin"}
+
+    patch.setattr(people, "_admins", live)
+
+
+def unsigned_keys_are_taken(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(people_rows, "_is_signed", lambda *_: True)
+
+
+def revoked_keys_stay(patch: pytest.MonkeyPatch) -> None:
+    real = Keyring.adopt
+
+    def adopt(ring: Keyring, stored: Any) -> None:
+        real(ring, [*stored, *ring._stored.values()])
+
+    patch.setattr(Keyring, "adopt", adopt)
+
+
+def known_keys_need_no_database(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Keyring, "_clock_allows", lambda _: True)
+
+
+def who_waits_is_let_be(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(orders, "require_still", lambda *_: None)
+
+
 S, T = State, Trigger
 CLOSING: Final = "tests/handlers/test_closing.py"
 LAST: Final = "tests/handlers/test_last_question.py"
@@ -641,5 +701,61 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=the_invented_are_believed,
         layer=UNIT,
         test=f"{VERIFIED}::test_an_invented_order_is_found",
+    ),
+    "a key stores orders of merchants that are not its own": Bug(
+        plant=merchants_bind_nothing,
+        layer=UNIT,
+        test=f"{KEYS}::test_orders_of_other_merchants_are_not_stored",
+    ),
+    "a key finds orders of merchants that are not its own": Bug(
+        plant=others_orders_are_found,
+        layer=UNIT,
+        test="tests/storage/test_reads.py::"
+        "test_for_who_may_see_some_merchants_there_are_no_others",
+    ),
+    "a second key is a second person": Bug(
+        plant=a_key_is_a_person,
+        layer=UNIT,
+        test=f"{KEYS}::test_who_votes_is_the_person_behind_the_key",
+    ),
+    "a key is taken after its last day": Bug(
+        plant=keys_live_for_ever,
+        layer=UNIT,
+        test=f"{KEYS}::test_a_key_is_taken_to_the_end_of_its_last_day_in_utc",
+    ),
+    "a revoked key is taken until the process ends": Bug(
+        plant=revoked_keys_stay,
+        layer=UNIT,
+        test=f"{KEYS}::test_a_key_that_is_gone_from_the_database_is_not_taken_any_more",
+    ),
+    "a process without the database takes its keys for ever": Bug(
+        plant=known_keys_need_no_database,
+        layer=UNIT,
+        test=f"{KEYS}::test_without_the_database_its_keys_are_taken_for_a_bounded_time",
+    ),
+    "who waits with a key is not asked for it again": Bug(
+        plant=who_waits_is_let_be,
+        layer=UNIT,
+        test=f"{KEYS}::test_a_key_that_expires_while_it_waits_is_answered_401",
+    ),
+    "one admin makes a second person of himself": Bug(
+        plant=one_makes_two,
+        layer=UNIT,
+        test=f"{PEOPLE}::test_where_two_decide_two_make_a_key_that_decides_or_orders",
+    ),
+    "who revokes all others is the only admin there is": Bug(
+        plant=whoever_is_left_is_alone,
+        layer=UNIT,
+        test=f"{PEOPLE}::test_who_has_revoked_all_others_is_not_alone",
+    ),
+    "one admin has two asked less often": Bug(
+        plant=one_loosens,
+        layer=UNIT,
+        test=f"{PEOPLE}::test_a_looser_amount_takes_two",
+    ),
+    "a key that was written past the service is taken": Bug(
+        plant=unsigned_keys_are_taken,
+        layer=UNIT,
+        test=f"{PEOPLE}::test_a_key_changed_in_the_database_is_not_taken",
     ),
 }
