@@ -15,7 +15,9 @@ from handlers.engine import Engine
 from payment_service.bus import Api
 from payment_service.bus.frames import publication
 from payment_service.cli.snapshot import Snapshot
+from payment_service.decided import decision_offences
 from payment_service.domain.audit_keys import UNKEYED
+from payment_service.domain.decided import Decided, Subject
 from payment_service.domain.errors import Fault
 from payment_service.domain.messages import WITHDRAWAL_REQUESTED
 from payment_service.domain.orders import Order, Request
@@ -299,6 +301,7 @@ class RealWorld(World):
         honest = [p for p in self.providers.every() if not p.lied]
         with Snapshot(self.place.database_url, UNKEYED) as snapshot:
             as_of, cases = snapshot.facts().taken_at, snapshot.cases()
+            told: dict[Subject, Decided] = {}
             for order, tasks, trails in snapshot.wholes():
                 yield from order_offences(order, tasks, trails, UNKEYED)
                 for task in tasks:
@@ -312,6 +315,12 @@ class RealWorld(World):
                     stated={provider.name for provider in honest},
                     cases=cases,
                 )
+                told |= {s: d for t in trails.values() for s, d in t.decided.items()}
+            service = snapshot.service()
+            if service is not None:
+                told |= service.decided
+                yield from service.offences
+            yield from decision_offences(snapshot.decided(), told)
             yield from map(without_row, snapshot.unclaimed())
 
     def _ledger_of(self, task_id: str) -> list[LedgerEntry]:

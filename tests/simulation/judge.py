@@ -11,7 +11,10 @@ from fsm.snapshot import Queue, Task
 from fsm.states import CaseKind, OrderState, Waiting
 from handlers import letters
 from payment_service import invariants
+from payment_service.decided import decision_offences
+from payment_service.domain.acts import SERVICE
 from payment_service.domain.audit_keys import UNKEYED
+from payment_service.domain.decided import Decided, Subject
 from payment_service.domain.messages import Message
 from payment_service.domain.news import NewsState
 from payment_service.domain.orders import Order
@@ -34,6 +37,7 @@ from tests.simulation.neighbours import SimProvider
 from tests.simulation.newsroom import Newsroom
 from tests.simulation.people import People
 from tests.twins import oracle
+from tests.twins.decided import decided_rows
 from tests.twins.providers import Asked
 from tests.twins.store import Tables
 
@@ -217,19 +221,26 @@ class Judge:
         payouts = self._statements()
         cases = {case.task_id for case in tables.cases.values()}
         found: list[invariants.Offence] = []
+        told = dict[Subject, Decided]()
+        if lines[SERVICE]:
+            service = trail_of(lines[SERVICE], UNKEYED)
+            told |= service.decided
+            found += service.offences
         for order in tables.orders.values():
             row, tasks = order_row(order), [task_row(t) for t in order.queue.tasks]
             ids = (order.queue_id, *(t.task_id for t in tasks))
             trails: dict[str, Trail] = {
                 i: trail_of(lines[i], UNKEYED) for i in ids if lines[i]
             }
+            for trail in trails.values():
+                told |= trail.decided
             found += invariants.order_offences(row, tasks, trails, UNKEYED)
             for task in tasks:
                 its = entries.get(task.task_id, [])
                 now = self.ground.clock.now()
-                trail = trails.get(task.task_id)
+                its_trail = trails.get(task.task_id)
                 found += invariants.core_offences(
-                    row, task, its, as_of=now, trail=trail
+                    row, task, its, as_of=now, trail=its_trail
                 )
             its_payouts = {t.task_id: payouts[t.task_id] for t in tasks}
             if any(t.task_id in cases and self._lies(t) for t in tasks):
@@ -241,6 +252,7 @@ class Judge:
                 stated=self.fleet.providers.names(),
                 cases=cases,
             )
+        found += decision_offences(decided_rows(tables), told)
         return [
             f"verify [{o.invariant}] {o.queue_id} {o.task_id}: {o.what}"
             for o in found

@@ -21,6 +21,7 @@ from payment_service.domain.money import Money
 from payment_service.domain.orders import CascadeEntry, Request
 from payment_service.domain.votes import Vote
 from payment_service.ports.core import Operation
+from payment_service.ports.reads import CaseRecord
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import NOWHERE, Ground, Process
@@ -313,6 +314,18 @@ class People:
                     self.fleet.core.mend(case.task_id)
                 actor = self.ground.random.choice(("key:anna", "key:bert"))
                 await self._settles(case.id, actor)
+            elif not open_return and case.closed_at is None:
+                await self._closes(case)
+
+    async def _closes(self, case: CaseRecord) -> None:
+        """Give every other case an owner, and close it; its id decides, not chance."""
+        if case.id[-1] not in "01234567" or case.state is not CaseState.OPEN:
+            return
+        store, at = self.fleet.store, self.ground.clock.now()
+        said = {"actor": "key:anna", "reason": "seen to"}
+        await store.assign_case(case.id, owner="anna", **said, at=at)
+        await store.close_case(case.id, **said, at=at)
+        self.ground.seen["case closed"] += 1
 
     async def _settles(self, case_id: str, actor: str) -> None:
         try:

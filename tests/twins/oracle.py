@@ -10,6 +10,7 @@ from typing import Final
 
 from fsm.snapshot import Task
 from fsm.states import OrderState, State, Verdict, Waiting
+from payment_service.domain.acts import SERVICE
 from payment_service.domain.audit import GENESIS, AuditLine
 from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.orders import Order
@@ -205,6 +206,7 @@ def trail_is_whole(seen: Evidence) -> list[str]:
         end = of_it[-1] if of_it else None
         if end is None or (end.version, end.target, end.hash) != (version, state, last):
             offences.append(f"the trail of {entity_id} does not end at its row")
+    offences += _chain_offences(SERVICE, lines.pop(SERVICE, []))
     return [*offences, *(f"a trail of {entity}, which is no row" for entity in lines)]
 
 

@@ -1,0 +1,26 @@
+"""What people have decided in the rows of the twin, as ``verify`` reads real ones."""
+
+from collections.abc import Iterator
+
+from fsm.states import CaseState
+from payment_service.domain.decided import CASE, LETTER, OWNER, Decided, Subject
+from tests.twins.store import Tables
+
+
+def decided_rows(tables: Tables) -> Iterator[tuple[Subject, Decided]]:
+    """Yield the last decision of each row; what the twin does not keep is None."""
+    for case in tables.cases.values():
+        at, why = case.closed_at, case.reason
+        if case.owner is not None:
+            owned = Decided("assigned", None, None, None, case.owner, case.queue_id)
+            yield Subject(OWNER, case.id), owned
+        if case.state is CaseState.CLOSED:
+            closed = Decided("closed", None, at, why, None, case.queue_id)
+            yield Subject(CASE, case.id), closed
+    for letter_id, buried in tables.letters.items():
+        for what, by in (
+            ("replayed", buried.replayed_by),
+            ("discarded", buried.discarded_by),
+        ):
+            if by is not None:
+                yield Subject(LETTER, letter_id), Decided(what, by, None, None)
