@@ -40,9 +40,11 @@ SELECT pg_try_advisory_xact_lock(7261010), clock_timestamp()
 LAST: Final[LiteralString] = f"""
 SELECT {COLUMNS}, seq_to, xid_from, xid_to FROM anchors ORDER BY n DESC LIMIT 1
 """
-# The newest anchor of which everybody has ended who had a number by then.
+# The newest anchor of which everybody has ended who had a number by then. Numbers only
+# grow: an earlier one that is higher was drawn before this database was restored here.
 SETTLED: Final[LiteralString] = """
-SELECT seq_to, at FROM anchors WHERE xid_to <= %(xid_from)s ORDER BY n DESC LIMIT 1
+SELECT seq_to, at FROM anchors
+WHERE xid_to <= %(xid_from)s OR xid_to > %(xid_to)s ORDER BY n DESC LIMIT 1
 """
 # Where the next lines are, if numbers were left out.
 NEXT: Final[LiteralString] = """
@@ -123,7 +125,7 @@ class PostgresAnchors:
     async def _taken(
         self, connection: AsyncConnection, mark: _Mark, now: datetime, window: int
     ) -> Taken:
-        settled = {"xid_from": mark.xid_from}
+        settled = {"xid_from": mark.xid_from, "xid_to": mark.xid_to}
         found = (await connection.exec_driver_sql(SETTLED, settled)).first()
         after = min(found[0], mark.seq_to) if found else 0
         upto = mark.seq_to + window
@@ -149,7 +151,7 @@ class PostgresAnchors:
     ) -> Taken:
         complete_to = mark.complete_to
         if not more:
-            asked = {"xid_from": found["xid_from"]}
+            asked = {name: found[name] for name in ("xid_from", "xid_to")}
             row = (await connection.exec_driver_sql(SETTLED, asked)).one_or_none()
             complete_to = row.at if row is not None else complete_to
             if found["xid_to"] <= found["xid_from"]:

@@ -11,7 +11,7 @@ from payment_service.domain.anchors import NOTHING_BEFORE, Head, Root
 from payment_service.domain.audit_keys import parse_audit_keys
 from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
 from payment_service.domain.ids import new_id
-from payment_service.storage.anchors import PostgresAnchors
+from payment_service.storage.anchors import SETTLED, PostgresAnchors
 from payment_service.storage.database import Database
 
 KEYS = parse_audit_keys("k1:" + "5a" * 32)
@@ -155,6 +155,24 @@ async def test_nothing_is_complete_while_somebody_who_began_before_may_commit(
     assert during.complete_to <= again.complete_to < during.at
     assert during.complete_to >= started.complete_to
     await complete(book, during.at)
+
+
+async def test_a_restored_database_is_not_read_from_the_beginning(book, owner, other):
+    write(owner, new_id(datetime.now(UTC)), 1)
+    before = await taken(book)
+    owner.execute("SET session_replication_role = replica")
+    owner.execute(
+        "UPDATE anchors SET xid_from = xid_from + %(n)s, xid_to = xid_to + %(n)s",
+        {"n": 10**12},
+    )
+    other.execute("SELECT pg_current_xact_id()")
+    for _ in range(2):
+        await taken(book)
+
+    xids = owner.execute("SELECT xid_from, xid_to FROM anchors ORDER BY n DESC")
+    xid_from, xid_to = xids.fetchone()
+    settled = {"xid_from": xid_from, "xid_to": xid_to}
+    assert owner.execute(SETTLED, settled).fetchone()[1] == before.at
 
 
 async def test_more_than_one_anchor_takes_what_does_not_fit(book, owner):
