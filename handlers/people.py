@@ -28,6 +28,7 @@ PREFIX: Final = "psk_"
 """So that a key is recognised where it should not be."""
 SECRET_BYTES: Final = 32
 KEYS_MAX: Final = 100_000
+_DECIDING: Final = frozenset({KeyRole.SUPPORT, KeyRole.ADMIN})
 NO_REASON: Final = "no reason was given"
 
 
@@ -103,6 +104,8 @@ async def agree_to_key(
         record = _known(name, turn)
         if record.revoked_at is not None or not record.waits:
             raise NotNow(f"the key {record.key.name} waits for nobody")
+        if record.key.name in turn.unsigned:
+            raise NotNow("the service has not made this key: see `verify`, revoke it")
         if record.made_person == by.person:
             raise NotNow("the same person cannot agree twice: a second admin must")
         agreed = replace(record, agreed_by=by.actor, agreed_at=turn.now)
@@ -175,9 +178,9 @@ def _takes_two(key: ApiKey, by: Admin, turn: Turn, environment: Environment) -> 
         return False
     if _adds_nobody(key, by):
         return False
-    # The second admin cannot be agreed to by a second admin. This is so once: that
+    # Who is the only one that decides cannot wait for a second. This is so once: that
     # all others were revoked makes nobody the only one there ever was.
-    alone = not (_admins(turn, environment) - {by.person})
+    alone = not (_deciders(turn, environment) - {by.person})
     return not (key.role is KeyRole.ADMIN and alone)
 
 
@@ -187,10 +190,10 @@ def _adds_nobody(key: ApiKey, by: Admin) -> bool:
     return key.voter == by.person and key.role is not KeyRole.UPSTREAM and not lasts
 
 
-def _admins(turn: Turn, environment: Environment) -> set[str]:
-    """Return who has ever been admin."""
+def _deciders(turn: Turn, environment: Environment) -> set[str]:
+    """Return who could ever decide: as support, or as admin."""
     keys = [record.key for record in turn.keys] + list(environment.keys)
-    return {key.voter for key in keys if key.role is KeyRole.ADMIN}
+    return {key.voter for key in keys if key.role in _DECIDING}
 
 
 def _require_new(key: ApiKey, turn: Turn, environment: Environment) -> None:

@@ -57,6 +57,10 @@ class Keyring:
         used, self._used = frozenset(self._used), set()
         return used
 
+    def give_back(self, used: Iterable[str]) -> None:
+        """Have these told again: they could not be written down."""
+        self._used.update(used)
+
     def _valid(self, sha256: bytes) -> ApiKey | None:
         blinded = self._blind(sha256)
         key = self._fixed.get(blinded)

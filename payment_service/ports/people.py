@@ -12,7 +12,8 @@ from payment_service.domain.roster import KeyRecord, Threshold
 class Turn(Protocol):
     """What there is while nobody else can change it; all is committed on leaving.
 
-    ``keys`` are by name, also those that were revoked; ``now`` is the database's time.
+    ``keys`` are by name, also those that were revoked, and those of ``unsigned`` names,
+    which somebody has written past the service; ``now`` is the database's time.
     Each change goes with the line of the trail that says so.
     """
 
@@ -21,6 +22,9 @@ class Turn(Protocol):
 
     @property
     def keys(self) -> Sequence[KeyRecord]: ...
+
+    @property
+    def unsigned(self) -> Collection[str]: ...
 
     @property
     def thresholds(self) -> Sequence[Threshold]: ...

@@ -65,7 +65,12 @@ class KeyFollower:
 
     async def note_uses(self) -> None:
         """Write down which keys were used since the last time."""
-        await self._people.note_uses(self._keyring.take_used())
+        used = self._keyring.take_used()
+        try:
+            await self._people.note_uses(used)
+        except Fault:
+            self._keyring.give_back(used)
+            raise
 
 
 class Desk:

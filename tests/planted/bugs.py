@@ -494,7 +494,7 @@ def whoever_is_left_is_alone(patch: pytest.MonkeyPatch) -> None:
         keys = [each.key for each in turn.keys if each.is_live]
         return {k.voter for k in (*keys, *environment.keys) if k.role == "admin"}
 
-    patch.setattr(people, "_admins", live)
+    patch.setattr(people, "_deciders", live)
 
 
 def unsigned_keys_are_taken(patch: pytest.MonkeyPatch) -> None:

@@ -200,6 +200,24 @@ async def test_who_has_revoked_all_others_is_not_alone(people):
     assert (await made(people, "carl", KeyRole.ADMIN)).waits
 
 
+async def test_one_admin_over_others_who_decide_makes_no_second_admin_alone(people):
+    around = Environment(floor=1, keys=[a_key("ops", KeyRole.ADMIN), a_key("sue")])
+    ops = Admin(actor="key:ops", person="ops")
+
+    record = await made(people, "eve", KeyRole.ADMIN, by=ops, around=around)
+
+    assert record.waits
+
+
+@pytest.mark.usefixtures("admins")
+async def test_nobody_agrees_to_a_key_that_the_service_has_not_made(people, database):
+    await made(PostgresPeople(database, UNKEYED), "mallory")
+
+    with pytest.raises(NotNow, match="has not made"):
+        await agree_to_key("mallory", by=BERT, reason="sure", people=people)
+    await revoke_key("mallory", by=BERT, reason="?", environment=TWO, people=people)
+
+
 @pytest.mark.parametrize("name", ["carl", "CARL", "Carl"])
 async def test_a_name_is_given_once_also_after_it_was_revoked(people, name):
     await made(people, "carl", around=ONE)
