@@ -2,7 +2,13 @@
 
 import pytest
 
-from tests.cli.stage import PROVIDERS
+from tests.cli.stage import PROVIDERS, Here
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Run commands in this process: how they start is tested elsewhere."""
+    return Here(tmp_path)
 
 
 def test_no_order_is_said_so(at_database):

@@ -51,6 +51,7 @@ DOORBELLS: Final = "tests/handlers/test_doorbells.py"
 MACHINE: Final = "tests/simulation/test_machine.py"
 KEYS: Final = "tests/api/test_keys.py"
 PEOPLE: Final = "tests/storage/test_people.py"
+PROPOSALS: Final = "tests/handlers/test_proposals.py"
 PERSONS: Final = "tests/handlers/test_persons.py"
 TRUST: Final = "tests/wiring/test_trust.py"
 STORE: Final = "tests/storage/test_store.py"
@@ -518,6 +519,18 @@ def who_waits_is_let_be(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(orders, "require_still", lambda *_: None)
 
 
+def any_name_counts(patch: pytest.MonkeyPatch) -> None:
+    from handlers import together  # noqa: PLC0415
+
+    patch.setattr(together, "VOTER", "")
+
+
+def proposed_again(patch: pytest.MonkeyPatch) -> None:
+    from handlers import propose  # noqa: PLC0415
+
+    patch.setattr(propose, "_is_same", lambda *_: False)
+
+
 S, T = State, Trigger
 CLOSING: Final = "tests/handlers/test_closing.py"
 LAST: Final = "tests/handlers/test_last_question.py"
@@ -671,6 +684,16 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=repeats_for_ever, layer=MODEL, world=KEYS_DIE
     ),
     "an order is accepted twice": Bug(plant=submitted_twice, layer=SIMULATION),
+    "a name without a key is counted": Bug(
+        plant=any_name_counts,
+        layer=UNIT,
+        test=f"{PROPOSALS}::test_nobody_without_a_key_decides_at_any_amount",
+    ),
+    "a proposal is written as often as it is made": Bug(
+        plant=proposed_again,
+        layer=UNIT,
+        test=f"{PROPOSALS}::test_the_same_is_written_once_and_so_many_at_most",
+    ),
     "one person decides for two": Bug(
         plant=one_pair_of_eyes,
         layer=UNIT,
