@@ -9,7 +9,7 @@ from payment_service.domain.errors import NotNow
 from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.money import Money
 from payment_service.domain.orders import Order
-from payment_service.domain.votes import Vote
+from payment_service.domain.votes import Vote, require_key
 from payment_service.ports.desk import Desk
 from payment_service.ports.reads import CaseRecord
 
@@ -34,9 +34,10 @@ async def close_case(  # noqa: PLR0913 - what a decision is made of
     It takes two where the order's amount does, or what may be lost.
 
     :raises UnknownOrder: no such case.
-    :raises NotNow: it is over, or being settled; the second person is the first; or
-        the case has just changed.
+    :raises NotNow: it is nobody with a key; it is over, or being settled; the second
+        person is the first; or the case has just changed.
     """
+    require_key(actor)
     case = await desk.case(case_id)
     order = await order_of_task(case.task_id, engine=engine)
     voter, at = person or actor, engine.clock.now()
@@ -102,6 +103,7 @@ async def contest_closing(
     """
     if case.close_voter is None:
         return False
+    require_key(actor)
     if case.close_voter == (person or actor):
         raise NotNow("your own vote to close it waits: withdraw that first")
     await desk.clear_vote_to_close(

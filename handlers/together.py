@@ -11,7 +11,7 @@ from handlers.engine import Bells, Engine, commit, no_bells
 from payment_service.domain.errors import NotNow
 from payment_service.domain.messages import Message
 from payment_service.domain.orders import Order
-from payment_service.domain.votes import VOTER, Vote
+from payment_service.domain.votes import Vote, require_key
 
 
 async def decide_together(  # noqa: PLR0913 - what a decision is made of
@@ -32,8 +32,7 @@ async def decide_together(  # noqa: PLR0913 - what a decision is made of
     :raises NotNow: it is nobody with a key; the second person is the first; or the task
         is not as it was seen any more.
     """
-    if not event.actor.startswith(VOTER):
-        raise NotNow(f"{event.actor} cannot decide: only the holder of a key can")
+    require_key(event.actor)
     vote = _counted(task, event) if needs_two else Vote.DECIDES
     if vote is Vote.WAITS:
         event = replace(event, trigger=proposal)

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Final
 
+from payment_service.domain.errors import NotNow
+
 VOTER: Final = "key:"
 """How the actors begin that can decide: any other name can be taken by anybody."""
 
@@ -17,3 +19,12 @@ class Vote(StrEnum):
     def __bool__(self) -> bool:
         """Return whether the decision is made."""
         return self is Vote.DECIDES
+
+
+def require_key(actor: str) -> None:
+    """Let nobody decide but the holders of keys.
+
+    :raises NotNow: it is somebody else.
+    """
+    if not actor.startswith(VOTER):
+        raise NotNow(f"{actor} cannot decide: only the holder of a key can")

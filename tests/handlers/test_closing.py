@@ -66,6 +66,20 @@ async def votes(world):
     ]
 
 
+@pytest.mark.parametrize("four_eyes", [TWO, FourEyes()])
+async def test_nobody_without_a_key_closes_or_contests(world, case, four_eyes):
+    world.four_eyes = four_eyes
+    with pytest.raises(NotNow, match="only the holder of a key"):
+        await close(world, case, actor="user:anna")
+
+    world.four_eyes = TWO
+    await close(world, case, actor=ANNA)
+    with pytest.raises(NotNow, match="only the holder of a key"):
+        await settle(world, await now(world), actor="user:bert")
+
+    assert (await now(world)).close_voter == ANNA
+
+
 async def test_a_small_case_is_closed_by_one(world, case):
     world.four_eyes = FourEyes(12551)
 

@@ -520,9 +520,9 @@ def who_waits_is_let_be(patch: pytest.MonkeyPatch) -> None:
 
 
 def any_name_counts(patch: pytest.MonkeyPatch) -> None:
-    from handlers import together  # noqa: PLC0415
+    from payment_service.domain import votes  # noqa: PLC0415
 
-    patch.setattr(together, "VOTER", "")
+    patch.setattr(votes, "VOTER", "")
 
 
 def proposed_again(patch: pytest.MonkeyPatch) -> None:
