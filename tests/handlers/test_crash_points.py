@@ -11,7 +11,7 @@ from handlers.resolve import Ruling
 from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.news import NewsType
 from payment_service.ports.core import Operation
-from providers.port import TooLate
+from providers.port import TooLate, Unclear
 from tests.twins.bus import BusTwin
 from tests.twins.clock import VirtualClock, run
 from tests.twins.effects import Effects, Form, Strike
@@ -32,6 +32,7 @@ PLAN = Plan()
 IDEMPOTENT = Plan(idempotent_create=True)
 DEFINITE = Plan(not_found_definite=True)
 MANUAL = Plan(polls=False)
+FEW = Plan(recheck_attempts=2)
 UNASKED = Plan(idempotent_create=True, asked_by=AskedBy.NOTHING)
 THEIRS = replace(UNASKED, asked_by=AskedBy.THEIRS)
 TWO = a_request("acme", "zeta")
@@ -58,6 +59,21 @@ async def is_decided(world: World) -> None:
     await world.rest()
     for actor in ("key:anna", "key:bert"):
         await world.decide(Ruling.NEGATIVE, actor=actor, insist=True)
+
+
+async def is_denied(world: World) -> None:
+    """Have a person say no to what the provider did not tell of while it was asked."""
+    acme = world.providers["acme"]
+    acme.statuses.extend([Unclear(because="503")] * acme.plan.recheck_attempts)
+    await world.rest()
+    acme.statuses.clear()
+    await world.decide(Ruling.NEGATIVE, insist=True)
+
+
+async def is_denied_too_early(world: World) -> None:
+    await is_denied(world)
+    await world.rest()
+    await succeeds(world)
 
 
 async def is_cancelled(world: World) -> None:
@@ -150,6 +166,8 @@ SCENARIOS = {
     ),
     "lost, not found is no": Scenario((LOSES_REQUEST,), DEFINITE),
     "lost, decided by two": Scenario((LOSES_REQUEST,), then=is_decided, four_eyes=True),
+    "paid behind a timeout, denied": Scenario((PAYS_SILENTLY,), FEW, then=is_denied),
+    "under way, denied": Scenario((ACCEPTS_SILENTLY,), FEW, then=is_denied_too_early),
     "not sent, then paid": Scenario((UNREACHABLE, PAYS)),
     "never sent": Scenario((UNREACHABLE,), Plan(recheck_attempts=3)),
     "freeze refused": Scenario((PAYS,), refuses=Operation.FREEZE),
