@@ -6,6 +6,7 @@ live, and neither their memory nor their logs may grow with what strangers write
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -31,6 +32,10 @@ BATCH: Final = 200
 LOOK_EVERY: Final = 5
 TOLD_EVERY: Final = 10_000
 WRONG_MAX: Final = 20
+WORK: Final = ("PAYMENT_REQUESTS", "ORDER_TASKS")
+DRAINED_SECONDS: Final = 240.0
+"""Strays are looked for once a minute, and what nobody knows is tried for a while."""
+
 PAID_SECONDS: Final = 60.0
 WAITING_MAX: Final = 2_000
 REST_SECONDS: Final = 240.0
@@ -89,13 +94,15 @@ async def fuzzed(
     messages: int,
     *,
     calls: int = 0,
+    drains: bool = True,
     seed: int | None = None,
     say: Say = lambda _: None,
     within: Path | None = None,
 ) -> Told:
     """Publish so many inventions while orders come in at a steady rate.
 
-    Beside them the API is called ``calls`` times, over real sockets.
+    Beside them the API is called ``calls`` times, over real sockets. Whether it all
+    ``drains`` takes a minute or two to find out.
     """
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     layout = Layout(
@@ -123,6 +130,7 @@ async def fuzzed(
             load.enough()
             await sending
             rested = await at_rest(fleet, orders=len(load.sent), seconds=REST_SECONDS)
+            left = await stranger.left_over() if drains else 0
         finally:
             desk.cancel()
             sending.cancel()
@@ -130,6 +138,7 @@ async def fuzzed(
         grown = _memory(fleet) - before
         log = sum(each.stat().st_size for each in fleet.logs.iterdir())
         wrong = [] if rested else ["honest orders are not at rest"]
+        wrong += [f"{left} messages are never dealt with"] if left else []
         wrong += _overgrown(messages + calls, log, grown) + caller.wrong[:WRONG_MAX]
         wrong += [f"{n} has ended" for n, p in fleet.service.items() if not p.running]
         ((letters,),) = await _rows(fleet, "SELECT count(*) FROM dead_letters")
@@ -197,6 +206,20 @@ class _Stranger:
         finally:
             await client.close()
         return caller
+
+    async def left_over(self) -> int:
+        """Return how many messages stay in the streams of work, after a while."""
+        left = 0
+        async with await nats.connect(self.fleet.nats.url) as client:
+            stream = client.jetstream()
+            until = time.monotonic() + DRAINED_SECONDS
+            while time.monotonic() < until:
+                infos = [await stream.stream_info(name) for name in WORK]
+                left = sum(info.state.messages for info in infos)
+                if not left:
+                    break
+                await asyncio.sleep(1)
+        return left
 
     async def _publish(self, size: int, known: Known) -> None:
         for begun in range(0, size, BATCH):

@@ -11,7 +11,7 @@ from payment_service.bus.probe import probe
 from payment_service.bus.publisher import JetStreamPublisher, Refusal
 from payment_service.bus.pulls import PullTimes
 from payment_service.bus.strangers import beyond_need, takes_anybody
-from payment_service.bus.strays import bury_strays
+from payment_service.bus.strays import STRAYS_MAX, bury_strays
 from payment_service.bus.topology import (
     Durable,
     Stream,
@@ -24,6 +24,7 @@ from payment_service.bus.watchdog import Watchdog, WatchListeners, WatchTimes
 from payment_service.bus.wire import PermissionRefused, Wire
 
 __all__ = [
+    "STRAYS_MAX",
     "Access",
     "Api",
     "Change",

@@ -332,14 +332,14 @@ async def _swept(service: Service, limit: int) -> bool:
 
 
 async def _bury_strays(service: Service) -> None:
-    buried = await bus.bury_strays(
-        bus.Api(service.wire),
-        service.names,
-        service.topology,
-        _router(service).bury,
-    )
-    if buried:
-        LOG.warning("strays.buried", count=buried)
+    """Bury what no consumer takes, until none is left: it fills the stream of work."""
+    bury = _router(service).bury
+    is_full, api = True, bus.Api(service.wire)
+    while is_full:
+        count = await bus.bury_strays(api, service.names, service.topology, bury)
+        is_full = count >= bus.STRAYS_MAX
+        if count:
+            LOG.warning("strays.buried", count=count)
 
 
 async def _follow(service: Service) -> None:

@@ -1,10 +1,13 @@
 """What no consumer takes is buried, and what one takes is left alone."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from payment_service.bus.strays import STRAYS_MAX, bury_strays
 from payment_service.domain import messages
 from payment_service.domain.errors import StoreUnavailable
+from payment_service.wiring import roles
 from payment_service.wiring.router import DOORBELLS
 from tests.bus.stage import a_message, state_of
 
@@ -66,3 +69,23 @@ async def test_many_are_buried_a_portion_at_a_time(publisher, burying):
 
     assert (await burying())[0] == STRAYS_MAX
     assert (await burying())[0] == 5
+
+
+@pytest.mark.attack("bus", "What no consumer takes does not pile up among the work")
+async def test_many_of_them_are_buried_in_one_go(
+    api, wire, names, streams, publisher, tasks, monkeypatch
+):
+    many = 2 * STRAYS_MAX + 1
+    letters = []
+
+    async def bury(delivery, *_):
+        letters.append(delivery.subject)
+
+    lane = "order.lane.vip.step.due"
+    await publisher.publish([a_message(lane) for _ in range(many)])
+    monkeypatch.setattr(roles, "_router", lambda _: SimpleNamespace(bury=bury))
+
+    await roles._bury_strays(SimpleNamespace(wire=wire, names=names, topology=streams))
+
+    assert letters == [lane] * many
+    assert (await state_of(api, tasks))["messages"] == 0

@@ -2,7 +2,10 @@
 
 from random import Random
 
+import pytest
+
 from ops.fuzz.bus import LOG_BYTES_FREE, fuzzed
+from ops.fuzz.calls import Call, Caller
 from ops.fuzz.frames import Known, frame
 from tests.embedded.processes import memory_folder
 
@@ -11,7 +14,9 @@ CALLS = 1_500
 
 
 async def test_no_invention_harms_an_honest_order():
-    told = await fuzzed(MESSAGES, calls=CALLS, seed=11, within=memory_folder())
+    told = await fuzzed(
+        MESSAGES, calls=CALLS, drains=False, seed=11, within=memory_folder()
+    )
 
     assert told.wrong == []
     assert told.orders > 0
@@ -30,3 +35,23 @@ def test_a_seed_invents_the_same_again():
 def _frames(known):
     dice = Random(3)
     return [frame(dice, known) for _ in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("path", "has_key", "status", "is_wrong"),
+    [
+        ("/v1/orders", False, 200, True),
+        ("/v1/orders", False, 401, False),
+        ("/v1/orders", True, 200, False),
+        ("/v1/orders", True, 503, True),
+        ("/metrics", False, 200, False),
+        ("/webhooks/{provider}", False, 500, True),
+        ("/v1/orders", False, 0, True),
+    ],
+)
+def test_an_answer_that_must_never_be_is_told(path, has_key, status, is_wrong):
+    caller = Caller(port=0, keys={}, dice=Random(1))
+
+    caller._judge(Call(b"GET", path, has_key), status)
+
+    assert bool(caller.wrong) is is_wrong

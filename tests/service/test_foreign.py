@@ -204,12 +204,12 @@ async def test_more_of_them_than_may_be_pending_stand_in_nobodys_way(
         await speaker.publish_all(
             f"{subject_prefix}.".encode() + subject, body, headers, WINDOW
         )
-    await stage.ask(a_withdrawal())
+    await stage.publish("withdrawal.requested", a_withdrawal())
 
-    assert (await stage.final("w-1"))["state"] == "COMPLETED"
     async with asyncio.timeout(200):
         while await buried(database_url) < WINDOW:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.1)
+    assert (await stage.final("w-1"))["state"] == "COMPLETED"
     assert await stage.until(lambda: is_done(stage))
     assert resident() - before < GROWTH_MAX
 
