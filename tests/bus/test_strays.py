@@ -1,6 +1,7 @@
 """What no consumer takes is buried, and what one takes is left alone."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,8 @@ async def test_many_of_them_are_buried_in_one_go(
     await publisher.publish([a_message(lane) for _ in range(many)])
     monkeypatch.setattr(roles, "_router", lambda _: SimpleNamespace(bury=bury))
 
-    await roles._bury_strays(SimpleNamespace(wire=wire, names=names, topology=streams))
+    service: Any = SimpleNamespace(wire=wire, names=names, topology=streams)
+    await roles._bury_strays(service)
 
     assert letters == [lane] * many
     assert (await state_of(api, tasks))["messages"] == 0
