@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 
-FROM python:3.11-slim AS build
+# The tag is exact: that of the Python and the Debian that the tests ran with.
+FROM python:3.11.7-slim-bookworm AS build
 RUN python -m venv /tools && python -m venv --without-pip /venv
 COPY requirements-build.lock requirements.lock /
 RUN /tools/bin/pip install --require-hashes --only-binary :all: \
@@ -20,7 +21,7 @@ RUN /tools/bin/pip wheel --no-index --no-deps --no-build-isolation \
     && /tools/bin/pip --python /venv/bin/python install --no-index --no-deps /dist/*.whl \
     && /tools/bin/pip --python /venv/bin/python check
 
-FROM python:3.11-slim
+FROM python:3.11.7-slim-bookworm
 LABEL org.opencontainers.image.title="payment-service" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \

@@ -104,7 +104,7 @@ class _Replay:
 
     def _begin(self, line: Instruction) -> None:
         name, *named = line.words
-        if name != machine.IMAGE:
+        if machine.PLAYED.fullmatch(name) is None:
             raise NotUnderstoodError(
                 f"line {line.line}: FROM {name}; this machine can play {machine.IMAGE}"
             )

@@ -1,10 +1,11 @@
-"""A stand-in for ``python:3.11-slim``, put together from the machine's own files.
+"""A stand-in for ``python:3.11.7-slim-bookworm``, made of the machine's own files.
 
 It holds what Debian's minimal system does by dpkg's own records, the certificates and
 this Python at ``/usr/local``. Whatever else the machine has (compilers, curl, git) is
 not in it, so that a tool nobody has declared is missing here as it is there.
 """
 
+import platform
 import re
 import shutil
 import subprocess
@@ -20,7 +21,9 @@ MERGED = ("bin", "sbin", "lib", "lib64")
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 HOME = "/root"
 """Of who builds, in the image."""
-IMAGE = f"python:{PYTHON.removeprefix('python')}-slim"
+IMAGE = f"python:{platform.python_version()}-slim-bookworm"
+"""The tag of what stands here; another patch of the same Python plays as well."""
+PLAYED = re.compile(rf"python:{re.escape(PYTHON[6:])}\.\d+-slim-bookworm")
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",

@@ -1,6 +1,7 @@
 """The compose file is read as compose does; what is not understood is named."""
 
 import importlib.util
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from payment_service.embedded.nats_server import _program
 from tests.containers.compose import services
+from tests.containers.conftest import REQUIRED
 from tests.containers.dockerfile import NotUnderstoodError
+from tests.containers.machine import IMAGE, PLAYED
 from tests.containers.stage import ROOT
 
 FILE = ROOT / "docker-compose.yml"
@@ -98,6 +101,16 @@ def test_the_tags_are_of_the_servers_that_the_tests_run():
     assert version_of(installed("postgres")) == images["postgres"].partition(":")[2]
     nats = images["nats"].partition(":")[2].removesuffix("-alpine")
     assert version_of(_program()) == nats
+
+
+def test_the_base_image_is_the_python_that_the_tests_run():
+    tags = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+    assert {*tags} == {tags[0]}
+    assert PLAYED.fullmatch(tags[0])
+    if tags[0] != IMAGE and not os.environ.get(REQUIRED):
+        pytest.skip(f"{tags[0]} was tried on another machine: this one has {IMAGE}")
+    assert tags[0] == IMAGE
 
 
 def installed(name):
