@@ -19,6 +19,7 @@ from payment_service.domain.audit import GENESIS, AuditLine, chained
 from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.binding import REQUEST, Bound, Signature, differing
 from payment_service.domain.decided import Decided, Subject, decision_in
+from payment_service.domain.erasure import ERASED
 from payment_service.domain.proposals import PROPOSED_FROM_SHELL
 
 
@@ -93,6 +94,8 @@ class OrderRow(NamedTuple):
     content_hash: bytes
     signed_by: str
     signature: bytes
+    erased: bool = False
+    """It holds just what an erasure leaves."""
 
 
 class TaskRow(NamedTuple):
@@ -164,6 +167,7 @@ _ORDER_LINES: Final = frozenset(
         (Trigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "CANCELLED"),
         *((f"order.{s.lower()}", OrderState.ACTIVE.value, s) for s in _OVER),
         *((NOTIFIED, s, s) for s in _OVER),
+        *((ERASED, s, s) for s in _OVER),
         *((PROPOSED_FROM_SHELL, s.value, s.value) for s in OrderState),
         *((act.value, s.value, s.value) for act in ORDER_ACTS for s in OrderState),
     }
@@ -212,6 +216,7 @@ class Trail:
     ended_at: datetime | None = None
     ended_by: str | None = None
     request: Mapping[str, object] | None = None
+    erased: bool = False
     proposed: tuple[object, object] = (None, None)
     reference: object = None
     times: set[datetime] = field(default_factory=set)
@@ -226,6 +231,7 @@ class Trail:
             said := line.detail.get(REQUEST), Mapping
         ):
             self.request = said
+        self.erased = self.erased or line.trigger == ERASED
         self.times.add(line.at)
         decision = decision_in(line)
         if decision is not None:
@@ -388,7 +394,14 @@ def _changed(
         ),
     )
     signature = Signature(order.signed_by, order.signature)
-    for what in differing(trail.request, bound, signature, keys):
+    erased = trail.erased and order.erased
+    if trail.erased and not order.erased:
+        what = "its trail says that it was erased, and its row holds something"
+        yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
+    elif order.erased and not trail.erased:
+        what = "its row is erased, and its trail does not say so"
+        yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
+    for what in differing(trail.request, bound, signature, keys, erased=erased):
         yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
 
 

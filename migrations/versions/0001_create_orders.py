@@ -446,8 +446,7 @@ CREATE TRIGGER order_queues_identity_is_fixed BEFORE UPDATE ON order_queues
 FOR EACH ROW WHEN (
     NEW.amount <> OLD.amount OR NEW.currency <> OLD.currency
     OR NEW.order_id <> OLD.order_id OR NEW.merchant_id <> OLD.merchant_id
-    OR NEW.customer_id <> OLD.customer_id OR NEW.kind <> OLD.kind
-    OR NEW.request <> OLD.request OR NEW.content_hash <> OLD.content_hash
+    OR NEW.kind <> OLD.kind OR NEW.content_hash <> OLD.content_hash
     OR NEW.signed_by <> OLD.signed_by OR NEW.signature <> OLD.signature
     OR NEW.created_at <> OLD.created_at OR NEW.queue_id <> OLD.queue_id
 ) EXECUTE FUNCTION refuse_change();
@@ -490,7 +489,6 @@ FOR EACH ROW WHEN (
 CREATE TRIGGER dead_letters_identity_is_fixed BEFORE UPDATE ON dead_letters
 FOR EACH ROW WHEN (
     NEW.id <> OLD.id OR NEW.subject <> OLD.subject OR NEW.reason <> OLD.reason
-    OR NEW.body <> OLD.body OR NEW.headers <> OLD.headers
     OR NEW.task_id IS DISTINCT FROM OLD.task_id
     OR NEW.queue_id IS DISTINCT FROM OLD.queue_id
     OR NEW.order_id IS DISTINCT FROM OLD.order_id
@@ -547,6 +545,48 @@ CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
 ON order_task_events_rest FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
+# Who the customer is and where his money went may go from an order that is over, and
+# only together with the line that says so; it never comes back.
+ERASURES = """
+CREATE FUNCTION refuse_unless_erased() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state <> 'ACTIVE' AND NEW.version = OLD.version + 1
+        AND OLD.customer_id <> '' AND NEW.customer_id = ''
+        AND NEW.request = '{"destination": {}, "metadata": {}, "erased": true}'
+        AND EXISTS (SELECT FROM order_task_events e WHERE e.entity_id = NEW.queue_id
+            AND e.version = NEW.version AND e.hash = NEW.audit_hash
+            AND e.trigger = 'order.erased')
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'payment-service: % refused on %', TG_NAME, TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER order_queues_person_is_fixed BEFORE UPDATE ON order_queues
+FOR EACH ROW WHEN (
+    NEW.customer_id <> OLD.customer_id OR NEW.request <> OLD.request
+) EXECUTE FUNCTION refuse_unless_erased();
+
+-- A letter about such an order, once somebody has dealt with it, is emptied as a whole.
+CREATE FUNCTION refuse_unless_about_erased() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (OLD.replayed_at IS NOT NULL OR OLD.discarded_at IS NOT NULL)
+        AND NEW.body = '' AND NEW.headers = '{}'
+        AND EXISTS (SELECT FROM order_queues q WHERE q.customer_id = '' AND (
+            q.queue_id = OLD.queue_id OR q.order_id = OLD.order_id
+            OR q.queue_id = (SELECT t.queue_id FROM order_tasks t
+                WHERE t.task_id = OLD.task_id)))
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'payment-service: % refused on %', TG_NAME, TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER dead_letters_content_is_fixed BEFORE UPDATE ON dead_letters
+FOR EACH ROW WHEN (NEW.body <> OLD.body OR NEW.headers <> OLD.headers)
+EXECUTE FUNCTION refuse_unless_about_erased();
+"""
+
 # Who serves owns no table, and can make none. The second of these functions makes for
 # him, in the owner's name, just what is due; the first any month's, for the owner.
 # A line belongs to the month in which its row was made: ids are UUIDv7.
@@ -587,14 +627,14 @@ DO $$ BEGIN
         'pg_temp', current_schema());
 END $$;
 REVOKE ALL ON FUNCTION make_trail_partition(date), make_trail_partitions(),
-    refuse_change() FROM PUBLIC;
+    refuse_change(), refuse_unless_erased(), refuse_unless_about_erased() FROM PUBLIC;
 """
 
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '4s'")
     op.execute("SET LOCAL statement_timeout = '60s'")
-    for part in (TABLES, INDEXES, GUARDS, PARTITIONS):
+    for part in (TABLES, INDEXES, GUARDS, ERASURES, PARTITIONS):
         op.execute(part)
 
 
@@ -620,5 +660,5 @@ def downgrade() -> None:
         op.execute(f"DROP TABLE {table}")
     op.execute(
         "DROP FUNCTION make_trail_partitions(), make_trail_partition(date), "
-        "refuse_change()"
+        "refuse_change(), refuse_unless_erased(), refuse_unless_about_erased()"
     )

@@ -17,6 +17,7 @@ from payment_service.api.documents import (
     WITH_BODY,
     CasesShape,
     DeadLettersShape,
+    ErasedShape,
     ItemAnswer,
     OrderAnswer,
     ProviderAnswer,
@@ -43,6 +44,7 @@ from payment_service.api.wishes import (
     Assignment,
     Cancellation,
     Closing,
+    Erasing,
     Pausing,
     Replaying,
     Resolution,
@@ -136,6 +138,37 @@ class Deciding:
         )
         ids = {"order_id": found.order_id, "queue_id": found.queue_id}
         return Json({**ids, "status": "cancel_requested"}, 202)
+
+
+class Forgetting:
+    """Erasures: of an order, or of all that a customer has."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        self._deps = deps
+        self._wishes = Wishes(deps)
+
+    async def erase_order(self, request: Request, order: str) -> Json:
+        """Take out of a final order who the customer is and where his money went."""
+        wish = await self._wishes.read(request, Erasing)
+        found = await find(self._deps.reads, order, request)
+        done = await self._deps.erase_order(
+            found, reason=wish.reason, actor=actor_of(request)
+        )
+        status = "erased" if done else "was_erased_before"
+        ids = {"order_id": found.order_id, "queue_id": found.queue_id}
+        return Json({**ids, "status": status})
+
+    async def erase_customer(self, request: Request, customer: str) -> Json:
+        """Do so with every order of a customer; one under way is named, and stays."""
+        wish = await self._wishes.read(request, Erasing)
+        customer_id = text_filter("customer", segment(customer))
+        if customer_id is None:
+            raise InvalidRequest("customer: must be an id")
+        done, refused = await self._deps.erase_customer(
+            customer_id, reason=wish.reason, actor=actor_of(request)
+        )
+        told = [{"queue_id": each, "because": why} for each, why in refused.items()]
+        return Json({"erased": list(done), "refused": told})
 
 
 class Items:
@@ -356,6 +389,7 @@ def routes(deps: ApiDeps) -> APIRouter:
     router = APIRouter(tags=["decisions"])
     add = Adding(router, deps)
     _add_deciding(add, Deciding(deps))
+    _add_forgetting(add, Forgetting(deps))
     _add_items(add, Items(deps))
     _add_steering(add, Steering(deps), deps)
     return router
@@ -452,6 +486,25 @@ def _add_deciding(add: Adding, deciding: Deciding) -> None:
         cancelling,
         KeyRole.SUPPORT,
         KeyRole.UPSTREAM,
+    )
+
+
+def _add_forgetting(add: Adding, forgetting: Forgetting) -> None:
+    not_now = problem(409, "It is under way, or something about it is open.")
+    erasing = body_of("Erasing")
+    add.post(
+        "/v1/orders/{order}/erase",
+        forgetting.erase_order,
+        {200: answer("Erased, now or before.", OrderAnswer), **not_now},
+        erasing,
+        KeyRole.ADMIN,
+    )
+    add.post(
+        "/v1/customers/{customer}/erase",
+        forgetting.erase_customer,
+        {200: answer("What was erased, and what was not.", ErasedShape)},
+        erasing,
+        KeyRole.ADMIN,
     )
 
 

@@ -82,6 +82,26 @@ class CancelOrder(Protocol):
     async def __call__(self, order: Order, *, reason: str, actor: str) -> None: ...
 
 
+class EraseOrder(Protocol):
+    """Takes what is personal out of a final order; False where that was done before.
+
+    :raises NotNow: it is under way, or a case or a dead letter about it is open.
+    """
+
+    async def __call__(self, order: Order, *, reason: str, actor: str) -> bool: ...
+
+
+class EraseCustomer(Protocol):
+    """Does so with every order of a customer; those refused it names, and says why.
+
+    Returns the queue_ids of both.
+    """
+
+    async def __call__(
+        self, customer_id: str, *, reason: str, actor: str
+    ) -> tuple[Sequence[str], Mapping[str, str]]: ...
+
+
 class Settle(Protocol):
     """Discards a dead letter; False where there is none.
 
@@ -239,6 +259,8 @@ class ApiDeps:
     withdraw_resolution: Withdraw
     cancel_task: CancelTask
     cancel_order: CancelOrder
+    erase_order: EraseOrder
+    erase_customer: EraseCustomer
     close_case: CloseCase
     withdraw_closing: Withdraw
     assign_case: AssignCase

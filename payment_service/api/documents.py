@@ -12,6 +12,7 @@ from payment_service.api.wishes import (
     Assignment,
     Cancellation,
     Closing,
+    Erasing,
     KeyWish,
     Pausing,
     Replaying,
@@ -238,7 +239,21 @@ class OrderAnswer(Shape):
 
     order_id: str
     queue_id: str
-    status: Literal["cancel_requested"]
+    status: Literal["cancel_requested", "erased", "was_erased_before"]
+
+
+class RefusedShape(Shape):
+    """An order that was not erased, and why."""
+
+    queue_id: str
+    because: str
+
+
+class ErasedShape(Shape):
+    """What became of a customer's orders, by queue_id."""
+
+    erased: list[str]
+    refused: list[RefusedShape]
 
 
 class ItemAnswer(Shape):
@@ -374,6 +389,7 @@ _SHOWN: Final = (
     (Resolution, "validation"),
     (Cancellation, "validation"),
     (Closing, "validation"),
+    (Erasing, "validation"),
     (Assignment, "validation"),
     (Settlement, "validation"),
     (Replaying, "validation"),

@@ -71,6 +71,12 @@ class Cancellation(Wire):
     reason: Reason
 
 
+class Erasing(Wire):
+    """Take out of final orders who the customer is and where his money went."""
+
+    reason: Reason
+
+
 class Closing(Wire):
     """Close a case, or discard a dead letter."""
 

@@ -50,6 +50,7 @@ def _group(name: str, about: str) -> typer.Typer:
 
 
 order = _group("order", "Orders with their attempts, audit trail and timers.")
+customer = _group("customer", "All that a customer has here.")
 task = _group("task", "Attempts at one provider that a person must decide.")
 case = _group("case", "Contradictions that a person has to look at.")
 dlq = _group("dlq", "Dead letters: messages that could not be handled.")
@@ -251,6 +252,29 @@ def order_cancel(order_id: OrderId, reason: Reason, as_json: Json = False) -> in
     from payment_service.cli import people
 
     return people.cancel_order(order_id, reason=reason, as_json=as_json)
+
+
+@order.command("erase")
+def order_erase(order_id: OrderId, reason: Reason, as_json: Json = False) -> int:
+    """Take out of a final order who the customer is and where his money went."""
+    from payment_service.cli import forgetting
+
+    return forgetting.erase_order(order_id, reason=reason, as_json=as_json)
+
+
+@customer.command("erase")
+def customer_erase(
+    customer_id: Annotated[str, typer.Argument(help="As upstream calls him.")],
+    reason: Reason,
+    as_json: Json = False,
+) -> int:
+    """Do so with every order of a customer; one that is under way is named, and stays.
+
+    Run it again once those are final.
+    """
+    from payment_service.cli import forgetting
+
+    return forgetting.erase_customer(customer_id, reason=reason, as_json=as_json)
 
 
 @task.command("cancel")

@@ -40,6 +40,8 @@ SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
     q.waiting_for, q.wake_at, q.audit_hash,
     q.kind, q.merchant_id, q.customer_id, q.request -> 'destination',
     q.content_hash, q.signed_by, q.signature,
+    q.customer_id = '' AND q.request =
+        '{"destination": {}, "metadata": {}, "erased": true}'::jsonb,
     t.task_id::text, t.position, t.provider, t.state, t.version, t.waiting_for,
     t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash, t.returned,
     t.terminal_id, t.proposed_by, t.proposed_decision, t.provider_reference,

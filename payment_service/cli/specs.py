@@ -32,6 +32,8 @@ def openapi() -> int:
         withdraw_resolution=nothing,
         cancel_task=nothing,
         cancel_order=nothing,
+        erase_order=nothing,
+        erase_customer=nothing,
         close_case=nothing,
         withdraw_closing=nothing,
         assign_case=nothing,

@@ -56,6 +56,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     passed_over: list[dict[str, object]] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -79,6 +80,7 @@ class Report:
             "incomplete": self.incomplete,
             "notes": self.notes,
             "passed_over": self.passed_over,
+            "erased": self.erased,
         }
 
 
@@ -176,6 +178,8 @@ def _judge_all(
         for trail in whole.trails.values():
             report.lines += trail.version
             told |= trail.decided
+        if whole.order.erased:
+            report.erased.append(whole.order.queue_id)
         for offence in _judge(whole, facts, books, cases, settings):
             report.add(offence)
         if report.orders % SHOW_EVERY == 0:
@@ -292,7 +296,8 @@ def _show(report: Report) -> None:
     verdict = f"{count} offences" if count else "every invariant holds"
     if report.incomplete:
         verdict += f" as far as could be seen ({len(report.incomplete)} gaps)"
-    told = "".join(f", {n} {what}" for what, n in _counted(report.warnings) if n)
+    counted = (*_counted(report.warnings), ("erased", len(report.erased)))
+    told = "".join(f", {n} {what}" for what, n in counted if n)
     print_text(f"{looked} in {report.seconds:.1f} s: {verdict}{told}")
 
 

@@ -18,6 +18,9 @@ REQUEST: Final = "request"
 """Where the first audit line of an order has its request."""
 
 
+_PERSONAL: Final = frozenset({"customer", "destination"})
+
+
 class Bound(NamedTuple):
     """What an order is bound to: the parts of its row that nothing may change."""
 
@@ -67,17 +70,22 @@ def differing(
     bound: Bound,
     signature: Signature,
     keys: AuditKeys,
+    *,
+    erased: bool = False,
 ) -> Iterator[str]:
-    """Name what is another in an order's row than its first audit line says."""
+    """Name what is another in an order's row than its first audit line says.
+
+    What is gone from one that was ``erased`` is not looked at; all the rest is.
+    """
     key_id = said.get("key_id")
     if not isinstance(key_id, str) or key_id not in keys:
         yield f"it was signed by the key {key_id!r}, which is not known here"
         return
     now = {**_plainly(bound, signature), **_hashes(bound, key_id, keys)}
     for name, value in now.items():
-        if said.get(name) != value:
+        if said.get(name) != value and not (erased and name in _PERSONAL):
             yield f"its {name} is not the one that was requested"
-    if not is_signed(bound, signature, keys):
+    if not erased and not is_signed(bound, signature, keys):
         yield "the signature in its row is not of what the row says"
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from payment_service.domain.acts import CaseTrigger
+from payment_service.domain.erasure import Erasure
 from payment_service.domain.letters import DeadLetter
 from payment_service.ports.reads import CaseRecord
 
@@ -83,6 +84,16 @@ class Desk(Protocol):
         """Return a case.
 
         :raises UnknownOrder: no such case.
+        """
+        ...
+
+    async def erase(self, erasure: Erasure) -> None:
+        """Take what is personal out of an order, and write the line that says so.
+
+        All of it or nothing: its row, its webhooks' texts, its dead letters' bodies.
+
+        :raises StaleWrite: its row is another than it was decided on.
+        :raises NotNow: a case or a dead letter about it is open.
         """
         ...
 

@@ -14,12 +14,13 @@ from payment_service.domain.acts import (
     letter_act,
 )
 from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.erasure import Erasure
 from payment_service.domain.errors import NotNow, UnknownOrder
 from payment_service.domain.ids import is_uuid
 from payment_service.domain.letters import DeadLetter
 from payment_service.domain.masking import masked_text
 from payment_service.ports.reads import CaseRecord
-from payment_service.storage import letter_trail, order_trail
+from payment_service.storage import erasing, letter_trail, order_trail
 from payment_service.storage.database import Database
 from payment_service.storage.reads import CASE, LETTER, case_from, letter_from
 from payment_service.storage.tables import CASES, DEAD_LETTERS
@@ -219,6 +220,15 @@ class PostgresDesk:
         if found.state is CaseState.OPEN:
             raise NotNow(f"case {case_id} has just changed: look at it again")
         raise NotNow(f"case {case_id} is {found.state}")
+
+    async def erase(self, erasure: Erasure) -> None:
+        """Take what is personal out of an order, and write the line that says so.
+
+        :raises StaleWrite: its row is another than it was decided on.
+        :raises NotNow: a case or a dead letter about it is open.
+        """
+        async with self._database.connection() as connection:
+            await erasing.erase(connection, erasure)
 
     async def make_partitions(self) -> None:
         """Make the audit trail's partitions of this month and the next ones.

@@ -21,7 +21,13 @@ _EMPTIED: Final = frozenset({"outbox", "provider_health", "webhook_inbox"})
 _DRAWN: Final = ("webhook_inbox_inbox_id_seq",)
 # What is done in the owner's name, for who serves owns nothing.
 _CALLED: Final = ("make_trail_partitions()",)
-FUNCTIONS: Final = (*_CALLED, "make_trail_partition(date)", "refuse_change()")
+FUNCTIONS: Final = (
+    *_CALLED,
+    "make_trail_partition(date)",
+    "refuse_change()",
+    "refuse_unless_about_erased()",
+    "refuse_unless_erased()",
+)
 VERSION_TABLE: Final = "alembic_version"
 
 # Bytes and JSON hold what others have sent, and hashes by which it can be guessed. Of

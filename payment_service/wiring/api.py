@@ -24,6 +24,7 @@ from fastapi import FastAPI
 
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.close import close_case, withdraw_closing
+from handlers.erase import erase, erase_customer
 from handlers.letters import discard, replay
 from handlers.people import Environment
 from handlers.resolve import Ruling, resolve, withdraw_resolution
@@ -136,6 +137,30 @@ class _Calls:
         await request_cancel_of_order(
             order, reason, actor=actor, engine=self._service.engine
         )
+
+    async def erase_order(self, order: Order, *, reason: str, actor: str) -> bool:
+        service = self._service
+        return await erase(
+            order,
+            reason=reason,
+            actor=actor,
+            engine=service.engine,
+            desk=service.desk,
+        )
+
+    async def erase_customer(
+        self, customer_id: str, *, reason: str, actor: str
+    ) -> tuple[Sequence[str], Mapping[str, str]]:
+        service = self._service
+        erased = await erase_customer(
+            customer_id,
+            reason=reason,
+            actor=actor,
+            engine=service.engine,
+            desk=service.desk,
+            reads=service.reads,
+        )
+        return erased.done, erased.refused
 
     async def close_case(
         self, item_id: str, *, reason: str, actor: str, person: str | None
@@ -272,6 +297,8 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
             withdraw_resolution=calls.withdraw_resolution,
             cancel_task=calls.cancel_task,
             cancel_order=calls.cancel_order,
+            erase_order=calls.erase_order,
+            erase_customer=calls.erase_customer,
             close_case=calls.close_case,
             withdraw_closing=calls.withdraw_closing,
             assign_case=calls.assign_case,

@@ -374,6 +374,18 @@ class World:
             raise NotNow("the order is final")
         self.said.append((order.queue_id, reason, actor))
 
+    async def erase_order(self, order, *, reason, actor):
+        self._check()
+        if not order.queue.final:
+            raise NotNow("the order is under way")
+        self.said.append((order.queue_id, reason, actor))
+        return reason != "again"
+
+    async def erase_customer(self, customer_id, *, reason, actor):
+        self._check()
+        self.said.append((customer_id, reason, actor))
+        return ["q-1"], {"q-2": "it is under way"}
+
     async def close_case(self, item_id, *, reason, actor, person):
         self._check()
         for case in self.all_cases:
@@ -522,6 +534,8 @@ def deps_of(world, **changes):
         withdraw_closing=world.withdraw,
         cancel_task=world.cancel_task,
         cancel_order=world.cancel_order,
+        erase_order=world.erase_order,
+        erase_customer=world.erase_customer,
         close_case=world.close_case,
         assign_case=world.assign_case,
         settle_return=world.settle_return,

@@ -248,6 +248,8 @@ ROUTES = {
     ("GET", "/v1/orders/{order}"): {"viewer", "support", "admin", "upstream"},
     ("GET", "/v1/orders/{order}/events"): {"viewer", "support", "admin", "upstream"},
     ("POST", "/v1/orders/{order}/cancel"): {"support", "admin", "upstream"},
+    ("POST", "/v1/orders/{order}/erase"): {"admin"},
+    ("POST", "/v1/customers/{customer}/erase"): {"admin"},
     ("POST", "/v1/tasks/{task_id}/resolution"): {"support", "admin"},
     ("DELETE", "/v1/tasks/{task_id}/resolution"): {"support", "admin"},
     ("POST", "/v1/tasks/{task_id}/cancel"): {"support", "admin"},

@@ -108,6 +108,14 @@ async def answered(session, method, path, template, **more):
             *("support", {"reason": "x"}, 409),
         ),
         (
+            *("POST", "/v1/orders/w-2/erase", "/v1/orders/{order}/erase"),
+            *("admin", {"reason": "x"}, 200),
+        ),
+        (
+            *("POST", "/v1/customers/c-1/erase", "/v1/customers/{customer}/erase"),
+            *("admin", {"reason": "x"}, 200),
+        ),
+        (
             *("POST", "/v1/providers/acme/pause", "/v1/providers/{name}/pause"),
             *("admin", {"reason": "x"}, 200),
         ),

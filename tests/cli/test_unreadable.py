@@ -29,6 +29,8 @@ COMMANDS = {
     f"order show {ID}": SETTINGS,
     "order list": SETTINGS,
     f"order cancel {ID} --reason x": SETTINGS,
+    f"order erase {ID} --reason x": SETTINGS,
+    "customer erase c-1 --reason x": SETTINGS,
     f"task cancel {ID} --reason x": SETTINGS,
     f"task withdraw {ID} --reason x": SETTINGS,
     f"task resolve {ID} positive --reason x": SETTINGS,

@@ -15,6 +15,7 @@ from payment_service.decided import decision_offences
 from payment_service.domain.acts import SERVICE
 from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.decided import Decided, Subject
+from payment_service.domain.erasure import is_erased
 from payment_service.domain.messages import Message
 from payment_service.domain.news import NewsState
 from payment_service.domain.orders import Order
@@ -465,6 +466,7 @@ def order_row(order: Order) -> OrderRow:
         order.destination,
         order.content_hash,
         *order.signature,
+        is_erased(order),
     )
 
 

@@ -117,6 +117,9 @@ HEAD = (
     "VALUES (gen_random_uuid(), 1, 1, gen_random_uuid(), '')"
 )
 
+# An order that is over, without the line that says that it was erased.
+OVER = "UPDATE order_queues SET version = 2, state = 'FAILED', finished_at = now(),"
+BLANK = '{"destination": {}, "metadata": {}, "erased": true}'
 REFUSED = {
     **refused_of(CASE),
     "ck_order_queues_amount": [
@@ -149,12 +152,16 @@ REFUSED = {
         "UPDATE order_queues SET currency = 'USD'",
         "UPDATE order_queues SET order_id = 'w-2'",
         "UPDATE order_queues SET merchant_id = 'm-2'",
-        "UPDATE order_queues SET customer_id = 'c-2'",
-        "UPDATE order_queues SET request = '[]'",
         "UPDATE order_queues SET content_hash = 'x'",
         "UPDATE order_queues SET signed_by = 'x'",
         "UPDATE order_queues SET signature = 'x'",
         "UPDATE order_queues SET created_at = now() - interval '1 day'",
+    ],
+    "order_queues_person_is_fixed": [
+        "UPDATE order_queues SET customer_id = 'c-2'",
+        "UPDATE order_queues SET request = '[]'",
+        "UPDATE order_queues SET version = 2, customer_id = ''",
+        f"{OVER} customer_id = '', request = '{BLANK}'",
     ],
     "uq_order_queues_order": [QUEUE.replace("000001'", "000009'")],
     "ck_order_tasks_state": ["UPDATE order_tasks SET state = 'LOST', version = 2"],

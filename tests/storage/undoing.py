@@ -24,6 +24,13 @@ READY = "state = 'ready', changed_at = changed_at + interval '1 s'"
 AGAIN = "reason = 'x', changed_at = changed_at + interval '1 s'"
 
 
+FILLED = """
+INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers, at,
+    discarded_at, discarded_by)
+VALUES (gen_random_uuid(), 's', 'invalid', 'e', 1, 'x', '{}', now(), now(), 'key:a')
+"""
+
+
 def refused_of(case):
     """Return the statements by guard; ``case`` is what inserts an open case."""
     returned = (
@@ -38,12 +45,16 @@ def refused_of(case):
                 "id = gen_random_uuid()",
                 "subject = 'another'",
                 "reason = 'crashed'",
-                "body = 'x'",
-                "headers = '[]'",
                 "task_id = gen_random_uuid()",
                 "queue_id = gen_random_uuid()",
                 "order_id = 'w-2'",
             )
+        ],
+        "dead_letters_content_is_fixed": [
+            "UPDATE dead_letters SET body = 'x'",
+            "UPDATE dead_letters SET headers = '[]'",
+            # No order that it is about was erased.
+            f"{FILLED}; UPDATE dead_letters SET body = ''",
         ],
         "dead_letters_dealt_with_stays": [
             f"{before}; UPDATE dead_letters SET {change}"

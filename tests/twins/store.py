@@ -36,6 +36,7 @@ from payment_service.domain.acts import (
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.cases import ONE_OPEN, case_id, money_at_risk
+from payment_service.domain.erasure import NOBODY, Erasure
 from payment_service.domain.errors import (
     BrokenInvariant,
     NotNow,
@@ -396,6 +397,36 @@ class MemoryStore:
         if case is None:
             raise UnknownOrder(case_id, "case")
         return case
+
+    async def erase(self, erasure: Erasure) -> None:
+        order, line = erasure.order, erasure.line
+        found = self.tables.orders.get(order.queue_id)
+        if found is None or found.queue.audit_hash != order.queue.audit_hash:
+            raise StaleWrite(order.queue_id)
+        cases = self.tables.cases.values()
+        if any(c.queue_id == order.queue_id and c.closed_at is None for c in cases):
+            raise NotNow("a case is open")
+        tasks = {task.task_id for task in order.queue.tasks}
+        about = {
+            each.letter.id: each
+            for each in self.tables.letters.values()
+            if order.queue_id == each.letter.queue_id
+            or each.letter.task_id in tasks
+            or (
+                each.letter.order_id == order.order_id
+                and orjson.dumps(order.merchant_id) in each.letter.body
+            )
+        }
+        if any(each.open for each in about.values()):
+            raise NotNow("a dead letter is open")
+        for each in about.values():
+            letter = replace(each.letter, body=b"", headers={}, error="erased")
+            self.tables.letters[letter.id] = replace(each, letter=letter)
+        queue = replace(found.queue, version=line.version, audit_hash=line.hash)
+        self.tables.orders[order.queue_id] = replace(
+            found, queue=queue, customer_id=NOBODY, destination={}, metadata={}
+        )
+        self.tables.trail[line.entity_id, line.version] = line
 
     async def assign_case(
         self, case_id: str, *, owner: str, actor: str, reason: str, at: datetime

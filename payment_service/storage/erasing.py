@@ -1,0 +1,95 @@
+"""Erases an order in one transaction: its row, its line, and what was said about it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from payment_service.domain.erasure import BLANK, NOBODY, Erasure
+from payment_service.domain.errors import NotNow, StaleWrite
+from payment_service.storage import service_trail
+
+BLANK_TEXT: Final = orjson.dumps(BLANK).decode()
+
+# Held until the end: who moves it meanwhile waits, and then finds another version.
+HOLD: Final = text(
+    """
+SELECT queue_id FROM order_queues
+WHERE queue_id = CAST(:queue_id AS uuid) AND version = :base AND audit_hash = :was
+FOR UPDATE
+"""
+)
+OPEN_CASE: Final = text(
+    """
+SELECT id::text FROM cases
+WHERE queue_id = CAST(:queue_id AS uuid) AND closed_at IS NULL LIMIT 1
+"""
+)
+# A letter may name no more than the caller's id, which others may use too.
+_LETTERS: Final = """
+(queue_id = CAST(:queue_id AS uuid) OR task_id = ANY(CAST(:tasks AS uuid[]))
+    OR (order_id = :order_id AND position(convert_to(CAST(:merchant AS text),
+        'UTF8') IN body) > 0))
+"""
+OPEN_LETTER: Final = text(
+    f"""
+SELECT id::text FROM dead_letters
+WHERE replayed_at IS NULL AND discarded_at IS NULL AND {_LETTERS} LIMIT 1
+"""
+)
+# The trigger asks for the line that says so, so it is written before.
+ROW: Final = text(
+    """
+UPDATE order_queues SET version = version + 1, customer_id = :nobody,
+    request = CAST(:blank AS jsonb), audit_hash = :hash, updated_at = :at
+WHERE queue_id = CAST(:queue_id AS uuid)
+"""
+)
+NEWS: Final = text(
+    """
+UPDATE webhook_inbox SET message = NULL, detail = '{}'
+WHERE task_id = ANY(CAST(:tasks AS uuid[]))
+"""
+)
+LETTERS: Final = text(
+    f"""
+UPDATE dead_letters SET body = '', headers = '{{}}', error = 'erased'
+WHERE {_LETTERS}
+"""
+)
+
+
+async def erase(connection: AsyncConnection, erasure: Erasure) -> None:
+    """Do all of it on one connection, which commits on leaving.
+
+    :raises StaleWrite: its row is another than it was decided on.
+    :raises NotNow: a case or a dead letter about it is open.
+    """
+    known = _parameters(erasure)
+    if (await connection.execute(HOLD, known)).first() is None:
+        raise StaleWrite(erasure.order.queue_id)
+    for what, question in (("case", OPEN_CASE), ("dead letter", OPEN_LETTER)):
+        found = (await connection.execute(question, known)).scalar()
+        if found is not None:
+            raise NotNow(f"{what} {found} about order {known['order_id']} is open")
+    await service_trail.write(connection, erasure.line)
+    for statement in (ROW, NEWS, LETTERS):
+        await connection.execute(statement, known)
+
+
+def _parameters(erasure: Erasure) -> Mapping[str, object]:
+    order, line = erasure.order, erasure.line
+    return {
+        "queue_id": order.queue_id,
+        "base": order.queue.version,
+        "was": order.queue.audit_hash,
+        "tasks": [task.task_id for task in order.queue.tasks],
+        "order_id": order.order_id,
+        "merchant": orjson.dumps(order.merchant_id).decode(),
+        "nobody": NOBODY,
+        "blank": BLANK_TEXT,
+        "hash": line.hash,
+        "at": line.at,
+    }

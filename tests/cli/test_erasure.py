@@ -1,0 +1,152 @@
+"""`verify` says of what was erased that it was, and finds what only seems to be."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from handlers.erase import erase, erase_customer
+from payment_service.domain.audit_keys import parse_audit_keys
+from payment_service.domain.errors import StoreUnavailable
+from payment_service.storage import erasing
+from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.reads import PostgresReads
+from tests.cli.stage import corrupt, with_world
+
+KEYS_SET = "k1:" + "5a" * 32
+KEYS = parse_audit_keys(KEYS_SET)
+ROW = "UPDATE order_queues SET {} WHERE order_id = %s"
+BLANK = "customer_id = '', request = '{}'"
+BY = {"reason": "he asked for it", "actor": "key:ops"}
+
+
+@pytest.fixture
+def paid(database_url):
+    """Put two orders into the database, both paid; erase the one, and return it."""
+
+    async def work(world):
+        order = await world.order("w-1", metadata={"name": "Ann"})
+        await world.order("w-2")
+        await erase(order, engine=world.engine, desk=desk_of(world), **BY)
+        return order
+
+    return asyncio.run(with_world(database_url, work, keys=KEYS))
+
+
+def desk_of(world):
+    return PostgresDesk(world.engine.store._database, world.engine.keys)
+
+
+def verified(shell):
+    answer = shell("verify", "--json", PAYMENT_AUDIT_KEYS=KEYS_SET)
+    return answer.json, {(o["invariant"], o["what"]) for o in answer.json["offences"]}
+
+
+def test_it_says_erased_and_not_tampered(at_database, paid):
+    report, found = verified(at_database)
+    shown = at_database("order", "show", paid.queue_id, "--json")
+    plain = at_database("verify", PAYMENT_AUDIT_KEYS=KEYS_SET)
+
+    assert found == set()
+    assert report["erased"] == [paid.queue_id]
+    assert "every invariant holds, 1 erased" in plain.out
+    assert "tok_sim" not in shown.out
+    assert '"c-9"' not in shown.out
+    assert "Ann" not in shown.out
+
+
+BY_HAND = "its row is erased, and its trail does not say so"
+FILLED = "its trail says that it was erased, and its row holds something"
+
+
+@pytest.mark.attack("database", "An erasure hides no change of an order")
+@pytest.mark.parametrize(
+    ("change", "order_id", "what"),
+    [
+        (BLANK, "w-2", BY_HAND),
+        ("customer_id = 'c-9'", "w-1", FILLED),
+        ("customer_id = ''", "w-2", "its customer is not the one"),
+        ("request = '{}'", "w-2", "its destination is not the one"),
+        ("amount = 1", "w-1", "its amount is not the one"),
+        ("currency = 'USD'", "w-1", "its currency is not the one"),
+        ("merchant_id = 'm-7'", "w-1", "its merchant_id is not the one"),
+        ("order_id = 'w-7'", "w-1", "its order_id is not the one"),
+        (r"content_hash = '\\x00'", "w-1", "its content is not the one"),
+        (r"signature = '\\x00'", "w-1", "its signature is not the one"),
+        ("request = jsonb_set(request, '{metadata,name}', '1')", "w-1", FILLED),
+        (
+            """request = jsonb_set(request, '{destination,token}', '"tok_x"')""",
+            "w-1",
+            FILLED,
+        ),
+    ],
+)
+@pytest.mark.usefixtures("paid")
+def test_what_is_not_as_an_erasure_leaves_it_is_named(
+    at_database, database_url, change, order_id, what
+):
+    if change in {BLANK, "request = '{}'"}:
+        change = change.replace("'{}'", "'" + erasing.BLANK_TEXT + "'")
+    corrupt(database_url, (ROW.replace("{}", change), order_id))
+
+    _, found = verified(at_database)
+
+    assert [told for name, told in found if name == "tampered" and what in told]
+
+
+@pytest.mark.usefixtures("paid")
+def test_a_line_that_was_taken_out_is_missed(at_database, database_url):
+    corrupt(
+        database_url, ("DELETE FROM order_task_events WHERE trigger = 'order.erased'",)
+    )
+
+    _, found = verified(at_database)
+
+    assert ("tampered", BY_HAND) in found
+    assert {"versions", "chain"} <= {name for name, _ in found}
+
+
+def test_where_it_ends_half_way_nothing_was_done(
+    at_database, database_url, monkeypatch
+):
+    monkeypatch.setattr(erasing, "LETTERS", text("SELECT nothing"))
+
+    async def work(world):
+        order = await world.order("w-1")
+        with pytest.raises(StoreUnavailable):
+            await erase(order, engine=world.engine, desk=desk_of(world), **BY)
+        return await world.engine.store.load(order.queue_id)
+
+    order = asyncio.run(with_world(database_url, work, keys=KEYS))
+    report, found = verified(at_database)
+
+    assert order.customer_id == "c-9"
+    assert (report["erased"], found) == ([], set())
+
+
+def test_all_of_a_customer_goes_but_what_is_under_way(at_database, database_url):
+    async def work(world):
+        for n in range(3):
+            await world.order(f"w-{n}")
+        await world.order("w-silent", "accept_silence")
+        await world.order("w-other", customer_id="c-1")
+        reads = PostgresReads(world.engine.store._database)
+        everything = {
+            "engine": world.engine,
+            "desk": desk_of(world),
+            "reads": reads,
+            **BY,
+        }
+        first = await erase_customer("c-9", **everything)
+        return first, await erase_customer("c-9", **everything)
+
+    first, second = asyncio.run(with_world(database_url, work, keys=KEYS))
+    report, found = verified(at_database)
+
+    assert (len(first.done), len(second.done)) == (3, 0)
+    assert first.refused == second.refused
+    ((left, because),) = first.refused.items()
+    assert "order w-silent is ACTIVE" in because
+    assert sorted(report["erased"]) == sorted(first.done)
+    assert found == set()
+    assert left in at_database("order", "list", "--customer", "c-9").out
