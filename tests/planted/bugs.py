@@ -47,6 +47,7 @@ from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
+from tests.planted import acts
 from tests.simulation.bus import SimBus
 from tests.simulation.fleet import Fleet
 from tests.twins import store as twin
@@ -58,6 +59,8 @@ UNIT, CONFORMANCE = "unit", "conformance suite"
 
 ANCHORS: Final = "tests/storage/test_anchors.py"
 VERIFIED: Final = "tests/cli/test_anchors.py"
+ACTS: Final = "tests/storage/test_acts.py"
+SERVICE_TRAIL: Final = "tests/storage/test_service_trail.py"
 DOORBELLS: Final = "tests/handlers/test_doorbells.py"
 MACHINE: Final = "tests/simulation/test_machine.py"
 KEYS: Final = "tests/api/test_keys.py"
@@ -605,6 +608,42 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=news_not_unique,
         layer=CONFORMANCE,
         test=f"{STORE}::test_news_is_stored_once_for_ever",
+    ),
+    "what was done to a case has no line": Bug(
+        plant=acts.act_without_a_line,
+        layer=CONFORMANCE,
+        test=f"{ACTS}::test_a_closed_case_is_a_line_of_its_order",
+    ),
+    "what was done to a dead letter has no line": Bug(
+        plant=acts.letter_without_a_line,
+        layer=CONFORMANCE,
+        test=f"{ACTS}::test_a_letter_about_an_order_is_a_line_of_it",
+    ),
+    "a line says what no row does": Bug(
+        plant=acts.line_without_the_row,
+        layer=CONFORMANCE,
+        test=f"{ACTS}::test_a_case_that_is_closed_twice_has_one_line",
+    ),
+    "a row and its line are two commits": Bug(
+        plant=acts.row_and_line_apart,
+        layer=CONFORMANCE,
+        test=f"{ACTS}::test_where_the_line_cannot_be_written_no_row_changes",
+    ),
+    "who writes for the service waits for nobody": Bug(
+        plant=acts.nobody_waits_for_his_turn,
+        layer=CONFORMANCE,
+        test=f"{SERVICE_TRAIL}::test_many_at_once_are_one_chain_without_a_gap",
+    ),
+    "an act leaves the order's version": Bug(
+        plant=acts.the_version_stays,
+        layer=CONFORMANCE,
+        test=f"{ACTS}::test_a_step_decided_before_the_act_is_decided_again",
+    ),
+    "verify believes the rows": Bug(
+        plant=acts.rows_are_believed, layer=UNIT, test="tests/cli/test_decided.py"
+    ),
+    "nobody says what people did": Bug(
+        plant=acts.the_twin_forgets_the_line, layer=SIMULATION
     ),
     "a webhook is parsed before its signature is checked": Bug(
         plant=parsed_before_verified,
