@@ -192,3 +192,43 @@ def dealt_with(url, ids):
     )
     with psycopg.connect(url) as connection:
         return connection.execute(asked, [ids]).fetchall()
+
+
+def test_what_became_of_letters_stands_in_the_trail_with_the_reason(
+    at_database, letters
+):
+    at_database("dlq", "replay", letters[0], "--reason", "mended")
+    at_database("dlq", "replay", letters[1])
+    at_database("dlq", "discard", letters[2], "--reason", "nobody's")
+    told = at_database("trail", "--json").json
+
+    shown = [(e["trigger"], e["detail"]["reason"]) for e in told["events"]]
+    assert shown == [
+        ("dead_letter.discarded", "nobody's"),
+        ("dead_letter.replayed", "no reason was given"),
+        ("dead_letter.replayed", "mended"),
+    ]
+    assert [e["detail"]["dead_letter_id"] for e in told["events"]] == letters[::-1]
+    assert all(e["actor"].startswith("user:") for e in told["events"])
+
+
+def test_the_trail_of_the_service_is_shown_page_by_page(at_database, letters):
+    assert at_database("trail").out == "Nothing was done to the service.\n"
+    at_database("dlq", "replay", *letters)
+
+    page = at_database("trail", "--limit", "2", "--json").json
+    rest = at_database("trail", "--cursor", page["next_cursor"])
+
+    assert [event["version"] for event in page["events"]] == [3, 2]
+    assert rest.out.count("dead_letter.replayed") == 1
+    assert "--cursor 2" in at_database("trail", "--limit", "2").out
+    stranger = at_database("trail", "--cursor", "x")
+    assert stranger.code == 1
+    assert "cursor 'x' was not handed out" in stranger.err
+
+
+def test_a_replay_says_why_or_nothing(at_database, letters):
+    refused = at_database("dlq", "replay", letters[0], "--reason", " ")
+
+    assert refused.code == 2
+    assert "--reason" in refused.err
