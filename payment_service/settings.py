@@ -15,7 +15,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from payment_service.domain.audit_keys import UNKEYED, AuditKeys, parse_audit_keys
 from payment_service.domain.durations import format_duration
 from payment_service.domain.errors import PaymentServiceError
-from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.keys import ApiKey, parse_api_keys
 from payment_service.env_file import UnreadableFile, read_env_file
 from payment_service.fields import Bytes, Duration, HttpUrl
@@ -240,11 +239,6 @@ class Settings(BaseSettings):
     def nats_urls(self) -> list[str]:
         """Return the addresses of the NATS servers; empty where none is set."""
         return _split(self.nats_url) if self.nats_url else []
-
-    @property
-    def four_eyes(self) -> FourEyes:
-        """Return from which amounts two decide, as far as the environment says."""
-        return FourEyes(floor=self.four_eyes_from)
 
     @property
     def anchor_nats_urls(self) -> list[str]:
