@@ -104,6 +104,13 @@ async def test_a_manual_check_is_decided_by_a_person(
         )
 
         assert status == 200
+        # It is under way there: the next provider is not asked, and the person again.
+        await stage.until(lambda: len(stage.told("withdrawal.manual_check")) == 2)
+        asked = await stage.task_in("w-1", "MANUAL_CHECK")
+        assert (asked["code"], asked["waiting_for"]) == (
+            "resolution_stopped",
+            "decision",
+        )
 
 
 async def test_a_cancelled_order_is_given_up_where_that_is_safe(stage):
