@@ -203,6 +203,9 @@ TAMPERED = [
 ]
 
 
+@pytest.mark.attack(
+    "database", "An export that was changed is found by the auditor's script"
+)
 def test_whatever_was_changed_is_found_also_where_the_end_is_signed_again(
     exported, outside
 ):

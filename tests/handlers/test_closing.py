@@ -88,6 +88,7 @@ async def test_a_small_case_is_closed_by_one(world, case):
     assert (await now(world)).state == "closed"
 
 
+@pytest.mark.attack("role", "A large case is closed by two")
 async def test_a_first_vote_waits_and_closes_nothing(world, case):
     assert await close(world, case) is Vote.WAITS
 
@@ -104,6 +105,7 @@ async def test_two_persons_close_it_and_both_stand_in_the_trail(world, case):
     assert await votes(world) == [("case.close_proposed", ANNA), ("case.closed", BERT)]
 
 
+@pytest.mark.attack("role", "Many keys of one person close no large case")
 async def test_one_person_is_one_with_however_many_keys(world, case):
     await close(world, case, actor="key:laptop", person=ANNA)
 
@@ -146,6 +148,7 @@ async def test_a_second_person_who_settles_instead_clears_the_vote(world, case):
     assert await settle(world, case, actor=CARL)
 
 
+@pytest.mark.attack("role", "Who wants a case closed does not settle it too")
 async def test_who_wants_it_closed_does_not_settle_it_too(world, case):
     await close(world, case, actor=ANNA)
 

@@ -115,6 +115,7 @@ async def test_what_is_still_under_way_goes_back_to_the_persons(world):
     assert await world.states() == ["FAILED", "SUCCEEDED", "COMPLETED"]
 
 
+@pytest.mark.attack("role", "A large no that was stopped takes two again")
 async def test_a_large_no_that_was_stopped_takes_two_again(world):
     world.four_eyes = FourEyes(1)
     await a_check(world, ACCEPTS_SILENTLY)
