@@ -60,7 +60,8 @@ SELECT task_id FROM order_tasks
 WHERE state = 'SUCCEEDED' AND provider IN ('acme', 'borealis', 'cobalt') LIMIT 1
 """
 LETTERS: Final[LiteralString] = """
-SELECT id::text FROM dead_letters WHERE replayed_at IS NULL ORDER BY at DESC LIMIT 50
+SELECT id::text FROM dead_letters WHERE replayed_at IS NULL AND discarded_at IS NULL
+ORDER BY at DESC LIMIT 50
 """
 
 Say = Callable[[str], None]
