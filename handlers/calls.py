@@ -8,10 +8,11 @@ from typing import Final
 from fsm.decisions import Event
 from fsm.records import replace
 from fsm.snapshot import Task
-from fsm.states import Source, Trigger, Waiting
+from fsm.states import Source, State, Trigger, Waiting
 from handlers.engine import Engine
 from handlers.gate import Admissions, at_gate, may_repeat_now
-from payment_service.domain.errors import Fault
+from handlers.sound import NOT_AS_REQUESTED, halted
+from payment_service.domain.errors import Fault, Tampered
 from payment_service.domain.explain import QUESTION
 from payment_service.domain.orders import Order
 from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
@@ -43,7 +44,6 @@ _OF_A_FIRST: Final = re.compile(
 TAMPERED: Final = "tampered"
 NO: Final = "resolved_negative"
 STOPPED: Final = "resolution_stopped"
-NOT_AS_REQUESTED: Final = "the order's row is not what was requested: nothing is sent"
 CLAIM_LOST: Final = "the worker that was to send it is gone: it may have been sent"
 
 
@@ -74,16 +74,6 @@ class InFlight(Fault):
         self.left = left
 
 
-class UnknownKey(Fault):
-    """The order was signed by a key that this process does not have."""
-
-    def __init__(self, key_id: str) -> None:
-        super().__init__(
-            f"the order is signed by the key {key_id!r}, which is not in "
-            "PAYMENT_AUDIT_KEYS here: a new key is added everywhere before it signs"
-        )
-
-
 class ClaimTooOld(Fault):
     """The process slept so long that another worker may have taken over."""
 
@@ -91,13 +81,11 @@ class ClaimTooOld(Fault):
 async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> Event:
     """Make the call that the task's row says is due, and return what it means.
 
-    :raises UnknownKey: what the order is bound to cannot be checked here.
     :raises CoreUnavailable: core gave no definite answer.
     :raises ClaimTooOld: a create must not be sent any more by this chain.
     """
     match task.waiting_for:
         case Waiting.FREEZE:
-            _require_key(order, engine)
             # Asked before there is a hold: who waits for a provider ties up no money.
             kept_out = at_gate(order, task, engine, view.admissions)
             return kept_out or await _balance(Operation.FREEZE, order, task, engine)
@@ -111,7 +99,7 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
             kept_out = at_gate(order, task, engine, view.admissions)
             return kept_out or _timed(Trigger.RETRY_DUE, task)
         case Waiting.WEIGHING:
-            return _weighed(order, task, engine)
+            return _weighed(task, engine)
         case Waiting.WEBHOOK:
             return _timed(Trigger.SLA_PASSED, task)
         case Waiting.RECHECK:
@@ -128,11 +116,22 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
             raise ValueError(f"no call is due for {task.waiting_for}")
 
 
-def _require_key(order: Order, engine: Engine) -> None:
-    """Let an order wait, before it holds money, for a process that has its key."""
-    key_id = order.signature.key_id
-    if key_id not in engine.keys:
-        raise UnknownKey(key_id)
+async def given_up(order: Order, task: Task, engine: Engine) -> Event:
+    """Make no call for what is not as it was requested, and give it to a person.
+
+    It is neither frozen nor sent, committed or given back, and not asked about either:
+    an answer about another payout is no evidence.
+
+    :raises Tampered: it ties up no money that somebody would have to decide on.
+    """
+    if task.state in {State.PENDING, State.SUCCEEDED}:
+        raise await not_as_requested(order, task, engine)
+    return _tampered(task)
+
+
+async def not_as_requested(order: Order, task: Task, engine: Engine) -> Tampered:
+    """Open a case about an order that another request was written into."""
+    return await halted(order, task, NOT_AS_REQUESTED, engine)
 
 
 def _timed(trigger: Trigger, task: Task) -> Event:
@@ -140,9 +139,7 @@ def _timed(trigger: Trigger, task: Task) -> Event:
     return Event(trigger=trigger, source=Source.TIMER, version=task.version)
 
 
-def _weighed(order: Order, task: Task, engine: Engine) -> Event:
-    if not order.is_as_requested(engine.keys):
-        return _tampered(task)
+def _weighed(task: Task, engine: Engine) -> Event:
     # What wants to be left alone is left alone by the question, too.
     silence = engine.gate.silence(task.provider)
     return replace(_timed(Trigger.WEIGHED, task), after=silence)
@@ -212,8 +209,6 @@ async def _recreate(order: Order, task: Task, engine: Engine, view: View) -> Eve
     if shut is not None and engine.plan_of(task).can_ask(task):
         return _unasked(task, f"not repeated: {shut.because}")
     heard = await _send(provider, order, task, engine, view)
-    if heard.trigger is Trigger.TAMPERED:
-        return heard
     return replace(heard, detail={**heard.detail, QUESTION: "create"})
 
 
@@ -229,13 +224,7 @@ def _leave_to_claimant(task: Task, provider: Provider | None, engine: Engine) ->
 async def _send(
     provider: Provider, order: Order, task: Task, engine: Engine, view: View
 ) -> Event:
-    """Send the create; checked last of all: that this chain did not oversleep.
-
-    What is not as it was requested is not paid: a person looks at it.
-    """
-    if not order.is_as_requested(engine.keys):
-        view.admissions.give_back(task.task_id)
-        return _tampered(task)
+    """Send the create; checked last of all: that this chain did not oversleep."""
     age = engine.clock.elapsed() - view.taken_at
     if age > engine.limits.send_within.total_seconds():
         raise ClaimTooOld(f"the picture of task {task.task_id} is {age:.1f} s old")

@@ -3,7 +3,7 @@
 from fsm.decisions import Event, Step
 from fsm.states import Source, Trigger
 from handlers.engine import Books, Engine, settle, settle_cancel_of_order
-from payment_service.domain.errors import NotNow, UnknownOrder
+from payment_service.domain.errors import NotNow, Tampered, UnknownOrder
 from payment_service.domain.messages import Message, cancel_doorbell
 from payment_service.domain.news import FORWARDER
 from payment_service.domain.orders import Order
@@ -55,7 +55,8 @@ async def cancel_known(
     """Put the wish of a forwarder into the row of a task, or of the whole order.
 
     The wake-up that follows is a message like any other. Returns ``accepted``,
-    ``duplicate`` where it was wished before, or ``too_late`` where it is final.
+    ``duplicate`` where it was wished before, ``too_late`` where it is final, or
+    ``tampered`` where its rows are not as the service has left them.
     """
     row = order.queue if task_id is None else order.task(task_id)
     if row.cancel_requested:
@@ -66,6 +67,8 @@ async def cancel_known(
             await request_cancel_of_order(order, reason, actor=actor, engine=engine)
         else:
             await request_cancel_of_task(task_id, reason, actor=actor, engine=engine)
+    except Tampered:
+        return "tampered"
     except NotNow:
         return "too_late"
     return "accepted"

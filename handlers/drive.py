@@ -8,10 +8,18 @@ from fsm.decisions import Event, Step, Wait, notified
 from fsm.records import replace
 from fsm.snapshot import Queue, Task
 from fsm.states import Source, Trigger
-from handlers.calls import InFlight, View, call_for
+from handlers.calls import (
+    TAMPERED,
+    InFlight,
+    View,
+    call_for,
+    given_up,
+    not_as_requested,
+)
 from handlers.engine import Bells, Engine, Settled, all_bells, commit, no_bells, settle
 from handlers.news import apply_waiting
-from payment_service.domain.errors import Fault
+from handlers.sound import looked_over
+from payment_service.domain.errors import Fault, Tampered
 from payment_service.domain.events import outcome_of
 from payment_service.domain.letters import Reason
 from payment_service.domain.orders import Order
@@ -97,10 +105,13 @@ def next_due(order: Order, engine: Engine) -> Task | Queue | None:
 async def drive(order: Order, *, engine: Engine, view: View) -> Outcome:
     """Make call after call until nothing is due, each step committed by itself.
 
-    What is left after ``limits.chain`` is handed on to a message in the outbox.
+    What is left after ``limits.chain`` is handed on to a message in the outbox. What
+    another hand has changed is left alone: the sweeper comes back to it.
     """
     try:
         outcome = await _drive(order, engine, view)
+    except Tampered:
+        outcome = Done(what=TAMPERED)
     finally:
         view.admissions.give_all_back()
     return replace(outcome, order_id=order.order_id)
@@ -108,6 +119,10 @@ async def drive(order: Order, *, engine: Engine, view: View) -> Outcome:
 
 async def _drive(order: Order, engine: Engine, view: View) -> Done | Retry:
     began = engine.clock.elapsed()
+    try:
+        order = await looked_over(order, engine)
+    except Fault as fault:
+        return Retry(because=str(fault))
     for _ in range(STEPS_MAX):
         row = next_due(order, engine)
         if row is None:
@@ -145,7 +160,10 @@ async def _step(
 ) -> Settled:
     if isinstance(row, Queue):
         return await _notify(order, engine)
-    event = await call_for(order, row, engine=engine, view=view)
+    if order.sound:
+        event = await call_for(order, row, engine=engine, view=view)
+    else:
+        event = await given_up(order, row, engine)
     bells = _bells(event, hand_on=hand_on)
     settled = await settle(order, row.task_id, event, engine=engine, bells=bells)
     if not isinstance(settled.decision, Wait):
@@ -161,6 +179,8 @@ def _bells(event: Event, *, hand_on: bool) -> Bells:
 
 
 async def _notify(order: Order, engine: Engine) -> Settled:
+    if not order.sound:
+        raise await not_as_requested(order, order.queue.tasks[0], engine)
     at = order.finished_at or engine.clock.now()
     await engine.core.notify(outcome_of(order, at))
     return await commit(order, lambda queue, _: notified(queue), engine=engine)

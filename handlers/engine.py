@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from fsm.decisions import Decision, Event, Known, Step, cancel_order, decide
 from fsm.records import replace
 from fsm.snapshot import Plan, Queue, Task
+from handlers.sound import looked_over
 from payment_service.domain.audit import audit_line
 from payment_service.domain.audit_keys import UNKEYED, AuditKeys
 from payment_service.domain.errors import (
@@ -26,6 +27,7 @@ from payment_service.domain.messages import (
 )
 from payment_service.domain.news import NewsState
 from payment_service.domain.orders import Order
+from payment_service.domain.seals import sealed_queue, sealed_task
 from payment_service.ports.clock import Clock
 from payment_service.ports.core import Core
 from payment_service.ports.gate import Gate, OpenGate
@@ -179,8 +181,12 @@ async def commit(
     bells: Bells = no_bells,
     news: Mapping[str, NewsState] | None = None,
 ) -> Settled:
-    """Judge and record until the record holds or nothing is left to record."""
+    """Judge and record until the record holds or nothing is left to record.
+
+    :raises Tampered: what there is to judge was changed by another hand.
+    """
     failed: StoreUnavailable | None = None
+    order = await looked_over(order, engine)
     for _ in range(CONFLICTS_MAX):
         now, taken_at = engine.clock.now(), engine.clock.elapsed()
         decision = judge(order.queue, now)
@@ -248,7 +254,7 @@ async def _again(order: Order, engine: Books) -> Order:
     found = await engine.store.load(order.queue_id)
     if found is None:
         raise StoreUnavailable(f"order queue {order.queue_id} is gone")
-    return found
+    return await looked_over(found, engine)
 
 
 def work_of(
@@ -262,19 +268,20 @@ def work_of(
 ) -> Work:
     """Return the step with its audit lines and messages, ready to be committed."""
     trace_id = trace_id_of(order.trace_parent)
+    key_id = order.signature.key_id
     changes = []
     lines = []
     for change in step.changes:
         line = audit_line(change, at=now, trace_id=trace_id, keys=keys)
         lines.append(line)
-        after = replace(change.after, audit_hash=line.hash)
+        after = sealed_task(change.after, line.hash, key_id, keys)
         changes.append(replace(change, after=after))
     queue_change = step.queue
     after_queue = step.after.with_tasks({c.after.task_id: c.after for c in changes})
     if queue_change is not None:
         line = audit_line(queue_change, at=now, trace_id=trace_id, keys=keys)
         lines.append(line)
-        after_queue = replace(after_queue, audit_hash=line.hash)
+        after_queue = sealed_queue(after_queue, line.hash, key_id, keys)
         queue_change = replace(queue_change, after=after_queue)
     finished_at = now if after_queue.final else None
     moved = replace(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from handlers.engine import Engine
+from handlers.sound import NOT_AS_REQUESTED, looked_over
 from payment_service.domain.erasure import erasure_of, is_erased
 from payment_service.domain.errors import NotNow, StaleWrite, UnknownOrder
 from payment_service.domain.orders import Order
@@ -28,12 +29,17 @@ async def erase(
 ) -> bool:
     """Erase one order in one transaction; False where it was erased before.
 
-    :raises NotNow: it is under way, or a case or a dead letter about it is open.
+    :raises NotNow: it is under way, a case or a dead letter about it is open, or it is
+        not what was requested.
+    :raises Tampered: another hand has changed it: its new row would be sealed as ours.
     """
     for _ in range(TRIES_MAX):
         if is_erased(order):
             return False
         _require_rest(order)
+        order = await looked_over(order, engine)
+        if not order.sound:
+            raise NotNow(NOT_AS_REQUESTED)
         now = engine.clock.now()
         erasure = erasure_of(
             order, reason=reason, actor=actor, at=now, keys=engine.keys

@@ -7,15 +7,18 @@ from fsm.decisions import Event, Known, Step, Wait
 from fsm.states import Source, Trigger
 from handlers.calls import differing
 from handlers.engine import Contended, Engine, settle
+from handlers.sound import UnknownKey, case_of
 from payment_service.domain.news import (
     FORWARDED,
     FORWARDER,
     UNREADABLE,
+    Arrival,
     News,
     NewsState,
     NewsType,
 )
 from payment_service.domain.orders import Order
+from payment_service.domain.seals import news_is_signed, signed_news
 from payment_service.ports.store import StoredNews
 
 TRIGGERS: Final = {
@@ -71,11 +74,20 @@ def event_of_news(news: News, order: Order) -> Event | None:
     )
 
 
+async def keep(*events: News, engine: Engine) -> Sequence[Arrival]:
+    """Store what somebody has verified, signed so that it is known again as that."""
+    signed = (signed_news(news, engine.keys) for news in events)
+    return await engine.store.keep_news(*signed)
+
+
 async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Order:
     """Commit what one stored webhook means; return the order as it is then.
 
     What is too early stays in the inbox, and the task's row says so.
     """
+    if not news_is_signed(stored.news, engine.keys):
+        await _refuse(order, stored, engine)
+        return order
     event = event_of_news(stored.news, order)
     if event is None:
         await engine.store.close_news(stored.inbox_id, NewsState.IGNORED)
@@ -107,6 +119,20 @@ async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Ord
                     return settled.order
                 order = await engine.store.load(order.queue_id) or order
     raise Contended(f"task {task_id} moved {MARKS_MAX} times")
+
+
+async def _refuse(order: Order, stored: StoredNews, engine: Engine) -> None:
+    """Open a case about a row of the inbox that no verified webhook is in.
+
+    :raises UnknownKey: that cannot be told here.
+    """
+    news = stored.news
+    if news.signature.key_id and news.signature.key_id not in engine.keys:
+        raise UnknownKey(news.signature.key_id)
+    what = f"nobody has sent the webhook {news.event_id!r} of {news.provider} so"
+    case = case_of(order.task(news.reference), what, f"{news.provider}:{news.event_id}")
+    await engine.store.open_case(order, case, engine.clock.now())
+    await engine.store.close_news(stored.inbox_id, NewsState.IGNORED)
 
 
 async def apply_waiting(

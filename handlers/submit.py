@@ -15,6 +15,7 @@ from payment_service.domain.events import order_event
 from payment_service.domain.ids import new_id
 from payment_service.domain.messages import trace_id_of
 from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
+from payment_service.domain.seals import sealed_queue, sealed_task
 from payment_service.ports.store import NewOrder
 
 REQUESTED = "order.requested"
@@ -101,15 +102,13 @@ def _opened(
         line(None, {REQUEST: said}),
         *(line(task, {"provider": task.provider}) for task in tasks),
     ]
-    queue = replace(
-        order.queue,
-        audit_hash=lines[0].hash,
-        tasks=tuple(
-            replace(task, audit_hash=its.hash)
-            for task, its in zip(tasks, lines[1:], strict=True)
-        ),
+    sealed = tuple(
+        sealed_task(task, its.hash, signature.key_id, keys)
+        for task, its in zip(tasks, lines[1:], strict=True)
     )
-    return replace(order, queue=queue, signature=signature), lines
+    queue = sealed_queue(order.queue, lines[0].hash, signature.key_id, keys)
+    queue = replace(queue, tasks=sealed)
+    return replace(order, queue=queue, signature=signature, sound=True), lines
 
 
 def _task(queue_id: str, position: int, entry: CascadeEntry, now: datetime) -> Task:

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from fsm.decisions import Decision, Event, Known, Step, decide
 from fsm.records import replace
 from fsm.snapshot import Queue, Task
 from fsm.states import Source, Trigger
 from handlers.engine import Bells, Engine, commit, no_bells
+from handlers.sound import NOT_AS_REQUESTED, looked_over
 from payment_service.domain.errors import NotNow
 from payment_service.domain.messages import Message
 from payment_service.domain.orders import Order
 from payment_service.domain.votes import Vote, require_key
+
+BY_HAND: Final = frozenset({Trigger.SETTLED_POSITIVE, Trigger.SETTLED_NEGATIVE})
 
 
 async def decide_together(  # noqa: PLR0913 - what a decision is made of
@@ -30,9 +34,13 @@ async def decide_together(  # noqa: PLR0913 - what a decision is made of
     another clears the first vote: neither stands then.
 
     :raises NotNow: it is nobody with a key; the second person is the first; or the task
-        is not as it was seen any more.
+        is not as it was seen any more, or not as it was requested.
+    :raises Tampered: a row was changed by another hand, as by planting the first vote.
     """
     require_key(event.actor)
+    order = await looked_over(order, engine)
+    if order.sound is False and event.trigger not in BY_HAND:
+        raise NotNow(f"{NOT_AS_REQUESTED}; put the row back first, then decide")
     vote = _counted(task, event) if needs_two else Vote.DECIDES
     if vote is Vote.WAITS:
         event = replace(event, trigger=proposal)
@@ -61,6 +69,7 @@ async def withdraw_vote(  # noqa: PLR0913 - as a decision is made of
 
     :raises NotNow: nobody has voted, or somebody else has.
     """
+    order = await looked_over(order, engine)
     if task.proposed_by is None:
         raise NotNow(f"no vote waits for a second person in task {task.task_id}")
     if task.proposed_by != (person or actor):

@@ -1,9 +1,10 @@
 """Handles ``order.task.webhook.received``: one stored webhook and what follows."""
 
-from handlers.calls import View
+from handlers.calls import TAMPERED, View
 from handlers.drive import drive, next_due
 from handlers.engine import Engine
 from handlers.news import apply_waiting
+from payment_service.domain.errors import Tampered
 from payment_service.domain.news import NewsState
 from payment_service.domain.orders import Order
 from payment_service.ports.outcomes import Done, Outcome
@@ -29,7 +30,11 @@ async def webhook_received(
     if stored.state is not NewsState.WAITING and not again:
         return Done(what="duplicate")
     if stored.state is NewsState.WAITING:
-        order = await apply_waiting(order, [stored.news.reference], engine=engine)
+        try:
+            order = await apply_waiting(order, [stored.news.reference], engine=engine)
+        except Tampered:
+            # It waits in the inbox until the rows are put back.
+            return Done(what=TAMPERED, order_id=order.order_id)
     if next_due(order, engine) is None:
         return Done()
     return await drive(order, engine=engine, view=View(taken_at=taken_at))

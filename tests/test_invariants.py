@@ -9,6 +9,7 @@ from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.news import NewsType
 from payment_service.invariants import LedgerEntry, trail_of
 from payment_service.ports.core import Operation
+from payment_service.tampering import tampered
 from tests.simulation.judge import line_of, order_row, task_row
 from tests.twins.world import World, a_request
 
@@ -28,7 +29,9 @@ async def judged(world, *operations):
         i: trail_of((line_of(e) for e in lines if e.entity_id == i), UNKEYED)
         for i in ids
     }
-    found = [*invariants.order_offences(row, tasks, trails, UNKEYED)]
+    found = [*invariants.order_offences(row, tasks, trails)]
+    cases = {case.task_id for case in await world.rows.cases()}
+    found += tampered(row, tasks, trails, UNKEYED, as_of=world.clock.now(), cases=cases)
     entries = [
         LedgerEntry(tasks[0].task_id, name, order.money.amount, order.money.currency)
         for name in operations

@@ -17,6 +17,7 @@ from payment_service.cli.failures import Wrong
 from payment_service.domain.acts import SERVICE
 from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.decided import Decided, Subject
+from payment_service.domain.news import News, NewsType
 from payment_service.invariants import (
     Line,
     OrderRow,
@@ -24,7 +25,9 @@ from payment_service.invariants import (
     Trail,
     trail_of,
 )
+from payment_service.storage.rows import news_from
 from payment_service.storage.session import NAME, UNLIMITED, Door
+from payment_service.tampering import CaseRow
 
 FETCHED: Final = 5_000
 """Rows that one fetch brings: what is in memory at a time."""
@@ -39,13 +42,15 @@ ORDERS: Final[LiteralString] = """
 SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
     q.waiting_for, q.wake_at, q.audit_hash,
     q.kind, q.merchant_id, q.customer_id, q.request -> 'destination',
-    q.content_hash, q.signed_by, q.signature,
+    q.content_hash, q.signed_by, q.signature, q.request -> 'metadata',
+    q.cancel_requested, q.tries, q.created_at, q.finished_at, q.customer_message,
     q.customer_id = '' AND q.request =
         '{"destination": {}, "metadata": {}, "erased": true}'::jsonb,
     t.task_id::text, t.position, t.provider, t.state, t.version, t.waiting_for,
     t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash, t.returned,
     t.terminal_id, t.proposed_by, t.proposed_decision, t.provider_reference,
-    t.sent_first_at, t.sent_last_at
+    t.sent_first_at, t.sent_last_at, t.tries, t.taken, t.cancel_requested,
+    t.deadline_at, t.code, t.created_at, t.updated_at
 FROM order_queues q LEFT JOIN order_tasks t ON t.queue_id = q.queue_id
 ORDER BY q.queue_id
 """
@@ -86,6 +91,22 @@ FROM api_keys
 UNION ALL SELECT 'four_eyes', currency, 'set', set_by, set_at, reason, amount::text,
     NULL
 FROM four_eyes WHERE set_by IS NOT NULL OR amount IS NOT NULL
+"""
+CASES: Final[LiteralString] = """
+SELECT k.kind, k.queue_id::text, k.task_id::text, k.amount, k.currency,
+    k.money_at_risk, k.detail, k.order_id, q.order_id, q.amount, q.currency,
+    EXISTS (SELECT FROM order_task_events e
+        WHERE e.entity_id = k.task_id AND e.at = k.opened_at)
+FROM cases k JOIN order_queues q USING (queue_id)
+"""
+INBOX: Final[LiteralString] = """
+SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
+    i.provider_reference, i.amount, i.currency, i.code, i.message, i.received_at,
+    i.body_hash, i.detail, i.content_hash, i.sequence, i.seen_as, i.signed_by,
+    i.signature
+FROM webhook_inbox i WHERE i.state = 'waiting' OR NOT EXISTS (
+    SELECT FROM order_tasks t JOIN order_queues q USING (queue_id)
+    WHERE t.task_id = i.task_id AND q.customer_id = '')
 """
 HOMELESS: Final[LiteralString] = """
 SELECT t.task_id::text, t.queue_id::text FROM order_tasks t
@@ -188,6 +209,16 @@ class Snapshot(AbstractContextManager["Snapshot"]):
         rows = self._connection.execute("SELECT DISTINCT task_id::text FROM cases")
         return frozenset(row[0] for row in rows)
 
+    def opened(self) -> Iterator[CaseRow]:
+        """Return every case beside its order."""
+        for row in self._stream("opened", CASES):
+            yield CaseRow._make((*row[:8], tuple(row[8:11]), row[11]))
+
+    def inbox(self) -> Iterator[News]:
+        """Return every webhook that is kept."""
+        for row in self._stream("inbox", INBOX):
+            yield _news(row)
+
     def unknown(self, task_ids: Collection[str]) -> list[str]:
         """Return which of these are not the ids of our tasks."""
         return [row[0] for row in self._connection.execute(UNKNOWN, [list(task_ids)])]
@@ -208,6 +239,20 @@ class Snapshot(AbstractContextManager["Snapshot"]):
             cursor.itersize = FETCHED
             cursor.execute(statement, asked, binary=True)
             yield from cursor
+
+
+def _news(row: tuple[Any, ...]) -> News:
+    """Read a webhook; of one that nobody here can have written only its name."""
+    try:
+        return news_from(row).news
+    except ValueError:
+        return News(
+            provider=row[2],
+            event_id=row[3],
+            type=NewsType.UNKNOWN,
+            reference=row[5],
+            received_at=row[11],
+        )
 
 
 class Trails:

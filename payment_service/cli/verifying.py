@@ -34,6 +34,7 @@ from payment_service.invariants import (
     without_row,
 )
 from payment_service.settings import Settings
+from payment_service.tampering import forged_case, forged_news, tampered
 
 SHOW_EVERY: Final = 500
 SHOWN_MAX: Final = 10
@@ -167,7 +168,7 @@ def _judge_all(
     advance: Callable[[int], None],
 ) -> None:
     began = time.monotonic()
-    cases = snapshot.cases() if books else frozenset()
+    cases = snapshot.cases()
     if books:
         # Of whom a line cannot be read, nobody can say what the provider did.
         cases |= {line.task_id for line in books.unread()}
@@ -186,6 +187,10 @@ def _judge_all(
             advance(report.orders)
     for offence in _judge_decisions(report, snapshot, told):
         report.add(offence)
+    for case in snapshot.opened():
+        report.offences += forged_case(case)
+    for news in snapshot.inbox():
+        report.offences += forged_news(news, settings.audit_keys)
     for trail in snapshot.unclaimed():
         report.add(without_row(trail))
     for task_id, queue_id in snapshot.homeless():
@@ -238,7 +243,9 @@ def _judge(
     settings: Settings,
 ) -> Iterator[Offence]:
     order, tasks, trails = whole
-    yield from order_offences(order, tasks, trails, settings.audit_keys)
+    keys = settings.audit_keys
+    yield from order_offences(order, tasks, trails)
+    yield from tampered(order, tasks, trails, keys, as_of=facts.taken_at, cases=cases)
     yield from overdue(order, tasks, now=facts.taken_at, grace=_grace(settings))
     if books is None:
         return

@@ -16,7 +16,9 @@ from fsm.records import replace
 from fsm.snapshot import Queue
 from payment_service.domain.audit import GENESIS, AuditLine, audit_line, chained
 from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.errors import NotNow, Tampered
 from payment_service.domain.masking import masked_text
+from payment_service.domain.seals import queue_is_sealed, sealed_queue
 
 SERVICE: Final = "00000000-0000-7000-8000-000000000000"
 """The entity of the service's lines: a UUIDv7 of 1970, smaller than any that is made.
@@ -102,12 +104,26 @@ def letter_act(
 
 
 def acted(
-    queue: Queue, act: Act, *, at: datetime, trace_id: str | None, keys: AuditKeys
+    queue: Queue,
+    act: Act,
+    *,
+    signed_by: str,
+    at: datetime,
+    trace_id: str | None,
+    keys: AuditKeys,
 ) -> tuple[Queue, AuditLine]:
     """Return an order's own row after an act, and the line that says so.
 
     Its version is one higher, and nothing else has changed: what is due stays due.
+    ``signed_by`` is the key of the order, by which its row is sealed.
+
+    :raises Tampered: another hand has changed the row: to write after it would seal it.
+    :raises NotNow: that key is not known here.
     """
+    if signed_by not in keys:
+        raise NotNow(f"the order is signed by the key {signed_by!r}, not known here")
+    if not queue_is_sealed(queue, signed_by, keys):
+        raise Tampered(queue.queue_id, "its own row is not as it was left")
     after = replace(queue, version=queue.version + 1)
     change = QueueChange(
         before=queue,
@@ -117,7 +133,7 @@ def acted(
         detail=act.told,
     )
     line = audit_line(change, at=at, trace_id=trace_id, keys=keys)
-    return replace(after, audit_hash=line.hash), line
+    return sealed_queue(after, line.hash, signed_by, keys), line
 
 
 def service_line(

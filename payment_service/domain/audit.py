@@ -9,9 +9,12 @@ import orjson
 
 from fsm.decisions import Change, QueueChange
 from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.canonical import plain
+from payment_service.domain.seals import head_of
 
 GENESIS: Final = b"\0" * 32
-INTEGER_MAX: Final = 2**63 - 1
+WAKE_AT: Final = "wake_at"
+"""Where a line says until when its row is left alone, unless it is due at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +39,6 @@ class AuditLine:
     hash: bytes
 
 
-def _plain(value: object) -> object:
-    """Return what comes back from the database as it went in, so the hash holds."""
-    kind = type(value)
-    if kind is str or value is None or kind is bool:  # nearly all that there is
-        return value
-    if isinstance(value, int):
-        return value if abs(value) <= INTEGER_MAX else str(value)
-    if isinstance(value, dict | Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float):
-        return value or 0.0  # jsonb knows no negative zero
-    return value
-
-
 def audit_line(
     change: Change | QueueChange,
     *,
@@ -59,10 +46,16 @@ def audit_line(
     trace_id: str | None,
     keys: AuditKeys,
 ) -> AuditLine:
-    """Return the line of a change, chained to the line before it."""
+    """Return the line of a change, chained to the line before it.
+
+    It says until when the row is left alone: who moves that time is found by it.
+    """
     task_id = change.after.task_id if isinstance(change, Change) else None
+    detail, wake_at = change.detail, change.after.wake_at
+    if wake_at is not None and wake_at > at:
+        detail = {**detail, WAKE_AT: wake_at.isoformat()}
     return chained(
-        change.before.audit_hash,
+        head_of(change.before.audit_hash),
         entity_id=task_id or change.after.queue_id,
         queue_id=change.after.queue_id,
         task_id=task_id,
@@ -73,7 +66,7 @@ def audit_line(
         actor=change.actor,
         at=at,
         trace_id=trace_id,
-        detail=change.detail,
+        detail=detail,
         keys=keys,
     )
 
@@ -100,7 +93,7 @@ def chained(  # noqa: PLR0913 - one argument for each column of the line
     :raises KeyError: ``key_id``, by default the signing key, is not known here.
     """
     key_id = key_id or keys.signer
-    detail = {name: _plain(value) for name, value in detail.items()}
+    detail = {name: plain(value) for name, value in detail.items()}
     signed = orjson.dumps(
         [
             key_id,

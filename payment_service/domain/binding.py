@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 import orjson
 
 from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.canonical import plain
 
 REQUEST: Final = "request"
 """Where the first audit line of an order has its request."""
 
 
-_PERSONAL: Final = frozenset({"customer", "destination"})
+_PERSONAL: Final = frozenset({"customer", "destination", "metadata"})
 
 
 class Bound(NamedTuple):
@@ -36,6 +37,8 @@ class Bound(NamedTuple):
     destination: Mapping[str, object]
     cascade: tuple[tuple[str, int, str, str | None, str | None], ...]
     """(task_id, position, provider, terminal_id, sla) of each attempt, in turn."""
+    metadata: Mapping[str, object]
+    """What upstream has sent along; it may come back with any numbers written anew."""
 
 
 class Signature(NamedTuple):
@@ -45,14 +48,17 @@ class Signature(NamedTuple):
     mac: bytes
 
 
+UNSIGNED: Final = Signature("", b"")
+
+
 def sign(bound: Bound, keys: AuditKeys) -> Signature:
     """Sign what an order is bound to."""
-    return Signature(keys.signer, keys.mac(keys.signer, _plain("order", tuple(bound))))
+    return Signature(keys.signer, keys.mac(keys.signer, _order(bound)))
 
 
 def is_signed(bound: Bound, signature: Signature, keys: AuditKeys) -> bool:
     """Tell whether a key that is known here has signed just this."""
-    return keys.holds(signature.key_id, _plain("order", tuple(bound)), signature.mac)
+    return keys.holds(signature.key_id, _order(bound), signature.mac)
 
 
 def request_of(
@@ -105,15 +111,20 @@ def _hashes(bound: Bound, key_id: str, keys: AuditKeys) -> dict[str, str]:
     parts: dict[str, object] = {
         "customer": bound.customer_id,
         "destination": bound.destination,
+        "metadata": plain(bound.metadata),
         "cascade": bound.cascade,
         "content": bound.content,
     }
     return {
-        name: keys.mac(key_id, _plain(name, [bound.queue_id, part])).hex()
+        name: keys.mac(key_id, _written(name, [bound.queue_id, part])).hex()
         for name, part in parts.items()
     }
 
 
-def _plain(what: str, part: object) -> bytes:
+def _order(bound: Bound) -> bytes:
+    return _written("order", (*bound[:-1], plain(bound.metadata)))
+
+
+def _written(what: str, part: object) -> bytes:
     """Write a part in one form, apart from every other: none stands for another."""
     return orjson.dumps([what, part], option=orjson.OPT_SORT_KEYS)

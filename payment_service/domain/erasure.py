@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from fsm.records import replace
 from payment_service.domain.audit import AuditLine, chained
 from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.masking import masked_text
 from payment_service.domain.orders import Order
+from payment_service.domain.seals import head_of, sealed_queue
 
 ERASED: Final = "order.erased"
 NOBODY: Final = ""
@@ -27,10 +29,14 @@ BLANK: Final[Mapping[str, object]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """An order that is to lose what is personal, and the line that says so."""
+    """An order that is to lose what is personal, and the line that says so.
+
+    ``audit_hash`` is what its row has then: the line's hash, and the seal behind it.
+    """
 
     order: Order
     line: AuditLine
+    audit_hash: bytes
 
 
 def is_erased(order: Order) -> bool:
@@ -44,7 +50,7 @@ def erasure_of(
     """Return what is to be done to an order, as it stands now."""
     queue = order.queue
     line = chained(
-        queue.audit_hash,
+        head_of(queue.audit_hash),
         entity_id=queue.queue_id,
         queue_id=queue.queue_id,
         task_id=None,
@@ -58,4 +64,6 @@ def erasure_of(
         detail={"reason": masked_text(reason)},
         keys=keys,
     )
-    return Erasure(order=order, line=line)
+    after = replace(queue, version=queue.version + 1)
+    sealed = sealed_queue(after, line.hash, order.signature.key_id, keys)
+    return Erasure(order=order, line=line, audit_hash=sealed.audit_hash)

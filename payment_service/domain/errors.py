@@ -7,6 +7,7 @@ PaymentServiceError
 │   ├── UnknownOrder        no such order, task, case or dead letter
 │   ├── AmbiguousOrder      several merchants or kinds share the id
 │   └── NotNow              the state does not allow it (409)
+│       └── Tampered        its rows are not as the service has left them
 ├── Fault                   ours or our neighbours'; retried, loud
 │   ├── StoreUnavailable    PostgreSQL did not answer, or did not say
 │   ├── UnreadableRow       a row holds what this version does not know
@@ -65,6 +66,18 @@ class NotNow(Refusal):
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
+
+
+class Tampered(NotNow):
+    """Another hand has changed an order's rows: nothing is done with it."""
+
+    def __init__(self, queue_id: str, what: str) -> None:
+        super().__init__(
+            f"order queue {queue_id} was changed in the database: {what}; its case "
+            "is open, `payment-service verify` says more, and nothing is done before "
+            "the rows are put back"
+        )
+        self.queue_id = queue_id
 
 
 class Fault(PaymentServiceError):

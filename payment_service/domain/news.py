@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from payment_service.domain.binding import UNSIGNED, Signature
 from payment_service.domain.ids import is_made_here
 from payment_service.domain.odd import Odd
 
@@ -51,7 +52,8 @@ class News:
     ``reference`` is empty where none could be read. ``content_hash`` is the same for
     the same statement under another id; ``sequence`` is the provider's own order of
     what it says about a payout. ``seen_as`` is the event's id where something else was
-    stored under it before: such news may open a case, and is never applied.
+    stored under it before: such news may open a case, and is never applied. Who has
+    verified it has given it its ``signature``: without one it is nobody's word.
     """
 
     provider: str
@@ -68,6 +70,7 @@ class News:
     content_hash: bytes = b""
     sequence: int | None = None
     seen_as: str | None = None
+    signature: Signature = UNSIGNED
     detail: Mapping[str, object] = field(default_factory=dict)
 
     @property

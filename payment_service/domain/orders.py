@@ -8,10 +8,8 @@ from datetime import datetime
 from fsm.snapshot import Queue, Task
 from fsm.states import Kind
 from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.binding import Bound, Signature, is_signed
+from payment_service.domain.binding import UNSIGNED, Bound, Signature, is_signed
 from payment_service.domain.money import Money
-
-UNSIGNED = Signature("", b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +49,9 @@ class Request:
 class Order:
     """One order: its queue of tasks, and the facts that never change.
 
-    ``signature`` is over those of them that a payout is made of.
+    ``signature`` is over those of them that a payout is made of. ``sound`` says that
+    all of it is as it was written; None before anybody has looked, as when it is
+    loaded, False where another request was written into it.
     """
 
     queue: Queue
@@ -67,6 +67,7 @@ class Order:
     customer_message: str | None = None
     trace_parent: str | None = None
     signature: Signature = UNSIGNED
+    sound: bool | None = field(default=None, compare=False, repr=False)
 
     @property
     def queue_id(self) -> str:
@@ -94,6 +95,7 @@ class Order:
             currency=self.money.currency,
             content=self.content_hash.hex(),
             destination=dict(self.destination),
+            metadata=self.metadata,
             cascade=tuple(
                 (t.task_id, t.position, t.provider, t.terminal_id, t.sla)
                 for t in self.queue.tasks

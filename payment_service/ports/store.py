@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from fsm.decisions import Step
+from fsm.decisions import Case, Step
 from fsm.states import Kind
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.letters import DeadLetter
@@ -119,6 +119,10 @@ class Store(Protocol):
 
     async def close_news(self, inbox_id: str, state: NewsState) -> None:
         """Settle a webhook that changes nothing; its place in the order counts."""
+        ...
+
+    async def open_case(self, order: Order, case: Case, at: datetime) -> None:
+        """Open a case that belongs to no step; the same one twice, once."""
         ...
 
     async def reopen_news(self, inbox_id: str) -> None:

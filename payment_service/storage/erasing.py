@@ -90,6 +90,6 @@ def _parameters(erasure: Erasure) -> Mapping[str, object]:
         "merchant": orjson.dumps(order.merchant_id).decode(),
         "nobody": NOBODY,
         "blank": BLANK_TEXT,
-        "hash": line.hash,
+        "hash": erasure.audit_hash,
         "at": line.at,
     }

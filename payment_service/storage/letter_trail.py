@@ -36,7 +36,11 @@ async def append(
     keys: AuditKeys,
     at: datetime,
 ) -> AuditLine:
-    """Write the line of an act, within the caller's transaction."""
-    if head is None:
+    """Write the line of an act, within the caller's transaction.
+
+    An order that another hand has changed has no trail to go on with: no message must
+    wait until its row is put back.
+    """
+    if head is None or not order_trail.is_sound(head, keys):
         return await service_trail.append(connection, act, keys=keys, at=at)
     return await order_trail.append(connection, head, act, keys=keys, at=at)

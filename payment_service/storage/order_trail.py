@@ -12,13 +12,14 @@ from payment_service.domain.acts import Act, acted
 from payment_service.domain.audit import AuditLine
 from payment_service.domain.audit_keys import AuditKeys
 from payment_service.domain.messages import trace_id_of
+from payment_service.domain.seals import queue_is_sealed
 from payment_service.storage.service_trail import write
 
 # A step that was decided on the version before is decided again on the new one.
 HOLD: Final = text(
     """
 SELECT queue_id::text, kind, state, version, cancel_requested, waiting_for, wake_at,
-    tries, audit_hash, trace_parent
+    tries, audit_hash, trace_parent, signed_by
 FROM order_queues WHERE queue_id = CAST(:queue_id AS uuid) FOR UPDATE
 """
 )
@@ -36,6 +37,7 @@ class Head(NamedTuple):
 
     queue: Queue
     trace_id: str | None
+    signed_by: str
 
 
 async def hold(connection: AsyncConnection, queue_id: str) -> Head | None:
@@ -58,14 +60,29 @@ async def hold(connection: AsyncConnection, queue_id: str) -> Head | None:
         audit_hash=bytes(row.audit_hash),
         tasks=(),
     )
-    return Head(queue, trace_id_of(row.trace_parent))
+    return Head(queue, trace_id_of(row.trace_parent), row.signed_by)
+
+
+def is_sound(head: Head, keys: AuditKeys) -> bool:
+    """Tell whether the row is as the service has left it, as far as is known here."""
+    return head.signed_by in keys and queue_is_sealed(head.queue, head.signed_by, keys)
 
 
 async def append(
     connection: AsyncConnection, head: Head, act: Act, *, keys: AuditKeys, at: datetime
 ) -> AuditLine:
-    """Write the line after the row that is held, within the caller's transaction."""
-    after, line = acted(head.queue, act, at=at, trace_id=head.trace_id, keys=keys)
+    """Write the line after the row that is held, within the caller's transaction.
+
+    :raises Tampered: another hand has changed the row.
+    """
+    after, line = acted(
+        head.queue,
+        act,
+        signed_by=head.signed_by,
+        at=at,
+        trace_id=head.trace_id,
+        keys=keys,
+    )
     moved = {
         "queue_id": after.queue_id,
         "version": after.version,

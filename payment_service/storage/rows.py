@@ -180,22 +180,22 @@ def message_row(message: Message) -> Json:
     }
 
 
-def case_row(case: Case, work: Work) -> Json:
+def case_row(case: Case, order: Order, at: datetime) -> Json:
     """Write a case; its id is derived, so that no replay opens it twice."""
-    task = work.order.task(case.task_id)
+    task = order.task(case.task_id)
     return {
         "id": case_id(case, task.version),
         "kind": case.kind,
-        "queue_id": work.order.queue_id,
-        "order_id": work.order.order_id,
+        "queue_id": order.queue_id,
+        "order_id": order.order_id,
         "task_id": case.task_id,
         "provider": task.provider,
-        "amount": work.order.money.amount,
-        "currency": work.order.money.currency,
-        "money_at_risk": money_at_risk(case, work.order.money),
+        "amount": order.money.amount,
+        "currency": order.money.currency,
+        "money_at_risk": money_at_risk(case, order.money),
         "detail": case.detail,
         "state": case.state,
-        "opened_at": work.at,
+        "opened_at": at,
     }
 
 
@@ -278,6 +278,8 @@ def news_row(news: News) -> Json:
         "content_hash": hexed(news.content_hash),
         "sequence": news.sequence,
         "seen_as": news.seen_as,
+        "signed_by": news.signature.key_id,
+        "signature": hexed(news.signature.mac),
         "received_at": news.received_at,
     }
 
@@ -303,8 +305,9 @@ def news_from(row: tuple[Any, ...]) -> StoredNews:
             content_hash=bytes(row[14]),
             sequence=row[15],
             seen_as=row[16],
+            signature=Signature(row[17], bytes(row[18])),
         ),
-        repeats=row[17:18] == (True,),
+        repeats=row[19:20] == (True,),
     )
 
 

@@ -42,6 +42,15 @@ _INSERT_MESSAGES: Final = """
     SELECT m.message_id, m.subject, convert_to(m.body, 'UTF8'), m.headers, m.at,
         m.schedule, m.queue_id"""
 
+_INSERT_CASES: Final = """INSERT INTO cases (id, kind, queue_id, order_id, task_id,
+        provider, amount, currency, money_at_risk, detail, state, opened_at)
+    SELECT k.id, k.kind, k.queue_id, k.order_id, k.task_id, k.provider, k.amount,
+        k.currency, k.money_at_risk, k.detail, k.state, k.opened_at
+    FROM json_to_recordset(%(cases)s::json) AS k(step int, id uuid, kind text,
+        queue_id uuid, order_id text, task_id uuid, provider text, amount bigint,
+        currency text, money_at_risk bigint, detail jsonb, state text,
+        opened_at timestamptz)"""
+
 # Record steps: a step whose rows all are those it was decided on moves as a whole; any
 # other leaves no trace. The hash is compared beside the version: a database that forgot
 # its last seconds counts the same versions again. News counts once: what another step
@@ -116,14 +125,7 @@ WITH wanted AS MATERIALIZED (
         WITH ORDINALITY AS e
     JOIN good USING (step) {_AS_WRITTEN}
 ), opened AS (
-    INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount,
-        currency, money_at_risk, detail, state, opened_at)
-    SELECT k.id, k.kind, k.queue_id, k.order_id, k.task_id, k.provider, k.amount,
-        k.currency, k.money_at_risk, k.detail, k.state, k.opened_at
-    FROM json_to_recordset(%(cases)s::json) AS k(step int, id uuid, kind text,
-        queue_id uuid, order_id text, task_id uuid, provider text, amount bigint,
-        currency text, money_at_risk bigint, detail jsonb, state text,
-        opened_at timestamptz)
+    {_INSERT_CASES}
     JOIN good USING (step)
     ON CONFLICT DO NOTHING
 ), cases_moved AS (
@@ -277,16 +279,16 @@ WITH n AS MATERIALIZED (
         type text, reference text, task_id uuid, provider_reference text,
         amount bigint, currency text, code text, message text, detail jsonb,
         body_hash bytea, content_hash bytea, sequence bigint, seen_as text,
-        received_at timestamptz)
+        signed_by text, signature bytea, received_at timestamptz)
 ), i AS (
     INSERT INTO webhook_inbox (inbox_id, provider, event_id, type, reference, task_id,
         provider_reference, amount, currency, code, message, detail, body_hash,
-        content_hash, sequence, seen_as, received_at, wake_at)
+        content_hash, sequence, seen_as, signed_by, signature, received_at, wake_at)
     OVERRIDING SYSTEM VALUE
     SELECT n.inbox_id, n.provider, n.event_id, n.type, n.reference, n.task_id,
         n.provider_reference, n.amount, n.currency, n.code, n.message, n.detail,
-        n.body_hash, n.content_hash, n.sequence, n.seen_as, n.received_at,
-        n.received_at + CASE WHEN n.task_id IS NULL THEN %(kept)s
+        n.body_hash, n.content_hash, n.sequence, n.seen_as, n.signed_by, n.signature,
+        n.received_at, n.received_at + CASE WHEN n.task_id IS NULL THEN %(kept)s
             ELSE interval '0' END
     FROM n ORDER BY n.provider, n.event_id
     ON CONFLICT (provider, event_id) DO NOTHING
@@ -315,7 +317,8 @@ FROM i LEFT JOIN posted p ON p.message_id = 'news:' || i.provider || ':' || i.ev
 _NEWS: Final = """
 SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
     i.provider_reference, i.amount, i.currency, i.code, i.message, i.received_at,
-    i.body_hash, i.detail, i.content_hash, i.sequence, i.seen_as
+    i.body_hash, i.detail, i.content_hash, i.sequence, i.seen_as, i.signed_by,
+    i.signature
 """
 
 # What was stored before under the ids of these events.
@@ -371,6 +374,11 @@ REOPEN_NEWS: Final[LiteralString] = """
 UPDATE webhook_inbox SET state = 'waiting', wake_at = clock_timestamp(),
     settled_at = NULL
 WHERE inbox_id = %(inbox_id)s::bigint AND state = 'dead'
+"""
+
+# Open a case that no step has found, as of rows that no step may be made of.
+OPEN_CASE: Final[LiteralString] = f"""{_INSERT_CASES}
+ON CONFLICT DO NOTHING
 """
 
 # Bury a message: the letter first, its copy for the stream in the same transaction.

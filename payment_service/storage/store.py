@@ -1,10 +1,12 @@
 """The store on PostgreSQL: steps, orders and webhooks, grouped into few commits."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import orjson
 
+from fsm.decisions import Case
 from fsm.snapshot import Queue, Task
 from fsm.states import Kind
 from payment_service.domain.audit_keys import UNKEYED, AuditKeys
@@ -202,6 +204,11 @@ class PostgresStore:
         """Settle a webhook that changes nothing."""
         await self._database.run(sql.CLOSE_NEWS, {"inbox_id": inbox_id, "state": state})
 
+    async def open_case(self, order: Order, case: Case, at: datetime) -> None:
+        """Open a case that belongs to no step; the same one twice, once."""
+        row = as_json([case_row(case, order, at)])
+        await self._database.run(sql.OPEN_CASE, {"cases": row})
+
     async def reopen_news(self, inbox_id: str) -> None:
         """Let a webhook that was given up wait again."""
         await self._database.run(sql.REOPEN_NEWS, {"inbox_id": inbox_id})
@@ -314,7 +321,7 @@ def _record_rows(works: Sequence[Work]) -> dict[str, str]:
         ),
         "cases": as_json(
             [
-                {"step": n, **case_row(case, w)}
+                {"step": n, **case_row(case, w.order, w.at)}
                 for n, w in every
                 for case in w.step.cases
             ]

@@ -241,6 +241,8 @@ WEBHOOK_INBOX: Final = Table(
     Column("content_hash", LargeBinary, nullable=False),
     Column("sequence", BigInteger),
     _text("seen_as", null=True),
+    _text("signed_by"),
+    Column("signature", LargeBinary, nullable=False),
     Column("state", Text, nullable=False, server_default="waiting"),
     _at("received_at", null=False),
     _at("wake_at"),

@@ -26,6 +26,7 @@ from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.close import close_case, withdraw_closing
 from handlers.erase import erase, erase_customer
 from handlers.letters import discard, replay
+from handlers.news import keep
 from handlers.people import Environment
 from handlers.resolve import Ruling, resolve, withdraw_resolution
 from handlers.settle import settle_return, withdraw_settlement
@@ -249,7 +250,7 @@ class _Calls:
         self, events: Sequence[News], *, trace_parent: str | None
     ) -> Sequence[Arrival]:
         del trace_parent  # the order's own trace goes on from its row
-        return await self._service.store.keep_news(*events)
+        return await keep(*events, engine=self._service.engine)
 
     async def provider_statuses(self) -> Sequence[ProviderStatus]:
         s = self._service

@@ -7,6 +7,7 @@ from typing import Final
 from fsm.states import Kind
 from handlers.cancel import cancel_known, order_of_task
 from handlers.engine import Engine
+from handlers.news import keep
 from payment_service.domain import messages as subjects
 from payment_service.domain.errors import InvalidRequest, UnknownOrder
 from payment_service.domain.letters import Reason
@@ -28,6 +29,7 @@ TOLD: Final[Mapping[str, dict[str, str | None]]] = {
     "accepted": {"status": "accepted"},
     "duplicate": {"status": "duplicate"},
     "too_late": {"status": "rejected", "error": "the order is final"},
+    "tampered": {"status": "rejected", "error": "the order's rows were changed"},
 }
 
 
@@ -50,7 +52,7 @@ class Forwarded:
             raise InvalidRequest(
                 f"forwarder {sender.name} may not speak for provider {news.provider!r}"
             )
-        (arrival,) = await self.engine.store.keep_news(news)
+        (arrival,) = await keep(news, engine=self.engine)
         return Done(what=arrival.value)
 
     async def cancel_row(self, delivery: Delivery) -> Outcome:

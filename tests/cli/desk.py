@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 
+from handlers.news import keep
 from handlers.webhook import webhook_received
 from payment_service.domain.news import News, NewsType
 from payment_service.domain.orders import Order
@@ -164,5 +165,5 @@ async def _come_back(world, order, event_id):
         received_at=world.engine.clock.now() + timedelta(seconds=1),
         content_hash=event_id.encode(),
     )
-    await world.engine.store.keep_news(news)
+    await keep(news, engine=world.engine)
     await webhook_received("acme", event_id, again=False, engine=world.engine)

@@ -136,6 +136,10 @@ class World:
 
     async def order(self, order_id, script="succeed", **changes):
         """Submit an order and drive it until it rests."""
+        return await self._rest(await self.submitted(order_id, script, **changes))
+
+    async def submitted(self, order_id, script="succeed", **changes):
+        """Submit an order, and no more; return the id of its queue."""
         body = {
             "order_id": order_id,
             "merchant_id": "m-1",
@@ -150,7 +154,7 @@ class World:
         done = await submit(
             request, engine=self.engine, actor="key:test", trace_parent=None
         )
-        return await self._rest(done.queue_id)
+        return done.queue_id
 
     async def _rest(self, queue_id):
         engine = self.engine

@@ -35,6 +35,7 @@ from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
+from payment_service.tampering import tampered
 from payment_service.wiring.roles import cancel_all
 from tests.crashes.door import Door
 from tests.crashes.life import Life, Place
@@ -303,7 +304,10 @@ class RealWorld(World):
             as_of, cases = snapshot.facts().taken_at, snapshot.cases()
             told: dict[Subject, Decided] = {}
             for order, tasks, trails in snapshot.wholes():
-                yield from order_offences(order, tasks, trails, UNKEYED)
+                yield from order_offences(order, tasks, trails)
+                yield from tampered(
+                    order, tasks, trails, UNKEYED, as_of=as_of, cases=cases
+                )
                 for task in tasks:
                     entries = self._ledger_of(task.task_id)
                     yield from core_offences(order, task, entries, as_of=as_of)

@@ -1,160 +1,370 @@
-"""What was changed in the database in mid-flight is not paid: a person looks at it."""
+"""What was changed in the database in mid-flight goes no further: a person looks."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import text
 
 from fsm.snapshot import Plan
-from handlers.resolve import Ruling
+from fsm.states import State, Verdict, Waiting
+from handlers.resolve import Ruling, withdraw_resolution
+from handlers.sound import NOT_AS_REQUESTED
 from payment_service.domain.audit_keys import UNKEYED, parse_audit_keys
-from payment_service.domain.binding import Signature
+from payment_service.domain.binding import UNSIGNED, Signature
+from payment_service.domain.errors import NotNow, Tampered
+from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.money import Money
-from tests.twins.providers import LOSES_REQUEST
+from payment_service.domain.news import NewsType
+from payment_service.domain.seals import signed_news
+from payment_service.ports.core import Operation
+from tests.twins.core import Trouble
+from tests.twins.providers import (
+    ACCEPTS,
+    DECLINES,
+    LOSES_REQUEST,
+    PAYS_SILENTLY,
+)
 from tests.twins.rows import MemoryRows
 from tests.twins.world import World, a_request
 
 KEYS = parse_audit_keys("k:" + "5a" * 32)
+SOON = timedelta(minutes=10)
 TO_MALLORY = {"type": "card", "token": "tok_mallory"}
-QUEUE = {
-    "destination": (
-        """UPDATE order_queues SET request = jsonb_set(request,
-        '{destination,token}', '"tok_mallory"')""",
-        lambda order: replace(order, destination=TO_MALLORY),
-    ),
-    "customer": (
-        "UPDATE order_queues SET customer_id = 'c-mallory'",
-        lambda order: replace(order, customer_id="c-mallory"),
-    ),
-    "merchant": (
-        "UPDATE order_queues SET merchant_id = 'm-mallory'",
-        lambda order: replace(order, merchant_id="m-mallory"),
-    ),
-    "order id": (
-        "UPDATE order_queues SET order_id = 'w-7'",
-        lambda order: replace(order, order_id="w-7"),
-    ),
-    "content": (
-        r"UPDATE order_queues SET content_hash = '\x00'",
-        lambda order: replace(order, content_hash=b"\0"),
-    ),
-    "signature": (
-        r"UPDATE order_queues SET signature = '\x00'",
-        lambda order: replace(order, signature=order.signature._replace(mac=b"\0")),
-    ),
+REQUEST: dict[str, dict[str, Any]] = {
+    "destination": {"destination": TO_MALLORY},
+    "metadata": {"metadata": {"channel": "mallory"}},
+    "customer": {"customer_id": "c-mallory"},
+    "merchant": {"merchant_id": "m-mallory"},
+    "order id": {"order_id": "w-7"},
+    "amount": {"money": Money(12551, "EUR")},
+    "currency": {"money": Money(12550, "USD")},
+    "content": {"content_hash": b"\0"},
+    "signature": {"signature": Signature("open", b"\0")},
 }
-TASKS = {
-    "terminal": (
-        "UPDATE order_tasks SET terminal_id = 't-mallory'",
-        {"terminal_id": "t-mallory"},
-    ),
-    "sla": ("UPDATE order_tasks SET sla = '3d'", {"sla": "3d"}),
+TASKS: dict[str, dict[str, Any]] = {
+    "terminal": {"terminal_id": "t-mallory"},
+    "sla": {"sla": "3d"},
 }
 
 
-async def change(world, what):
-    """Change the order as no program of ours could; return how to put it back."""
-    if isinstance(world.rows, MemoryRows):
-        return _in_memory(world.rows.memory.tables.orders, what)
-    statement = {**QUEUE, **TASKS}[what][0]
-    await _unguarded(world, "CREATE TABLE was AS SELECT * FROM order_queues", statement)
+async def change(world, part, *, position=0, **changes):
+    """Change a row as no program of ours could; return what puts it back."""
+    before = await world.order()
+    row = {"order": before, "queue": before.queue}.get(part)
+    row = row or before.queue.tasks[position]
+    were = {name: getattr(row, name) for name in changes}
+    write = _in_memory if isinstance(world.rows, MemoryRows) else _in_postgres
+    await write(world, part, position, changes)
 
     async def put_back():
-        await _unguarded(
-            world,
-            """UPDATE order_queues q SET request = w.request, order_id = w.order_id,
-            customer_id = w.customer_id, merchant_id = w.merchant_id FROM was w""",
-        )
+        await write(world, part, position, were)
 
     return put_back
 
 
-def _in_memory(orders, what):
+async def _in_memory(world, part, position, changes):
+    orders = world.rows.memory.tables.orders
     ((queue_id, order),) = orders.items()
-    if what in QUEUE:
-        orders[queue_id] = QUEUE[what][1](order)
+    queue = order.queue
+    if part == "task":
+        task = replace(queue.tasks[position], **changes)
+        queue = queue.with_tasks({task.task_id: task})
+    elif part == "queue":
+        queue = replace(queue, **changes)
     else:
-        tasks = tuple(replace(t, **TASKS[what][1]) for t in order.queue.tasks)
-        orders[queue_id] = order.with_queue(replace(order.queue, tasks=tasks))
-
-    async def put_back():
-        now = orders[queue_id]
-        orders[queue_id] = replace(order, queue=now.queue, finished_at=now.finished_at)
-
-    return put_back
+        order = replace(order, **changes)
+    orders[queue_id] = replace(order, queue=queue)
 
 
-async def _unguarded(world, *statements):
+async def _in_postgres(world, part, position, changes):
+    """Write as a superuser who has switched the triggers off."""
+    columns = dict(changes)
+    if money := columns.pop("money", None):
+        columns |= {"amount": money.amount, "currency": money.currency}
+    if signature := columns.pop("signature", None):
+        columns |= {"signed_by": signature.key_id, "signature": signature.mac}
+    for name in ("destination", "metadata"):
+        if name in columns:
+            columns["request"] = {**await _request(world), name: columns.pop(name)}
+    where = "order_queues" if part != "task" else "order_tasks"
+    which = f"WHERE position = {position}" if part == "task" else ""
+    sets = ", ".join(
+        f"{n} = CAST(:{n} AS jsonb)" if n == "request" else f"{n} = :{n}"
+        for n in columns
+    )
+    if "request" in columns:
+        columns["request"] = orjson.dumps(columns["request"]).decode()
+    statement = f"UPDATE {where} SET {sets} {which}"  # noqa: S608 - of this file
+    await _unguarded(world, statement, columns)
+
+
+async def _request(world):
+    order = await world.order()
+    return {"destination": dict(order.destination), "metadata": dict(order.metadata)}
+
+
+async def _unguarded(world, statement, values):
     async with world.rows.database.connection() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for statement in statements:
-            await connection.execute(text(statement))
+        await connection.execute(text(statement), values)
+
+
+def parts(what):
+    return ("order", REQUEST[what]) if what in REQUEST else ("task", TASKS[what])
+
+
+def calls(provider):
+    return [each.call for each in provider.asked]
 
 
 @pytest.mark.attack(
     "database",
-    "An order changed in mid-flight is not paid: its create is refused with a case",
+    "An order changed before its freeze is neither held nor sent, and has a case",
 )
-@pytest.mark.parametrize("what", [*QUEUE, *TASKS])
-async def test_nothing_is_sent_of_an_order_that_was_changed(world, what):
+@pytest.mark.parametrize("what", [*REQUEST, *TASKS])
+async def test_nothing_is_held_or_sent_of_an_order_that_was_changed(world, what):
     acme = world.provider("acme")
     await world.submit(a_request("acme"))
-    put_back = await change(world, what)
+    part, changes = parts(what)
+    put_back = await change(world, part, **changes)
 
+    await world.rest(within=SOON)
+
+    assert (calls(acme), world.core.book) == ([], [])
+    assert await world.states() == ["PENDING", "ACTIVE"]
+    assert await world.kinds_of_cases() == ["tampered"]
+    await put_back()
     await world.rest()
+    assert await world.states() == ["SUCCEEDED", "COMPLETED"]
 
-    assert [each.call for each in acme.asked] == []
+
+BALANCE = {
+    "commit": (PAYS_SILENTLY, Operation.COMMIT),
+    "rollback": (DECLINES, Operation.ROLLBACK),
+}
+
+
+@pytest.mark.attack(
+    "database",
+    "One changed in mid-flight is neither committed nor given back: a person looks",
+)
+@pytest.mark.parametrize("due", BALANCE)
+async def test_what_was_changed_is_neither_committed_nor_rolled_back(world, due):
+    conduct, operation = BALANCE[due]
+    world.provider("acme", conduct)
+    world.core.fails(operation, Trouble.DOWN, times=3)
+    await world.submit(a_request("acme"))
+    while (await world.task()).waiting_for != due:
+        await world.pass_time(timedelta(seconds=1))
+        await world.work_off()
+    put_back = await change(world, "order", money=Money(999_999, "EUR"))
+
+    await world.rest(within=SOON)
+
+    assert [each.operation for each in world.core.book] == [Operation.FREEZE]
+    assert await world.states() == ["MANUAL_CHECK", "ACTIVE"]
+    assert await world.kinds_of_cases() == ["tampered"]
+    with pytest.raises(NotNow, match=NOT_AS_REQUESTED):
+        await world.decide(Ruling.POSITIVE)
+    await put_back()
+    await world.decide(Ruling.POSITIVE if due == "commit" else Ruling.NEGATIVE)
+
+
+async def test_what_came_back_is_not_returned_where_the_order_was_changed(world):
+    world.provider("acme", plan=Plan(settles_returns=True))
+    await world.submit(a_request("acme"))
+    await world.rest()
+    put_back = await change(world, "order", money=Money(1, "EUR"))
+    await world.tell("acme", NewsType.RETURNED, (await world.task()).task_id)
+
+    await world.rest(within=SOON)
+
+    assert Operation.RETURN not in [each.operation for each in world.core.book]
+    assert set(await world.kinds_of_cases()) == {"return_after_success", "tampered"}
+    await put_back()
+
+
+async def test_the_status_of_what_was_changed_is_no_evidence_so_nobody_asks(world):
+    acme = world.provider("acme", ACCEPTS, plan=Plan(sla=timedelta(minutes=1)))
+    await world.submit(a_request("acme"))
+    await world.work_off()
+    put_back = await change(world, "order", money=Money(1, "EUR"))
+
+    await world.rest(within=SOON)
+
+    assert calls(acme) == ["create"]
+    assert await world.states() == ["MANUAL_CHECK", "ACTIVE"]
+    await put_back()
+    await world.settle_pending("acme", paid=True)
+
+
+async def test_core_is_not_told_the_outcome_of_an_order_that_was_changed(world):
+    world.core.fails("notify", Trouble.DOWN, times=3)
+    await world.submit(a_request("acme"))
+    await world.work_off()
+    put_back = await change(world, "order", order_id="w-7")
+
+    await world.rest(within=SOON)
+
+    assert world.core.notices == []
+    assert await world.kinds_of_cases() == ["tampered"]
+    await put_back()
+
+
+PAID_UNASKED = {
+    "state": State.EXECUTING,
+    "waiting_for": Waiting.COMMIT,
+    "verdict": Verdict.PAID,
+    "taken": True,
+}
+ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "committed unpaid": ("task", PAID_UNASKED),
+    "verdict": ("task", {"verdict": Verdict.PAID}),
+    "a second create": ("task", {"sent_first_at": None, "sent_last_at": None}),
+    "never taken": ("task", {"taken": False}),
+    "another's payout": ("task", {"provider_reference": "po_of_another"}),
+    "no tries left": ("task", {"tries": 7}),
+    "a cancel": ("task", {"cancel_requested": True}),
+    "an older version": ("task", {"version": 1}),
+    "a later deadline": ("task", {"deadline_at": datetime(9999, 1, 1, tzinfo=UTC)}),
+    "a later sla": ("task", {"sla_at": datetime(9999, 1, 1, tzinfo=UTC)}),
+    "a reason": ("task", {"code": "of_mallory"}),
+    "its end": ("queue", {"cancel_requested": True}),
+}
+
+
+@pytest.mark.attack(
+    "database",
+    "No step is made of a row whose state, times or verdict was changed",
+)
+@pytest.mark.parametrize("what", ROWS)
+async def test_no_step_is_made_of_a_row_that_was_changed(world, what):
+    acme = world.provider("acme", ACCEPTS, plan=Plan(sla=timedelta(minutes=1)))
+    await world.submit(a_request("acme"))
+    await world.work_off()
+    lines = len(await world.rows.trail())
+    part, changes = ROWS[what]
+    put_back = await change(world, part, **changes)
+
+    await world.tell("acme", NewsType.SUCCEEDED, (await world.task()).task_id)
+    await world.rest(within=SOON)
+
+    assert (calls(acme), len(world.core.book)) == (["create"], 1)
+    assert len(await world.rows.trail()) == lines
+    assert await world.kinds_of_cases() == ["tampered"]
+    with pytest.raises(Tampered):
+        await world.cancel_task()
+    await put_back()
+    acme.pays((await world.task()).task_id)
+    await world.rest()
+    assert await world.states() == ["SUCCEEDED", "COMPLETED"]
+
+
+async def test_a_no_is_not_acted_on_where_the_order_was_changed_since(world):
+    acme = world.provider("acme", LOSES_REQUEST)
+    await world.submit(a_request("acme"))
+    await world.rest()
+    asked = len(acme.asked)
+    await world.decide(Ruling.NEGATIVE)
+    put_back = await change(world, "order", money=Money(1, "EUR"))
+
+    await world.rest(within=SOON)
+
+    assert len(acme.asked) == asked
+    assert [each.operation for each in world.core.book] == [Operation.FREEZE]
     assert await world.states() == ["MANUAL_CHECK", "ACTIVE"]
     assert await world.kinds_of_cases() == ["tampered"]
     await put_back()
 
 
-@pytest.mark.attack("database", "Another amount is not sent, though core holds it")
-@pytest.mark.parametrize("money", [Money(12551, "EUR"), Money(12550, "USD")])
-async def test_nothing_is_sent_of_another_amount_though_core_holds_it(money):
-    world = World()
-    acme = world.provider("acme")
+@pytest.mark.attack(
+    "database",
+    "A planted first vote does not count",
+)
+async def test_a_planted_first_vote_does_not_count(world):
+    world.provider("acme", LOSES_REQUEST)
+    world.four_eyes = FourEyes(1)
     await world.submit(a_request("acme"))
-    assert isinstance(world.rows, MemoryRows)
-    orders = world.rows.memory.tables.orders
-    ((queue_id, order),) = orders.items()
-    orders[queue_id] = replace(order, money=money)
-
     await world.rest()
+    vote = {"proposed_by": "key:bert", "proposed_decision": "positive"}
+    put_back = await change(world, "task", **vote)
 
-    assert [each.call for each in acme.asked] == []
+    with pytest.raises(Tampered):
+        await world.decide(Ruling.POSITIVE)
+    with pytest.raises(Tampered):
+        await withdraw_resolution(
+            (await world.task()).task_id,
+            reason="r",
+            actor="key:bert",
+            engine=world.engine,
+        )
+
+    assert await world.states() == ["MANUAL_CHECK", "ACTIVE"]
     assert await world.kinds_of_cases() == ["tampered"]
-
-
-async def test_what_was_tampered_with_and_never_sent_is_skipped_by_a_persons_no(world):
-    await world.submit(a_request("acme"))
-    put_back = await change(world, "destination")
-    await world.rest()
     await put_back()
-
-    await world.decide(Ruling.NEGATIVE)
-    await world.rest()
-
-    assert await world.states() == ["SKIPPED", "FAILED"]
+    assert not await world.decide(Ruling.NEGATIVE)
 
 
-@pytest.mark.attack("database", "The repeat of a create is refused like the first")
+FORGED = {
+    "unsigned": lambda news: replace(news, signature=UNSIGNED),
+    "another amount": lambda news: replace(news, amount=news.amount + 1),
+    "another kind": lambda news: replace(news, type=NewsType.FAILED),
+    "another task": lambda news: replace(news, provider_reference="po_other"),
+    "another id": lambda news: replace(news, event_id="evt_of_mallory"),
+    "another time": lambda news: replace(
+        news, received_at=news.received_at - timedelta(days=9)
+    ),
+}
+
+
+@pytest.mark.attack(
+    "database",
+    "A webhook planted or changed in the inbox moves nothing, and has a case",
+)
+@pytest.mark.parametrize("how", FORGED)
+async def test_a_webhook_that_nobody_sent_moves_nothing(world, how):
+    acme = world.provider("acme", ACCEPTS, plan=Plan(sla=None))
+    await world.submit(a_request("acme"))
+    await world.work_off()
+    news = acme.news(NewsType.SUCCEEDED, (await world.task()).task_id)
+    known = signed_news(replace(news, amount=12550, currency="EUR"), world.keys)
+    await world.rows.store.keep_news(FORGED[how](known))
+
+    await world.rest(within=SOON)
+
+    assert await world.kinds_of_cases() == ["tampered"]
+    assert await world.states() == ["EXECUTING", "ACTIVE"]
+    await world.settle_pending("acme", paid=True)
+
+
+@pytest.mark.attack(
+    "database",
+    "The repeat of a create is refused like the first",
+)
 async def test_a_repeat_of_the_create_is_not_sent_either(world):
     acme = world.provider("acme", LOSES_REQUEST, plan=Plan(idempotent_create=True))
     await world.submit(a_request("acme"))
     await world.work_off()
-    assert [each.call for each in acme.asked] == ["create"]
-    put_back = await change(world, "destination")
+    assert calls(acme) == ["create"]
+    put_back = await change(world, "order", **REQUEST["destination"])
 
-    await world.rest()
+    await world.rest(within=SOON)
 
-    assert [each.call for each in acme.asked].count("create") == 1
+    assert calls(acme).count("create") == 1
     assert await world.states() == ["MANUAL_CHECK", "ACTIVE"]
     await put_back()
+    await world.decide(Ruling.NEGATIVE)
+    await world.rest()
+    assert await world.states() == ["FAILED", "FAILED"]
 
 
-@pytest.mark.attack("database", "The signature of one order holds for no other")
+@pytest.mark.attack(
+    "database",
+    "The signature of one order holds for no other",
+)
 async def test_a_signature_of_another_order_holds_for_no_other(world):
     await world.submit(a_request("acme", order_id="w-1"))
     await world.submit(a_request("acme", order_id="w-2"))
@@ -178,7 +388,8 @@ async def test_an_order_waits_without_a_hold_for_who_has_its_key():
 
 
 @pytest.mark.attack(
-    "database", "A line signed with a key that is not known does not hold"
+    "database",
+    "A line signed with a key that is not known does not hold",
 )
 def test_what_one_key_has_signed_holds_by_no_other_and_by_no_unknown_one():
     keys = parse_audit_keys("new:" + "5a" * 32 + ",old:" + "6b" * 32)

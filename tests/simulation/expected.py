@@ -119,6 +119,8 @@ RARE_ROWS: Final = {
     (T.TAMPERED, S.CREATING, S.NEGATIVE_EVAL): "nobody changes a row by hand there",
     (T.TAMPERED, S.NEGATIVE_EVAL, S.MANUAL_CHECK): "as above",
     (T.TAMPERED, S.RECHECKING, S.MANUAL_CHECK): "as above",
+    (T.TAMPERED, S.EXECUTING, S.MANUAL_CHECK): "as above",
+    (T.TAMPERED, S.MANUAL_CHECK, S.MANUAL_CHECK): "as above",
     (
         T.FREEZE_REFUSED,
         S.PENDING,

@@ -31,6 +31,7 @@ from payment_service.invariants import (
 from payment_service.ports.bus import Delivery
 from payment_service.ports.outcomes import Outcome, Park
 from payment_service.ports.store import Work
+from payment_service.tampering import tampered
 from tests.simulation.dials import HOUR
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import Ground
@@ -235,7 +236,15 @@ class Judge:
             }
             for trail in trails.values():
                 told |= trail.decided
-            found += invariants.order_offences(row, tasks, trails, UNKEYED)
+            found += invariants.order_offences(row, tasks, trails)
+            found += tampered(
+                row,
+                tasks,
+                trails,
+                UNKEYED,
+                as_of=self.ground.clock.now(),
+                cases={case.task_id for case in tables.cases.values()},
+            )
             for task in tasks:
                 its = entries.get(task.task_id, [])
                 now = self.ground.clock.now()
@@ -466,6 +475,12 @@ def order_row(order: Order) -> OrderRow:
         order.destination,
         order.content_hash,
         *order.signature,
+        order.metadata,
+        queue.cancel_requested,
+        queue.tries,
+        order.created_at,
+        order.finished_at,
+        order.customer_message,
         is_erased(order),
     )
 
@@ -491,6 +506,13 @@ def task_row(task: Task) -> TaskRow:
         task.provider_reference,
         task.sent_first_at,
         task.sent_last_at,
+        task.tries,
+        task.taken,
+        task.cancel_requested,
+        task.deadline_at,
+        task.code,
+        task.created_at,
+        task.updated_at,
     )
 
 

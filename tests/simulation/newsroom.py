@@ -3,6 +3,7 @@
 from typing import Final
 
 from fsm.snapshot import Plan
+from handlers.news import keep
 from payment_service.domain.news import Arrival, News, NewsType
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
@@ -192,7 +193,7 @@ class Newsroom:
 
     async def _send(self, news: News, delay: int) -> None:
         await self.ground.loop.sleep(delay)
-        (arrival,) = await self.fleet.insist(lambda p: p.engine.store.keep_news(news))
+        (arrival,) = await self.fleet.insist(lambda p: keep(news, engine=p.engine))
         if arrival is not Arrival.STORED:
             self.ground.seen["webhook duplicate suppressed"] += 1
         self.acknowledged.add((news.provider, news.event_id))

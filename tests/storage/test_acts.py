@@ -15,6 +15,7 @@ from payment_service.domain.errors import (
     NotNow,
     StaleWrite,
 )
+from payment_service.domain.seals import head_of, queue_is_sealed
 from payment_service.invariants import hash_of, trail_of
 from tests.simulation.judge import line_of
 from tests.storage.builders import (
@@ -70,8 +71,9 @@ async def test_a_closed_case_is_a_line_of_its_order(rows, store, order, case):
     assert (line.trigger, line.actor) == ("case.closed", "key:anna")
     assert line.detail == {"case_id": case, "reason": "the bank has paid"}
     now = (await store.load(order.queue_id)).queue
-    assert (now.version, now.audit_hash) == (2, line.hash)
-    assert line.hash == hash_of(line, order.queue.audit_hash, UNKEYED)
+    assert (now.version, head_of(now.audit_hash)) == (2, line.hash)
+    assert queue_is_sealed(now, "open", UNKEYED)
+    assert line.hash == hash_of(line, head_of(order.queue.audit_hash), UNKEYED)
     assert chained(await rows.trail(), order).offences == []
 
 
@@ -269,7 +271,7 @@ async def test_people_and_steps_at_once_are_one_chain(desk):
     }
     assert sorted(heads.values()) == ["case.assigned"] * 5 + ["x"] * 5
     now = (await desk.rows.store.load(desk.order.queue_id)).queue
-    assert (now.version, now.audit_hash) == (11, trail.head)
+    assert (now.version, head_of(now.audit_hash)) == (11, trail.head)
 
 
 LINE_REFUSED = "ALTER TABLE order_task_events ADD CHECK (trigger NOT LIKE '%{}')"

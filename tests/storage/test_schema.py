@@ -65,8 +65,8 @@ VALUES (gen_random_uuid(), 'contradiction', '0195f1de-0000-7000-8000-00000000000
 ONE_OPEN = CASE.replace("contradiction", "balance_refused")
 NEWS = """
 INSERT INTO webhook_inbox (provider, event_id, type, reference, detail, body_hash,
-    content_hash, received_at, wake_at)
-VALUES ('acme', 'e-1', 'x', 'r', '{}', '', '', now(), now())
+    content_hash, signed_by, signature, received_at, wake_at)
+VALUES ('acme', 'e-1', 'x', 'r', '{}', '', '', 'open', '', now(), now())
 """
 LETTER = """
 INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers, at)
@@ -600,9 +600,9 @@ SELECT md5('t' || n)::uuid, md5('q' || (n + 1) / 2)::uuid, n % 2, 'acme',
     now()
 FROM generate_series(1, 40000) n;
 INSERT INTO webhook_inbox (provider, event_id, type, reference, task_id, detail,
-    body_hash, content_hash, state, received_at, wake_at)
+    body_hash, content_hash, signed_by, signature, state, received_at, wake_at)
 SELECT 'acme', n::text, 'payout.succeeded', md5('t' || n)::uuid::text,
-    md5('t' || n)::uuid, '{}', '', '',
+    md5('t' || n)::uuid, '{}', '', '', 'open', '',
     CASE WHEN n % 100 = 0 THEN 'waiting' ELSE 'known' END, now(),
     CASE WHEN n % 100 = 0 THEN now() END
 FROM generate_series(1, 20000) n;

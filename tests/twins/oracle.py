@@ -14,6 +14,7 @@ from payment_service.domain.acts import SERVICE
 from payment_service.domain.audit import GENESIS, AuditLine
 from payment_service.domain.audit_keys import UNKEYED
 from payment_service.domain.orders import Order
+from payment_service.domain.seals import head_of
 from payment_service.invariants import hash_of
 from payment_service.ports.core import Operation
 from payment_service.ports.reads import CaseRecord
@@ -193,9 +194,17 @@ def trail_is_whole(seen: Evidence) -> list[str]:
     for line in seen.trail:
         lines[line.entity_id].append(line)
     ends = [
-        *((t.task_id, t.version, t.state.value, t.audit_hash) for _, t in seen.tasks()),
         *(
-            (o.queue_id, o.queue.version, o.queue.state.value, o.queue.audit_hash)
+            (t.task_id, t.version, t.state.value, head_of(t.audit_hash))
+            for _, t in seen.tasks()
+        ),
+        *(
+            (
+                o.queue_id,
+                o.queue.version,
+                o.queue.state.value,
+                head_of(o.queue.audit_hash),
+            )
             for o in seen.orders
         ),
     ]

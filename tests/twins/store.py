@@ -185,6 +185,13 @@ class MemoryStore:
     ) -> str | None:
         return self.tables.keys.get((merchant_id, kind.value, order_id))
 
+    async def open_case(self, order: Order, case: Case, at: datetime) -> None:
+        def act() -> tuple[None, list[Unsent]]:
+            self._open(_case_record(case, order, at))
+            return None, []
+
+        await self._commit("store.open_case", act)
+
     async def record(self, work: Work) -> Recorded:
         return await self._commit("store.record", lambda: self._record(work))
 
@@ -422,7 +429,9 @@ class MemoryStore:
         for each in about.values():
             letter = replace(each.letter, body=b"", headers={}, error="erased")
             self.tables.letters[letter.id] = replace(each, letter=letter)
-        queue = replace(found.queue, version=line.version, audit_hash=line.hash)
+        queue = replace(
+            found.queue, version=line.version, audit_hash=erasure.audit_hash
+        )
         self.tables.orders[order.queue_id] = replace(
             found, queue=queue, customer_id=NOBODY, destination={}, metadata={}
         )
@@ -450,7 +459,12 @@ class MemoryStore:
         else:
             trace_id = trace_id_of(order.trace_parent)
             queue, line = acted(
-                order.queue, act, at=at, trace_id=trace_id, keys=UNKEYED
+                order.queue,
+                act,
+                signed_by=order.signature.key_id,
+                at=at,
+                trace_id=trace_id,
+                keys=UNKEYED,
             )
             self.tables.orders[order.queue_id] = order.with_queue(queue)
         self._check_trail([line])
@@ -493,7 +507,8 @@ class MemoryStore:
         self._check_trail(new.lines)
         self.tables.keys[key] = queue.queue_id
         self.tables.contents[queue.queue_id] = request.content
-        self.tables.orders[queue.queue_id] = new.order
+        # Whoever loads it has yet to look it over.
+        self.tables.orders[queue.queue_id] = replace(new.order, sound=None)
         for task in queue.tasks:
             self.tables.queues[task.task_id] = queue.queue_id
         self._write(new.lines)
@@ -520,7 +535,7 @@ class MemoryStore:
         self.tables.orders[order.queue_id] = after
         self._write(work.lines)
         for case in work.step.cases:
-            self._open(_case_record(case, work))
+            self._open(_case_record(case, work.order, work.at))
         for move in work.step.case_moves:
             self._move_cases(move, work.at)
         for inbox_id, state in work.news.items():
@@ -812,18 +827,18 @@ def _check_live(queue: Queue) -> None:
         raise BrokenInvariant("uq_order_tasks_one_succeeded")
 
 
-def _case_record(case: Case, work: Work) -> CaseRecord:
-    version = work.order.task(case.task_id).version
+def _case_record(case: Case, order: Order, at: datetime) -> CaseRecord:
+    version = order.task(case.task_id).version
     return CaseRecord(
         id=case_id(case, version),
         kind=case.kind,
         state=case.state,
-        money_at_risk=money_at_risk(case, work.order.money),
-        currency=work.order.money.currency,
-        order_id=work.order.order_id,
-        queue_id=work.order.queue_id,
+        money_at_risk=money_at_risk(case, order.money),
+        currency=order.money.currency,
+        order_id=order.order_id,
+        queue_id=order.queue_id,
         task_id=case.task_id,
-        opened_at=work.at,
+        opened_at=at,
         detail=case.detail,
     )
 

@@ -16,6 +16,7 @@ from handlers.cancel import (
 from handlers.drive import Doorbell, ring
 from handlers.engine import Engine, Limits
 from handlers.letters import bury
+from handlers.news import keep
 from handlers.relay import LEFT_AFTER, relay
 from handlers.request import requested
 from handlers.resolve import Ruling, resolve
@@ -212,7 +213,7 @@ class World:
 
     async def webhook(self, news: News) -> bool:
         """Send a webhook until it is taken; False where it was seen before."""
-        (arrival,) = await self.insist(lambda: self.rows.store.keep_news(news))
+        (arrival,) = await self.insist(lambda: keep(news, engine=self.engine))
         return arrival is Arrival.STORED
 
     async def tell(

@@ -1,0 +1,93 @@
+"""Looks an order over, once for each time it is loaded: whether it is as written.
+
+Two things may be wrong with it. Its rows are not as their last steps have left them:
+then nothing about it can be believed, not even where it stands, so no step is made of
+it at all. Or another request was written into it: then its rows say truly where it
+stands, and money in flight is given to a person.
+"""
+
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from fsm.decisions import Case
+from fsm.records import replace
+from fsm.snapshot import Task
+from fsm.states import CaseKind
+from payment_service.domain.audit_keys import AuditKeys
+from payment_service.domain.errors import Fault, Tampered
+from payment_service.domain.orders import Order
+from payment_service.domain.seals import queue_is_sealed, task_is_sealed
+from payment_service.ports.clock import Clock
+from payment_service.ports.store import Store
+
+NOT_AS_REQUESTED: Final = "the order's row is not what was requested: nothing is sent"
+
+
+class UnknownKey(Fault):
+    """The order was signed by a key that this process does not have."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(
+            f"the order is signed by the key {key_id!r}, which is not in "
+            "PAYMENT_AUDIT_KEYS here: a new key is added everywhere before it signs"
+        )
+
+
+class Books(Protocol):
+    """What an order is looked over with."""
+
+    @property
+    def store(self) -> Store:
+        """Where cases are opened."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The database's clock."""
+        ...
+
+    @property
+    def keys(self) -> AuditKeys:
+        """What rows are sealed with."""
+        ...
+
+
+async def looked_over(order: Order, books: Books) -> Order:
+    """Return the order with ``sound`` said; what was looked over before comes back.
+
+    :raises UnknownKey: it cannot be looked over here.
+    :raises Tampered: its rows are not as the service has left them; a case is open.
+    """
+    if order.sound is not None:
+        return order
+    keys = books.keys
+    if order.signature.key_id not in keys:
+        raise UnknownKey(order.signature.key_id)
+    changed = list(_changed(order, keys))
+    if changed:
+        raise await halted(order, *changed[0], books)
+    return replace(order, sound=order.is_as_requested(keys))
+
+
+async def halted(order: Order, task: Task, what: str, books: Books) -> Tampered:
+    """Open a case, once for each version of the task, and return what to raise."""
+    await books.store.open_case(order, case_of(task, what), books.clock.now())
+    return Tampered(order.queue_id, what)
+
+
+def case_of(task: Task, what: str, content: str | None = None) -> Case:
+    """Return the case of something that another hand has written."""
+    detail = {"state": task.state.value, "provider": task.provider, "what": what}
+    return Case(
+        kind=CaseKind.TAMPERED, task_id=task.task_id, detail=detail, content=content
+    )
+
+
+def _changed(order: Order, keys: AuditKeys) -> Iterator[tuple[Task, str]]:
+    """Name the rows that are not as they were left, and the task each is about."""
+    key_id, queue = order.signature.key_id, order.queue
+    for task in queue.tasks:
+        if not task_is_sealed(task, key_id, keys):
+            yield task, f"the row of task {task.task_id} is not as it was left"
+    if not queue_is_sealed(queue, key_id, keys):
+        yield queue.tasks[0], "the order's own row is not as it was left"
