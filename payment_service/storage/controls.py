@@ -57,6 +57,7 @@ SELECT 'beat', json_build_object('provider', provider, 'replica', replica,
 FROM provider_health WHERE seen_at >= clock_timestamp() - %(dead_after)s
 """
 
+# Who had to wait for the row has read the clock before the one who went first.
 PAUSE: Final = text(
     """
 INSERT INTO provider_controls AS c (provider, state, reason, until, changed_by,
@@ -65,7 +66,8 @@ VALUES (:provider, 'paused', :reason, CAST(:until AS timestamptz), :by,
     clock_timestamp())
 ON CONFLICT (provider) DO UPDATE SET
     state = excluded.state, reason = excluded.reason, until = excluded.until,
-    changed_by = excluded.changed_by, changed_at = excluded.changed_at
+    changed_by = excluded.changed_by,
+    changed_at = greatest(clock_timestamp(), c.changed_at + interval '1 microsecond')
 RETURNING changed_at
 """
 )
@@ -73,7 +75,8 @@ RETURNING changed_at
 RESUME: Final = text(
     """
 UPDATE provider_controls SET state = 'ready', reason = :reason, until = NULL,
-    changed_by = :by, changed_at = clock_timestamp()
+    changed_by = :by,
+    changed_at = greatest(clock_timestamp(), changed_at + interval '1 microsecond')
 WHERE provider = :provider AND state = 'paused'
 RETURNING changed_at
 """
