@@ -13,9 +13,11 @@ from payment_service.domain.messages import Message
 from payment_service.storage import letter_trail
 from payment_service.storage.database import Database
 
+# The clocks of who replayed it and of who buries it may be a little apart.
 REOPEN: Final = text(
     """
-UPDATE dead_letters SET error = :error, deliveries = :deliveries, at = :at,
+UPDATE dead_letters SET error = :error, deliveries = :deliveries,
+    at = greatest(CAST(:at AS timestamptz), replayed_at, discarded_at),
     replayed_at = NULL, replayed_by = NULL, discarded_at = NULL,
     discarded_by = NULL, discard_reason = NULL
 WHERE id = CAST(:id AS uuid) AND (replayed_at IS NOT NULL OR discarded_at IS NOT NULL)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -154,6 +155,16 @@ async def test_a_letter_that_dies_again_is_a_line_of_the_system(rows, store, ord
     assert (line.trigger, line.actor) == ("dead_letter.reopened", "system")
     assert CARD not in str(line.detail)
     assert await rows.desk.letter(letter.id) == again
+
+
+async def test_it_is_opened_again_by_a_clock_that_is_behind(rows, store):
+    await store.bury(a_letter(), [])
+    later = {**SAID, "at": START + timedelta(seconds=1)}
+    await rows.desk.mark_replayed(a_letter().id, **later)
+
+    await store.bury(a_letter(error="again"), [])
+
+    assert (await rows.desk.letter(a_letter().id)).error == "again"
 
 
 async def test_a_final_order_stays_as_it_is(rows, store, order):
