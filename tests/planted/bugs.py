@@ -48,6 +48,11 @@ from payment_service.wiring.trust import Trust
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
 from tests.planted import acts
+from tests.planted.tampering import (
+    requests_are_believed,
+    seals_are_not_looked_at,
+    the_inbox_is_believed,
+)
 from tests.simulation.bus import SimBus
 from tests.simulation.fleet import Fleet
 from tests.twins import store as twin
@@ -70,6 +75,7 @@ PERSONS: Final = "tests/handlers/test_persons.py"
 TRUST: Final = "tests/wiring/test_trust.py"
 STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
+TAMPERING: Final = "tests/handlers/test_tampering.py"
 WAITING: Final = "tests/handlers/test_waiting.py"
 PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, news=())
 REPEAT_ASKS = replace(PAIR, name="the repeat asks", plan=UNASKED)
@@ -779,6 +785,26 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=the_erased_are_not_missed,
         layer=UNIT,
         test=f"{VERIFIED}::test_an_erased_order_is_found_with_each_of_its_chains",
+    ),
+    "a row that was changed is stepped on": Bug(
+        plant=seals_are_not_looked_at,
+        layer=UNIT,
+        test=f"{TAMPERING}::test_no_step_is_made_of_a_row_that_was_changed",
+    ),
+    "a planted first vote counts": Bug(
+        plant=seals_are_not_looked_at,
+        layer=UNIT,
+        test=f"{TAMPERING}::test_a_planted_first_vote_does_not_count",
+    ),
+    "another amount is committed": Bug(
+        plant=requests_are_believed,
+        layer=UNIT,
+        test=f"{TAMPERING}::test_what_was_changed_is_neither_committed_nor_rolled_back",
+    ),
+    "a planted webhook is believed": Bug(
+        plant=the_inbox_is_believed,
+        layer=UNIT,
+        test=f"{TAMPERING}::test_a_webhook_that_nobody_sent_moves_nothing",
     ),
     "an invented order is believed": Bug(
         plant=the_invented_are_believed,

@@ -14,6 +14,7 @@ from payment_service.cli.plans import plan_in_words
 from payment_service.cli.promises import idle_settings
 from payment_service.cli.screen import console, is_terminal, print_json, print_text
 from payment_service.config import Config, ConfigError
+from payment_service.domain.audit_keys import OPEN
 from payment_service.proxies import Proxies
 from payment_service.settings import (
     ROLES,
@@ -123,6 +124,10 @@ def _audit_keys(settings: Settings) -> Finding:
             "is not set: who can write the database can change a destination or "
             "the audit trail, and sign it"
         )
+        return SETTINGS.advice("PAYMENT_AUDIT_KEYS", told, mend)
+    if OPEN in settings.audit_keys:
+        told = "takes what is signed by open, which everybody can"
+        mend = "take open out once no order from before the key is under way"
         return SETTINGS.advice("PAYMENT_AUDIT_KEYS", told, mend)
     return SETTINGS.ok("PAYMENT_AUDIT_KEYS", f"{settings.audit_keys.signer} signs")
 
