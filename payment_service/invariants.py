@@ -172,9 +172,11 @@ _REMARKS: Final = frozenset(
     for state, answer in zip(State, answers, strict=True)
     if answer in {Answer.CONTRADICTION, Answer.BY_VERDICT}
 )
-_CASES: Final = _REMARKS | {
-    (r.trigger.value, r.source.value, r.dest.value) for r in TABLE if r.case
-}
+_SILENT: Final = frozenset(
+    (r.trigger.value, r.source.value, r.dest.value) for r in TABLE if r.case is None
+)
+# Where the same line may also open none, nobody can say that one is gone.
+_CASES: Final = (_REMARKS | _MOVES) - _SILENT
 _TASK_LINES: Final = _MOVES | _REMARKS | {(REQUESTED, None, State.PENDING.value)}
 _OVER: Final = frozenset(s.value for s in OrderState if s is not OrderState.ACTIVE)
 _ORDER_LINES: Final = frozenset(
