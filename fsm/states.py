@@ -145,6 +145,7 @@ class Trigger(StrEnum):
     SETTLED_NEGATIVE = "settled.negative"
     RETURN_PROPOSED = "return.proposed"
     RETURN_WITHDRAWN = "return.withdrawn"
+    RETURN_CONTESTED = "return.contested"
     RETURN_REQUESTED = "return.requested"
     RETURN_CONFIRMED = "return.confirmed"
     RETURN_REFUSED = "return.refused"

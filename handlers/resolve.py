@@ -74,6 +74,7 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
         task,
         event,
         proposal=Trigger.RESOLUTION_PROPOSED,
+        contest=Trigger.RESOLUTION_CONTESTED,
         needs_two=four_eyes.needs_two(order.money) or (by_hand and four_eyes.exists),
         bell=resolved_doorbell,
         engine=engine,

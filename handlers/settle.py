@@ -54,7 +54,8 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
         source=Source.PERSON,
         actor=actor,
         person=person,
-        decision=DECISION,
+        # Of this case: who has agreed to another one has not agreed to this.
+        decision=f"{DECISION}:{case_id}",
         # It counts by when the provider told, not by when a person got to it.
         asked_at=case.opened_at,
         detail={
@@ -68,6 +69,7 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
         task,
         event,
         proposal=Trigger.RETURN_PROPOSED,
+        contest=Trigger.RETURN_CONTESTED,
         needs_two=four_eyes.needs_two(order.money),
         bell=step_doorbell,
         engine=engine,

@@ -24,6 +24,7 @@ async def decide_together(  # noqa: PLR0913 - what a decision is made of
     event: Event,
     *,
     proposal: Trigger,
+    contest: Trigger,
     needs_two: bool,
     bell: Callable[[Task], Message],
     engine: Engine,
@@ -46,7 +47,7 @@ async def decide_together(  # noqa: PLR0913 - what a decision is made of
         event = replace(event, trigger=proposal)
     elif vote is Vote.CLEARS:
         # A code would tell the end of the attempt, and nothing has ended.
-        event = replace(event, trigger=Trigger.RESOLUTION_CONTESTED, code=None)
+        event = replace(event, trigger=contest, code=None)
 
     def bells(moved: Order, _now: datetime) -> list[Message]:
         return [bell(moved.task(task.task_id))]

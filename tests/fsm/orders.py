@@ -217,6 +217,7 @@ _DECIDED = {
     Trigger.SETTLED_NEGATIVE,
     Trigger.RETURN_PROPOSED,
     Trigger.RETURN_WITHDRAWN,
+    Trigger.RETURN_CONTESTED,
     Trigger.RETURN_REQUESTED,
     Trigger.CANCEL_REQUESTED,
 }

@@ -9,6 +9,7 @@ from handlers.settle import settle_return, withdraw_settlement
 from payment_service.domain.errors import NotNow, UnknownOrder
 from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.news import NewsType
+from payment_service.domain.votes import Vote
 from payment_service.ports.core import Operation
 from tests.twins.core import Hold, Trouble
 from tests.twins.providers import DECLINES
@@ -152,6 +153,22 @@ async def test_a_large_one_takes_two_persons(world):
     await world.rest()
 
     assert (await the_case(world)).state == "settled"
+
+
+async def test_votes_on_two_cases_are_not_two_on_one(world):
+    first = await come_back(world)
+    await world.tell("acme", NewsType.RETURNED, first.task_id, code="recalled")
+    await world.rest()
+    world.four_eyes = FourEyes(12550)
+    (second,) = [c for c in await world.rows.cases() if c.id != first.id]
+
+    assert not await settle(world, first, actor=ANNA)
+    assert await settle(world, second, actor=BERT) is Vote.CLEARS
+    await world.rest()
+
+    assert {c.state for c in await world.rows.cases()} == {"open"}
+    assert not await settle(world, second, actor=BERT)
+    assert await settle(world, second, actor=ANNA)
 
 
 async def test_what_came_back_within_the_finality_may_be_settled_after_it(world):

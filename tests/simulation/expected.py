@@ -223,6 +223,7 @@ IMPOSSIBLE: Final = {
     (T.RESOLUTION_WITHDRAWN, EVERY): "as above",
     (T.RESOLUTION_CONTESTED, EVERY): "as above",
     (T.RETURN_WITHDRAWN, EVERY): "as above",
+    (T.RETURN_CONTESTED, EVERY): "as above",
     (T.RESOLUTION_STOPPED, EVERY): "an answer is about the question that was asked",
     (T.RESOLUTION_UNANSWERED, EVERY): "as above",
     (T.RESOLUTION_NOT_FOUND, EVERY): "as above",
