@@ -116,6 +116,7 @@ SEEN: Final = (
 )
 # Rows that need several rare things at once; the model checker goes through them.
 RARE_ROWS: Final = {
+    (T.RETURN_CONTESTED, S.SUCCEEDED, S.SUCCEEDED): "two cases of one return",
     (T.TAMPERED, S.CREATING, S.NEGATIVE_EVAL): "nobody changes a row by hand there",
     (T.TAMPERED, S.NEGATIVE_EVAL, S.MANUAL_CHECK): "as above",
     (T.TAMPERED, S.RECHECKING, S.MANUAL_CHECK): "as above",
