@@ -67,10 +67,14 @@ PLACES: Final = {
     ),
     "database": Place(
         name="Write access to the database",
-        at_most="Stop work, delete rows, change what is not signed; as the service's "
-        "own role neither delete an order nor change a line of a trail.",
+        at_most="Stop work, delete rows, change what is not sealed or signed, publish "
+        "what it likes through the outbox; as the service's own role neither delete an "
+        "order nor change a line of a trail.",
         beyond="What was cut or erased since the last anchor went out, and all that "
-        "was where none goes out.",
+        "was where none goes out. A row put back whole as it once was is taken until "
+        "its next step. Thresholds are not signed: they can be loosened down to "
+        "`PAYMENT_FOUR_EYES_FROM`, and only `verify` tells. A planted case of a return "
+        "can be settled by people before `verify` has named it.",
     ),
 }
 
