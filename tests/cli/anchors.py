@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from fsm.records import replace
 from handlers.anchor import send_anchors, take_anchors
 from payment_service.domain.anchors import FIRST_PREVIOUS, Head, Root, signed
 from payment_service.domain.audit_keys import UNKEYED
+from payment_service.domain.seals import head_of, sealed_queue, sealed_task
 from payment_service.storage.anchor_file import FileSink
 from payment_service.storage.anchors import EVERY, PostgresAnchors, anchor_from
 from payment_service.storage.database import Database
+from payment_service.storage.store import PostgresStore
 
 SECONDS_MAX = 60
 NOW = timedelta()
@@ -36,6 +39,39 @@ async def _anchored(database_url, file, keys):
         await send_anchors(book, FileSink(file))
     finally:
         await database.close()
+
+
+def seal_again(database_url, *, by):
+    """Seal all rows anew as who has the key would: each stands at its last line."""
+    sealed = asyncio.run(_sealed(database_url, by))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for queue in sealed:
+            of_queue = "UPDATE order_queues SET audit_hash = %s WHERE queue_id = %s"
+            connection.execute(of_queue, [queue.audit_hash, queue.queue_id])
+            for task in queue.tasks:
+                of_task = "UPDATE order_tasks SET audit_hash = %s WHERE task_id = %s"
+                connection.execute(of_task, [task.audit_hash, task.task_id])
+
+
+async def _sealed(database_url, by):
+    database = Database(database_url)
+    await database.open()
+    try:
+        store = PostgresStore(database)
+        rows = await database.run("SELECT queue_id::text FROM order_queues", {})
+        orders = [await store.load(queue_id) for (queue_id,) in rows]
+    finally:
+        await database.close()
+    return [_seal(order.queue, order.signature.key_id, by) for order in orders]
+
+
+def _seal(queue, key_id, by):
+    tasks = tuple(
+        sealed_task(task, head_of(task.audit_hash), key_id, by) for task in queue.tasks
+    )
+    queue = sealed_queue(queue, head_of(queue.audit_hash), key_id, by)
+    return replace(queue, tasks=tasks)
 
 
 def sign_again(database_url, *, by):

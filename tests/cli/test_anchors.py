@@ -16,7 +16,7 @@ from payment_service.cli.verifying import verify
 from payment_service.domain.anchors import read_anchor
 from payment_service.domain.audit_keys import UNKEYED
 from tests.bus.servers import FoundNats
-from tests.cli.anchors import anchor, sign_again
+from tests.cli.anchors import anchor, seal_again, sign_again
 from tests.cli.stage import corrupt, rewrite, with_world
 from tests.embedded.processes import memory_folder
 from tests.service.test_anchor_sinks import ACCOUNTS, StreamPlace
@@ -33,7 +33,7 @@ CUT = (
 )
 BACK = (
     "UPDATE order_queues q SET version = e.version, audit_hash = e.hash, "
-    "waiting_for = 'notification', wake_at = clock_timestamp() + interval '1 hour' "
+    "waiting_for = 'notification', wake_at = clock_timestamp() "
     "FROM order_task_events e WHERE q.order_id = 'w-paid' AND "
     "e.entity_id = q.queue_id AND e.version = q.version - 1"
 )
@@ -136,6 +136,7 @@ def test_anchors_are_read_from_a_pipe(here, file):
 )
 def test_a_cut_tail_is_found(here, anchored, file, database_url):
     corrupt(database_url, (BACK,), (CUT,))
+    seal_again(database_url, by=UNKEYED)
     assert is_silent(here)
 
     ((queue_id, task_id, what),) = found(here, file)
@@ -195,6 +196,7 @@ def test_a_trail_that_was_rewritten_with_the_key_is_found(
 ):
     task = anchored["w-paid"].queue.tasks[0]
     rewrite(database_url, task.task_id, by=UNKEYED, actor="user:mallory")
+    seal_again(database_url, by=UNKEYED)
     assert is_silent(here)
 
     ((queue_id, task_id, what),) = found(here, file)
