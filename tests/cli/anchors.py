@@ -63,7 +63,7 @@ async def _sealed(database_url, by):
         orders = [await store.load(queue_id) for (queue_id,) in rows]
     finally:
         await database.close()
-    return [_seal(order.queue, order.signature.key_id, by) for order in orders]
+    return [_seal(o.queue, o.signature.key_id, by) for o in orders if o is not None]
 
 
 def _seal(queue, key_id, by):
