@@ -1,7 +1,5 @@
 """Closes a case, by two persons where the money asks for two."""
 
-from typing import Final
-
 from handlers.cancel import order_of_task
 from handlers.engine import Engine
 from payment_service.domain.acts import CaseTrigger
@@ -9,14 +7,14 @@ from payment_service.domain.errors import NotNow
 from payment_service.domain.four_eyes import FourEyes
 from payment_service.domain.money import Money
 from payment_service.domain.orders import Order
-from payment_service.domain.votes import Vote, require_key
+from payment_service.domain.votes import (
+    NOT_THEIR_VOTE,
+    VOTED_ALREADY,
+    Vote,
+    require_key,
+)
 from payment_service.ports.desk import Desk
 from payment_service.ports.reads import CaseRecord
-
-SAME: Final = (
-    "the same person cannot decide twice: a second one must agree, "
-    "or the first vote be withdrawn"
-)
 
 
 async def close_case(  # noqa: PLR0913 - what a decision is made of
@@ -50,7 +48,7 @@ async def close_case(  # noqa: PLR0913 - what a decision is made of
         )
         return Vote.WAITS
     if case.close_voter == voter:
-        raise NotNow(SAME)
+        raise NotNow(VOTED_ALREADY)
     await desk.close_case(
         case_id, actor=actor, reason=reason, at=at, agrees_with=case.close_voter
     )
@@ -75,7 +73,7 @@ async def withdraw_closing(
     if case.close_voter is None:
         raise NotNow(f"no vote to close case {case_id} waits for a second person")
     if case.close_voter != (person or actor):
-        raise NotNow("only who gave a vote can withdraw it: decide otherwise instead")
+        raise NotNow(NOT_THEIR_VOTE)
     await desk.clear_vote_to_close(
         case_id,
         voter=case.close_voter,

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from fsm.decisions import Decision, Event, Known, Step, cancel_order, decide
 from fsm.records import replace
 from fsm.snapshot import Plan, Queue, Task
-from handlers.sound import looked_over
+from handlers.sound import Sealed, looked_over
 from payment_service.domain.audit import audit_line
 from payment_service.domain.audit_keys import UNKEYED, AuditKeys
 from payment_service.domain.errors import (
@@ -54,27 +54,12 @@ class Limits:
     send_within: timedelta = timedelta(seconds=5)
 
 
-class Books(Protocol):
+class Books(Sealed, Protocol):
     """What a step is written down with, where nobody is called for it."""
-
-    @property
-    def store(self) -> Store:
-        """Where steps are committed."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """The database's clock."""
-        ...
 
     @property
     def watch(self) -> Watch:
         """Who counts what is committed."""
-        ...
-
-    @property
-    def keys(self) -> AuditKeys:
-        """What the trail is signed with."""
         ...
 
 

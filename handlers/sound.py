@@ -33,12 +33,12 @@ class UnknownKey(Fault):
         )
 
 
-class Books(Protocol):
-    """What an order is looked over with."""
+class Sealed(Protocol):
+    """What an order is looked over with: the books, and what seals them."""
 
     @property
     def store(self) -> Store:
-        """Where cases are opened."""
+        """Where steps are committed, and cases opened."""
         ...
 
     @property
@@ -48,11 +48,11 @@ class Books(Protocol):
 
     @property
     def keys(self) -> AuditKeys:
-        """What rows are sealed with."""
+        """What the trail is signed and rows are sealed with."""
         ...
 
 
-async def looked_over(order: Order, books: Books) -> Order:
+async def looked_over(order: Order, books: Sealed) -> Order:
     """Return the order with ``sound`` said; what was looked over before comes back.
 
     :raises UnknownKey: it cannot be looked over here.
@@ -69,7 +69,7 @@ async def looked_over(order: Order, books: Books) -> Order:
     return replace(order, sound=order.is_as_requested(keys))
 
 
-async def halted(order: Order, task: Task, what: str, books: Books) -> Tampered:
+async def halted(order: Order, task: Task, what: str, books: Sealed) -> Tampered:
     """Open a case, once for each version of the task, and return what to raise."""
     await books.store.open_case(order, case_of(task, what), books.clock.now())
     return Tampered(order.queue_id, what)

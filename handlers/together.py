@@ -13,7 +13,12 @@ from handlers.sound import NOT_AS_REQUESTED, looked_over
 from payment_service.domain.errors import NotNow
 from payment_service.domain.messages import Message
 from payment_service.domain.orders import Order
-from payment_service.domain.votes import Vote, require_key
+from payment_service.domain.votes import (
+    NOT_THEIR_VOTE,
+    VOTED_ALREADY,
+    Vote,
+    require_key,
+)
 
 BY_HAND: Final = frozenset({Trigger.SETTLED_POSITIVE, Trigger.SETTLED_NEGATIVE})
 
@@ -74,7 +79,7 @@ async def withdraw_vote(  # noqa: PLR0913 - as a decision is made of
     if task.proposed_by is None:
         raise NotNow(f"no vote waits for a second person in task {task.task_id}")
     if task.proposed_by != (person or actor):
-        raise NotNow("only who gave a vote can withdraw it: decide otherwise instead")
+        raise NotNow(NOT_THEIR_VOTE)
     event = Event(
         trigger=trigger,
         source=Source.PERSON,
@@ -90,10 +95,7 @@ def _counted(task: Task, event: Event) -> Vote:
     if task.proposed_by is None:
         return Vote.WAITS
     if task.proposed_by == event.voter:
-        raise NotNow(
-            "the same person cannot decide twice: a second one must agree, "
-            "or the first vote be withdrawn"
-        )
+        raise NotNow(VOTED_ALREADY)
     agrees = task.proposed_decision == event.decision
     return Vote.DECIDES if agrees else Vote.CLEARS
 

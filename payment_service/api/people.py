@@ -26,8 +26,8 @@ from payment_service.api.responses import Json
 from payment_service.api.wishes import KeyWish, Replaying, Revoking, ThresholdWish
 from payment_service.domain.errors import InvalidRequest, UnknownOrder
 from payment_service.domain.keys import ApiKey, KeyRole, is_key_name, require_merchants
-from payment_service.domain.roster import DEFAULT, KeyRecord, fingerprint
-from payment_service.wire.people_views import four_eyes_view
+from payment_service.domain.roster import DEFAULT
+from payment_service.wire.people_views import four_eyes_view, made_key_view
 from payment_service.wire.views import View
 
 After = Annotated[str | None, Query(alias="cursor", max_length=64)]
@@ -55,7 +55,7 @@ class Keys:
         key = _wanted(wish, secret)
         reason = wish.reason or NO_REASON
         record = await self._desk.make_key(key, by=_admin(request), reason=reason)
-        told = _told(record) | ({} if secret is None else {"key": secret})
+        told = made_key_view(record) | ({} if secret is None else {"key": secret})
         return Json(told, 202 if record.waits else 200)
 
     async def agree(self, request: Request, name: str) -> Json:
@@ -65,7 +65,7 @@ class Keys:
         record = await self._desk.agree_to_key(
             _name(name), by=_admin(request), reason=reason
         )
-        return Json(_told(record))
+        return Json(made_key_view(record))
 
     async def revoke(self, request: Request, name: str) -> Json:
         """End a key for good."""
@@ -73,7 +73,7 @@ class Keys:
         record = await self._desk.revoke_key(
             _name(name), by=_admin(request), reason=wish.reason
         )
-        return Json(_told(record))
+        return Json(made_key_view(record))
 
 
 class Thresholds:
@@ -130,18 +130,6 @@ def _wanted(wish: KeyWish, secret: str | None) -> ApiKey:
         merchants=None if wish.merchants is None else frozenset(wish.merchants),
         expires=None if wish.expires is None else date.fromisoformat(wish.expires),
     )
-
-
-def _told(record: KeyRecord) -> View:
-    word = "waits_for_second_person" if record.waits else "live"
-    key = record.key
-    return {
-        "name": key.name,
-        "role": key.role.value,
-        "person": key.voter,
-        "fingerprint": fingerprint(key),
-        "status": "revoked" if record.revoked_at is not None else word,
-    }
 
 
 def _name(raw: str) -> str:

@@ -28,8 +28,8 @@ from payment_service.domain.keys import (
     parse_date,
     require_merchants,
 )
-from payment_service.domain.roster import KeyRecord, fingerprint
 from payment_service.storage.people import PostgresPeople
+from payment_service.wire.people_views import made_key_view
 
 FIRST: Final = "the first admin key, made where the database can be reached"
 ONLY_FIRST: Final = (
@@ -128,18 +128,7 @@ async def _first(key: ApiKey, given: Mapping[str, object]) -> Mapping[str, objec
             )
         except NotNow as refusal:
             raise Wrong(f"{refusal}: {BOTH}") from None
-    return _told(record) | ({} if secret is None else {"key": secret})
-
-
-def _told(record: KeyRecord) -> dict[str, object]:
-    key = record.key
-    return {
-        "name": key.name,
-        "role": key.role.value,
-        "person": key.voter,
-        "fingerprint": fingerprint(key),
-        "status": "live",
-    }
+    return made_key_view(record) | ({} if secret is None else {"key": secret})
 
 
 def _with_secret(key: ApiKey, secret: str) -> ApiKey:

@@ -8,6 +8,12 @@ from payment_service.domain.errors import NotNow
 VOTER: Final = "key:"
 """How the actors begin that can decide: any other name can be taken by anybody."""
 
+VOTED_ALREADY: Final = (
+    "the same person cannot decide twice: a second one must agree, "
+    "or the first vote be withdrawn"
+)
+NOT_THEIR_VOTE: Final = "only who gave a vote can withdraw it: decide otherwise instead"
+
 
 class Vote(StrEnum):
     """How a vote counts; only one that decides is true."""

@@ -47,6 +47,19 @@ def environment_key_view(key: ApiKey, used_at: datetime | None, day: date) -> Vi
     }
 
 
+def made_key_view(record: KeyRecord) -> View:
+    """Show what has become of a key that was made, agreed to or revoked."""
+    word = "waits_for_second_person" if record.waits else "live"
+    key = record.key
+    return {
+        "name": key.name,
+        "role": key.role.value,
+        "person": key.voter,
+        "fingerprint": fingerprint(key),
+        "status": "revoked" if record.revoked_at is not None else word,
+    }
+
+
 def _key(key: ApiKey, state: KeyState, source: str) -> View:
     return {
         "name": key.name,
