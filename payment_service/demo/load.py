@@ -1,6 +1,7 @@
 """The load of the demo: withdrawals over NATS and HTTP, and a truthful support desk."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,7 @@ import orjson
 
 from payment_service.demo.world import World
 from providers.simulator import story
+from providers.simulator.script import State
 
 PER_SECOND: Final = 40
 HTTP_SHARE: Final = 5
@@ -96,10 +98,17 @@ async def _post(http: aiohttp.ClientSession, url: str, body: bytes) -> None:
 
 
 async def decide_manual_checks(world: World, task_ids: Sequence[str]) -> None:
-    """Decide each check by what the provider's own book says, as support would."""
+    """Decide each check by what the provider's own book says, as support would.
+
+    What is still under way there is called off first: the service asks before it acts
+    on a no, and a payout that may yet be paid would stop it.
+    """
+    book = world.simulator.book
     async with aiohttp.ClientSession(headers=_auth(world.support_key)) as http:
         for task_id in task_ids:
-            paid = world.simulator.book.executed(task_id) > 0
+            for payout in book.of(task_id):
+                book.move(payout, State.CANCELLED, at=time.time())
+            paid = book.executed(task_id) > 0
             body: dict[str, Any] = {
                 "decision": "positive" if paid else "negative",
                 "reason": "the provider's statement of account",
