@@ -1,0 +1,29 @@
+"""The demo is what a visitor runs first: it ends by itself, and its money adds up."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.slow
+def test_the_demo_comes_to_its_end_with_its_checks_decided_and_adds_up():
+    # With this seed support has to say no to a payout that is still under way.
+    options = ["--orders", "40", "--seed", "3", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "payment_service", "demo", *options],
+        env={n: v for n, v in os.environ.items() if not n.startswith("PAYMENT_")},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr + done.stdout
+    told = json.loads(done.stdout)
+    assert told["manual_checks"] > 0
+    assert (told["completed"] + told["failed"], told["holds_left"]) == (40, 0)
+    assert told["payouts_executed"] == told["committed_by_core"] == told["completed"]
+    assert told["wrong"] == []
