@@ -314,6 +314,10 @@ class Desk:
             script = self._load.by_id[order_id].script_at(provider)
             if stands == "accepted" and script != NEVER_PAYS:
                 continue  # it may still pay: nobody can tell yet
+            if stands == "accepted":
+                # Called off first: it is asked about before a no is acted on.
+                url = f"{self._fleet.url_of(PROVIDERS)}/{provider}/payouts/{task_id}"
+                await ask(f"{url}/cancel", {})
             decision = "positive" if stands == "succeeded" else "negative"
             await self._decide(http, task_id, decision)
 
