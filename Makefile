@@ -104,8 +104,8 @@ planted-bugs: $(STAMP)  ## plant every deliberate bug in turn, and say who caugh
 
 .PHONY: fuzz
 fuzz: $(STAMP)  ## invented webhooks, bus messages and API calls; more: make fuzz REQUESTS=900000 MESSAGES=1000000 CALLS=100000
-	$(BIN)/python -m ops.fuzz webhooks --requests $(or $(REQUESTS),200000) --processes 2 $(if $(SEED),--seed $(SEED))
-	$(BIN)/python -m ops.fuzz bus --messages $(or $(MESSAGES),20000) --calls $(or $(CALLS),5000) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.fuzz webhooks --requests $(or $(REQUESTS),200000) --processes 2 $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.fuzz bus --messages $(or $(MESSAGES),20000) --calls $(or $(CALLS),5000) $(if $(SEED),--seed $(SEED))
 
 .PHONY: threats
 threats: $(STAMP)  ## the tables of docs/threat-model.md, from the tests that show them
@@ -116,18 +116,18 @@ SEED ?= 7
 
 .PHONY: chaos
 chaos: $(STAMP)  ## five minutes of faults on real processes, then the report (SECONDS, SEED)
-	$(BIN)/python -m ops.chaos run --seconds $(SECONDS) --seed $(SEED)
+	$(BIN)/python -m tests.chaos run --seconds $(SECONDS) --seed $(SEED)
 
 chaos-%: $(STAMP)  ## one fault again and again, such as chaos-kill-worker; chaos-list names them
-	$(BIN)/python -m ops.chaos $(if $(filter list,$*),list,fault $*)
+	$(BIN)/python -m tests.chaos $(if $(filter list,$*),list,fault $*)
 
 .PHONY: chaos-wipe-1000
 chaos-wipe-1000: $(STAMP)  ## NATS loses all it has with 1,000 orders under way: when are they at rest?
-	$(BIN)/python -m ops.chaos wipe --orders 1000
+	$(BIN)/python -m tests.chaos wipe --orders 1000
 
 .PHONY: chaos-recovery
 chaos-recovery: $(STAMP)  ## kill -9 of each of three workers: how late is any order?
-	$(BIN)/python -m ops.chaos recovery
+	$(BIN)/python -m tests.chaos recovery
 
 .PHONY: crash-points
 crash-points: $(STAMP)  ## every crash point on real PostgreSQL and NATS; a sample: make crash-points POINTS=300

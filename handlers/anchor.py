@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from payment_service.domain.anchors import Anchor, OddLine, read_anchor
-from payment_service.ports.anchors import AnchorBook, AnchorSink, OpenSink
+from fsm.domain.anchors import Anchor, OddLine, read_anchor
+from handlers.ports.anchors import AnchorBook, AnchorSink, OpenSink
 
 BATCH: Final = 500
 AT_ONCE: Final = timedelta()

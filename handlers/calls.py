@@ -6,17 +6,16 @@ from datetime import timedelta
 from typing import Final
 
 from fsm.decisions import Event
+from fsm.domain.errors import Fault, Tampered
+from fsm.domain.explain import QUESTION
+from fsm.domain.orders import Order
 from fsm.records import replace
 from fsm.snapshot import Task
 from fsm.states import Source, State, Trigger, Waiting
 from handlers.engine import Engine
 from handlers.gate import Admissions, at_gate, may_repeat_now
-from handlers.sound import NOT_AS_REQUESTED, halted
-from payment_service.domain.errors import Fault, Tampered
-from payment_service.domain.explain import QUESTION
-from payment_service.domain.orders import Order
-from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
-from providers.port import (
+from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
+from handlers.ports.provider import (
     Accepted,
     CancelAnswer,
     Cancelled,
@@ -32,6 +31,7 @@ from providers.port import (
     TooLate,
     Unclear,
 )
+from handlers.sound import NOT_AS_REQUESTED, halted
 
 UNCONFIGURED: Final = "provider_not_configured"
 NO_REPEAT: Final = "not repeated: its key's time is over, or nobody wants it any more"

@@ -1,12 +1,12 @@
 """Gives up a task or a whole order, where and when that is safe."""
 
 from fsm.decisions import Event, Step
+from fsm.domain.errors import NotNow, Tampered, UnknownOrder
+from fsm.domain.messages import Message, cancel_doorbell
+from fsm.domain.news import FORWARDER
+from fsm.domain.orders import Order
 from fsm.states import Source, Trigger
 from handlers.engine import Books, Engine, settle, settle_cancel_of_order
-from payment_service.domain.errors import NotNow, Tampered, UnknownOrder
-from payment_service.domain.messages import Message, cancel_doorbell
-from payment_service.domain.news import FORWARDER
-from payment_service.domain.orders import Order
 
 
 async def request_cancel_of_task(

@@ -1,20 +1,20 @@
 """Closes a case, by two persons where the money asks for two."""
 
-from handlers.cancel import order_of_task
-from handlers.engine import Engine
-from payment_service.domain.acts import CaseTrigger
-from payment_service.domain.errors import NotNow
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.money import Money
-from payment_service.domain.orders import Order
-from payment_service.domain.votes import (
+from fsm.domain.acts import CaseTrigger
+from fsm.domain.errors import NotNow
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.money import Money
+from fsm.domain.orders import Order
+from fsm.domain.votes import (
     NOT_THEIR_VOTE,
     VOTED_ALREADY,
     Vote,
     require_key,
 )
-from payment_service.ports.desk import Desk
-from payment_service.ports.reads import CaseRecord
+from handlers.cancel import order_of_task
+from handlers.engine import Engine
+from handlers.ports.desk import Desk
+from handlers.ports.reads import CaseRecord
 
 
 async def close_case(  # noqa: PLR0913 - what a decision is made of

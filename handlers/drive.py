@@ -5,6 +5,10 @@ from datetime import timedelta
 from typing import Final
 
 from fsm.decisions import Event, Step, Wait, notified
+from fsm.domain.errors import Fault, Tampered
+from fsm.domain.events import outcome_of
+from fsm.domain.letters import Reason
+from fsm.domain.orders import Order
 from fsm.records import replace
 from fsm.snapshot import Queue, Task
 from fsm.states import Source, Trigger
@@ -18,12 +22,8 @@ from handlers.calls import (
 )
 from handlers.engine import Bells, Engine, Settled, all_bells, commit, no_bells, settle
 from handlers.news import apply_waiting
+from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.sound import looked_over
-from payment_service.domain.errors import Fault, Tampered
-from payment_service.domain.events import outcome_of
-from payment_service.domain.letters import Reason
-from payment_service.domain.orders import Order
-from payment_service.ports.outcomes import Done, Outcome, Park, Retry
 
 STEPS_MAX: Final = 1000
 EARLY_MAX: Final = timedelta(seconds=60)

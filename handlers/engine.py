@@ -7,34 +7,34 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from fsm.decisions import Decision, Event, Known, Step, cancel_order, decide
-from fsm.records import replace
-from fsm.snapshot import Plan, Queue, Task
-from handlers.sound import Sealed, looked_over
-from payment_service.domain.audit import audit_line
-from payment_service.domain.audit_keys import UNKEYED, AuditKeys
-from payment_service.domain.errors import (
+from fsm.domain.audit import audit_line
+from fsm.domain.audit_keys import UNKEYED, AuditKeys
+from fsm.domain.errors import (
     Fault,
     SettledNews,
     StaleWrite,
     StoreUnavailable,
 )
-from payment_service.domain.events import order_event
-from payment_service.domain.messages import (
+from fsm.domain.events import order_event
+from fsm.domain.messages import (
     Message,
     queue_doorbell,
     task_doorbell,
     trace_id_of,
 )
-from payment_service.domain.news import NewsState
-from payment_service.domain.orders import Order
-from payment_service.domain.seals import sealed_queue, sealed_task
-from payment_service.ports.clock import Clock
-from payment_service.ports.core import Core
-from payment_service.ports.gate import Gate, OpenGate
-from payment_service.ports.store import Recorded, Store, Work
-from payment_service.ports.watch import NobodyWatches, Watch
-from providers.plans import plan_for
-from providers.port import Providers
+from fsm.domain.news import NewsState
+from fsm.domain.orders import Order
+from fsm.domain.seals import sealed_queue, sealed_task
+from fsm.plans import plan_for
+from fsm.records import replace
+from fsm.snapshot import Plan, Queue, Task
+from handlers.ports.clock import Clock
+from handlers.ports.core import Core
+from handlers.ports.gate import Gate, OpenGate
+from handlers.ports.provider import Providers
+from handlers.ports.store import Recorded, Store, Work
+from handlers.ports.watch import NobodyWatches, Watch
+from handlers.sound import Sealed, looked_over
 
 CONFLICTS_MAX: Final = 20
 STORE_PAUSE: Final = timedelta(milliseconds=200)

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from fsm.domain.erasure import erasure_of, is_erased
+from fsm.domain.errors import NotNow, StaleWrite, UnknownOrder
+from fsm.domain.orders import Order
 from handlers.engine import Engine
+from handlers.ports.desk import Desk
+from handlers.ports.reads import Reads, Search
 from handlers.sound import NOT_AS_REQUESTED, looked_over
-from payment_service.domain.erasure import erasure_of, is_erased
-from payment_service.domain.errors import NotNow, StaleWrite, UnknownOrder
-from payment_service.domain.orders import Order
-from payment_service.ports.desk import Desk
-from payment_service.ports.reads import Reads, Search
 
 TRIES_MAX: Final = 3
 PAGE: Final = 100

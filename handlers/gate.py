@@ -6,11 +6,11 @@ answer it is asked about, not repeated.
 """
 
 from fsm.decisions import Event
+from fsm.domain.orders import Order
 from fsm.snapshot import Task
 from fsm.states import Source, Trigger, Waiting
 from handlers.engine import Engine
-from payment_service.domain.orders import Order
-from payment_service.ports.gate import Admission, Shut
+from handlers.ports.gate import Admission, Shut
 
 
 class Admissions:

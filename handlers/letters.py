@@ -5,19 +5,19 @@ from typing import Final
 
 import orjson
 
+from fsm.domain.acts import NO_REASON
+from fsm.domain.cards import holds_card
+from fsm.domain.errors import NotNow, Unstorable
+from fsm.domain.events import rejected_event
+from fsm.domain.ids import ID_LENGTH_MAX, derived_id, is_uuid
+from fsm.domain.letters import REPLAY_OF, DeadLetter, Reason, kept
+from fsm.domain.masking import masked_text
+from fsm.domain.messages import DEAD_LETTER, Message, trace_parent_in
 from fsm.records import replace
-from payment_service.domain.acts import NO_REASON
-from payment_service.domain.cards import holds_card
-from payment_service.domain.errors import NotNow, Unstorable
-from payment_service.domain.events import rejected_event
-from payment_service.domain.ids import ID_LENGTH_MAX, derived_id, is_uuid
-from payment_service.domain.letters import REPLAY_OF, DeadLetter, Reason, kept
-from payment_service.domain.masking import masked_text
-from payment_service.domain.messages import DEAD_LETTER, Message, trace_parent_in
-from payment_service.ports.bus import Delivery
-from payment_service.ports.clock import Clock
-from payment_service.ports.desk import Desk
-from payment_service.ports.store import Store
+from handlers.ports.bus import Delivery
+from handlers.ports.clock import Clock
+from handlers.ports.desk import Desk
+from handlers.ports.store import Store
 
 ERROR_LENGTH_MAX: Final = 1000
 SUBJECT_LENGTH_MAX: Final = 500

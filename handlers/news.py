@@ -4,11 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from fsm.decisions import Event, Known, Step, Wait
-from fsm.states import Source, Trigger
-from handlers.calls import differing
-from handlers.engine import Contended, Engine, settle
-from handlers.sound import UnknownKey, case_of
-from payment_service.domain.news import (
+from fsm.domain.news import (
     FORWARDED,
     FORWARDER,
     UNREADABLE,
@@ -17,9 +13,13 @@ from payment_service.domain.news import (
     NewsState,
     NewsType,
 )
-from payment_service.domain.orders import Order
-from payment_service.domain.seals import news_is_signed, signed_news
-from payment_service.ports.store import StoredNews
+from fsm.domain.orders import Order
+from fsm.domain.seals import news_is_signed, signed_news
+from fsm.states import Source, Trigger
+from handlers.calls import differing
+from handlers.engine import Contended, Engine, settle
+from handlers.ports.store import StoredNews
+from handlers.sound import UnknownKey, case_of
 
 TRIGGERS: Final = {
     NewsType.SUCCEEDED: Trigger.PAID,

@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
-from payment_service.domain.acts import Act, ServiceTrigger
-from payment_service.domain.errors import InvalidRequest, NotNow, UnknownOrder
-from payment_service.domain.keys import ApiKey, KeyRole
-from payment_service.domain.roster import (
+from fsm.domain.acts import Act, ServiceTrigger
+from fsm.domain.errors import InvalidRequest, NotNow, UnknownOrder
+from fsm.domain.keys import ApiKey, KeyRole
+from fsm.domain.roster import (
     KeyRecord,
     Proposal,
     Threshold,
     fingerprint,
     four_eyes_of,
 )
-from payment_service.ports.people import People, Turn
+from handlers.ports.people import People, Turn
 
 PREFIX: Final = "psk_"
 """So that a key is recognised where it should not be."""

@@ -9,22 +9,22 @@ from datetime import datetime
 from typing import Final
 
 from fsm.decisions import QueueChange, Step
-from fsm.records import replace
-from fsm.snapshot import Queue
-from fsm.states import CaseKind, CaseState, State
-from handlers.engine import Books, commit
-from payment_service.domain.audit import AuditLine
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.errors import NotNow
-from payment_service.domain.messages import Message, queue_doorbell
-from payment_service.domain.orders import Order
-from payment_service.domain.proposals import (
+from fsm.domain.audit import AuditLine
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.errors import NotNow
+from fsm.domain.messages import Message, queue_doorbell
+from fsm.domain.orders import Order
+from fsm.domain.proposals import (
     CANCEL,
     PROPOSED_FROM_SHELL,
     SETTLE,
     Proposal,
 )
-from payment_service.ports.reads import CaseRecord
+from fsm.records import replace
+from fsm.snapshot import Queue
+from fsm.states import CaseKind, CaseState, State
+from handlers.engine import Books, commit
+from handlers.ports.reads import CaseRecord
 
 PROPOSALS_MAX: Final = 20
 """Of one order: a loop in some shell must not bury the trail that people read."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from fsm.domain.errors import Fault
 from handlers.letters import letter_of_unfit
-from payment_service.domain.errors import Fault
-from payment_service.ports.bus import Publisher
-from payment_service.ports.clock import Clock
-from payment_service.ports.store import Outbox, Store, Unsent
+from handlers.ports.bus import Publisher
+from handlers.ports.clock import Clock
+from handlers.ports.store import Outbox, Store, Unsent
 
 BACKLOG_MAX: Final = 20_000
 BATCH: Final = 500

@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 
+from fsm.domain.orders import Order, Request, Submission
 from handlers.calls import View
 from handlers.drive import drive, next_due
 from handlers.engine import Engine, all_bells, no_bells, traced
+from handlers.ports.outcomes import Done, Outcome, Retry
 from handlers.submit import open_order
-from payment_service.domain.orders import Order, Request, Submission
-from payment_service.ports.outcomes import Done, Outcome, Retry
 
 Answer = Callable[[Submission], Awaitable[None]]
 

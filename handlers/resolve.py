@@ -3,15 +3,15 @@
 from enum import StrEnum
 
 from fsm.decisions import Event
+from fsm.domain.errors import InvalidRequest, NotNow
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.messages import resolved_doorbell
+from fsm.domain.votes import Vote
 from fsm.snapshot import Task
 from fsm.states import Source, State, Trigger, Waiting
 from handlers.cancel import order_of_task
 from handlers.engine import Engine
 from handlers.together import decide_together, withdraw_vote
-from payment_service.domain.errors import InvalidRequest, NotNow
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.messages import resolved_doorbell
-from payment_service.domain.votes import Vote
 
 
 class Ruling(StrEnum):

@@ -3,20 +3,20 @@
 from typing import Final
 
 from fsm.decisions import Event
+from fsm.domain.durations import format_duration
+from fsm.domain.errors import NotNow
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.messages import step_doorbell
+from fsm.domain.orders import Order
+from fsm.domain.votes import Vote
 from fsm.snapshot import Plan, Task
 from fsm.states import CaseKind, CaseState, Source, State, Trigger, Waiting
 from handlers.cancel import order_of_task
 from handlers.close import contest_closing
 from handlers.engine import Engine
+from handlers.ports.desk import Desk
+from handlers.ports.reads import CaseRecord
 from handlers.together import decide_together, withdraw_vote
-from payment_service.domain.durations import format_duration
-from payment_service.domain.errors import NotNow
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.messages import step_doorbell
-from payment_service.domain.orders import Order
-from payment_service.domain.votes import Vote
-from payment_service.ports.desk import Desk
-from payment_service.ports.reads import CaseRecord
 
 DECISION: Final = "return"
 

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from fsm.decisions import Case
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.errors import Fault, Tampered
+from fsm.domain.orders import Order
+from fsm.domain.seals import queue_is_sealed, task_is_sealed
 from fsm.records import replace
 from fsm.snapshot import Task
 from fsm.states import CaseKind
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.errors import Fault, Tampered
-from payment_service.domain.orders import Order
-from payment_service.domain.seals import queue_is_sealed, task_is_sealed
-from payment_service.ports.clock import Clock
-from payment_service.ports.store import Store
+from handlers.ports.clock import Clock
+from handlers.ports.store import Store
 
 NOT_AS_REQUESTED: Final = "the order's row is not what was requested: nothing is sent"
 

@@ -4,19 +4,19 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from fsm.decisions import Announced, Announcement
+from fsm.domain.audit import GENESIS, AuditLine, chained
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.binding import REQUEST, request_of, sign
+from fsm.domain.events import order_event
+from fsm.domain.ids import new_id
+from fsm.domain.messages import trace_id_of
+from fsm.domain.orders import CascadeEntry, Order, Request, Submission
+from fsm.domain.seals import sealed_queue, sealed_task
 from fsm.records import replace
 from fsm.snapshot import Queue, Task
 from fsm.states import Waiting
 from handlers.engine import Bells, Engine, all_bells, traced
-from payment_service.domain.audit import GENESIS, AuditLine, chained
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.binding import REQUEST, request_of, sign
-from payment_service.domain.events import order_event
-from payment_service.domain.ids import new_id
-from payment_service.domain.messages import trace_id_of
-from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
-from payment_service.domain.seals import sealed_queue, sealed_task
-from payment_service.ports.store import NewOrder
+from handlers.ports.store import NewOrder
 
 REQUESTED = "order.requested"
 

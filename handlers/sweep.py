@@ -7,22 +7,22 @@ from typing import Final
 
 import orjson
 
-from fsm.records import replace
-from handlers.engine import traced
-from handlers.letters import copy_of
-from payment_service.domain.ids import derived_id
-from payment_service.domain.letters import DeadLetter, Reason
-from payment_service.domain.messages import (
+from fsm.domain.ids import derived_id
+from fsm.domain.letters import DeadLetter, Reason
+from fsm.domain.messages import (
     WEBHOOK_RECEIVED,
     Message,
     queue_doorbell,
     task_doorbell,
 )
-from payment_service.domain.news import NEWS_KEPT, NewsState
-from payment_service.domain.orders import Order
-from payment_service.ports.bus import Publisher
-from payment_service.ports.clock import Clock
-from payment_service.ports.store import Store, StoredNews, Sweepable
+from fsm.domain.news import NEWS_KEPT, NewsState
+from fsm.domain.orders import Order
+from fsm.records import replace
+from handlers.engine import traced
+from handlers.letters import copy_of
+from handlers.ports.bus import Publisher
+from handlers.ports.clock import Clock
+from handlers.ports.store import Store, StoredNews, Sweepable
 
 BATCH: Final = 500
 

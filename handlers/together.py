@@ -5,20 +5,20 @@ from datetime import datetime
 from typing import Final
 
 from fsm.decisions import Decision, Event, Known, Step, decide
-from fsm.records import replace
-from fsm.snapshot import Queue, Task
-from fsm.states import Source, Trigger
-from handlers.engine import Bells, Engine, commit, no_bells
-from handlers.sound import NOT_AS_REQUESTED, looked_over
-from payment_service.domain.errors import NotNow
-from payment_service.domain.messages import Message
-from payment_service.domain.orders import Order
-from payment_service.domain.votes import (
+from fsm.domain.errors import NotNow
+from fsm.domain.messages import Message
+from fsm.domain.orders import Order
+from fsm.domain.votes import (
     NOT_THEIR_VOTE,
     VOTED_ALREADY,
     Vote,
     require_key,
 )
+from fsm.records import replace
+from fsm.snapshot import Queue, Task
+from fsm.states import Source, Trigger
+from handlers.engine import Bells, Engine, commit, no_bells
+from handlers.sound import NOT_AS_REQUESTED, looked_over
 
 BY_HAND: Final = frozenset({Trigger.SETTLED_POSITIVE, Trigger.SETTLED_NEGATIVE})
 

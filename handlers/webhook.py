@@ -1,14 +1,14 @@
 """Handles ``order.task.webhook.received``: one stored webhook and what follows."""
 
+from fsm.domain.errors import Tampered
+from fsm.domain.news import NewsState
+from fsm.domain.orders import Order
 from handlers.calls import TAMPERED, View
 from handlers.drive import drive, next_due
 from handlers.engine import Engine
 from handlers.news import apply_waiting
-from payment_service.domain.errors import Tampered
-from payment_service.domain.news import NewsState
-from payment_service.domain.orders import Order
-from payment_service.ports.outcomes import Done, Outcome
-from payment_service.ports.store import StoredNews
+from handlers.ports.outcomes import Done, Outcome
+from handlers.ports.store import StoredNews
 
 
 async def webhook_received(

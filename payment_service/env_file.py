@@ -7,7 +7,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
-from payment_service.files import read_text
+from providers.files import read_text
 
 
 class UnreadableFile(Exception):

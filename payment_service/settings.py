@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from payment_service.domain.audit_keys import UNKEYED, AuditKeys, parse_audit_keys
-from payment_service.domain.durations import format_duration
-from payment_service.domain.errors import PaymentServiceError
-from payment_service.domain.keys import ApiKey, parse_api_keys
+from fsm.domain.audit_keys import UNKEYED, AuditKeys, parse_audit_keys
+from fsm.domain.durations import format_duration
+from fsm.domain.errors import PaymentServiceError
+from fsm.domain.keys import ApiKey, parse_api_keys
 from payment_service.env_file import UnreadableFile, read_env_file
-from payment_service.fields import Bytes, Duration, HttpUrl
-from payment_service.files import read_text, unreadable
-from payment_service.known_secrets import learn
-from payment_service.proxies import NO_PROXIES, Proxies
-from payment_service.trust import untrustworthy, unusable
+from providers.config.fields import Bytes, Duration, HttpUrl
+from providers.config.known_secrets import learn
+from providers.files import read_text, unreadable
+from providers.http.proxies import NO_PROXIES, Proxies
+from providers.http.trust import untrustworthy, unusable
 
 PREFIX: Final = "PAYMENT_"
 ENV_FILE: Final = Path(".env")

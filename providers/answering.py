@@ -1,7 +1,7 @@
 """What all adapters have in common when they read answers."""
 
-from payment_service import outbound
-from payment_service.outbound import Lost, Response
+from providers.http import outbound
+from providers.http.outbound import Lost, Response
 from providers.port import NotSent, Unclear
 
 Answer = Response | outbound.NotSent | Lost

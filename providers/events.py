@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from payment_service.config import ProviderTable
-from payment_service.config.events import EventId, InHeader
-from payment_service.config.places import Place
-from payment_service.domain.news import HASHED, digest_of
-from payment_service.wire.text import is_id
+from fsm.domain.news import HASHED, digest_of
+from fsm.domain.text import is_id
+from providers.config import ProviderTable
+from providers.config.events import EventId, InHeader
+from providers.config.places import Place
 from providers.port import Verified
 
 EVENTS_MAX: Final = 1000

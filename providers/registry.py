@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Final, Protocol, cast
 
-from payment_service.config import Config, ConfigError, ProviderTable
-from payment_service.config.unsafe_calls import holes_of
-from payment_service.config.vocabulary import CALLBACK_URL
-from payment_service.outbound import Outbound
+from providers.config import Config, ConfigError, ProviderTable
+from providers.config.unsafe_calls import holes_of
+from providers.config.vocabulary import CALLBACK_URL
+from providers.http.outbound import Outbound
 from providers.port import Provider
 from providers.rest import RestProvider
-from providers.simulator.adapter import simulated_provider
 from providers.stripe import StripeProvider
 
 GROUP: Final = "payment_service.providers"
@@ -95,8 +94,8 @@ def adapter_named(name: str) -> Adapter:
     for entry in entry_points(group=GROUP, name=name):
         return _callable(entry.load(), name)
     raise LookupError(
-        f"{name!r} is neither rest, simulator, stripe, an entry point of {GROUP} "
-        "nor package.module:Class"
+        f"{name!r} is neither rest, stripe, an entry point of {GROUP}, as simulator "
+        "is one, nor package.module:Class"
     )
 
 
@@ -112,7 +111,6 @@ def _rest(
 
 _OURS: Final[Mapping[str, Adapter]] = {
     "rest": _rest,
-    "simulator": simulated_provider,
     "stripe": StripeProvider,
 }
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeVar
 
-from payment_service.outbound import Response
 from providers.answering import Answer
+from providers.http.outbound import Response
 from providers.port import NotSent, Unclear
 
 HEEDED: Final = frozenset({429, 503})

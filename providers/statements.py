@@ -9,8 +9,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from payment_service.outbound import Response
 from providers.answering import Answer
+from providers.http.outbound import Response
 from providers.silence import silence_asked
 
 PAGE_BYTES_MAX: Final = 16 * 1024 * 1024

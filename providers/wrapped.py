@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from fsm.domain.news import News
 from fsm.snapshot import Plan
-from payment_service.domain.news import News
 from providers.port import Provider, Providers, Rejected, Verified
 
 

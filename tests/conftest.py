@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
-from payment_service.domain.masking import KNOWN
-from payment_service.embedded import EmbeddedNats, EmbeddedPostgres
-from payment_service.embedded.postgres import FAST
+from fsm.domain.masking import KNOWN
+from payment_service.playground.embedded import EmbeddedNats, EmbeddedPostgres
+from payment_service.playground.embedded.postgres import FAST
 from payment_service.storage import migrate
 from payment_service.storage.grants import Roles, apply
 from tests.embedded.processes import memory_folder

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from payment_service.domain.acts import ORDER_ACTS, SERVICE, SERVICE_ACTS
+from fsm.domain.acts import ORDER_ACTS, SERVICE, SERVICE_ACTS
 
 PAGE = Path("docs/books.md").read_text()
 SECTION = PAGE.partition("## What people do")[2].partition("\n## ")[0]

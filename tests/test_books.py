@@ -7,9 +7,9 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from payment_service.domain.anchors import FORMAT, Head, Root, signed
-from payment_service.domain.audit import GENESIS, chained
-from payment_service.domain.audit_keys import parse_audit_keys
+from fsm.domain.anchors import FORMAT, Head, Root, signed
+from fsm.domain.audit import GENESIS, chained
+from fsm.domain.audit_keys import parse_audit_keys
 from payment_service.settings import Settings
 
 PAGE = Path("docs/books.md").read_text()

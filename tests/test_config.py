@@ -9,16 +9,16 @@ from typing import get_args
 
 import pytest
 
+from fsm.domain.durations import format_duration
+from fsm.domain.rates import Rate
+from fsm.plans import plan_for
 from fsm.snapshot import Backoff, Plan
-from ops.fuzz.routes import PaypalKey
-from payment_service.config import ConfigError, WebhookTable, parse_config, read_config
-from payment_service.config.health import BreakerTable, HealthTable, LimitsTable
-from payment_service.config.tables import HmacTable, PublicKeyTable
-from payment_service.domain.durations import format_duration
-from payment_service.domain.rates import Rate
-from providers.plans import plan_for
+from providers.config import ConfigError, WebhookTable, parse_config, read_config
+from providers.config.health import BreakerTable, HealthTable, LimitsTable
+from providers.config.tables import HmacTable, PublicKeyTable
 from providers.signatures import SCHEMES, Form
 from providers.signatures.public_keys import ALGORITHMS
+from tests.fuzz.routes import PaypalKey
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -7,11 +7,11 @@ import orjson
 import pytest
 from aiohttp import web
 
-from payment_service.core_client import HttpCore
-from payment_service.domain.errors import CoreUnavailable
-from payment_service.domain.money import Money
-from payment_service.outbound import Outbound
-from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
+from fsm.domain.errors import CoreUnavailable
+from fsm.domain.money import Money
+from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
+from providers.core import HttpCore
+from providers.http.outbound import Outbound
 
 CALL = BalanceCall(
     task_id="t-1",

@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from payment_service.embedded.process import free_port
+from payment_service.playground.embedded.process import free_port
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain import ids
+from fsm.domain import ids
 
 
 @given(st.lists(st.one_of(st.text(), st.integers(), st.none()), min_size=1))

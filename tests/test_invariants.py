@@ -2,14 +2,14 @@
 
 import pytest
 
+from fsm import invariants
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.news import NewsType
+from fsm.invariants import LedgerEntry, trail_of
 from fsm.snapshot import Plan
+from fsm.tampering import tampered
+from handlers.ports.core import Operation
 from handlers.resolve import Ruling
-from payment_service import invariants
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.news import NewsType
-from payment_service.invariants import LedgerEntry, trail_of
-from payment_service.ports.core import Operation
-from payment_service.tampering import tampered
 from tests.simulation.judge import line_of, order_row, task_row
 from tests.twins.world import World, a_request
 

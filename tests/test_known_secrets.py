@@ -1,10 +1,10 @@
 import pytest
 from pydantic import SecretStr
 
-from payment_service.config import parse_config
-from payment_service.domain.masking import KNOWN, masked_text
-from payment_service.known_secrets import secrets_in
+from fsm.domain.masking import KNOWN, masked_text
 from payment_service.settings import Settings
+from providers.config import parse_config
+from providers.config.known_secrets import secrets_in
 
 TABLE = """
 [providers.acme]

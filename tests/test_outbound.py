@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 import uvloop
 
-from payment_service.outbound import (
+from providers.http.outbound import (
     BODY_BYTES_MAX,
     Lost,
     NotSent,

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from payment_service.pace import at_pace, elsewhere
+from handlers.pace import at_pace, elsewhere
 
 
 class Gauge:

@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
+from fsm.domain.keys import ATTRIBUTES, KeyRole, parse_api_keys
+from fsm.domain.roster import FINGERPRINT_LENGTH
 from payment_service.api.app import create_app
 from payment_service.api.auth import _INCLUDED
 from payment_service.api.keyring import KEPT_FOR
 from payment_service.cli.commands import four_eyes, key
-from payment_service.domain.keys import ATTRIBUTES, KeyRole, parse_api_keys
-from payment_service.domain.roster import FINGERPRINT_LENGTH
 from payment_service.wiring.people import LOOK_EVERY, USES_EVERY
 from tests.api.fakes import World, deps_of
 

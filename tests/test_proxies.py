@@ -2,8 +2,8 @@
 
 import pytest
 
-from payment_service.outbound import Outbound
-from payment_service.proxies import Proxies
+from providers.http.outbound import Outbound
+from providers.http.proxies import Proxies
 
 
 def through(environment, url="https://acme.example"):

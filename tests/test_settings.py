@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from payment_service.domain.keys import ApiKey, KeyRole, parse_api_keys
+from fsm.domain.keys import ApiKey, KeyRole, parse_api_keys
 from payment_service.settings import (
     ROLES,
     Settings,

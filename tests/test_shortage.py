@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from payment_service.outbound import NotSent, Outbound, Response
-from payment_service.proxies import Proxies
-from payment_service.shortage import is_shortage
-from payment_service.tunnel import ProxyFailed
 from providers.answering import unanswered
 from providers.health.watched import heard_in
+from providers.http.outbound import NotSent, Outbound, Response
+from providers.http.proxies import Proxies
+from providers.http.shortage import is_shortage
+from providers.http.tunnel import ProxyFailed
 from tests.wires.proxy import REFUSED, proxied
 from tests.wires.server import playing, saying, with_length
 

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 
-from payment_service.outbound import Lost, NotSent, Outbound, Response
-from payment_service.proxies import Proxies
-from payment_service.trust import trusting
+from providers.http.outbound import Lost, NotSent, Outbound, Response
+from providers.http.proxies import Proxies
+from providers.http.trust import trusting
 from tests.wires.certificates import DAY, authority, certificate
 from tests.wires.proxy import ESTABLISHED, REFUSED, proxied
 from tests.wires.server import drip, playing, reset, saying, silence, with_length

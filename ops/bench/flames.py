@@ -32,14 +32,14 @@ PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
     "tracing": ("(opentelemetry/", "(payment_service/observability/tracing"),
     "logs": ("(structlog/", "(payment_service/observability/logs", "Router._note "),
     "calls out over HTTP": (
-        "(payment_service/outbound",
-        "(payment_service/http_wire",
-        "(payment_service/core_client",
+        "(providers/http/outbound",
+        "(providers/http/connection",
+        "(providers/core",
         "(providers/",
         "(aiohttp/",
     ),
     "rules (fsm)": ("(fsm/", "(transitions/"),
-    "audit lines, events, messages": ("(payment_service/domain/", "work_of "),
+    "audit lines, events, messages": ("(fsm/domain/", "work_of "),
     "rows to and from JSON": (
         "(payment_service/storage/rows",
         "_record_rows ",

@@ -15,7 +15,11 @@ from pathlib import Path
 from socket import create_connection
 from typing import Final
 
-from payment_service.embedded.process import Command, ServerProcess, free_port
+from payment_service.playground.embedded.process import (
+    Command,
+    ServerProcess,
+    free_port,
+)
 
 HOST: Final = "127.0.0.1"
 READY_SECONDS_MAX: Final = 10.0

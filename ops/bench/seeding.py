@@ -9,10 +9,10 @@ from typing import Final, LiteralString
 import orjson
 import psycopg
 
+from fsm.domain.messages import Message
 from ops.bench.world import Stage
 from payment_service import bus
 from payment_service.bus import Wire
-from payment_service.domain.messages import Message
 
 CHUNK: Final = 100_000
 PUBLISHED_AT_ONCE: Final = 5_000

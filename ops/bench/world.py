@@ -25,9 +25,13 @@ from psycopg import sql
 from ops.bench.mocks import HOST, REPOSITORY, Mocks, answering
 from payment_service import bus
 from payment_service.bus import topology
-from payment_service.embedded.nats_server import EmbeddedNats
-from payment_service.embedded.postgres import DURABLE, EmbeddedPostgres
-from payment_service.embedded.process import Command, ServerProcess, free_port
+from payment_service.playground.embedded.nats_server import EmbeddedNats
+from payment_service.playground.embedded.postgres import DURABLE, EmbeddedPostgres
+from payment_service.playground.embedded.process import (
+    Command,
+    ServerProcess,
+    free_port,
+)
 from payment_service.storage import migrate
 
 TEMPLATE: Final = "bench_template"

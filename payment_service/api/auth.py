@@ -7,8 +7,8 @@ from fastapi.security.base import SecurityBase
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from fsm.domain.keys import ApiKey, KeyRole
 from payment_service.api.keyring import Keyring
-from payment_service.domain.keys import ApiKey, KeyRole
 
 KEY_LENGTH_MAX: Final = 512
 SCHEME: Final = "ApiKey"

@@ -8,8 +8,8 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from fsm.domain.strict_json import SIZE_MAX
 from payment_service.wire.media import MediaType, parse_media_type
-from payment_service.wire.strict_json import SIZE_MAX
 
 DRAINED_MAX: Final = 8 * SIZE_MAX
 """So much of a body that is too large is read and thrown away: a sender who is

@@ -8,7 +8,13 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from fsm.domain.errors import InvalidRequest, UnknownOrder
+from fsm.domain.ids import is_uuid
+from fsm.domain.keys import KeyRole
+from fsm.domain.strict_json import parse_strict
+from fsm.domain.votes import Vote
 from fsm.states import CaseKind, CaseState
+from handlers.ports.reads import CaseSearch, ProviderStatus
 from payment_service.api.auth import Guard, actor_of, person_of
 from payment_service.api.bodies import BodyReader
 from payment_service.api.deps import ApiDeps, Pause, Resume
@@ -51,13 +57,7 @@ from payment_service.api.wishes import (
     Settlement,
     Withdrawing,
 )
-from payment_service.domain.errors import InvalidRequest, UnknownOrder
-from payment_service.domain.ids import is_uuid
-from payment_service.domain.keys import KeyRole
-from payment_service.domain.votes import Vote
-from payment_service.ports.reads import CaseSearch, ProviderStatus
 from payment_service.wire.models import M, validated
-from payment_service.wire.strict_json import parse_strict
 from payment_service.wire.views import View, case_view, dead_letter_view, event_view
 
 Endpoint = Callable[..., Awaitable[Json]]

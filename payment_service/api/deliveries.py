@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.masking import masked_prose
-from payment_service.domain.news import News, NewsType, hash_of_content
-from payment_service.reading import shortened
-from payment_service.wire.foreign_json import read_foreign
-from payment_service.wire.text import is_id
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.foreign_json import read_foreign
+from fsm.domain.masking import masked_prose
+from fsm.domain.news import News, NewsType, hash_of_content
+from fsm.domain.reading import shortened
+from fsm.domain.text import is_id
+from handlers.ports.provider import Provider, Verified
 from providers.events import Events, Headers, Told, bounded
-from providers.port import Provider, Verified
 
 NO_OBJECT: Final = "it is no object"
 NO_REFERENCE: Final = "it has no reference that can be read"

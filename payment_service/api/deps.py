@@ -5,21 +5,21 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.keys import ApiKey
+from fsm.domain.news import Arrival, News
+from fsm.domain.orders import Order, Request, Submission
+from fsm.domain.rates import Rate
+from fsm.domain.roster import KeyRecord, Threshold
+from fsm.domain.votes import Vote
 from handlers.people import Admin
+from handlers.ports.clock import Clock
+from handlers.ports.provider import Providers
+from handlers.ports.reads import ProviderStatus, Reads
+from handlers.ports.waiters import Waiters
 from payment_service.api.keyring import Keyring
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.keys import ApiKey
-from payment_service.domain.news import Arrival, News
-from payment_service.domain.orders import Order, Request, Submission
-from payment_service.domain.rates import Rate
-from payment_service.domain.roster import KeyRecord, Threshold
-from payment_service.domain.votes import Vote
-from payment_service.ports.clock import Clock
-from payment_service.ports.reads import ProviderStatus, Reads
-from payment_service.ports.waiters import Waiters
 from payment_service.wire.views import View
 from providers.events import Events
-from providers.port import Providers
 
 
 class Submit(Protocol):

@@ -6,7 +6,11 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
+from fsm.domain.keys import KeyRole
+from fsm.domain.letters import Reason
+from fsm.domain.roster import KeyState
 from fsm.states import CaseKind, CaseState, Kind, OrderState, State, Waiting
+from handlers.ports.reads import ProviderState
 from payment_service.api.responses import PROBLEM_TYPE
 from payment_service.api.wishes import (
     Assignment,
@@ -21,10 +25,6 @@ from payment_service.api.wishes import (
     Settlement,
     ThresholdWish,
 )
-from payment_service.domain.keys import KeyRole
-from payment_service.domain.letters import Reason
-from payment_service.domain.roster import KeyState
-from payment_service.ports.reads import ProviderState
 from payment_service.wire.requests import Withdrawal
 from payment_service.wire.webhook_message import WebhookBody
 

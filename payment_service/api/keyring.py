@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
-from payment_service.domain.keys import ApiKey
-from payment_service.ports.clock import Clock
+from fsm.domain.keys import ApiKey
+from handlers.ports.clock import Clock
 
 KEPT_FOR: Final = timedelta(minutes=5)
 """So long keys of the database are taken without it: one may have been revoked."""

@@ -8,7 +8,14 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request as HttpRequest
 
+from fsm.domain.durations import parse_duration
+from fsm.domain.errors import InvalidRequest, UnknownOrder
+from fsm.domain.keys import KeyRole
+from fsm.domain.orders import Order, Submission
+from fsm.domain.reading import shortened
+from fsm.domain.text import is_id, parse_time
 from fsm.states import Kind, OrderState, State
+from handlers.ports.reads import Reads, Search
 from payment_service.api.auth import Guard, actor_of, key_of, require_still
 from payment_service.api.bodies import BodyReader
 from payment_service.api.deps import ApiDeps
@@ -25,14 +32,7 @@ from payment_service.api.documents import (
 )
 from payment_service.api.requests import segment, trace_parent_of
 from payment_service.api.responses import Json, Problem
-from payment_service.domain.durations import parse_duration
-from payment_service.domain.errors import InvalidRequest, UnknownOrder
-from payment_service.domain.keys import KeyRole
-from payment_service.domain.orders import Order, Submission
-from payment_service.ports.reads import Reads, Search
-from payment_service.reading import shortened
 from payment_service.wire.requests import read_withdrawal, refuse_unsupported
-from payment_service.wire.text import is_id, parse_time
 from payment_service.wire.views import (
     answer_view,
     event_view,

@@ -6,6 +6,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 
+from fsm.domain.errors import InvalidRequest, UnknownOrder
+from fsm.domain.keys import ApiKey, KeyRole, is_key_name, require_merchants
+from fsm.domain.roster import DEFAULT
 from handlers.people import NO_REASON, Admin, hash_of, new_secret
 from payment_service.api.auth import actor_of, key_of, person_of
 from payment_service.api.decisions import Adding, Wishes
@@ -24,9 +27,6 @@ from payment_service.api.orders import PAGE_SIZE, Limit
 from payment_service.api.requests import segment
 from payment_service.api.responses import Json
 from payment_service.api.wishes import KeyWish, Replaying, Revoking, ThresholdWish
-from payment_service.domain.errors import InvalidRequest, UnknownOrder
-from payment_service.domain.keys import ApiKey, KeyRole, is_key_name, require_merchants
-from payment_service.domain.roster import DEFAULT
 from payment_service.wire.people_views import four_eyes_view, made_key_view
 from payment_service.wire.views import View
 

@@ -11,8 +11,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from payment_service.api.responses import Problem
-from payment_service.domain.errors import (
+from fsm.domain.errors import (
     AmbiguousOrder,
     Fault,
     InvalidRequest,
@@ -20,6 +19,7 @@ from payment_service.domain.errors import (
     StaleWrite,
     UnknownOrder,
 )
+from payment_service.api.responses import Problem
 
 RETRY_AFTER: Final = {"Retry-After": "1"}
 Report = Callable[[str, Exception], None]

@@ -7,7 +7,7 @@ from typing import Final
 import orjson
 from starlette.responses import JSONResponse, Response
 
-from payment_service.domain.masking import masked
+from fsm.domain.masking import masked
 
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",

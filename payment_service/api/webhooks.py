@@ -10,6 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fsm.domain.errors import InvalidRequest, StoreUnavailable
+from fsm.domain.news import Arrival
+from fsm.domain.rates import Rate, TokenBucket
+from handlers.ports.clock import Clock
+from handlers.ports.provider import Provider, Rejected
 from payment_service.api.bodies import BodyReader, require_json, require_uncompressed
 from payment_service.api.deliveries import Heard, read_delivery
 from payment_service.api.deps import ApiDeps
@@ -17,12 +22,7 @@ from payment_service.api.documents import WebhookAnswer, answer, body_of, proble
 from payment_service.api.problems import RETRY_AFTER
 from payment_service.api.requests import segment, trace_parent_of
 from payment_service.api.responses import Json, Problem
-from payment_service.domain.errors import InvalidRequest, StoreUnavailable
-from payment_service.domain.news import Arrival
-from payment_service.domain.rates import Rate, TokenBucket
-from payment_service.ports.clock import Clock
 from providers.events import Events, TooManyEvents
-from providers.port import Provider, Rejected
 
 IGNORED: Final = "webhook.ignored"
 DIFFERS: Final = "webhook.differs"

@@ -6,15 +6,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from payment_service.domain.durations import parse_duration
-from payment_service.domain.keys import (
+from fsm.domain.durations import parse_duration
+from fsm.domain.keys import (
     DATE_FORM,
     NAME_FORM,
     is_key_hash,
     is_key_name,
     parse_date,
 )
-from payment_service.domain.money import AMOUNT_MAX, EXPONENTS
+from fsm.domain.money import AMOUNT_MAX, EXPONENTS
 from payment_service.wire.models import OurId, Reason, Wire
 
 EVIDENCE_LENGTH_MAX = 8000

@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 import orjson
 from nats.errors import Error as NatsError
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus.nkeys import BadSeed, Nkey
-from payment_service.domain.errors import BusUnavailable
 
 INBOX_PREFIX: Final = "_INBOX"
 API: Final = "$JS.API"

@@ -12,10 +12,10 @@ from typing import Final
 
 import orjson
 
+from fsm.domain.errors import BusUnavailable, SinkUnavailable
 from payment_service.bus.api import Api, Json
 from payment_service.bus.frames import status_of
 from payment_service.bus.wire import Wire
-from payment_service.domain.errors import BusUnavailable, SinkUnavailable
 
 NAME: Final = "stream"
 ACK_SECONDS_MAX: Final = 5.0

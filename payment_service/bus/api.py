@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import orjson
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus.frames import status_of
 from payment_service.bus.wire import Wire
-from payment_service.domain.errors import BusUnavailable
 
 CALL_SECONDS_MAX: Final = 5.0
 NOT_FOUND: Final = 404

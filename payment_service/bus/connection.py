@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from nats.errors import Error as NatsError
 
+from fsm.domain.errors import BusUnavailable, PaymentServiceError
 from payment_service.bus.access import Access
 from payment_service.bus.wire import PermissionRefused, Wire
-from payment_service.domain.errors import BusUnavailable, PaymentServiceError
 
 VERSION_MIN: Final = (2, 12)
 CONNECT_SECONDS_MAX: Final = 10.0

@@ -11,14 +11,14 @@ from typing import Final
 
 import orjson
 
+from fsm.domain.errors import BusUnavailable
+from fsm.domain.letters import Reason
+from handlers.ports.bus import Delivery
+from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from payment_service.bus.frames import headers_of, publication, text_of
 from payment_service.bus.names import Names
 from payment_service.bus.pulls import Pulls, PullTimes
 from payment_service.bus.wire import Wire
-from payment_service.domain.errors import BusUnavailable
-from payment_service.domain.letters import Reason
-from payment_service.ports.bus import Delivery
-from payment_service.ports.outcomes import Done, Outcome, Park, Retry
 
 BACKOFF_SECONDS_MIN: Final = 1.0
 BACKOFF_SECONDS_MAX: Final = 30.0

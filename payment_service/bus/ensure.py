@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus.api import Api, JetStreamRefused, Json
 from payment_service.bus.space import Room, is_guess, room_of, sizes
 from payment_service.bus.topology import Durable, Stream, Topology
@@ -21,7 +22,6 @@ from payment_service.bus.unfit import (
     unfit_stream,
 )
 from payment_service.bus.wire import PermissionRefused
-from payment_service.domain.errors import BusUnavailable
 
 ENSURE_ATTEMPTS_MAX: Final = 5
 ROOM_ATTEMPTS_MAX: Final = 8

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from fsm.domain import messages
 from payment_service.bus.frames import publication, publication_with_headers
 from payment_service.bus.names import Names
 from payment_service.bus.topology import Topology
 from payment_service.bus.wire import PermissionRefused, Wire
-from payment_service.domain import messages
 
 ANSWER_SECONDS_MAX = 5.0
 NOWHERE = (("Nats-Expected-Stream", "PAYMENT_PROBE"),)

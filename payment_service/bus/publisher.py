@@ -10,6 +10,8 @@ from typing import Final
 
 import orjson
 
+from fsm.domain.errors import BusUnavailable
+from fsm.domain.messages import Message
 from payment_service.bus.frames import (
     Unprintable,
     foreign,
@@ -22,8 +24,6 @@ from payment_service.bus.names import Names, is_subject
 from payment_service.bus.replies import may_be_answered
 from payment_service.bus.topology import stream_of
 from payment_service.bus.wire import PermissionRefused, Wire
-from payment_service.domain.errors import BusUnavailable
-from payment_service.domain.messages import Message
 
 ACK_SECONDS_MAX: Final = 5.0
 REMEMBERED_MAX: Final = 10_000
@@ -81,7 +81,7 @@ class _Batch:
 
 
 class JetStreamPublisher:
-    """Implements :class:`payment_service.ports.bus.Publisher`.
+    """Implements :class:`handlers.ports.bus.Publisher`.
 
     Without `schedules` a message with ``at`` is not published and counts as
     acknowledged: the sweeper rings. `on_refused` hears of each message that the server

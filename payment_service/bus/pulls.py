@@ -8,6 +8,7 @@ from typing import Final
 import orjson
 from nats.aio.subscription import Subscription
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus.frames import (
     description_of,
     headers_of,
@@ -16,7 +17,6 @@ from payment_service.bus.frames import (
     status_of,
 )
 from payment_service.bus.wire import Receive, Wire
-from payment_service.domain.errors import BusUnavailable
 
 HEARTBEATS_MISSED_MAX: Final = 2
 RETRY_SECONDS_MIN: Final = 0.05

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
+from fsm.domain.errors import PaymentServiceError
 from payment_service.bus.access import Access
 from payment_service.bus.connection import connect
 from payment_service.bus.frames import publication, publication_with_headers
 from payment_service.bus.names import Names
 from payment_service.bus.probe import ANSWER_SECONDS_MAX, NOWHERE, UNREADABLE
 from payment_service.bus.wire import PUBLISH, SUBSCRIBE, PermissionRefused, Wire
-from payment_service.domain.errors import PaymentServiceError
 
 STRANGER_SECONDS_MAX: Final = 3.0
 REFUSED: Final = "authorization violation"

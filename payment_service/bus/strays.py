@@ -8,12 +8,12 @@ from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from fsm.domain.letters import Reason
+from handlers.ports.bus import Delivery
 from payment_service.bus.api import Api, Json
 from payment_service.bus.frames import headers_of
 from payment_service.bus.names import Names
 from payment_service.bus.topology import TASK_SUBJECTS, TASKS, Topology
-from payment_service.domain.letters import Reason
-from payment_service.ports.bus import Delivery
 
 STRAYS_MAX: Final = 100
 LOOKED_AT_MAX: Final = 1_000

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal
 
+from fsm.domain import messages
 from payment_service.bus.api import Json
 from payment_service.bus.names import Names
-from payment_service.domain import messages
 
 REQUESTS: Final = "PAYMENT_REQUESTS"
 TASKS: Final = "ORDER_TASKS"

@@ -8,9 +8,9 @@ from typing import Final
 import orjson
 from nats.aio.subscription import Subscription
 
+from fsm.domain.errors import Fault
 from payment_service.bus.names import Names
 from payment_service.bus.wire import Wire
-from payment_service.domain.errors import Fault
 
 WAITERS_MAX: Final = 10_000
 FINAL_EVENTS: Final = ("completed", "failed", "cancelled")

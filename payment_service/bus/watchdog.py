@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus.api import Api, JetStreamRefused, Json
 from payment_service.bus.consumer import Consumer
 from payment_service.bus.ensure import Change, TopologyRefused, ensure, recreate
 from payment_service.bus.topology import Durable, Topology
 from payment_service.bus.wire import PermissionRefused, Wire
-from payment_service.domain.errors import BusUnavailable
 
 RENEWALS_MAX: Final = 2
 FORCED_AFTER: Final = 1 / 3

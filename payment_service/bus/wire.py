@@ -21,10 +21,10 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus.access import Access, Login, login_of
 from payment_service.bus.frames import publication, publication_with_headers
 from payment_service.bus.reader import FrameReader
-from payment_service.domain.errors import BusUnavailable
 
 Receive = Callable[[bytes, bytes, bytes, bytes | None], None]
 """Takes subject, reply, body and header block; must neither block nor raise."""

@@ -10,17 +10,17 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final, LiteralString, NamedTuple
 
-from payment_service.cli.outside import Outside, told
-from payment_service.cli.snapshot import Snapshot
-from payment_service.domain.anchors import (
+from fsm.domain.anchors import (
     FIRST_PREVIOUS,
     NOTHING_BEFORE,
     Anchor,
     Head,
     Root,
 )
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.invariants import Invariant, Offence
+from fsm.domain.audit_keys import AuditKeys
+from fsm.invariants import Invariant, Offence
+from payment_service.cli.outside import Outside, told
+from payment_service.cli.snapshot import Snapshot
 from payment_service.storage.anchors import EVERY, anchor_from
 
 SLACK: Final = timedelta(minutes=5)

@@ -14,10 +14,10 @@ from pydantic import SecretStr
 
 from payment_service.cli.failures import Usage, Wrong, in_one_line
 from payment_service.cli.opening import read_settings, run_async
-from payment_service.outbound import Lane, Lost, Method, NotSent, Outbound, Response
-from payment_service.proxies import NO_PROXIES
 from payment_service.settings import Settings, proxies
-from payment_service.targets import is_here
+from providers.http.outbound import Lane, Lost, Method, NotSent, Outbound, Response
+from providers.http.proxies import NO_PROXIES
+from providers.http.targets import is_here
 
 SECONDS_MAX: Final = 30.0
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024

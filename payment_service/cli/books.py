@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from fsm.domain.events import stamp
+from fsm.invariants import LedgerEntry, StatementEntry
 from payment_service.cli.failures import Wrong
-from payment_service.config import ProviderTable
-from payment_service.config.unsafe import OWN_ADAPTERS
-from payment_service.domain.events import stamp
-from payment_service.invariants import LedgerEntry, StatementEntry
-from payment_service.outbound import Lane, Outbound, Response
 from payment_service.settings import Settings, proxies
-from payment_service.trust import trusting
-from payment_service.unreadable import kind_of
 from providers.answering import Answer
+from providers.config import ProviderTable
+from providers.config.unsafe import OWN_ADAPTERS
+from providers.http.outbound import Lane, Outbound, Response
+from providers.http.trust import trusting
+from providers.http.unreadable import kind_of
 from providers.rest.statement import DeclaredStatement, statement_of
 from providers.statements import (
     PAGE_BYTES_MAX,

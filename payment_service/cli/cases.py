@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from fsm.domain.acts import NO_REASON
+from fsm.domain.text import is_id
 from fsm.states import CaseKind, CaseState
+from handlers.ports.reads import CaseRecord, CaseSearch, Page
 from payment_service.cli.api_client import access_of, operate
 from payment_service.cli.database import open_database
 from payment_service.cli.failures import Usage
@@ -11,12 +14,9 @@ from payment_service.cli.given import actor, check_reason, plain_id
 from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.orders import word_of
 from payment_service.cli.screen import print_json, print_table, print_text
-from payment_service.domain.acts import NO_REASON
-from payment_service.ports.reads import CaseRecord, CaseSearch, Page
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
-from payment_service.wire.text import is_id
 from payment_service.wire.views import View, case_view
 
 COLUMNS: Final = ("case", "kind", "state", "at risk", "owner", "age", "task")

@@ -91,7 +91,7 @@ def demo(
     keep: Annotated[bool, _opt("--keep", text="Leave it up at the end.")] = False,
 ) -> int:
     """Play the whole service in a simulated world; check that the money adds up."""
-    from payment_service.demo import run_demo
+    from payment_service.playground.demo import run_demo
 
     return run_demo(orders, seed=seed, as_json=as_json, keep=keep)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from payment_service.cli.failures import DONE, FOUND_WRONG, Usage
 from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.screen import print_json, print_table, print_text
-from payment_service.config.file import read_raw
-from providers.conformance.doubles import NoDouble
-from providers.conformance.playing import Candidate
-from providers.conformance.report import lines_of, views_of
-from providers.conformance.scenario import Scenario
-from providers.conformance.scenarios import SCENARIOS
+from providers.config.file import read_raw
+from providers.testing.conformance.doubles import NoDouble
+from providers.testing.conformance.playing import Candidate
+from providers.testing.conformance.report import lines_of, views_of
+from providers.testing.conformance.scenario import Scenario
+from providers.testing.conformance.scenarios import SCENARIOS
 
 
 def check(name: str, *, config: Path | None, only: Sequence[str], as_json: bool) -> int:

@@ -12,12 +12,12 @@ from typing import IO, Any, Final, LiteralString
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from fsm.domain.anchors import Head
+from fsm.domain.exports import Written, written_time
 from payment_service.cli.failures import DONE, Usage, Wrong
 from payment_service.cli.opening import database_url, read_settings
 from payment_service.cli.orders import time_of
 from payment_service.cli.snapshot import Snapshot
-from payment_service.domain.anchors import Head
-from payment_service.domain.exports import Written, written_time
 from payment_service.settings import Settings
 from payment_service.storage.anchors import anchor_from
 

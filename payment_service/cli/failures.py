@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from payment_service.domain.masking import masked_text
+from fsm.domain.masking import masked_text
 
 DONE: Final = 0
 FOUND_WRONG: Final = 1

@@ -3,10 +3,10 @@
 import getpass
 from typing import Final
 
+from fsm.domain.cards import holds_card
+from fsm.domain.text import is_id, is_reason
 from payment_service.cli.failures import Usage
-from payment_service.domain.cards import holds_card
 from payment_service.wire.no_cards import CARD
-from payment_service.wire.text import is_id, is_reason
 
 NAME_LENGTH_MAX: Final = 64
 EVIDENCE_LENGTH_MAX: Final = 8000

@@ -4,6 +4,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
+from fsm.domain.errors import NotNow
+from fsm.domain.keys import (
+    DATE_FORM,
+    NAME_FORM,
+    ApiKey,
+    KeyRole,
+    is_key_hash,
+    is_key_name,
+    parse_date,
+    require_merchants,
+)
 from handlers.people import Admin, Environment, hash_of, make_key, new_secret
 from payment_service.cli.api_client import (
     BOTH,
@@ -17,17 +28,6 @@ from payment_service.cli.failures import Usage, Wrong
 from payment_service.cli.given import actor
 from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.screen import print_json, print_pairs, print_table, print_text
-from payment_service.domain.errors import NotNow
-from payment_service.domain.keys import (
-    DATE_FORM,
-    NAME_FORM,
-    ApiKey,
-    KeyRole,
-    is_key_hash,
-    is_key_name,
-    parse_date,
-    require_merchants,
-)
 from payment_service.storage.people import PostgresPeople
 from payment_service.wire.people_views import made_key_view
 

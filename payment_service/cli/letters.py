@@ -7,6 +7,9 @@ the database. What is replayed is a message like any other, and proves nothing.
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from fsm.domain.errors import Refusal, UnknownOrder
+from fsm.domain.letters import DeadLetter
+from handlers.ports.reads import Page
 from payment_service.cli import letters_by_key as by_key
 from payment_service.cli.api_client import access_of, operate
 from payment_service.cli.database import open_database
@@ -14,9 +17,6 @@ from payment_service.cli.failures import DONE, FOUND_WRONG, Usage, Wrong
 from payment_service.cli.given import actor, check_reason, plain_id
 from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.screen import print_json, print_pairs, print_table, print_text
-from payment_service.domain.errors import Refusal, UnknownOrder
-from payment_service.domain.letters import DeadLetter
-from payment_service.ports.reads import Page
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from payment_service.config import ProviderTable
-from payment_service.domain.durations import format_duration
-from payment_service.domain.rates import Rate
+from fsm.domain.durations import format_duration
+from fsm.domain.rates import Rate
+from providers.config import ProviderTable
 from providers.health.calendar import ends_at
 
 # A week like any other, and the days at its ends.

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from payment_service.config import Config, read_config
 from payment_service.settings import Settings, environment
+from providers.config import Config, read_config
 
 T = TypeVar("T")
 

@@ -5,8 +5,21 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
+from fsm.domain.durations import parse_duration
+from fsm.domain.errors import AmbiguousOrder
+from fsm.domain.events import stamp
+from fsm.domain.explain import Attempt, explain, in_words, proposals
+from fsm.domain.orders import Order
+from fsm.domain.text import parse_time
 from fsm.snapshot import Queue, Task
 from fsm.states import CaseState, Kind, OrderState, State
+from handlers.ports.reads import (
+    AuditEntry,
+    CaseRecord,
+    CaseSearch,
+    Page,
+    Search,
+)
 from payment_service.cli.database import open_database
 from payment_service.cli.failures import Usage, Wrong
 from payment_service.cli.opening import run_async
@@ -17,20 +30,7 @@ from payment_service.cli.screen import (
     print_table,
     print_text,
 )
-from payment_service.domain.durations import parse_duration
-from payment_service.domain.errors import AmbiguousOrder
-from payment_service.domain.events import stamp
-from payment_service.domain.explain import Attempt, explain, in_words, proposals
-from payment_service.domain.orders import Order
-from payment_service.ports.reads import (
-    AuditEntry,
-    CaseRecord,
-    CaseSearch,
-    Page,
-    Search,
-)
 from payment_service.storage.reads import PostgresReads
-from payment_service.wire.text import parse_time
 from payment_service.wire.views import (
     case_view,
     event_view,

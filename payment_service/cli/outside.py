@@ -11,17 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
-from payment_service.cli.failures import Wrong
-from payment_service.cli.opening import run_async
-from payment_service.domain.anchors import (
+from fsm.domain.anchors import (
     FIRST_PREVIOUS,
     LINE_BYTES_MAX,
     Anchor,
     OddLine,
     read_anchor,
 )
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.errors import Fault
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.errors import Fault
+from payment_service.cli.failures import Wrong
+from payment_service.cli.opening import run_async
 from payment_service.settings import Settings
 from payment_service.wiring.anchoring import stream_of
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from fsm.domain import proposals
+from fsm.domain.masking import masked_text
+from fsm.domain.proposals import Proposal
 from payment_service.cli.api_client import (
     Access,
     Answer,
@@ -21,10 +24,7 @@ from payment_service.cli.given import actor, check_evidence, check_reason, plain
 from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.orders import word_of
 from payment_service.cli.screen import print_json, print_text
-from payment_service.domain import proposals
-from payment_service.domain.masking import masked_text
-from payment_service.domain.proposals import Proposal
-from payment_service.outbound import Method
+from providers.http.outbound import Method
 
 TOLD: Final = {
     "recorded": "recorded; a running relay and worker go on with it",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
+from fsm.domain.durations import format_duration
 from fsm.foresight import (
     Chance,
     absence_proves,
@@ -14,9 +15,8 @@ from fsm.foresight import (
 from fsm.snapshot import AskedBy, Backoff, Plan
 from payment_service.cli.new_work import new_work
 from payment_service.cli.promises import says_not_found, why_no_definite_no
-from payment_service.config import ProviderTable
-from payment_service.config.forms import ErrorEntry, Failing
-from payment_service.domain.durations import format_duration
+from providers.config import ProviderTable
+from providers.config.forms import ErrorEntry, Failing
 from providers.signatures import BARE
 from providers.stripe.provider import is_live
 

@@ -6,8 +6,8 @@ from typing import Final
 from fsm.foresight import Chance, absence_proves, repeat_asks, repeat_follows
 from fsm.snapshot import AskedBy
 from payment_service.cli.new_work import is_never_given_work
-from payment_service.config import ProviderTable
-from payment_service.config.forms import Failing, Meaning
+from providers.config import ProviderTable
+from providers.config.forms import Failing, Meaning
 
 _NO: Final = frozenset({Meaning.DECLINED, Meaning.FAILED})
 LATER: Final = "shorten it, or raise recheck.attempts, recheck.factor or recheck.max"

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass, field, replace
 
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.orders import Order
+from fsm.domain.proposals import Proposal
 from handlers.cancel import order_of_task
+from handlers.ports.reads import CaseRecord
+from handlers.ports.watch import NobodyWatches
 from handlers.propose import propose
 from payment_service.cli.database import open_database
 from payment_service.cli.opening import read_settings
 from payment_service.cli.orders import found_order
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.orders import Order
-from payment_service.domain.proposals import Proposal
-from payment_service.ports.reads import CaseRecord
-from payment_service.ports.watch import NobodyWatches
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk

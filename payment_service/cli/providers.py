@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
+from fsm.domain.durations import format_duration
+from fsm.domain.errors import Fault
+from handlers.ports.reads import ProviderStatus
 from payment_service.cli.failures import Wrong
 from payment_service.cli.opening import configuration, read_settings
 from payment_service.cli.plans import plan_in_words
 from payment_service.cli.screen import print_json, print_table, print_text
-from payment_service.config import ProviderTable
-from payment_service.domain.durations import format_duration
-from payment_service.domain.errors import Fault
-from payment_service.ports.reads import ProviderStatus
+from providers.config import ProviderTable
 
 
 def list_(*, as_json: bool) -> int:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from payment_service.cli.failures import DONE, Usage
 from payment_service.cli.screen import print_text
-from providers.conformance.scaffold import DECLARED, PYTHON, Unfit, write
+from providers.testing.conformance.scaffold import DECLARED, PYTHON, Unfit, write
 
 STYLES = {"toml": DECLARED, "python": PYTHON}
 

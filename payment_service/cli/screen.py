@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from payment_service.domain.masking import masked_text
+from fsm.domain.masking import masked_text
 
 Row = Sequence[object]
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")

@@ -9,7 +9,7 @@ from payment_service.cli.failures import Usage, Wrong, in_one_line
 
 def providers(host: str, port: int, *, config: Path | None, book: Path | None) -> int:
     """Serve simulated providers until a signal; print one JSON line when ready."""
-    from providers.simulator.config import (  # noqa: PLC0415 - not for core
+    from providers.testing.simulator.config import (  # noqa: PLC0415 - not for core
         load,
         simulator_from,
     )
@@ -26,7 +26,7 @@ def providers(host: str, port: int, *, config: Path | None, book: Path | None) -
 
 def core(host: str, port: int, *, token: str, book: Path | None) -> int:
     """Serve a simulated core until a signal; print one JSON line when ready."""
-    from payment_service.embedded.core import (  # noqa: PLC0415 - not for providers
+    from providers.testing.simulator.core import (  # noqa: PLC0415 - not for providers
         SimulatedCore,
     )
 
@@ -38,7 +38,7 @@ def core(host: str, port: int, *, token: str, book: Path | None) -> int:
 
 
 async def _serve(server: Any, host: str, port: int) -> int:  # noqa: ANN401 - either
-    from providers.simulator.wire import (  # noqa: PLC0415 - heavy
+    from providers.testing.simulator.wire import (  # noqa: PLC0415 - heavy
         Endpoint,
         serve_until_told_to_stop,
     )

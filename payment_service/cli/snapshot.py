@@ -12,22 +12,22 @@ import orjson
 import psycopg
 from psycopg.types.json import set_json_loads
 
-from payment_service.cli.database import connected
-from payment_service.cli.failures import Wrong
-from payment_service.domain.acts import SERVICE
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.decided import Decided, Subject
-from payment_service.domain.news import News, NewsType
-from payment_service.invariants import (
+from fsm.domain.acts import SERVICE
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.decided import Decided, Subject
+from fsm.domain.news import News, NewsType
+from fsm.invariants import (
     Line,
     OrderRow,
     TaskRow,
     Trail,
     trail_of,
 )
+from fsm.tampering import CaseRow
+from payment_service.cli.database import connected
+from payment_service.cli.failures import Wrong
 from payment_service.storage.rows import news_from
 from payment_service.storage.session import NAME, UNLIMITED, Door
-from payment_service.tampering import CaseRow
 
 FETCHED: Final = 5_000
 """Rows that one fetch brings: what is in memory at a time."""

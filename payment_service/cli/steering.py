@@ -8,17 +8,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from fsm.domain.acts import NO_REASON
+from fsm.domain.durations import parse_duration
+from fsm.domain.events import stamp
+from handlers.ports.controls import ControlEvent
+from handlers.ports.reads import ProviderStatus
 from payment_service.cli.api_client import Access, access_of, operate
 from payment_service.cli.database import open_database
 from payment_service.cli.failures import Usage, Wrong
 from payment_service.cli.given import actor, check_reason
 from payment_service.cli.opening import configuration, read_settings, run_async
 from payment_service.cli.screen import print_json, print_table, print_text
-from payment_service.domain.acts import NO_REASON
-from payment_service.domain.durations import parse_duration
-from payment_service.domain.events import stamp
-from payment_service.ports.controls import ControlEvent
-from payment_service.ports.reads import ProviderStatus
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
 from payment_service.wire.views import View

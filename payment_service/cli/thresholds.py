@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from fsm.domain.money import AMOUNT_MAX, EXPONENTS
+from fsm.domain.text import is_reason
 from payment_service.cli.api_client import ask, required_access
 from payment_service.cli.failures import Usage
 from payment_service.cli.screen import print_json, print_pairs, print_table, print_text
-from payment_service.domain.money import AMOUNT_MAX, EXPONENTS
-from payment_service.wire.text import is_reason
 
 NONE: Final = "none"
 COLUMNS: Final = ("currency", "from", "effective", "proposed", "set_by", "reason")

@@ -6,6 +6,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from fsm.decided import decision_offences
+from fsm.domain.decided import Decided, Subject
+from fsm.domain.ids import is_uuid
+from fsm.invariants import (
+    SKEW,
+    Invariant,
+    Offence,
+    core_offences,
+    order_offences,
+    overdue,
+    provider_offences,
+    without_row,
+)
+from fsm.tampering import forged_case, forged_news, tampered
 from payment_service.cli.anchored import against_anchors
 from payment_service.cli.books import Books, fetch
 from payment_service.cli.failures import DONE, FOUND_WRONG
@@ -19,22 +33,8 @@ from payment_service.cli.outside import Outside, read_outside
 from payment_service.cli.progress import progress
 from payment_service.cli.screen import print_json, print_text
 from payment_service.cli.snapshot import Facts, Snapshot, Whole
-from payment_service.config import ProviderTable
-from payment_service.decided import decision_offences
-from payment_service.domain.decided import Decided, Subject
-from payment_service.domain.ids import is_uuid
-from payment_service.invariants import (
-    SKEW,
-    Invariant,
-    Offence,
-    core_offences,
-    order_offences,
-    overdue,
-    provider_offences,
-    without_row,
-)
 from payment_service.settings import Settings
-from payment_service.tampering import forged_case, forged_news, tampered
+from providers.config import ProviderTable
 
 SHOW_EVERY: Final = 500
 SHOWN_MAX: Final = 10

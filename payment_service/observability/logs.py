@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Final, cast
 import orjson
 import structlog
 
-from payment_service.domain.masking import masked, masked_text
+from fsm.domain.masking import masked, masked_text
 
 TEXT_MAX: Final = 2000
 _HIDDEN_MAX: Final = 500

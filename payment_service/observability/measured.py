@@ -8,11 +8,9 @@ from typing import Any, Final, TypeVar
 from prometheus_client import Counter, Histogram
 
 from fsm.decisions import NOT_NEEDED, Change
-from payment_service.domain.errors import CoreUnavailable
-from payment_service.observability.metrics import Metrics
-from payment_service.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
-from payment_service.ports.store import Work
-from providers.port import (
+from fsm.domain.errors import CoreUnavailable
+from handlers.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
+from handlers.ports.provider import (
     CancelAnswer,
     CreateAnswer,
     Payout,
@@ -20,6 +18,8 @@ from providers.port import (
     Providers,
     StatusAnswer,
 )
+from handlers.ports.store import Work
+from payment_service.observability.metrics import Metrics
 from providers.wrapped import WrappedProvider, WrappedProviders
 
 Answer = TypeVar("Answer")

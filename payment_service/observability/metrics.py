@@ -10,7 +10,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from payment_service.ports.standing import Standing
+from handlers.ports.standing import Standing
 
 CALLS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 STAYS: Final = (

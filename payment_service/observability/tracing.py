@@ -18,8 +18,8 @@ from opentelemetry.trace.propagation.tracecontext import (
     TraceContextTextMapPropagator,
 )
 
-from payment_service.domain.masking import masked, masked_text
-from payment_service.domain.messages import trace_parent_of
+from fsm.domain.masking import masked, masked_text
+from fsm.domain.messages import trace_parent_of
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _TRACER: Final = trace.get_tracer("payment-service")

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from payment_service.domain.anchors import LINE_BYTES_MAX
-from payment_service.domain.errors import SinkUnavailable
+from fsm.domain.anchors import LINE_BYTES_MAX
+from fsm.domain.errors import SinkUnavailable
 
 Result = TypeVar("Result")
 

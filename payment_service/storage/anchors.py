@@ -14,7 +14,7 @@ from typing import Any, Final, LiteralString
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payment_service.domain.anchors import (
+from fsm.domain.anchors import (
     FIRST_PREVIOUS,
     NOTHING_BEFORE,
     Anchor,
@@ -22,8 +22,8 @@ from payment_service.domain.anchors import (
     Root,
     signed,
 )
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.ports.anchors import Taken
+from fsm.domain.audit_keys import AuditKeys
+from handlers.ports.anchors import Taken
 from payment_service.storage.database import Database
 
 WINDOW: Final = 100_000

@@ -7,10 +7,10 @@ from typing import Any, Final, LiteralString
 import orjson
 from sqlalchemy import TextClause, text
 
-from payment_service.domain.acts import SERVICE, Act, ServiceTrigger
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.masking import masked_text
-from payment_service.ports.controls import Beat, Control, ControlEvent, Standings
+from fsm.domain.acts import SERVICE, Act, ServiceTrigger
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.masking import masked_text
+from handlers.ports.controls import Beat, Control, ControlEvent, Standings
 from payment_service.storage import service_trail
 from payment_service.storage.database import Database
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from payment_service.domain.errors import (
+from fsm.domain.errors import (
     BrokenInvariant,
     StoreUnavailable,
     Unstorable,

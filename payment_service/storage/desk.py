@@ -5,21 +5,21 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, select, text, true, update
 
-from fsm.states import CaseState
-from payment_service.domain.acts import (
+from fsm.domain.acts import (
     Act,
     CaseTrigger,
     LetterTrigger,
     case_act,
     letter_act,
 )
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.erasure import Erasure
-from payment_service.domain.errors import NotNow, UnknownOrder
-from payment_service.domain.ids import is_uuid
-from payment_service.domain.letters import DeadLetter
-from payment_service.domain.masking import masked_text
-from payment_service.ports.reads import CaseRecord
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.erasure import Erasure
+from fsm.domain.errors import NotNow, UnknownOrder
+from fsm.domain.ids import is_uuid
+from fsm.domain.letters import DeadLetter
+from fsm.domain.masking import masked_text
+from fsm.states import CaseState
+from handlers.ports.reads import CaseRecord
 from payment_service.storage import erasing, letter_trail, order_trail
 from payment_service.storage.database import Database
 from payment_service.storage.reads import CASE, LETTER, case_from, letter_from

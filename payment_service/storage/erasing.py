@@ -7,8 +7,8 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payment_service.domain.erasure import BLANK, NOBODY, Erasure
-from payment_service.domain.errors import NotNow, StaleWrite
+from fsm.domain.erasure import BLANK, NOBODY, Erasure
+from fsm.domain.errors import NotNow, StaleWrite
 from payment_service.storage import service_trail
 
 BLANK_TEXT: Final = orjson.dumps(BLANK).decode()

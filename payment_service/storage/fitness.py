@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from payment_service.domain.errors import StoreUnavailable
+from fsm.domain.errors import StoreUnavailable
 
 VERSION_MIN: Final = 14
 """The audit trail's partitions get their guards by CREATE OR REPLACE TRIGGER."""

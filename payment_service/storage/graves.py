@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.letters import DeadLetter
-from payment_service.domain.messages import Message
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.letters import DeadLetter
+from fsm.domain.messages import Message
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.grouped import Grouped

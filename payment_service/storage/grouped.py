@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-from payment_service.domain.errors import BrokenInvariant
+from fsm.domain.errors import BrokenInvariant
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from payment_service.domain.errors import StoreUnavailable
-from payment_service.domain.messages import WEBHOOK_RECEIVED
-from payment_service.domain.news import (
+from fsm.domain.errors import StoreUnavailable
+from fsm.domain.messages import WEBHOOK_RECEIVED
+from fsm.domain.news import (
     NEWS_KEPT,
     Arrival,
     News,
     differing_facts,
     disputing,
 )
-from payment_service.ports.store import Unsent
+from handlers.ports.store import Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.rows import as_json, message_from, news_from, news_row

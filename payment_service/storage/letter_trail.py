@@ -6,9 +6,9 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payment_service.domain.acts import Act
-from payment_service.domain.audit import AuditLine
-from payment_service.domain.audit_keys import AuditKeys
+from fsm.domain.acts import Act
+from fsm.domain.audit import AuditLine
+from fsm.domain.audit_keys import AuditKeys
 from payment_service.storage import order_trail, service_trail
 from payment_service.storage.order_trail import Head
 

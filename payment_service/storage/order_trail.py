@@ -6,13 +6,13 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fsm.domain.acts import Act, acted
+from fsm.domain.audit import AuditLine
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.messages import trace_id_of
+from fsm.domain.seals import queue_is_sealed
 from fsm.snapshot import Queue
 from fsm.states import Kind, OrderState, Waiting
-from payment_service.domain.acts import Act, acted
-from payment_service.domain.audit import AuditLine
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.messages import trace_id_of
-from payment_service.domain.seals import queue_is_sealed
 from payment_service.storage.service_trail import write
 
 # A step that was decided on the version before is decided again on the new one.

@@ -11,11 +11,11 @@ from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payment_service.domain.acts import SERVICE, Act
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.keys import ApiKey, KeyRole
-from payment_service.domain.masking import masked_text
-from payment_service.domain.roster import KeyRecord, Proposal, Threshold
+from fsm.domain.acts import SERVICE, Act
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.keys import ApiKey, KeyRole
+from fsm.domain.masking import masked_text
+from fsm.domain.roster import KeyRecord, Proposal, Threshold
 from payment_service.storage import service_trail
 from payment_service.storage.database import Database
 from payment_service.storage.tables import API_KEY_USES, API_KEYS, FOUR_EYES

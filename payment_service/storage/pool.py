@@ -17,7 +17,7 @@ from typing import Final
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from payment_service.domain.errors import StoreUnavailable
+from fsm.domain.errors import StoreUnavailable
 from payment_service.storage.session import Connection
 
 TRUSTED_SECONDS: Final = 1.0

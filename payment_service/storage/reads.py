@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, exists, select, tuple_
 
+from fsm.domain.acts import SERVICE
+from fsm.domain.audit import AuditLine
+from fsm.domain.errors import AmbiguousOrder, InvalidRequest, UnknownOrder
+from fsm.domain.ids import is_uuid
+from fsm.domain.letters import DeadLetter, Reason
+from fsm.domain.orders import Order
 from fsm.states import CaseKind, CaseState
-from payment_service.domain.acts import SERVICE
-from payment_service.domain.audit import AuditLine
-from payment_service.domain.errors import AmbiguousOrder, InvalidRequest, UnknownOrder
-from payment_service.domain.ids import is_uuid
-from payment_service.domain.letters import DeadLetter, Reason
-from payment_service.domain.orders import Order
-from payment_service.ports.reads import (
+from handlers.ports.reads import (
     AuditEntry,
     CaseRecord,
     CaseSearch,

@@ -6,10 +6,10 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import text
 
-from payment_service.domain.acts import SYSTEM, LetterTrigger, letter_act
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.letters import DeadLetter
-from payment_service.domain.messages import Message
+from fsm.domain.acts import SYSTEM, LetterTrigger, letter_act
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.letters import DeadLetter
+from fsm.domain.messages import Message
 from payment_service.storage import letter_trail
 from payment_service.storage.database import Database
 

@@ -7,17 +7,17 @@ from typing import Any
 import orjson
 
 from fsm.decisions import Case, CaseMove
+from fsm.domain.audit import AuditLine
+from fsm.domain.binding import Signature
+from fsm.domain.cases import case_id, money_at_risk
+from fsm.domain.errors import BrokenInvariant
+from fsm.domain.messages import Message
+from fsm.domain.money import Money
+from fsm.domain.news import News, NewsState, NewsType
+from fsm.domain.orders import Order
 from fsm.snapshot import Queue, Task
 from fsm.states import UNSETTLED, Kind, OrderState, State, Verdict, Waiting
-from payment_service.domain.audit import AuditLine
-from payment_service.domain.binding import Signature
-from payment_service.domain.cases import case_id, money_at_risk
-from payment_service.domain.errors import BrokenInvariant
-from payment_service.domain.messages import Message
-from payment_service.domain.money import Money
-from payment_service.domain.news import News, NewsState, NewsType
-from payment_service.domain.orders import Order
-from payment_service.ports.store import NewOrder, StoredNews, Work
+from handlers.ports.store import NewOrder, StoredNews, Work
 
 Json = dict[str, Any]
 

@@ -6,9 +6,9 @@ from typing import Final
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payment_service.domain.acts import SERVICE, Act, service_line
-from payment_service.domain.audit import AuditLine
-from payment_service.domain.audit_keys import AuditKeys
+from fsm.domain.acts import SERVICE, Act, service_line
+from fsm.domain.audit import AuditLine
+from fsm.domain.audit_keys import AuditKeys
 from payment_service.storage.tables import ORDER_TASK_EVENTS
 
 # Who waits for it reads the last line in a statement of its own, begun after it.

@@ -2,7 +2,7 @@
 
 from typing import Final, LiteralString
 
-from payment_service.ports.standing import Standing
+from handlers.ports.standing import Standing
 from payment_service.storage.database import Database
 
 # At risk is what a provider may have paid or may yet pay, and nothing proves either.

@@ -7,22 +7,22 @@ from typing import Final
 import orjson
 
 from fsm.decisions import Case
-from fsm.snapshot import Queue, Task
-from fsm.states import Kind
-from payment_service.domain.audit_keys import UNKEYED, AuditKeys
-from payment_service.domain.errors import (
+from fsm.domain.audit_keys import UNKEYED, AuditKeys
+from fsm.domain.errors import (
     BrokenInvariant,
     SettledNews,
     StaleWrite,
     StoreUnavailable,
     UnreadableRow,
 )
-from payment_service.domain.ids import is_uuid
-from payment_service.domain.letters import DeadLetter
-from payment_service.domain.messages import Message
-from payment_service.domain.news import Arrival, News, NewsState
-from payment_service.domain.orders import Order, Submission
-from payment_service.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
+from fsm.domain.ids import is_uuid
+from fsm.domain.letters import DeadLetter
+from fsm.domain.messages import Message
+from fsm.domain.news import Arrival, News, NewsState
+from fsm.domain.orders import Order, Submission
+from fsm.snapshot import Queue, Task
+from fsm.states import Kind
+from handlers.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.graves import Graves

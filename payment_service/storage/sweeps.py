@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from payment_service.domain.orders import Order
-from payment_service.ports.store import StoredNews, Unsent
+from fsm.domain.orders import Order
+from handlers.ports.store import StoredNews, Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.rows import message_from, news_from, order_from

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
-from payment_service.domain.cases import ONE_OPEN
+from fsm.domain.cases import ONE_OPEN
 
 METADATA: Final = MetaData(
     naming_convention={

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from fsm.decisions import Announced
-from payment_service.domain.letters import Reason
-from payment_service.domain.messages import (
+from fsm.domain.letters import Reason
+from fsm.domain.messages import (
     DEAD_LETTER,
     MANUAL_RESOLVED,
     NOTIFICATION_DUE,

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from payment_service.domain.ids import is_uuid
+from fsm.domain.ids import is_uuid
+from fsm.domain.strict_json import parse_strict
 from payment_service.wire.models import Id, Reason, Wire, validated
-from payment_service.wire.strict_json import parse_strict
 
 
 def _uuid(text: str) -> str:

@@ -7,11 +7,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from payment_service.domain.cards import holds_card
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.ids import ID_LENGTH_MAX
+from fsm.domain.cards import holds_card
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.ids import ID_LENGTH_MAX
+from fsm.domain.text import REASON_LENGTH_MAX, is_id, is_reason
 from payment_service.wire.no_cards import CARD
-from payment_service.wire.text import REASON_LENGTH_MAX, is_id, is_reason
 
 PROBLEMS_MAX: Final = 20
 PROBLEM: Final = "problem"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from payment_service.domain.cards import holds_card
-from payment_service.domain.masking import masked, masked_text
-from payment_service.wire.text import is_id
+from fsm.domain.cards import holds_card
+from fsm.domain.masking import masked, masked_text
+from fsm.domain.text import is_id
 
 CARD: Final = "looks like a card number; send a token or an id of yours"
 NAME_LENGTH_MAX: Final = 64

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from payment_service.domain.events import stamp
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.keys import ApiKey
-from payment_service.domain.masking import masked_text
-from payment_service.domain.roster import (
+from fsm.domain.events import stamp
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.keys import ApiKey
+from fsm.domain.masking import masked_text
+from fsm.domain.roster import (
     DEFAULT,
     KeyRecord,
     KeyState,

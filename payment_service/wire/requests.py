@@ -7,13 +7,15 @@ import orjson
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from fsm.domain.cards import holds_card
+from fsm.domain.durations import parse_duration
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.ids import ID_LENGTH_MAX
+from fsm.domain.money import AMOUNT_MAX, EXPONENTS, Money
+from fsm.domain.orders import CascadeEntry, Request
+from fsm.domain.strict_json import parse_strict
+from fsm.domain.text import is_id
 from fsm.states import Kind
-from payment_service.domain.cards import holds_card
-from payment_service.domain.durations import parse_duration
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.ids import ID_LENGTH_MAX
-from payment_service.domain.money import AMOUNT_MAX, EXPONENTS, Money
-from payment_service.domain.orders import CascadeEntry, Request
 from payment_service.wire.models import (
     OurId,
     Wire,
@@ -21,8 +23,6 @@ from payment_service.wire.models import (
     validated,
 )
 from payment_service.wire.no_cards import CARD, cards_inside
-from payment_service.wire.strict_json import parse_strict
-from payment_service.wire.text import is_id
 
 CASCADE_MAX: Final = 64
 TOKEN_LENGTH_MAX: Final = 512

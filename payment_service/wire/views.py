@@ -6,16 +6,16 @@ from typing import Any
 
 import orjson
 
+from fsm.domain.audit import AuditLine
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.events import stamp
+from fsm.domain.explain import Attempt, explain, in_words
+from fsm.domain.letters import DeadLetter
+from fsm.domain.masking import masked, shortened_number
+from fsm.domain.orders import Order, Submission
+from fsm.domain.strict_json import SIZE_MAX, require_depth
 from fsm.snapshot import Task
-from payment_service.domain.audit import AuditLine
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.events import stamp
-from payment_service.domain.explain import Attempt, explain, in_words
-from payment_service.domain.letters import DeadLetter
-from payment_service.domain.masking import masked, shortened_number
-from payment_service.domain.orders import Order, Submission
-from payment_service.ports.reads import AuditEntry, CaseRecord
-from payment_service.wire.strict_json import SIZE_MAX, require_depth
+from handlers.ports.reads import AuditEntry, CaseRecord
 
 View = dict[str, Any]
 

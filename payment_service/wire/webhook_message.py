@@ -9,13 +9,13 @@ import orjson
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from payment_service.domain.ids import ID_LENGTH_MAX
-from payment_service.domain.masking import masked_prose
-from payment_service.domain.money import AMOUNT_MAX
-from payment_service.domain.news import News, NewsType, forwarded, hash_of_content
+from fsm.domain.ids import ID_LENGTH_MAX
+from fsm.domain.masking import masked_prose
+from fsm.domain.money import AMOUNT_MAX
+from fsm.domain.news import News, NewsType, forwarded, hash_of_content
+from fsm.domain.strict_json import parse_strict
+from fsm.domain.text import parse_time
 from payment_service.wire.models import Id, Wire, validated
-from payment_service.wire.strict_json import parse_strict
-from payment_service.wire.text import parse_time
 
 TYPE_LENGTH_MAX: Final = 128
 CODE_LENGTH_MAX: Final = 128

@@ -9,12 +9,12 @@ from typing import Final
 
 import structlog
 
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.errors import PaymentServiceError
 from handlers.anchor import Sent, send_anchors, take_anchors
+from handlers.ports.anchors import AnchorBook, AnchorSink
 from payment_service import bus
-from payment_service.domain.audit_keys import AuditKeys
-from payment_service.domain.errors import PaymentServiceError
 from payment_service.observability.metrics import Metrics
-from payment_service.ports.anchors import AnchorBook, AnchorSink
 from payment_service.settings import Settings
 from payment_service.storage.anchor_file import FileSink
 from payment_service.storage.anchors import PostgresAnchors

@@ -22,12 +22,19 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from fsm.domain.acts import NO_REASON
+from fsm.domain.errors import UnknownOrder
+from fsm.domain.news import Arrival, News
+from fsm.domain.orders import Order, Request, Submission
+from fsm.domain.votes import Vote
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.close import close_case, withdraw_closing
 from handlers.erase import erase, erase_customer
 from handlers.letters import discard, replay
 from handlers.news import keep
 from handlers.people import Environment
+from handlers.ports.reads import ProviderStatus
+from handlers.ports.waiters import Woken
 from handlers.resolve import Ruling, resolve, withdraw_resolution
 from handlers.settle import settle_return, withdraw_settlement
 from handlers.submit import submit
@@ -35,15 +42,8 @@ from payment_service import bus
 from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
 from payment_service.api.webhooks import IGNORED
-from payment_service.domain.acts import NO_REASON
-from payment_service.domain.errors import UnknownOrder
-from payment_service.domain.news import Arrival, News
-from payment_service.domain.orders import Order, Request, Submission
-from payment_service.domain.votes import Vote
 from payment_service.observability.notes import Notes
 from payment_service.observability.repeats import Repeats
-from payment_service.ports.reads import ProviderStatus
-from payment_service.ports.waiters import Woken
 from payment_service.wiring.heads import HeadLimits, limited
 from payment_service.wiring.health import shown
 from payment_service.wiring.people import Desk

@@ -6,9 +6,9 @@ from typing import Final
 
 import structlog
 
+from fsm.domain.messages import Message
 from payment_service import bus
 from payment_service.bus.topology import stream_of
-from payment_service.domain.messages import Message
 from payment_service.observability.metrics import Metrics
 
 LOG: Final = structlog.get_logger("payment_service")

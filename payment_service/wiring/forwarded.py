@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from fsm.domain import messages as subjects
+from fsm.domain.errors import InvalidRequest, UnknownOrder
+from fsm.domain.letters import Reason
+from fsm.domain.orders import Order
 from fsm.states import Kind
 from handlers.cancel import cancel_known, order_of_task
 from handlers.engine import Engine
 from handlers.news import keep
-from payment_service.domain import messages as subjects
-from payment_service.domain.errors import InvalidRequest, UnknownOrder
-from payment_service.domain.letters import Reason
-from payment_service.domain.orders import Order
-from payment_service.ports.bus import Delivery
-from payment_service.ports.outcomes import Done, Outcome, Park, Retry
+from handlers.ports.bus import Delivery
+from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from payment_service.wire.cancel_message import (
     read_queue_cancel,
     read_task_cancel,

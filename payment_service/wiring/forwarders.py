@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Self
 
-from payment_service.config import Config
-from payment_service.config.forwarders import ForwarderTable, Power
-from payment_service.domain import messages as subjects
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.letters import REPLAY_OF
-from payment_service.ports.bus import Delivery
+from fsm.domain import messages as subjects
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.letters import REPLAY_OF
+from handlers.ports.bus import Delivery
+from handlers.ports.provider import Rejected
 from payment_service.wiring.trust import Trust
-from providers.port import Rejected
+from providers.config import Config
+from providers.config.forwarders import ForwarderTable, Power
 from providers.signatures import Verifier
 
 NAME: Final = "X-Forwarder"

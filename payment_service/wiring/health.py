@@ -9,12 +9,12 @@ from typing import Final
 
 import structlog
 
-from payment_service.config import Config
-from payment_service.domain.errors import Fault
+from fsm.domain.errors import Fault
+from handlers.ports.clock import Clock
+from handlers.ports.gate import ShutCode
 from payment_service.observability.metrics import Metrics
-from payment_service.ports.clock import Clock
-from payment_service.ports.gate import ShutCode
 from payment_service.storage.controls import PostgresControls
+from providers.config import Config
 from providers.health.calendar import Weekly
 from providers.health.keeper import Keeper
 

@@ -7,6 +7,10 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
+from fsm.domain.errors import Fault
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.keys import ApiKey
+from fsm.domain.roster import KeyRecord, Threshold, four_eyes_of
 from handlers.people import (
     Admin,
     Environment,
@@ -15,12 +19,8 @@ from handlers.people import (
     revoke_key,
     set_threshold,
 )
+from handlers.ports.clock import Clock
 from payment_service.api.keyring import Keyring
-from payment_service.domain.errors import Fault
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.keys import ApiKey
-from payment_service.domain.roster import KeyRecord, Threshold, four_eyes_of
-from payment_service.ports.clock import Clock
 from payment_service.storage.people import PostgresPeople
 from payment_service.wire.people_views import environment_key_view, key_view
 from payment_service.wire.views import View

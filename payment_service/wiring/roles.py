@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import structlog
 
+from fsm.domain.errors import Fault, PaymentServiceError
+from handlers.pace import at_pace
+from handlers.ports.bus import Delivery
 from handlers.relay import BATCH, Relay
 from handlers.sweep import BATCH as SWEEP_BATCH
 from handlers.sweep import sweep
 from payment_service import bus
-from payment_service.domain.errors import Fault, PaymentServiceError
 from payment_service.observability.repeats import Repeats
-from payment_service.pace import at_pace
-from payment_service.ports.bus import Delivery
 from payment_service.storage.standing import standing
 from payment_service.wiring.anchoring import anchoring_of
 from payment_service.wiring.forwarded import Forwarded

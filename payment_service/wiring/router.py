@@ -9,27 +9,27 @@ import orjson
 import structlog
 from opentelemetry.trace import SpanKind
 
-from handlers.drive import Doorbell, ring
-from handlers.engine import Engine
-from handlers.letters import bury, ids_of
-from handlers.request import requested
-from handlers.webhook import webhook_received
-from payment_service.domain import messages as subjects
-from payment_service.domain.errors import (
+from fsm.domain import messages as subjects
+from fsm.domain.errors import (
     Fault,
     InvalidRequest,
     StoreUnavailable,
     Unstorable,
 )
-from payment_service.domain.ids import is_uuid
-from payment_service.domain.letters import Reason
-from payment_service.domain.orders import Submission
+from fsm.domain.ids import is_uuid
+from fsm.domain.letters import Reason
+from fsm.domain.orders import Submission
+from handlers.drive import Doorbell, ring
+from handlers.engine import Engine
+from handlers.letters import bury, ids_of
+from handlers.ports.bus import Delivery, Publisher
+from handlers.ports.outcomes import Done, Outcome, Park, Retry
+from handlers.request import requested
+from handlers.webhook import webhook_received
 from payment_service.observability import tracing
 from payment_service.observability.measured import child
 from payment_service.observability.metrics import Metrics
 from payment_service.observability.repeats import Repeats
-from payment_service.ports.bus import Delivery, Publisher
-from payment_service.ports.outcomes import Done, Outcome, Park, Retry
 from payment_service.wire.requests import read_withdrawal, refuse_unsupported
 from payment_service.wiring.forwarded import Forwarded
 

@@ -12,10 +12,8 @@ import psycopg
 import structlog
 from fastapi import FastAPI, Response
 
+from fsm.domain.errors import StoreUnavailable
 from payment_service import bus
-from payment_service.config import Config
-from payment_service.domain.errors import StoreUnavailable
-from payment_service.known_secrets import learn
 from payment_service.observability import logs, tracing
 from payment_service.settings import Settings
 from payment_service.storage import migrate
@@ -32,6 +30,8 @@ from payment_service.wiring.api import application, served
 from payment_service.wiring.heads import api_limits, probe_limits
 from payment_service.wiring.roles import at_work
 from payment_service.wiring.service import Service, open_service
+from providers.config import Config
+from providers.config.known_secrets import learn
 
 LOG: Final = structlog.get_logger("payment_service")
 ROLES: Final = ("api", "worker", "relay", "sweeper")

@@ -8,16 +8,14 @@ from typing import Final
 
 import structlog
 
+from fsm.domain.errors import Fault
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.roster import four_eyes_of
 from fsm.records import replace
 from handlers.engine import Engine, Limits
 from handlers.relay import Courier
 from payment_service import bus
 from payment_service.api.keyring import Keyring
-from payment_service.config import Config
-from payment_service.core_client import HttpCore
-from payment_service.domain.errors import Fault
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.roster import four_eyes_of
 from payment_service.observability import tracing
 from payment_service.observability.measured import (
     MeasuredCore,
@@ -25,7 +23,6 @@ from payment_service.observability.measured import (
     StepWatch,
 )
 from payment_service.observability.metrics import Metrics
-from payment_service.outbound import Outbound
 from payment_service.settings import ROLES, Settings, proxies
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
@@ -41,8 +38,11 @@ from payment_service.wiring.health import keeper_of
 from payment_service.wiring.nats import connect_nats, topology_of
 from payment_service.wiring.people import KeyFollower
 from payment_service.wiring.trust import Trust, require_trust
+from providers.config import Config
+from providers.core import HttpCore
 from providers.health.keeper import Keeper
 from providers.health.watched import WatchedProviders
+from providers.http.outbound import Outbound
 from providers.registry import build_providers
 
 LOG: Final = structlog.get_logger("payment_service")

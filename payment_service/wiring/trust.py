@@ -14,12 +14,12 @@ from typing import Final
 
 import structlog
 
+from fsm.domain.errors import Fault, InvalidRequest
+from handlers.ports.bus import Delivery
 from payment_service import bus
-from payment_service.config import Config, ConfigError
-from payment_service.domain.errors import Fault, InvalidRequest
-from payment_service.ports.bus import Delivery
 from payment_service.settings import Settings
 from payment_service.wiring.nats import access_of
+from providers.config import Config, ConfigError
 
 LOG: Final = structlog.get_logger("payment_service")
 ASKED_EVERY: Final = timedelta(seconds=30)

@@ -13,10 +13,10 @@ from typing import Final
 
 import structlog
 
+from fsm.domain.messages import Message
+from handlers.ports.bus import Delivery
+from handlers.ports.outcomes import Park
 from handlers.sweep import Swept, ring_overdue
-from payment_service.domain.messages import Message
-from payment_service.ports.bus import Delivery
-from payment_service.ports.outcomes import Park
 from payment_service.settings import Settings
 from payment_service.wiring.router import Router
 from payment_service.wiring.service import Service

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from payment_service.domain.rates import Rate
+from fsm.domain.rates import Rate
 
 BURST_SECONDS: Final = 1.0
 QUEUE_SECONDS_MAX: Final = 300.0

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from payment_service.domain.rates import Rate
-from payment_service.ports.clock import Clock
-from payment_service.ports.controls import Beat, Control, Standings
-from payment_service.ports.gate import FREE, Admission, Shut, ShutCode
+from fsm.domain.rates import Rate
+from handlers.ports.clock import Clock
+from handlers.ports.controls import Beat, Control, Standings
+from handlers.ports.gate import FREE, Admission, Shut, ShutCode
 from providers.health.breaker import Breaker, BreakerState, BreakerTerms, Call
 from providers.health.budget import Budget, Turns
 from providers.health.calendar import Weekly, ends_at

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from payment_service.ports.controls import Beat, Standings
-from payment_service.ports.reads import ProviderState, ProviderStatus
+from handlers.ports.controls import Beat, Standings
+from handlers.ports.reads import ProviderState, ProviderStatus
 from providers.health.breaker import BreakerState
 from providers.health.calendar import Weekly, ends_at
 

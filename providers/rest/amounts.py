@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from payment_service.domain.money import AMOUNT_MAX, EXPONENTS, Money
-from payment_service.reading import UnreadableField
+from fsm.domain.money import AMOUNT_MAX, EXPONENTS, Money
+from fsm.domain.reading import UnreadableField
 
 # A parser's binary number stands for the text it was read from up to so many digits.
 EXACT_DIGITS: Final = 15

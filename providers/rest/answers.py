@@ -7,10 +7,10 @@ of the default form first, and only what the table calls definite is.
 from collections.abc import Collection
 from typing import Final
 
-from payment_service.config.forms import CancelTable, Failing, Meaning
-from payment_service.outbound import Response
-from payment_service.reading import says_error
+from fsm.domain.reading import says_error
 from providers.answering import Answer, unanswered
+from providers.config.forms import CancelTable, Failing, Meaning
+from providers.http.outbound import Response
 from providers.port import (
     CancelAnswer,
     Cancelled,

@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from payment_service.config.forms import WebhookBodyTable
-from payment_service.config.places import Place, first_of, require_clear
-from payment_service.domain.masking import masked_prose
-from payment_service.domain.news import News, NewsType
-from payment_service.domain.odd import Odd
-from payment_service.reading import shortened, shown
+from fsm.domain.masking import masked_prose
+from fsm.domain.news import News, NewsType
+from fsm.domain.odd import Odd
+from fsm.domain.reading import shortened, shown
+from providers.config.forms import WebhookBodyTable
+from providers.config.places import Place, first_of, require_clear
 from providers.rest.news import read_news
 from providers.rest.reading import (
     SPOILT,

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import orjson
 
-from payment_service.outbound import Lane, Lost, NotSent, Response
+from providers.http.outbound import Lane, Lost, NotSent, Response
 
 
 class RestClient:

@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
+from fsm.domain.news import News
 from fsm.snapshot import AskedBy
-from payment_service import outbound
-from payment_service.config import ProviderTable
-from payment_service.config.forms import CancelTable, CreateTable, StatusTable
-from payment_service.domain.news import News
-from payment_service.outbound import Lane, Lost, Response
+from providers.config import ProviderTable
+from providers.config.forms import CancelTable, CreateTable, StatusTable
+from providers.http import outbound
+from providers.http.outbound import Lane, Lost, Response
 from providers.port import (
     CancelAnswer,
     CreateAnswer,

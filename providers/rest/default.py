@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from payment_service.config import ProviderTable
-from payment_service.domain.news import News
-from payment_service.outbound import Lane
+from fsm.domain.news import News
+from providers.config import ProviderTable
+from providers.http.outbound import Lane
 from providers.port import CancelAnswer, CreateAnswer, Payout, StatusAnswer, Unclear
 from providers.rest import translate
 from providers.rest.client import RestClient

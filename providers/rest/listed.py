@@ -7,8 +7,8 @@ provider may not have understood the question.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from payment_service.outbound import Response
-from payment_service.reading import identifier_in
+from fsm.domain.reading import identifier_in
+from providers.http.outbound import Response
 from providers.port import Declined, NotFound, Payout, StatusAnswer, Unclear
 from providers.rest.reading import Reading
 from providers.rest.said import Said

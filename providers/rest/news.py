@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from payment_service.config.places import Place, require_clear
-from payment_service.domain.news import UNREADABLE, News, NewsType
-from payment_service.domain.odd import Odd
-from payment_service.reading import (
+from fsm.domain.news import UNREADABLE, News, NewsType
+from fsm.domain.odd import Odd
+from fsm.domain.reading import (
     code_in,
     identifier_in,
     message_in,
@@ -16,7 +15,8 @@ from payment_service.reading import (
     shortened,
     shown,
 )
-from payment_service.wire.text import parse_time
+from fsm.domain.text import parse_time
+from providers.config.places import Place, require_clear
 from providers.rest.requests import ours
 
 Body = Mapping[str, object]

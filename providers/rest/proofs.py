@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from payment_service.config import ProviderTable
-from payment_service.config.forms import AuthTable, HmacAuth
-from payment_service.config.templates import parse_template
-from payment_service.config.unsafe_forms import key_of
+from providers.config import ProviderTable
+from providers.config.forms import AuthTable, HmacAuth
+from providers.config.templates import parse_template
+from providers.config.unsafe_forms import key_of
 from providers.rest.requests import Request, sendable
 
 NONCE_BYTES: Final = 16

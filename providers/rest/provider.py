@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
-from payment_service.config import ProviderTable
-from payment_service.config.places import Place
-from payment_service.domain.news import News
-from payment_service.outbound import Lane, Outbound
+from fsm.domain.news import News
+from providers.config import ProviderTable
+from providers.config.places import Place
+from providers.http.outbound import Lane, Outbound
 from providers.port import (
     CancelAnswer,
     CreateAnswer,

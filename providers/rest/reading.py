@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from payment_service.config.forms import AnswersTable, Failing
-from payment_service.config.places import Place, first_of
-from payment_service.domain.money import EXPONENTS
-from payment_service.outbound import Response
-from payment_service.reading import UnreadableField
+from fsm.domain.money import EXPONENTS
+from fsm.domain.reading import UnreadableField
+from providers.config.forms import AnswersTable, Failing
+from providers.config.places import Place, first_of
+from providers.http.outbound import Response
 from providers.port import Payout
 from providers.rest.amounts import minor_in
 from providers.rest.requests import ours

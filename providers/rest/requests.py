@@ -9,17 +9,17 @@ from uuid import UUID
 
 import orjson
 
-from payment_service.config.forms import RequestTable
-from payment_service.config.templates import (
+from fsm.domain.ids import is_uuid
+from providers.config.forms import RequestTable
+from providers.config.templates import (
     MissingValue,
     Template,
     parse_template,
     value_of,
 )
-from payment_service.config.unsafe_calls import holes_of
-from payment_service.config.values import HEADER_VALUE
-from payment_service.domain.ids import is_uuid
-from payment_service.http_wire import Method
+from providers.config.unsafe_calls import holes_of
+from providers.config.values import HEADER_VALUE
+from providers.http.connection import Method
 from providers.port import Payout
 from providers.rest.amounts import decimal_of
 

@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from payment_service.domain.masking import masked_prose
-from payment_service.outbound import Response
-from payment_service.reading import (
+from fsm.domain.masking import masked_prose
+from fsm.domain.reading import (
     UnreadableField,
     amount_in,
     code_in,
@@ -18,7 +17,8 @@ from payment_service.reading import (
     message_in,
     shortened,
 )
-from payment_service.unreadable import unreadable
+from providers.http.outbound import Response
+from providers.http.unreadable import unreadable
 from providers.port import (
     Accepted,
     Declined,

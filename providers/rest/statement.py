@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from payment_service.config import ProviderTable
-from payment_service.config.forms import Listed, StatementTable
-from payment_service.config.vocabulary import CURSOR, PAGE
-from payment_service.domain.events import stamp
-from payment_service.domain.ids import is_uuid
-from payment_service.domain.masking import masked_prose
-from payment_service.outbound import Lane, Outbound, Response
-from payment_service.reading import shortened
-from payment_service.unreadable import kind_of
+from fsm.domain.events import stamp
+from fsm.domain.ids import is_uuid
+from fsm.domain.masking import masked_prose
+from fsm.domain.reading import shortened
 from providers.answering import Answer
+from providers.config import ProviderTable
+from providers.config.forms import Listed, StatementTable
+from providers.config.vocabulary import CURSOR, PAGE
+from providers.http.outbound import Lane, Outbound, Response
+from providers.http.unreadable import kind_of
 from providers.rest.proofs import proof_of
 from providers.rest.reading import (
     SPOILT,

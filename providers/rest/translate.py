@@ -7,9 +7,9 @@ next provider is asked only after a definite no.
 from collections.abc import Collection
 from typing import Final
 
-from payment_service.outbound import Response
-from payment_service.reading import says_error
+from fsm.domain.reading import says_error
 from providers.answering import Answer, unanswered
+from providers.http.outbound import Response
 from providers.port import (
     CancelAnswer,
     Cancelled,

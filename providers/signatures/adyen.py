@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from payment_service.domain.errors import InvalidRequest
-from payment_service.wire.foreign_json import read_foreign
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.foreign_json import read_foreign
 from providers.port import Rejected, Verified
 from providers.signatures.encodings import from_hex
 from providers.signatures.scheme import (

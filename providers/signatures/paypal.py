@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from payment_service.wire.text import parse_time
+from fsm.domain.text import parse_time
 from providers.port import Rejected, Verified
 from providers.signatures.encodings import from_base64
 from providers.signatures.scheme import (

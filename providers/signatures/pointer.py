@@ -3,9 +3,9 @@
 import re
 from typing import Final
 
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.odd import Odd
-from payment_service.wire.foreign_json import read_foreign
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.foreign_json import read_foreign
+from fsm.domain.odd import Odd
 from providers.signatures.scheme import EVENT_ID
 
 _POINTER: Final = re.compile(r"(?:/(?:[!-.0-}]|~[01])+){1,16}", re.ASCII)

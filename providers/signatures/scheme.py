@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
-from payment_service.domain.durations import format_duration
+from fsm.domain.durations import format_duration
 from providers.port import Rejected, Verified
 from providers.signatures.settings import BadSecret, Secret, Settings, Unsafe
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from payment_service.domain.errors import InvalidRequest
-from payment_service.wire.text import parse_time
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.text import parse_time
 from providers.port import Rejected, Verified
 from providers.signatures.encodings import decoder
 from providers.signatures.pointer import Pointer

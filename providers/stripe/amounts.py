@@ -5,9 +5,9 @@ After docs.stripe.com/currencies, "Zero-decimal currencies" and "Special cases".
 
 from typing import Final
 
-from payment_service.config.stripe import Makes
-from payment_service.domain.money import EXPONENTS, Money
-from payment_service.reading import UnreadableField
+from fsm.domain.money import EXPONENTS, Money
+from fsm.domain.reading import UnreadableField
+from providers.config.stripe import Makes
 
 HUNDRED: Final = 100
 CENTS: Final = 2

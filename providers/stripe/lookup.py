@@ -8,8 +8,8 @@ know for certain is the idempotency key: a repeated create answers as the first 
 
 from typing import Final
 
-from payment_service.outbound import Response
 from providers.answering import unanswered
+from providers.http.outbound import Response
 from providers.port import NotFound, StatusAnswer, Unclear
 from providers.silence import heeding
 from providers.stripe.client import StripeClient

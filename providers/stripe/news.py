@@ -9,16 +9,16 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from payment_service.config.places import Place, require_clear
-from payment_service.config.stripe import Makes
-from payment_service.domain.masking import masked_prose
-from payment_service.domain.news import UNREADABLE, News, NewsType
-from payment_service.reading import (
+from fsm.domain.masking import masked_prose
+from fsm.domain.news import UNREADABLE, News, NewsType
+from fsm.domain.reading import (
     UnreadableField,
     identifier_in,
     shortened,
     shown,
 )
+from providers.config.places import Place, require_clear
+from providers.config.stripe import Makes
 from providers.stripe.objects import Body, Fate, Seen, read_seen, reference_in
 
 _SETTLING: Final = {

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from payment_service.config.stripe import Makes
-from payment_service.domain.money import EXPONENTS
-from payment_service.reading import (
+from fsm.domain.money import EXPONENTS
+from fsm.domain.reading import (
     UnreadableField,
     amount_in,
     code_in,
@@ -15,6 +14,7 @@ from payment_service.reading import (
     identifier_in,
     message_in,
 )
+from providers.config.stripe import Makes
 from providers.stripe.amounts import ours
 
 Body = Mapping[str, object]

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
-from payment_service.config import ProviderTable
-from payment_service.config.forms import AuthTable
-from payment_service.domain.news import News
-from payment_service.outbound import Outbound
+from fsm.domain.news import News
+from providers.config import ProviderTable
+from providers.config.forms import AuthTable
+from providers.http.outbound import Outbound
 from providers.port import (
     CancelAnswer,
     CreateAnswer,

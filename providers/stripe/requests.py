@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from payment_service.config.stripe import Makes, StripeTable
+from providers.config.stripe import Makes, StripeTable
 from providers.port import Payout
 from providers.stripe.amounts import NotPayable, theirs
 

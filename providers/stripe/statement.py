@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Final
 
-from payment_service.config import ProviderTable
-from payment_service.config.forms import Listed
-from payment_service.domain.events import stamp
-from payment_service.domain.ids import is_uuid
-from payment_service.outbound import Outbound, Response
-from payment_service.reading import UnreadableField
+from fsm.domain.events import stamp
+from fsm.domain.ids import is_uuid
+from fsm.domain.reading import UnreadableField
 from providers.answering import Answer
+from providers.config import ProviderTable
+from providers.config.forms import Listed
+from providers.http.outbound import Outbound, Response
 from providers.statements import (
     NoStatement,
     NotOffered,

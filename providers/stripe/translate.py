@@ -10,10 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from payment_service.config.stripe import Makes
-from payment_service.domain.masking import masked_prose
-from payment_service.outbound import Response
-from payment_service.reading import (
+from fsm.domain.masking import masked_prose
+from fsm.domain.reading import (
     UnreadableField,
     code_in,
     identifier_in,
@@ -21,6 +19,8 @@ from payment_service.reading import (
     shortened,
 )
 from providers.answering import Answer, unanswered
+from providers.config.stripe import Makes
+from providers.http.outbound import Response
 from providers.port import (
     Accepted,
     CancelAnswer,

@@ -14,39 +14,39 @@ from time import monotonic
 import aiohttp
 import uvicorn
 
-from fsm.snapshot import Plan, Queue, Task
-from fsm.states import CaseKind, OrderState, State, Waiting
-from payment_service.api.app import create_app
-from payment_service.api.deps import ApiDeps
-from payment_service.api.keyring import Keyring
-from payment_service.config.places import Place, require_clear
-from payment_service.domain.audit import GENESIS, AuditLine
-from payment_service.domain.errors import (
+from fsm.domain.audit import GENESIS, AuditLine
+from fsm.domain.errors import (
     AmbiguousOrder,
     InvalidRequest,
     NotNow,
     StoreUnavailable,
     UnknownOrder,
 )
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.ids import new_id
-from payment_service.domain.keys import ApiKey, KeyRole, parse_api_keys
-from payment_service.domain.letters import DeadLetter, Reason
-from payment_service.domain.money import Money
-from payment_service.domain.news import Arrival, News, NewsType, differing_facts
-from payment_service.domain.orders import Order, Submission
-from payment_service.domain.rates import Rate
-from payment_service.domain.roster import KeyRecord, Proposal, Threshold
-from payment_service.domain.votes import Vote
-from payment_service.ports.reads import (
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.ids import new_id
+from fsm.domain.keys import ApiKey, KeyRole, parse_api_keys
+from fsm.domain.letters import DeadLetter, Reason
+from fsm.domain.money import Money
+from fsm.domain.news import Arrival, News, NewsType, differing_facts
+from fsm.domain.orders import Order, Submission
+from fsm.domain.rates import Rate
+from fsm.domain.roster import KeyRecord, Proposal, Threshold
+from fsm.domain.votes import Vote
+from fsm.snapshot import Plan, Queue, Task
+from fsm.states import CaseKind, OrderState, State, Waiting
+from handlers.ports.provider import Rejected, Verified
+from handlers.ports.reads import (
     AuditEntry,
     CaseRecord,
     Page,
     ProviderState,
     ProviderStatus,
 )
+from payment_service.api.app import create_app
+from payment_service.api.deps import ApiDeps
+from payment_service.api.keyring import Keyring
 from payment_service.wire.people_views import environment_key_view, key_view
-from providers.port import Rejected, Verified
+from providers.config.places import Place, require_clear
 
 SECRET = b"sixteen bytes or more"
 KEYS = {

@@ -4,12 +4,12 @@ from uuid import UUID
 
 import pytest
 
+from fsm.domain.acts import Act, ServiceTrigger, service_line
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.ids import new_id
 from fsm.states import State, Waiting
+from handlers.ports.reads import AuditEntry
 from payment_service.api.keyring import Keyring
-from payment_service.domain.acts import Act, ServiceTrigger, service_line
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.ids import new_id
-from payment_service.ports.reads import AuditEntry
 from tests.api.fakes import (
     AT,
     KEYS,

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from payment_service.config.places import parse_place
-from payment_service.domain.news import NewsType
+from fsm.domain.news import NewsType
+from providers.config.places import parse_place
 from providers.events import EVENTS_MAX, Events
 from tests.api.fakes import calling, deps_of
 from tests.api.test_webhooks import BODY, JSON, TASK, deliver, signed

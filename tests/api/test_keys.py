@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from fsm.domain.keys import ApiKey, KeyRole
 from payment_service.api.keyring import KEPT_FOR, Keyring
-from payment_service.domain.keys import ApiKey, KeyRole
 from tests.api.fakes import a_line, an_order, as_, calling, deps_of
 from tests.api.test_decisions import in_manual_check
 

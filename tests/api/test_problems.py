@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from payment_service.domain.errors import (
+from fsm.domain.errors import (
     BrokenInvariant,
     CoreUnavailable,
     StaleWrite,

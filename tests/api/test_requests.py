@@ -8,8 +8,8 @@ import aiohttp
 import orjson
 import pytest
 
+from fsm.domain.strict_json import SIZE_MAX
 from payment_service.wire.requests import EXAMPLE
-from payment_service.wire.strict_json import SIZE_MAX
 from tests.api.fakes import as_, calling, deps_of
 
 CARD = "4111111111111111"

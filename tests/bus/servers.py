@@ -6,7 +6,7 @@ import signal
 import socket
 from contextlib import contextmanager
 
-from payment_service.embedded import EmbeddedNats
+from payment_service.playground.embedded import EmbeddedNats
 from tests.embedded.processes import memory_folder
 
 

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+from fsm.domain.messages import STEP_DUE, Message
+from handlers.ports.outcomes import Done
 from payment_service.bus import Consumer, Limits, Listeners, PullTimes, Source
-from payment_service.domain.messages import STEP_DUE, Message
-from payment_service.ports.outcomes import Done
 
 SOON = 10.0
 ACK_WAIT = timedelta(seconds=30)

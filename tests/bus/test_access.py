@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus import (
     Access,
     Api,
@@ -18,8 +19,7 @@ from payment_service.bus import (
     wanted,
 )
 from payment_service.bus.nkeys import BadSeed, Nkey
-from payment_service.domain.errors import BusUnavailable
-from payment_service.embedded.process import free_port
+from payment_service.playground.embedded.process import free_port
 from tests.bus.certificates import DAY, an_authority
 from tests.bus.servers import account, serving
 from tests.bus.stage import (

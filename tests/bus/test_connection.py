@@ -8,10 +8,10 @@ from urllib.parse import urlparse
 import pytest
 from nats.aio.client import Client
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus import Access, OldServer, connect
 from payment_service.bus.wire import _Transport
-from payment_service.domain.errors import BusUnavailable
-from payment_service.embedded.process import free_port
+from payment_service.playground.embedded.process import free_port
 from tests.bus.stage import SOON, forget, soon, until
 
 OLD = b'INFO {"version":"2.11.9","headers":true,"max_payload":1048576}\r\n'

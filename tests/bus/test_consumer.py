@@ -7,10 +7,10 @@ from datetime import timedelta
 import orjson
 import pytest
 
+from fsm.domain.letters import Reason
+from handlers.ports.outcomes import Done, Park, Retry
 from payment_service.bus import Api, JetStreamPublisher, Limits, ensure, wanted
 from payment_service.bus.consumer import _bounded, _origin
-from payment_service.domain.letters import Reason
-from payment_service.ports.outcomes import Done, Park, Retry
 from tests.bus.stage import (
     LIMITS,
     QUICK_ACK_WAIT,

@@ -8,12 +8,12 @@ import pytest
 from nats.aio.client import Client
 from nats.errors import ProtocolError
 
+from fsm.domain.messages import STEP_DUE
+from handlers.ports.outcomes import Park
 from payment_service.bus.frames import RAW_HEADERS, headers_of, number_of, text_of
 from payment_service.bus.reader import FrameReader
 from payment_service.bus.strays import bury_strays
 from payment_service.bus.wire import Wire
-from payment_service.domain.messages import STEP_DUE
-from payment_service.ports.outcomes import Park
 from tests.bus.raw import block, raw
 from tests.bus.stage import Stage, a_message, is_empty, soon
 

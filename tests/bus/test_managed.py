@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus import Access, Api, Names, TopologyRefused, ensure, wanted
 from payment_service.bus.connection import connect
-from payment_service.domain.errors import BusUnavailable
 from tests.bus.operators import Managed
 from tests.bus.servers import serving
 from tests.bus.stage import ACK_WAIT, forget, until

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fsm.domain.messages import RECHECK_TICK
 from payment_service.bus import Api, JetStreamPublisher, Source, connect, ensure, wanted
 from payment_service.bus.names import matches
-from payment_service.domain.messages import RECHECK_TICK
 from tests.bus.stage import (
     ACK_WAIT,
     SOON,

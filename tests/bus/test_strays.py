@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from fsm.domain import messages
+from fsm.domain.errors import StoreUnavailable
 from payment_service.bus.strays import STRAYS_MAX, bury_strays
-from payment_service.domain import messages
-from payment_service.domain.errors import StoreUnavailable
 from payment_service.wiring import roles
 from payment_service.wiring.router import DOORBELLS
 from tests.bus.stage import a_message, state_of

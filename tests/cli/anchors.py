@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from fsm.domain.anchors import FIRST_PREVIOUS, Head, Root, signed
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.seals import head_of, sealed_queue, sealed_task
 from fsm.records import replace
 from handlers.anchor import send_anchors, take_anchors
-from payment_service.domain.anchors import FIRST_PREVIOUS, Head, Root, signed
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.seals import head_of, sealed_queue, sealed_task
 from payment_service.storage.anchor_file import FileSink
 from payment_service.storage.anchors import EVERY, PostgresAnchors, anchor_from
 from payment_service.storage.database import Database

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psycopg
 
+from fsm.domain.news import News, NewsType
+from fsm.domain.orders import Order
 from handlers.news import keep
 from handlers.webhook import webhook_received
-from payment_service.domain.news import News, NewsType
-from payment_service.domain.orders import Order
 from tests.cli.stage import SECONDS_MAX, SECRET, TABLE, TOKEN, Here, Shell, with_world
 
 FOUR_EYES_FROM = 1_000_000

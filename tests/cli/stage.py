@@ -14,25 +14,25 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from fsm.domain.audit import GENESIS
+from fsm.domain.audit_keys import UNKEYED
+from fsm.invariants import Line, hash_of
 from fsm.states import OrderState, State
 from handlers.calls import View
 from handlers.drive import drive, next_due
 from handlers.engine import Engine
 from handlers.submit import submit
 from payment_service.cli import main
-from payment_service.config import parse_config
-from payment_service.core_client import HttpCore
-from payment_service.domain.audit import GENESIS
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.embedded.core import SimulatedCore
-from payment_service.invariants import Line, hash_of
-from payment_service.outbound import Outbound
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from payment_service.wire.requests import read_withdrawal
+from providers.config import parse_config
+from providers.core import HttpCore
+from providers.http.outbound import Outbound
 from providers.registry import build_providers
-from providers.simulator import Provider, Simulator
+from providers.testing.simulator import Provider, Simulator
+from providers.testing.simulator.core import SimulatedCore
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "core-token-canary"

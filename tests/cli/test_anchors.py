@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from fsm.domain.anchors import read_anchor
+from fsm.domain.audit_keys import UNKEYED
 from payment_service.cli.verifying import verify
-from payment_service.domain.anchors import read_anchor
-from payment_service.domain.audit_keys import UNKEYED
 from tests.bus.servers import FoundNats
 from tests.cli.anchors import anchor, seal_again, sign_again
 from tests.cli.stage import corrupt, rewrite, with_world

@@ -18,8 +18,8 @@ import orjson
 import pytest
 from aiohttp import web
 
-from payment_service.embedded.core import SimulatedCore
-from providers.simulator import Provider, Simulator
+from providers.testing.simulator import Provider, Simulator
+from providers.testing.simulator.core import SimulatedCore
 from tests.cli.stage import SECONDS_MAX, SECRET, TABLE, TOKEN
 from tests.cli.test_run import ready, started
 

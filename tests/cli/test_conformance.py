@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from providers.conformance.scenarios import SCENARIOS
+from providers.testing.conformance.scenarios import SCENARIOS
 from tests.cli.stage import ROOT
 
 ACME = """
@@ -85,7 +85,7 @@ def test_wrong_usage_is_told(shell, table, arguments, said):
     ("adapter", "said"),
     [
         ("nobody.knows:It", "No module named 'nobody'"),
-        ("providers.simulator.adapter:simulated_provider", "has no double"),
+        ("providers.testing.simulator.adapter:simulated_provider", "has no double"),
     ],
 )
 def test_an_adapter_that_cannot_be_checked_is_told(shell, table, adapter, said):
@@ -109,7 +109,7 @@ def test_the_scenarios_are_listed(shell):
 
 def pytest_run(shell, *arguments):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += ["-p", "providers.conformance.plugin", *arguments]
+    command += ["-p", "providers.testing.conformance.plugin", *arguments]
     return subprocess.run(
         command,
         cwd=shell.folder,

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from payment_service.domain.errors import StoreUnavailable
+from fsm.domain.errors import StoreUnavailable
 from payment_service.storage import migrate
 from payment_service.storage.fitness import Unfit
 from payment_service.wiring import run

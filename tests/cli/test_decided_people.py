@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.keys import ApiKey, KeyRole
 from handlers.people import (
     Admin,
     Environment,
@@ -15,8 +17,6 @@ from handlers.people import (
     set_threshold,
 )
 from payment_service.cli.verifying import verify
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.keys import ApiKey, KeyRole
 from payment_service.storage.database import Database
 from payment_service.storage.people import PostgresPeople
 from tests.cli.stage import corrupt

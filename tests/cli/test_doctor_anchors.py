@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
+from fsm.domain.anchors import FIRST_PREVIOUS, Root, signed
+from fsm.domain.audit_keys import UNKEYED
 from payment_service.cli.doctor.anchors import check
-from payment_service.domain.anchors import FIRST_PREVIOUS, Root, signed
-from payment_service.domain.audit_keys import UNKEYED
 from payment_service.settings import Settings
 from tests.cli.test_export import PUBLIC, SEED
 

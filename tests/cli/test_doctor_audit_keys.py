@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from fsm.domain.audit_keys import parse_audit_keys
 from payment_service.cli.doctor.examination import _audit_keys
-from payment_service.domain.audit_keys import parse_audit_keys
 
 KEY = "k1:" + "5a" * 32
 

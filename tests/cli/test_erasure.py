@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
+from fsm.domain.audit_keys import parse_audit_keys
+from fsm.domain.errors import StoreUnavailable
 from handlers.erase import erase, erase_customer
-from payment_service.domain.audit_keys import parse_audit_keys
-from payment_service.domain.errors import StoreUnavailable
 from payment_service.storage import erasing
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads

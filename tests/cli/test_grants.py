@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from payment_service.embedded import EmbeddedPostgres
-from payment_service.embedded.postgres import FAST, _installed_programs
+from payment_service.playground.embedded import EmbeddedPostgres
+from payment_service.playground.embedded.postgres import FAST, _installed_programs
 from tests.cli.stage import ROOT
 from tests.embedded.processes import memory_folder
 

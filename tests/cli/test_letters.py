@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from payment_service.domain.ids import new_id
-from payment_service.domain.letters import DeadLetter, Reason
+from fsm.domain.ids import new_id
+from fsm.domain.letters import DeadLetter, Reason
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from tests.cli.stage import Here

@@ -11,9 +11,9 @@ from aiohttp import web
 from payment_service.cli.books import fetch
 from payment_service.cli.doctor.outside import check
 from payment_service.cli.failures import Wrong
-from payment_service.config import parse_config
-from payment_service.proxies import Proxies
 from payment_service.settings import Settings
+from providers.config import parse_config
+from providers.http.proxies import Proxies
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LEDGER = b'{"entries": [], "next_cursor": null}'

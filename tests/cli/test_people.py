@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from fsm.domain.proposals import PROPOSED_FROM_SHELL
 from handlers.propose import PROPOSALS_MAX
 from payment_service.cli.failures import WRONG_USAGE
-from payment_service.domain.proposals import PROPOSED_FROM_SHELL
 from tests.cli.desk import LARGE, SMALL, WHY
 from tests.cli.stage import ROOT, Here, Shell
 

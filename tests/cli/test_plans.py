@@ -10,7 +10,7 @@ from fsm.snapshot import AskedBy
 from fsm.states import State
 from payment_service.cli.plans import plan_in_words
 from payment_service.cli.promises import idle_settings
-from payment_service.config import ProviderTable
+from providers.config import ProviderTable
 from tests.fsm.test_foresight import came_to, plans
 
 

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from nats.js.api import RetentionPolicy, StreamConfig
 
-from payment_service.embedded.core import SimulatedCore
-from payment_service.targets import is_here
+from providers.http.targets import is_here
+from providers.testing.simulator.core import SimulatedCore
 from tests.bus.servers import account, serving
 from tests.cli.stage import SECONDS_MAX, SECRET, TABLE, TOKEN
 from tests.wires.certificates import authority, certificate

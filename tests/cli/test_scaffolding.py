@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from payment_service.config import unfinished
+from providers.config import unfinished
 from tests.cli.stage import ROOT
 
 TODO = re.compile(r'^(\w+) = "(TODO.*)"$', re.MULTILINE)

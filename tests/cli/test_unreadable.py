@@ -10,8 +10,8 @@ import typer
 
 from payment_service.cli import main
 from payment_service.cli.commands import app
-from payment_service.config import ConfigError, read_config
 from payment_service.settings import Settings, SettingsError, environment
+from providers.config import ConfigError, read_config
 from tests.cli.stage import SECRET, TABLE
 
 DATABASE = "postgresql://me:hunter22@127.0.0.1:1/x"
@@ -237,7 +237,7 @@ def test_a_pipe_that_somebody_writes_to_is_read(folder):
 
 
 def test_a_pipe_that_nobody_writes_to_is_told(folder, monkeypatch):
-    monkeypatch.setattr("payment_service.files.PIPE_SECONDS_MAX", 0.1)
+    monkeypatch.setattr("providers.files.PIPE_SECONDS_MAX", 0.1)
     os.mkfifo(folder / "payment.toml")
 
     with pytest.raises(ConfigError, match="nobody wrote to it"):

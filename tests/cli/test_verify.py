@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from payment_service.domain.audit_keys import UNKEYED, parse_audit_keys
+from fsm.domain.audit_keys import UNKEYED, parse_audit_keys
 from tests.cli.stage import TOKEN, corrupt, rewrite, with_world
 
 KEYS_SET = "k1:" + "5a" * 32

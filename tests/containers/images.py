@@ -4,7 +4,7 @@ import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from payment_service.embedded.nats_server import _program
+from payment_service.playground.embedded.nats_server import _program
 from tests.containers.cell import Mount
 from tests.containers.image import Image
 

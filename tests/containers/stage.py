@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from payment_service.embedded.process import free_port
+from payment_service.playground.embedded.process import free_port
 from tests.containers import cells
 from tests.containers.cell import Mount
 from tests.containers.cells import Cell, Running

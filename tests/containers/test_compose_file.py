@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_service.embedded.nats_server import _program
+from payment_service.playground.embedded.nats_server import _program
 from tests.containers.compose import services
 from tests.containers.dockerfile import NotUnderstoodError
 from tests.containers.machine import IMAGE, PLAYED

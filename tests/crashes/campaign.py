@@ -20,8 +20,8 @@ import psycopg
 from psycopg import sql
 
 from payment_service import bus
-from payment_service.embedded import EmbeddedNats, EmbeddedPostgres
-from payment_service.embedded.postgres import FAST
+from payment_service.playground.embedded import EmbeddedNats, EmbeddedPostgres
+from payment_service.playground.embedded.postgres import FAST
 from payment_service.storage import migrate
 from tests.crashes.door import FORMS, Crash, Door, Point
 from tests.crashes.life import Place

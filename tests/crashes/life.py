@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Self, TypeVar, cast
 
-from handlers.engine import Engine, Limits
-from handlers.relay import Courier, relay
-from handlers.sweep import sweep
-from payment_service import bus
-from payment_service.bus.consumer import _Held
-from payment_service.domain.errors import (
+from fsm.domain.errors import (
     BusUnavailable,
     PaymentServiceError,
     StoreUnavailable,
 )
-from payment_service.domain.messages import Message
+from fsm.domain.messages import Message
+from handlers.engine import Engine, Limits
+from handlers.ports.bus import Delivery
+from handlers.ports.core import Core
+from handlers.ports.outcomes import Outcome, Retry
+from handlers.ports.provider import Providers
+from handlers.ports.store import Store, Unsent
+from handlers.relay import Courier, relay
+from handlers.sweep import sweep
+from payment_service import bus
+from payment_service.bus.consumer import _Held
 from payment_service.observability.metrics import Metrics
-from payment_service.ports.bus import Delivery
-from payment_service.ports.core import Core
-from payment_service.ports.outcomes import Outcome, Retry
-from payment_service.ports.store import Store, Unsent
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
@@ -31,7 +32,6 @@ from payment_service.wiring.forwarded import Forwarded
 from payment_service.wiring.forwarders import Forwarders
 from payment_service.wiring.roles import cancel_all
 from payment_service.wiring.router import Router
-from providers.port import Providers
 from tests.crashes.door import ACK, Door
 from tests.twins.effects import Form
 

@@ -10,18 +10,13 @@ from typing import Final, TypeVar
 
 import orjson
 
-from fsm.snapshot import Backoff, Plan
-from handlers.engine import Engine
-from payment_service.bus import Api
-from payment_service.bus.frames import publication
-from payment_service.cli.snapshot import Snapshot
-from payment_service.decided import decision_offences
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.decided import Decided, Subject
-from payment_service.domain.errors import Fault
-from payment_service.domain.messages import WITHDRAWAL_REQUESTED
-from payment_service.domain.orders import Order, Request
-from payment_service.invariants import (
+from fsm.decided import decision_offences
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.decided import Decided, Subject
+from fsm.domain.errors import Fault
+from fsm.domain.messages import WITHDRAWAL_REQUESTED
+from fsm.domain.orders import Order, Request
+from fsm.invariants import (
     LedgerEntry,
     Offence,
     StatementEntry,
@@ -30,12 +25,17 @@ from payment_service.invariants import (
     provider_offences,
     without_row,
 )
+from fsm.snapshot import Backoff, Plan
+from fsm.tampering import tampered
+from handlers.engine import Engine
+from payment_service.bus import Api
+from payment_service.bus.frames import publication
+from payment_service.cli.snapshot import Snapshot
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
-from payment_service.tampering import tampered
 from payment_service.wiring.roles import cancel_all
 from tests.crashes.door import Door
 from tests.crashes.life import Life, Place

@@ -2,7 +2,7 @@ import hmac
 
 import pytest
 
-from payment_service.domain.audit_keys import AuditKeys
+from fsm.domain.audit_keys import AuditKeys
 
 
 @pytest.mark.parametrize("key_length", [32, 63, 64, 65, 200])

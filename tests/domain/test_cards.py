@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain.cards import DIGITS_MAX, cards_in, holds_card
-from payment_service.domain.ids import new_id
+from fsm.domain.cards import DIGITS_MAX, cards_in, holds_card
+from fsm.domain.ids import new_id
 from tests.api.fakes import AT
 
 CARDS = (

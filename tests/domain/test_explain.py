@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from fsm.domain.audit import AuditLine
+from fsm.domain.explain import SENTENCES, explain, in_words
+from fsm.domain.money import Money
+from fsm.domain.orders import Order
 from fsm.snapshot import Queue, Task
 from fsm.states import State, Trigger, Verdict
-from payment_service.domain.audit import AuditLine
-from payment_service.domain.explain import SENTENCES, explain, in_words
-from payment_service.domain.money import Money
-from payment_service.domain.orders import Order
 from tests.twins.clock import START
 
 CARD = "4111111111111111"

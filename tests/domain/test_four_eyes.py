@@ -2,8 +2,8 @@
 
 import pytest
 
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.money import Money
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.money import Money
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain.masking import (
+from fsm.domain.masking import (
     KNOWN,
     MASK,
     is_secret_name,

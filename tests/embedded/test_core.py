@@ -9,8 +9,8 @@ import aiohttp
 import orjson
 import pytest
 
-from payment_service.embedded.core import Account, Entry, Operation, SimulatedCore
-from providers.simulator.faults import Fault, FaultKind, Faults
+from providers.testing.simulator.core import Account, Entry, Operation, SimulatedCore
+from providers.testing.simulator.faults import Fault, FaultKind, Faults
 
 
 def a_call(task="t-1", **changes):
@@ -481,7 +481,7 @@ async def test_the_oracle_can_be_asked_from_another_process(caller):
 
 
 async def test_its_process_says_where_it_is_and_stops_when_told(tmp_path, session):
-    command = [sys.executable, "-m", "payment_service.embedded.core"]
+    command = [sys.executable, "-m", "providers.testing.simulator.core"]
     process = await asyncio.create_subprocess_exec(
         *command,
         f"--book={tmp_path / 'core.jsonl'}",

@@ -7,15 +7,15 @@ import nats
 import pytest
 from nats.js.errors import NotFoundError
 
-from payment_service.embedded import EmbeddedNats, EmbeddedServerError
-from payment_service.embedded.process import free_port
+from payment_service.playground.embedded import EmbeddedNats, EmbeddedServerError
+from payment_service.playground.embedded.process import free_port
 from tests.embedded.processes import a_parent, processes_of, wait_until
 
-EMBEDDED = "payment_service.embedded"
+EMBEDDED = "payment_service.playground.embedded"
 
 PARENT = """
 import time
-from payment_service.embedded import EmbeddedNats
+from payment_service.playground.embedded import EmbeddedNats
 server = EmbeddedNats()
 server.start()
 print(server.folder, flush=True)

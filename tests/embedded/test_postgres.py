@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from payment_service.embedded import EmbeddedPostgres, EmbeddedServerError
-from payment_service.embedded.postgres import FAST
-from payment_service.embedded.process import free_port
+from payment_service.playground.embedded import EmbeddedPostgres, EmbeddedServerError
+from payment_service.playground.embedded.postgres import FAST
+from payment_service.playground.embedded.process import free_port
 from tests.embedded.processes import (
     a_parent,
     memory_folder,
@@ -19,12 +19,12 @@ from tests.embedded.processes import (
     wait_until,
 )
 
-EMBEDDED = "payment_service.embedded"
+EMBEDDED = "payment_service.playground.embedded"
 MEMORY = memory_folder()
 
 PARENT = """
 import sys, time
-from payment_service.embedded import EmbeddedPostgres
+from payment_service.playground.embedded import EmbeddedPostgres
 server = EmbeddedPostgres(settings={"fsync": "off"})
 server.start()
 print(server.folder, flush=True)

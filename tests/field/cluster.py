@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from ops.chaos.postgres import Node, Pair
 from ops.field.programs import POSTGRES, path_of
-from payment_service.embedded.postgres import FAST, SUPERUSER
-from payment_service.embedded.process import Command
+from payment_service.playground.embedded.postgres import FAST, SUPERUSER
+from payment_service.playground.embedded.process import Command
+from tests.chaos.postgres import Node, Pair
 from tests.embedded.processes import memory_folder
 
 MAX_CONNECTIONS = 200

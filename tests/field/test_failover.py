@@ -9,9 +9,9 @@ from itertools import pairwise
 import psycopg
 import pytest
 
-from ops.chaos.load import Way
-from ops.chaos.postgres import address_of
-from providers.simulator import Book
+from providers.testing.simulator import Book
+from tests.chaos.load import Way
+from tests.chaos.postgres import address_of
 from tests.field.cluster import demote, fence, promote
 from tests.field.rigs import Agent, HAProxy
 from tests.field.watch import watching

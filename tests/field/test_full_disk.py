@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from payment_service.domain.errors import StoreUnavailable
-from payment_service.embedded.postgres import UNPRIVILEGED
+from fsm.domain.errors import StoreUnavailable
+from payment_service.playground.embedded.postgres import UNPRIVILEGED
 from payment_service.storage import database as storage
 from payment_service.storage import migrate
 from payment_service.storage.database import Database

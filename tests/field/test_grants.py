@@ -5,8 +5,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from payment_service.embedded.postgres import _installed_programs
-from payment_service.embedded.process import Command
+from payment_service.playground.embedded.postgres import _installed_programs
+from payment_service.playground.embedded.process import Command
 from payment_service.storage import migrate
 from payment_service.storage.grants import Roles, apply
 from payment_service.storage.rights import beyond_need, lacking

@@ -5,7 +5,7 @@ import time
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from ops.chaos.proxy import HOST, Proxy
+from tests.chaos.proxy import HOST, Proxy
 from tests.field.rigs import Agent, HAProxy
 from tests.field.stage import QUIET, paid, posts, set_on_database
 from tests.service.stage import staged

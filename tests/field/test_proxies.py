@@ -7,9 +7,9 @@ from socket import create_server
 
 import pytest
 
-from payment_service.outbound import Lost, NotSent, Outbound, Response
-from payment_service.proxies import Proxies
-from payment_service.trust import trusting
+from providers.http.outbound import Lost, NotSent, Outbound, Response
+from providers.http.proxies import Proxies
+from providers.http.trust import trusting
 from tests.wires.certificates import authority, certificate
 from tests.wires.server import playing, saying, silence, with_length
 

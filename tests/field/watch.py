@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from ops.chaos.load import Load
-from payment_service.embedded.process import HOST
+from payment_service.playground.embedded.process import HOST
+from tests.chaos.load import Load
 
 LOOK_SECONDS = 0.1
 ANSWER_SECONDS = 3.0

@@ -8,8 +8,8 @@ from typing import Any
 from fsm.decisions import NEWS, Decision, Event, Step, cancel_order, decide, notified
 from fsm.snapshot import AskedBy, Plan, Queue, Task
 from fsm.states import LIVE, Source, State, Trigger, Verdict, Waiting
-from payment_service.ports.core import Confirmed, Refused
-from providers.port import (
+from handlers.ports.core import Confirmed, Refused
+from handlers.ports.provider import (
     Accepted,
     Cancelled,
     Declined,

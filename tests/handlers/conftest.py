@@ -2,7 +2,7 @@
 
 import pytest
 
-from payment_service.ports.store import Unsent
+from handlers.ports.store import Unsent
 from tests.twins.clock import VirtualClock
 from tests.twins.rows import PostgresRows
 from tests.twins.world import World

@@ -2,11 +2,11 @@
 
 import pytest
 
+from fsm.domain.errors import InvalidRequest, NotNow
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.votes import Vote
+from handlers.ports.core import Operation
 from handlers.resolve import Ruling, resolve
-from payment_service.domain.errors import InvalidRequest, NotNow
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.votes import Vote
-from payment_service.ports.core import Operation
 from tests.twins.providers import DECLINES, LOSES_REQUEST
 from tests.twins.world import a_request
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from handlers.engine import Limits
-from payment_service.ports.core import Operation
+from handlers.ports.core import Operation
 from tests.twins.core import NOTIFY, Trouble
 from tests.twins.providers import DECLINES, UNREACHABLE, Conduct, Does
 from tests.twins.world import a_request

@@ -2,11 +2,11 @@
 
 import pytest
 
+from fsm.domain.errors import NotNow, UnknownOrder
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.votes import Vote
 from handlers.close import close_case, withdraw_closing
 from handlers.settle import settle_return
-from payment_service.domain.errors import NotNow, UnknownOrder
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.votes import Vote
 from tests.handlers.test_settling import NOBODY, come_back
 
 ANNA, BERT, CARL = "key:anna", "key:bert", "key:carl"

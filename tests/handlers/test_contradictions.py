@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from payment_service.domain.news import NewsState, NewsType
-from providers.port import Returned
+from fsm.domain.news import NewsState, NewsType
+from handlers.ports.provider import Returned
 from tests.twins.core import NOTIFY, Trouble
 from tests.twins.providers import ACCEPTS, ACCEPTS_SILENTLY, DECLINES
 from tests.twins.world import a_request

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.news import NewsType
 from fsm.snapshot import AskedBy, Plan
+from handlers.ports.core import Operation
+from handlers.ports.provider import TooLate, Unclear
 from handlers.resolve import Ruling
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.news import NewsType
-from payment_service.ports.core import Operation
-from providers.port import TooLate, Unclear
 from tests.twins.bus import BusTwin
 from tests.twins.clock import VirtualClock, run
 from tests.twins.effects import Effects, Form, Strike

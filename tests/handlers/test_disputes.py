@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.domain.news import NewsState, NewsType, disputing
 from fsm.snapshot import Plan
-from payment_service.domain.news import NewsState, NewsType, disputing
 from tests.twins.core import Trouble
 from tests.twins.providers import ACCEPTS, DECLINES
 from tests.twins.world import a_request

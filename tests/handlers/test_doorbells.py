@@ -5,18 +5,18 @@ from datetime import timedelta
 
 import pytest
 
-from fsm.snapshot import Plan
-from handlers.cancel import cancel_known
-from handlers.drive import Doorbell, ring
-from handlers.relay import Courier, Relay, relay
-from handlers.sweep import sweep
-from payment_service.domain.messages import (
+from fsm.domain.messages import (
     Message,
     cancel_doorbell,
     task_doorbell,
 )
-from payment_service.domain.news import NewsType
-from payment_service.ports.outcomes import Done, Park, Retry
+from fsm.domain.news import NewsType
+from fsm.snapshot import Plan
+from handlers.cancel import cancel_known
+from handlers.drive import Doorbell, ring
+from handlers.ports.outcomes import Done, Park, Retry
+from handlers.relay import Courier, Relay, relay
+from handlers.sweep import sweep
 from tests.twins.bus import BusTwin, Chaos
 from tests.twins.clock import SkewedClock
 from tests.twins.effects import Died

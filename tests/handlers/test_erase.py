@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from fsm.domain.erasure import ERASED, NOBODY, erasure_of, is_erased
+from fsm.domain.errors import NotNow, StaleWrite
+from fsm.domain.letters import Reason
+from fsm.domain.news import NewsType
 from handlers.erase import erase
 from handlers.letters import bury
-from payment_service.domain.erasure import ERASED, NOBODY, erasure_of, is_erased
-from payment_service.domain.errors import NotNow, StaleWrite
-from payment_service.domain.letters import Reason
-from payment_service.domain.news import NewsType
 from tests.handlers.test_letters import a_delivery
 from tests.twins.providers import ACCEPTS, DECLINES
 from tests.twins.rows import MemoryRows

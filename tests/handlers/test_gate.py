@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.domain.orders import CascadeEntry
+from fsm.domain.rates import Rate
 from fsm.snapshot import Plan
 from handlers.calls import View
 from handlers.drive import drive
-from payment_service.domain.orders import CascadeEntry
-from payment_service.domain.rates import Rate
-from payment_service.ports.controls import Standings
-from payment_service.ports.core import Operation
-from providers.port import Unclear
+from handlers.ports.controls import Standings
+from handlers.ports.core import Operation
+from handlers.ports.provider import Unclear
 from tests.twins.health import beats, paused
 from tests.twins.providers import (
     ACCEPTS_SILENTLY,

@@ -5,15 +5,15 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.domain.errors import NotNow
+from fsm.domain.explain import explain, in_words
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.news import NewsType
 from fsm.snapshot import AskedBy, Plan
 from fsm.states import Waiting
+from handlers.ports.core import Operation
+from handlers.ports.provider import Accepted, NotFound, Returned, Succeeded, Unclear
 from handlers.resolve import Ruling, withdraw_resolution
-from payment_service.domain.errors import NotNow
-from payment_service.domain.explain import explain, in_words
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.news import NewsType
-from payment_service.ports.core import Operation
-from providers.port import Accepted, NotFound, Returned, Succeeded, Unclear
 from tests.twins.effects import Died
 from tests.twins.providers import (
     ACCEPTS_SILENTLY,

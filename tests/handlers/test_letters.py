@@ -6,12 +6,12 @@ from uuid import UUID
 
 import pytest
 
+from fsm.domain.errors import NotNow, UnknownOrder
+from fsm.domain.letters import Reason
+from fsm.domain.news import NewsState, NewsType
 from handlers.letters import bury, discard, replay
+from handlers.ports.bus import Delivery
 from handlers.sweep import letter_of_news
-from payment_service.domain.errors import NotNow, UnknownOrder
-from payment_service.domain.letters import Reason
-from payment_service.domain.news import NewsState, NewsType
-from payment_service.ports.bus import Delivery
 from tests.twins.providers import ACCEPTS
 from tests.twins.world import a_request
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from payment_service.domain.news import NewsState, NewsType
+from fsm.domain.news import NewsState, NewsType
 from tests.twins.providers import ACCEPTS
 from tests.twins.world import a_request
 

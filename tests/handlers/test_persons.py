@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.domain.errors import NotNow, UnknownOrder
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.votes import Vote
 from fsm.snapshot import Plan
 from handlers.cancel import request_cancel_of_task
+from handlers.ports.core import Operation
+from handlers.ports.provider import TooLate, Unclear
 from handlers.resolve import Ruling, withdraw_resolution
-from payment_service.domain.errors import NotNow, UnknownOrder
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.votes import Vote
-from payment_service.ports.core import Operation
-from providers.port import TooLate, Unclear
 from tests.twins.core import Trouble
 from tests.twins.providers import (
     ACCEPTS,

@@ -6,17 +6,17 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.domain.audit_keys import AuditKeys, parse_audit_keys
+from fsm.domain.errors import NotNow
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.proposals import IN_WORDS, PROPOSED_FROM_SHELL, Proposal
 from fsm.states import CaseKind, CaseState
+from handlers.ports.clock import Clock
+from handlers.ports.reads import CaseRecord
+from handlers.ports.store import Store
+from handlers.ports.watch import Watch
 from handlers.propose import PROPOSALS_MAX, propose
 from handlers.resolve import Ruling
-from payment_service.domain.audit_keys import AuditKeys, parse_audit_keys
-from payment_service.domain.errors import NotNow
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.proposals import IN_WORDS, PROPOSED_FROM_SHELL, Proposal
-from payment_service.ports.clock import Clock
-from payment_service.ports.reads import CaseRecord
-from payment_service.ports.store import Store
-from payment_service.ports.watch import Watch
 from tests.twins.core import NOTIFY, Trouble
 from tests.twins.providers import LOSES_REQUEST
 from tests.twins.world import a_request

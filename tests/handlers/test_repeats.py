@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.domain.news import NewsType
 from fsm.snapshot import AskedBy, Plan
+from handlers.ports.provider import Declined, NotFound
 from handlers.resolve import Ruling
-from payment_service.domain.news import NewsType
-from providers.port import Declined, NotFound
 from tests.handlers.test_gate import pause
 from tests.twins.effects import Died
 from tests.twins.providers import (

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
+from handlers.ports.outcomes import Done
 from handlers.request import requested
-from payment_service.ports.outcomes import Done
 from tests.twins.effects import Died
 from tests.twins.providers import ACCEPTS, PAYS
 from tests.twins.world import TRACE, a_request

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.domain.errors import NotNow, UnknownOrder
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.news import NewsType
+from fsm.domain.votes import Vote
 from fsm.snapshot import Plan
+from handlers.ports.core import Operation
 from handlers.settle import settle_return, withdraw_settlement
-from payment_service.domain.errors import NotNow, UnknownOrder
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.news import NewsType
-from payment_service.domain.votes import Vote
-from payment_service.ports.core import Operation
 from tests.twins.core import Hold, Trouble
 from tests.twins.providers import DECLINES
 from tests.twins.world import a_request

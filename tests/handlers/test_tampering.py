@@ -8,18 +8,18 @@ import orjson
 import pytest
 from sqlalchemy import text
 
+from fsm.domain.audit_keys import UNKEYED, parse_audit_keys
+from fsm.domain.binding import UNSIGNED, Signature
+from fsm.domain.errors import NotNow, Tampered
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.money import Money
+from fsm.domain.news import NewsType
+from fsm.domain.seals import signed_news
 from fsm.snapshot import Plan
 from fsm.states import State, Verdict, Waiting
+from handlers.ports.core import Operation
 from handlers.resolve import Ruling, withdraw_resolution
 from handlers.sound import NOT_AS_REQUESTED
-from payment_service.domain.audit_keys import UNKEYED, parse_audit_keys
-from payment_service.domain.binding import UNSIGNED, Signature
-from payment_service.domain.errors import NotNow, Tampered
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.money import Money
-from payment_service.domain.news import NewsType
-from payment_service.domain.seals import signed_news
-from payment_service.ports.core import Operation
 from tests.twins.core import Trouble
 from tests.twins.providers import (
     ACCEPTS,

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
+from fsm.domain.news import NewsType
 from fsm.snapshot import Backoff, Plan
+from handlers.ports.provider import Unclear
 from handlers.resolve import Ruling
-from payment_service.domain.news import NewsType
-from providers.port import Unclear
 from tests.twins.effects import Died
 from tests.twins.providers import (
     ACCEPTS,

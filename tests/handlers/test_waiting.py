@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.domain.news import NewsType
+from fsm.domain.orders import CascadeEntry
 from fsm.snapshot import Plan
+from handlers.ports.provider import NotFound, NotSent, Succeeded, Unclear
 from handlers.resolve import Ruling
-from payment_service.domain.news import NewsType
-from payment_service.domain.orders import CascadeEntry
-from providers.port import NotFound, NotSent, Succeeded, Unclear
 from tests.twins.providers import ACCEPTS
 from tests.twins.world import a_request
 

@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fsm.decisions import Event
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.binding import sign
+from fsm.domain.money import Money
+from fsm.domain.orders import Order
 from fsm.snapshot import Plan, Queue, Task
 from fsm.states import State, Waiting
 from handlers.calls import ClaimTooOld, InFlight, View, call_for
 from handlers.engine import Engine
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.binding import sign
-from payment_service.domain.money import Money
-from payment_service.domain.orders import Order
-from payment_service.ports.core import Operation
-from providers.port import Succeeded, Unclear
+from handlers.ports.core import Operation
+from handlers.ports.provider import Succeeded, Unclear
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 GRACE = timedelta(hours=1)

@@ -10,7 +10,7 @@ from fsm.decisions import Event
 from fsm.states import State, Trigger, Waiting
 from fsm.table import Guard
 from handlers import calls
-from payment_service.ports.core import Operation
+from handlers.ports.core import Operation
 from tests.model.asking import NOW
 from tests.model.checker import check
 from tests.model.setups import ASKED, BOTH, DEFINITE, FORGETFUL, IDEMPOTENT, UNASKED

@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 from fsm.decisions import Event, Known, Step, cancel_order, decide, notified
 from fsm.snapshot import AskedBy, Plan, Queue, Task
 from fsm.states import CaseKind, Source, State, Trigger, Waiting
-from payment_service.ports.core import Confirmed, Refused
-from providers.port import (
+from handlers.ports.core import Confirmed, Refused
+from handlers.ports.provider import (
     Accepted,
     Cancelled,
     Declined,

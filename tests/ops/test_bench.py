@@ -36,9 +36,9 @@ from ops.bench.targets import MET, MISSED, Figure, table
 from ops.bench.throughput import BARE, DBOS, SERVICE_1, Sample, figures
 from ops.bench.webhooks import signed
 from ops.bench.world import CONFIG, PROVIDERS, split
-from payment_service.config import parse_config
 from payment_service.storage import statements
 from payment_service.wire.requests import read_withdrawal
+from providers.config import parse_config
 
 REPOSITORY = Path(__file__).parents[2]
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
@@ -239,7 +239,7 @@ def test_what_this_process_uses_can_be_read():
 FOLDED = """\
 main (a.py:1);handle (payment_service/bus/consumer.py:9);decide (fsm/decisions.py:3) 30
 main (a.py:1);handle (payment_service/bus/consumer.py:9);decide (fsm/decisions.py:8) 10
-main (a.py:1);send (payment_service/outbound.py:5) 60
+main (a.py:1);send (providers/http/outbound.py:5) 60
 Thread._bootstrap (threading.py:1);_worker (thread.py:2) 500
 """
 

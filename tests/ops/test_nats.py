@@ -12,6 +12,7 @@ import nats
 import pytest
 from nats.errors import Error as NatsError
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus import (
     Access,
     Api,
@@ -23,7 +24,6 @@ from payment_service.bus import (
     wanted,
 )
 from payment_service.bus.blueprint import blueprint
-from payment_service.domain.errors import BusUnavailable
 from tests.bus.servers import serving
 from tests.bus.stage import a_message, forget, soon
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
-from payment_service import decided
-from payment_service.domain.acts import Act
+from fsm import decided
+from fsm.domain.acts import Act
 from payment_service.storage import letter_trail, order_trail, service_trail
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.tables import CASES

@@ -10,6 +10,12 @@ import pytest
 
 from fsm import decisions, machine
 from fsm.decisions import Event
+from fsm.domain import foreign_json
+from fsm.domain.anchors import Anchor, OddLine, read_anchor
+from fsm.domain.keys import ApiKey
+from fsm.domain.news import News
+from fsm.domain.orders import Order
+from fsm.domain.votes import Vote
 from fsm.records import replace
 from fsm.snapshot import Task
 from fsm.states import State, Trigger, Waiting
@@ -26,23 +32,17 @@ from handlers import (
     people,
     sweep,
 )
+from handlers.ports.anchors import OpenSink
+from handlers.ports.core import Operation
+from handlers.ports.outcomes import Done
 from payment_service.api import orders
 from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
 from payment_service.cli import anchored
-from payment_service.domain.anchors import Anchor, OddLine, read_anchor
-from payment_service.domain.keys import ApiKey
-from payment_service.domain.news import News
-from payment_service.domain.orders import Order
-from payment_service.domain.votes import Vote
-from payment_service.ports.anchors import OpenSink
-from payment_service.ports.core import Operation
-from payment_service.ports.outcomes import Done
 from payment_service.storage import anchors, statements
 from payment_service.storage import people as people_rows
 from payment_service.storage.desk import PostgresDesk
-from payment_service.wire import foreign_json
 from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
@@ -540,7 +540,7 @@ def who_waits_is_let_be(patch: pytest.MonkeyPatch) -> None:
 
 
 def any_name_counts(patch: pytest.MonkeyPatch) -> None:
-    from payment_service.domain import votes  # noqa: PLC0415
+    from fsm.domain import votes  # noqa: PLC0415
 
     patch.setattr(votes, "VOTER", "")
 

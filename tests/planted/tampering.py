@@ -2,8 +2,8 @@
 
 import pytest
 
+from fsm.domain.orders import Order
 from handlers import news, sound
-from payment_service.domain.orders import Order
 
 
 def seals_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:

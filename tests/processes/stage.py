@@ -5,16 +5,16 @@ import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from ops.chaos.books import at_rest, judge, orders_of
-from ops.chaos.fleet import (
+from payment_service.playground.embedded.postgres import FAST
+from tests.chaos.books import at_rest, judge, orders_of
+from tests.chaos.fleet import (
     NOT_IDEMPOTENT,
     PROVIDER_NAMES,
     Fleet,
     Layout,
     started,
 )
-from ops.chaos.load import HTTP_SHARE, QUICK, Desk, Load
-from payment_service.embedded.postgres import FAST
+from tests.chaos.load import HTTP_SHARE, QUICK, Desk, Load
 from tests.embedded.processes import memory_folder
 
 REST_SECONDS_MAX = 45.0

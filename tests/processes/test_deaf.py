@@ -3,10 +3,10 @@
 import asyncio
 import time
 
-from ops.chaos.fleet import NATS
-from ops.chaos.load import SWIFT
-from ops.chaos.proxy import SILENT
 from payment_service.bus import PullTimes
+from tests.chaos.fleet import NATS
+from tests.chaos.load import SWIFT
+from tests.chaos.proxy import SILENT
 from tests.processes.stage import (
     REST_SECONDS_MAX,
     SLACK_SECONDS,

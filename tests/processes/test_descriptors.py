@@ -6,8 +6,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from ops.chaos.fleet import PROVIDERS
-from ops.chaos.load import SWIFT
+from tests.chaos.fleet import PROVIDERS
+from tests.chaos.load import SWIFT
 from tests.processes.stage import REST_SECONDS_MAX, log_of, staged
 
 # Longer than all attempts of the configuration take together.

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from ops.chaos.load import SWIFT
 from tests.bus.raw import block, raw
+from tests.chaos.load import SWIFT
 from tests.processes.stage import log_of, staged
 
 MEGABYTE = 900_000

@@ -3,10 +3,10 @@
 import asyncio
 import time
 
-from ops.chaos.bounds import wipe
-from ops.chaos.fleet import Layout
-from ops.chaos.load import SWIFT
-from payment_service.embedded.postgres import FAST
+from payment_service.playground.embedded.postgres import FAST
+from tests.chaos.bounds import wipe
+from tests.chaos.fleet import Layout
+from tests.chaos.load import SWIFT
 from tests.embedded.processes import memory_folder
 from tests.processes.stage import SLACK_SECONDS, seconds, staged
 

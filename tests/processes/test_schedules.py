@@ -1,6 +1,6 @@
 """Without JetStream's schedules nothing but time is lost."""
 
-from ops.chaos.load import SWIFT, Way
+from tests.chaos.load import SWIFT, Way
 from tests.processes.stage import SLACK_SECONDS, log_of, seconds, staged
 
 RINGS = 8

@@ -13,22 +13,12 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service import outbound
-from payment_service.config import ProviderTable
-from payment_service.config.forms import CancelTable, CreateTable, StatusTable
-from payment_service.config.places import parse_place
-from payment_service.config.templates import (
-    BadTemplate,
-    MissingValue,
-    parse_template,
-)
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.money import AMOUNT_MAX, EXPONENTS, Money
-from payment_service.domain.news import NewsType
-from payment_service.domain.odd import Odd
-from payment_service.outbound import Lost, Outbound, Response
-from payment_service.reading import UnreadableField
-from providers.port import (
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.money import AMOUNT_MAX, EXPONENTS, Money
+from fsm.domain.news import NewsType
+from fsm.domain.odd import Odd
+from fsm.domain.reading import UnreadableField
+from handlers.ports.provider import (
     Accepted,
     Cancelled,
     Declined,
@@ -39,6 +29,16 @@ from providers.port import (
     TooLate,
     Unclear,
 )
+from providers.config import ProviderTable
+from providers.config.forms import CancelTable, CreateTable, StatusTable
+from providers.config.places import parse_place
+from providers.config.templates import (
+    BadTemplate,
+    MissingValue,
+    parse_template,
+)
+from providers.http import outbound
+from providers.http.outbound import Lost, Outbound, Response
 from providers.rest import RestProvider
 from providers.rest.amounts import decimal_of, minor_in
 from providers.rest.answers import (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from payment_service.config import ConfigError, parse_config
+from providers.config import ConfigError, parse_config
 from tests.wires.certificates import authority
 
 EXAMPLES = Path(__file__).parents[2] / "ops" / "examples"

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from payment_service.config import ProviderTable
-from payment_service.outbound import Lost, Response
 from providers import statements
+from providers.config import ProviderTable
+from providers.http.outbound import Lost, Response
 from providers.rest.statement import DeclaredStatement
 from providers.statements import PAGE_BYTES_MAX, NoStatement, Oddity
 

@@ -18,14 +18,9 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from payment_service.config import parse_config
-from payment_service.domain.keys import ApiKey, KeyRole
-from payment_service.domain.money import Money
-from payment_service.embedded.core import SimulatedCore
-from payment_service.outbound import Outbound
-from payment_service.settings import Settings
-from payment_service.wiring.run import run
-from providers.port import (
+from fsm.domain.keys import ApiKey, KeyRole
+from fsm.domain.money import Money
+from handlers.ports.provider import (
     Accepted,
     Cancelled,
     Declined,
@@ -36,9 +31,14 @@ from providers.port import (
     TooLate,
     Unclear,
 )
+from payment_service.settings import Settings
+from payment_service.wiring.run import run
+from providers.config import parse_config
+from providers.http.outbound import Outbound
 from providers.registry import build_providers
 from providers.rest.statement import DeclaredStatement
-from providers.simulator import Simulator
+from providers.testing.simulator import Simulator
+from providers.testing.simulator.core import SimulatedCore
 from tests.service.stage import KEYS, Stage, _free_port, _listen, a_withdrawal
 
 EXAMPLES = Path(__file__).parents[2] / "ops" / "examples"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from payment_service.config.events import EventId, InHeader
-from payment_service.config.places import WHOLE, parse_place
+from handlers.ports.provider import Verified
+from providers.config.events import EventId, InHeader
+from providers.config.places import WHOLE, parse_place
 from providers.events import EVENT_ID_LENGTH_MAX, EVENTS_MAX, Events, TooManyEvents
-from providers.port import Verified
 
 ID, TYPE = parse_place("data.id"), parse_place("event")
 

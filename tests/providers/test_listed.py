@@ -6,9 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from payment_service.config.forms import StatusTable
-from payment_service.outbound import Response
-from providers.port import (
+from handlers.ports.provider import (
     Accepted,
     Declined,
     NotFound,
@@ -16,6 +14,8 @@ from providers.port import (
     Succeeded,
     Unclear,
 )
+from providers.config.forms import StatusTable
+from providers.http.outbound import Response
 from providers.rest.answers import status_answer
 from providers.rest.reading import Reading
 from tests.providers.test_declared import PAYOUT, TASK

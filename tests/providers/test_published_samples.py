@@ -8,8 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-from payment_service.config import WebhookTable, parse_config
-from providers.port import Rejected, Verified
+from handlers.ports.provider import Rejected, Verified
+from providers.config import WebhookTable, parse_config
 from tests.providers.published import SAMPLES, Sample
 
 DOCS = Path(__file__).parents[2] / "docs" / "surroundings.md"

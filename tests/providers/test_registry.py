@@ -7,11 +7,11 @@ import orjson
 import pytest
 from aiohttp import web
 
-from payment_service.config import ConfigError, parse_config
-from payment_service.domain.money import Money
-from payment_service.outbound import Outbound
+from fsm.domain.money import Money
+from handlers.ports.provider import Accepted, Payout
 from providers import registry
-from providers.port import Accepted, Payout
+from providers.config import ConfigError, parse_config
+from providers.http.outbound import Outbound
 from providers.registry import build_providers
 from providers.rest import RestProvider
 
@@ -40,13 +40,13 @@ def test_providers_are_found_by_name():
 
 
 def test_a_module_and_class_will_do():
-    path = "providers.simulator.adapter:simulated_provider"
+    path = "providers.testing.simulator.adapter:simulated_provider"
 
     assert configured(table("acme", path)).get("acme").name == "acme"
 
 
 def test_an_entry_point_will_do(monkeypatch):
-    path = "providers.simulator.adapter:simulated_provider"
+    path = "providers.testing.simulator.adapter:simulated_provider"
     point = EntryPoint("mine", path, registry.GROUP)
 
     def found(*, group, name):
@@ -115,7 +115,7 @@ async def test_a_simulator_has_a_usual_place(monkeypatch):
     def placed(table, _outbound, **where):
         places[table.name] = where["base_url"]
 
-    monkeypatch.setattr("providers.simulator.adapter.RestProvider", placed)
+    monkeypatch.setattr("providers.testing.simulator.adapter.RestProvider", placed)
     configured(table("acme", "simulator"))
 
     assert places == {"acme": "http://127.0.0.1:9300/acme"}

@@ -11,14 +11,11 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service import outbound
-from payment_service.config import ProviderTable
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.money import Money
-from payment_service.domain.news import NewsType
-from payment_service.domain.odd import Odd
-from payment_service.outbound import Lost, Outbound, Response
-from providers.port import (
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.money import Money
+from fsm.domain.news import NewsType
+from fsm.domain.odd import Odd
+from handlers.ports.provider import (
     Accepted,
     Cancelled,
     Declined,
@@ -31,6 +28,9 @@ from providers.port import (
     TooLate,
     Unclear,
 )
+from providers.config import ProviderTable
+from providers.http import outbound
+from providers.http.outbound import Lost, Outbound, Response
 from providers.rest import RestProvider
 from providers.rest.news import read_news
 from providers.rest.translate import cancel_answer, create_answer, status_answer

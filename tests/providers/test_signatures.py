@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.port import Rejected, Verified
+from handlers.ports.provider import Rejected, Verified
 from providers.signatures import BadSecret, Reason, Secret, Settings, verifier
 
 # The vectors published for Standard Webhooks, and their like for the others.

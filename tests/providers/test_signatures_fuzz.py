@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.fuzz.__main__ import main
-from ops.fuzz.oracle import Violation
-from ops.fuzz.requests import INVENTIONS
-from ops.fuzz.routes import (
+from handlers.ports.provider import Rejected, Verified
+from providers.config import parse_config
+from tests.fuzz.__main__ import main
+from tests.fuzz.oracle import Violation
+from tests.fuzz.requests import INVENTIONS
+from tests.fuzz.routes import (
     DEAD_KEY,
     NEXT_KEY,
     NOW,
@@ -23,9 +25,7 @@ from ops.fuzz.routes import (
     configuration,
     routes,
 )
-from ops.fuzz.webhooks import prepared
-from payment_service.config import parse_config
-from providers.port import Rejected, Verified
+from tests.fuzz.webhooks import prepared
 
 ROUTES = {route.name: route for route in routes(PaypalKey.made())}
 CONFIG = parse_config(
@@ -227,7 +227,7 @@ async def test_a_broken_verifier_is_found_and_the_seed_is_told(
     with pytest.raises(Violation, match=told) as found:
         await fuzz.run(2000)
 
-    assert "again: python -m ops.fuzz webhooks --requests" in str(found.value)
+    assert "again: python -m tests.fuzz webhooks --requests" in str(found.value)
     assert "--seed 4" in str(found.value)
 
 
@@ -252,7 +252,7 @@ def test_too_little_seen_is_an_exit_of_one(capsys):
 
 
 def test_the_module_runs_by_its_name():
-    command = [sys.executable, "-m", "ops.fuzz", "webhooks", "--help"]
+    command = [sys.executable, "-m", "tests.fuzz", "webhooks", "--help"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert "--seed" in answer.stdout

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ops.fuzz.routes import NOW
-from providers.port import Rejected, Verified
+from handlers.ports.provider import Rejected, Verified
 from providers.signatures import Form, Reason, Secret, Settings, Unsafe, verifier
+from tests.fuzz.routes import NOW
 
 KEY = "test-signature-key"
 BODY = b'{"test": 2432232314, "data": [{"a/b": "evt-1", "n": 7, "~": true}], "~1": 8}'

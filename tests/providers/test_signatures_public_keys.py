@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from ops.fuzz.routes import NOW
-from providers.port import Rejected, Verified
+from handlers.ports.provider import Rejected, Verified
 from providers.signatures import Form, Reason, Secret, Settings, Unsafe, verifier
 from providers.signatures.public_keys import ALGORITHMS, KEYS_MAX
+from tests.fuzz.routes import NOW
 from tests.wires.certificates import self_signed
 
 BODY = b'{"id": "evt-1", "n": 1180591620717411303424, "x": NaN}'

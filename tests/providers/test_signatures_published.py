@@ -10,15 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from ops.fuzz.routes import (
-    CERTIFICATE_URL,
-    NOW,
-    WEBHOOK_ID,
-    PaypalKey,
-    adyen_body,
-)
-from ops.fuzz.second import ADYEN_FIELDS, paypal_content
-from providers.port import Rejected, Verified
+from handlers.ports.provider import Rejected, Verified
 from providers.signatures import (
     BadSecret,
     Form,
@@ -30,6 +22,14 @@ from providers.signatures import (
     verifier,
 )
 from providers.signatures.adyen import SIZE_MAX
+from tests.fuzz.routes import (
+    CERTIFICATE_URL,
+    NOW,
+    WEBHOOK_ID,
+    PaypalKey,
+    adyen_body,
+)
+from tests.fuzz.second import ADYEN_FIELDS, paypal_content
 from tests.wires.certificates import self_signed
 
 BODY = b'{"test": 2432232314}'

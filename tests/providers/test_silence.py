@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from payment_service import outbound
-from payment_service.outbound import Lost, Response
-from providers.port import Accepted, NotSent, Unclear
+from handlers.ports.provider import Accepted, NotSent, Unclear
+from providers.http import outbound
+from providers.http.outbound import Lost, Response
 from providers.silence import SECONDS_MAX, heeding, silence_asked
 
 DATE = "Sun, 01 Mar 2026 12:00:00 GMT"

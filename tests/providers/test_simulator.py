@@ -16,7 +16,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from providers.simulator import (
+from providers.testing.simulator import (
     SCRIPTS,
     Book,
     Fault,
@@ -31,11 +31,11 @@ from providers.simulator import (
     Step,
     story,
 )
-from providers.simulator.book import Kind
-from providers.simulator.config import BadConfigError, simulator_from
-from providers.simulator.script import Order, UnknownScriptError, draw
-from providers.simulator.webhooks import sign
-from providers.simulator.wire import Endpoint
+from providers.testing.simulator.book import Kind
+from providers.testing.simulator.config import BadConfigError, simulator_from
+from providers.testing.simulator.script import Order, UnknownScriptError, draw
+from providers.testing.simulator.webhooks import sign
+from providers.testing.simulator.wire import Endpoint
 
 KEY = b"0123456789abcdef0123456789abcdef"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
@@ -1023,7 +1023,7 @@ async def test_its_process_goes_on_after_a_kill_and_stops_when_told(tmp_path, se
 
     async def start():
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "providers.simulator"),
+            *(sys.executable, "-m", "providers.testing.simulator"),
             *(f"--config={config}", f"--book={book}"),
             stdout=asyncio.subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.curdir},

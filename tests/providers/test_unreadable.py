@@ -6,10 +6,10 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from payment_service.config.forms import CreateTable, StatusTable
-from payment_service.outbound import Response
-from payment_service.unreadable import kind_of, unreadable
-from providers.port import Unclear
+from handlers.ports.provider import Unclear
+from providers.config.forms import CreateTable, StatusTable
+from providers.http.outbound import Response
+from providers.http.unreadable import kind_of, unreadable
 from providers.rest import answers, translate
 from tests.providers.test_declared import PAYOUT, reading
 

@@ -19,12 +19,12 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from pydantic import SecretStr
 
-from payment_service.config import parse_config
-from payment_service.domain.keys import ApiKey, KeyRole
-from payment_service.embedded.core import SimulatedCore
+from fsm.domain.keys import ApiKey, KeyRole
 from payment_service.settings import Settings
 from payment_service.wiring.run import run
-from providers.simulator import Provider, Simulator
+from providers.config import parse_config
+from providers.testing.simulator import Provider, Simulator
+from providers.testing.simulator.core import SimulatedCore
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PROVIDERS = ("acme", "zeta", "nova")

@@ -11,10 +11,10 @@ import pytest
 from nats.js.api import StreamConfig
 from pydantic import SecretStr
 
+from fsm.domain.anchors import FIRST_PREVIOUS, Anchor, Head, Root, signed
+from fsm.domain.audit_keys import parse_audit_keys
+from fsm.domain.errors import SinkUnavailable
 from handlers.anchor import send_anchors
-from payment_service.domain.anchors import FIRST_PREVIOUS, Anchor, Head, Root, signed
-from payment_service.domain.audit_keys import parse_audit_keys
-from payment_service.domain.errors import SinkUnavailable
 from payment_service.observability.metrics import Metrics
 from payment_service.settings import Settings
 from payment_service.storage import anchor_file

@@ -5,8 +5,8 @@ from functools import partial
 
 import psycopg
 
-from payment_service.domain.acts import SERVICE
-from payment_service.domain.anchors import read_anchor
+from fsm.domain.acts import SERVICE
+from fsm.domain.anchors import read_anchor
 from tests.service.stage import a_withdrawal, staged
 
 EVERY = timedelta(milliseconds=200)

@@ -1,6 +1,6 @@
 import pytest
 
-from providers.simulator import Fault, FaultKind
+from providers.testing.simulator import Fault, FaultKind
 from tests.service.stage import a_withdrawal, staged
 
 

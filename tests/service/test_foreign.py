@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from fsm.domain.messages import STEP_DUE
 from payment_service.bus.topology import ACK_PENDING_MAX
-from payment_service.domain.messages import STEP_DUE
 from tests.bus.raw import block, raw
 from tests.service.stage import a_withdrawal
 

@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from payment_service import bus
-from payment_service.config import ConfigError
 from payment_service.wiring import trust
-from providers.simulator.webhooks import key_of, sign
+from providers.config import ConfigError
+from providers.testing.simulator.webhooks import key_of, sign
 from tests.bus.servers import account, serving
 from tests.service.stage import SECRET as ACME_SECRET
 from tests.service.stage import a_withdrawal, forwarder_headers, staged

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.errors import StoreUnavailable
+from fsm.domain.keys import ApiKey, KeyRole
 from handlers.people import Admin, Environment, hash_of, make_key, revoke_key
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.errors import StoreUnavailable
-from payment_service.domain.keys import ApiKey, KeyRole
 from payment_service.storage.database import Database
 from payment_service.storage.people import PostgresPeople
 from payment_service.wiring import roles

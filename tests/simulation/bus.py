@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from payment_service.domain.letters import Reason
-from payment_service.domain.messages import DEAD_LETTER, Message
-from payment_service.ports.bus import Delivery
-from payment_service.ports.outcomes import Done, Outcome, Park, Retry
+from fsm.domain.letters import Reason
+from fsm.domain.messages import DEAD_LETTER, Message
+from handlers.ports.bus import Delivery
+from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from tests.simulation.dials import HOUR, MINUTE, SECOND
 from tests.simulation.door import Door
 from tests.simulation.ground import Ground, Process

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from payment_service.ports.controls import Control
+from handlers.ports.controls import Control
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.door import Door
 from tests.simulation.fleet import Fleet

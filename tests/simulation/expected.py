@@ -4,7 +4,7 @@ from typing import Final
 
 from fsm.states import CaseKind, State, Trigger
 from fsm.table import TABLE
-from payment_service.ports.gate import ShutCode
+from handlers.ports.gate import ShutCode
 from tests.simulation.campaign import Tally
 from tests.simulation.simulation import CELLS, ROWS
 from tests.twins.effects import Form

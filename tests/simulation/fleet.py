@@ -7,29 +7,29 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from handlers.drive import Doorbell, ring
-from handlers.engine import Engine, Limits
-from handlers.letters import bury
-from handlers.relay import LEFT_AFTER, Courier, relay
-from handlers.request import requested
-from handlers.sweep import sweep
-from handlers.webhook import webhook_received
-from payment_service.domain.errors import Fault, InvalidRequest
-from payment_service.domain.letters import Reason
-from payment_service.domain.messages import (
+from fsm.domain.errors import Fault, InvalidRequest
+from fsm.domain.letters import Reason
+from fsm.domain.messages import (
     WEBHOOK_RECEIVED,
     WITHDRAWAL_REQUESTED,
     Message,
 )
-from payment_service.domain.orders import Request, Submission
-from payment_service.ports.bus import Delivery
-from payment_service.ports.controls import Control, Standings
-from payment_service.ports.gate import ShutCode
-from payment_service.ports.outcomes import Outcome, Park, Retry
+from fsm.domain.orders import Request, Submission
+from handlers.drive import Doorbell, ring
+from handlers.engine import Engine, Limits
+from handlers.letters import bury
+from handlers.ports.bus import Delivery
+from handlers.ports.controls import Control, Standings
+from handlers.ports.gate import ShutCode
+from handlers.ports.outcomes import Outcome, Park, Retry
+from handlers.ports.provider import Provider
+from handlers.relay import LEFT_AFTER, Courier, relay
+from handlers.request import requested
+from handlers.sweep import sweep
+from handlers.webhook import webhook_received
 from providers.health.breaker import BreakerTerms
 from providers.health.keeper import Keeper, Terms
 from providers.health.watched import WatchedProviders
-from providers.port import Provider
 from tests.simulation.bus import SimBus
 from tests.simulation.dials import CALM, MINUTE, SECOND
 from tests.simulation.door import Door

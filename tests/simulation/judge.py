@@ -7,19 +7,16 @@ from typing import Final
 
 import orjson
 
-from fsm.snapshot import Queue, Task
-from fsm.states import CaseKind, OrderState, Waiting
-from handlers import letters
-from payment_service import invariants
-from payment_service.decided import decision_offences
-from payment_service.domain.acts import SERVICE
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.decided import Decided, Subject
-from payment_service.domain.erasure import is_erased
-from payment_service.domain.messages import Message
-from payment_service.domain.news import NewsState
-from payment_service.domain.orders import Order
-from payment_service.invariants import (
+from fsm import invariants
+from fsm.decided import decision_offences
+from fsm.domain.acts import SERVICE
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.decided import Decided, Subject
+from fsm.domain.erasure import is_erased
+from fsm.domain.messages import Message
+from fsm.domain.news import NewsState
+from fsm.domain.orders import Order
+from fsm.invariants import (
     LedgerEntry,
     Line,
     OrderRow,
@@ -28,10 +25,13 @@ from payment_service.invariants import (
     Trail,
     trail_of,
 )
-from payment_service.ports.bus import Delivery
-from payment_service.ports.outcomes import Outcome, Park
-from payment_service.ports.store import Work
-from payment_service.tampering import tampered
+from fsm.snapshot import Queue, Task
+from fsm.states import CaseKind, OrderState, Waiting
+from fsm.tampering import tampered
+from handlers import letters
+from handlers.ports.bus import Delivery
+from handlers.ports.outcomes import Outcome, Park
+from handlers.ports.store import Work
 from tests.simulation.dials import HOUR
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import Ground

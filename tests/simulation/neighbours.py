@@ -7,10 +7,10 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Final, TypeVar
 
+from fsm.domain.money import Money
 from fsm.snapshot import AskedBy, Backoff, Plan
-from payment_service.domain.money import Money
-from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
-from providers.port import (
+from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
+from handlers.ports.provider import (
     CancelAnswer,
     Cancelled,
     CreateAnswer,

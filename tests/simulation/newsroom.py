@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from fsm.domain.news import Arrival, News, NewsType
 from fsm.snapshot import Plan
 from handlers.news import keep
-from payment_service.domain.news import Arrival, News, NewsType
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import NOWHERE, Ground

@@ -7,21 +7,21 @@ from typing import Final
 
 import orjson
 
+from fsm.domain.errors import NotNow, UnknownOrder
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.messages import cancel_doorbell
+from fsm.domain.money import Money
+from fsm.domain.orders import CascadeEntry, Request
+from fsm.domain.votes import Vote
 from fsm.snapshot import Queue, Task
 from fsm.states import CaseKind, CaseState, Kind, State, Waiting
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.letters import discard, replay
+from handlers.ports.core import Operation
+from handlers.ports.reads import CaseRecord
 from handlers.resolve import Ruling, resolve, withdraw_resolution
 from handlers.settle import settle_return, withdraw_settlement
 from handlers.submit import submit
-from payment_service.domain.errors import NotNow, UnknownOrder
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.messages import cancel_doorbell
-from payment_service.domain.money import Money
-from payment_service.domain.orders import CascadeEntry, Request
-from payment_service.domain.votes import Vote
-from payment_service.ports.core import Operation
-from payment_service.ports.reads import CaseRecord
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import NOWHERE, Ground, Process

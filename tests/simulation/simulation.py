@@ -9,13 +9,13 @@ from random import Random
 from typing import Any, Final
 
 from fsm import decisions
+from fsm.domain.messages import Message
+from fsm.domain.orders import Order
 from fsm.states import State
 from fsm.table import REST, TABLE
-from payment_service.domain.messages import Message
-from payment_service.domain.orders import Order
-from payment_service.ports.bus import Delivery
-from payment_service.ports.outcomes import Done, Outcome, Park, Retry
-from payment_service.ports.store import Work
+from handlers.ports.bus import Delivery
+from handlers.ports.outcomes import Done, Outcome, Park, Retry
+from handlers.ports.store import Work
 from tests.simulation.bus import SimBus
 from tests.simulation.chaos import Chaos
 from tests.simulation.dials import DAY, Dials, Setting, dials, gated, setting

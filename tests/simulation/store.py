@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from fsm.domain.errors import StoreUnavailable, UnreadableRow
+from fsm.domain.news import NEWS_KEPT, Arrival
+from fsm.domain.orders import Order
 from fsm.snapshot import Task
 from fsm.states import Waiting
-from payment_service.domain.errors import StoreUnavailable, UnreadableRow
-from payment_service.domain.news import NEWS_KEPT, Arrival
-from payment_service.domain.orders import Order
-from payment_service.ports.store import NewOrder, Work
+from handlers.ports.store import NewOrder, Work
 from tests.simulation.door import Door
 from tests.simulation.ground import CURRENT, Ground
 from tests.twins.store import MemoryStore

@@ -14,10 +14,10 @@ from hypothesis.stateful import (
     rule,
 )
 
+from fsm.domain.news import News, NewsType
 from fsm.snapshot import Plan
 from fsm.states import State
 from handlers.resolve import Ruling
-from payment_service.domain.news import News, NewsType
 from tests.twins.clock import run
 from tests.twins.effects import Form
 from tests.twins.providers import (

@@ -5,16 +5,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 from fsm.decisions import Case, Change, Event, QueueChange, Step, cancel_order, decide
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.ids import derived_id
+from fsm.domain.letters import DeadLetter, Reason
+from fsm.domain.messages import Message
+from fsm.domain.news import News, NewsType
 from fsm.snapshot import Plan
 from fsm.states import CaseKind, OrderState, State, Trigger, Verdict, Waiting
 from handlers.engine import work_of
+from handlers.ports.store import NewOrder
 from handlers.submit import _opened
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.ids import derived_id
-from payment_service.domain.letters import DeadLetter, Reason
-from payment_service.domain.messages import Message
-from payment_service.domain.news import News, NewsType
-from payment_service.ports.store import NewOrder
 from tests.twins.clock import START
 from tests.twins.world import a_request
 

@@ -6,18 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from fsm.states import State, Trigger
-from payment_service.domain.acts import SERVICE
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.cases import case_id
-from payment_service.domain.errors import (
+from fsm.domain.acts import SERVICE
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.cases import case_id
+from fsm.domain.errors import (
     BrokenInvariant,
     InvalidRequest,
     NotNow,
     StaleWrite,
 )
-from payment_service.domain.seals import head_of, queue_is_sealed
-from payment_service.invariants import hash_of, trail_of
+from fsm.domain.seals import head_of, queue_is_sealed
+from fsm.invariants import hash_of, trail_of
+from fsm.states import State, Trigger
 from tests.simulation.judge import line_of
 from tests.storage.builders import (
     FAILED,

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from fsm.domain.anchors import NOTHING_BEFORE, Head, Root
+from fsm.domain.audit_keys import parse_audit_keys
+from fsm.domain.errors import BrokenInvariant, StoreUnavailable
+from fsm.domain.ids import new_id
 from handlers.anchor import take_anchors
-from payment_service.domain.anchors import NOTHING_BEFORE, Head, Root
-from payment_service.domain.audit_keys import parse_audit_keys
-from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
-from payment_service.domain.ids import new_id
 from payment_service.storage.anchors import SETTLED, PostgresAnchors
 from payment_service.storage.database import Database
 

@@ -10,13 +10,13 @@ import pytest
 from psycopg import sql
 from sqlalchemy import insert, text
 
+from fsm.domain.errors import StoreUnavailable
 from fsm.states import Trigger
-from ops.chaos.proxy import Proxy, Toxic
-from payment_service.domain.errors import StoreUnavailable
 from payment_service.storage import database as storage
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.tables import PROVIDER_CONTROLS
+from tests.chaos.proxy import Proxy, Toxic
 from tests.storage.builders import a_message, a_new_order, a_news, a_work
 
 NOBODY = "0195f1de-0000-7000-8000-000000000000"

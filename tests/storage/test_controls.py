@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.ports.controls import Beat
+from fsm.domain.audit_keys import UNKEYED
+from handlers.ports.controls import Beat
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
 

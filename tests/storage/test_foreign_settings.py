@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from fsm.domain.audit_keys import UNKEYED
 from fsm.states import Trigger
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.ports.reads import Search
+from handlers.ports.reads import Search
 from payment_service.storage import migrate
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
+from fsm.domain.errors import BrokenInvariant, StoreUnavailable
 from payment_service.storage.grouped import Grouped
 
 

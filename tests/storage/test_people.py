@@ -7,6 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from fsm.domain.acts import SERVICE
+from fsm.domain.audit_keys import UNKEYED, parse_audit_keys
+from fsm.domain.errors import InvalidRequest, NotNow, UnknownOrder
+from fsm.domain.keys import ApiKey, KeyRole
+from fsm.domain.roster import KeyState, four_eyes_of
 from handlers.people import (
     Admin,
     Environment,
@@ -17,11 +22,6 @@ from handlers.people import (
     revoke_key,
     set_threshold,
 )
-from payment_service.domain.acts import SERVICE
-from payment_service.domain.audit_keys import UNKEYED, parse_audit_keys
-from payment_service.domain.errors import InvalidRequest, NotNow, UnknownOrder
-from payment_service.domain.keys import ApiKey, KeyRole
-from payment_service.domain.roster import KeyState, four_eyes_of
 from payment_service.storage.database import Database
 from payment_service.storage.people import PostgresPeople
 

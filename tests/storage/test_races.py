@@ -7,10 +7,10 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from fsm.domain.errors import BrokenInvariant, StaleWrite, StoreUnavailable
+from fsm.domain.news import Arrival, NewsType
 from fsm.states import Trigger
-from payment_service.domain.errors import BrokenInvariant, StaleWrite, StoreUnavailable
-from payment_service.domain.news import Arrival, NewsType
-from payment_service.ports.store import Recorded
+from handlers.ports.store import Recorded
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from tests.storage.builders import (

@@ -7,14 +7,14 @@ from itertools import pairwise
 
 import pytest
 
-from fsm.states import CaseState, Kind, OrderState, State, Trigger
-from payment_service.domain.errors import (
+from fsm.domain.errors import (
     AmbiguousOrder,
     InvalidRequest,
     NotNow,
     UnknownOrder,
 )
-from payment_service.ports.reads import CaseSearch, Search
+from fsm.states import CaseState, Kind, OrderState, State, Trigger
+from handlers.ports.reads import CaseSearch, Search
 from payment_service.storage.database import Database
 from payment_service.storage.reads import CANDIDATES_MAX
 from payment_service.storage.store import PostgresStore

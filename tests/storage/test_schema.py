@@ -10,6 +10,8 @@ import pytest
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
+from fsm.domain.letters import Reason
+from fsm.domain.news import NewsState
 from fsm.states import (
     FINAL,
     LIVE,
@@ -21,8 +23,6 @@ from fsm.states import (
     Verdict,
     Waiting,
 )
-from payment_service.domain.letters import Reason
-from payment_service.domain.news import NewsState
 from payment_service.storage import migrate
 from payment_service.storage import statements as named
 from payment_service.storage.fitness import Unfit

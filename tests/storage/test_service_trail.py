@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from payment_service.domain.acts import SERVICE, Act, ServiceTrigger
-from payment_service.domain.audit import GENESIS
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.errors import BrokenInvariant, StoreUnavailable
-from payment_service.invariants import Line, trail_of
+from fsm.domain.acts import SERVICE, Act, ServiceTrigger
+from fsm.domain.audit import GENESIS
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.errors import BrokenInvariant, StoreUnavailable
+from fsm.invariants import Line, trail_of
 from payment_service.storage import service_trail
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database

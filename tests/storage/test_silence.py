@@ -7,10 +7,10 @@ import psycopg
 import psycopg.conninfo
 import pytest
 
-from ops.chaos.proxy import SILENT, Proxy
-from payment_service.domain.errors import StoreUnavailable
+from fsm.domain.errors import StoreUnavailable
 from payment_service.storage import pool, session
 from payment_service.storage.database import Database
+from tests.chaos.proxy import SILENT, Proxy
 
 
 @pytest.fixture

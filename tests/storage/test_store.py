@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from fsm.domain.audit import GENESIS, chained
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.errors import BrokenInvariant, SettledNews, StaleWrite
+from fsm.domain.news import Arrival, NewsState, NewsType, disputing
 from fsm.states import CaseKind, Kind, State, Trigger, Verdict, Waiting
-from payment_service.domain.audit import GENESIS, chained
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.errors import BrokenInvariant, SettledNews, StaleWrite
-from payment_service.domain.news import Arrival, NewsState, NewsType, disputing
 from tests.storage.builders import (
     FAILED,
     LATER,

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from payment_service.domain.letters import Reason
-from payment_service.domain.messages import DEAD_LETTER, Message
-from payment_service.ports.bus import Delivery
-from payment_service.ports.outcomes import Done, Outcome, Park, Retry
+from fsm.domain.letters import Reason
+from fsm.domain.messages import DEAD_LETTER, Message
+from handlers.ports.bus import Delivery
+from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from tests.twins.clock import VirtualClock
 from tests.twins.effects import Effects
 

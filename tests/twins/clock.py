@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final, TypeVar
 
-from payment_service.domain import ids
+from fsm.domain import ids
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from payment_service.domain.errors import CoreUnavailable
-from payment_service.ports.core import BalanceCall, Confirmed, Operation, Refused
+from fsm.domain.errors import CoreUnavailable
+from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
 from tests.twins.clock import VirtualClock
 from tests.twins.effects import Effects
 

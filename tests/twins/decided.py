@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from fsm.domain.decided import CASE, LETTER, OWNER, Decided, Subject
 from fsm.states import CaseState
-from payment_service.domain.decided import CASE, LETTER, OWNER, Decided, Subject
 from tests.twins.store import Tables
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from payment_service.ports.controls import Beat, Control, Standings
+from handlers.ports.controls import Beat, Control, Standings
 from providers.health.breaker import BreakerTerms
 from providers.health.keeper import Terms
 

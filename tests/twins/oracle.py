@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from fsm.domain.acts import SERVICE
+from fsm.domain.audit import GENESIS, AuditLine
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.orders import Order
+from fsm.domain.seals import head_of
+from fsm.invariants import hash_of
 from fsm.snapshot import Task
 from fsm.states import OrderState, State, Verdict, Waiting
-from payment_service.domain.acts import SERVICE
-from payment_service.domain.audit import GENESIS, AuditLine
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.orders import Order
-from payment_service.domain.seals import head_of
-from payment_service.invariants import hash_of
-from payment_service.ports.core import Operation
-from payment_service.ports.reads import CaseRecord
+from handlers.ports.core import Operation
+from handlers.ports.reads import CaseRecord
 from tests.twins.core import Entry, Hold, Notice
 from tests.twins.providers import Asked, Paid
 

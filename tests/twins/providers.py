@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from fsm.domain.money import Money
+from fsm.domain.news import News, NewsType, hash_of_content
 from fsm.snapshot import Plan
-from payment_service.domain.money import Money
-from payment_service.domain.news import News, NewsType, hash_of_content
-from providers.port import (
+from handlers.ports.provider import (
     Accepted,
     CancelAnswer,
     Cancelled,
@@ -125,7 +125,7 @@ def stated(news: News, **said: object) -> News:
 
 
 class ProviderTwin:
-    """Implements ``providers.port.Provider``.
+    """Implements ``handlers.ports.provider.Provider``.
 
     Where ``idempotent`` a repeated create finds the first one; else it pays again,
     which the book shows.
@@ -340,7 +340,7 @@ class ProviderTwin:
 
 
 class ProvidersTwin:
-    """Implements ``providers.port.Providers``."""
+    """Implements ``handlers.ports.provider.Providers``."""
 
     def __init__(self, *providers: ProviderTwin) -> None:
         self._by_name = {provider.name: provider for provider in providers}

@@ -7,15 +7,15 @@ from typing import Protocol
 import psycopg
 from psycopg import sql
 
-from payment_service.domain.acts import SERVICE
-from payment_service.domain.audit import AuditLine
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.letters import DeadLetter
-from payment_service.domain.news import NEWS_KEPT
-from payment_service.domain.orders import Order
-from payment_service.ports.desk import Desk
-from payment_service.ports.reads import CaseRecord, CaseSearch
-from payment_service.ports.store import Outbox, Store, Sweepable, Unsent
+from fsm.domain.acts import SERVICE
+from fsm.domain.audit import AuditLine
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.letters import DeadLetter
+from fsm.domain.news import NEWS_KEPT
+from fsm.domain.orders import Order
+from handlers.ports.desk import Desk
+from handlers.ports.reads import CaseRecord, CaseSearch
+from handlers.ports.store import Outbox, Store, Sweepable, Unsent
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads

@@ -9,6 +9,41 @@ from typing import Final, TypeVar
 import orjson
 
 from fsm.decisions import Case, CaseMove, Change
+from fsm.domain.acts import (
+    SERVICE,
+    SYSTEM,
+    Act,
+    CaseTrigger,
+    LetterTrigger,
+    acted,
+    case_act,
+    letter_act,
+    service_line,
+)
+from fsm.domain.audit import AuditLine
+from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.cases import ONE_OPEN, case_id, money_at_risk
+from fsm.domain.erasure import NOBODY, Erasure
+from fsm.domain.errors import (
+    BrokenInvariant,
+    NotNow,
+    SettledNews,
+    StaleWrite,
+    StoreUnavailable,
+    UnknownOrder,
+)
+from fsm.domain.letters import DeadLetter
+from fsm.domain.masking import masked_text
+from fsm.domain.messages import WEBHOOK_RECEIVED, Message, trace_id_of
+from fsm.domain.news import (
+    NEWS_KEPT,
+    Arrival,
+    News,
+    NewsState,
+    differing_facts,
+    disputing,
+)
+from fsm.domain.orders import Order, Submission
 from fsm.snapshot import Queue, Task
 from fsm.states import (
     FINAL,
@@ -22,43 +57,8 @@ from fsm.states import (
     Verdict,
     Waiting,
 )
-from payment_service.domain.acts import (
-    SERVICE,
-    SYSTEM,
-    Act,
-    CaseTrigger,
-    LetterTrigger,
-    acted,
-    case_act,
-    letter_act,
-    service_line,
-)
-from payment_service.domain.audit import AuditLine
-from payment_service.domain.audit_keys import UNKEYED
-from payment_service.domain.cases import ONE_OPEN, case_id, money_at_risk
-from payment_service.domain.erasure import NOBODY, Erasure
-from payment_service.domain.errors import (
-    BrokenInvariant,
-    NotNow,
-    SettledNews,
-    StaleWrite,
-    StoreUnavailable,
-    UnknownOrder,
-)
-from payment_service.domain.letters import DeadLetter
-from payment_service.domain.masking import masked_text
-from payment_service.domain.messages import WEBHOOK_RECEIVED, Message, trace_id_of
-from payment_service.domain.news import (
-    NEWS_KEPT,
-    Arrival,
-    News,
-    NewsState,
-    differing_facts,
-    disputing,
-)
-from payment_service.domain.orders import Order, Submission
-from payment_service.ports.reads import CaseRecord
-from payment_service.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
+from handlers.ports.reads import CaseRecord
+from handlers.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
 from tests.twins.clock import VirtualClock
 from tests.twins.effects import Effects
 

@@ -7,6 +7,20 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from fsm.domain.audit_keys import UNKEYED, AuditKeys
+from fsm.domain.errors import Fault, InvalidRequest, NotNow
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.letters import Reason
+from fsm.domain.messages import (
+    STEP_DUE,
+    WEBHOOK_RECEIVED,
+    WITHDRAWAL_REQUESTED,
+    Message,
+)
+from fsm.domain.money import Money
+from fsm.domain.news import Arrival, News, NewsType
+from fsm.domain.orders import CascadeEntry, Order, Request, Submission
+from fsm.domain.votes import Vote
 from fsm.snapshot import Plan, Task
 from fsm.states import Kind, State
 from handlers.cancel import (
@@ -17,33 +31,19 @@ from handlers.drive import Doorbell, ring
 from handlers.engine import Engine, Limits
 from handlers.letters import bury
 from handlers.news import keep
+from handlers.ports.bus import Delivery
+from handlers.ports.gate import Gate, OpenGate
+from handlers.ports.outcomes import Done, Outcome, Park, Retry
+from handlers.ports.provider import Providers
+from handlers.ports.store import Unsent, Work
 from handlers.relay import LEFT_AFTER, relay
 from handlers.request import requested
 from handlers.resolve import Ruling, resolve
 from handlers.submit import submit
 from handlers.sweep import Swept, sweep
 from handlers.webhook import webhook_received
-from payment_service.domain.audit_keys import UNKEYED, AuditKeys
-from payment_service.domain.errors import Fault, InvalidRequest, NotNow
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.letters import Reason
-from payment_service.domain.messages import (
-    STEP_DUE,
-    WEBHOOK_RECEIVED,
-    WITHDRAWAL_REQUESTED,
-    Message,
-)
-from payment_service.domain.money import Money
-from payment_service.domain.news import Arrival, News, NewsType
-from payment_service.domain.orders import CascadeEntry, Order, Request, Submission
-from payment_service.domain.votes import Vote
-from payment_service.ports.bus import Delivery
-from payment_service.ports.gate import Gate, OpenGate
-from payment_service.ports.outcomes import Done, Outcome, Park, Retry
-from payment_service.ports.store import Unsent, Work
 from providers.health.keeper import Keeper
 from providers.health.watched import WatchedProviders
-from providers.port import Providers
 from tests.twins import oracle
 from tests.twins.bus import BusTwin
 from tests.twins.clock import VirtualClock

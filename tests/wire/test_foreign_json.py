@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.odd import Odd
-from payment_service.wire.foreign_json import (
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.foreign_json import (
     DIGITS_MAX,
     read_foreign,
     read_foreign_object,
 )
-from payment_service.wire.strict_json import DEPTH_MAX, SIZE_MAX, parse_strict
+from fsm.domain.odd import Odd
+from fsm.domain.strict_json import DEPTH_MAX, SIZE_MAX, parse_strict
 from tests.wire.test_strict_json import TREES
 
 DEEP = DEPTH_MAX + 8

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.money import Money
-from payment_service.domain.orders import CascadeEntry
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.money import Money
+from fsm.domain.orders import CascadeEntry
 from payment_service.wire.requests import (
     EXAMPLE,
     read_withdrawal,

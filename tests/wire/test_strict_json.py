@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain.errors import InvalidRequest
-from payment_service.wire.strict_json import DEPTH_MAX, SIZE_MAX, parse_strict
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.strict_json import DEPTH_MAX, SIZE_MAX, parse_strict
 
 TREES = st.recursive(
     st.none()

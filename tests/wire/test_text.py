@@ -1,7 +1,7 @@
 import pytest
 
-from payment_service.domain.rates import Rate, TokenBucket, parse_rate
-from payment_service.wire.text import is_reason
+from fsm.domain.rates import Rate, TokenBucket, parse_rate
+from fsm.domain.text import is_reason
 
 
 def test_a_reason_may_have_lines_but_no_controls():

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.masking import masked
+from fsm.domain.orders import Submission
 from fsm.states import State
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.masking import masked
-from payment_service.domain.orders import Submission
 from payment_service.wire.views import (
     answer_view,
     case_view,

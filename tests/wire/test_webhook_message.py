@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.news import NewsType
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.news import NewsType
 from payment_service.wire.webhook_message import EXAMPLE, read_webhook_message
 
 BODY = EXAMPLE["body"]

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.letters import REPLAY_OF
-from payment_service.ports.bus import Delivery
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.letters import REPLAY_OF
+from handlers.ports.bus import Delivery
 from payment_service.wiring.forwarders import Forwarder, Forwarders
 from payment_service.wiring.trust import CLOCKS_APART, NotAsked, Trust
 

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Final
 
+from fsm.domain.anchors import Anchor, OddLine, read_anchor
+from fsm.domain.durations import format_duration
+from fsm.domain.errors import Fault
+from handlers.ports.anchors import AnchorSink, OpenSink
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.cli.exporting import key_of
-from payment_service.domain.anchors import Anchor, OddLine, read_anchor
-from payment_service.domain.durations import format_duration
-from payment_service.domain.errors import Fault
-from payment_service.ports.anchors import AnchorSink, OpenSink
 from payment_service.settings import Settings
 from payment_service.wiring.anchoring import sinks_of
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from fsm.domain.errors import BusUnavailable
 from payment_service.bus import (
     Api,
     Durable,
@@ -25,10 +26,9 @@ from payment_service.bus.unfit import unfit_consumer, unfit_stream
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.cli.doctor.powers import of_nats
 from payment_service.cli.doctor.store import Clock, skew
-from payment_service.config import Config
-from payment_service.domain.errors import BusUnavailable
 from payment_service.settings import Settings
 from payment_service.wiring.nats import access_of, connect_nats, topology_of
+from providers.config import Config
 
 AREA: Final = Area("nats")
 CONNECT_SECONDS_MAX: Final = 5.0

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fsm.domain.audit_keys import OPEN
 from payment_service.cli.doctor import anchors, bus, outside, store
 from payment_service.cli.doctor.findings import Area, Finding, State
 from payment_service.cli.doctor.powers import of_calls
@@ -13,9 +14,6 @@ from payment_service.cli.opening import configuration, run_async
 from payment_service.cli.plans import plan_in_words
 from payment_service.cli.promises import idle_settings
 from payment_service.cli.screen import console, is_terminal, print_json, print_text
-from payment_service.config import Config, ConfigError
-from payment_service.domain.audit_keys import OPEN
-from payment_service.proxies import Proxies
 from payment_service.settings import (
     ROLES,
     Settings,
@@ -23,6 +21,8 @@ from payment_service.settings import (
     needs_of,
     proxies,
 )
+from providers.config import Config, ConfigError
+from providers.http.proxies import Proxies
 from providers.signatures import BARE
 
 SETTINGS: Final = Area("settings")

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
+from fsm.domain.events import stamp
 from payment_service.cli.doctor.findings import Area, Finding
-from payment_service.config import Config, ConfigError, ProviderTable
-from payment_service.domain.events import stamp
-from payment_service.outbound import Lane, Outbound, Response
-from payment_service.proxies import Proxies
 from payment_service.settings import Settings
-from payment_service.trust import expired, trusting
-from payment_service.unreadable import kind_of
+from providers.config import Config, ConfigError, ProviderTable
+from providers.http.outbound import Lane, Outbound, Response
+from providers.http.proxies import Proxies
+from providers.http.trust import expired, trusting
+from providers.http.unreadable import kind_of
 
 CORE: Final = Area("core")
 PROVIDERS: Final = Area("providers")

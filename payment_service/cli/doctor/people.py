@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from fsm.domain.four_eyes import FourEyes
+from fsm.domain.keys import ApiKey
+from fsm.domain.money import EXPONENTS
+from fsm.domain.roster import KeyRecord, four_eyes_of
 from payment_service.cli.doctor.findings import Area, Finding
-from payment_service.domain.four_eyes import FourEyes
-from payment_service.domain.keys import ApiKey
-from payment_service.domain.money import EXPONENTS
-from payment_service.domain.roster import KeyRecord, four_eyes_of
 from payment_service.settings import Settings
 from payment_service.storage.database import Database
 from payment_service.storage.people import PostgresPeople

@@ -5,11 +5,11 @@ from typing import Final
 
 from payment_service.bus import Names, Wire, beyond_need, takes_anybody
 from payment_service.cli.doctor.findings import Area, Finding
-from payment_service.config import Config
 from payment_service.settings import Settings
-from payment_service.targets import is_here
 from payment_service.wiring.nats import access_of
 from payment_service.wiring.trust import trusting
+from providers.config import Config
+from providers.http.targets import is_here
 
 NATS: Final = Area("nats")
 CALLS: Final = Area("calls")

@@ -9,12 +9,12 @@ from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 
+from fsm.domain.durations import format_duration
+from fsm.domain.errors import Fault
+from handlers.ports.standing import Standing
 from payment_service.cli.doctor import people
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.cli.failures import in_one_line
-from payment_service.domain.durations import format_duration
-from payment_service.domain.errors import Fault
-from payment_service.ports.standing import Standing
 from payment_service.settings import Settings
 from payment_service.storage import migrate
 from payment_service.storage.database import Database

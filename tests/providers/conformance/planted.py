@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import orjson
 
-from payment_service.domain.news import NewsType
-from payment_service.outbound import Lost, Response
-from providers import port
+from fsm.domain.news import NewsType
+from handlers.ports import provider as port
+from providers.http.outbound import Lost, Response
 from providers.rest import RestProvider, translate
 from providers.rest.news import read_news
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from providers.conformance.playing import Candidate
-from providers.conformance.scenarios import SCENARIOS
+from providers.testing.conformance.playing import Candidate
+from providers.testing.conformance.scenarios import SCENARIOS
 
 EXAMPLES = Path(__file__).parents[3] / "ops" / "examples"
 ACME = {
@@ -176,7 +176,7 @@ RAW: dict[str, Any] = {
     "bare": OF_TEXT,
     "without_codes": WITHOUT_CODES,
     "skeleton": ACME
-    | {"adapter": "providers.conformance.skeleton.provider:AcmeProvider"},
+    | {"adapter": "providers.testing.conformance.skeleton.provider:AcmeProvider"},
 }
 for _name in ("lumen", "quipu", "stripe"):
     _text = (EXAMPLES / _name / "payment.toml").read_text()

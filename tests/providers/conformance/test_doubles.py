@@ -4,13 +4,13 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from payment_service.config import ProviderTable
 from providers import registry
-from providers.conformance.declared import DeclaredDouble
-from providers.conformance.doubles import NoDouble, double_of, prepared
-from providers.conformance.skeleton.double import AcmeDouble
+from providers.config import ProviderTable
+from providers.testing.conformance.declared import DeclaredDouble
+from providers.testing.conformance.doubles import NoDouble, double_of, prepared
+from providers.testing.conformance.skeleton.double import AcmeDouble
 
-SKELETON = "providers.conformance.skeleton.provider:AcmeProvider"
+SKELETON = "providers.testing.conformance.skeleton.provider:AcmeProvider"
 
 
 def table(adapter):
@@ -34,7 +34,9 @@ def test_it_is_found_for_an_entry_point(monkeypatch):
     assert isinstance(double_of(table("mine")), AcmeDouble)
 
 
-@pytest.mark.parametrize("adapter", ["nobody", "nobody.knows:It", "providers.port:It"])
+@pytest.mark.parametrize(
+    "adapter", ["nobody", "nobody.knows:It", "handlers.ports.provider:It"]
+)
 def test_where_there_is_none_it_says_where_it_has_looked(adapter):
     with pytest.raises(NoDouble, match=r"there is no .*double"):
         double_of(table(adapter))

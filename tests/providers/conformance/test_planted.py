@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from providers.conformance.playing import Candidate
-from providers.conformance.rehearsal import made_up
-from providers.conformance.scenario import IMPATIENT
-from providers.conformance.scenarios import SCENARIOS
+from providers.testing.conformance.playing import Candidate
+from providers.testing.conformance.rehearsal import made_up
+from providers.testing.conformance.scenario import IMPATIENT
+from providers.testing.conformance.scenarios import SCENARIOS
 from tests.providers.conformance import planted
 
 CAUGHT_BY = {

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain.rates import Rate
+from fsm.domain.rates import Rate
 from providers.health.budget import QUEUE_SECONDS_MAX, Budget, Turns
 
 EVENTS = st.lists(

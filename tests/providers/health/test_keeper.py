@@ -6,16 +6,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from payment_service.domain.rates import Rate
-from payment_service.ports.controls import Beat, Standings
-from payment_service.ports.gate import Shut, ShutCode
-from payment_service.ports.reads import ProviderState
+from fsm.domain.rates import Rate
+from handlers.ports.controls import Beat, Standings
+from handlers.ports.gate import Shut, ShutCode
+from handlers.ports.provider import Accepted, Declined, NotSent, Succeeded, Unclear
+from handlers.ports.reads import ProviderState
 from providers.health.calendar import parse_weekly
 from providers.health.keeper import LEASE, WAIT_MAX, Keeper
 from providers.health.summary import status_of
 from providers.health.watched import heard_in
 from providers.health.window import Heard
-from providers.port import Accepted, Declined, NotSent, Succeeded, Unclear
 from tests.twins.clock import VirtualClock
 from tests.twins.health import TIMEOUT, beats, paused, terms
 

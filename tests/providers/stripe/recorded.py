@@ -4,9 +4,9 @@ from typing import Any
 
 import orjson
 
-from payment_service.domain.money import Money
-from payment_service.outbound import Response
-from providers.port import Payout
+from fsm.domain.money import Money
+from handlers.ports.provider import Payout
+from providers.http.outbound import Response
 from providers.stripe.translate import Context
 
 REFERENCE = "018f0000-0000-7000-8000-000000000001"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from payment_service.domain.money import Money
-from payment_service.reading import UnreadableField
+from fsm.domain.money import Money
+from fsm.domain.reading import UnreadableField
 from providers.stripe.amounts import NotPayable, ours, theirs
 
 

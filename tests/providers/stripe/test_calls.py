@@ -7,13 +7,9 @@ from urllib.parse import parse_qsl
 import pytest
 from aiohttp import web
 
-from payment_service.cli.books import fetch
-from payment_service.config import parse_config
-from payment_service.domain.money import Money
-from payment_service.invariants import StatementEntry
-from payment_service.outbound import Outbound
-from payment_service.settings import Settings
-from providers.port import (
+from fsm.domain.money import Money
+from fsm.invariants import StatementEntry
+from handlers.ports.provider import (
     Accepted,
     Cancelled,
     NotFound,
@@ -23,6 +19,10 @@ from providers.port import (
     TooLate,
     Unclear,
 )
+from payment_service.cli.books import fetch
+from payment_service.settings import Settings
+from providers.config import parse_config
+from providers.http.outbound import Outbound
 from providers.registry import build_providers
 from providers.statements import NoStatement, NotOffered, Oddity
 from providers.stripe.statement import StripeStatement

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from payment_service.cli.plans import plan_in_words
-from payment_service.config import ConfigError, parse_config
+from providers.config import ConfigError, parse_config
 
 EXAMPLE = Path(__file__).parents[3] / "ops" / "examples" / "stripe" / "payment.toml"
 ENVIRONMENT = {"STRIPE_KEY": "sk_live_0123", "STRIPE_WHSEC": "whsec_0123456789abcdef"}

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from payment_service.config import parse_config
+from providers.config import parse_config
 from tests.providers.stripe.recorded import VERSION, a_payout, an_error
 from tests.providers.test_declared_whole import _running
 from tests.service.stage import a_withdrawal

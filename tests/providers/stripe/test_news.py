@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from payment_service.domain.errors import InvalidRequest
-from payment_service.domain.news import NewsType
-from payment_service.domain.odd import Odd
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.news import NewsType
+from fsm.domain.odd import Odd
 from providers.stripe.news import read_news
 from tests.providers.stripe.recorded import (
     PAYOUT,

@@ -2,10 +2,8 @@
 
 import pytest
 
-from payment_service.domain.money import Money
-from payment_service.outbound import Lost
-from payment_service.outbound import NotSent as NotMade
-from providers.port import (
+from fsm.domain.money import Money
+from handlers.ports.provider import (
     Accepted,
     Cancelled,
     Declined,
@@ -15,6 +13,8 @@ from providers.port import (
     TooLate,
     Unclear,
 )
+from providers.http.outbound import Lost
+from providers.http.outbound import NotSent as NotMade
 from providers.stripe.translate import (
     DEFINITE,
     cancel_answer,

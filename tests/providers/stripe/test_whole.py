@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from payment_service.config import parse_config
+from providers.config import parse_config
 from tests.providers.stripe.conftest import KEY
 from tests.providers.stripe.recorded import VERSION
 from tests.providers.test_declared_whole import _running

@@ -1,0 +1,129 @@
+"""The audit trail: one line for every version of every row, chained by keyed hashes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+
+from fsm.decisions import Change, QueueChange
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.canonical import plain
+from fsm.domain.seals import head_of
+
+GENESIS: Final = b"\0" * 32
+WAKE_AT: Final = "wake_at"
+"""Where a line says until when its row is left alone, unless it is due at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLine:
+    """One line; ``entity_id`` is the task's id, or the queue's for the order itself.
+
+    ``key_id`` names the key that its ``hash`` was made with.
+    """
+
+    entity_id: str
+    queue_id: str
+    task_id: str | None
+    version: int
+    source: str | None
+    target: str
+    trigger: str
+    actor: str
+    at: datetime
+    trace_id: str | None
+    detail: Mapping[str, object]
+    key_id: str
+    hash: bytes
+
+
+def audit_line(
+    change: Change | QueueChange,
+    *,
+    at: datetime,
+    trace_id: str | None,
+    keys: AuditKeys,
+) -> AuditLine:
+    """Return the line of a change, chained to the line before it.
+
+    It says until when the row is left alone: who moves that time is found by it.
+    """
+    task_id = change.after.task_id if isinstance(change, Change) else None
+    detail, wake_at = change.detail, change.after.wake_at
+    if wake_at is not None and wake_at > at:
+        detail = {**detail, WAKE_AT: wake_at.isoformat()}
+    return chained(
+        head_of(change.before.audit_hash),
+        entity_id=task_id or change.after.queue_id,
+        queue_id=change.after.queue_id,
+        task_id=task_id,
+        version=change.after.version,
+        source=change.before.state.value,
+        target=change.after.state.value,
+        trigger=change.trigger,
+        actor=change.actor,
+        at=at,
+        trace_id=trace_id,
+        detail=detail,
+        keys=keys,
+    )
+
+
+def chained(  # noqa: PLR0913 - one argument for each column of the line
+    previous: bytes,
+    *,
+    entity_id: str,
+    queue_id: str,
+    task_id: str | None,
+    version: int,
+    source: str | None,
+    target: str,
+    trigger: str,
+    actor: str,
+    at: datetime,
+    trace_id: str | None,
+    detail: Mapping[str, object],
+    keys: AuditKeys,
+    key_id: str | None = None,
+) -> AuditLine:
+    """Make a line whose hash covers all of it and the hash before.
+
+    :raises KeyError: ``key_id``, by default the signing key, is not known here.
+    """
+    key_id = key_id or keys.signer
+    detail = {name: plain(value) for name, value in detail.items()}
+    signed = orjson.dumps(
+        [
+            key_id,
+            entity_id,
+            queue_id,
+            version,
+            source,
+            target,
+            trigger,
+            actor,
+            (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(
+                timespec="microseconds"
+            ),
+            trace_id,
+            detail,
+        ],
+        option=orjson.OPT_SORT_KEYS,
+    )
+    return AuditLine(
+        entity_id=entity_id,
+        queue_id=queue_id,
+        task_id=task_id,
+        version=version,
+        source=source,
+        target=target,
+        trigger=trigger,
+        actor=actor,
+        at=at,
+        trace_id=trace_id,
+        detail=detail,
+        key_id=key_id,
+        hash=keys.mac(key_id, previous + signed),
+    )

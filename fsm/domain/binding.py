@@ -1,0 +1,130 @@
+"""Binds an order to its request: what is paid is what was asked for, or nothing.
+
+The order's row has a signature over all that a create call is made of. It is computed
+again from the row that is about to be paid; who can change the row cannot sign it.
+The first audit line has the same signature, and says each part in a hash of its own,
+so that `verify` can tell which of them was changed. Hashes are of the plain text,
+keyed, and differ from order to order: nobody guesses them or tells two of them alike.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+import orjson
+
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.canonical import plain
+
+REQUEST: Final = "request"
+"""Where the first audit line of an order has its request."""
+
+
+_PERSONAL: Final = frozenset({"customer", "destination", "metadata"})
+
+
+class Bound(NamedTuple):
+    """What an order is bound to: the parts of its row that nothing may change."""
+
+    queue_id: str
+    kind: str
+    order_id: str
+    merchant_id: str
+    customer_id: str
+    amount: int
+    currency: str
+    content: str
+    """The hash, in hex, by which a repeat of the request is told from a conflict."""
+    destination: Mapping[str, object]
+    cascade: tuple[tuple[str, int, str, str | None, str | None], ...]
+    """(task_id, position, provider, terminal_id, sla) of each attempt, in turn."""
+    metadata: Mapping[str, object]
+    """What upstream has sent along; it may come back with any numbers written anew."""
+
+
+class Signature(NamedTuple):
+    """Who has signed, and what came of it."""
+
+    key_id: str
+    mac: bytes
+
+
+UNSIGNED: Final = Signature("", b"")
+
+
+def sign(bound: Bound, keys: AuditKeys) -> Signature:
+    """Sign what an order is bound to."""
+    return Signature(keys.signer, keys.mac(keys.signer, _order(bound)))
+
+
+def is_signed(bound: Bound, signature: Signature, keys: AuditKeys) -> bool:
+    """Tell whether a key that is known here has signed just this."""
+    return keys.holds(signature.key_id, _order(bound), signature.mac)
+
+
+def request_of(
+    bound: Bound, signature: Signature, keys: AuditKeys
+) -> dict[str, object]:
+    """Return what the first audit line says of the request; see :func:`differing`."""
+    return {
+        **_plainly(bound, signature),
+        **_hashes(bound, signature.key_id, keys),
+    }
+
+
+def differing(
+    said: Mapping[str, object],
+    bound: Bound,
+    signature: Signature,
+    keys: AuditKeys,
+    *,
+    erased: bool = False,
+) -> Iterator[str]:
+    """Name what is another in an order's row than its first audit line says.
+
+    What is gone from one that was ``erased`` is not looked at; all the rest is.
+    """
+    key_id = said.get("key_id")
+    if not isinstance(key_id, str) or key_id not in keys:
+        yield f"it was signed by the key {key_id!r}, which is not known here"
+        return
+    now = {**_plainly(bound, signature), **_hashes(bound, key_id, keys)}
+    for name, value in now.items():
+        if said.get(name) != value and not (erased and name in _PERSONAL):
+            yield f"its {name} is not the one that was requested"
+    if not erased and not is_signed(bound, signature, keys):
+        yield "the signature in its row is not of what the row says"
+
+
+def _plainly(bound: Bound, signature: Signature) -> dict[str, object]:
+    return {
+        "kind": bound.kind,
+        "order_id": bound.order_id,
+        "merchant_id": bound.merchant_id,
+        "amount": bound.amount,
+        "currency": bound.currency,
+        "key_id": signature.key_id,
+        "signature": signature.mac.hex(),
+    }
+
+
+def _hashes(bound: Bound, key_id: str, keys: AuditKeys) -> dict[str, str]:
+    parts: dict[str, object] = {
+        "customer": bound.customer_id,
+        "destination": bound.destination,
+        "metadata": plain(bound.metadata),
+        "cascade": bound.cascade,
+        "content": bound.content,
+    }
+    return {
+        name: keys.mac(key_id, _written(name, [bound.queue_id, part])).hex()
+        for name, part in parts.items()
+    }
+
+
+def _order(bound: Bound) -> bytes:
+    return _written("order", (*bound[:-1], plain(bound.metadata)))
+
+
+def _written(what: str, part: object) -> bytes:
+    """Write a part in one form, apart from every other: none stands for another."""
+    return orjson.dumps([what, part], option=orjson.OPT_SORT_KEYS)

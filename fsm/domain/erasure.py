@@ -1,0 +1,69 @@
+"""What an erasure takes out of an order, and what stays so that the books still hold.
+
+Who the customer is, where the money went and what the sender added are gone. The ids,
+the amount, the states and the hash of the content stay: a repeat is still a repeat.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from fsm.domain.audit import AuditLine, chained
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.masking import masked_text
+from fsm.domain.orders import Order
+from fsm.domain.seals import head_of, sealed_queue
+from fsm.records import replace
+
+ERASED: Final = "order.erased"
+NOBODY: Final = ""
+"""In place of a customer: no request can name him so, and no search finds him."""
+BLANK: Final[Mapping[str, object]] = {
+    "destination": {},
+    "metadata": {},
+    "erased": True,
+}
+"""In place of what was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """An order that is to lose what is personal, and the line that says so.
+
+    ``audit_hash`` is what its row has then: the line's hash, and the seal behind it.
+    """
+
+    order: Order
+    line: AuditLine
+    audit_hash: bytes
+
+
+def is_erased(order: Order) -> bool:
+    """Tell whether this was done to it."""
+    return order.customer_id == NOBODY
+
+
+def erasure_of(
+    order: Order, *, reason: str, actor: str, at: datetime, keys: AuditKeys
+) -> Erasure:
+    """Return what is to be done to an order, as it stands now."""
+    queue = order.queue
+    line = chained(
+        head_of(queue.audit_hash),
+        entity_id=queue.queue_id,
+        queue_id=queue.queue_id,
+        task_id=None,
+        version=queue.version + 1,
+        source=queue.state.value,
+        target=queue.state.value,
+        trigger=ERASED,
+        actor=actor,
+        at=at,
+        trace_id=None,
+        detail={"reason": masked_text(reason)},
+        keys=keys,
+    )
+    after = replace(queue, version=queue.version + 1)
+    sealed = sealed_queue(after, line.hash, order.signature.key_id, keys)
+    return Erasure(order=order, line=line, audit_hash=sealed.audit_hash)

@@ -1,0 +1,99 @@
+"""Order events: what the outside is told, each with an id that survives a replay."""
+
+from datetime import UTC, datetime
+
+import orjson
+
+from fsm.decisions import Announced, Announcement
+from fsm.domain.ids import derived_id
+from fsm.domain.messages import Message
+from fsm.domain.orders import Order
+
+
+def stamp(at: datetime) -> str:
+    """Write a time as RFC 3339 in UTC."""
+    at = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def event_id(order: Order, announcement: Announcement) -> str:
+    """Return the event's stable id: derived from what it is about."""
+    task = announcement.task
+    about = (task.task_id, task.version) if task else (order.queue_id,)
+    if announcement.type in OUTCOMES:
+        about = (order.queue_id,)
+    return derived_id(announcement.type.value, *about)
+
+
+OUTCOMES = frozenset({Announced.COMPLETED, Announced.FAILED, Announced.CANCELLED})
+
+
+def order_event(order: Order, announcement: Announcement, at: datetime) -> Message:
+    """Return the message that tells it."""
+    body = event_body(order, announcement, at)
+    return Message(
+        subject=f"order.event.{body['type']}",
+        body=orjson.dumps(body),
+        message_id=str(body["event_id"]),
+        queue_id=order.queue_id,
+    )
+
+
+def event_body(
+    order: Order, announcement: Announcement, at: datetime
+) -> dict[str, object]:
+    """Return the body of an event; what is not known is left out."""
+    task = announcement.task
+    body: dict[str, object | None] = {
+        "event_id": event_id(order, announcement),
+        "type": f"{order.queue.kind.value}.{announcement.type.value}",
+        "at": stamp(at),
+        "order_id": order.order_id,
+        "queue_id": order.queue_id,
+        "task_id": task.task_id if task else None,
+        "merchant_id": order.merchant_id,
+        "customer_id": order.customer_id,
+        "amount": order.money.amount,
+        "currency": order.money.currency,
+        "provider": task.provider if task else None,
+        "code": announcement.code,
+        "message": announcement.message,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def rejected_event(
+    kind: str, order_id: str, problem: str, *, at: datetime, cause: str
+) -> Message:
+    """Tell that a request was refused; there is no order, so there is no queue."""
+    identity = derived_id("rejected", cause)
+    body = {
+        "event_id": identity,
+        "type": f"{kind}.rejected",
+        "at": stamp(at),
+        "order_id": order_id,
+        "code": "invalid",
+        "message": problem,
+    }
+    return Message(
+        subject=f"order.event.{kind}.rejected",
+        body=orjson.dumps(body),
+        message_id=identity,
+    )
+
+
+def outcome_of(order: Order, at: datetime) -> dict[str, object]:
+    """Return the final event again, from the rows alone: the notification's body."""
+    queue = order.queue
+    paid = next((t for t in queue.tasks if t.state == "SUCCEEDED"), None)
+    last = max(
+        (t for t in queue.tasks if t.final and t.code != "not_needed"),
+        key=lambda t: (t.updated_at or at, t.position),
+        default=None,
+    )
+    announcement = Announcement(
+        type=Announced(queue.state.value.lower()),
+        task=paid,
+        code=None if paid or last is None else last.code,
+    )
+    return event_body(order, announcement, at)

@@ -1,0 +1,116 @@
+"""Orders as the service knows them: the core's picture and what it is all about."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.binding import UNSIGNED, Bound, Signature, is_signed
+from fsm.domain.money import Money
+from fsm.snapshot import Queue, Task
+from fsm.states import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CascadeEntry:
+    """One provider to try, in its place of the cascade."""
+
+    provider: str
+    terminal_id: str | None = None
+    sla: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request as the upstream service sent it, validated.
+
+    ``content`` is the canonical JSON of its known fields: a repeat with another
+    content is a conflict.
+    """
+
+    kind: Kind
+    order_id: str
+    merchant_id: str
+    customer_id: str
+    money: Money
+    destination: Mapping[str, str]
+    cascade: tuple[CascadeEntry, ...]
+    metadata: Mapping[str, object]
+    content: bytes
+
+    @property
+    def content_hash(self) -> bytes:
+        """By which a repeat is told from a conflict."""
+        return hashlib.sha256(self.content).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order: its queue of tasks, and the facts that never change.
+
+    ``signature`` is over those of them that a payout is made of. ``sound`` says that
+    all of it is as it was written; None before anybody has looked, as when it is
+    loaded, False where another request was written into it.
+    """
+
+    queue: Queue
+    order_id: str
+    merchant_id: str
+    customer_id: str
+    money: Money
+    destination: Mapping[str, str]
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    content_hash: bytes = b""
+    created_at: datetime
+    finished_at: datetime | None = None
+    customer_message: str | None = None
+    trace_parent: str | None = None
+    signature: Signature = UNSIGNED
+    sound: bool | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def queue_id(self) -> str:
+        """The id of its order queue."""
+        return self.queue.queue_id
+
+    def task(self, task_id: str) -> Task:
+        """Return one of its tasks, or raise KeyError."""
+        return self.queue.task(task_id)
+
+    def with_queue(self, queue: Queue) -> "Order":
+        """Return the same order with its queue moved on."""
+        return replace(self, queue=queue)
+
+    @property
+    def bound(self) -> Bound:
+        """What a payout of this order is made of."""
+        return Bound(
+            queue_id=self.queue.queue_id,
+            kind=self.queue.kind.value,
+            order_id=self.order_id,
+            merchant_id=self.merchant_id,
+            customer_id=self.customer_id,
+            amount=self.money.amount,
+            currency=self.money.currency,
+            content=self.content_hash.hex(),
+            destination=dict(self.destination),
+            metadata=self.metadata,
+            cascade=tuple(
+                (t.task_id, t.position, t.provider, t.terminal_id, t.sla)
+                for t in self.queue.tasks
+            ),
+        )
+
+    def is_as_requested(self, keys: AuditKeys) -> bool:
+        """Tell whether nothing of it was changed since it was requested."""
+        return is_signed(self.bound, self.signature, keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What became of a request: accepted, duplicate or conflict."""
+
+    status: str
+    order_id: str
+    queue_id: str | None = None

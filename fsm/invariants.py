@@ -1,0 +1,714 @@
+"""The money invariants, as predicates over our rows, core's ledger, providers' books.
+
+Nothing here reads anything: the same functions judge a production database, a
+simulation and a test. An ``Offence`` names what broke which rule; a warning is late,
+not wrong.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from fsm.decisions import PROPOSALS
+from fsm.domain.acts import ORDER_ACTS, SERVICE, SERVICE_ACTS, STATE
+from fsm.domain.audit import GENESIS, WAKE_AT, AuditLine, chained
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.binding import REQUEST
+from fsm.domain.decided import Decided, Subject, decision_in
+from fsm.domain.erasure import ERASED
+from fsm.domain.proposals import PROPOSED_FROM_SHELL
+from fsm.domain.seals import head_of
+from fsm.states import FINAL, LIVE, OrderState, State, Trigger, Verdict, Waiting
+from fsm.table import REST, TABLE, Answer
+
+
+class Invariant(StrEnum):
+    """What must hold, always."""
+
+    ONE_SUCCESS = "one_success"
+    OUTCOME = "outcome"
+    ONE_TURN = "one_turn"
+    POSITIONS = "positions"
+    VERSIONS = "versions"
+    SUCCESSION = "succession"
+    LEGALITY = "legality"
+    CHAIN = "chain"
+    PROOF = "proof"
+    NOBODY_FORGOTTEN = "nobody_forgotten"
+    VERDICT = "verdict"
+    OVERDUE = "overdue"
+    ORPHAN = "orphan"
+    CORE = "core"
+    PROVIDERS = "providers"
+    BY_HAND = "by_hand"
+    TAMPERED = "tampered"
+    DECISION = "decision"
+    ANCHOR = "anchor"
+
+
+class Offence(NamedTuple):
+    """A rule that does not hold, and for whom."""
+
+    invariant: Invariant
+    queue_id: str | None
+    task_id: str | None
+    what: str
+    warning: bool = False
+
+
+class Line(NamedTuple):
+    """One line of the audit trail, as stored."""
+
+    entity_id: str
+    version: int
+    queue_id: str
+    task_id: str | None
+    source: str | None
+    target: str
+    trigger: str
+    actor: str
+    at: datetime
+    trace_id: str | None
+    detail: Mapping[str, object]
+    key_id: str
+    hash: bytes
+
+
+class OrderRow(NamedTuple):
+    """An order's own row."""
+
+    queue_id: str
+    order_id: str
+    amount: int
+    currency: str
+    state: str
+    version: int
+    waiting_for: str | None
+    wake_at: datetime | None
+    audit_hash: bytes
+    kind: str
+    merchant_id: str
+    customer_id: str
+    destination: Mapping[str, object]
+    content_hash: bytes
+    signed_by: str
+    signature: bytes
+    metadata: Mapping[str, object]
+    cancel_requested: bool
+    tries: int
+    created_at: datetime
+    finished_at: datetime | None
+    customer_message: str | None
+    erased: bool = False
+    """It holds just what an erasure leaves."""
+
+
+class TaskRow(NamedTuple):
+    """A task's row."""
+
+    task_id: str
+    position: int
+    provider: str
+    state: str
+    version: int
+    waiting_for: str | None
+    wake_at: datetime | None
+    verdict: str | None
+    sla: str | None
+    sla_at: datetime | None
+    audit_hash: bytes
+    returned: bool = False
+    terminal_id: str | None = None
+    proposed_by: str | None = None
+    proposed_decision: str | None = None
+    provider_reference: str | None = None
+    sent_first_at: datetime | None = None
+    sent_last_at: datetime | None = None
+    tries: int = 0
+    taken: bool = False
+    cancel_requested: bool = False
+    deadline_at: datetime | None = None
+    code: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class LedgerEntry(NamedTuple):
+    """An effect in core's ledger."""
+
+    task_id: str
+    operation: str
+    amount: int
+    currency: str
+    at: datetime | None = None
+
+
+class StatementEntry(NamedTuple):
+    """A line of a provider's statement; ``reference`` is our task's id."""
+
+    provider: str
+    reference: str
+    status: str
+    amount: int
+    currency: str
+
+
+REQUESTED: Final = "order.requested"
+NOTIFIED: Final = "core.notified"
+SKEW: Final = timedelta(minutes=1)
+"""How far the clocks of core and database may be apart."""
+
+_FINAL: Final = frozenset(state.value for state in FINAL)
+_LIVE: Final = frozenset(state.value for state in LIVE)
+_MOVES: Final = frozenset(
+    (r.trigger.value, r.source.value, r.dest.value) for r in TABLE
+)
+# What contradicts is written down, and opens a case, without any move.
+_REMARKS: Final = frozenset(
+    (trigger.value, state.value, state.value)
+    for trigger, answers in REST.items()
+    for state, answer in zip(State, answers, strict=True)
+    if answer in {Answer.CONTRADICTION, Answer.BY_VERDICT}
+)
+_SILENT: Final = frozenset(
+    (r.trigger.value, r.source.value, r.dest.value) for r in TABLE if r.case is None
+)
+# Where the same line may also open none, nobody can say that one is gone.
+_CASES: Final = (_REMARKS | _MOVES) - _SILENT
+_TASK_LINES: Final = _MOVES | _REMARKS | {(REQUESTED, None, State.PENDING.value)}
+_OVER: Final = frozenset(s.value for s in OrderState if s is not OrderState.ACTIVE)
+_ORDER_LINES: Final = frozenset(
+    {
+        (REQUESTED, None, OrderState.ACTIVE.value),
+        (Trigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "ACTIVE"),
+        (Trigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "CANCELLED"),
+        *((f"order.{s.lower()}", OrderState.ACTIVE.value, s) for s in _OVER),
+        *((NOTIFIED, s, s) for s in _OVER),
+        *((ERASED, s, s) for s in _OVER),
+        *((PROPOSED_FROM_SHELL, s.value, s.value) for s in OrderState),
+        *((act.value, s.value, s.value) for act in ORDER_ACTS for s in OrderState),
+    }
+)
+_SERVICE_LINES: Final = frozenset(
+    (act.value, source, STATE) for act in SERVICE_ACTS for source in (None, STATE)
+)
+_SAYS_PAID: Final = frozenset({Trigger.PAID.value, Trigger.RESOLVED_POSITIVE.value})
+_FREEZES: Final = frozenset(
+    {Trigger.FREEZE_CONFIRMED.value, Trigger.FREEZE_REFUSED.value}
+)
+_RELEASED: Final = frozenset(
+    {
+        Trigger.ROLLBACK_CONFIRMED.value,
+        Trigger.FREEZE_REFUSED.value,
+        Trigger.SETTLED_NEGATIVE.value,
+    }
+)
+_BY_HAND: Final = frozenset(
+    {Trigger.SETTLED_POSITIVE.value, Trigger.SETTLED_NEGATIVE.value}
+)
+_VERDICTS: Final[Mapping[str, Collection[str | None]]] = {
+    State.PENDING.value: (None,),
+    State.SUCCEEDED.value: (Verdict.PAID.value,),
+    State.FAILED.value: (Verdict.NOT_PAID.value,),
+    State.SKIPPED.value: (Verdict.NOT_PAID.value, None),
+    State.CANCELLED.value: (Verdict.NOT_PAID.value, None),
+}
+
+
+@dataclass(slots=True)
+class Trail:
+    """What the audit trail of one order or task says, and what is wrong with it."""
+
+    entity_id: str
+    queue_id: str
+    task_id: str | None
+    version: int = 0
+    state: str | None = None
+    head: bytes = GENESIS
+    entered_by: str = ""
+    told_core: bool = False
+    said_paid: bool = False
+    turn_at: datetime | None = None
+    freeze_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+    request: Mapping[str, object] | None = None
+    erased: bool = False
+    proposed: tuple[object, object] = (None, None)
+    reference: object = None
+    times: set[datetime] = field(default_factory=set)
+    wake_at: datetime | None = None
+    opens_case: bool = False
+    decided: dict[Subject, Decided] = field(default_factory=dict)
+    offences: list[Offence] = field(default_factory=list)
+
+    def follow(self, line: Line) -> None:
+        """Take the next line, whatever is wrong with it."""
+        self.version, self.head = line.version, line.hash
+        self.told_core = self.told_core or line.trigger == NOTIFIED
+        if line.trigger == REQUESTED and isinstance(
+            said := line.detail.get(REQUEST), Mapping
+        ):
+            self.request = said
+        self.erased = self.erased or line.trigger == ERASED
+        self.times.add(line.at)
+        woken = line.detail.get(WAKE_AT)
+        self.wake_at = datetime.fromisoformat(woken) if isinstance(woken, str) else None
+        move = (line.trigger, line.source, line.target)
+        self.opens_case = self.opens_case or move in _CASES
+        decision = decision_in(line)
+        if decision is not None:
+            self.decided[decision[0]] = decision[1]
+        self._follow_columns(line)
+        if line.trigger in _SAYS_PAID:
+            self.said_paid = True
+        elif line.trigger == Trigger.TURN_CAME:
+            self.turn_at = line.at
+        elif line.trigger in _FREEZES and self.freeze_at is None:
+            self.freeze_at = line.at
+        if line.target == self.state:
+            return
+        self.state, self.entered_by = line.target, line.trigger
+        if self.ended_at is None and line.target in _FINAL:
+            self.ended_at, self.ended_by = line.at, line.trigger
+
+    def _follow_columns(self, line: Line) -> None:
+        """Follow what a decision looks at: the first vote, and the reference."""
+        if (line.trigger, line.source, line.target) in _REMARKS:
+            return
+        if self.reference is None:
+            self.reference = line.detail.get("reference")
+        if line.trigger in PROPOSALS:
+            voter = line.detail.get("person") or line.actor
+            self.proposed = (voter, line.detail.get("decision"))
+        elif line.trigger != Trigger.CANCEL_REQUESTED:
+            self.proposed = (None, None)
+
+
+def trail_of(lines: Iterable[Line], keys: AuditKeys) -> Trail:
+    """Read all lines of one order or task, in the order of their versions.
+
+    There is at least one; ``Trail.offences`` has what is wrong with them.
+    """
+    trail: Trail | None = None
+    for line in lines:
+        if trail is None:
+            trail = Trail(line.entity_id, line.queue_id, line.task_id)
+        trail.offences.extend(_wrong_line(trail, line, keys))
+        trail.follow(line)
+    if trail is None:
+        raise ValueError("a trail has at least one line")
+    return trail
+
+
+def _wrong_line(trail: Trail, line: Line, keys: AuditKeys) -> Iterator[Offence]:
+    def wrong(invariant: Invariant, what: str) -> Offence:
+        return Offence(invariant, line.queue_id, line.task_id, what)
+
+    at = f"version {line.version}"
+    if line.version != trail.version + 1:
+        yield wrong(Invariant.VERSIONS, f"{at} follows version {trail.version}")
+    if line.source != trail.state:
+        yield wrong(
+            Invariant.SUCCESSION, f"{at} comes from {line.source}, not {trail.state}"
+        )
+    if (line.trigger, line.source, line.target) not in _legal(line):
+        move = f"{line.source} → {line.target} by {line.trigger}"
+        yield wrong(Invariant.LEGALITY, f"{at}: {move} is no legal move")
+    if line.key_id not in keys:
+        what = f"{at}: it is signed by the key {line.key_id!r}, which is not known here"
+        yield wrong(Invariant.CHAIN, what)
+    elif hash_of(line, trail.head, keys) != line.hash:
+        yield wrong(Invariant.CHAIN, f"{at}: its hash is not that of what it says")
+    if line.entity_id != (line.task_id or line.queue_id):
+        yield wrong(Invariant.ORPHAN, f"{at} is about {line.task_id or line.queue_id}")
+    if proof := _unproven(trail, line):
+        yield wrong(Invariant.PROOF, f"{at}: {proof}")
+
+
+def _legal(line: Line) -> Collection[tuple[str, str | None, str]]:
+    if line.entity_id == SERVICE:
+        return _SERVICE_LINES
+    return _ORDER_LINES if line.task_id is None else _TASK_LINES
+
+
+def hash_of(line: Line | AuditLine, before: bytes, keys: AuditKeys) -> bytes:
+    """Return the hash that a line should have after the one before it.
+
+    :raises KeyError: the key that has signed it is not known here.
+    """
+    return chained(
+        before,
+        entity_id=line.entity_id,
+        queue_id=line.queue_id,
+        task_id=line.task_id,
+        version=line.version,
+        source=line.source,
+        target=line.target,
+        trigger=line.trigger,
+        actor=line.actor,
+        at=line.at,
+        trace_id=line.trace_id,
+        detail=line.detail,
+        keys=keys,
+        key_id=line.key_id,
+    ).hash
+
+
+def _unproven(trail: Trail, line: Line) -> str | None:
+    """Say what was done to the hold although nothing had proven it."""
+    if line.trigger == Trigger.COMMIT_CONFIRMED and not trail.said_paid:
+        return "committed although nobody had said that it was paid"
+    if line.trigger == Trigger.ROLLBACK_CONFIRMED:
+        unclear = trail.entered_by == Trigger.UNCLEAR
+        if trail.state == State.NEGATIVE_EVAL and unclear:
+            return "rolled back on an unclear answer"
+    return None
+
+
+def order_offences(
+    order: OrderRow,
+    tasks: Sequence[TaskRow],
+    trails: Mapping[str, Trail],
+) -> Iterator[Offence]:
+    """Judge one order by our own rows: it, its tasks by position, their trails."""
+    for trail in trails.values():
+        yield from trail.offences
+    yield from _differing(
+        order, None, trails.get(order.queue_id), order.version, order.state
+    )
+    for task in tasks:
+        yield from _differing(
+            order, task, trails.get(task.task_id), task.version, task.state
+        )
+        yield from _verdict(order, task)
+        yield from _forgotten(order, task)
+        yield from _by_hand(order, task, trails.get(task.task_id))
+    yield from _outcome(order, tasks, trails.get(order.queue_id))
+    yield from _turn(order, tasks)
+    yield from _next_only_on_proof(order, tasks, trails)
+
+
+def _differing(
+    order: OrderRow,
+    task: TaskRow | None,
+    trail: Trail | None,
+    version: int,
+    state: str,
+) -> Iterator[Offence]:
+    """Compare a row with the end of its trail."""
+    task_id = task.task_id if task else None
+    if trail is None:
+        yield Offence(
+            Invariant.VERSIONS, order.queue_id, task_id, "it has no audit line"
+        )
+        return
+    if trail.version != version:
+        what = f"the row has version {version}, its trail ends at {trail.version}"
+        yield Offence(Invariant.VERSIONS, order.queue_id, task_id, what)
+    if trail.state != state:
+        what = f"the row says {state}, its trail {trail.state}"
+        yield Offence(Invariant.SUCCESSION, order.queue_id, task_id, what)
+    if trail.head != head_of(task.audit_hash if task else order.audit_hash):
+        what = "the row's hash is not that of its last audit line"
+        yield Offence(Invariant.CHAIN, order.queue_id, task_id, what)
+
+
+def _outcome(
+    order: OrderRow, tasks: Sequence[TaskRow], trail: Trail | None
+) -> Iterator[Offence]:
+    def wrong(what: str, invariant: Invariant = Invariant.OUTCOME) -> Offence:
+        return Offence(invariant, order.queue_id, None, what)
+
+    paid = [task for task in tasks if task.state == State.SUCCEEDED]
+    if len(paid) > 1:
+        names = ", ".join(task.task_id for task in paid)
+        yield wrong(f"{len(paid)} tasks succeeded: {names}", Invariant.ONE_SUCCESS)
+    if (order.state == OrderState.COMPLETED) != (len(paid) == 1):
+        yield wrong(f"it is {order.state}, and {len(paid)} of its tasks succeeded")
+    if order.state == OrderState.ACTIVE:
+        return
+    for task in tasks:
+        if task.state not in _FINAL:
+            yield wrong(f"it is {order.state}, and task {task.task_id} is {task.state}")
+    told = trail is not None and trail.told_core
+    if order.wake_at is None and not told:
+        yield wrong(
+            f"it is {order.state} and core was never told", Invariant.NOBODY_FORGOTTEN
+        )
+
+
+def _turn(order: OrderRow, tasks: Sequence[TaskRow]) -> Iterator[Offence]:
+    """One task of an active order has its turn; all before it are over."""
+
+    def wrong(invariant: Invariant, what: str) -> Offence:
+        return Offence(invariant, order.queue_id, None, what)
+
+    if [task.position for task in tasks] != list(range(len(tasks))):
+        places = ", ".join(str(task.position) for task in tasks)
+        yield wrong(Invariant.POSITIONS, f"its tasks have the positions {places}")
+    live = [task for task in tasks if task.state in _LIVE]
+    if len(live) > 1:
+        names = ", ".join(task.task_id for task in live)
+        yield wrong(Invariant.ONE_TURN, f"{len(live)} tasks are at work: {names}")
+    if order.state != OrderState.ACTIVE:
+        return
+    at_turn = [t for t in tasks if t.state not in _FINAL and not _waits_for_turn(t)]
+    if len(at_turn) != 1:
+        yield wrong(
+            Invariant.ONE_TURN, f"{len(at_turn)} of its tasks have their turn, not 1"
+        )
+        return
+    for task in tasks:
+        if task.position < at_turn[0].position and task.state not in _FINAL:
+            what = f"task {task.task_id} was passed over while it is {task.state}"
+            yield wrong(Invariant.ONE_TURN, what)
+
+
+def _waits_for_turn(task: TaskRow) -> bool:
+    return task.state == State.PENDING and task.waiting_for == Waiting.TURN
+
+
+def _verdict(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
+    needed = _VERDICTS.get(task.state)
+    if task.waiting_for == Waiting.COMMIT:
+        needed = _VERDICTS["SUCCEEDED"]
+    elif task.waiting_for == Waiting.ROLLBACK:
+        needed = _VERDICTS["FAILED"]
+    if needed is not None and task.verdict not in needed:
+        what = f"it is {task.state}, waits for {task.waiting_for}, and its verdict is "
+        yield Offence(
+            Invariant.VERDICT, order.queue_id, task.task_id, f"{what}{task.verdict}"
+        )
+
+
+def _forgotten(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
+    """What is not final has a time, a person, its turn, or a webhook to wait for."""
+    if task.state in _FINAL:
+        settles = task.waiting_for == Waiting.RETURN and task.state == State.SUCCEEDED
+        rests = (task.waiting_for is None or settles) and (
+            settles is (task.wake_at is not None)
+        )
+        what = f"it is {task.state} and waits for {task.waiting_for}"
+    elif task.waiting_for is None:
+        rests, what = False, f"it is {task.state} and waits for nothing"
+    elif task.waiting_for == Waiting.DECISION:
+        rests = task.state == State.MANUAL_CHECK
+        what = f"it waits for a decision and is {task.state}"
+    elif task.waiting_for == Waiting.LAST_QUESTION:
+        rests = task.state == State.MANUAL_CHECK and task.wake_at is not None
+        what = f"it waits for an answer to a person's no and is {task.state}"
+    elif task.waiting_for == Waiting.TURN:
+        rests = order.state == OrderState.ACTIVE
+        what = f"it waits for its turn in an order that is {order.state}"
+    elif task.waiting_for == Waiting.WEBHOOK and task.sla_at is None:
+        rests = task.sla in {None, "none"} or task.wake_at is not None
+        what = f"it waits for a webhook without the end that sla = {task.sla} sets"
+    else:
+        rests = task.wake_at is not None
+        what = f"it waits for {task.waiting_for} and nothing wakes it"
+    if not rests:
+        yield Offence(Invariant.NOBODY_FORGOTTEN, order.queue_id, task.task_id, what)
+
+
+def _by_hand(order: OrderRow, task: TaskRow, trail: Trail | None) -> Iterator[Offence]:
+    """Count what persons have settled in core's books, which nothing here can see."""
+    if is_by_hand(trail):
+        what = f"it is {task.state} by hand: core had refused its balance call"
+        yield Offence(
+            Invariant.BY_HAND, order.queue_id, task.task_id, what, warning=True
+        )
+
+
+def is_by_hand(trail: Trail | None) -> bool:
+    """True for a task that persons have ended after core had refused to."""
+    return trail is not None and trail.ended_by in _BY_HAND
+
+
+def _next_only_on_proof(
+    order: OrderRow, tasks: Sequence[TaskRow], trails: Mapping[str, Trail]
+) -> Iterator[Offence]:
+    """Let each attempt begin only after the hold of the one before is gone."""
+    before: list[tuple[TaskRow, Trail]] = []
+    for task in tasks:
+        trail = trails.get(task.task_id)
+        if trail is None:
+            continue
+        if trail.freeze_at is not None:
+            for earlier, its in before:
+                if what := _not_over(earlier, its, trail.freeze_at):
+                    yield Offence(
+                        Invariant.PROOF, order.queue_id, task.task_id, f"tried {what}"
+                    )
+            early = trail.turn_at is None or trail.turn_at > trail.freeze_at
+            if before and early:
+                yield Offence(
+                    Invariant.PROOF, order.queue_id, task.task_id, "tried out of turn"
+                )
+        before.append((task, trail))
+
+
+def _not_over(earlier: TaskRow, trail: Trail, next_at: datetime) -> str | None:
+    """Say why an earlier attempt had not come to its end by then."""
+    name = f"task {earlier.task_id} ({earlier.provider})"
+    if trail.ended_at is None or trail.ended_at > next_at:
+        return f"before {name} was over"
+    never_begun = trail.freeze_at is None and trail.ended_by == Trigger.CANCEL_REQUESTED
+    if trail.ended_by not in _RELEASED and not never_begun:
+        return f"after {name} had ended by {trail.ended_by}"
+    return None
+
+
+def overdue(
+    order: OrderRow, tasks: Sequence[TaskRow], *, now: datetime, grace: timedelta
+) -> Iterator[Offence]:
+    """Warn of what should have gone on and has not."""
+    limit = now - grace
+    if order.wake_at is not None and order.wake_at < limit:
+        yield _late(order, None, order.waiting_for, now - order.wake_at)
+    for task in tasks:
+        if task.wake_at is not None and task.wake_at < limit:
+            yield _late(order, task, task.waiting_for, now - task.wake_at)
+
+
+def _late(
+    order: OrderRow, task: TaskRow | None, waiting: str | None, by: timedelta
+) -> Offence:
+    what = f"overdue by {int(by.total_seconds())} s, waiting for {waiting}"
+    task_id = task.task_id if task else None
+    return Offence(Invariant.OVERDUE, order.queue_id, task_id, what, warning=True)
+
+
+def without_row(trail: Trail) -> Offence:
+    """Name a trail whose order or task is gone."""
+    what = f"{trail.version} audit lines, and no row"
+    return Offence(Invariant.ORPHAN, trail.queue_id, trail.task_id, what)
+
+
+def core_offences(
+    order: OrderRow,
+    task: TaskRow,
+    entries: Sequence[LedgerEntry],
+    *,
+    as_of: datetime,
+    skew: timedelta = SKEW,
+    trail: Trail | None = None,
+) -> Iterator[Offence]:
+    """Compare a task with all of core's entries about it.
+
+    ``as_of`` is when the row was read; the ledger was read later, and may know more
+    about what was not final then. Of a ``trail`` that persons have ended by hand what
+    core holds or lacks is only told.
+    """
+
+    def wrong(what: str, *, warning: bool = False) -> Offence:
+        return Offence(Invariant.CORE, order.queue_id, task.task_id, what, warning)
+
+    before = as_of - skew
+    known = [e for e in entries if _counts(e, task, before)]
+    done = {name: _count(known, name) for name in ("freeze", "commit", "rollback")}
+    returns = _count(entries, "return")
+    for operation, count in (*done.items(), ("return", returns)):
+        if count > 1:
+            yield wrong(f"core has {count} entries of {operation}")
+    if done["commit"] and done["rollback"]:
+        yield wrong("core has both committed and rolled back")
+    if done["commit"] and not done["freeze"]:
+        yield wrong("core has a commit without a freeze")
+    for entry in entries:
+        if (entry.amount, entry.currency) != (order.amount, order.currency):
+            said, ours = (
+                f"{entry.amount} {entry.currency}",
+                f"{order.amount} {order.currency}",
+            )
+            yield wrong(f"core's {entry.operation} is of {said}, the order of {ours}")
+    if problem := _against_core(task, done):
+        yield wrong(problem, warning=is_by_hand(trail))
+    if returns and not done["commit"]:
+        yield wrong("core has a return without a commit")
+    if task.returned and not returns:
+        yield wrong("it was returned, and core has no return")
+    if not task.returned and task.waiting_for != Waiting.RETURN:
+        # One that was asked for after the row was read is not known to be wrong.
+        early = (e for e in entries if e.at is None or e.at < before)
+        if _count([*early], "return"):
+            yield wrong("core has taken it back, and nobody here has asked for that")
+
+
+def _counts(entry: LedgerEntry, task: TaskRow, before: datetime) -> bool:
+    return task.state in _FINAL or entry.at is None or entry.at < before
+
+
+def _count(entries: Sequence[LedgerEntry], operation: str) -> int:
+    return sum(1 for entry in entries if entry.operation == operation)
+
+
+def _against_core(task: TaskRow, done: Mapping[str, int]) -> str | None:
+    if task.state == State.SUCCEEDED:
+        return None if done["commit"] else "it is SUCCEEDED and core has no commit"
+    if done["commit"] and task.verdict != Verdict.PAID:
+        return f"it is {task.state} and core has committed"
+    if done["rollback"] and task.verdict != Verdict.NOT_PAID:
+        return f"it is {task.state} and core has rolled back"
+    held = done["freeze"] - done["commit"] - done["rollback"]
+    if held > 0 and task.state in _FINAL:
+        return f"it is {task.state} and core still holds the money"
+    if held > 0 and _waits_for_turn(task):
+        return "core holds money for it before its turn"
+    return None
+
+
+def provider_offences(
+    order: OrderRow,
+    tasks: Sequence[TaskRow],
+    payouts: Mapping[str, Sequence[StatementEntry]],
+    *,
+    stated: Collection[str],
+    cases: Collection[str] = (),
+) -> Iterator[Offence]:
+    """Compare an order with the lines of the providers' statements about it.
+
+    ``stated`` are the providers that gave a statement; ``cases`` are the tasks about
+    which a person was asked.
+    """
+
+    def wrong(what: str, task: TaskRow | None = None) -> Offence:
+        task_id = task.task_id if task else None
+        return Offence(Invariant.PROVIDERS, order.queue_id, task_id, what)
+
+    executed = 0
+    for task in tasks:
+        lines = payouts.get(task.task_id, ())
+        paid = [line for line in lines if line.status == "succeeded"]
+        executed += len(paid)
+        for line in paid:
+            if (line.amount, line.currency) != (order.amount, order.currency):
+                said = f"{line.amount} {line.currency}"
+                ours = f"{order.amount} {order.currency}"
+                yield wrong(f"{line.provider} paid {said}, the order is {ours}", task)
+            if line.provider != task.provider:
+                yield wrong(f"{line.provider} paid it, not {task.provider}", task)
+        if problem := _against_provider(task, lines, paid, stated, cases):
+            yield wrong(problem, task)
+    if executed > 1:
+        yield wrong(f"{executed} payouts were executed for one order")
+
+
+def _against_provider(
+    task: TaskRow,
+    lines: Sequence[StatementEntry],
+    paid: Sequence[StatementEntry],
+    stated: Collection[str],
+    cases: Collection[str],
+) -> str | None:
+    if task.task_id in cases:
+        return None
+    if task.state == State.SUCCEEDED:
+        returned = any(line.status == "returned" for line in lines)
+        missing = task.provider in stated and not paid and not returned
+        return f"SUCCEEDED, and {task.provider} paid nothing" if missing else None
+    if paid and (task.state in _FINAL or task.waiting_for == Waiting.TURN):
+        return f"it is {task.state}, and {paid[0].provider} has paid"
+    return None

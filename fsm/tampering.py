@@ -1,0 +1,187 @@
+"""What another hand has changed in the database, as predicates over its rows.
+
+As in `invariants`, nothing here reads anything. A row's seal says that something in it
+was changed; what can be told from its trail says what.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from fsm.decisions import Case
+from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.binding import Bound, Signature, differing
+from fsm.domain.cases import money_at_risk
+from fsm.domain.money import Money
+from fsm.domain.news import News
+from fsm.domain.seals import (
+    news_is_signed,
+    queue_is_sealed,
+    task_is_sealed,
+)
+from fsm.invariants import (
+    SKEW,
+    Invariant,
+    Offence,
+    OrderRow,
+    TaskRow,
+    Trail,
+)
+from fsm.states import CaseKind
+
+
+class CaseRow(NamedTuple):
+    """A case beside the order that it is about.
+
+    ``heard`` says that a line of its task's trail is of the time it was opened at.
+    """
+
+    kind: str
+    queue_id: str
+    task_id: str
+    amount: int
+    currency: str
+    money_at_risk: int
+    detail: Mapping[str, object]
+    order_id: str
+    of_order: tuple[str, int, str]
+    heard: bool
+
+
+def tampered(
+    order: OrderRow,
+    tasks: Sequence[TaskRow],
+    trails: Mapping[str, Trail],
+    keys: AuditKeys,
+    *,
+    as_of: datetime,
+    cases: Collection[str],
+) -> Iterator[Offence]:
+    """Judge one order by its seals, its signature and its trails.
+
+    ``as_of`` is the database's time at which the rows were read, ``cases`` are the
+    tasks about which there is one.
+    """
+    trail = trails.get(order.queue_id)
+    yield from _requested_otherwise(order, tasks, trail, keys)
+    for what in _own_row(order, trail, keys, as_of):
+        yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
+    for task in tasks:
+        for what in _task_row(order, task, trails.get(task.task_id), keys, as_of):
+            yield Offence(Invariant.TAMPERED, order.queue_id, task.task_id, what)
+        its = trails.get(task.task_id)
+        if its is not None and its.opens_case and task.task_id not in cases:
+            what = "its trail opens a case, and there is none"
+            yield Offence(Invariant.TAMPERED, order.queue_id, task.task_id, what)
+
+
+def _requested_otherwise(
+    order: OrderRow, tasks: Sequence[TaskRow], trail: Trail | None, keys: AuditKeys
+) -> Iterator[Offence]:
+    """Compare what the rows say was asked for with what was."""
+    if trail is None:
+        return
+    if trail.request is None:
+        what = "its first audit line does not say what was requested"
+        yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
+        return
+    bound = Bound(
+        queue_id=order.queue_id,
+        kind=order.kind,
+        order_id=order.order_id,
+        merchant_id=order.merchant_id,
+        customer_id=order.customer_id,
+        amount=order.amount,
+        currency=order.currency,
+        content=order.content_hash.hex(),
+        destination=order.destination,
+        metadata=order.metadata,
+        cascade=tuple(
+            (t.task_id, t.position, t.provider, t.terminal_id, t.sla) for t in tasks
+        ),
+    )
+    signature = Signature(order.signed_by, order.signature)
+    erased = trail.erased and order.erased
+    if trail.erased and not order.erased:
+        what = "its trail says that it was erased, and its row holds something"
+        yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
+    elif order.erased and not trail.erased:
+        what = "its row is erased, and its trail does not say so"
+        yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
+    for what in differing(trail.request, bound, signature, keys, erased=erased):
+        yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
+
+
+def _own_row(
+    order: OrderRow, trail: Trail | None, keys: AuditKeys, as_of: datetime
+) -> Iterator[str]:
+    """Say what is wrong with the order's own row, but for what was requested."""
+    if order.signed_by in keys and not queue_is_sealed(order, order.signed_by, keys):
+        yield "its row is not as its last step has left it"
+    if order.customer_message is not None:
+        yield "it has a message for its customer that no step has written"
+    if trail is None:
+        return
+    if not {order.created_at, order.finished_at} <= {*trail.times, None}:
+        yield "the time of its beginning or of its end is none of its trail"
+    if _slept_on(order.wake_at, trail, as_of):
+        yield "what is due of it was put off, and no line of its trail says so"
+
+
+def _task_row(
+    order: OrderRow,
+    task: TaskRow,
+    trail: Trail | None,
+    keys: AuditKeys,
+    as_of: datetime,
+) -> Iterator[str]:
+    """Say what is wrong with a task's row: votes, references and times by name."""
+    if order.signed_by in keys and not task_is_sealed(task, order.signed_by, keys):
+        yield "its row is not as its last step has left it"
+    if trail is None:
+        return
+    if (task.proposed_by, task.proposed_decision) != trail.proposed:
+        yield f"its first vote ({task.proposed_by}) is not that of its trail"
+    if task.provider_reference != trail.reference:
+        yield "its provider's reference is not that of its trail"
+    for name in ("sent_first_at", "sent_last_at"):
+        at = getattr(task, name)
+        if at is not None and at not in trail.times:
+            yield f"its {name} is no time of its trail"
+    if _slept_on(task.wake_at, trail, as_of):
+        yield "what is due of it was put off, and no line of its trail says so"
+
+
+def _slept_on(wake_at: datetime | None, trail: Trail, as_of: datetime) -> bool:
+    """Tell whether a row wakes later than its trail says; the sweeper only hurries."""
+    if wake_at is None:
+        return trail.wake_at is not None
+    return wake_at != trail.wake_at and wake_at > as_of + SKEW
+
+
+def forged_case(case: CaseRow) -> Iterator[Offence]:
+    """Judge a case by its order, and by the line that has opened it."""
+    found = []
+    if (case.order_id, case.amount, case.currency) != case.of_order:
+        found.append("its case is not of the order's amount, currency or id")
+    elif case.kind not in set(CaseKind):
+        found.append(f"there are no cases of {case.kind}")
+    elif case.money_at_risk != _at_risk(case):
+        found.append("the money at risk is not what its case says")
+    if not case.heard and case.kind != CaseKind.TAMPERED:
+        found.append(f"its case of {case.kind} was opened by no line of its trail")
+    for what in found:
+        yield Offence(Invariant.TAMPERED, case.queue_id, case.task_id, what)
+
+
+def _at_risk(case: CaseRow) -> int:
+    opened = Case(kind=CaseKind(case.kind), task_id=case.task_id, detail=case.detail)
+    return money_at_risk(opened, Money(case.amount, case.currency))
+
+
+def forged_news(news: News, keys: AuditKeys) -> Iterator[Offence]:
+    """Judge a row of the inbox by the signature of who has taken it in."""
+    if news_is_signed(news, keys):
+        return
+    what = f"the webhook {news.event_id!r} of {news.provider} is none that came in so"
+    yield Offence(Invariant.TAMPERED, None, news.task_id, what)

@@ -1,0 +1,63 @@
+"""The core service: it owns the balances, and only it moves them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from fsm.domain.money import Money
+
+
+class Operation(StrEnum):
+    """The calls that move a balance; a return undoes a commit that came back."""
+
+    FREEZE = "freeze"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+    RETURN = "return"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceCall:
+    """Whose money, how much, for which attempt; the key is (task_id, operation)."""
+
+    task_id: str
+    queue_id: str
+    order_id: str
+    merchant_id: str
+    provider: str
+    terminal_id: str | None
+    money: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Core has done it, now or before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Core will never do it."""
+
+    code: str
+    message: str
+
+
+class Core(Protocol):
+    """Core's external API (contract, section 4)."""
+
+    async def balance(
+        self, operation: Operation, call: BalanceCall
+    ) -> Confirmed | Refused:
+        """Move the balance.
+
+        :raises CoreUnavailable: no definite answer; repeat the same call.
+        """
+        ...
+
+    async def notify(self, event: Mapping[str, object]) -> None:
+        """Tell core an order's outcome, keyed by ``event["event_id"]``.
+
+        :raises CoreUnavailable: no 2xx; repeat the same call.
+        """
+        ...

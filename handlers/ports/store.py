@@ -1,0 +1,195 @@
+"""The store: the one truth. Every method is one transaction, or none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from fsm.decisions import Case, Step
+from fsm.domain.audit import AuditLine
+from fsm.domain.letters import DeadLetter
+from fsm.domain.messages import Message
+from fsm.domain.news import Arrival, News, NewsState
+from fsm.domain.orders import Order, Request, Submission
+from fsm.states import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One step and all that must be committed with it."""
+
+    order: Order
+    step: Step
+    lines: tuple[AuditLine, ...]
+    messages: tuple[Message, ...] = ()
+    at: datetime
+    news: Mapping[str, NewsState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A committed step: what its tasks' inboxes hold."""
+
+    news_waiting: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredNews:
+    """A webhook in the inbox.
+
+    ``repeats`` says that the same statement was stored under another id before.
+    """
+
+    inbox_id: str
+    news: News
+    state: NewsState
+    repeats: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """An accepted request with the rows it becomes."""
+
+    request: Request
+    order: Order
+    lines: tuple[AuditLine, ...]
+    messages: tuple[Message, ...]
+
+
+class Store(Protocol):
+    """The rows, as handlers see them.
+
+    Guarantees: a method that returns has committed (or only read); one that
+    raises :class:`StoreUnavailable` may have committed, and the same call may be
+    made again. Messages given to a method are rows of the outbox in the same
+    transaction and are published soon after it, at least once.
+    """
+
+    async def submit(self, new: NewOrder) -> Submission:
+        """Insert an order unless (merchant, kind, order_id) exists.
+
+        Returns the existing one's queue_id as ``duplicate`` where the content is
+        the same and as ``conflict`` where it is not.
+        """
+        ...
+
+    async def load(self, queue_id: str) -> Order | None:
+        """Return the order with all its tasks, from the primary."""
+        ...
+
+    async def queue_of(self, task_id: str) -> str | None:
+        """Return the queue a task belongs to."""
+        ...
+
+    async def queue_of_order(
+        self, merchant_id: str, kind: Kind, order_id: str
+    ) -> str | None:
+        """Return the queue of the one order that its merchant calls so."""
+        ...
+
+    async def record(self, work: Work) -> Recorded:
+        """Commit a step: compare-and-set, audit lines, messages, cases, news.
+
+        :raises StaleWrite: a row of the step is not the one that it was decided on;
+            nothing is written.
+        :raises SettledNews: a webhook of the step is settled; nothing is written.
+        :raises BrokenInvariant: a constraint refused it; nothing is written.
+        """
+        ...
+
+    async def keep_news(self, *events: News) -> Sequence[Arrival]:
+        """Store events with their doorbells, all or none; say of each what it was.
+
+        One whose id is known is not stored again. Where it says something else than
+        then, that is kept beside it, as news that ``seen_as`` marks.
+        """
+        ...
+
+    async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
+        """Return the webhooks of a task that nobody has applied, oldest first."""
+        ...
+
+    async def find_news(self, provider: str, event_id: str) -> StoredNews | None:
+        """Return a stored webhook."""
+        ...
+
+    async def mark_waiting(self, task_id: str, version: int) -> bool:
+        """Tell the task's next step that news waits; False if it has moved on."""
+        ...
+
+    async def close_news(self, inbox_id: str, state: NewsState) -> None:
+        """Settle a webhook that changes nothing; its place in the order counts."""
+        ...
+
+    async def open_case(self, order: Order, case: Case, at: datetime) -> None:
+        """Open a case that belongs to no step; the same one twice, once."""
+        ...
+
+    async def reopen_news(self, inbox_id: str) -> None:
+        """Let a webhook that was given up wait again; any other stays as it is."""
+        ...
+
+    async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
+        """Keep a dead letter and post ``messages``; the same one twice, once."""
+        ...
+
+    async def post(self, message: Message) -> None:
+        """Put a message that belongs to no step into the outbox."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """A row of the outbox that nobody has published yet."""
+
+    seq: int
+    message: Message
+
+
+class Outbox(Protocol):
+    """The outbox, as the relay sees it."""
+
+    async def unsent(
+        self, *, older_than: timedelta, limit: int, after: int = 0
+    ) -> Sequence[Unsent]:
+        """Return rows left over by processes that died, oldest first.
+
+        ``after`` is the number of the last row that was looked at before.
+        """
+        ...
+
+    async def sent(self, seqs: Sequence[int]) -> None:
+        """Remove rows whose publish was acknowledged."""
+        ...
+
+
+class Sweepable(Protocol):
+    """The rows, as the sweeper sees them."""
+
+    async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
+        """Return orders with a row overdue by ``grace``, and mark them as rung for.
+
+        A row is not returned again before another ``grace`` has passed.
+        """
+        ...
+
+    async def overdue_news(
+        self, *, grace: timedelta, limit: int
+    ) -> Sequence[StoredNews]:
+        """Return webhooks that wait although their task is there.
+
+        One without a task is looked at less and less often, and not returned.
+        """
+        ...
+
+    async def expired_news(
+        self, *, after: timedelta, limit: int
+    ) -> Sequence[StoredNews]:
+        """Return webhooks that name a task which never appeared."""
+        ...
+
+    async def forget_foreign(
+        self, *, after: timedelta, limit: int
+    ) -> Mapping[str, int]:
+        """Remove webhooks that can be about no task; count them by provider."""
+        ...

@@ -1,0 +1,1 @@
+"""A world in a box: embedded servers and the demo, never part of the service."""

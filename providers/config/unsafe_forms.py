@@ -1,0 +1,331 @@
+"""Wire forms that cannot be spoken, or would cost money, and why not."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from providers.config.forms import (
+    AnswersTable,
+    CreateTable,
+    HmacAuth,
+    RequestTable,
+    StatementTable,
+    Telling,
+    TlsTable,
+    WebhookBodyTable,
+)
+from providers.config.tables import ProviderTable
+from providers.config.unsafe_answers import (
+    unlisted,
+    unsafe_answers,
+    unsafe_cancel_answers,
+    unsafe_create_answers,
+    unsafe_status_answers,
+)
+from providers.config.unsafe_calls import (
+    holes_of,
+    is_sent_whole,
+    unsafe_call,
+    unsafe_headers,
+    unsafe_template,
+)
+from providers.config.values import HEADER_VALUE
+from providers.config.vocabulary import (
+    AMOUNTS,
+    CURRENCIES,
+    CURSOR,
+    DESTINATION,
+    OF_DESTINATION,
+    PAGE,
+    PAYOUT,
+    PROVIDER_REFERENCE,
+    REFERENCE,
+    SIGNATURE,
+    SIGNED,
+    SIGNING_HEADERS,
+    STATEMENT,
+)
+from providers.files import unreadable
+from providers.http.trust import untrustworthy
+
+FORM_KEYS: Final = ("cancel", "statement", "answers", "webhook_body")
+TLS: Final = "https://"
+PROVING: Final = frozenset({"rest", "stripe"})
+"""The adapters that read ``auth`` and ``tls``."""
+
+Problems = Iterator[tuple[str, str]]
+
+
+def unsafe_form(table: ProviderTable) -> Problems:
+    """Name what is wrong with a declared wire form; nothing where none is declared."""
+    given = [name for name in FORM_KEYS if getattr(table, name) is not None]
+    given += ["status"] if table.asking is not None else []
+    if table.create is None:
+        for name in given:
+            yield name, "has no meaning without create"
+    else:
+        given = ["create", *given]
+        yield from _unsafe_calls(table, table.create)
+        yield from _unsafe_webhooks(table)
+    yield from _unsafe_proofs(table)
+    if table.adapter not in PROVING:
+        given += [name for name in ("auth", "tls") if getattr(table, name) is not None]
+    if table.adapter != "rest":
+        for name in given:
+            yield name, f"unknown key of the adapter {table.adapter}"
+
+
+def _unsafe_calls(table: ProviderTable, create: CreateTable) -> Problems:
+    calls: dict[str, RequestTable | None] = {
+        "create": create,
+        "status": table.asking,
+        "cancel": table.cancel,
+    }
+    for key, call in calls.items():
+        if call is not None:
+            yield from unsafe_call(call, key, PAYOUT)
+            yield from _twice(table, call, f"{key}.headers")
+    if table.statement is not None:
+        yield from unsafe_call(table.statement, "statement", STATEMENT)
+        yield from _twice(table, table.statement, "statement.headers")
+    yield from _unsaid(create)
+    if create.method == "PUT" and not table.idempotent_create:
+        reason = "what stands on the way may repeat a PUT"
+        yield "create.method", f"cannot be PUT without idempotent_create: {reason}"
+    if table.status and table.asking is None:
+        yield "status", "must be a table, or false, where create is a table"
+    yield from _unsafe_names(table, create)
+    yield from _unsafe_meanings(table, create)
+
+
+def _unsafe_names(table: ProviderTable, create: CreateTable) -> Problems:
+    """Name the calls that ask by what is never known, or by nothing."""
+    if PROVIDER_REFERENCE in holes_of(create, needed=True):
+        reason = "the provider's own id is known only after the create"
+        yield "create", f"must not need {{{PROVIDER_REFERENCE}}}: {reason}"
+    calls = {"status": table.asking, "cancel": table.cancel}
+    for key, call in calls.items():
+        if call is None:
+            continue
+        if not holes_of(call) & {REFERENCE, PROVIDER_REFERENCE}:
+            yield key, "must say which: {reference}, or {provider_reference}"
+        if PROVIDER_REFERENCE in holes_of(call, needed=True) and not _told(table):
+            reason = "neither the create's answers nor webhooks say where it is"
+            yield key, f"must not need {{{PROVIDER_REFERENCE}}}: {reason}"
+    if table.statement is not None:
+        yield from _unsafe_pages(table.statement)
+
+
+def _unsafe_pages(statement: StatementTable) -> Problems:
+    """Name what would ask for the same page for ever, or for none."""
+    if statement.pause >= statement.deadline:
+        yield "statement.pause", "must be shorter than deadline"
+    if statement.kinds and statement.kind_at is None:
+        yield "statement.kind_at", "is missing where there are kinds"
+    if statement.kind_at is not None and not statement.kinds:
+        yield "statement.kinds", "is missing: which lines are payouts?"
+    key, sent = "statement.next_cursor_at", holes_of(statement)
+    if CURSOR in holes_of(statement, needed=True):
+        reason = "there is none for the first page: {cursor?}"
+        yield "statement", f"must not need {{{CURSOR}}}: {reason}"
+    if CURSOR in sent and statement.next_cursor_at is None:
+        yield key, f"is missing where {{{CURSOR}}} is sent"
+    if statement.next_cursor_at is not None and not sent & {CURSOR, PAGE}:
+        yield key, f"has no meaning where neither {{{CURSOR}}} nor {{{PAGE}}} is sent"
+
+
+def _told(table: ProviderTable) -> bool:
+    """True where a table says where the provider's own id is."""
+    said = [table.webhook_body and table.webhook_body.provider_reference_at]
+    if table.create is not None:
+        answers = table.create.answers.over(table.answers)
+        said.append(answers.provider_reference_at)
+    return any(place is not None for place in said)
+
+
+def _unsaid(create: CreateTable) -> Problems:
+    said = holes_of(create)
+    if REFERENCE not in said:
+        yield "create", "must send {reference}: nothing could be matched without it"
+    elif not is_sent_whole(create, REFERENCE):
+        reason = "what comes back in other text is not known as ours"
+        yield "create", f"must send {{reference}} by itself: {reason}"
+    if not said & AMOUNTS:
+        yield "create", "must send an amount: {amount}, {amount_decimal}, …"
+    if not said & CURRENCIES:
+        yield "create", "must send {currency}: it would pay another one otherwise"
+    if not any(n == DESTINATION or n.startswith(OF_DESTINATION) for n in said):
+        yield "create", "must send where to: {destination} or parts of it"
+
+
+def _unsafe_meanings(table: ProviderTable, create: CreateTable) -> Problems:
+    shared = table.answers
+    yield from unlisted(shared, "answers")
+    yield from unlisted(create.answers, "create.answers")
+    if table.cancel is not None:
+        yield from unlisted(table.cancel.answers, "cancel.answers")
+    if shared is not None:
+        yield from unsafe_answers(shared, "answers", shared)
+    for key, answers in _own_answers(table, create):
+        if answers.model_fields_set:
+            yield from unsafe_answers(answers, f"{key}.answers", answers.over(shared))
+    yield from unsafe_create_answers(create, shared)
+    if table.asking is not None:
+        proof = table.not_found == "definite"
+        yield from unsafe_status_answers(table.asking, shared, absence_is_proof=proof)
+    if table.cancel is not None:
+        yield from unsafe_cancel_answers(table.cancel, shared)
+
+
+def _own_answers(
+    table: ProviderTable, create: CreateTable
+) -> Iterator[tuple[str, AnswersTable]]:
+    yield "create", create.answers
+    if table.asking is not None:
+        yield "status", table.asking.answers
+    if table.cancel is not None:
+        yield "cancel", table.cancel.answers
+
+
+def _unsafe_webhooks(table: ProviderTable) -> Problems:
+    body, webhook = table.webhook_body, table.webhook
+    if webhook is not None and body is None:
+        yield "webhook_body", "is missing where create and webhook are tables"
+    if body is None:
+        return
+    if webhook is None:
+        yield "webhook_body", "has no meaning without webhook"
+    yield from _unsafe_news(body)
+
+
+def _unsafe_news(body: WebhookBodyTable) -> Problems:
+    if not {Telling.SUCCEEDED, Telling.FAILED} & set(body.type_map.values()):
+        yield "webhook_body.type_map", "must have a type for succeeded or failed"
+    if body.currency_at is not None and body.amount_at is None:
+        yield "webhook_body.amount_at", "is missing where there is a currency_at"
+    decimal = body.amount_at is not None and body.amount_form == "decimal"
+    if decimal and body.currency_at is None:
+        yield (
+            "webhook_body.currency_at",
+            "is missing: how many decimals an amount has is the currency's",
+        )
+
+
+def _unsafe_proofs(table: ProviderTable) -> Problems:
+    """Name what is wrong with how the provider is to know us."""
+    if table.tls is not None:
+        yield from _unsafe_tls(table)
+    if table.auth is None:
+        return
+    kinds = [k for k in ("bearer", "basic", "hmac") if getattr(table.auth, k)]
+    if len(kinds) != 1:
+        yield "auth", "must have one of bearer, basic and hmac"
+    if table.create is None and table.auth.hmac is not None:
+        yield "auth.hmac", "has no meaning without create"
+    bearer = table.auth.bearer
+    if bearer and not HEADER_VALUE.fullmatch(bearer.token.get_secret_value()):
+        yield "auth.bearer.token", "must be printable ASCII"
+    if basic := table.auth.basic:
+        if ":" in basic.user:
+            yield "auth.basic.user", "must have no colon"
+        if not basic.password.get_secret_value():
+            yield "auth.basic.password", "must not be empty"
+    if table.auth.hmac is not None:
+        yield from _unsafe_hmac(table.auth.hmac)
+    if _lower(table.headers) & auth_headers(table):
+        yield "headers", "must not have a header that auth makes"
+
+
+def _unsafe_hmac(auth: HmacAuth) -> Problems:
+    try:
+        key_of(auth)
+    except ValueError as error:
+        yield "auth.hmac.key", str(error)
+    yield from unsafe_template(auth.signed, "auth.hmac.signed", SIGNED)
+    yield from unsafe_headers(auth.headers, "auth.hmac.headers", SIGNING_HEADERS)
+    signed, sent = _holes(auth.signed), _holes(*auth.headers.values())
+    if SIGNATURE not in sent:
+        yield "auth.hmac.headers", "must send {signature}"
+    for name in sorted((signed & {"timestamp", "nonce"}) - sent):
+        yield "auth.hmac.headers", f"must send the {{{name}}} that is signed"
+    if not signed & {"body", "body_sha256"}:
+        yield "auth.hmac.signed", "must hold {body} or {body_sha256}"
+
+
+_HOLE: Final = re.compile(r"\{([a-z0-9_]+)\}", re.ASCII)
+
+
+def _holes(*texts: str) -> set[str]:
+    return {name for text in texts for name in _HOLE.findall(text)}
+
+
+def key_of(auth: HmacAuth) -> bytes:
+    """Return the key's bytes.
+
+    :raises ValueError: it is empty, or not encoded as it says.
+    """
+    text = auth.key.get_secret_value()
+    try:
+        if auth.key_encoding == "hex":
+            key = bytes.fromhex(text)
+        elif auth.key_encoding == "base64":
+            key = base64.b64decode(text, validate=True)
+        else:
+            key = text.encode()
+    except (ValueError, binascii.Error):
+        raise ValueError(f"must be {auth.key_encoding}") from None
+    if not key:
+        raise ValueError("must not be empty")
+    return key
+
+
+def auth_headers(table: ProviderTable) -> set[str]:
+    """Return the lower-case names of the headers by which we prove who asks."""
+    if table.auth is None:
+        return set()
+    if table.auth.hmac is not None:
+        return _lower(table.auth.hmac.headers)
+    return {"authorization"}
+
+
+def _twice(table: ProviderTable, call: RequestTable, key: str) -> Problems:
+    taken = _lower(table.headers) | auth_headers(table)
+    for name in sorted(_lower(call.headers) & taken):
+        yield f"{key}.{name}", "is set by headers or auth already"
+
+
+def _lower(names: Iterable[str]) -> set[str]:
+    return {name.lower() for name in names}
+
+
+def _unsafe_tls(table: ProviderTable) -> Problems:
+    tls = table.tls
+    if tls is None:
+        return
+    if not (table.base_url or "").startswith(TLS):
+        yield "tls", "needs a base_url with https://"
+    if (tls.certificate is None) != (tls.key is None):
+        absent = "certificate" if tls.certificate is None else "key"
+        yield f"tls.{absent}", "is missing: certificate and key go together"
+    elif tls.certificate is None and tls.authority is None:
+        yield "tls", "must have an authority, or a certificate and its key"
+    unread = {
+        f"tls.{key}": f"cannot be read: {reason}"
+        for key in ("certificate", "key")
+        if (path := getattr(tls, key)) and (reason := unreadable(Path(path)))
+    }
+    if tls.authority is not None and (reason := untrustworthy(tls.authority)):
+        unread["tls.authority"] = reason
+    yield from unread.items()
+    if not unread and (tls.certificate is None) == (tls.key is None):
+        yield from _unpaired(tls)
+
+
+def _unpaired(tls: TlsTable) -> Problems:
+    try:
+        tls.context()
+    except OSError:
+        yield "tls", "must be PEM files, and a key without password for the certificate"

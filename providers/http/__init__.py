@@ -1,0 +1,1 @@
+"""HTTP calls to the outside: connections, limits, and what a failure proves."""

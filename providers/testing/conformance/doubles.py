@@ -1,0 +1,94 @@
+"""Finds the double that belongs to an adapter."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, Final, cast
+
+from providers.config import ProviderTable
+from providers.registry import adapter_named
+from providers.testing.conformance import declared
+from providers.testing.conformance.wording import Double
+
+OURS: Final[Mapping[str, str]] = {
+    "rest": declared.__name__,
+    "simulator": declared.__name__,
+    "stripe": "providers.testing.conformance.stripe",
+}
+"""By the adapter's name, the module whose ``double(table)`` makes its double."""
+
+MODULE: Final = "double"
+
+Making = Callable[[ProviderTable], Double]
+Changing = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+class NoDouble(LookupError):
+    """Nobody knows how the provider of this adapter speaks."""
+
+
+def double_of(table: ProviderTable) -> Double:
+    """Make the double of a table's adapter.
+
+    :raises NoDouble: there is none, or it is not a function ``double``.
+    """
+    module = _module(table.adapter)
+    if module is None:
+        known = " and no ".join(_places(table.adapter))
+        raise NoDouble(
+            f"the adapter {table.adapter} has no double: there is no {known} "
+            "(see providers.testing.conformance)"
+        )
+    found = getattr(module, MODULE, None)
+    if not callable(found):
+        raise NoDouble(f"{module.__name__} has no function {MODULE}(table)")
+    return cast("Making", found)(table)
+
+
+def prepared(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table as its double's module wants it changed for the check.
+
+    That is what its function ``prepared(raw)`` is for, where it has one: made-up keys
+    of a form that the adapter insists on, say.
+    """
+    adapter = raw.get("adapter")
+    module = _module(adapter) if isinstance(adapter, str) else None
+    changing = getattr(module, "prepared", None)
+    return cast("Changing", changing)(raw) if callable(changing) else dict(raw)
+
+
+def _module(adapter: str) -> ModuleType | None:
+    for place in _places(adapter):
+        if _is_there(place):
+            return importlib.import_module(place)
+    return None
+
+
+def _places(adapter: str) -> Iterator[str]:
+    if adapter in OURS:
+        yield OURS[adapter]
+        return
+    module = adapter.partition(":")[0]
+    if module == adapter:
+        # An entry point: its module is known once it is there.
+        module = _entry(adapter)
+    yield f"{module}.{MODULE}"
+    above = module.rpartition(".")[0]
+    if above:
+        yield f"{above}.{MODULE}"
+
+
+def _entry(name: str) -> str:
+    try:
+        return str(getattr(adapter_named(name), "__module__", name))
+    except (LookupError, ImportError):
+        # The registry says so in its own words.
+        return name
+
+
+def _is_there(place: str) -> bool:
+    try:
+        return find_spec(place) is not None
+    except (ImportError, ValueError):
+        return False
