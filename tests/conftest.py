@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,6 +29,10 @@ settings.load_profile("busy")
 # All that tests call is on this machine, where no proxy would find it.
 for _name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
     del os.environ[_name]
+
+# Tests start hundreds of processes: each would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 TEMPLATE = "payment_template"
 MAX_CONNECTIONS = 400
