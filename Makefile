@@ -33,15 +33,20 @@ field: $(STAMP)  ## what needs PgBouncer, HAProxy, a second PostgreSQL or two cl
 	$(BIN)/pytest -m field tests/field
 
 .PHONY: lint
-lint: $(STAMP)  ## ruff and spelling
+lint: $(STAMP)  ## ruff, spelling, and that what is imported is declared
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+	$(BIN)/deptry --no-ansi .
 
 .PHONY: format
 format: $(STAMP)  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: tidy
+tidy: $(STAMP)  ## what is long or doubled; takes out of the ratchet what has been mended
+	$(BIN)/python -m tests.tidy --shrink
 
 .PHONY: types
 types: $(STAMP)  ## mypy, strict

@@ -90,7 +90,7 @@ def purpose_of(frames: Sequence[str]) -> str:
 
 
 def _function(frame: str) -> str:
-    # "name (path/of/file.py:12)": the line would part what is one function.
+    # "name (FILE:12)": the line would part what is one function.
     name, _, place = frame.rpartition(" (")
     path = place.rstrip(")").rpartition(":")[0] or place.rstrip(")")
     return f"{name} ({_short(path)})"
