@@ -60,7 +60,7 @@ def test_an_entry_point_will_do(monkeypatch):
 @pytest.mark.parametrize(
     ("adapter", "problem"),
     [
-        ("bank", "'bank' is neither rest, simulator"),
+        ("bank", "'bank' is neither rest, stripe"),
         ("no.such.module:Class", "No module named"),
         ("providers.registry:Nothing", "'providers.registry:Nothing' is not there"),
         ("providers.registry:GROUP", "is not a class or function"),
