@@ -185,7 +185,7 @@ BANS: Final = (
         word=r"\bfloat\(|\bround\(|/ 100\b|\bDecimal\(",
         where=("fsm", "handlers", "payment_service/storage/rows.py"),
         instead="integers of the minor unit",
-        but=("fsm/domain/rates.py", "payment_service/domain/rates.py"),
+        but=("fsm/domain/rates.py", "fsm/domain/foreign_json.py"),
     ),
     Ban(
         word=r"\bos\.(environ|getenv)\b",

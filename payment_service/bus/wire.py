@@ -144,7 +144,7 @@ class Wire(Client):
     @property
     def heard(self) -> Iterable[str]:
         """What this connection listens to."""
-        return (sub._subject for sub in self._subs.values())  # noqa: SLF001 - no other
+        return (subscription.subject for subscription in self._subs.values())
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
