@@ -18,7 +18,7 @@ from payment_service.playground.embedded import EmbeddedNats, EmbeddedPostgres
 from payment_service.playground.embedded.postgres import FAST
 from payment_service.storage import migrate
 from payment_service.storage.grants import Roles, apply
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 
 # A busy machine is slow to make examples, which says nothing about what they test.
 settings.register_profile(

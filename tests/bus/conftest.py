@@ -5,7 +5,7 @@ import pytest
 from payment_service.bus import Api, JetStreamPublisher, Names, connect, ensure, wanted
 from payment_service.playground.embedded import EmbeddedNats
 from tests.bus.stage import ACK_WAIT, AckSpy
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import socket
 from contextlib import contextmanager
 
 from payment_service.playground.embedded import EmbeddedNats
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 
 
 class FoundNats(EmbeddedNats):

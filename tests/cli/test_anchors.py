@@ -18,7 +18,7 @@ from payment_service.cli.verifying import verify
 from tests.bus.servers import FoundNats
 from tests.cli.anchors import anchor, seal_again, sign_again
 from tests.cli.stage import corrupt, rewrite, with_world
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 from tests.service.test_anchor_sinks import ACCOUNTS, StreamPlace
 
 OLD = datetime(2020, 1, 1, tzinfo=UTC)

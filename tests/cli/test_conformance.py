@@ -14,7 +14,7 @@ adapter = "{adapter}"
 base_url = "https://acme.example"
 headers = {{ Authorization = "Bearer ${{ACME_TOKEN}}" }}
 """
-PLANTED = "tests.providers.conformance.planted:UnknownWordIsNo"
+PLANTED = "tests.providers.testing.conformance.planted:UnknownWordIsNo"
 
 
 @pytest.fixture

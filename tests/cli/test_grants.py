@@ -14,7 +14,7 @@ from psycopg import sql
 from payment_service.playground.embedded import EmbeddedPostgres
 from payment_service.playground.embedded.postgres import FAST, _installed_programs
 from tests.cli.stage import ROOT
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 
 PAGE = ROOT / "docs/database.md"
 COMMAND = re.compile(r"^\$ (.*?)(?: {2,}#.*| +#.*)?$", re.MULTILINE)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.containers import cells, machine
 from tests.containers.image import Image, build
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = "PAYMENT_TESTS_REQUIRE_CONTAINERS"

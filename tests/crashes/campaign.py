@@ -26,8 +26,8 @@ from payment_service.storage import migrate
 from tests.crashes.door import FORMS, Crash, Door, Point
 from tests.crashes.life import Place
 from tests.crashes.world import RealWorld
-from tests.embedded.processes import memory_folder
 from tests.handlers.test_crash_points import SCENARIOS, play, played
+from tests.playground.embedded.processes import memory_folder
 from tests.twins.clock import run
 from tests.twins.effects import Strike
 from tests.twins.world import NeverRests, World

@@ -15,7 +15,7 @@ from ops.field.programs import POSTGRES, path_of
 from payment_service.playground.embedded.postgres import FAST, SUPERUSER
 from payment_service.playground.embedded.process import Command
 from tests.chaos.postgres import Node, Pair
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 
 MAX_CONNECTIONS = 200
 

@@ -17,7 +17,7 @@ from ops.field.programs import HAPROXY, PGBOUNCER, path_of
 from payment_service.playground.embedded.postgres import UNPRIVILEGED
 from payment_service.playground.embedded.process import HOST, Command, free_port
 from payment_service.playground.embedded.server import EmbeddedServer
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 
 ANSWER_SECONDS = 1.0
 ADMIN = "admin"

@@ -659,7 +659,7 @@ BUGS: Final[Mapping[str, Bug]] = {
     "of two values of one key the last one is believed": Bug(
         plant=doubled_is_guessed,
         layer=UNIT,
-        test="tests/wire/test_foreign_json.py",
+        test="tests/fsm/domain/test_foreign_json.py",
     ),
     "money that cannot be read is taken for none": Bug(
         plant=unreadable_money_is_no_money,

@@ -15,7 +15,7 @@ from tests.chaos.fleet import (
     started,
 )
 from tests.chaos.load import HTTP_SHARE, QUICK, Desk, Load
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 
 REST_SECONDS_MAX = 45.0
 # What two loaded cores may add to an order that nothing else holds up.

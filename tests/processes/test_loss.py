@@ -7,7 +7,7 @@ from payment_service.playground.embedded.postgres import FAST
 from tests.chaos.bounds import wipe
 from tests.chaos.fleet import Layout
 from tests.chaos.load import SWIFT
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 from tests.processes.stage import SLACK_SECONDS, seconds, staged
 
 UNDER_WAY = 100

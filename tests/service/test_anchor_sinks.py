@@ -21,7 +21,7 @@ from payment_service.storage import anchor_file
 from payment_service.storage.anchor_file import FileSink
 from payment_service.wiring.anchoring import Anchoring, sinks_of
 from tests.bus.servers import FoundNats
-from tests.embedded.processes import memory_folder
+from tests.playground.embedded.processes import memory_folder
 
 KEYS = parse_audit_keys("k1:" + "5a" * 32)
 OTHER = parse_audit_keys("k1:" + "6b" * 32)

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from providers.config import parse_config
+from tests.providers.rest.test_declared_whole import _running
 from tests.providers.stripe.recorded import VERSION, a_payout, an_error
-from tests.providers.test_declared_whole import _running
 from tests.service.stage import a_withdrawal
 
 TABLE = """

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 
 from providers.config import parse_config
+from tests.providers.rest.test_declared_whole import _running
 from tests.providers.stripe.conftest import KEY
 from tests.providers.stripe.recorded import VERSION
-from tests.providers.test_declared_whole import _running
 from tests.service.stage import a_withdrawal
 
 SECRET = "whsec_0123456789abcdef"

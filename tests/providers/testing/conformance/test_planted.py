@@ -9,7 +9,7 @@ from providers.testing.conformance.playing import Candidate
 from providers.testing.conformance.rehearsal import made_up
 from providers.testing.conformance.scenario import IMPATIENT
 from providers.testing.conformance.scenarios import SCENARIOS
-from tests.providers.conformance import planted
+from tests.providers.testing.conformance import planted
 
 CAUGHT_BY = {
     "TimeoutIsNo": {"lost-timeout", "lost-slow"},
@@ -57,7 +57,7 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 def candidate(adapter):
     raw = {
-        "adapter": f"tests.providers.conformance.planted:{adapter}",
+        "adapter": f"tests.providers.testing.conformance.planted:{adapter}",
         "base_url": "https://acme.example/api",
         "headers": {"Authorization": "Bearer ${ACME_TOKEN}"},
         "idempotent_create": True,

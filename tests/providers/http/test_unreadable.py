@@ -11,7 +11,7 @@ from providers.config.forms import CreateTable, StatusTable
 from providers.http.outbound import Response
 from providers.http.unreadable import kind_of, unreadable
 from providers.rest import answers, translate
-from tests.providers.test_declared import PAYOUT, reading
+from tests.providers.rest.test_declared import PAYOUT, reading
 
 PAID = b'{"status": "succeeded"}'
 KINDS = {

@@ -16,7 +16,7 @@ from fsm.domain.foreign_json import (
 )
 from fsm.domain.odd import Odd
 from fsm.domain.strict_json import DEPTH_MAX, SIZE_MAX, parse_strict
-from tests.wire.test_strict_json import TREES
+from tests.fsm.domain.test_strict_json import TREES
 
 DEEP = DEPTH_MAX + 8
 NESTED = b"[" * DEEP + b"1" + b"]" * DEEP

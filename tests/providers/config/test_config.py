@@ -20,7 +20,7 @@ from providers.signatures import SCHEMES, Form
 from providers.signatures.public_keys import ALGORITHMS
 from tests.fuzz.routes import PaypalKey
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ENVIRONMENT = {"ACME_TOKEN": "t0k3n", "ACME_WHSEC": SECRET, "ACME_WHSEC_OLD": SECRET}
@@ -507,7 +507,7 @@ def in_words(value):
 
 
 def test_the_readme_shows_every_key_about_new_work_with_its_default():
-    page = (Path(__file__).parents[1] / "README.md").read_text()
+    page = (Path(__file__).parents[3] / "README.md").read_text()
     table = page.partition("<!-- health:begin -->")[2].partition("<!-- health:end -->")[
         0
     ]

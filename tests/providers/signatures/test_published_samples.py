@@ -10,9 +10,9 @@ import pytest
 
 from handlers.ports.provider import Rejected, Verified
 from providers.config import WebhookTable, parse_config
-from tests.providers.published import SAMPLES, Sample
+from tests.providers.signatures.published import SAMPLES, Sample
 
-DOCS = Path(__file__).parents[2] / "docs" / "surroundings.md"
+DOCS = Path(__file__).parents[3] / "docs" / "surroundings.md"
 MINUTES = timedelta(minutes=6)
 ALL = pytest.mark.parametrize("sample", SAMPLES, ids=lambda each: each.provider)
 

@@ -12,7 +12,7 @@ from payment_service.cli.commands import four_eyes, key
 from payment_service.wiring.people import LOOK_EVERY, USES_EVERY
 from tests.api.fakes import World, deps_of
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/people.md").read_text()
 README = (ROOT / "README.md").read_text()
 

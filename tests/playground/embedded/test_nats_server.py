@@ -9,7 +9,7 @@ from nats.js.errors import NotFoundError
 
 from payment_service.playground.embedded import EmbeddedNats, EmbeddedServerError
 from payment_service.playground.embedded.process import free_port
-from tests.embedded.processes import a_parent, processes_of, wait_until
+from tests.playground.embedded.processes import a_parent, processes_of, wait_until
 
 EMBEDDED = "payment_service.playground.embedded"
 

@@ -41,7 +41,7 @@ from providers.testing.simulator import Simulator
 from providers.testing.simulator.core import SimulatedCore
 from tests.service.stage import KEYS, Stage, _free_port, _listen, a_withdrawal
 
-EXAMPLES = Path(__file__).parents[2] / "ops" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "ops" / "examples"
 ENVIRONMENT = {
     "LUMEN_USER": "merchant",
     "LUMEN_PASSWORD": "a {password}: with everything",

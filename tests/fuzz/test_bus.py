@@ -4,10 +4,10 @@ from random import Random
 
 import pytest
 
-from tests.embedded.processes import memory_folder
 from tests.fuzz.bus import LOG_BYTES_FREE, fuzzed
 from tests.fuzz.calls import Call, Caller
 from tests.fuzz.frames import Known, frame
+from tests.playground.embedded.processes import memory_folder
 
 MESSAGES = 3_000
 CALLS = 1_500

@@ -18,7 +18,7 @@ from providers.config.forms import StatusTable
 from providers.http.outbound import Response
 from providers.rest.answers import status_answer
 from providers.rest.reading import Reading
-from tests.providers.test_declared import PAYOUT, TASK
+from tests.providers.rest.test_declared import PAYOUT, TASK
 
 ANSWERS = {
     "items_at": "data",

@@ -12,7 +12,7 @@ import pytest
 from payment_service.playground.embedded import EmbeddedPostgres, EmbeddedServerError
 from payment_service.playground.embedded.postgres import FAST
 from payment_service.playground.embedded.process import free_port
-from tests.embedded.processes import (
+from tests.playground.embedded.processes import (
     a_parent,
     memory_folder,
     processes_of,

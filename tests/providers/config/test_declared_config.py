@@ -12,7 +12,7 @@ import pytest
 from providers.config import ConfigError, parse_config
 from tests.wires.certificates import authority
 
-EXAMPLES = Path(__file__).parents[2] / "ops" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "ops" / "examples"
 SECRET = "a secret of some length"
 GONE = object()
 SAFE: dict[str, Any] = {

@@ -9,7 +9,7 @@ import pytest
 from providers.testing.conformance.playing import Candidate
 from providers.testing.conformance.scenarios import SCENARIOS
 
-EXAMPLES = Path(__file__).parents[3] / "ops" / "examples"
+EXAMPLES = Path(__file__).parents[4] / "ops" / "examples"
 ACME = {
     "adapter": "rest",
     "base_url": "https://acme.example/api",
