@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from fsm.decisions import PROPOSALS
 from fsm.domain.acts import ORDER_ACTS, SERVICE, SERVICE_ACTS, STATE
-from fsm.domain.audit import GENESIS, WAKE_AT, AuditLine, chained
+from fsm.domain.audit import GENESIS, WAKE_AT, hash_of
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import REQUEST
 from fsm.domain.decided import Decided, Subject, decision_in
@@ -332,29 +332,6 @@ def _legal(line: Line) -> Collection[tuple[str, str | None, str]]:
     if line.entity_id == SERVICE:
         return _SERVICE_LINES
     return _ORDER_LINES if line.task_id is None else _TASK_LINES
-
-
-def hash_of(line: Line | AuditLine, before: bytes, keys: AuditKeys) -> bytes:
-    """Return the hash that a line should have after the one before it.
-
-    :raises KeyError: the key that has signed it is not known here.
-    """
-    return chained(
-        before,
-        entity_id=line.entity_id,
-        queue_id=line.queue_id,
-        task_id=line.task_id,
-        version=line.version,
-        source=line.source,
-        target=line.target,
-        trigger=line.trigger,
-        actor=line.actor,
-        at=line.at,
-        trace_id=line.trace_id,
-        detail=line.detail,
-        keys=keys,
-        key_id=line.key_id,
-    ).hash
 
 
 def _unproven(trail: Trail, line: Line) -> str | None:

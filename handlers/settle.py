@@ -39,12 +39,14 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
 
     :raises UnknownOrder: no such case.
     :raises NotNow: it is about something else, or over, or being settled; the return
-        came after the provider's finality; the second person is the first.
+        came after the provider's finality; the second person is the first; or
+        nothing has opened it that we have written.
 
     A vote of somebody else to close the case is cleared by it: neither stands then.
     """
     case, order, task = await _open_return(case_id, desk, engine)
     _check_returnable(task, case, engine.plan_of(task))
+    await _check_opened(case, desk, engine)
     if await contest_closing(
         case, reason=reason, actor=actor, person=person, desk=desk, engine=engine
     ):
@@ -112,6 +114,19 @@ async def _open_return(
         raise NotNow(f"case {case_id} is {case.state}")
     order = await order_of_task(case.task_id, engine=engine)
     return case, order, order.task(case.task_id)
+
+
+async def _check_opened(case: CaseRecord, desk: Desk, engine: Engine) -> None:
+    """Refuse a case that another hand has put there: nobody has sent money back.
+
+    The audit line by which the payout came back is of the time of its case, and signed.
+    """
+    opening = await desk.opening_of(case)
+    if opening is None or not opening.holds(engine.keys):
+        raise NotNow(
+            f"no audit line has opened case {case.id}: it is not ours, and nothing is "
+            "settled; `verify` says what else was changed"
+        )
 
 
 def _check_returnable(task: Task, case: CaseRecord, plan: Plan) -> None:

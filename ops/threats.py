@@ -71,10 +71,9 @@ PLACES: Final = {
         "what it likes through the outbox; as the service's own role neither delete an "
         "order nor change a line of a trail.",
         beyond="What was cut or erased since the last anchor went out, and all that "
-        "was where none goes out. A row put back whole as it once was is taken until "
-        "its next step. Thresholds are not signed: they can be loosened down to "
-        "`PAYMENT_FOUR_EYES_FROM`, and only `verify` tells. A planted case of a return "
-        "can be settled by people before `verify` has named it.",
+        "was where none goes out. A row put back whole as it once was, with its seal "
+        "or signature, is taken until its next step: an older threshold too, and one "
+        "that is taken out leaves `PAYMENT_FOUR_EYES_FROM`; `verify` tells.",
     ),
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import orjson
 
@@ -37,6 +37,35 @@ class AuditLine:
     detail: Mapping[str, object]
     key_id: str
     hash: bytes
+
+
+class ReadLine(Protocol):
+    """A line, as it was made or as it was read."""
+
+    @property
+    def entity_id(self) -> str: ...
+    @property
+    def queue_id(self) -> str: ...
+    @property
+    def task_id(self) -> str | None: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def trigger(self) -> str: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def trace_id(self) -> str | None: ...
+    @property
+    def detail(self) -> Mapping[str, object]: ...
+    @property
+    def key_id(self) -> str: ...
 
 
 def audit_line(
@@ -127,3 +156,39 @@ def chained(  # noqa: PLR0913 - one argument for each column of the line
         key_id=key_id,
         hash=keys.mac(key_id, previous + signed),
     )
+
+
+def hash_of(line: ReadLine, before: bytes, keys: AuditKeys) -> bytes:
+    """Return the hash that a line should have after the one before it.
+
+    :raises KeyError: the key that has signed it is not known here.
+    """
+    return chained(
+        before,
+        entity_id=line.entity_id,
+        queue_id=line.queue_id,
+        task_id=line.task_id,
+        version=line.version,
+        source=line.source,
+        target=line.target,
+        trigger=line.trigger,
+        actor=line.actor,
+        at=line.at,
+        trace_id=line.trace_id,
+        detail=line.detail,
+        keys=keys,
+        key_id=line.key_id,
+    ).hash
+
+
+class Link(NamedTuple):
+    """A line as it was read, and the hash of the line before it."""
+
+    line: AuditLine
+    previous: bytes
+
+    def holds(self, keys: AuditKeys) -> bool:
+        """Tell whether a key that is known here has signed just this line there."""
+        line = self.line
+        known = line.key_id in keys
+        return known and hash_of(line, self.previous, keys) == line.hash

@@ -14,6 +14,8 @@ from fsm.domain.keys import ApiKey
 DEFAULT: Final = "default"
 """In place of a currency: for all that have no amount of their own."""
 FINGERPRINT_LENGTH: Final = 16
+STRICTEST: Final = 1
+"""From this amount on (minor units) no decision is one person's."""
 
 
 class KeyState(StrEnum):
@@ -111,6 +113,26 @@ class Threshold:
     set_at: datetime | None = None
     reason: str | None = None
     proposal: Proposal | None = None
+
+    @property
+    def signed(self) -> bytes:
+        """Return what is signed: the amount that holds, and the one that waits."""
+        proposal = self.proposal
+        parts = [
+            "four_eyes",
+            self.currency,
+            self.amount,
+            self.set_by,
+            self.set_at and self.set_at.timestamp(),
+            proposal
+            and [
+                proposal.amount,
+                proposal.by,
+                proposal.person,
+                proposal.at.timestamp(),
+            ],
+        ]
+        return orjson.dumps(parts)
 
 
 def four_eyes_of(thresholds: Iterable[Threshold], floor: int | None) -> FourEyes:

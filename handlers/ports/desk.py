@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from fsm.domain.acts import CaseTrigger
+from fsm.domain.audit import Link
 from fsm.domain.erasure import Erasure
 from fsm.domain.letters import DeadLetter
 from handlers.ports.reads import CaseRecord
@@ -84,6 +85,13 @@ class Desk(Protocol):
         """Return a case.
 
         :raises UnknownOrder: no such case.
+        """
+        ...
+
+    async def opening_of(self, case: CaseRecord) -> Link | None:
+        """Return the audit line that has opened the case of a return.
+
+        None: no line of its task says at that time that a payout came back.
         """
         ...
 

@@ -326,6 +326,7 @@ CREATE TABLE api_key_uses (
     CONSTRAINT pk_api_key_uses PRIMARY KEY (name)
 );
 
+-- Signed likewise: what somebody else has written here lets nobody decide alone.
 CREATE TABLE four_eyes (
     currency text NOT NULL,
     amount bigint,
@@ -336,6 +337,8 @@ CREATE TABLE four_eyes (
     proposed_by text,
     proposed_person text,
     proposed_at timestamptz,
+    signed_by text NOT NULL,
+    signature bytea NOT NULL,
     CONSTRAINT pk_four_eyes PRIMARY KEY (currency),
     CONSTRAINT ck_four_eyes_amount CHECK (amount >= 1 AND proposed_amount >= 1)
 );
@@ -466,6 +469,13 @@ FOR EACH ROW WHEN (
 ) EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER api_keys_stay BEFORE DELETE ON api_keys
 FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER api_keys_no_truncate BEFORE TRUNCATE ON api_keys
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+-- What currency has no amount of its own any more has a row that says so.
+CREATE TRIGGER four_eyes_stay BEFORE DELETE ON four_eyes
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER four_eyes_no_truncate BEFORE TRUNCATE ON four_eyes
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- What people have decided stays decided; a settlement moves its case by the machine.
 CREATE TRIGGER cases_identity_is_fixed BEFORE UPDATE ON cases

@@ -12,6 +12,7 @@ from fsm.domain.acts import (
     case_act,
     letter_act,
 )
+from fsm.domain.audit import Link
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.erasure import Erasure
 from fsm.domain.errors import NotNow, UnknownOrder
@@ -20,9 +21,14 @@ from fsm.domain.letters import DeadLetter
 from fsm.domain.masking import masked_text
 from fsm.states import CaseState
 from handlers.ports.reads import CaseRecord
-from payment_service.storage import erasing, letter_trail, order_trail
+from payment_service.storage import erasing, letter_trail, lines, order_trail
 from payment_service.storage.database import Database
-from payment_service.storage.reads import CASE, LETTER, case_from, letter_from
+from payment_service.storage.reads import (
+    CASE,
+    LETTER,
+    case_from,
+    letter_from,
+)
 from payment_service.storage.tables import CASES, DEAD_LETTERS
 
 MAKE_PARTITIONS = text("SELECT make_trail_partitions()")
@@ -180,6 +186,10 @@ class PostgresDesk:
         if row is None:
             raise UnknownOrder(case_id, CASE_SAID)
         return case_from(row)
+
+    async def opening_of(self, case: CaseRecord) -> Link | None:
+        """Return the audit line that has opened the case of a return, if there is."""
+        return await lines.opening_of(case, self._database)
 
     async def assign_case(
         self, case_id: str, *, owner: str, actor: str, reason: str, at: datetime

@@ -15,7 +15,14 @@ from fsm.domain.acts import SERVICE, Act
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.keys import ApiKey, KeyRole
 from fsm.domain.masking import masked_text
-from fsm.domain.roster import KeyRecord, Proposal, Threshold
+from fsm.domain.money import EXPONENTS
+from fsm.domain.roster import (
+    DEFAULT,
+    STRICTEST,
+    KeyRecord,
+    Proposal,
+    Threshold,
+)
 from payment_service.storage import service_trail
 from payment_service.storage.database import Database
 from payment_service.storage.tables import API_KEY_USES, API_KEYS, FOUR_EYES
@@ -80,9 +87,15 @@ class PostgresPeople:
             return {row.name: row.used_at for row in rows}
 
     async def thresholds(self) -> Sequence[Threshold]:
-        """Return the amounts that were set or proposed, by currency."""
+        """Return the amounts that were set or proposed, by currency.
+
+        Where somebody else has written, every decision takes two.
+        """
         async with self._database.connection() as connection:
-            return await _thresholds_in(connection)
+            found, odd = await _thresholds_in(connection, self._keys)
+        if odd:
+            self._on_unsigned([f"{FOUR_EYES.name} {currency}" for currency in odd])
+        return found
 
     async def revision(self) -> int:
         """Return a number that is another after each change."""
@@ -102,13 +115,14 @@ class PostgresPeople:
             now = (await connection.execute(NOW)).scalar_one()
             rows = await _rows_in(connection)
             odd = [row.name for row in rows if not _is_signed(row, self._keys)]
+            thresholds, _ = await _thresholds_in(connection, self._keys)
             yield PostgresTurn(
                 connection,
                 self._keys,
                 now=now,
                 keys=[_record(row) for row in rows],
                 unsigned=frozenset(odd),
-                thresholds=await _thresholds_in(connection),
+                thresholds=thresholds,
             )
 
 
@@ -170,6 +184,7 @@ class PostgresTurn:
             "proposed_by": proposal and proposal.by,
             "proposed_person": proposal and proposal.person,
             "proposed_at": proposal and proposal.at,
+            **self._signature(threshold),
         }
         row = insert(FOUR_EYES).values(currency=threshold.currency, **columns)
         await self.connection.execute(
@@ -182,7 +197,7 @@ class PostgresTurn:
             self.connection, act, keys=self.audit_keys, at=self.now
         )
 
-    def _signature(self, record: KeyRecord) -> dict[str, object]:
+    def _signature(self, record: KeyRecord | Threshold) -> dict[str, object]:
         signer = self.audit_keys.signer
         mac = self.audit_keys.mac(signer, record.signed)
         return {"signed_by": signer, "signature": mac}
@@ -227,9 +242,23 @@ def _record(row: Any) -> KeyRecord:  # noqa: ANN401 - a row of the columns above
     )
 
 
-async def _thresholds_in(connection: AsyncConnection) -> list[Threshold]:
+async def _thresholds_in(
+    connection: AsyncConnection, keys: AuditKeys
+) -> tuple[list[Threshold], list[str]]:
+    """Return what holds, and of which currencies somebody else has written it.
+
+    There the strictest holds: what another hand writes must let nobody decide alone.
+    """
+    found, odd = [], []
     wanted = select(FOUR_EYES).order_by(FOUR_EYES.c.currency)
-    return [_threshold(row) for row in await connection.execute(wanted)]
+    for row in await connection.execute(wanted):
+        threshold = _threshold(row)
+        if not keys.holds(row.signed_by, threshold.signed, bytes(row.signature)):
+            odd.append(row.currency)
+            threshold = Threshold(currency=row.currency, amount=STRICTEST)
+        if row.currency == DEFAULT or row.currency in EXPONENTS:
+            found.append(threshold)
+    return found, odd
 
 
 def _threshold(row: Any) -> Threshold:  # noqa: ANN401 - a row of the table

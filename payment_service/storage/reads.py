@@ -7,7 +7,6 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, exists, select, tuple_
 
 from fsm.domain.acts import SERVICE
-from fsm.domain.audit import AuditLine
 from fsm.domain.errors import AmbiguousOrder, InvalidRequest, UnknownOrder
 from fsm.domain.ids import is_uuid
 from fsm.domain.letters import DeadLetter, Reason
@@ -22,6 +21,7 @@ from handlers.ports.reads import (
 )
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
+from payment_service.storage.lines import line_from
 from payment_service.storage.rows import order_from
 from payment_service.storage.tables import (
     CASES,
@@ -242,21 +242,7 @@ def _next(ids: Sequence[str], rows: Sequence[object], limit: int) -> str | None:
 def _entry(row: Any) -> AuditEntry:  # noqa: ANN401 - a row of the columns above
     return AuditEntry(
         seq=row[0],
-        line=AuditLine(
-            entity_id=row[1],
-            queue_id=row[2],
-            task_id=row[3],
-            version=row[4],
-            source=row[5],
-            target=row[6],
-            trigger=row[7],
-            actor=row[8],
-            at=row[9],
-            trace_id=row[10],
-            detail=row[11],
-            key_id=row[12],
-            hash=bytes(row[13]),
-        ),
+        line=line_from(row[1:]),
     )
 
 

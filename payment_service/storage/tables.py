@@ -381,6 +381,8 @@ FOUR_EYES: Final = Table(
     _text("proposed_by", null=True),
     _text("proposed_person", null=True),
     _at("proposed_at"),
+    _text("signed_by"),
+    Column("signature", LargeBinary, nullable=False),
     PrimaryKeyConstraint("currency"),
 )
 

@@ -109,7 +109,7 @@ class Service:
 
 
 def _tell_unsigned(names: list[str]) -> None:
-    """Tell of keys that somebody wrote past the service: they are not taken."""
+    """Tell of what somebody wrote past the service: such keys are not taken."""
     LOG.error("keys.unsigned", count=len(names), names=names[:UNSIGNED_TOLD])
 
 

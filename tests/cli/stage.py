@@ -14,9 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from fsm.domain.audit import GENESIS
+from fsm.domain.audit import GENESIS, hash_of
 from fsm.domain.audit_keys import UNKEYED
-from fsm.invariants import Line, hash_of
+from fsm.invariants import Line
 from fsm.states import OrderState, State
 from handlers.calls import View
 from handlers.drive import drive, next_due

@@ -107,7 +107,10 @@ PLANTED = (
         ("four_eyes EUR: its last", "DELETE FROM four_eyes"),
         (
             "four_eyes JPY: says set",
-            "INSERT INTO four_eyes (currency, amount) VALUES ('JPY', 10)",
+            (
+                "INSERT INTO four_eyes (currency, amount, signed_by, signature) "
+                "VALUES ('JPY', 10, '', '')"
+            ),
         ),
     ],
 )

@@ -204,7 +204,10 @@ async def test_the_doctor_names_keys_that_end_or_are_forgotten(shell, database_u
             "INSERT INTO api_key_uses VALUES ('ops', now() - interval '91 days'), "
             "('anna', now() - interval '89 days')"
         )
-        connection.execute("INSERT INTO four_eyes (currency, amount) VALUES ('EUR', 5)")
+        connection.execute(
+            "INSERT INTO four_eyes (currency, amount, signed_by, signature) "
+            "VALUES ('EUR', 5, '', '')"
+        )
         connection.execute(
             "INSERT INTO api_keys SELECT 'mallory', role, sha256('m'), person, "
             "merchants, expires, made_by, made_person, made_at, takes_two, agreed_by, "

@@ -12,13 +12,16 @@ from fsm.domain.audit_keys import UNKEYED, parse_audit_keys
 from fsm.domain.binding import UNSIGNED, Signature
 from fsm.domain.errors import NotNow, Tampered
 from fsm.domain.four_eyes import FourEyes
+from fsm.domain.ids import derived_id
 from fsm.domain.money import Money
 from fsm.domain.news import NewsType
 from fsm.domain.seals import signed_news
 from fsm.snapshot import Plan
-from fsm.states import State, Verdict, Waiting
+from fsm.states import CaseKind, State, Trigger, Verdict, Waiting
 from handlers.ports.core import Operation
+from handlers.ports.reads import CaseRecord
 from handlers.resolve import Ruling, withdraw_resolution
+from handlers.settle import settle_return
 from handlers.sound import NOT_AS_REQUESTED
 from tests.twins.core import Trouble
 from tests.twins.providers import (
@@ -338,6 +341,96 @@ async def test_a_webhook_that_nobody_sent_moves_nothing(world, how):
     assert await world.kinds_of_cases() == ["tampered"]
     assert await world.states() == ["EXECUTING", "ACTIVE"]
     await world.settle_pending("acme", paid=True)
+
+
+CASE = """
+INSERT INTO cases (id, kind, queue_id, order_id, task_id, provider, amount, currency,
+    money_at_risk, detail, opened_at)
+SELECT :id, 'return_after_success', q.queue_id, q.order_id, t.task_id, t.provider,
+    q.amount, q.currency, q.amount, '{}', :opened_at
+FROM order_queues q JOIN order_tasks t USING (queue_id)
+"""
+
+
+async def plant_return(world, opened_at):
+    """Put a case of a return there that no step has opened; return its id."""
+    order, case_id = await world.order(), derived_id("planted", str(opened_at))
+    if isinstance(world.rows, MemoryRows):
+        world.rows.memory.tables.cases[case_id] = CaseRecord(
+            id=case_id,
+            kind=CaseKind.RETURN_AFTER_SUCCESS,
+            order_id=order.order_id,
+            queue_id=order.queue_id,
+            task_id=order.queue.tasks[0].task_id,
+            money_at_risk=order.money.amount,
+            currency=order.money.currency,
+            opened_at=opened_at,
+        )
+    else:
+        await _unguarded(world, CASE, {"id": case_id, "opened_at": opened_at})
+    return case_id
+
+
+async def rewrite_line(world, version, **changes):
+    """Change a line of the only task's trail."""
+    task = await world.task()
+    if isinstance(world.rows, MemoryRows):
+        lines = world.rows.memory.tables.trail
+        key = (task.task_id, version)
+        lines[key] = replace(lines[key], **changes)
+        return
+    sets = ", ".join(f"{name} = :{name}" for name in changes)
+    which = "entity_id = CAST(:task_id AS uuid) AND version = :version"
+    statement = f"UPDATE order_task_events SET {sets} WHERE {which}"  # noqa: S608
+    known = {"task_id": task.task_id, "version": version}
+    await _unguarded(world, statement, changes | known)
+
+
+@pytest.mark.attack(
+    "database", "A planted case of a return is settled by nobody: core is not asked"
+)
+@pytest.mark.parametrize("when", ["at no time of its trail", "when it succeeded"])
+async def test_a_planted_return_is_settled_by_nobody(world, when):
+    world.provider("acme", plan=Plan(finality=timedelta(days=30)))
+    await world.submit(a_request("acme"))
+    await world.rest()
+    at = world.clock.now()
+    if when == "when it succeeded":
+        at = (await world.task()).updated_at
+    case_id = await plant_return(world, at)
+
+    for actor in ("key:anna", "key:bert"):
+        with pytest.raises(NotNow, match="no audit line has opened"):
+            await settled(world, case_id, actor)
+    await world.rest()
+
+    assert Operation.RETURN not in [each.operation for each in world.core.book]
+    assert not (await world.task()).returned
+
+
+async def test_a_planted_return_is_settled_by_no_line_that_is_planted_too(world):
+    world.provider("acme", plan=Plan(finality=timedelta(days=30)))
+    await world.submit(a_request("acme"))
+    await world.rest()
+    task = await world.task()
+    case_id = await plant_return(world, task.updated_at)
+    await rewrite_line(world, task.version, trigger=Trigger.RETURNED.value)
+
+    with pytest.raises(NotNow, match="no audit line has opened"):
+        await settled(world, case_id, "key:anna")
+    await rewrite_line(world, task.version, trigger="commit.confirmed")
+
+
+async def settled(world, case_id, actor):
+    return await settle_return(
+        case_id,
+        reason="the bank sent it back",
+        evidence="line 17",
+        actor=actor,
+        four_eyes=world.four_eyes,
+        desk=world.rows.desk,
+        engine=world.engine,
+    )
 
 
 @pytest.mark.attack(

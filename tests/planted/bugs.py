@@ -49,9 +49,12 @@ from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
 from tests.planted import acts
 from tests.planted.tampering import (
+    a_forged_line_opens_a_case,
+    a_planted_return_is_settled,
     requests_are_believed,
     seals_are_not_looked_at,
     the_inbox_is_believed,
+    thresholds_are_believed,
 )
 from tests.simulation.bus import SimBus
 from tests.simulation.fleet import Fleet
@@ -805,6 +808,22 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=the_inbox_is_believed,
         layer=UNIT,
         test=f"{TAMPERING}::test_a_webhook_that_nobody_sent_moves_nothing",
+    ),
+    "a planted return is settled": Bug(
+        plant=a_planted_return_is_settled,
+        layer=UNIT,
+        test=f"{TAMPERING}::test_a_planted_return_is_settled_by_nobody",
+    ),
+    "a planted return is settled by a planted line": Bug(
+        plant=a_forged_line_opens_a_case,
+        layer=UNIT,
+        test=f"{TAMPERING}::"
+        "test_a_planted_return_is_settled_by_no_line_that_is_planted_too",
+    ),
+    "a threshold that was written past the service is believed": Bug(
+        plant=thresholds_are_believed,
+        layer=UNIT,
+        test=f"{PEOPLE}::test_a_planted_threshold_lets_nobody_decide_alone",
     ),
     "an invented order is believed": Bug(
         plant=the_invented_are_believed,

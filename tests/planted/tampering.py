@@ -1,9 +1,13 @@
 """Bugs in how it is found that another hand has changed the rows."""
 
+from typing import Any
+
 import pytest
 
+from fsm.domain.audit import Link
 from fsm.domain.orders import Order
-from handlers import news, sound
+from handlers import news, settle, sound
+from payment_service.storage import people as people_rows
 
 
 def seals_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
@@ -17,3 +21,22 @@ def requests_are_believed(patch: pytest.MonkeyPatch) -> None:
 
 def the_inbox_is_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(news, "news_is_signed", lambda *_: True)
+
+
+def a_forged_line_opens_a_case(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Link, "holds", lambda *_: True)
+
+
+def a_planted_return_is_settled(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None: ...
+
+    patch.setattr(settle, "_check_opened", nothing)
+
+
+def thresholds_are_believed(patch: pytest.MonkeyPatch) -> None:
+    class Trusting:
+        def holds(self, *_: Any) -> bool:
+            return True
+
+    real = people_rows._thresholds_in
+    patch.setattr(people_rows, "_thresholds_in", lambda c, _: real(c, Trusting()))  # type: ignore[arg-type]

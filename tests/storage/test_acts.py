@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from fsm.domain.acts import SERVICE
+from fsm.domain.audit import hash_of
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.cases import case_id
 from fsm.domain.errors import (
@@ -16,7 +17,7 @@ from fsm.domain.errors import (
     StaleWrite,
 )
 from fsm.domain.seals import head_of, queue_is_sealed
-from fsm.invariants import hash_of, trail_of
+from fsm.invariants import trail_of
 from fsm.states import State, Trigger
 from tests.simulation.judge import line_of
 from tests.storage.builders import (

@@ -430,6 +430,46 @@ async def test_what_is_set_so_is_not_set_again(people):
         await put(people, "EUR", 30)
 
 
+PLANTED_THRESHOLDS = {
+    "another amount": "UPDATE four_eyes SET amount = 900000",
+    "no amount": "UPDATE four_eyes SET amount = NULL",
+    "another person's proposal": (
+        "UPDATE four_eyes SET proposed_amount = 900000, proposed_by = 'key:anna', "
+        "proposed_person = 'anna', proposed_at = now()"
+    ),
+    "another currency's": (
+        "INSERT INTO four_eyes SELECT 'JPY', 900000, set_by, set_at, reason, "
+        "NULL, NULL, NULL, NULL, signed_by, signature FROM four_eyes"
+    ),
+}
+
+
+@pytest.mark.attack(
+    "database", "A threshold written past the service lets nobody decide alone"
+)
+@pytest.mark.parametrize("what", PLANTED_THRESHOLDS)
+async def test_a_planted_threshold_lets_nobody_decide_alone(people, database, what):
+    await put(people, "EUR", 5000)
+    await database.run(PLANTED_THRESHOLDS[what], {})
+
+    currency = "JPY" if "currency" in what else "EUR"
+    assert await effective(people, currency) == 1
+    assert (await put(people, currency, 900000, by=BERT)).proposal is not None
+
+
+async def test_a_planted_threshold_is_told_and_a_strange_one_is_nobodys(database):
+    told: list[str] = []
+    people = PostgresPeople(database, UNKEYED, on_unsigned=told.extend)
+    await database.run(
+        "INSERT INTO four_eyes (currency, amount, signed_by, signature) "
+        "VALUES ('ZZZ', 10, '', '')",
+        {},
+    )
+
+    assert await people.thresholds() == []
+    assert told == ["four_eyes ZZZ"]
+
+
 # The trail.
 
 

@@ -97,6 +97,10 @@ RECORDED = (
 )
 WAITS = "UPDATE order_tasks SET version = 2, waiting_for ="
 ENDS = "UPDATE order_tasks SET version = 2, waiting_for = NULL, state ="
+A_THRESHOLD = (
+    "INSERT INTO four_eyes (currency, amount, signed_by, signature) "
+    "VALUES ('E', {}, '', '')"
+)
 A_KEY = (
     "INSERT INTO api_keys (name, role, sha256, made_by, made_person, made_at, "
     "signed_by, signature) VALUES ('ann', 'viewer', '\\x1f', 'user:a', 'user:a', "
@@ -292,7 +296,10 @@ REFUSED = {
         ),
     ],
     "api_keys_stay": [then(A_KEY, "DELETE FROM api_keys")],
-    "ck_four_eyes_amount": ["INSERT INTO four_eyes (currency, amount) VALUES ('E', 0)"],
+    "api_keys_no_truncate": ["TRUNCATE api_keys"],
+    "ck_four_eyes_amount": [A_THRESHOLD.format(0)],
+    "four_eyes_stay": [then(A_THRESHOLD.format(1), "DELETE FROM four_eyes")],
+    "four_eyes_no_truncate": ["TRUNCATE four_eyes"],
     "ck_provider_health_state": [
         (
             "INSERT INTO provider_health (provider, replica, state, in_flight, calls, "

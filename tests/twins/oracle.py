@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from fsm.domain.acts import SERVICE
-from fsm.domain.audit import GENESIS, AuditLine
+from fsm.domain.audit import GENESIS, AuditLine, hash_of
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.orders import Order
 from fsm.domain.seals import head_of
-from fsm.invariants import hash_of
 from fsm.snapshot import Task
 from fsm.states import OrderState, State, Verdict, Waiting
 from handlers.ports.core import Operation

@@ -20,7 +20,7 @@ from fsm.domain.acts import (
     letter_act,
     service_line,
 )
-from fsm.domain.audit import AuditLine
+from fsm.domain.audit import AuditLine, Link
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.cases import ONE_OPEN, case_id, money_at_risk
 from fsm.domain.erasure import NOBODY, Erasure
@@ -54,6 +54,7 @@ from fsm.states import (
     Kind,
     OrderState,
     State,
+    Trigger,
     Verdict,
     Waiting,
 )
@@ -436,6 +437,14 @@ class MemoryStore:
             found, queue=queue, customer_id=NOBODY, destination={}, metadata={}
         )
         self.tables.trail[line.entity_id, line.version] = line
+
+    async def opening_of(self, case: CaseRecord) -> Link | None:
+        trail = self.tables.trail
+        for (entity_id, version), line in trail.items():
+            its = entity_id == case.task_id and line.at == case.opened_at
+            if its and line.trigger == Trigger.RETURNED:
+                return Link(line, trail[entity_id, version - 1].hash)
+        return None
 
     async def assign_case(
         self, case_id: str, *, owner: str, actor: str, reason: str, at: datetime
