@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fsm.domain.audit_keys import UNKEYED, AuditKeys, parse_audit_keys
 from fsm.domain.durations import format_duration
-from fsm.domain.errors import PaymentServiceError
+from fsm.domain.errors import WRONG_USAGE, PaymentServiceError
 from fsm.domain.keys import ApiKey, parse_api_keys
 from payment_service.env_file import UnreadableFile, read_env_file
 from providers.config.fields import Bytes, Duration, HttpUrl
@@ -52,6 +52,9 @@ _FILES: Final = (
 
 class SettingsError(PaymentServiceError):
     """The settings cannot be used; one line names each and how to mend it."""
+
+    says_mend = True
+    exit_code = WRONG_USAGE
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)

@@ -8,26 +8,57 @@ PaymentServiceError
 │   ├── AmbiguousOrder      several merchants or kinds share the id
 │   └── NotNow              the state does not allow it (409)
 │       └── Tampered        its rows are not as the service has left them
-├── Fault                   ours or our neighbours'; retried, loud
-│   ├── StoreUnavailable    PostgreSQL did not answer, or did not say
-│   ├── UnreadableRow       a row holds what this version does not know
-│   ├── BusUnavailable      NATS did not answer
-│   ├── CoreUnavailable     core gave no definite answer
-│   └── SinkUnavailable     a place for anchors did not take a line
-├── StaleWrite              somebody else moved the row first; load again, decide again
-│   └── SettledNews         somebody else settled the webhook that the step is made of
+├── Later                   not just now (503); why is not told to the caller
+│   ├── Fault               ours or our neighbours'; retried, loud
+│   │   ├── StoreUnavailable    PostgreSQL did not answer, or did not say
+│   │   ├── UnreadableRow   a row holds what this version does not know
+│   │   ├── BusUnavailable  NATS did not answer
+│   │   ├── CoreUnavailable     core gave no definite answer
+│   │   └── SinkUnavailable     a place for anchors did not take a line
+│   └── StaleWrite          somebody else moved the row first; load it, decide again
+│       └── SettledNews     somebody else settled the webhook that the step is made of
 └── BrokenInvariant         the database refused a step that must never be tried
     └── Unstorable          a value that no column takes, today or tomorrow
 ```
 """
 
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+FOUND_WRONG: Final = 1
+WRONG_USAGE: Final = 2
+
 
 class PaymentServiceError(Exception):
-    """Everything this service raises on purpose."""
+    """Everything this service raises on purpose.
+
+    What a kind of error means to whoever meets it stands in its class: how it is mended
+    and the exit code for the command line, the status for the API.
+    """
+
+    mend: ClassVar[str] = ""
+    """How an operator mends it; empty: what it came from may know."""
+    says_mend: ClassVar[bool] = False
+    """Whether its own text says how, so that nothing is added to it."""
+    exit_code: ClassVar[int] = FOUND_WRONG
+    """Of a command that ends with it."""
+    status: int = 500
+    """Of an HTTP call that ends with it; 500: a bug, of which the caller learns no more
+    than a number."""
+
+    def told(self) -> str:
+        """Return what the caller of the API is told."""
+        return str(self)
+
+    def members(self) -> Mapping[str, object]:
+        """Return what its problem document has besides."""
+        return {}
 
 
 class Refusal(PaymentServiceError):
     """The caller asked for something that cannot be."""
+
+    status = 422
 
 
 class InvalidRequest(Refusal):
@@ -45,23 +76,41 @@ class InvalidRequest(Refusal):
 class UnknownOrder(Refusal):
     """Nothing of that kind has this id; ``what`` is the kind that was asked for."""
 
+    status = 404
+
     def __init__(self, asked: str, what: str = "order or task") -> None:
         super().__init__(f"no {what} {asked!r}")
         self.asked = asked
         self.what = what
 
+    def told(self) -> str:
+        """Return what there is not; the caller knows what he has asked for."""
+        return f"There is no such {self.what}."
+
 
 class AmbiguousOrder(Refusal):
     """Several merchants or kinds share an order id; the candidates tell them apart."""
+
+    status = 409
 
     def __init__(self, order_id: str, candidates: list[dict[str, str]]) -> None:
         super().__init__(f"order_id {order_id!r} is used more than once")
         self.order_id = order_id
         self.candidates = candidates
 
+    def told(self) -> str:
+        """Return what to do about it."""
+        return "Several orders share this order_id; ask for one by its queue_id."
+
+    def members(self) -> Mapping[str, object]:
+        """Return the orders that may be meant."""
+        return {"candidates": self.candidates}
+
 
 class NotNow(Refusal):
     """The present state does not allow what was asked."""
+
+    status = 409
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -80,12 +129,24 @@ class Tampered(NotNow):
         self.queue_id = queue_id
 
 
-class Fault(PaymentServiceError):
+class Later(PaymentServiceError):
+    """It cannot be done just now, and may be a moment later."""
+
+    status = 503
+
+    def told(self) -> str:
+        """Return that it may be tried again; why is ours to know."""
+        return "This cannot be done just now; try again."
+
+
+class Fault(Later):
     """Something around us failed; the work is tried again."""
 
 
 class StoreUnavailable(Fault):
     """PostgreSQL did not answer; whether it committed is unknown."""
+
+    mend = "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs"
 
 
 class UnreadableRow(Fault):
@@ -99,9 +160,13 @@ class UnreadableRow(Fault):
 class BusUnavailable(Fault):
     """NATS did not acknowledge; whether it stored the message is unknown."""
 
+    mend = "see PAYMENT_NATS_URL, and whether NATS runs with JetStream"
+
 
 class CoreUnavailable(Fault):
     """Core gave no definite answer; the same call is repeated with the same key."""
+
+    mend = "see PAYMENT_CORE_URL, and whether core runs"
 
     def __init__(self, operation: str, because: str) -> None:
         super().__init__(f"core {operation}: {because}")
@@ -116,7 +181,7 @@ class SinkUnavailable(Fault):
         super().__init__(f"anchors to the {sink}: {because}")
 
 
-class StaleWrite(PaymentServiceError):
+class StaleWrite(Later):
     """A row of the step was moved by somebody else since it was loaded."""
 
     def __init__(self, queue_id: str) -> None:

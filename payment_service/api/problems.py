@@ -11,14 +11,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fsm.domain.errors import (
-    AmbiguousOrder,
-    Fault,
-    InvalidRequest,
-    NotNow,
-    StaleWrite,
-    UnknownOrder,
-)
+from fsm.domain.errors import Later, PaymentServiceError, Refusal
 from payment_service.api.responses import Problem
 
 RETRY_AFTER: Final = {"Retry-After": "1"}
@@ -31,12 +24,8 @@ def install(app: FastAPI, report: Report) -> None:
     handlers: dict[type[Exception], Handler] = {
         HTTPException: _http,
         RequestValidationError: _parameters,
-        InvalidRequest: _invalid,
-        UnknownOrder: _unknown,
-        AmbiguousOrder: _ambiguous,
-        NotNow: _not_now,
-        Fault: _unavailable,
-        StaleWrite: _unavailable,
+        Refusal: _ours,
+        Later: _ours,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
@@ -65,35 +54,14 @@ async def _parameters(request: Request, failure: Exception) -> Response:
     return Problem(422, told)
 
 
-async def _invalid(request: Request, failure: Exception) -> Response:
+async def _ours(request: Request, failure: Exception) -> Response:
     del request
-    return Problem(422, str(failure))
-
-
-async def _unknown(request: Request, failure: Exception) -> Response:
-    del request
-    what = failure.what if isinstance(failure, UnknownOrder) else "order or task"
-    return Problem(404, f"There is no such {what}.")
-
-
-async def _ambiguous(request: Request, failure: Exception) -> Response:
-    del request
-    candidates = failure.candidates if isinstance(failure, AmbiguousOrder) else []
+    if not isinstance(failure, PaymentServiceError):
+        raise failure
+    headers = RETRY_AFTER if isinstance(failure, Later) else {}
     return Problem(
-        409,
-        "Several orders share this order_id; ask for one by its queue_id.",
-        members={"candidates": candidates},
+        failure.status, failure.told(), headers=headers, members=failure.members()
     )
-
-
-async def _not_now(request: Request, failure: Exception) -> Response:
-    del request
-    return Problem(409, str(failure))
-
-
-async def _unavailable(request: Request, failure: Exception) -> Response:
-    del request, failure
-    return Problem(503, "This cannot be done just now; try again.", headers=RETRY_AFTER)
 
 
 def _unexpected(report: Report) -> Handler:

@@ -17,6 +17,8 @@ Json = dict[str, Any]
 class JetStreamRefused(BusUnavailable):
     """JetStream answered, and the answer was no."""
 
+    mend = "see whether JetStream is enabled, and its limits"
+
     def __init__(self, call: str, code: int, err_code: int, description: str) -> None:
         super().__init__(f"JetStream refused {call}: {description} ({err_code})")
         self.code = code

@@ -40,6 +40,8 @@ _HINTS: Final = {
 class OldServer(PaymentServiceError):
     """The server is too old for message schedules."""
 
+    mend = "install a newer nats-server"
+
     def __init__(self, found: str) -> None:
         needed = ".".join(map(str, VERSION_MIN))
         super().__init__(f"NATS server {found} is too old: {needed} or newer is needed")

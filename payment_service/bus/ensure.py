@@ -47,6 +47,8 @@ class TopologyRefused(BusUnavailable):
     `changes` are those that were made all the same: one that is refused stops no other.
     """
 
+    mend = SPEC
+
     def __init__(self, problems: Sequence[str], changes: Sequence[Change] = ()) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)

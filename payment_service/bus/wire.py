@@ -51,6 +51,8 @@ _DENIED: Final = re.compile(
 class PermissionRefused(BusUnavailable):
     """The account does not let this user publish or subscribe there."""
 
+    mend = "`payment-service spec streams` prints what to permit"
+
     def __init__(self, what: str, subject: str) -> None:
         super().__init__(f"NATS does not permit this user to {what} {subject}")
         self.what = what

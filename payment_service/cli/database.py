@@ -9,7 +9,7 @@ import psycopg
 from payment_service.cli.failures import Wrong, in_one_line
 from payment_service.cli.opening import database_url, read_settings
 from payment_service.storage.database import Database
-from payment_service.storage.failures import mend_of
+from payment_service.storage.failures import mend_of_connection
 from payment_service.storage.fitness import Unfit
 from payment_service.storage.session import (
     NAME,
@@ -52,6 +52,6 @@ def connected(door: Door) -> PlainConnection:
     except Unfit as error:
         raise Wrong(f"cannot work with this database: {error}") from None
     except psycopg.Error as error:
-        mend = mend_of(error) or "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs"
+        mend = mend_of_connection(error)
         because = in_one_line(str(error))
         raise Wrong(f"cannot connect to PostgreSQL: {because}: {mend}") from None

@@ -1,56 +1,73 @@
 """Says in one line what is wrong, where, and how to mend it; never a secret."""
 
+import sys
 from collections.abc import Iterator
 from typing import Final
 
+from fsm.domain.errors import FOUND_WRONG, WRONG_USAGE, PaymentServiceError
 from fsm.domain.masking import masked_text
 
 DONE: Final = 0
-FOUND_WRONG: Final = 1
-WRONG_USAGE: Final = 2
 INTERRUPTED: Final = 130
 
 _PARTS_MAX: Final = 20
-_USAGE: Final = frozenset(
-    {"SettingsError", "ConfigError", "BadConfigError", "Usage", "ValueError"}
-)
-# By name: what can fail is not imported for commands in which it cannot.
-_MEND: Final = {
-    "Unfit": "",  # it says so itself
-    "UndefinedTable": "run `payment-service migrate`",
-    "InsufficientPrivilege": "grant it to the user of PAYMENT_DATABASE_URL",
-    "StoreUnavailable": "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs",
-    "OperationalError": "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs",
-    "JetStreamRefused": "see whether JetStream is enabled, and its limits",
-    "BusUnavailable": "see PAYMENT_NATS_URL, and whether NATS runs with JetStream",
-    "OldServer": "install a newer nats-server",
-}
-_SPEAKS_FOR_ITSELF: Final = frozenset(
-    {"PaymentServiceError", "SchemaBehind", "EmbeddedServerError", "OSError", "Wrong"}
-)
 _NOISE: Final = ("(Background on this error", "Is the server running", "LINE ", "^")
 
 
-class Usage(Exception):
+class Usage(PaymentServiceError):
     """The command was not given what it needs."""
 
+    says_mend = True
+    exit_code = WRONG_USAGE
 
-class Wrong(Exception):
+
+class Wrong(PaymentServiceError):
     """The command found something wrong, or could not do what was asked."""
 
 
 def told(error: Exception) -> tuple[str, int]:
     """Return the line for people and the exit code."""
-    names = [kind.__name__ for kind in type(error).__mro__]
-    usage = not _USAGE.isdisjoint(names)
+    code = _code(error)
     text = in_one_line(str(getattr(error, "orig", None) or error))
-    if not usage and _SPEAKS_FOR_ITSELF.isdisjoint(names):
-        text = f"{names[0]}: {text}" if text else names[0]
-    known = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
-    mend = next((mend for name, mend in _MEND.items() if name in known), "")
+    if code != WRONG_USAGE and not isinstance(error, PaymentServiceError | OSError):
+        name = type(error).__name__
+        text = f"{name}: {text}" if text else name
+    mend = _mend(error)
     # Who raised it may have known the mend too.
-    said = mend in text
-    return text if said else f"{text}: {mend}", WRONG_USAGE if usage else FOUND_WRONG
+    return (text if mend in text else f"{text}: {mend}"), code
+
+
+def _code(error: Exception) -> int:
+    if isinstance(error, PaymentServiceError):
+        return error.exit_code
+    # What people type is read by what raises these.
+    return WRONG_USAGE if isinstance(error, ValueError) else FOUND_WRONG
+
+
+def _mend(error: Exception) -> str:
+    """Return the nearest thing to do that anything in the chain of causes knows.
+
+    PostgreSQL's own code says more than that it was PostgreSQL.
+    """
+    known: list[str] = []
+    for cause in _causes(error):
+        if isinstance(cause, PaymentServiceError):
+            if cause.says_mend:
+                return ""
+            known.append(cause.mend)
+        elif _is_postgres(cause):
+            # Who has it has imported this too; other commands need not.
+            from payment_service.storage import failures  # noqa: PLC0415
+
+            if mend := failures.mend_of(cause):
+                return mend
+            known.append(failures.mend_of_connection(cause))
+    return next(filter(None, known), "")
+
+
+def _is_postgres(cause: BaseException) -> bool:
+    psycopg = sys.modules.get("psycopg")
+    return psycopg is not None and isinstance(cause, psycopg.Error)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -72,3 +89,15 @@ def in_one_line(text: str) -> str:
     if len(parts) > len(shown):
         shown.append(f"and {len(parts) - len(shown)} more")
     return masked_text("; ".join(dict.fromkeys(shown)))
+
+
+__all__ = [
+    "DONE",
+    "FOUND_WRONG",
+    "INTERRUPTED",
+    "WRONG_USAGE",
+    "Usage",
+    "Wrong",
+    "in_one_line",
+    "told",
+]

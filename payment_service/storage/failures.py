@@ -4,6 +4,8 @@ from typing import Final
 
 import psycopg
 
+from fsm.domain.errors import StoreUnavailable
+
 # The server, or the way to it, is not what it was: a standby now, or going down.
 _GONE: Final = frozenset(
     {
@@ -107,6 +109,12 @@ def in_one_line(error: BaseException) -> str:
 def is_passing(error: psycopg.Error) -> bool:
     """Whether a server that refused a connection will soon take one."""
     return any(words in str(error) for words in _PASSING)
+
+
+def mend_of_connection(error: BaseException) -> str:
+    """Return how to mend it, which may be no more than to see whether it runs."""
+    is_away = isinstance(error, psycopg.OperationalError)
+    return mend_of(error) or (StoreUnavailable.mend if is_away else "")
 
 
 def mend_of(error: BaseException) -> str:

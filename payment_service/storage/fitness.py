@@ -14,6 +14,8 @@ ENCODING: Final = "UTF8"
 class Unfit(StoreUnavailable):
     """PostgreSQL answers, but cannot be worked with; says how to mend it."""
 
+    says_mend = True
+
 
 class Trouble(NamedTuple):
     """Something wrong with a server: what, how it was found, how to mend it."""

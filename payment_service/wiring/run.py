@@ -12,7 +12,7 @@ import psycopg
 import structlog
 from fastapi import FastAPI, Response
 
-from fsm.domain.errors import StoreUnavailable
+from fsm.domain.errors import PaymentServiceError, StoreUnavailable
 from payment_service import bus
 from payment_service.observability import logs, tracing
 from payment_service.settings import Settings
@@ -40,8 +40,10 @@ STARTING_SECONDS_MAX: Final = 15.0
 STARTING_LOOK_SECONDS: Final = 0.25
 
 
-class SchemaBehind(Exception):
+class SchemaBehind(PaymentServiceError):
     """The database is not at the schema that this version was made for."""
+
+    says_mend = True
 
 
 async def run(

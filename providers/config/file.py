@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from fsm.domain.errors import PaymentServiceError
+from fsm.domain.errors import WRONG_USAGE, PaymentServiceError
 from providers.config.forwarders import (
     ForwarderTable,
     unsafe_forwarder,
@@ -40,6 +40,9 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 
 class ConfigError(PaymentServiceError):
     """The configuration cannot be used; one line for each problem."""
+
+    says_mend = True
+    exit_code = WRONG_USAGE
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)

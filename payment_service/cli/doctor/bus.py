@@ -53,11 +53,10 @@ async def check(
             settings, name="payment-service doctor", seconds_max=CONNECT_SECONDS_MAX
         )
     except OldServer as old:
-        yield AREA.wrong("version", str(old), "install a newer nats-server")
+        yield AREA.wrong("version", str(old), old.mend)
         return
     except BusUnavailable as error:
-        mend = "see PAYMENT_NATS_URL, and whether NATS runs"
-        yield AREA.wrong("connection", str(error), mend)
+        yield AREA.wrong("connection", str(error), error.mend)
         return
     try:
         yield AREA.ok("connection", "reachable")

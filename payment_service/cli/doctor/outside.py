@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
+from fsm.domain.errors import CoreUnavailable
 from fsm.domain.events import stamp
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.settings import Settings
@@ -55,7 +56,7 @@ async def _core(settings: Settings, outbound: Outbound) -> Finding:
     )
     url = settings.core_url or ""
     if not isinstance(answer, Response):
-        mend = "see PAYMENT_CORE_URL, and whether core runs"
+        mend = CoreUnavailable.mend
         return CORE.wrong("reachable", f"{url}: {answer.because}", mend)
     if answer.status in LOCKED:
         told = f"{url} answered {answer.status}"

@@ -18,7 +18,7 @@ from payment_service.cli.failures import in_one_line
 from payment_service.settings import Settings
 from payment_service.storage import migrate
 from payment_service.storage.database import Database
-from payment_service.storage.failures import mend_of
+from payment_service.storage.failures import mend_of, mend_of_connection
 from payment_service.storage.rights import beyond_need, lacking
 from payment_service.storage.session import (
     NAME,
@@ -73,7 +73,7 @@ async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     try:
         connection = await look(door)
     except psycopg.Error as error:
-        mend = mend_of(error) or "see PAYMENT_DATABASE_URL, and whether PostgreSQL runs"
+        mend = mend_of_connection(error)
         yield AREA.wrong("connection", in_one_line(str(error)), mend)
         return
     try:

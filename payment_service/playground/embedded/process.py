@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final, cast
 
+from fsm.domain.errors import PaymentServiceError
 from payment_service.playground.embedded import guard
 
 HOST: Final = "127.0.0.1"
@@ -25,7 +26,7 @@ LOG_TAIL_BYTES: Final = 2_000
 INHERITED: Final = ("PATH", "LD_LIBRARY_PATH", "GOMAXPROCS")
 
 
-class EmbeddedServerError(Exception):
+class EmbeddedServerError(PaymentServiceError):
     """An embedded server could not be started or stopped."""
 
 
