@@ -14,17 +14,16 @@ import ssl
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import ParseResult
 
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
-from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
 
 from fsm.domain.errors import BusUnavailable
 from payment_service.bus.access import Access, Login, login_of
 from payment_service.bus.frames import publication, publication_with_headers
 from payment_service.bus.reader import FrameReader
+from payment_service.bus.transport import Transport
 
 Receive = Callable[[bytes, bytes, bytes, bytes | None], None]
 """Takes subject, reply, body and header block; must neither block nor raise."""
@@ -32,13 +31,10 @@ Receive = Callable[[bytes, bytes, bytes, bytes | None], None]
 Answer = tuple[bytes, bytes | None]
 """A body and a header block."""
 
-TRANSPORT_CLOSE_SECONDS_MAX: Final = 2.0
 UNTAP_SECONDS_MAX: Final = 2.0
 DENIED_SECONDS: Final = 30.0
 """How long a permission that was refused is not asked for again."""
 
-REFUSAL: Final = b"-ERR"
-QUOTE: Final = "'"
 STALE: Final = "stale connection"
 PUBLISH: Final = "publish to"
 SUBSCRIBE: Final = "subscribe to"
@@ -59,47 +55,6 @@ class PermissionRefused(BusUnavailable):
         self.subject = subject
 
 
-class _Transport(TcpTransport):
-    """Is aborted where a peer that has gone silent keeps it from closing."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
-    def __bool__(self) -> bool:
-        # An unused one counts too, or the client would put its own in its place.
-        return True
-
-    async def connect(
-        self, uri: ParseResult, buffer_size: int, connect_timeout: int
-    ) -> None:
-        # An attempt that came to nothing would leave its socket open.
-        if self._io_writer is not None:
-            self._io_writer.transport.abort()
-        await super().connect(uri, buffer_size, connect_timeout)
-
-    async def readline(self) -> bytes:
-        """Return a line of the beginning; a refusal that follows it is not lost.
-
-        The client would write its answer first, fail at that and not see why.
-        """
-        line: bytes = await super().readline()  # type: ignore[no-untyped-call]
-        rest: bytes = bytes(getattr(self._io_reader, "_buffer", b""))
-        for said in (line, rest):
-            if said.startswith(REFUSAL):
-                text = said[len(REFUSAL) :].decode(errors="replace")
-                raise NatsError(f"nats: {text.strip().strip(QUOTE)}")
-        return line
-
-    async def wait_closed(self) -> None:
-        if self._io_writer is None:
-            return
-        try:
-            async with asyncio.timeout(TRANSPORT_CLOSE_SECONDS_MAX):
-                await self._io_writer.wait_closed()
-        except TimeoutError:
-            self._io_writer.transport.abort()
-
-
 class Wire(Client):
     """A connection to NATS; :func:`connect` makes one that is ready."""
 
@@ -111,7 +66,7 @@ class Wire(Client):
         self._is_secured = is_secured or self._access.is_secured
         self._login: Login | None = None
         self._public_nkey = self._access.public_key()
-        self._transport = _Transport()
+        self._transport = Transport()
         self._ps = FrameReader(self)
         self._taps: dict[int, Receive] = {}
         self._kick: asyncio.Future[None] | None = None

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from fsm.domain.errors import BusUnavailable
 from payment_service.bus import Access, OldServer, connect
-from payment_service.bus.wire import _Transport
+from payment_service.bus.transport import Transport
 from payment_service.playground.embedded.process import free_port
 from tests.bus.stage import SOON, forget, soon, until
 
@@ -144,7 +144,7 @@ async def test_nothing_is_left_of_a_tap(wire):
 
 
 async def test_an_attempt_that_failed_leaves_no_socket(nats_server):
-    transport = _Transport()
+    transport = Transport()
     uri = urlparse(nats_server.url)
     await transport.connect(uri, 1_024, 2)
     first = transport._io_writer

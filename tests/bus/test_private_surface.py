@@ -18,7 +18,7 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.protocol.parser import Parser
 
-from payment_service.bus import reader, wire
+from payment_service.bus import reader, transport, wire
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,9 +151,9 @@ async def test_a_subscription_has_a_number(client):
 
 
 async def test_a_transport_has_the_ends_of_its_socket():
-    transport = TcpTransport()
+    made = TcpTransport()
 
-    assert (transport._io_reader, transport._io_writer) == (None, None)
+    assert (made._io_reader, made._io_writer) == (None, None)
     assert hasattr(asyncio.StreamReader(), "_buffer")
 
 
@@ -166,14 +166,14 @@ async def test_the_client_keeps_a_transport_that_it_is_given(client):
     assert client._transport is given
 
 
-@pytest.mark.parametrize("module", [wire, reader])
+@pytest.mark.parametrize("module", [wire, reader, transport])
 def test_everything_private_that_is_used_is_written_down(module):
     used, made = names(module)
 
     assert used - made <= KNOWN | {"_buffer"}
 
 
-@pytest.mark.parametrize("module", [wire, reader])
+@pytest.mark.parametrize("module", [wire, reader, transport])
 def test_nothing_of_ours_has_a_name_of_theirs(client, module):
     """A version that brings such a name would lose it, or take ours for its own."""
     _, made = names(module)
@@ -183,7 +183,9 @@ def test_nothing_of_ours_has_a_name_of_theirs(client, module):
 
 
 def test_nothing_is_written_down_that_is_not_used():
-    used = set().union(*(each for module in (wire, reader) for each in names(module)))
+    used = set().union(
+        *(each for module in (wire, reader, transport) for each in names(module))
+    )
     public = {"options", "connect", "readline", "wait_closed", "reset", "parse"}
 
     assert KNOWN - public <= used
