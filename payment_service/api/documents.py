@@ -24,6 +24,7 @@ from payment_service.api.wishes import (
     Revoking,
     Settlement,
     ThresholdWish,
+    Withdrawing,
 )
 from payment_service.wire.requests import Withdrawal
 from payment_service.wire.webhook_message import WebhookBody
@@ -397,6 +398,7 @@ _SHOWN: Final = (
     (KeyWish, "validation"),
     (Revoking, "validation"),
     (ThresholdWish, "validation"),
+    (Withdrawing, "validation"),
     (Problem, "validation"),
 )
 

@@ -1,4 +1,6 @@
 import copy
+import json
+import re
 from contextlib import asynccontextmanager
 
 import pytest
@@ -37,6 +39,12 @@ STRICT = strict(DOCUMENT)
 
 def test_the_document_is_valid_openapi():
     validate(DOCUMENT)
+
+
+def test_every_schema_that_is_named_is_there():
+    named = {*re.findall(r"#/components/schemas/(\w+)", json.dumps(DOCUMENT))}
+
+    assert named - DOCUMENT["components"]["schemas"].keys() == set()
 
 
 def test_every_guarded_operation_names_its_key_and_its_refusals():
