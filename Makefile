@@ -90,8 +90,8 @@ bench-pairs: $(STAMP)  ## what a change costs: make bench-pairs AGAINST=../anoth
 	$(BENCH) pairs --against $(AGAINST)
 
 .PHONY: bench-report
-bench-report: $(STAMP)  ## put the results on disk into the README
-	$(BENCH) report --write README.md
+bench-report: $(STAMP)  ## put the results on disk into docs/performance.md and the README
+	$(BENCH) report --write docs/performance.md --write README.md
 
 .PHONY: bench-tools
 bench-tools: $(STAMP)  ## the rival and the profiler, which the bench can do without

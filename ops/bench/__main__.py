@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 130 where it was interrupted."""
     wanted = _parser().parse_args(argv)
     if wanted.command == REPORT:
-        return _report(wanted.write)
+        return _report(wanted.write or ())
     if wanted.command == PAIRS:
         return _pairs(wanted)
     if nginx_program() is None:
@@ -179,13 +179,13 @@ def _pairs(wanted: argparse.Namespace) -> int:
     return 0
 
 
-def _report(page: Path | None) -> int:
-    if page is None:
+def _report(pages: Sequence[Path]) -> int:
+    if not pages:
         print(report.section(), end="")
-    elif not report.write(page):
+    without = [page for page in pages if not report.write(page)]
+    for page in without:
         print(f"{page} has no {report.BEGIN} … {report.END}", file=sys.stderr)
-        return WRONG
-    return 0
+    return WRONG if without else 0
 
 
 async def _interruptible(work: Coroutine[None, None, None]) -> None:
@@ -209,8 +209,8 @@ def _parser() -> argparse.ArgumentParser:
     turns.add_argument("--against", type=Path, required=True, metavar="CHECKOUT")
     for number, default in {"orders": 1000, "in-flight": 200, "pairs": 40}.items():
         turns.add_argument(f"--{number}", type=int, default=default)
-    page = commands.add_parser(REPORT, help="the README's section, of the results")
-    page.add_argument("--write", type=Path, metavar="README")
+    page = commands.add_parser(REPORT, help="the pages about speed, of the results")
+    page.add_argument("--write", type=Path, metavar="PAGE", action="append")
     return parser
 
 

@@ -14,7 +14,7 @@ from tests.api.fakes import World, deps_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/people.md").read_text()
-README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "docs/configuration.md").read_text()
 
 
 def test_every_role_is_told_and_no_other():
@@ -39,7 +39,7 @@ def test_the_attributes_of_a_key_are_those_that_are_read():
     assert made.person == "P"
     assert sorted(made.merchants or ()) == ["m-1", "m-2"]
     for name in ATTRIBUTES:
-        assert name in README
+        assert name in SETTINGS
 
 
 def test_the_times_are_those_of_the_code():

@@ -1,8 +1,6 @@
-"""The diagrams are drawn from the table, and the README shows them as they are."""
+"""The diagrams are drawn from the table, and docs/lifecycle.md shows them as such."""
 
 from pathlib import Path
-
-import pytest
 
 from fsm.decisions import Step
 from fsm.diagram import ORDER_MOVES, mermaid, order_diagram, task_diagram
@@ -10,7 +8,7 @@ from fsm.states import FINAL, OrderState, State
 from fsm.table import TABLE
 from tests.fsm.orders import edges
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/lifecycle.md"
 BEGIN, END = "<!-- fsm:begin -->", "<!-- fsm:end -->"
 
 
@@ -49,9 +47,8 @@ def test_the_orders_moves_are_those_that_happen():
     assert {(a, b) for a, b in happen if a is not b} == {m[:2] for m in ORDER_MOVES}
 
 
-@pytest.mark.skipif(not README.exists(), reason="there is no README to compare with")
-def test_the_readme_shows_the_diagrams():
-    _, _, rest = README.read_text().partition(BEGIN)
+def test_the_page_shows_the_diagrams():
+    _, _, rest = PAGE.read_text().partition(BEGIN)
     shown, end, _ = rest.partition(END)
 
     assert end, "the markers are missing"

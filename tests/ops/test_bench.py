@@ -265,7 +265,7 @@ def test_a_plot_is_well_formed_and_names_its_lines():
 
 
 def test_the_report_replaces_what_stands_between_its_markers(tmp_path):
-    page = tmp_path / "README.md"
+    page = tmp_path / "page.md"
     page.write_text(f"before\n{report.BEGIN}old{report.END}\nafter\n")
 
     assert report.write(page)
@@ -274,6 +274,17 @@ def test_the_report_replaces_what_stands_between_its_markers(tmp_path):
     assert text.startswith(f"before\n{report.BEGIN}")
     assert text.endswith(f"{report.END}\nafter\n")
     assert "old" not in text
+
+
+def test_the_first_page_has_two_lines_of_it(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(f"a\n{report.SHORT_BEGIN}\n{report.SHORT_END}\nb\n")
+
+    assert report.write(page)
+
+    _, _, rate, latency, _, _ = page.read_text().splitlines()
+    assert " withdrawals a second " in rate
+    assert "p99" in latency
 
 
 def test_a_page_without_markers_is_left_alone(tmp_path):

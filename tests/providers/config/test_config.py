@@ -20,7 +20,7 @@ from providers.signatures import SCHEMES, Form
 from providers.signatures.public_keys import ALGORITHMS
 from tests.fuzz.routes import PaypalKey
 
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs/configuration.md"
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ENVIRONMENT = {"ACME_TOKEN": "t0k3n", "ACME_WHSEC": SECRET, "ACME_WHSEC_OLD": SECRET}
@@ -433,8 +433,8 @@ def test_every_scheme_can_be_named():
     assert get_args(named) == tuple(SCHEMES)
 
 
-def test_the_readme_names_every_scheme_and_every_kind_of_key():
-    page = README.read_text()
+def test_the_page_names_every_scheme_and_every_kind_of_key():
+    page = PAGE.read_text()
     kinds = {name for name in ALGORITHMS if "sha" not in name or "256" in name}
 
     for name in {*SCHEMES, *kinds}:
@@ -506,8 +506,8 @@ def in_words(value):
     return "none" if value in {None, ()} else str(value)
 
 
-def test_the_readme_shows_every_key_about_new_work_with_its_default():
-    page = (Path(__file__).parents[3] / "README.md").read_text()
+def test_the_page_shows_every_key_about_new_work_with_its_default():
+    page = PAGE.read_text()
     table = page.partition("<!-- health:begin -->")[2].partition("<!-- health:end -->")[
         0
     ]

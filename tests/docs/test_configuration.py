@@ -1,0 +1,117 @@
+"""docs/configuration.md has every setting and every table's key, with its default."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fsm.domain.durations import format_duration, parse_duration
+from payment_service.settings import Settings, needs_of
+from providers.config import parse_config
+from providers.config.forwarders import ForwarderTable
+from providers.config.tables import ProviderTable, WebhookTable
+from tests.docs.pages import DOCS, ROOT, listed, rows_of, section_of
+
+PAGE = DOCS / "configuration.md"
+ROWS = {
+    tuple(listed(names)): default
+    for names, _, default in rows_of(section_of(PAGE, "## Settings"))
+}
+OURS = {names: told for names, told in ROWS.items() if names[0].startswith("PAYMENT_")}
+
+
+def field_of(variable):
+    return variable.removeprefix("PAYMENT_").lower()
+
+
+def default_of(variable):
+    value = Settings(_env_file=None).model_dump()[field_of(variable)]
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value) if isinstance(value, str | int | float | Path) else None
+
+
+def test_every_setting_is_told_once_and_no_other():
+    told = [field_of(name) for names in OURS for name in names]
+
+    assert len(told) == len({*told})
+    assert {*told} == {*Settings.model_fields}
+
+
+@pytest.mark.parametrize("names", OURS, ids="|".join)
+def test_the_defaults_are_those_of_the_code(names, monkeypatch):
+    for variable in list(Settings.model_fields):
+        monkeypatch.delenv(f"PAYMENT_{variable.upper()}", raising=False)
+    known = {default for name in names if (default := default_of(name))}
+
+    if "PAYMENT_STREAM_TASKS_AGE" in names:  # it depends on the account, in words
+        assert known == set()
+    else:
+        told = {*listed(OURS[names])} - {"worker", "callback_url"}
+        assert {_as_duration(value) for value in told} == known
+
+
+def _as_duration(text):
+    found = re.fullmatch(r"\d+(ms|s|m|h|d)", text)
+    return format_duration(parse_duration(text)) if found else text
+
+
+def test_what_is_required_is_required_by_run():
+    required = {
+        field_of(name)
+        for names, default in OURS.items()
+        if default.startswith("required")
+        for name in names
+        if default_of(name) is None
+    }
+
+    assert required == {*needs_of(["api", "worker"])} | {"nats_creds"}
+
+
+def test_every_key_of_a_table_is_told():
+    """A key that is told nowhere is one that nobody sets."""
+    text = PAGE.read_text() + (ROOT / "ops/examples/README.md").read_text()
+    told = {*re.findall(r"[a-z_]{2,}", text)}
+
+    for table in (ProviderTable, WebhookTable, ForwarderTable):
+        keys = {field.alias or name for name, field in table.model_fields.items()}
+        assert keys - told - {"asking"} == set(), table.__name__
+
+
+def test_the_tables_that_are_shown_are_taken():
+    text = "\n".join(
+        re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    )
+    names = {*re.findall(r"\$\{([A-Z_]+)\}", text)}
+    secrets = {name: f"{name}-0123456789abcdef0123456789" for name in names}
+    secrets["ACME_WHSEC"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+    config = parse_config(text, ack_wait=timedelta(seconds=30), environment=secrets)
+
+    assert [*config.providers] == ["acme"]
+    assert [*config.forwarders] == ["gateway"]
+
+
+ASKING = {
+    "recheck": ProviderTable.model_fields["recheck"].default,
+    "poll": ProviderTable.model_fields["poll"].default,
+}
+
+
+def test_how_a_provider_is_asked_is_told_with_its_defaults():
+    told: dict[str, str] = {}
+    for keys, _, default in rows_of(section_of(PAGE, "## The file: providers")):
+        names = [key for key in listed(keys) if key.partition(".")[0] in ASKING]
+        told.update(zip(names, listed(default), strict=False))
+
+    known = {
+        f"{table}.{key}": format_duration(value)
+        if isinstance(value, timedelta)
+        else str(value)
+        for table, made in ASKING.items()
+        for key, value in made
+    }
+    assert told == known
