@@ -197,7 +197,7 @@ async def commit(
             order = await _again(order, engine)
             if _has_landed(work, order):
                 engine.watch.recorded(work)
-                return _found_landed(work, order, taken_at, bells=bells)
+                return _found_landed(work, order, taken_at)
         else:
             engine.watch.recorded(work)
             return Settled(
@@ -205,7 +205,7 @@ async def commit(
                 decision=decision,
                 taken_at=taken_at,
                 news_waiting=recorded.news_waiting,
-                rung=bool(bells(work.order, now)),
+                rung=work.rung,
             )
     raise Contended(f"order queue {order.queue_id} moved {CONFLICTS_MAX} times")
 
@@ -220,9 +220,7 @@ def _has_landed(work: Work, order: Order) -> bool:
     )
 
 
-def _found_landed(
-    work: Work, order: Order, taken_at: float, *, bells: Bells
-) -> Settled:
+def _found_landed(work: Work, order: Order, taken_at: float) -> Settled:
     moved = {change.after.task_id for change in work.step.changes}
     waiting = {t.task_id for t in order.queue.tasks if t.news_waiting}
     return Settled(
@@ -230,7 +228,7 @@ def _found_landed(
         decision=work.step,
         taken_at=taken_at,
         news_waiting=frozenset(moved & waiting),
-        rung=bool(bells(work.order, work.at)),
+        rung=work.rung,
         claimed=False,
     )
 
@@ -274,17 +272,19 @@ def work_of(
     )
     told = [order_event(moved, a, now) for a in step.announcements]
     timers = [task_doorbell(c.after, now) for c in changes if _is_later(c.after, now)]
+    rung = bells(moved, now)
     return Work(
         order=moved,
         step=replace(step, changes=tuple(changes), queue=queue_change),
         lines=tuple(lines),
         messages=tuple(
             traced(message, order.trace_parent)
-            for message in (*told, *timers, *bells(moved, now))
+            for message in (*told, *timers, *rung)
             if message is not None
         ),
         at=now,
         news=news,
+        rung=bool(rung),
     )
 
 

@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-import orjson
-
 from fsm.domain.acts import NO_REASON
 from fsm.domain.cards import holds_card
-from fsm.domain.errors import NotNow, Unstorable
+from fsm.domain.errors import InvalidRequest, NotNow, Unstorable
 from fsm.domain.events import rejected_event
 from fsm.domain.ids import ID_LENGTH_MAX, derived_id, is_uuid
 from fsm.domain.letters import REPLAY_OF, DeadLetter, Reason, kept
 from fsm.domain.masking import masked_text
 from fsm.domain.messages import DEAD_LETTER, Message, trace_parent_in
 from fsm.records import replace
-from handlers.ports.bus import Delivery
+from handlers.ports.bus import Delivery, fields_in
 from handlers.ports.clock import Clock
 from handlers.ports.desk import Desk
 from handlers.ports.store import Store
@@ -61,7 +59,7 @@ def letter_of_unfit(
     message: Message, because: str, clock: Clock
 ) -> tuple[DeadLetter, list[Message]]:
     """Return what is kept of a message that can never be published, and its copy."""
-    ids = ids_of(message.body)
+    ids = _ids_in(fields_in(message.body))
     letter = DeadLetter(
         id=derived_id("unfit", message.message_id),
         subject=message.subject,
@@ -93,7 +91,7 @@ def _reduced(letter: DeadLetter, because: str) -> DeadLetter:
 
 
 def _letter(delivery: Delivery, reason: Reason, error: str, clock: Clock) -> DeadLetter:
-    ids = ids_of(delivery.body)
+    ids = ids_of(delivery)
     return DeadLetter(
         id=_letter_id(delivery, reason),
         subject=kept(delivery.subject),
@@ -115,30 +113,34 @@ def _letter_id(delivery: Delivery, reason: Reason) -> str:
     What is invalid is no wake-up of ours: whoever forged it must not take the place of
     another's letter by the ids that it names.
     """
-    ids = ids_of(delivery.body)
-    version = _version(delivery.body)
+    ids = ids_of(delivery)
+    version = _version(delivery)
     entity = ids.get("task_id") or ids.get("queue_id")
     if entity is None or version is None or reason is Reason.INVALID:
         return derived_id("letter", delivery.identity)
     return derived_id("letter", delivery.subject, entity, version, reason.value)
 
 
-def _version(body: bytes) -> int | None:
-    found = _fields(body).get("version")
+def _version(delivery: Delivery) -> int | None:
+    found = _readable(delivery).get("version")
     return found if isinstance(found, int) else None
 
 
-def _fields(body: bytes) -> dict[str, object]:
+def _readable(delivery: Delivery) -> Mapping[str, object]:
     try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return delivery.fields()
+    except InvalidRequest:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
-def ids_of(body: bytes) -> dict[str, str]:
+def ids_of(delivery: Delivery) -> dict[str, str]:
     """Return the ids that a message names, as far as they can be read."""
-    found = _fields(body)
+    return _ids_in(_readable(delivery))
+
+
+def _ids_in(found: Mapping[str, object] | str) -> dict[str, str]:
+    if isinstance(found, str):
+        return {}
     ids = {n: str(found[n]) for n in ("task_id", "queue_id") if is_uuid(found.get(n))}
     order_id = found.get("order_id")
     if isinstance(order_id, str) and _is_plain(order_id):
@@ -218,7 +220,9 @@ async def _reopen_news(letter: DeadLetter, store: Store) -> None:
 
     Where there still is none the sweeper buries it once more.
     """
-    fields = _fields(letter.body)
+    fields = fields_in(letter.body)
+    if isinstance(fields, str):
+        return
     provider, event_id = fields.get("provider"), fields.get("event_id")
     if isinstance(provider, str) and isinstance(event_id, str):
         stored = await store.find_news(provider, event_id)

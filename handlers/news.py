@@ -140,8 +140,17 @@ async def apply_waiting(
 ) -> Order:
     """Apply the webhooks that waited for these tasks to be ready."""
     for task_id in task_ids:
-        for stored in _in_order(await engine.store.waiting_news(task_id)):
-            order = await apply_news(order, stored, engine=engine)
+        waiting = await engine.store.waiting_news(task_id)
+        order = await apply_all(order, waiting, engine=engine)
+    return order
+
+
+async def apply_all(
+    order: Order, waiting: Sequence[StoredNews], *, engine: Engine
+) -> Order:
+    """Apply webhooks of one task, in the provider's own order where it has one."""
+    for stored in _in_order(waiting):
+        order = await apply_news(order, stored, engine=engine)
     return order
 
 

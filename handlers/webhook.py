@@ -1,19 +1,30 @@
 """Handles ``order.task.webhook.received``: one stored webhook and what follows."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from fsm.domain.errors import Tampered
 from fsm.domain.news import NewsState
 from fsm.domain.orders import Order
 from handlers.calls import TAMPERED, View
 from handlers.drive import drive, next_due
 from handlers.engine import Engine
-from handlers.news import apply_waiting
+from handlers.news import apply_all
 from handlers.ports.outcomes import Done, Outcome
 from handlers.ports.store import StoredNews
 
 
-async def webhook_received(
-    provider: str, event_id: str, *, again: bool, engine: Engine
-) -> Outcome:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Which stored webhook a message says has come, and about what: a hint."""
+
+    provider: str
+    event_id: str
+    queue_id: str | None = None
+    task_id: str | None = None
+
+
+async def webhook_received(told: Stored, *, again: bool, engine: Engine) -> Outcome:
     """Apply the task's webhooks in the order they came in, and drive the order on.
 
     Two that came together may be delivered to two workers; of two that contradict
@@ -21,23 +32,55 @@ async def webhook_received(
     sweeper rings for it again.
     """
     taken_at = engine.clock.elapsed()
-    stored = await engine.store.find_news(provider, event_id)
-    if stored is None:
-        return Done(what="stale")
-    order = await matching_order(stored, engine=engine)
+    order, waiting = await _hinted(told, engine=engine)
+    if not any(_is(each, told) for each in waiting):
+        # No hint, a wrong one, or it was heard before: what was stored has the word.
+        stored = await engine.store.find_news(told.provider, told.event_id)
+        if stored is None:
+            return Done(what="stale")
+        order = await matching_order(stored, engine=engine)
+        if order is None:
+            return Done(what="unmatched")
+        if stored.state is not NewsState.WAITING and not again:
+            return Done(what="duplicate")
+        waiting = []
+        if stored.state is NewsState.WAITING:
+            waiting = await engine.store.waiting_news(stored.news.reference)
     if order is None:
         return Done(what="unmatched")
-    if stored.state is not NewsState.WAITING and not again:
-        return Done(what="duplicate")
-    if stored.state is NewsState.WAITING:
-        try:
-            order = await apply_waiting(order, [stored.news.reference], engine=engine)
-        except Tampered:
-            # It waits in the inbox until the rows are put back.
-            return Done(what=TAMPERED, order_id=order.order_id)
+    try:
+        order = await apply_all(order, waiting, engine=engine)
+    except Tampered:
+        # It waits in the inbox until the rows are put back.
+        return Done(what=TAMPERED, order_id=order.order_id)
     if next_due(order, engine) is None:
         return Done()
     return await drive(order, engine=engine, view=View(taken_at=taken_at))
+
+
+async def _hinted(
+    told: Stored, *, engine: Engine
+) -> tuple[Order | None, Sequence[StoredNews]]:
+    """Return the order that the message names, and what waits for its task.
+
+    A hint is no evidence: the order must have the task, with the webhook's provider.
+    """
+    if told.queue_id is None or told.task_id is None:
+        return None, []
+    order = await engine.store.load(told.queue_id)
+    if order is None or not _has(order, told.task_id, told.provider):
+        return None, []
+    return order, await engine.store.waiting_news(told.task_id)
+
+
+def _is(stored: StoredNews, told: Stored) -> bool:
+    news = stored.news
+    return (news.provider, news.event_id) == (told.provider, told.event_id)
+
+
+def _has(order: Order, task_id: str, provider: str) -> bool:
+    tasks = order.queue.tasks
+    return any(t.task_id == task_id and t.provider == provider for t in tasks)
 
 
 async def matching_order(stored: StoredNews, *, engine: Engine) -> Order | None:
@@ -45,6 +88,6 @@ async def matching_order(stored: StoredNews, *, engine: Engine) -> Order | None:
     task_id = stored.news.reference
     queue_id = await engine.store.queue_of(task_id)
     order = None if queue_id is None else await engine.store.load(queue_id)
-    if order is None or order.task(task_id).provider != stored.news.provider:
+    if order is None or not _has(order, task_id, stored.news.provider):
         return None
     return order

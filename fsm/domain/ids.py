@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeGuard
 from uuid import NAMESPACE_URL, uuid5
 
 _EVENTS: Final = uuid5(NAMESPACE_URL, "urn:payment-service:events")
@@ -39,7 +39,7 @@ def _written(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def is_uuid(text: object) -> bool:
+def is_uuid(text: object) -> TypeGuard[str]:
     """True for a UUID in its canonical, lower-case form."""
     return isinstance(text, str) and _CANONICAL.fullmatch(text) is not None
 

@@ -3,12 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Protocol
 
+import orjson
+
+from fsm.domain.errors import InvalidRequest
 from fsm.domain.messages import Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def fields_in(body: bytes) -> Mapping[str, object] | str:
+    """Return the fields of a message's body, or what is wrong with it."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return f"not JSON: {error}"
+    return found if isinstance(found, dict) else "not a JSON object"
+
+
+# Without slots: its body is parsed once, whoever asks, and kept beside it.
+@dataclass(frozen=True, kw_only=True)
 class Delivery:
     """A message as it was delivered to this process, for the n-th time.
 
@@ -32,6 +46,19 @@ class Delivery:
             return datetime.fromtimestamp(int(nanoseconds) / 1e9, UTC)
         except (ValueError, OverflowError, OSError):
             return None
+
+    def fields(self) -> Mapping[str, object]:
+        """Return the fields of the body.
+
+        :raises InvalidRequest: it is no JSON object; says what is wrong.
+        """
+        if isinstance(self._read, str):
+            raise InvalidRequest(self._read)
+        return self._read
+
+    @cached_property
+    def _read(self) -> Mapping[str, object] | str:
+        return fields_in(self.body)
 
     def header(self, name: str) -> str | None:
         """Return a header's value, however its sender spelt the name."""

@@ -16,7 +16,10 @@ from fsm.states import Kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One step and all that must be committed with it."""
+    """One step and all that must be committed with it.
+
+    ``rung`` says that wake-ups for what is due at once are among the messages.
+    """
 
     order: Order
     step: Step
@@ -24,6 +27,7 @@ class Work:
     messages: tuple[Message, ...] = ()
     at: datetime
     news: Mapping[str, NewsState] = field(default_factory=dict)
+    rung: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

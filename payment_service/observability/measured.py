@@ -1,28 +1,19 @@
 """The ports with a stop-watch: what handlers do is counted here, not by them."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from prometheus_client import Counter, Histogram
 
 from fsm.decisions import NOT_NEEDED, Change
 from fsm.domain.errors import CoreUnavailable
 from handlers.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
-from handlers.ports.provider import (
-    CancelAnswer,
-    CreateAnswer,
-    Payout,
-    Provider,
-    Providers,
-    StatusAnswer,
-)
 from handlers.ports.store import Work
 from payment_service.observability.metrics import Metrics
-from providers.wrapped import WrappedProvider, WrappedProviders
+from providers.health.observed import CallNote
 
-Answer = TypeVar("Answer")
 CHILDREN_MAX: Final = 20_000
 
 
@@ -64,50 +55,13 @@ class MeasuredCore:
         child(self._metrics.core_notifications, "delivered").inc()
 
 
-class MeasuredProvider(WrappedProvider):
-    """A provider, with ``provider_request_seconds``."""
+def call_note(metrics: Metrics) -> CallNote:
+    """Return what notes a provider's call in ``provider_request_seconds``."""
 
-    def __init__(self, provider: Provider, metrics: Metrics) -> None:
-        super().__init__(provider)
-        self._metrics = metrics
+    def note(provider: str, operation: str, outcome: str, seconds: float) -> None:
+        child(metrics.provider_request, provider, operation, outcome).observe(seconds)
 
-    async def _timed(
-        self,
-        operation: str,
-        call: Callable[[Payout], Awaitable[Answer]],
-        payout: Payout,
-    ) -> Answer:
-        began = time.perf_counter()
-        outcome = "error"
-        try:
-            answer = await call(payout)
-            outcome = type(answer).__name__.lower()
-            return answer
-        finally:
-            child(
-                self._metrics.provider_request, self.name, operation, outcome
-            ).observe(time.perf_counter() - began)
-
-    async def create(self, payout: Payout) -> CreateAnswer:
-        """Ask for the payout."""
-        return await self._timed("create", self._provider.create, payout)
-
-    async def status(self, payout: Payout) -> StatusAnswer:
-        """Ask what became of it."""
-        return await self._timed("status", self._provider.status, payout)
-
-    async def cancel(self, payout: Payout) -> CancelAnswer:
-        """Ask not to pay it."""
-        return await self._timed("cancel", self._provider.cancel, payout)
-
-
-class MeasuredProviders(WrappedProviders):
-    """All providers, each measured."""
-
-    def __init__(self, providers: Providers, metrics: Metrics) -> None:
-        super().__init__(
-            providers, providers.names(), lambda p: MeasuredProvider(p, metrics)
-        )
+    return note
 
 
 class StepWatch:

@@ -14,6 +14,7 @@ from handlers.engine import Engine
 from handlers.news import keep
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
+from handlers.route import Told
 from payment_service.wire.cancel_message import (
     read_queue_cancel,
     read_task_cancel,
@@ -39,6 +40,10 @@ class Forwarded:
 
     engine: Engine
     forwarders: Forwarders
+
+    def is_named(self, delivery: Delivery) -> bool:
+        """Tell whether a sender says who it is."""
+        return self.forwarders.is_named(delivery)
 
     async def webhook(self, delivery: Delivery) -> Outcome:
         """Store a webhook as its forwarder's word; its own wake-up goes on with it.
@@ -74,7 +79,7 @@ class Forwarded:
 
     async def cancel_withdrawal(
         self, delivery: Delivery
-    ) -> tuple[Outcome, dict[str, str | None] | None]:
+    ) -> tuple[Outcome, Told | None]:
         """Put the wish into the order that its merchant calls so; return an answer too.
 
         :raises InvalidRequest: nobody may say so, or it cannot be read.

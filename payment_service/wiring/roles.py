@@ -118,8 +118,8 @@ async def _settle(service: Service) -> None:
 
 
 def _router(service: Service) -> Router:
-    return Router(
-        engine=service.engine,
+    return Router.of(
+        service.engine,
         forwarded=Forwarded(
             engine=service.engine,
             forwarders=Forwarders.of(service.config, service.trust),

@@ -3,97 +3,85 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import orjson
 import structlog
 from opentelemetry.trace import SpanKind
 
 from fsm.domain import messages as subjects
-from fsm.domain.errors import (
-    Fault,
-    InvalidRequest,
-    StoreUnavailable,
-    Unstorable,
-)
-from fsm.domain.ids import is_uuid
 from fsm.domain.letters import Reason
-from fsm.domain.orders import Submission
-from handlers.drive import Doorbell, ring
+from fsm.domain.orders import Request
 from handlers.engine import Engine
 from handlers.letters import bury, ids_of
 from handlers.ports.bus import Delivery, Publisher
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
-from handlers.request import requested
-from handlers.webhook import webhook_received
+from handlers.route import (
+    ANSWERED,
+    KNOWN,
+    REQUEST_KINDS,
+    Dispatch,
+    Forwarded,
+    Told,
+    nothing_to_do,
+)
 from payment_service.observability import tracing
 from payment_service.observability.measured import child
 from payment_service.observability.metrics import Metrics
 from payment_service.observability.repeats import Repeats
 from payment_service.wire.requests import read_withdrawal, refuse_unsupported
-from payment_service.wiring.forwarded import Forwarded
 
 REPLY_TO: Final = "X-Reply-To"
-CANCELS: Final = frozenset({subjects.TASK_CANCEL, subjects.QUEUE_CANCEL})
-DOORBELLS: Final = frozenset(
-    {
-        subjects.STEP_DUE,
-        subjects.RECHECK_TICK,
-        subjects.WEBHOOK_TIMEOUT,
-        subjects.STATUS_TICK,
-        subjects.STATUS_TIMEOUT,
-        subjects.MANUAL_RESOLVED,
-        subjects.NOTIFICATION_DUE,
-    }
-)
-REQUEST_KINDS: Final = {
-    subjects.WITHDRAWAL_REQUESTED: "withdrawal",
-    "checkout.requested": "checkout",
-    "partner.link.requested": "partner_link",
-}
-ANSWERED: Final = frozenset({*REQUEST_KINDS, subjects.WITHDRAWAL_CANCEL})
-"""What has a sender who waits to hear what became of it."""
-
-KNOWN: Final = DOORBELLS | CANCELS | ANSWERED | {subjects.WEBHOOK_RECEIVED}
 NOT_ANSWERED: Final = f"{REPLY_TO} is no inbox, and not in PAYMENT_REPLY_SUBJECTS"
 LOG: Final = structlog.get_logger("payment_service")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Router:
-    """Handles the messages of both consumers; ``store_lost`` hears of a dead store."""
+    """Handles the messages of all consumers, and answers who waits to hear of it."""
 
-    engine: Engine
-    forwarded: Forwarded
+    dispatch: Dispatch
     publisher: Publisher
     metrics: Metrics
-    store_lost: Callable[[], None]
     repeats: Repeats = field(default_factory=Repeats)
+
+    @classmethod
+    def of(
+        cls,
+        engine: Engine,
+        *,
+        forwarded: Forwarded,
+        publisher: Publisher,
+        metrics: Metrics,
+        store_lost: Callable[[], None] = nothing_to_do,
+    ) -> Self:
+        """Make it; ``store_lost`` hears of a store that is away."""
+
+        async def answer(delivery: Delivery, told: Told) -> None:
+            await _reply(publisher, delivery, told)
+
+        dispatch = Dispatch(
+            engine=engine,
+            read_request=_reader(engine),
+            answer=answer,
+            forwarded=forwarded,
+            store_lost=store_lost,
+        )
+        return cls(dispatch=dispatch, publisher=publisher, metrics=metrics)
 
     async def handle(self, delivery: Delivery) -> Outcome:
         """Handle one delivery in its trace, count it and log it in one line."""
         began = time.perf_counter()
         parent = delivery.header("traceparent")
         with tracing.span(delivery.subject, parent, kind=SpanKind.CONSUMER) as trace:
-            try:
-                outcome = await self._route(delivery, trace)
-            except InvalidRequest as refusal:
-                outcome = Park(because=refusal.problem)
-            except Unstorable as refusal:
-                # Asked again, the store would say the same for ever.
-                outcome = Park(because=str(refusal))
-            except StoreUnavailable as fault:
-                self.store_lost()
-                outcome = Retry(because=str(fault))
-            except Fault as fault:
-                outcome = Retry(because=str(fault))
+            outcome = await self.dispatch.handle(delivery, trace)
         self._note(delivery, outcome, time.perf_counter() - began, trace)
         return outcome
 
     async def bury(self, delivery: Delivery, reason: Reason, error: str) -> None:
         """Keep a dead letter; tell the sender of a request that it was refused."""
         rejected = None
-        order_id = ids_of(delivery.body).get("order_id") or None
+        order_id = ids_of(delivery).get("order_id") or None
         kind = REQUEST_KINDS.get(delivery.subject)
         if kind is not None and order_id is not None and reason is Reason.INVALID:
             rejected = (kind, order_id)
@@ -101,80 +89,15 @@ class Router:
             delivery,
             reason,
             error,
-            store=self.engine.store,
-            clock=self.engine.clock,
+            store=self.dispatch.engine.store,
+            clock=self.dispatch.engine.clock,
             rejected=rejected,
         )
         if not is_whole:
             self.metrics.letters_reduced.inc()
         if delivery.subject in ANSWERED:
             answer = {"order_id": order_id, "status": "rejected", "error": error}
-            await self._reply(delivery, answer)
-
-    async def _route(self, delivery: Delivery, trace: str | None) -> Outcome:
-        subject = delivery.subject
-        if subject in REQUEST_KINDS:
-            return await self._request(delivery, trace)
-        if subject in DOORBELLS:
-            return await ring(_bell(delivery), engine=self.engine)
-        if subject in CANCELS:
-            # Without a sender it is a wake-up: it does what a committed row says.
-            if self.forwarded.forwarders.is_named(delivery):
-                return await self.forwarded.cancel_row(delivery)
-            return await ring(_bell(delivery), engine=self.engine)
-        if subject == subjects.WITHDRAWAL_CANCEL:
-            return await self._cancel_withdrawal(delivery)
-        if subject == subjects.WEBHOOK_RECEIVED:
-            return await self._webhook(delivery)
-        return Park(because=f"subject {subject!r} is not known to this version")
-
-    async def _request(self, delivery: Delivery, trace: str | None) -> Outcome:
-        if delivery.subject != subjects.WITHDRAWAL_REQUESTED:
-            raise refuse_unsupported(delivery.body, delivery.subject)
-        request = read_withdrawal(delivery.body, self.engine.providers.names())
-
-        async def answer(done: Submission) -> None:
-            told = {
-                "order_id": done.order_id,
-                "queue_id": done.queue_id,
-                "status": done.status,
-            }
-            if done.status == "conflict":
-                told["error"] = "this order_id was used before with another content"
-            await self._reply(delivery, told)
-
-        return await requested(
-            request,
-            engine=self.engine,
-            trace_parent=trace,
-            again=delivery.deliveries > 1,
-            answer=answer,
-        )
-
-    async def _cancel_withdrawal(self, delivery: Delivery) -> Outcome:
-        outcome, answer = await self.forwarded.cancel_withdrawal(delivery)
-        if answer is not None:
-            await self._reply(delivery, answer)
-        return outcome
-
-    async def _webhook(self, delivery: Delivery) -> Outcome:
-        fields = _fields(delivery.body)
-        if "body" in fields:
-            return await self.forwarded.webhook(delivery)
-        provider, event_id = fields.get("provider"), fields.get("event_id")
-        if not isinstance(provider, str) or not isinstance(event_id, str):
-            raise InvalidRequest("provider and event_id must be strings")
-        again = delivery.deliveries > 1
-        return await webhook_received(
-            provider, event_id, again=again, engine=self.engine
-        )
-
-    async def _reply(self, delivery: Delivery, answer: dict[str, str | None]) -> None:
-        subject = delivery.header(REPLY_TO)
-        if subject:
-            told = {name: value for name, value in answer.items() if value is not None}
-            if not await self.publisher.reply(subject, orjson.dumps(told)):
-                LOG.warning("answer.refused", because=NOT_ANSWERED)
+            await _reply(self.publisher, delivery, answer)
 
     def _note(
         self, delivery: Delivery, outcome: Outcome, seconds: float, trace: str | None
@@ -184,8 +107,10 @@ class Router:
         child(self.metrics.messages, known, what).inc()
         if what == "stale":
             self.metrics.timers_stale.inc()
-        # What is no id is no label either: a sender could write a megabyte there.
-        ids = ids_of(delivery.body)
+        # What is no id is no label either: a sender could write a megabyte there. A
+        # request was read by another reader, and its outcome says whose it was.
+        is_request = delivery.subject in REQUEST_KINDS and outcome.order_id
+        ids = {} if is_request else ids_of(delivery)
         line: dict[str, Any] = {
             "subject": delivery.subject,
             "outcome": what,
@@ -217,32 +142,18 @@ def _word(outcome: Outcome) -> str:
             return reason.value
 
 
-def _fields(body: bytes) -> dict[str, object]:
-    """Return a message's fields, or refuse it with what is wrong."""
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise InvalidRequest("not a JSON object")
-    return fields
+def _reader(engine: Engine) -> Callable[[Delivery], Request]:
+    def read(delivery: Delivery) -> Request:
+        if delivery.subject != subjects.WITHDRAWAL_REQUESTED:
+            raise refuse_unsupported(delivery.body, delivery.subject)
+        return read_withdrawal(delivery.body, engine.providers.names())
+
+    return read
 
 
-def _bell(delivery: Delivery) -> Doorbell:
-    fields = _fields(delivery.body)
-    task_id, queue_id = fields.get("task_id"), fields.get("queue_id")
-    version = fields.get("version")
-    if not isinstance(queue_id, str) or not is_uuid(queue_id):
-        raise InvalidRequest("queue_id must be a UUID")
-    if task_id is not None and not (isinstance(task_id, str) and is_uuid(task_id)):
-        raise InvalidRequest("task_id must be a UUID")
-    if task_id is None and not delivery.subject.startswith("order.queue."):
-        raise InvalidRequest("task_id is missing")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise InvalidRequest("version must be a positive integer")
-    return Doorbell(
-        queue_id=queue_id,
-        task_id=task_id if isinstance(task_id, str) else None,
-        version=version,
-        again=delivery.deliveries > 1,
-    )
+async def _reply(publisher: Publisher, delivery: Delivery, answer: Told) -> None:
+    subject = delivery.header(REPLY_TO)
+    if subject:
+        told = {name: value for name, value in answer.items() if value is not None}
+        if not await publisher.reply(subject, orjson.dumps(told)):
+            LOG.warning("answer.refused", because=NOT_ANSWERED)

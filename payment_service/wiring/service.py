@@ -19,8 +19,8 @@ from payment_service.api.keyring import Keyring
 from payment_service.observability import tracing
 from payment_service.observability.measured import (
     MeasuredCore,
-    MeasuredProviders,
     StepWatch,
+    call_note,
 )
 from payment_service.observability.metrics import Metrics
 from payment_service.settings import ROLES, Settings, proxies
@@ -41,7 +41,7 @@ from payment_service.wiring.trust import Trust, require_trust
 from providers.config import Config
 from providers.core import HttpCore
 from providers.health.keeper import Keeper
-from providers.health.watched import WatchedProviders
+from providers.health.observed import ObservedProviders
 from providers.http.outbound import Outbound
 from providers.registry import build_providers
 
@@ -179,8 +179,10 @@ async def open_service(
             reads=PostgresReads(database),
             sweeps=PostgresSweeps(database),
             outbound=outbound,
-            engine=_watched(
-                _engine(settings, config, store, clock, metrics, outbound), keeper
+            engine=_observed(
+                _engine(settings, config, store, clock, metrics, outbound),
+                keeper,
+                metrics,
             ),
             keeper=keeper,
             controls=PostgresControls(database, settings.audit_keys),
@@ -229,10 +231,10 @@ async def _connected(
     return wire
 
 
-def _watched(engine: Engine, keeper: Keeper) -> Engine:
+def _observed(engine: Engine, keeper: Keeper, metrics: Metrics) -> Engine:
     """Ask the keeper before each new attempt, and have it hear how they end."""
-    watched = WatchedProviders(engine.providers, keeper)
-    return replace(engine, providers=watched, gate=keeper)
+    observed = ObservedProviders(engine.providers, keeper, call_note(metrics))
+    return replace(engine, providers=observed, gate=keeper)
 
 
 def _engine(
@@ -255,7 +257,7 @@ def _engine(
     return Engine(
         store=store,
         core=MeasuredCore(core, metrics),
-        providers=MeasuredProviders(providers, metrics),
+        providers=providers,
         clock=clock,
         limits=Limits(chain=settings.ack_wait / 3, send_within=settings.ack_wait / 6),
         watch=StepWatch(metrics),

@@ -7,9 +7,9 @@ import pytest
 
 from fsm.domain import messages
 from fsm.domain.errors import StoreUnavailable
+from handlers.route import DOORBELLS
 from payment_service.bus.strays import STRAYS_MAX, bury_strays
 from payment_service.wiring import roles
-from payment_service.wiring.router import DOORBELLS
 from tests.bus.stage import a_message, state_of
 
 STRANGE = "order.task.unheard.of"

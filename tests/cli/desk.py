@@ -14,7 +14,7 @@ import psycopg
 from fsm.domain.news import News, NewsType
 from fsm.domain.orders import Order
 from handlers.news import keep
-from handlers.webhook import webhook_received
+from handlers.webhook import Stored, webhook_received
 from tests.cli.stage import SECONDS_MAX, SECRET, TABLE, TOKEN, Here, Shell, with_world
 
 FOUR_EYES_FROM = 1_000_000
@@ -166,4 +166,6 @@ async def _come_back(world, order, event_id):
         content_hash=event_id.encode(),
     )
     await keep(news, engine=world.engine)
-    await webhook_received("acme", event_id, again=False, engine=world.engine)
+    await webhook_received(
+        Stored(provider="acme", event_id=event_id), again=False, engine=world.engine
+    )

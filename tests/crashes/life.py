@@ -226,12 +226,11 @@ class Life:
         return sum(consumer.in_flight for consumer in self.consumers)
 
     def _consumer(self, durable: bus.Durable) -> CrashConsumer:
-        router = Router(
-            engine=self.engine,
+        router = Router.of(
+            self.engine,
             forwarded=Forwarded(engine=self.engine, forwarders=Forwarders()),
             publisher=self.publisher,
             metrics=Metrics(),
-            store_lost=lambda: None,
         )
         consumer = CrashConsumer(
             self.wire,

@@ -7,29 +7,26 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from fsm.domain.errors import Fault, InvalidRequest
+from fsm.domain.errors import Fault
 from fsm.domain.letters import Reason
 from fsm.domain.messages import (
-    WEBHOOK_RECEIVED,
     WITHDRAWAL_REQUESTED,
     Message,
 )
 from fsm.domain.orders import Request, Submission
-from handlers.drive import Doorbell, ring
 from handlers.engine import Engine, Limits
 from handlers.letters import bury
 from handlers.ports.bus import Delivery
 from handlers.ports.controls import Control, Standings
 from handlers.ports.gate import ShutCode
-from handlers.ports.outcomes import Outcome, Park, Retry
+from handlers.ports.outcomes import Outcome
 from handlers.ports.provider import Provider
 from handlers.relay import LEFT_AFTER, Courier, relay
-from handlers.request import requested
+from handlers.route import Dispatch, Told
 from handlers.sweep import sweep
-from handlers.webhook import webhook_received
 from providers.health.breaker import BreakerTerms
 from providers.health.keeper import Keeper, Terms
-from providers.health.watched import WatchedProviders
+from providers.health.observed import ObservedProviders
 from tests.simulation.bus import SimBus
 from tests.simulation.dials import CALM, MINUTE, SECOND
 from tests.simulation.door import Door
@@ -126,7 +123,7 @@ class Fleet:
         process.keeper = keeper
         keeper.heard(Standings(paused=self.paused))
         return replace(
-            engine, providers=WatchedProviders(engine.providers, keeper), gate=keeper
+            engine, providers=ObservedProviders(engine.providers, keeper), gate=keeper
         )
 
     def tell_of_pauses(self) -> None:
@@ -199,51 +196,31 @@ class Fleet:
                     break
         return self.answers[number]
 
-    async def _requested(self, engine: Engine, number: str, *, again: bool) -> Outcome:
-        async def answer(done: Submission) -> None:
-            self.answers[number] = done
-
-        if again:
-            self.ground.seen["request resumed"] += 1
-        return await requested(
-            self.requests[number],
-            engine=engine,
-            trace_parent=None,
-            again=again,
-            answer=answer,
+    async def _answered(self, delivery: Delivery, told: Told) -> None:
+        number = str(delivery.fields()["number"])
+        self.answers[number] = Submission(
+            status=str(told["status"]),
+            order_id=str(told["order_id"]),
+            queue_id=told["queue_id"],
         )
+
+    def _read(self, delivery: Delivery) -> Request:
+        if delivery.deliveries > 1:
+            self.ground.seen["request resumed"] += 1
+        return self.requests[str(delivery.fields()["number"])]
 
     # Work.
 
     async def handle(self, process: Process, delivery: Delivery) -> Outcome:
-        """Handle a delivery as the service's router does."""
+        dispatch = Dispatch(
+            engine=process.engine, read_request=self._read, answer=self._answered
+        )
         try:
-            return await self._route(process.engine, delivery)
-        except InvalidRequest as refusal:
-            return Park(because=refusal.problem)
-        except Fault as fault:
-            return Retry(because=str(fault))
+            return await dispatch.handle(delivery)
         except Exception as error:
             self.crashes.append(f"{delivery.subject}: {type(error).__name__}: {error}")
             self.ground.note("CRASHES", f"{type(error).__name__}: {error}")
             raise
-
-    async def _route(self, engine: Engine, delivery: Delivery) -> Outcome:
-        fields = orjson.loads(delivery.body)
-        again = delivery.deliveries > 1
-        if delivery.subject == WITHDRAWAL_REQUESTED:
-            return await self._requested(engine, fields["number"], again=again)
-        if delivery.subject == WEBHOOK_RECEIVED:
-            return await webhook_received(
-                fields["provider"], fields["event_id"], again=again, engine=engine
-            )
-        bell = Doorbell(
-            queue_id=fields["queue_id"],
-            task_id=fields.get("task_id"),
-            version=fields["version"],
-            again=again,
-        )
-        return await ring(bell, engine=engine)
 
     async def _bury(
         self, process: Process, delivery: Delivery, reason: Reason, error: str

@@ -623,7 +623,14 @@ class MemoryStore:
         if foreign:
             return Arrival.STORED, []
         queue_id = self.tables.queues.get(news.reference)
-        body = {"provider": news.provider, "event_id": news.event_id}
+        body: dict[str, object] = {
+            "provider": news.provider,
+            "event_id": news.event_id,
+        }
+        if queue_id is not None:
+            task = self.tables.orders[queue_id].task(news.reference)
+            hint = {"task_id": task.task_id, "version": task.version}
+            body |= {"queue_id": queue_id, **hint}
         bell = Message(
             subject=WEBHOOK_RECEIVED,
             body=orjson.dumps(body),

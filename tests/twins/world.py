@@ -8,12 +8,11 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
-from fsm.domain.errors import Fault, InvalidRequest, NotNow
+from fsm.domain.errors import Fault, NotNow
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.letters import Reason
 from fsm.domain.messages import (
     STEP_DUE,
-    WEBHOOK_RECEIVED,
     WITHDRAWAL_REQUESTED,
     Message,
 )
@@ -27,7 +26,6 @@ from handlers.cancel import (
     request_cancel_of_order,
     request_cancel_of_task,
 )
-from handlers.drive import Doorbell, ring
 from handlers.engine import Engine, Limits
 from handlers.letters import bury
 from handlers.news import keep
@@ -37,13 +35,12 @@ from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.ports.provider import Providers
 from handlers.ports.store import Unsent, Work
 from handlers.relay import LEFT_AFTER, relay
-from handlers.request import requested
 from handlers.resolve import Ruling, resolve
+from handlers.route import Dispatch, Told
 from handlers.submit import submit
 from handlers.sweep import Swept, sweep
-from handlers.webhook import webhook_received
 from providers.health.keeper import Keeper
-from providers.health.watched import WatchedProviders
+from providers.health.observed import ObservedProviders
 from tests.twins import oracle
 from tests.twins.bus import BusTwin
 from tests.twins.clock import VirtualClock
@@ -177,7 +174,7 @@ class World:
         """Have a keeper at the gate of every provider there is; return it."""
         known = {name: terms(**changed) for name in self.providers.names()}
         self.gate = keeper = Keeper(known, self.clock, replica="replica-1")
-        self.watched = WatchedProviders(self.providers, keeper)
+        self.watched = ObservedProviders(self.providers, keeper)
         return keeper
 
     def provider(
@@ -418,42 +415,19 @@ class World:
         return min((at for at in times if at is not None), default=None)
 
     async def handle(self, delivery: Delivery) -> Outcome:
-        """Handle a delivery as the service's router does."""
-        try:
-            return await self._route(delivery)
-        except InvalidRequest as refusal:
-            return Park(because=refusal.problem)
-        except Fault as fault:
-            return Retry(because=str(fault))
+        dispatch = Dispatch(
+            engine=self.engine,
+            read_request=lambda d: self.requests[str(d.fields()["order_id"])],
+            answer=self._answered,
+        )
+        return await dispatch.handle(delivery, TRACE)
 
     async def bury(self, delivery: Delivery, reason: Reason, error: str) -> None:
         await bury(delivery, reason, error, store=self.rows.store, clock=self.clock)
 
-    async def _route(self, delivery: Delivery) -> Outcome:
-        fields = orjson.loads(delivery.body)
-        again = delivery.deliveries > 1
-        if delivery.subject == WEBHOOK_RECEIVED:
-            return await webhook_received(
-                fields["provider"], fields["event_id"], again=again, engine=self.engine
-            )
-        if delivery.subject == WITHDRAWAL_REQUESTED:
-            return await requested(
-                self.requests[fields["order_id"]],
-                engine=self.engine,
-                trace_parent=TRACE,
-                again=again,
-                answer=self._answered,
-            )
-        bell = Doorbell(
-            queue_id=fields["queue_id"],
-            task_id=fields.get("task_id"),
-            version=fields["version"],
-            again=again,
-        )
-        return await ring(bell, engine=self.engine)
-
-    async def _answered(self, done: Submission) -> None:
-        self.answers.append(done.status)
+    async def _answered(self, delivery: Delivery, told: Told) -> None:
+        del delivery
+        self.answers.append(str(told["status"]))
 
     # What can be seen.
 

@@ -13,8 +13,8 @@ from handlers.ports.provider import Accepted, Declined, NotSent, Succeeded, Uncl
 from handlers.ports.reads import ProviderState
 from providers.health.calendar import parse_weekly
 from providers.health.keeper import LEASE, WAIT_MAX, Keeper
+from providers.health.observed import heard_in
 from providers.health.summary import status_of
-from providers.health.watched import heard_in
 from providers.health.window import Heard
 from tests.twins.clock import VirtualClock
 from tests.twins.health import TIMEOUT, beats, paused, terms

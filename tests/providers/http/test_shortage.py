@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from providers.answering import unanswered
-from providers.health.watched import heard_in
+from providers.health.observed import heard_in
 from providers.http.outbound import NotSent, Outbound, Response
 from providers.http.proxies import Proxies
 from providers.http.shortage import is_shortage

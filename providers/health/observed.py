@@ -1,5 +1,11 @@
-"""Providers whose creates the keeper watches, and who are left alone on wish."""
+"""Providers whose calls are observed: timed, counted, and heard by their keeper.
 
+One wrapper: what a call came to is measured, what it says about the provider's health
+goes to the keeper, and a provider that asks to be left alone (``Retry-After``) is.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -21,7 +27,17 @@ from providers.port import (
 from providers.wrapped import WrappedProvider, WrappedProviders
 
 Answer = TypeVar("Answer")
+CallNote = Callable[[str, str, str, float], None]
+"""(provider, operation, outcome, seconds): what a call came to."""
+
+FAILED: Final = "error"
+"""The outcome of a call that has raised, or was cancelled."""
 CLIENT_ERRORS: Final = frozenset(range(400, 500)) - {408, 425, 429}
+
+
+def nobody_notes(provider: str, operation: str, outcome: str, seconds: float) -> None:
+    """Measure nothing."""
+    del provider, operation, outcome, seconds
 
 
 def heard_in(answer: CreateAnswer) -> Heard | None:
@@ -39,33 +55,52 @@ def heard_in(answer: CreateAnswer) -> Heard | None:
             return Heard.REFUSED if answered else Heard.FAILED
 
 
-class WatchedProvider(WrappedProvider):
-    """A provider, with its keeper listening."""
+class ObservedProvider(WrappedProvider):
+    """A provider, with its keeper listening and its calls measured."""
 
-    def __init__(self, provider: Provider, keeper: Keeper) -> None:
+    def __init__(
+        self, provider: Provider, keeper: Keeper, note: CallNote = nobody_notes
+    ) -> None:
         super().__init__(provider)
         self._keeper = keeper
+        self._note = note
 
     async def create(self, payout: Payout) -> CreateAnswer:
         """Ask for the payout; while it is under way it may turn out to hang."""
+        began, outcome = time.perf_counter(), FAILED
         call, heard = self._keeper.began(self.name), None
         try:
             answer = await self._provider.create(payout)
-            heard = heard_in(answer)
+            outcome, heard = type(answer).__name__.lower(), heard_in(answer)
         except Exception:
             heard = Heard.FAILED
             raise
         finally:
             self._keeper.ended(self.name, call, heard)
+            self._note(self.name, "create", outcome, time.perf_counter() - began)
         return self._heeded(answer)
 
     async def status(self, payout: Payout) -> StatusAnswer:
         """Ask what became of it."""
-        return self._heeded(await self._provider.status(payout))
+        return await self._asked("status", self._provider.status, payout)
 
     async def cancel(self, payout: Payout) -> CancelAnswer:
         """Ask not to pay it."""
-        return self._heeded(await self._provider.cancel(payout))
+        return await self._asked("cancel", self._provider.cancel, payout)
+
+    async def _asked(
+        self,
+        operation: str,
+        call: Callable[[Payout], Awaitable[Answer]],
+        payout: Payout,
+    ) -> Answer:
+        began, outcome = time.perf_counter(), FAILED
+        try:
+            answer = await call(payout)
+            outcome = type(answer).__name__.lower()
+        finally:
+            self._note(self.name, operation, outcome, time.perf_counter() - began)
+        return self._heeded(answer)
 
     def _heeded(self, answer: Answer) -> Answer:
         """Leave the provider alone where it has asked for it, for a bounded time."""
@@ -75,10 +110,12 @@ class WatchedProvider(WrappedProvider):
         return answer
 
 
-class WatchedProviders(WrappedProviders):
-    """All providers, each watched."""
+class ObservedProviders(WrappedProviders):
+    """All providers, each observed."""
 
-    def __init__(self, providers: Providers, keeper: Keeper) -> None:
+    def __init__(
+        self, providers: Providers, keeper: Keeper, note: CallNote = nobody_notes
+    ) -> None:
         super().__init__(
-            providers, keeper.names(), lambda p: WatchedProvider(p, keeper)
+            providers, keeper.names(), lambda p: ObservedProvider(p, keeper, note)
         )

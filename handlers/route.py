@@ -1,0 +1,217 @@
+"""The dispatch: from a message's subject to the use case that handles it.
+
+There is one, for the service and for every world that tests it: a world brings how
+requests are read and answered, and whether anybody may forward what others have said.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from fsm.domain import messages as subjects
+from fsm.domain.errors import Fault, InvalidRequest, StoreUnavailable, Unstorable
+from fsm.domain.ids import is_uuid
+from fsm.domain.orders import Request, Submission
+from handlers.drive import Doorbell, ring
+from handlers.engine import Engine
+from handlers.ports.bus import Delivery
+from handlers.ports.outcomes import Outcome, Park, Retry
+from handlers.request import requested
+from handlers.webhook import Stored, webhook_received
+
+Told = Mapping[str, str | None]
+"""An answer's fields; those that are None are left out."""
+
+CANCELS: Final = frozenset({subjects.TASK_CANCEL, subjects.QUEUE_CANCEL})
+DOORBELLS: Final = frozenset(
+    {
+        subjects.STEP_DUE,
+        subjects.RECHECK_TICK,
+        subjects.WEBHOOK_TIMEOUT,
+        subjects.STATUS_TICK,
+        subjects.STATUS_TIMEOUT,
+        subjects.MANUAL_RESOLVED,
+        subjects.NOTIFICATION_DUE,
+    }
+)
+REQUEST_KINDS: Final = {
+    subjects.WITHDRAWAL_REQUESTED: "withdrawal",
+    "checkout.requested": "checkout",
+    "partner.link.requested": "partner_link",
+}
+ANSWERED: Final = frozenset({*REQUEST_KINDS, subjects.WITHDRAWAL_CANCEL})
+"""What has a sender who waits to hear what became of it."""
+
+KNOWN: Final = DOORBELLS | CANCELS | ANSWERED | {subjects.WEBHOOK_RECEIVED}
+NOBODY: Final = "nobody may say so here: no forwarder is configured"
+
+
+class Forwarded(Protocol):
+    """What counts only where it is known who said it."""
+
+    def is_named(self, delivery: Delivery) -> bool:
+        """Tell whether a sender says who it is."""
+        ...
+
+    async def webhook(self, delivery: Delivery) -> Outcome:
+        """Store a webhook as its forwarder's word."""
+        ...
+
+    async def cancel_row(self, delivery: Delivery) -> Outcome:
+        """Put the wish to cancel into a row that is named by our own ids."""
+        ...
+
+    async def cancel_withdrawal(
+        self, delivery: Delivery
+    ) -> tuple[Outcome, Told | None]:
+        """Put the wish into the order that its merchant calls so; return an answer."""
+        ...
+
+
+class NobodyForwards:
+    """Forwarding as it is unless the configuration says otherwise: refused."""
+
+    def is_named(self, delivery: Delivery) -> bool:
+        """Hear nobody's name."""
+        del delivery
+        return False
+
+    async def webhook(self, delivery: Delivery) -> Outcome:
+        """Refuse it."""
+        del delivery
+        raise InvalidRequest(NOBODY)
+
+    async def cancel_row(self, delivery: Delivery) -> Outcome:
+        """Refuse it."""
+        del delivery
+        raise InvalidRequest(NOBODY)
+
+    async def cancel_withdrawal(
+        self, delivery: Delivery
+    ) -> tuple[Outcome, Told | None]:
+        """Refuse it."""
+        del delivery
+        raise InvalidRequest(NOBODY)
+
+
+async def nobody_waits(delivery: Delivery, told: Told) -> None:
+    """Answer no sender."""
+    del delivery, told
+
+
+def nothing_to_do() -> None:
+    """Hear that the store is away, and do nothing about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """Handles every message of the service's consumers.
+
+    ``read_request`` reads a withdrawal's request or raises InvalidRequest; ``answer``
+    tells its sender what became of it; ``store_lost`` hears of a store that is away.
+    """
+
+    engine: Engine
+    read_request: Callable[[Delivery], Request]
+    answer: Callable[[Delivery, Told], Awaitable[None]] = nobody_waits
+    forwarded: Forwarded = field(default_factory=NobodyForwards)
+    store_lost: Callable[[], None] = nothing_to_do
+
+    async def handle(
+        self, delivery: Delivery, trace_parent: str | None = None
+    ) -> Outcome:
+        """Handle one delivery; what fails in a way that is known is an outcome too."""
+        try:
+            return await self._route(delivery, trace_parent)
+        except InvalidRequest as refusal:
+            return Park(because=refusal.problem)
+        except Unstorable as refusal:
+            # Asked again, the store would say the same for ever.
+            return Park(because=str(refusal))
+        except StoreUnavailable as fault:
+            self.store_lost()
+            return Retry(because=str(fault))
+        except Fault as fault:
+            return Retry(because=str(fault))
+
+    async def _route(self, delivery: Delivery, trace_parent: str | None) -> Outcome:
+        subject = delivery.subject
+        if subject in REQUEST_KINDS:
+            return await self._request(delivery, trace_parent)
+        if subject in DOORBELLS:
+            return await ring(_doorbell(delivery), engine=self.engine)
+        if subject in CANCELS:
+            # Without a sender it is a wake-up: it does what a committed row says.
+            if self.forwarded.is_named(delivery):
+                return await self.forwarded.cancel_row(delivery)
+            return await ring(_doorbell(delivery), engine=self.engine)
+        if subject == subjects.WITHDRAWAL_CANCEL:
+            return await self._cancel_withdrawal(delivery)
+        if subject == subjects.WEBHOOK_RECEIVED:
+            if "body" in delivery.fields():
+                return await self.forwarded.webhook(delivery)
+            return await webhook_received(
+                _stored(delivery), again=delivery.deliveries > 1, engine=self.engine
+            )
+        return Park(because=f"subject {subject!r} is not known to this version")
+
+    async def _request(self, delivery: Delivery, trace_parent: str | None) -> Outcome:
+        async def answer(done: Submission) -> None:
+            told = {
+                "order_id": done.order_id,
+                "queue_id": done.queue_id,
+                "status": done.status,
+            }
+            if done.status == "conflict":
+                told["error"] = "this order_id was used before with another content"
+            await self.answer(delivery, told)
+
+        return await requested(
+            self.read_request(delivery),
+            engine=self.engine,
+            trace_parent=trace_parent,
+            again=delivery.deliveries > 1,
+            answer=answer,
+        )
+
+    async def _cancel_withdrawal(self, delivery: Delivery) -> Outcome:
+        outcome, told = await self.forwarded.cancel_withdrawal(delivery)
+        if told is not None:
+            await self.answer(delivery, told)
+        return outcome
+
+
+def _stored(delivery: Delivery) -> Stored:
+    """Return which stored webhook the message says has come, and about what."""
+    fields = delivery.fields()
+    provider, event_id = fields.get("provider"), fields.get("event_id")
+    if not isinstance(provider, str) or not isinstance(event_id, str):
+        raise InvalidRequest("provider and event_id must be strings")
+    queue_id, task_id = fields.get("queue_id"), fields.get("task_id")
+    return Stored(
+        provider=provider,
+        event_id=event_id,
+        queue_id=queue_id if is_uuid(queue_id) else None,
+        task_id=task_id if is_uuid(task_id) else None,
+    )
+
+
+def _doorbell(delivery: Delivery) -> Doorbell:
+    fields = delivery.fields()
+    task_id, queue_id = fields.get("task_id"), fields.get("queue_id")
+    version = fields.get("version")
+    if not is_uuid(queue_id):
+        raise InvalidRequest("queue_id must be a UUID")
+    if task_id is None:
+        if not delivery.subject.startswith("order.queue."):
+            raise InvalidRequest("task_id is missing")
+    elif not is_uuid(task_id):
+        raise InvalidRequest("task_id must be a UUID")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise InvalidRequest("version must be a positive integer")
+    return Doorbell(
+        queue_id=queue_id,
+        task_id=task_id,
+        version=version,
+        again=delivery.deliveries > 1,
+    )

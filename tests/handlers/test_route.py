@@ -1,0 +1,144 @@
+"""The dispatch of messages, and how often a webhook's message is read for."""
+
+from collections import Counter
+
+import pytest
+
+from fsm.domain.news import NewsType
+from handlers.ports.bus import Delivery
+from handlers.route import Dispatch
+from handlers.webhook import Stored, webhook_received
+from tests.twins.providers import ACCEPTS
+from tests.twins.world import a_request
+
+QUEUE = b"0197f0a4-7c1b-7d0e-9c55-3f2a1b6c8d9e"
+READS = ("load", "queue_of", "find_news", "waiting_news")
+
+
+@pytest.fixture
+async def paid(world):
+    """The same world with a webhook stored that says that acme has paid."""
+    world.provider("acme", ACCEPTS)
+    await world.submit()
+    await world.work_off()
+    task = await world.task()
+    world.providers["acme"].pays(task.task_id)
+    news = await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    return world, task, news
+
+
+@pytest.fixture
+def reads(world, monkeypatch):
+    """Count what is read from the store."""
+    counted = Counter()
+
+    def counting(name, read):
+        async def counted_read(*arguments):
+            counted[name] += 1
+            return await read(*arguments)
+
+        return counted_read
+
+    store = world.rows.store
+    for name in READS:
+        monkeypatch.setattr(store, name, counting(name, getattr(store, name)))
+    return counted
+
+
+async def test_a_webhook_costs_two_reads(paid, reads):
+    world, _, _ = paid
+
+    await world.publish()
+    assert await world.deliver()
+
+    assert reads == {"load": 1, "waiting_news": 1}
+    assert (await world.states())[0] == "SUCCEEDED"
+
+
+async def test_a_hint_that_names_another_order_is_no_evidence(paid):
+    world, task, news = paid
+    other = await world.submit(a_request("nova", order_id="w-2"))
+    await world.work_off()
+    theirs = (await world.rows.orders())[1].queue.tasks[0].task_id
+    told = Stored(
+        provider="acme",
+        event_id=news.event_id,
+        queue_id=other.queue_id,
+        task_id=theirs,
+    )
+
+    await webhook_received(told, again=False, engine=world.engine)
+
+    orders = {o.queue_id: o for o in await world.rows.orders()}
+    assert orders[task.queue_id].task(task.task_id).state.value == "SUCCEEDED"
+    assert orders[other.queue_id].task(theirs).provider == "nova"
+
+
+@pytest.mark.parametrize(
+    ("event_id", "again", "word"),
+    [
+        pytest.param("evt-nobody-sent", False, "stale", id="never stored"),
+        pytest.param(None, False, "duplicate", id="heard before"),
+        pytest.param(None, True, "done", id="heard before, by one who died"),
+    ],
+)
+async def test_what_does_not_wait_changes_nothing(paid, event_id, again, word):
+    world, task, news = paid
+    await world.work_off()
+    versions = [(t.task_id, t.version) for t in await world.tasks()]
+    told = Stored(
+        provider="acme",
+        event_id=event_id or news.event_id,
+        queue_id=task.queue_id,
+        task_id=task.task_id,
+    )
+
+    outcome = await webhook_received(told, again=again, engine=world.engine)
+
+    assert outcome.what == word
+    assert [(t.task_id, t.version) for t in await world.tasks()] == versions
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "because"),
+    [
+        ("order.task.step.due", b"{", "not JSON: "),
+        ("order.task.step.due", b"[]", "not a JSON object"),
+        ("order.task.step.due", b'{"queue_id": 1}', "queue_id must be a UUID"),
+        (
+            "order.task.step.due",
+            b'{"queue_id": "%s", "version": 1}' % QUEUE,
+            "task_id is missing",
+        ),
+        (
+            "order.task.step.due",
+            b'{"queue_id": "%s", "task_id": 7, "version": 1}' % QUEUE,
+            "task_id must be a UUID",
+        ),
+        (
+            "order.queue.notification.due",
+            b'{"queue_id": "%s", "version": true}' % QUEUE,
+            "version must be a positive integer",
+        ),
+        (
+            "order.task.webhook.received",
+            b'{"provider": "acme"}',
+            "provider and event_id must be strings",
+        ),
+        ("order.task.webhook.received", b'{"body": "{}"}', "nobody may say so here"),
+        ("withdrawal.cancel.requested", b"{}", "nobody may say so here"),
+        ("order.task.of.tomorrow", b"{}", "is not known to this version"),
+    ],
+)
+async def test_what_no_use_case_takes_is_parked_with_the_reason(
+    world, subject, body, because
+):
+    dispatch = Dispatch(engine=world.engine, read_request=lambda _: a_request())
+
+    delivery = Delivery(
+        subject=subject, body=body, headers={}, deliveries=1, identity="t.1.1"
+    )
+
+    outcome = await dispatch.handle(delivery)
+
+    assert because in outcome.because
