@@ -6,6 +6,7 @@ import pytest
 
 from fsm.domain.news import NewsType
 from handlers.ports.bus import Delivery
+from handlers.ports.outcomes import Done, Park
 from handlers.route import Dispatch
 from handlers.webhook import Stored, webhook_received
 from tests.twins.providers import ACCEPTS
@@ -30,7 +31,7 @@ async def paid(world):
 @pytest.fixture
 def reads(world, monkeypatch):
     """Count what is read from the store."""
-    counted = Counter()
+    counted = Counter[str]()
 
     def counting(name, read):
         async def counted_read(*arguments):
@@ -55,23 +56,27 @@ async def test_a_webhook_costs_two_reads(paid, reads):
     assert (await world.states())[0] == "SUCCEEDED"
 
 
-async def test_a_hint_that_names_another_order_is_no_evidence(paid):
+@pytest.mark.parametrize("named", ["another order", "another task"])
+async def test_a_hint_that_names_what_is_another_s_is_no_evidence(paid, named):
     world, task, news = paid
+    world.committed.clear()
     other = await world.submit(a_request("nova", order_id="w-2"))
-    await world.work_off()
-    theirs = (await world.rows.orders())[1].queue.tasks[0].task_id
+    await world.publish()
+    orders = {o.queue_id: o for o in await world.rows.orders()}
+    theirs = orders[other.queue_id].queue.tasks[0].task_id
+    before = orders[other.queue_id].queue.tasks[0].version
     told = Stored(
         provider="acme",
         event_id=news.event_id,
-        queue_id=other.queue_id,
-        task_id=theirs,
+        queue_id=other.queue_id if named == "another order" else task.queue_id,
+        task_id=theirs if named == "another task" else task.task_id,
     )
 
     await webhook_received(told, again=False, engine=world.engine)
 
     orders = {o.queue_id: o for o in await world.rows.orders()}
     assert orders[task.queue_id].task(task.task_id).state.value == "SUCCEEDED"
-    assert orders[other.queue_id].task(theirs).provider == "nova"
+    assert orders[other.queue_id].queue.tasks[0].version == before
 
 
 @pytest.mark.parametrize(
@@ -95,6 +100,7 @@ async def test_what_does_not_wait_changes_nothing(paid, event_id, again, word):
 
     outcome = await webhook_received(told, again=again, engine=world.engine)
 
+    assert isinstance(outcome, Done)
     assert outcome.what == word
     assert [(t.task_id, t.version) for t in await world.tasks()] == versions
 
@@ -141,4 +147,5 @@ async def test_what_no_use_case_takes_is_parked_with_the_reason(
 
     outcome = await dispatch.handle(delivery)
 
+    assert isinstance(outcome, Park)
     assert because in outcome.because
