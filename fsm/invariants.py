@@ -2,7 +2,7 @@
 
 Nothing here reads anything: the same functions judge a production database, a
 simulation and a test. An ``Offence`` names what broke which rule; a warning is late,
-not wrong.
+not wrong. Judges S1, S2, S3, S4, S5, S6, S7, S9, L1, L2, A1, A2 of docs/promises.md.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,8 @@
-"""Judges a run by the books of core and the providers, and by every promise given."""
+"""Judges a run by the books of core and the providers, and by every promise given.
+
+Judges S2, S6, L1, L3, M3, M4 of docs/promises.md at their moment, and then all that
+the oracle and ``verify`` judge.
+"""
 
 import re
 from collections import Counter, defaultdict
@@ -289,7 +293,7 @@ class Judge:
         return payouts
 
     def _promises(self) -> list[str]:
-        """Nothing that was acknowledged is lost, and nobody waits any more."""
+        """M3, L3: what was acknowledged is not lost, and nobody waits any more."""
         tables = self.fleet.store.tables
         offences = [
             f"order {order_id} was accepted as {queue_id} and is gone"

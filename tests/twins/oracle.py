@@ -1,6 +1,7 @@
 """What must hold about money, judged from the books of core and the providers.
 
 Every function is pure and returns sentences, one for each offence; none is good.
+Judges S1, S2, S3, S4, S5, S6, S7, S9, S11, L1, L3, A1, A2 of docs/promises.md.
 """
 
 from collections import Counter, defaultdict

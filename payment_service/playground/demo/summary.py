@@ -1,4 +1,7 @@
-"""The demo's summary: what the cascade gave, and whether the money adds up."""
+"""The demo's summary: what the cascade gave, and whether the money adds up.
+
+Judges S1, S2, S4, S5, S8 of docs/promises.md.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
