@@ -7,7 +7,7 @@ from fsm.domain.acts import NO_REASON
 from fsm.domain.cards import holds_card
 from fsm.domain.errors import InvalidRequest, NotNow, Unstorable
 from fsm.domain.events import rejected_event
-from fsm.domain.ids import ID_LENGTH_MAX, derived_id, is_uuid
+from fsm.domain.ids import ID_LENGTH_MAX, derived_id, is_uuid, new_id
 from fsm.domain.letters import REPLAY_OF, DeadLetter, Reason, kept
 from fsm.domain.masking import masked_text
 from fsm.domain.messages import DEAD_LETTER, Message, trace_parent_in
@@ -182,7 +182,6 @@ async def replay(
     actor: str,
     reason: str | None = None,
     desk: Desk,
-    store: Store,
     clock: Clock,
 ) -> None:
     """Send a dead letter's message again: a new message, judged by the same rules.
@@ -194,29 +193,33 @@ async def replay(
     :raises NotNow: somebody dealt with it before.
     """
     letter = await desk.letter(letter_id)
-    await _reopen_news(letter, store)
     # All else the server or this service gives a message anew at each publish.
     trace_parent = trace_parent_in(letter.headers)
     headers = {REPLAY_OF: letter.id}
     if trace_parent is not None:
         headers["traceparent"] = trace_parent
-    # Posted first: dying between the two sends it twice, which the rules absorb; the
-    # other way round would lose it.
-    await store.post(
-        Message(
-            subject=letter.subject,
-            body=letter.body,
-            message_id=f"replay:{letter.id}",
-            headers=headers,
-        )
+    now = clock.now()
+    again = Message(
+        subject=letter.subject,
+        body=letter.body,
+        # A new one each time: a second replay is no repeat that the server may drop.
+        message_id=f"replay:{letter.id}:{new_id(now)}",
+        headers=headers,
     )
-    why, at = reason or NO_REASON, clock.now()
-    if not await desk.mark_replayed(letter_id, actor=actor, reason=why, at=at):
+    # One commit: what dies again before its mark was made would be marked over.
+    if not await desk.mark_replayed(
+        letter_id,
+        actor=actor,
+        reason=reason or NO_REASON,
+        at=now,
+        messages=[again],
+        reopens=_news_in(letter),
+    ):
         raise NotNow(f"dead letter {letter_id} was dealt with by somebody else")
 
 
-async def _reopen_news(letter: DeadLetter, store: Store) -> None:
-    """Let a webhook wait again that was given up for want of a task.
+def _news_in(letter: DeadLetter) -> tuple[str, str] | None:
+    """Return which webhook waits again that was given up for want of a task.
 
     Where there still is none the sweeper buries it once more.
     """
@@ -225,9 +228,8 @@ async def _reopen_news(letter: DeadLetter, store: Store) -> None:
         return
     provider, event_id = fields.get("provider"), fields.get("event_id")
     if isinstance(provider, str) and isinstance(event_id, str):
-        stored = await store.find_news(provider, event_id)
-        if stored is not None:
-            await store.reopen_news(stored.inbox_id)
+        return provider, event_id
+    return None
 
 
 async def discard(

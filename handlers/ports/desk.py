@@ -8,6 +8,7 @@ from fsm.domain.acts import CaseTrigger
 from fsm.domain.audit import Link
 from fsm.domain.erasure import Erasure
 from fsm.domain.letters import DeadLetter
+from fsm.domain.messages import Message
 from handlers.ports.reads import CaseRecord
 
 
@@ -27,9 +28,20 @@ class Desk(Protocol):
         ...
 
     async def mark_replayed(
-        self, letter_id: str, *, actor: str, reason: str, at: datetime
+        self,
+        letter_id: str,
+        *,
+        actor: str,
+        reason: str,
+        at: datetime,
+        messages: Sequence[Message] = (),
+        reopens: tuple[str, str] | None = None,
     ) -> bool:
-        """Mark a letter as replayed; False if somebody dealt with it before."""
+        """Mark a letter as replayed, and post what that sends, in one commit.
+
+        ``reopens`` is (provider, event_id) of a webhook that waits again where it was
+        given up. False, and nothing done, if somebody dealt with the letter before.
+        """
         ...
 
     async def mark_discarded(

@@ -129,10 +129,6 @@ class Store(Protocol):
         """Open a case that belongs to no step; the same one twice, once."""
         ...
 
-    async def reopen_news(self, inbox_id: str) -> None:
-        """Let a webhook that was given up wait again; any other stays as it is."""
-        ...
-
     async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
         """Keep a dead letter and post ``messages``; the same one twice, once."""
         ...

@@ -21,7 +21,6 @@ from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
-from payment_service.storage.store import PostgresStore
 from payment_service.wire.views import View, dead_letter_view, dead_letter_whole
 
 T = TypeVar("T")
@@ -157,7 +156,6 @@ async def _each(
 
     clock, desk = DatabaseClock(database), _desk(database)
     await clock.calibrate()
-    store = PostgresStore(database)
     results: list[View] = []
     for letter_id in letter_ids:
         try:
@@ -169,7 +167,6 @@ async def _each(
                     actor=actor(),
                     reason=reason,
                     desk=desk,
-                    store=store,
                     clock=clock,
                 )
                 await _found(again, letter_id)

@@ -1,9 +1,10 @@
 """What operators change beside the orders: dead letters, cases, partitions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, select, text, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fsm.domain.acts import (
     Act,
@@ -19,9 +20,11 @@ from fsm.domain.errors import NotNow, UnknownOrder
 from fsm.domain.ids import is_uuid
 from fsm.domain.letters import DeadLetter
 from fsm.domain.masking import masked_text
+from fsm.domain.messages import Message
 from fsm.states import CaseState
 from handlers.ports.reads import CaseRecord
-from payment_service.storage import erasing, letter_trail, lines, order_trail
+from handlers.ports.store import Unsent
+from payment_service.storage import erasing, letter_trail, lines, order_trail, reopening
 from payment_service.storage.database import Database
 from payment_service.storage.reads import (
     CASE,
@@ -39,9 +42,16 @@ CASE_SAID = "case"
 class PostgresDesk:
     """Marks what a person has dealt with: once, in one commit with its audit line."""
 
-    def __init__(self, database: Database, keys: AuditKeys) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keys: AuditKeys,
+        *,
+        on_committed: Callable[[Sequence[Unsent]], None] = lambda _: None,
+    ) -> None:
         self._database = database
         self._keys = keys
+        self._on_committed = on_committed
 
     async def letter(self, letter_id: str) -> DeadLetter:
         """Return a dead letter that nobody has dealt with.
@@ -72,11 +82,34 @@ class PostgresDesk:
             return [row[0] for row in rows]
 
     async def mark_replayed(
-        self, letter_id: str, *, actor: str, reason: str, at: datetime
+        self,
+        letter_id: str,
+        *,
+        actor: str,
+        reason: str,
+        at: datetime,
+        messages: Sequence[Message] = (),
+        reopens: tuple[str, str] | None = None,
     ) -> bool:
-        """Mark a letter as replayed, with its line; False if it was dealt with."""
+        """Mark a letter as replayed, with its line; False if it was dealt with.
+
+        What it sends is posted by the same commit: nobody can bury it before the mark.
+        """
         act = letter_act(LetterTrigger.REPLAYED, letter_id, actor=actor, reason=reason)
-        return await self._mark(letter_id, act, at, replayed_at=at, replayed_by=actor)
+        done = {"replayed_at": at, "replayed_by": actor}
+        async with self._database.connection() as connection:
+            if not await self._mark(connection, letter_id, act, at, **done):
+                return False
+            if reopens is not None:
+                await reopening.wait_again(connection, *reopens)
+            posted = await reopening.post(connection, messages)
+        self._on_committed(
+            [
+                Unsent(seq=seq, message=message)
+                for message, (_, seq) in zip(messages, posted, strict=True)
+            ]
+        )
+        return True
 
     async def mark_discarded(
         self, letter_id: str, *, actor: str, reason: str, at: datetime
@@ -85,10 +118,16 @@ class PostgresDesk:
         act = letter_act(LetterTrigger.DISCARDED, letter_id, actor=actor, reason=reason)
         why = masked_text(reason)
         done = {"discarded_at": at, "discarded_by": actor, "discard_reason": why}
-        return await self._mark(letter_id, act, at, **done)
+        async with self._database.connection() as connection:
+            return await self._mark(connection, letter_id, act, at, **done)
 
     async def _mark(
-        self, letter_id: str, act: Act, at: datetime, **values: object
+        self,
+        connection: AsyncConnection,
+        letter_id: str,
+        act: Act,
+        at: datetime,
+        **values: object,
     ) -> bool:
         d = DEAD_LETTERS.c
         change = (
@@ -101,11 +140,10 @@ class PostgresDesk:
             .values(**values)
             .returning(d.id)
         )
-        async with self._database.connection() as connection:
-            head = await letter_trail.hold(connection, letter_id)
-            if (await connection.execute(change)).first() is None:
-                return False
-            await letter_trail.append(connection, head, act, keys=self._keys, at=at)
+        head = await letter_trail.hold(connection, letter_id)
+        if (await connection.execute(change)).first() is None:
+            return False
+        await letter_trail.append(connection, head, act, keys=self._keys, at=at)
         return True
 
     async def close_case(

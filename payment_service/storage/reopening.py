@@ -1,10 +1,11 @@
-"""Opens dead letters again that were dealt with: the same message has died again."""
+"""Opens dead letters that have died again, and posts what a replay sends."""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fsm.domain.acts import SYSTEM, LetterTrigger, letter_act
 from fsm.domain.audit_keys import AuditKeys
@@ -30,6 +31,14 @@ INSERT INTO outbox (message_id, subject, body, headers)
 VALUES (:message_id, :subject, :body, CAST(:headers AS jsonb)) RETURNING seq
 """
 )
+# Let a webhook that was given up wait again, for whom an operator replays.
+WAIT_AGAIN: Final = text(
+    """
+UPDATE webhook_inbox SET state = 'waiting', wake_at = clock_timestamp(),
+    settled_at = NULL
+WHERE provider = :provider AND event_id = :event_id AND state = 'dead'
+"""
+)
 
 
 async def reopen(
@@ -52,12 +61,25 @@ async def reopen(
         head = await letter_trail.hold(connection, letter.id)
         if (await connection.execute(REOPEN, again)).first() is None:
             return []
-        posted = [
-            (each.message_id, await connection.scalar(POST, _posted(each)))
-            for each in messages
-        ]
+        posted = await post(connection, messages)
         await letter_trail.append(connection, head, act, keys=keys, at=letter.at)
     return posted
+
+
+async def post(
+    connection: AsyncConnection, messages: Sequence[Message]
+) -> list[tuple[str, int]]:
+    """Put messages into the outbox; return (message_id, seq) of each."""
+    return [
+        (each.message_id, await connection.scalar(POST, _posted(each)))
+        for each in messages
+    ]
+
+
+async def wait_again(connection: AsyncConnection, provider: str, event_id: str) -> None:
+    """Let a webhook that was given up wait again; any other stays as it is."""
+    named = {"provider": provider, "event_id": event_id}
+    await connection.execute(WAIT_AGAIN, named)
 
 
 def _posted(message: Message) -> dict[str, Any]:

@@ -369,13 +369,6 @@ AND (SELECT sequence FROM closed) > coalesce(t.news_sequence,
     (SELECT sequence FROM closed) - 1)
 """
 
-# Let a webhook that was given up wait again, for whom an operator replays.
-REOPEN_NEWS: Final[LiteralString] = """
-UPDATE webhook_inbox SET state = 'waiting', wake_at = clock_timestamp(),
-    settled_at = NULL
-WHERE inbox_id = %(inbox_id)s::bigint AND state = 'dead'
-"""
-
 # Open a case that no step has found, as of rows that no step may be made of.
 OPEN_CASE: Final[LiteralString] = f"""{_INSERT_CASES}
 ON CONFLICT DO NOTHING

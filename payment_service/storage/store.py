@@ -209,10 +209,6 @@ class PostgresStore:
         row = as_json([case_row(case, order, at)])
         await self._database.run(sql.OPEN_CASE, {"cases": row})
 
-    async def reopen_news(self, inbox_id: str) -> None:
-        """Let a webhook that was given up wait again."""
-        await self._database.run(sql.REOPEN_NEWS, {"inbox_id": inbox_id})
-
     async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
         """Keep a dead letter and post its messages; the same one twice is kept once."""
         await self._graves.bury(letter, messages)

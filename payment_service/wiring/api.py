@@ -235,7 +235,6 @@ class _Calls:
             actor=actor,
             reason=reason,
             desk=s.desk,
-            store=s.store,
             clock=s.clock,
         )
         return await _found(work)

@@ -175,7 +175,7 @@ async def open_service(
             courier=courier,
             metrics=metrics,
             bus_health=bus_health,
-            desk=PostgresDesk(database, settings.audit_keys),
+            desk=PostgresDesk(database, settings.audit_keys, on_committed=courier.hand),
             reads=PostgresReads(database),
             sweeps=PostgresSweeps(database),
             outbound=outbound,

@@ -125,7 +125,6 @@ async def test_a_replay_sends_the_message_again_and_marks_the_letter(world, bury
         letter.id,
         actor="key:anna",
         desk=world.rows.desk,
-        store=world.rows.store,
         clock=world.clock,
     )
     await world.rest()
@@ -143,9 +142,7 @@ async def test_a_letter_is_dealt_with_once(world, burying):
     with pytest.raises(NotNow):
         await discard(letter.id, actor="key:bert", reason="x", desk=desk, clock=clock)
     with pytest.raises(NotNow):
-        await replay(
-            letter.id, actor="key:b", desk=desk, store=world.rows.store, clock=clock
-        )
+        await replay(letter.id, actor="key:b", desk=desk, clock=clock)
 
 
 async def test_a_letter_that_is_not_cannot_be_discarded(world):
@@ -198,7 +195,6 @@ async def replayed(world, letter):
         letter.id,
         actor="key:anna",
         desk=world.rows.desk,
-        store=world.rows.store,
         clock=world.clock,
     )
     await world.rest()

@@ -371,7 +371,6 @@ class People:
                 letter_id,
                 actor="key:anna",
                 desk=self.fleet.store,
-                store=self.fleet.store,
                 clock=process.engine.clock,
             )
 

@@ -546,13 +546,16 @@ async def test_an_order_of_a_forgotten_past_is_stale(store, order):
     assert await store.load(order.queue_id) == order
 
 
-async def test_only_what_was_given_up_waits_again(store, order):
+async def test_only_what_was_given_up_waits_again(rows, store, order):
     task_id = order.queue.tasks[0].task_id
+    said = {"actor": "key:anna", "reason": "r", "at": START}
     for event_id, state in (("e-1", NewsState.DEAD), ("e-2", NewsState.APPLIED)):
         await store.keep_news(a_news(task_id, event_id))
         stored = await store.find_news("acme", event_id)
         await store.close_news(stored.inbox_id, state)
-        await store.reopen_news(stored.inbox_id)
+        await store.bury(a_letter(event_id), [])
+        named = {"reopens": ("acme", event_id), **said}
+        assert await rows.desk.mark_replayed(a_letter(event_id).id, **named)
 
     (waiting,) = await store.waiting_news(task_id)
 

@@ -51,6 +51,10 @@ class Effects:
         """Do something once: after the next effect of that name, before its answer."""
         self._meanwhile.setdefault(name, []).append(act)
 
+    def strike(self, at: int, form: Form) -> None:
+        """Have the n-th effect from now on go wrong, counted from 1."""
+        self._strikes[len(self.log) + at] = form
+
     async def do(
         self, name: str, act: Act[Result], failed: Callable[[bool], Result]
     ) -> Result:

@@ -155,7 +155,9 @@ class PostgresRows:
         self.reads = PostgresReads(self.database)
         self.store: Store = PostgresStore(self.database, on_committed=on_committed)
         self.sweeps: SweepableOutbox = PostgresSweeps(self.database)
-        self.desk: Desk = PostgresDesk(self.database, UNKEYED)
+        self.desk: Desk = PostgresDesk(
+            self.database, UNKEYED, on_committed=on_committed
+        )
 
     async def open(self) -> None:
         await self.database.open()

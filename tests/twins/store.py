@@ -222,9 +222,6 @@ class MemoryStore:
     async def close_news(self, inbox_id: str, state: NewsState) -> None:
         await self._commit("store.close_news", lambda: self._close(inbox_id, state))
 
-    async def reopen_news(self, inbox_id: str) -> None:
-        await self._commit("store.reopen_news", lambda: self._reopen(inbox_id))
-
     async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
         await self._commit("store.bury", lambda: self._bury(letter, messages))
 
@@ -337,10 +334,24 @@ class MemoryStore:
         return [b.id for b in sorted(wanted, key=lambda b: b.at)][:limit]
 
     async def mark_replayed(
-        self, letter_id: str, *, actor: str, reason: str, at: datetime
+        self,
+        letter_id: str,
+        *,
+        actor: str,
+        reason: str,
+        at: datetime,
+        messages: Sequence[Message] = (),
+        reopens: tuple[str, str] | None = None,
     ) -> bool:
-        act = letter_act(LetterTrigger.REPLAYED, letter_id, actor=actor, reason=reason)
-        return self._dealt_with(act, at, lambda b: replace(b, replayed_by=actor))
+        said = letter_act(LetterTrigger.REPLAYED, letter_id, actor=actor, reason=reason)
+
+        def act() -> tuple[bool, list[Unsent]]:
+            marked = self._dealt_with(said, at, lambda b: replace(b, replayed_by=actor))
+            if marked and reopens in self.tables.events:
+                self._reopen(self.tables.events[reopens])
+            return marked, self._posted(messages) if marked else []
+
+        return await self._commit("desk.mark_replayed", act)
 
     async def mark_discarded(
         self, letter_id: str, *, actor: str, reason: str, at: datetime
@@ -701,13 +712,12 @@ class MemoryStore:
         kept = self.tables.inbox.get(inbox_id)
         return kept is not None and kept.wake_at is not None
 
-    def _reopen(self, inbox_id: str) -> tuple[None, list[Unsent]]:
+    def _reopen(self, inbox_id: str) -> None:
         stored = self.tables.inbox[inbox_id].stored
         if stored.state is NewsState.DEAD:
             stored = replace(stored, state=NewsState.WAITING)
             kept = Kept(stored=stored, wake_at=self._clock.now())
             self.tables.inbox[inbox_id] = kept
-        return None, []
 
     def _settle(self, inbox_id: str, state: NewsState) -> None:
         stored = self.tables.inbox[inbox_id].stored
