@@ -424,6 +424,8 @@ def _paid(
             actor=actor,
             code="amount_mismatch",
             reference=answer.reference,
+            # However often it is asked: the same answer is one fact, and one case.
+            content=f"{actor} {trigger} {answer.reference} {sorted(differs.items())}",
             detail={"evidence": {**answer.evidence, **differs}},
         )
     return Event(

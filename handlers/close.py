@@ -11,10 +11,12 @@ from fsm.domain.votes import (
     Vote,
     require_key,
 )
+from fsm.states import CaseState, Trigger
 from handlers.cancel import order_of_task
 from handlers.engine import Engine
 from handlers.ports.desk import Desk
 from handlers.ports.reads import CaseRecord
+from handlers.together import clear_vote
 
 
 async def close_case(  # noqa: PLR0913 - what a decision is made of
@@ -29,17 +31,24 @@ async def close_case(  # noqa: PLR0913 - what a decision is made of
 ) -> Vote:
     """Close a case, or let the vote wait for a second person; the trail says both.
 
-    It takes two where the order's amount does, or what may be lost.
+    It takes two where the order's amount does, or what may be lost. A vote of somebody
+    else to have it settled is cleared by it: where it takes two, neither stands then.
 
     :raises UnknownOrder: no such case.
     :raises NotNow: it is nobody with a key; it is over, or being settled; the second
-        person is the first; or the case has just changed.
+        person is the first, or has voted to settle it; or the case has just changed.
     """
     require_key(actor)
     case = await desk.case(case_id)
     order = await order_of_task(case.task_id, engine=engine)
     voter, at = person or actor, engine.clock.now()
-    if not _takes_two(case, order, four_eyes):
+    takes_two = _takes_two(case, order, four_eyes)
+    cleared = await _contest_settling(
+        case, order, reason=reason, actor=actor, person=person, engine=engine
+    )
+    if cleared and takes_two:
+        return Vote.CLEARS
+    if not takes_two:
         await desk.close_case(case_id, actor=actor, reason=reason, at=at)
         return Vote.DECIDES
     if case.close_voter is None:
@@ -113,6 +122,41 @@ async def contest_closing(
         at=engine.clock.now(),
     )
     return True
+
+
+async def _contest_settling(
+    case: CaseRecord,
+    order: Order,
+    *,
+    reason: str,
+    actor: str,
+    person: str | None,
+    engine: Engine,
+) -> bool:
+    """Clear a vote that waits to have core take this return back; False: none waits.
+
+    :raises NotNow: it is one's own; or the task has just changed.
+    """
+    task = order.task(case.task_id)
+    if case.state is not CaseState.OPEN or task.proposed_decision != settling(case.id):
+        return False
+    if task.proposed_by == (person or actor):
+        raise NotNow("your own vote to settle it waits: withdraw that first")
+    await clear_vote(
+        order,
+        task,
+        trigger=Trigger.RETURN_CONTESTED,
+        reason=reason,
+        actor=actor,
+        person=person,
+        engine=engine,
+    )
+    return True
+
+
+def settling(case_id: str) -> str:
+    """Return the word of who wants a return settled: of this case, and of no other."""
+    return f"return:{case_id}"
 
 
 def _takes_two(case: CaseRecord, order: Order, four_eyes: FourEyes) -> bool:

@@ -1,7 +1,7 @@
 """Drives an order from wherever its rows stand until it has to wait."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from fsm.decisions import Event, Step, Wait, notified
@@ -68,9 +68,9 @@ async def ring(bell: Doorbell, *, engine: Engine) -> Outcome:
             because=f"no order queue {bell.queue_id} with this task",
             reason=Reason.UNKNOWN_TASK,
         )
-    if row.version != bell.version and not bell.again:
-        return Done(what="stale", order_id=order.order_id)
     now = engine.clock.now()
+    if row.version != bell.version and not bell.again and not _acted_on(row, now):
+        return Done(what="stale", order_id=order.order_id)
     if row.version == bell.version and row.wake_at is not None and row.wake_at > now:
         return _early(row.wake_at - now)
     if next_due(order, engine) is None:
@@ -84,6 +84,14 @@ def _row(order: Order, bell: Doorbell) -> Task | Queue | None:
     if bell.task_id is None:
         return order.queue
     return next((t for t in order.queue.tasks if t.task_id == bell.task_id), None)
+
+
+def _acted_on(row: Task | Queue, now: datetime) -> bool:
+    """Tell whether a bell for an older version may be all that rings for the row.
+
+    What people do about an order is a version of its own row, and leaves due what was.
+    """
+    return isinstance(row, Queue) and row.due(now)
 
 
 def _early(wait: timedelta) -> Outcome:

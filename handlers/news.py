@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from fsm.decisions import Event, Known, Step, Wait
+from fsm.domain.erasure import is_erased, without_words
 from fsm.domain.news import (
     FORWARDED,
     FORWARDER,
@@ -15,6 +16,7 @@ from fsm.domain.news import (
 )
 from fsm.domain.orders import Order
 from fsm.domain.seals import news_is_signed, signed_news
+from fsm.records import replace
 from fsm.states import Source, Trigger
 from handlers.calls import differing
 from handlers.engine import Contended, Engine, settle
@@ -85,6 +87,8 @@ async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Ord
 
     What is too early stays in the inbox, and the task's row says so.
     """
+    if is_erased(order):
+        stored = await _without_words(stored, engine)
     if not news_is_signed(stored.news, engine.keys):
         await _refuse(order, stored, engine)
         return order
@@ -119,6 +123,15 @@ async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Ord
                     return settled.order
                 order = await engine.store.load(order.queue_id) or order
     raise Contended(f"task {task_id} moved {MARKS_MAX} times")
+
+
+async def _without_words(stored: StoredNews, engine: Engine) -> StoredNews:
+    """Forget a provider's own words about an order that was erased, and go on.
+
+    First of all: who dies after the step would leave them where nobody looks again.
+    """
+    await engine.store.forget_words(stored.inbox_id)
+    return replace(stored, news=without_words(stored.news))
 
 
 async def _refuse(order: Order, stored: StoredNews, engine: Engine) -> None:

@@ -1,7 +1,5 @@
 """Settles the case of a payout that came back: core takes the money back in."""
 
-from typing import Final
-
 from fsm.decisions import Event
 from fsm.domain.durations import format_duration
 from fsm.domain.errors import NotNow
@@ -12,13 +10,11 @@ from fsm.domain.votes import Vote
 from fsm.snapshot import Plan, Task
 from fsm.states import CaseKind, CaseState, Source, State, Trigger, Waiting
 from handlers.cancel import order_of_task
-from handlers.close import contest_closing
+from handlers.close import contest_closing, settling
 from handlers.engine import Engine
 from handlers.ports.desk import Desk
 from handlers.ports.reads import CaseRecord
 from handlers.together import decide_together, withdraw_vote
-
-DECISION: Final = "return"
 
 
 async def settle_return(  # noqa: PLR0913 - what a decision is made of
@@ -57,7 +53,7 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
         actor=actor,
         person=person,
         # Of this case: who has agreed to another one has not agreed to this.
-        decision=f"{DECISION}:{case_id}",
+        decision=settling(case_id),
         # It counts by when the provider told, not by when a person got to it.
         asked_at=case.opened_at,
         detail={

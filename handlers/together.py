@@ -91,6 +91,30 @@ async def withdraw_vote(  # noqa: PLR0913 - as a decision is made of
     await _record(order, task, event, engine, no_bells)
 
 
+async def clear_vote(  # noqa: PLR0913 - as a decision is made of
+    order: Order,
+    task: Task,
+    *,
+    trigger: Trigger,
+    reason: str,
+    actor: str,
+    person: str | None,
+    engine: Engine,
+) -> None:
+    """Clear another's first vote, since this person wants otherwise; the trail says so.
+
+    :raises NotNow: the task has just changed.
+    """
+    event = Event(
+        trigger=trigger,
+        source=Source.PERSON,
+        actor=actor,
+        person=person,
+        detail={"reason": reason},
+    )
+    await _record(order, task, event, engine, no_bells)
+
+
 def _counted(task: Task, event: Event) -> Vote:
     if task.proposed_by is None:
         return Vote.WAITS

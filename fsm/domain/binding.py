@@ -7,7 +7,7 @@ so that `verify` can tell which of them was changed. Hashes are of the plain tex
 keyed, and differ from order to order: nobody guesses them or tells two of them alike.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import orjson
@@ -19,7 +19,8 @@ REQUEST: Final = "request"
 """Where the first audit line of an order has its request."""
 
 
-_PERSONAL: Final = frozenset({"customer", "destination", "metadata"})
+_GONE: Final = frozenset({"customer", "destination", "metadata", "signature"})
+"""What an erasure leaves no more as it was: it is signed anew over all the rest."""
 
 
 class Bound(NamedTuple):
@@ -51,9 +52,23 @@ class Signature(NamedTuple):
 UNSIGNED: Final = Signature("", b"")
 
 
-def sign(bound: Bound, keys: AuditKeys) -> Signature:
-    """Sign what an order is bound to."""
-    return Signature(keys.signer, keys.mac(keys.signer, _order(bound)))
+def sign(bound: Bound, keys: AuditKeys, key_id: str | None = None) -> Signature:
+    """Sign what an order is bound to; by another key than the first where one is named.
+
+    :raises KeyError: there is no such key here.
+    """
+    signer = key_id or keys.signer
+    return Signature(signer, keys.mac(signer, _order(bound)))
+
+
+def hash_of_content(
+    named: Sequence[str], content: bytes, key_id: str, keys: AuditKeys
+) -> bytes:
+    """Return the keyed hash of a request's content; it differs from order to order.
+
+    ``named`` is what a repeat of the request has in common with the first.
+    """
+    return keys.mac(key_id, _written("content", named) + content)
 
 
 def is_signed(bound: Bound, signature: Signature, keys: AuditKeys) -> bool:
@@ -81,7 +96,8 @@ def differing(
 ) -> Iterator[str]:
     """Name what is another in an order's row than its first audit line says.
 
-    What is gone from one that was ``erased`` is not looked at; all the rest is.
+    What is gone from one that was ``erased`` is not looked at; all the rest is, and is
+    signed without it.
     """
     key_id = said.get("key_id")
     if not isinstance(key_id, str) or key_id not in keys:
@@ -89,9 +105,9 @@ def differing(
         return
     now = {**_plainly(bound, signature), **_hashes(bound, key_id, keys)}
     for name, value in now.items():
-        if said.get(name) != value and not (erased and name in _PERSONAL):
+        if said.get(name) != value and not (erased and name in _GONE):
             yield f"its {name} is not the one that was requested"
-    if not erased and not is_signed(bound, signature, keys):
+    if not is_signed(bound, signature, keys):
         yield "the signature in its row is not of what the row says"
 
 

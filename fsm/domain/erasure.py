@@ -11,7 +11,9 @@ from typing import Final
 
 from fsm.domain.audit import AuditLine, chained
 from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.binding import Signature, sign
 from fsm.domain.masking import masked_text
+from fsm.domain.news import FORWARDED, UNREADABLE, News
 from fsm.domain.orders import Order
 from fsm.domain.seals import head_of, sealed_queue
 from fsm.records import replace
@@ -32,16 +34,27 @@ class Erasure:
     """An order that is to lose what is personal, and the line that says so.
 
     ``audit_hash`` is what its row has then: the line's hash, and the seal behind it.
+    ``signature`` is over what is left of it: that much is still as it was requested.
     """
 
     order: Order
     line: AuditLine
     audit_hash: bytes
+    signature: Signature
 
 
 def is_erased(order: Order) -> bool:
     """Tell whether this was done to it."""
     return order.customer_id == NOBODY
+
+
+def without_words(news: News) -> News:
+    """Return news about an erased order: what it says that counts, in nobody's words.
+
+    What is left is all that was signed when it came in.
+    """
+    kept = {n: v for n, v in news.detail.items() if n in {FORWARDED, UNREADABLE}}
+    return replace(news, message=None, detail=kept)
 
 
 def erasure_of(
@@ -66,4 +79,10 @@ def erasure_of(
     )
     after = replace(queue, version=queue.version + 1)
     sealed = sealed_queue(after, line.hash, order.signature.key_id, keys)
-    return Erasure(order=order, line=line, audit_hash=sealed.audit_hash)
+    left = replace(order, customer_id=NOBODY, destination={}, metadata={})
+    return Erasure(
+        order=order,
+        line=line,
+        audit_hash=sealed.audit_hash,
+        signature=sign(left.bound, keys, order.signature.key_id),
+    )

@@ -51,7 +51,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     Trigger.SETTLED_NEGATIVE: "a person settled it by hand as not paid",
     Trigger.RETURN_PROPOSED: "a person settled the return; a second one must agree",
     Trigger.RETURN_WITHDRAWN: "the person took the vote on the return back",
-    Trigger.RETURN_CONTESTED: "the first vote was on another return, and is cleared",
+    Trigger.RETURN_CONTESTED: "a second person wanted otherwise: no vote on it stands",
     Trigger.RETURN_REQUESTED: "a person had core take the returned money back",
     Trigger.RETURN_CONFIRMED: "core took the returned money back",
     Trigger.RETURN_REFUSED: "core refused to take the returned money back",

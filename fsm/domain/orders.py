@@ -1,12 +1,17 @@
 """Orders as the service knows them: the core's picture and what it is all about."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fsm.domain.audit_keys import AuditKeys
-from fsm.domain.binding import UNSIGNED, Bound, Signature, is_signed
+from fsm.domain.binding import (
+    UNSIGNED,
+    Bound,
+    Signature,
+    hash_of_content,
+    is_signed,
+)
 from fsm.domain.money import Money
 from fsm.snapshot import Queue, Task
 from fsm.states import Kind
@@ -39,10 +44,15 @@ class Request:
     metadata: Mapping[str, object]
     content: bytes
 
-    @property
-    def content_hash(self) -> bytes:
-        """By which a repeat is told from a conflict."""
-        return hashlib.sha256(self.content).digest()
+    def content_hash(self, key_id: str, keys: AuditKeys) -> bytes:
+        """Return by what a repeat of it is told from a conflict, with one of the keys.
+
+        Nobody without the key can find out what was asked for by guessing it.
+
+        :raises KeyError: there is no such key here.
+        """
+        named = [self.merchant_id, self.kind.value, self.order_id]
+        return hash_of_content(named, self.content, key_id, keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

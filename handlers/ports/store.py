@@ -125,6 +125,13 @@ class Store(Protocol):
         """Settle a webhook that changes nothing; its place in the order counts."""
         ...
 
+    async def forget_words(self, inbox_id: str) -> None:
+        """Take what a webhook says in its provider's own words out of its row.
+
+        For an order that was erased: what is left is what was signed.
+        """
+        ...
+
     async def open_case(self, order: Order, case: Case, at: datetime) -> None:
         """Open a case that belongs to no step; the same one twice, once."""
         ...

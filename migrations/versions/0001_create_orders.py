@@ -454,7 +454,7 @@ FOR EACH ROW WHEN (
     NEW.amount <> OLD.amount OR NEW.currency <> OLD.currency
     OR NEW.order_id <> OLD.order_id OR NEW.merchant_id <> OLD.merchant_id
     OR NEW.kind <> OLD.kind OR NEW.content_hash <> OLD.content_hash
-    OR NEW.signed_by <> OLD.signed_by OR NEW.signature <> OLD.signature
+    OR NEW.signed_by <> OLD.signed_by
     OR NEW.created_at <> OLD.created_at OR NEW.queue_id <> OLD.queue_id
 ) EXECUTE FUNCTION refuse_change();
 
@@ -560,7 +560,8 @@ ON order_task_events_rest FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
 # Who the customer is and where his money went may go from an order that is over, and
-# only together with the line that says so; it never comes back.
+# only together with the line that says so; it never comes back. What is left is signed
+# anew.
 ERASURES = """
 CREATE FUNCTION refuse_unless_erased() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -579,6 +580,7 @@ END $$;
 CREATE TRIGGER order_queues_person_is_fixed BEFORE UPDATE ON order_queues
 FOR EACH ROW WHEN (
     NEW.customer_id <> OLD.customer_id OR NEW.request <> OLD.request
+    OR NEW.signature <> OLD.signature
 ) EXECUTE FUNCTION refuse_unless_erased();
 
 -- A letter about such an order, once somebody has dealt with it, is emptied as a whole.

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fsm.domain.erasure import BLANK, NOBODY, Erasure
 from fsm.domain.errors import NotNow, StaleWrite
 from payment_service.storage import service_trail
+from payment_service.storage import statements as sql
 
 BLANK_TEXT: Final = orjson.dumps(BLANK).decode()
 
@@ -43,13 +44,14 @@ WHERE replayed_at IS NULL AND discarded_at IS NULL AND {_LETTERS} LIMIT 1
 ROW: Final = text(
     """
 UPDATE order_queues SET version = version + 1, customer_id = :nobody,
-    request = CAST(:blank AS jsonb), audit_hash = :hash, updated_at = :at
+    request = CAST(:blank AS jsonb), audit_hash = :hash, signature = :signature,
+    updated_at = :at
 WHERE queue_id = CAST(:queue_id AS uuid)
 """
 )
 NEWS: Final = text(
-    """
-UPDATE webhook_inbox SET message = NULL, detail = '{}'
+    f"""
+UPDATE webhook_inbox SET message = NULL, detail = {sql.SIGNED_DETAIL}
 WHERE task_id = ANY(CAST(:tasks AS uuid[]))
 """
 )
@@ -91,5 +93,6 @@ def _parameters(erasure: Erasure) -> Mapping[str, object]:
         "nobody": NOBODY,
         "blank": BLANK_TEXT,
         "hash": erasure.audit_hash,
+        "signature": erasure.signature.mac,
         "at": line.at,
     }

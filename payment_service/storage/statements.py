@@ -197,7 +197,8 @@ UNION ALL SELECT 'message', message_id, seq FROM posted
 
 # The orders that a request collided with.
 FIND_SUBMITTED: Final[LiteralString] = """
-SELECT q.merchant_id, q.kind, q.order_id, q.queue_id::text, q.content_hash
+SELECT q.merchant_id, q.kind, q.order_id, q.queue_id::text, q.content_hash,
+    q.signed_by
 FROM unnest(%(merchants)s::text[], %(kinds)s::text[], %(orders)s::text[])
     AS n(merchant_id, kind, order_id),
 LATERAL (SELECT * FROM order_queues o WHERE o.merchant_id = n.merchant_id
@@ -367,6 +368,16 @@ WHERE t.task_id = (SELECT task_id FROM closed WHERE state = 'known')
 AND t.provider = (SELECT provider FROM closed)
 AND (SELECT sequence FROM closed) > coalesce(t.news_sequence,
     (SELECT sequence FROM closed) - 1)
+"""
+
+# Of what a webhook says beside its fields: what was signed when it came in.
+SIGNED_DETAIL: Final = """(SELECT coalesce(jsonb_object_agg(d.key, d.value), '{}')
+    FROM jsonb_each(detail) d WHERE d.key IN ('forwarded_by', 'unreadable'))"""
+
+# What came about an order that was erased says no more than it has to.
+FORGET_WORDS: Final[LiteralString] = f"""
+UPDATE webhook_inbox SET message = NULL, detail = {SIGNED_DETAIL}
+WHERE inbox_id = %(inbox_id)s::bigint
 """
 
 # Open a case that no step has found, as of rows that no step may be made of.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -48,6 +48,14 @@ LANES: Final = 2
 GROUP_MAX: Final = 200
 
 
+class _Submitted(NamedTuple):
+    """What a request collided with."""
+
+    queue_id: str
+    content_hash: bytes
+    key_id: str
+
+
 class PostgresStore:
     """Implements ``ports.store.Store``.
 
@@ -64,6 +72,7 @@ class PostgresStore:
         lanes: int = LANES,
     ) -> None:
         self._database = database
+        self._keys = keys
         self.on_committed = on_committed
         self._sent: list[int] = []
         self._recording = Grouped(
@@ -100,7 +109,7 @@ class PostgresStore:
         """Return the queue of the one order that its merchant calls so."""
         key = (merchant_id, kind.value, order_id)
         found = (await self._find_submitted([key])).get(key)
-        return None if found is None else found[0]
+        return None if found is None else found.queue_id
 
     async def keep_news(self, *events: News) -> Sequence[Arrival]:
         """Store events once for ever, with their doorbells."""
@@ -139,7 +148,9 @@ class PostgresStore:
             for step, work in enumerate(works)
         ]
 
-    async def _submit(self, orders: Sequence[NewOrder]) -> Sequence[Submission]:
+    async def _submit(
+        self, orders: Sequence[NewOrder]
+    ) -> Sequence[Submission | StoreUnavailable]:
         found = await self._database.run(sql.SUBMIT, _submit_rows(orders))
         self._publish(
             [m for new in orders for m in new.messages],
@@ -152,13 +163,15 @@ class PostgresStore:
             [_order_key(n) for n in orders if n.order.queue_id not in inserted]
         )
         return [
-            _accepted(new) if new.order.queue_id in inserted else _repeated(new, known)
+            _accepted(new)
+            if new.order.queue_id in inserted
+            else _repeated(new, known, self._keys)
             for new in orders
         ]
 
     async def _find_submitted(
         self, keys: Sequence[tuple[str, str, str]]
-    ) -> dict[tuple[str, str, str], tuple[str, bytes]]:
+    ) -> dict[tuple[str, str, str], _Submitted]:
         rows = await self._database.run(
             sql.FIND_SUBMITTED,
             {
@@ -167,7 +180,7 @@ class PostgresStore:
                 "orders": [key[2] for key in keys],
             },
         )
-        return {(r[0], r[1], r[2]): (r[3], bytes(r[4])) for r in rows}
+        return {(r[0], r[1], r[2]): _Submitted(r[3], bytes(r[4]), r[5]) for r in rows}
 
     async def _load(
         self, queue_ids: Sequence[str]
@@ -203,6 +216,10 @@ class PostgresStore:
     async def close_news(self, inbox_id: str, state: NewsState) -> None:
         """Settle a webhook that changes nothing."""
         await self._database.run(sql.CLOSE_NEWS, {"inbox_id": inbox_id, "state": state})
+
+    async def forget_words(self, inbox_id: str) -> None:
+        """Take a webhook's own words out of its row."""
+        await self._database.run(sql.FORGET_WORDS, {"inbox_id": inbox_id})
 
     async def open_case(self, order: Order, case: Case, at: datetime) -> None:
         """Open a case that belongs to no step; the same one twice, once."""
@@ -262,17 +279,24 @@ def _accepted(new: NewOrder) -> Submission:
 
 def _repeated(
     new: NewOrder,
-    known: Mapping[tuple[str, str, str], tuple[str, bytes]],
-) -> Submission:
+    known: Mapping[tuple[str, str, str], _Submitted],
+    keys: AuditKeys,
+) -> Submission | StoreUnavailable:
     found = known.get(_order_key(new))
     if found is None:
         # It collided with a row that no longer is, or that this snapshot misses.
         raise StoreUnavailable(f"order {new.request.order_id!r} is being written")
-    queue_id, stored = found
+    queue_id = found.queue_id
     if queue_id == new.order.queue_id:
         # Its first answer was lost on the way, and it was repeated.
         return _accepted(new)
-    same = stored == new.order.content_hash
+    if found.key_id not in keys:
+        # Answered once there is the key, like all else about that order.
+        return StoreUnavailable(
+            f"order {new.request.order_id!r} is signed by the key {found.key_id!r}, "
+            "which is not in PAYMENT_AUDIT_KEYS here"
+        )
+    same = found.content_hash == new.request.content_hash(found.key_id, keys)
     return Submission(
         status="duplicate" if same else "conflict",
         order_id=new.request.order_id,

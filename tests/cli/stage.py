@@ -197,7 +197,7 @@ async def with_world(database_url, work, *, keys=UNKEYED):
             environment={"SECRET_OF_PROVIDERS": SECRET},
         )
         engine = Engine(
-            store=PostgresStore(database),
+            store=PostgresStore(database, keys=keys),
             core=HttpCore(
                 outbound,
                 base_url=core.url,

@@ -7,7 +7,9 @@ from sqlalchemy import text
 
 from fsm.domain.audit_keys import parse_audit_keys
 from fsm.domain.errors import StoreUnavailable
+from fsm.domain.news import News, NewsType
 from handlers.erase import erase, erase_customer
+from handlers.news import apply_news, keep
 from payment_service.storage import erasing
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
@@ -55,6 +57,34 @@ def test_it_says_erased_and_not_tampered(at_database, paid):
     assert "Ann" not in shown.out
 
 
+def test_it_still_says_so_after_a_late_webhook(at_database, database_url, paid):
+    task = next(t for t in paid.queue.tasks if t.state == "SUCCEEDED")
+
+    async def work(world):
+        said = News(
+            provider=task.provider,
+            event_id="late",
+            type=NewsType.RETURNED,
+            reference=task.task_id,
+            message="for Ann",
+            received_at=world.engine.clock.now(),
+        )
+        await keep(said, engine=world.engine)
+        order = await world.engine.store.load(paid.queue_id)
+        stored = await world.engine.store.find_news(task.provider, "late")
+        await apply_news(order, stored, engine=world.engine)
+
+    asyncio.run(with_world(database_url, work, keys=KEYS))
+    report, found = verified(at_database)
+    shown = at_database("order", "show", paid.queue_id, "--json")
+    cases = at_database("case", "list", "--json")
+
+    assert found == set()
+    assert report["erased"] == [paid.queue_id]
+    assert [c["kind"] for c in cases.json["cases"]] == ["return_after_success"]
+    assert "Ann" not in shown.out + cases.out
+
+
 BY_HAND = "its row is erased, and its trail does not say so"
 FILLED = "its trail says that it was erased, and its row holds something"
 
@@ -72,7 +102,7 @@ FILLED = "its trail says that it was erased, and its row holds something"
         ("merchant_id = 'm-7'", "w-1", "its merchant_id is not the one"),
         ("order_id = 'w-7'", "w-1", "its order_id is not the one"),
         (r"content_hash = '\\x00'", "w-1", "its content is not the one"),
-        (r"signature = '\\x00'", "w-1", "its signature is not the one"),
+        (r"signature = '\\x00'", "w-1", "the signature in its row is not of what"),
         ("request = jsonb_set(request, '{metadata,name}', '1')", "w-1", FILLED),
         (
             """request = jsonb_set(request, '{destination,token}', '"tok_x"')""",

@@ -84,7 +84,9 @@ def test_a_letter_is_replayed_once_through_the_outbox(
     assert "A running relay publishes" in first.out
     assert again.code == 1
     assert "replayed already" in again.out
-    assert outbox(database_url) == [("withdrawal.requested", f"replay:{letters[1]}")]
+    ((subject, message_id),) = outbox(database_url)
+    assert subject == "withdrawal.requested"
+    assert message_id.startswith(f"replay:{letters[1]}:")
 
 
 def test_a_dry_run_changes_nothing(at_database, database_url, letters):

@@ -1,9 +1,12 @@
 """A large case is closed by two, as it is settled by two; votes stand in the trail."""
 
+from datetime import timedelta
+
 import pytest
 
 from fsm.domain.errors import NotNow, UnknownOrder
 from fsm.domain.four_eyes import FourEyes
+from fsm.domain.news import NewsType
 from fsm.domain.votes import Vote
 from handlers.close import close_case, withdraw_closing
 from handlers.settle import settle_return
@@ -154,6 +157,58 @@ async def test_who_wants_it_closed_does_not_settle_it_too(world, case):
 
     with pytest.raises(NotNow, match="withdraw that first"):
         await settle(world, case, actor=ANNA)
+
+
+async def test_a_second_person_who_closes_instead_clears_the_vote_to_settle(
+    world, case
+):
+    await settle(world, case, actor=ANNA)
+
+    assert await close(world, case, actor=BERT) is Vote.CLEARS
+
+    seen, task = await now(world), await world.task()
+    assert (seen.state, seen.close_voter) == ("open", None)
+    assert (task.proposed_by, task.proposed_decision) == (None, None)
+    *_, line = await world.rows.trail()
+    assert (line.trigger, line.actor, line.task_id) == (
+        "return.contested",
+        BERT,
+        task.task_id,
+    )
+    assert line.detail["reason"] == "paid by hand"
+    assert await close(world, case, actor=BERT) is Vote.WAITS
+    assert await close(world, case, actor=CARL)
+    assert (await now(world)).state == "closed"
+
+
+async def test_one_who_closes_leaves_no_vote_to_settle_behind(world, case):
+    await settle(world, case, actor=ANNA)
+    world.four_eyes = FourEyes()
+
+    assert await close(world, case, actor=BERT)
+
+    assert (await now(world)).state == "closed"
+    assert (await world.task()).proposed_by is None
+
+
+async def test_who_wants_it_settled_does_not_close_it_too(world, case):
+    await settle(world, case, actor=ANNA)
+
+    with pytest.raises(NotNow, match="your own vote to settle it"):
+        await close(world, case, actor=ANNA)
+
+    assert (await world.task()).proposed_by == ANNA
+
+
+async def test_a_vote_to_settle_another_case_is_left_alone(world, case):
+    await world.tell("acme", NewsType.RETURNED, case.task_id, code="another")
+    await world.rest(within=timedelta(minutes=1))
+    (other,) = [each for each in await world.rows.cases() if each.id != case.id]
+    await settle(world, other, actor=ANNA)
+
+    assert await close(world, case, actor=BERT) is Vote.WAITS
+
+    assert (await world.task()).proposed_by == ANNA
 
 
 async def test_what_is_over_is_not_closed_again_and_takes_no_vote(world, case):

@@ -8,6 +8,7 @@ import pytest
 from fsm.domain.messages import (
     Message,
     cancel_doorbell,
+    queue_doorbell,
     task_doorbell,
 )
 from fsm.domain.news import NewsType
@@ -17,6 +18,7 @@ from handlers.drive import Doorbell, ring
 from handlers.ports.outcomes import Done, Park, Retry
 from handlers.relay import Courier, Relay, relay
 from handlers.sweep import sweep
+from tests.storage.builders import a_letter
 from tests.twins.bus import BusTwin, Chaos
 from tests.twins.clock import SkewedClock
 from tests.twins.effects import Died
@@ -55,6 +57,31 @@ async def test_a_doorbell_for_an_older_version_is_stale_whatever_is_due(world):
     assert (await world.task()).version > 1
     assert world.words() == ["stale"]
     assert world.providers["acme"].asked == []
+
+
+async def test_an_act_on_an_order_that_core_is_to_hear_of_holds_nothing_up(world):
+    world.provider("acme", DECLINES)
+    world.probe.on_recorded = [lambda _: None] * 2 + [dies]
+    await world.submit(a_request("acme"))
+    await world.work_off()
+    order = await world.order()
+    bell = queue_doorbell(order.queue)
+    assert (order.queue.state, order.queue.waiting_for) == ("FAILED", "notification")
+    letter = a_letter(queue_id=order.queue_id)
+    await world.rows.store.bury(letter, [])
+    said = {"actor": "key:anna", "reason": "r", "at": world.clock.now()}
+    await world.rows.desk.mark_discarded(letter.id, **said)
+
+    world.bus.wipe()
+    world.bus.deliver_again(bell)
+    await world.work_off()
+
+    after = (await world.order()).queue
+    assert (after.version, after.waiting_for) == (order.queue.version + 2, None)
+    world.bus.deliver_again(bell)
+    await world.work_off()
+    assert world.words()[-1] == "stale"
+    assert len(world.core.notices) == 1
 
 
 async def test_a_doorbell_of_no_order_is_buried(world):
@@ -364,7 +391,7 @@ async def test_the_sweeper_rings_for_a_notification(world):
     await world.submit(a_request("acme"))
     await world.pass_time(timedelta(seconds=1))
     world.core.comes_back()
-    world.probe.on_recorded = [lambda _: None] * 3 + [dies]
+    world.probe.on_recorded = [lambda _: None] * 2 + [dies]
     await world.work_off()
     world.bus.wipe()
 

@@ -8,10 +8,15 @@ import pytest
 from fsm.domain.erasure import ERASED, NOBODY, erasure_of, is_erased
 from fsm.domain.errors import NotNow, StaleWrite
 from fsm.domain.letters import Reason
-from fsm.domain.news import NewsType
+from fsm.domain.news import FORWARDED, NewsType, forwarded
+from fsm.domain.seals import news_is_signed
+from fsm.snapshot import Plan
 from handlers.erase import erase
 from handlers.letters import bury
+from tests.handlers.test_doorbells import dies
 from tests.handlers.test_letters import a_delivery
+from tests.handlers.test_settling import settle
+from tests.twins.core import Hold
 from tests.twins.providers import ACCEPTS, DECLINES
 from tests.twins.rows import MemoryRows
 from tests.twins.world import a_request
@@ -47,8 +52,10 @@ async def test_nothing_personal_is_left_and_who_did_it_stands_in_the_trail(world
     assert is_erased(after)
     assert (after.customer_id, after.destination, after.metadata) == (NOBODY, {}, {})
     assert after.queue.version == before.queue.version + 1
-    kept = ("order_id", "merchant_id", "money", "content_hash", "signature")
+    kept = ("order_id", "merchant_id", "money", "content_hash")
     assert [getattr(after, n) for n in kept] == [getattr(before, n) for n in kept]
+    assert after.signature.key_id == before.signature.key_id
+    assert after.is_as_requested(world.engine.keys)
     (line,) = await lines(world)
     assert (line.actor, line.detail) == ("key:ops", {"reason": "he asked for it"})
     assert (line.source, line.target) == ("COMPLETED", "COMPLETED")
@@ -189,3 +196,89 @@ async def test_it_is_decided_on_the_row_as_it_is(world):
         await world.rows.desk.erase(erasure_of(order.with_queue(queue), **known))
 
     assert not is_erased(await world.order())
+
+
+WORDS = "to Ann Other, 12 Elm Street"
+
+
+async def told_late(world, kind, task, **said):
+    """Have a provider tell more than it should about an order that was erased."""
+    news = await world.tell("acme", kind, task.task_id, message=WORDS, **said)
+    await world.rest()
+    return await world.rows.store.find_news("acme", news.event_id)
+
+
+async def everything(world):
+    return str((await world.rows.trail(), await world.rows.cases()))
+
+
+async def test_a_late_success_reaches_a_person_and_brings_nothing_back(world):
+    world.provider("acme", DECLINES)
+    order = await over(world)
+    task = await world.task()
+    await erased(world)
+    world.providers["acme"].pays_after_all(task.task_id, order.money)
+
+    stored = await told_late(
+        world, NewsType.SUCCEEDED, task, detail={"order": "Ann's", "type": "x"}
+    )
+
+    (case,) = await world.rows.cases()
+    assert (case.kind, case.money_at_risk) == ("late_success", 12550)
+    assert (stored.news.message, stored.news.detail) == (None, {})
+    assert news_is_signed(stored.news, world.engine.keys)
+    assert "Ann" not in await everything(world)
+    assert is_erased(await world.order())
+
+
+@pytest.mark.parametrize("settles", [False, True])
+async def test_a_late_return_can_be_settled_all_the_same(world, settles):
+    world.provider("acme", plan=Plan(settles_returns=settles))
+    await over(world)
+    task = await world.task()
+    await erased(world)
+
+    await told_late(world, NewsType.RETURNED, task)
+
+    (case,) = await world.rows.cases()
+    assert case.kind == "return_after_success"
+    if not settles:
+        assert await settle(world, case)
+        await world.rest()
+        (case,) = await world.rows.cases()
+    assert case.state == "settled"
+    assert world.core.holds[task.task_id] is Hold.RETURNED
+    assert "Ann" not in await everything(world)
+
+
+async def test_a_worker_that_dies_over_it_leaves_no_words_behind(world):
+    world.provider("acme", DECLINES)
+    order = await over(world)
+    task = await world.task()
+    await erased(world)
+    world.providers["acme"].pays_after_all(task.task_id, order.money)
+    world.probe.on_recorded = [dies]
+
+    stored = await told_late(world, NewsType.SUCCEEDED, task)
+
+    assert world.deaths == 1
+    assert stored.news.message is None
+    assert await world.kinds_of_cases() == ["late_success"]
+
+
+async def test_what_a_forwarder_told_is_still_signed_after_the_erasure(world):
+    world.provider("acme", ACCEPTS)
+    await world.submit(a_request("acme"))
+    await world.work_off()
+    task = await world.task()
+    world.providers["acme"].pays(task.task_id)
+    told = world.providers["acme"].news(NewsType.SUCCEEDED, task.task_id)
+    news = forwarded(replace(told, message=WORDS), "ours")
+    await world.webhook(news)
+    await world.rest()
+
+    await erased(world)
+
+    stored = await world.rows.store.find_news("acme", news.event_id)
+    assert (stored.news.message, stored.news.detail) == (None, {FORWARDED: "ours"})
+    assert news_is_signed(stored.news, world.engine.keys)

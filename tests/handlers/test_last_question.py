@@ -253,6 +253,18 @@ async def test_another_amount_stops_it_with_a_case(world):
     assert await world.kinds_of_cases() == ["amount_mismatch"]
 
 
+async def test_each_further_no_opens_no_other_case_of_the_same_amount(world):
+    acme = await a_check(world, PAYS_SILENTLY)
+    for amount in (1, 1, 1, 2, 1):
+        acme.statuses.append(Succeeded(reference="acme-1", amount=amount))
+        await says_no(world)
+
+    cases = await world.rows.cases()
+    amounts = sorted(case.detail["evidence"]["amount"] for case in cases)
+    assert amounts == [1, 2]
+    assert await waits_for(world) is Waiting.DECISION
+
+
 async def test_a_payout_that_came_back_lets_it_stand(world):
     acme = await a_check(world, PAYS_SILENTLY)
     acme.statuses.append(Returned(reference="acme-1"))

@@ -158,10 +158,10 @@ REFUSED = {
         "UPDATE order_queues SET merchant_id = 'm-2'",
         "UPDATE order_queues SET content_hash = 'x'",
         "UPDATE order_queues SET signed_by = 'x'",
-        "UPDATE order_queues SET signature = 'x'",
         "UPDATE order_queues SET created_at = now() - interval '1 day'",
     ],
     "order_queues_person_is_fixed": [
+        "UPDATE order_queues SET signature = 'x'",
         "UPDATE order_queues SET customer_id = 'c-2'",
         "UPDATE order_queues SET request = '[]'",
         "UPDATE order_queues SET version = 2, customer_id = ''",

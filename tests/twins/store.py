@@ -23,7 +23,7 @@ from fsm.domain.acts import (
 from fsm.domain.audit import AuditLine, Link
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.cases import ONE_OPEN, case_id, money_at_risk
-from fsm.domain.erasure import NOBODY, Erasure
+from fsm.domain.erasure import NOBODY, Erasure, without_words
 from fsm.domain.errors import (
     BrokenInvariant,
     NotNow,
@@ -185,6 +185,13 @@ class MemoryStore:
         self, merchant_id: str, kind: Kind, order_id: str
     ) -> str | None:
         return self.tables.keys.get((merchant_id, kind.value, order_id))
+
+    async def forget_words(self, inbox_id: str) -> None:
+        def act() -> tuple[None, list[Unsent]]:
+            self._forget_words(inbox_id)
+            return None, []
+
+        await self._commit("store.forget_words", act)
 
     async def open_case(self, order: Order, case: Case, at: datetime) -> None:
         def act() -> tuple[None, list[Unsent]]:
@@ -445,8 +452,16 @@ class MemoryStore:
             found.queue, version=line.version, audit_hash=erasure.audit_hash
         )
         self.tables.orders[order.queue_id] = replace(
-            found, queue=queue, customer_id=NOBODY, destination={}, metadata={}
+            found,
+            queue=queue,
+            customer_id=NOBODY,
+            destination={},
+            metadata={},
+            signature=erasure.signature,
         )
+        for inbox_id, kept in self.tables.inbox.items():
+            if kept.stored.news.task_id in tasks:
+                self._forget_words(inbox_id)
         self.tables.trail[line.entity_id, line.version] = line
 
     async def opening_of(self, case: CaseRecord) -> Link | None:
@@ -707,6 +722,12 @@ class MemoryStore:
                     closed_at=None if move.state in UNSETTLED else at,
                     reason=move.reason or case.reason,
                 )
+
+    def _forget_words(self, inbox_id: str) -> None:
+        kept = self.tables.inbox[inbox_id]
+        news = without_words(kept.stored.news)
+        stored = replace(kept.stored, news=news)
+        self.tables.inbox[inbox_id] = replace(kept, stored=stored)
 
     def _still_waits(self, inbox_id: str) -> bool:
         kept = self.tables.inbox.get(inbox_id)
