@@ -418,22 +418,18 @@ def _paid(
     answer: Succeeded | Returned, order: Order, actor: str, trigger: Trigger
 ) -> Event:
     differs = differing(order, answer.amount, answer.currency)
-    if differs:
-        return Event(
-            trigger=Trigger.MISMATCHED,
-            actor=actor,
-            code="amount_mismatch",
-            reference=answer.reference,
-            # However often it is asked: the same answer is one fact, and one case.
-            content=f"{actor} {trigger} {answer.reference} {sorted(differs.items())}",
-            detail={"evidence": {**answer.evidence, **differs}},
-        )
-    return Event(
+    told = Event(
         trigger=trigger,
         actor=actor,
         reference=answer.reference,
-        detail={"evidence": answer.evidence},
+        detail={"evidence": {**answer.evidence, **differs}},
     )
+    if not differs:
+        return told
+    # However often it is asked: the same answer is one fact, and one case.
+    said = f"{actor} {trigger} {answer.reference} {sorted(differs.items())}"
+    mismatched = Trigger.MISMATCHED
+    return replace(told, trigger=mismatched, code="amount_mismatch", content=said)
 
 
 def differing(

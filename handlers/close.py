@@ -1,5 +1,7 @@
 """Closes a case, by two persons where the money asks for two."""
 
+from datetime import datetime
+
 from fsm.domain.acts import CaseTrigger
 from fsm.domain.errors import NotNow
 from fsm.domain.four_eyes import FourEyes
@@ -41,26 +43,32 @@ async def close_case(  # noqa: PLR0913 - what a decision is made of
     require_key(actor)
     case = await desk.case(case_id)
     order = await order_of_task(case.task_id, engine=engine)
-    voter, at = person or actor, engine.clock.now()
     takes_two = _takes_two(case, order, four_eyes)
     cleared = await _contest_settling(
         case, order, reason=reason, actor=actor, person=person, engine=engine
     )
     if cleared and takes_two:
         return Vote.CLEARS
-    if not takes_two:
-        await desk.close_case(case_id, actor=actor, reason=reason, at=at)
-        return Vote.DECIDES
-    if case.close_voter is None:
+    at = engine.clock.now()
+    if takes_two:
+        voter = person or actor
+        return await _vote(case, voter, actor=actor, reason=reason, at=at, desk=desk)
+    await desk.close_case(case_id, actor=actor, reason=reason, at=at)
+    return Vote.DECIDES
+
+
+async def _vote(
+    case: CaseRecord, voter: str, *, actor: str, reason: str, at: datetime, desk: Desk
+) -> Vote:
+    first = case.close_voter
+    if first is None:
         await desk.vote_to_close(
-            case_id, voter=voter, actor=actor, reason=reason, at=at
+            case.id, voter=voter, actor=actor, reason=reason, at=at
         )
         return Vote.WAITS
-    if case.close_voter == voter:
+    if first == voter:
         raise NotNow(VOTED_ALREADY)
-    await desk.close_case(
-        case_id, actor=actor, reason=reason, at=at, agrees_with=case.close_voter
-    )
+    await desk.close_case(case.id, actor=actor, reason=reason, at=at, agrees_with=first)
     return Vote.DECIDES
 
 

@@ -87,8 +87,7 @@ async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Ord
 
     What is too early stays in the inbox, and the task's row says so.
     """
-    if is_erased(order):
-        stored = await _without_words(stored, engine)
+    stored = await _forgotten(order, stored, engine)
     if not news_is_signed(stored.news, engine.keys):
         await _refuse(order, stored, engine)
         return order
@@ -125,11 +124,13 @@ async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Ord
     raise Contended(f"task {task_id} moved {MARKS_MAX} times")
 
 
-async def _without_words(stored: StoredNews, engine: Engine) -> StoredNews:
+async def _forgotten(order: Order, stored: StoredNews, engine: Engine) -> StoredNews:
     """Forget a provider's own words about an order that was erased, and go on.
 
     First of all: who dies after the step would leave them where nobody looks again.
     """
+    if not is_erased(order):
+        return stored
     await engine.store.forget_words(stored.inbox_id)
     return replace(stored, news=without_words(stored.news))
 

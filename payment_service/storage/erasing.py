@@ -1,7 +1,7 @@
 """Erases an order in one transaction: its row, its line, and what was said about it."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, LiteralString
 
 import orjson
 from sqlalchemy import text
@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fsm.domain.erasure import BLANK, NOBODY, Erasure
 from fsm.domain.errors import NotNow, StaleWrite
 from payment_service.storage import service_trail
-from payment_service.storage import statements as sql
 
 BLANK_TEXT: Final = orjson.dumps(BLANK).decode()
 
@@ -49,12 +48,20 @@ UPDATE order_queues SET version = version + 1, customer_id = :nobody,
 WHERE queue_id = CAST(:queue_id AS uuid)
 """
 )
+# Of what a webhook says beside its fields: what was signed when it came in.
+_SIGNED: Final = """(SELECT coalesce(jsonb_object_agg(d.key, d.value), '{}')
+    FROM jsonb_each(detail) d WHERE d.key IN ('forwarded_by', 'unreadable'))"""
 NEWS: Final = text(
     f"""
-UPDATE webhook_inbox SET message = NULL, detail = {sql.SIGNED_DETAIL}
+UPDATE webhook_inbox SET message = NULL, detail = {_SIGNED}
 WHERE task_id = ANY(CAST(:tasks AS uuid[]))
 """
 )
+# What came about an order after that says no more than it has to.
+FORGET_WORDS: Final[LiteralString] = f"""
+UPDATE webhook_inbox SET message = NULL, detail = {_SIGNED}
+WHERE inbox_id = %(inbox_id)s::bigint
+"""
 LETTERS: Final = text(
     f"""
 UPDATE dead_letters SET body = '', headers = '{{}}', error = 'erased'

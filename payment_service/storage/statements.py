@@ -370,16 +370,6 @@ AND (SELECT sequence FROM closed) > coalesce(t.news_sequence,
     (SELECT sequence FROM closed) - 1)
 """
 
-# Of what a webhook says beside its fields: what was signed when it came in.
-SIGNED_DETAIL: Final = """(SELECT coalesce(jsonb_object_agg(d.key, d.value), '{}')
-    FROM jsonb_each(detail) d WHERE d.key IN ('forwarded_by', 'unreadable'))"""
-
-# What came about an order that was erased says no more than it has to.
-FORGET_WORDS: Final[LiteralString] = f"""
-UPDATE webhook_inbox SET message = NULL, detail = {SIGNED_DETAIL}
-WHERE inbox_id = %(inbox_id)s::bigint
-"""
-
 # Open a case that no step has found, as of rows that no step may be made of.
 OPEN_CASE: Final[LiteralString] = f"""{_INSERT_CASES}
 ON CONFLICT DO NOTHING

@@ -1,8 +1,8 @@
 """The store on PostgreSQL: steps, orders and webhooks, grouped into few commits."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
@@ -23,6 +23,7 @@ from fsm.domain.orders import Order, Submission
 from fsm.snapshot import Queue, Task
 from fsm.states import Kind
 from handlers.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
+from payment_service.storage import erasing
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.graves import Graves
@@ -43,17 +44,15 @@ from payment_service.storage.rows import (
     queue_row,
     task_row,
 )
+from payment_service.storage.submitted import (
+    Submitted,
+    accepted,
+    order_key,
+    repeated,
+)
 
 LANES: Final = 2
 GROUP_MAX: Final = 200
-
-
-class _Submitted(NamedTuple):
-    """What a request collided with."""
-
-    queue_id: str
-    content_hash: bytes
-    key_id: str
 
 
 class PostgresStore:
@@ -79,7 +78,7 @@ class PostgresStore:
             self._record, lanes=lanes, size_max=GROUP_MAX, key=_queue_of_work
         )
         self._submitting = Grouped(
-            self._submit, lanes=lanes, size_max=GROUP_MAX, key=_order_key
+            self._submit, lanes=lanes, size_max=GROUP_MAX, key=order_key
         )
         self._loading = Grouped(self._load, lanes=lanes, size_max=GROUP_MAX)
         self._finding = Grouped(self._queues_of, lanes=lanes, size_max=GROUP_MAX)
@@ -158,20 +157,20 @@ class PostgresStore:
         )
         inserted = {r[1] for r in found if r[0] == "order"}
         if len(inserted) == len(orders):
-            return [_accepted(new) for new in orders]
+            return [accepted(new) for new in orders]
         known = await self._find_submitted(
-            [_order_key(n) for n in orders if n.order.queue_id not in inserted]
+            [order_key(n) for n in orders if n.order.queue_id not in inserted]
         )
         return [
-            _accepted(new)
+            accepted(new)
             if new.order.queue_id in inserted
-            else _repeated(new, known, self._keys)
+            else repeated(new, known, self._keys)
             for new in orders
         ]
 
     async def _find_submitted(
         self, keys: Sequence[tuple[str, str, str]]
-    ) -> dict[tuple[str, str, str], _Submitted]:
+    ) -> dict[tuple[str, str, str], Submitted]:
         rows = await self._database.run(
             sql.FIND_SUBMITTED,
             {
@@ -180,7 +179,7 @@ class PostgresStore:
                 "orders": [key[2] for key in keys],
             },
         )
-        return {(r[0], r[1], r[2]): _Submitted(r[3], bytes(r[4]), r[5]) for r in rows}
+        return {(r[0], r[1], r[2]): Submitted(r[3], bytes(r[4]), r[5]) for r in rows}
 
     async def _load(
         self, queue_ids: Sequence[str]
@@ -219,7 +218,7 @@ class PostgresStore:
 
     async def forget_words(self, inbox_id: str) -> None:
         """Take a webhook's own words out of its row."""
-        await self._database.run(sql.FORGET_WORDS, {"inbox_id": inbox_id})
+        await self._database.run(erasing.FORGET_WORDS, {"inbox_id": inbox_id})
 
     async def open_case(self, order: Order, case: Case, at: datetime) -> None:
         """Open a case that belongs to no step; the same one twice, once."""
@@ -265,43 +264,6 @@ def _readable(queue_id: str, text: str) -> Order | UnreadableRow:
 
 def _queue_of_work(work: Work) -> str:
     return work.order.queue_id
-
-
-def _order_key(new: NewOrder) -> tuple[str, str, str]:
-    return new.request.merchant_id, new.request.kind.value, new.request.order_id
-
-
-def _accepted(new: NewOrder) -> Submission:
-    return Submission(
-        status="accepted", order_id=new.request.order_id, queue_id=new.order.queue_id
-    )
-
-
-def _repeated(
-    new: NewOrder,
-    known: Mapping[tuple[str, str, str], _Submitted],
-    keys: AuditKeys,
-) -> Submission | StoreUnavailable:
-    found = known.get(_order_key(new))
-    if found is None:
-        # It collided with a row that no longer is, or that this snapshot misses.
-        raise StoreUnavailable(f"order {new.request.order_id!r} is being written")
-    queue_id = found.queue_id
-    if queue_id == new.order.queue_id:
-        # Its first answer was lost on the way, and it was repeated.
-        return _accepted(new)
-    if found.key_id not in keys:
-        # Answered once there is the key, like all else about that order.
-        return StoreUnavailable(
-            f"order {new.request.order_id!r} is signed by the key {found.key_id!r}, "
-            "which is not in PAYMENT_AUDIT_KEYS here"
-        )
-    same = found.content_hash == new.request.content_hash(found.key_id, keys)
-    return Submission(
-        status="duplicate" if same else "conflict",
-        order_id=new.request.order_id,
-        queue_id=queue_id if same else None,
-    )
 
 
 def _record_rows(works: Sequence[Work]) -> dict[str, str]:

@@ -15,6 +15,7 @@ KEY = "k1:" + "5a" * 32
     ("text", "said"),
     [
         ("", "is not set: who can write the database"),
+        ("", "make a key to the API, of an admin too, and sign it"),
         (f"{KEY},open", "takes what is signed by open"),
         (KEY, "k1 signs"),
     ],

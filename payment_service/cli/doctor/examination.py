@@ -122,7 +122,7 @@ def _audit_keys(settings: Settings) -> Finding:
         mend = "set it to id:hex-of-32-random-bytes (openssl rand -hex 32)"
         told = (
             "is not set: who can write the database can change a destination or "
-            "the audit trail, and sign it"
+            "the audit trail, make a key to the API, of an admin too, and sign it"
         )
         return SETTINGS.advice("PAYMENT_AUDIT_KEYS", told, mend)
     if OPEN in settings.audit_keys:
