@@ -225,7 +225,7 @@ def _news_in(letter: DeadLetter) -> tuple[str, str] | None:
     """
     fields = fields_in(letter.body)
     if isinstance(fields, str):
-        return
+        return None
     provider, event_id = fields.get("provider"), fields.get("event_id")
     if isinstance(provider, str) and isinstance(event_id, str):
         return provider, event_id
