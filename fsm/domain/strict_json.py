@@ -22,7 +22,7 @@ def parse_strict(
 
     Two parsers look at the bytes. The first is strict about UTF-8, numbers and
     surrogates; the second sees what the first forgives: a key that comes twice and
-    an integer that fits no integer.
+    an integer that fits no integer. What a caller sends can be sent again, better.
     """
     if len(data) > size_max:
         raise InvalidRequest(f"the body is over {size_max} bytes")
@@ -39,6 +39,22 @@ def parse_strict(
     if _NUL in data:
         _refuse_nul(again)
     return again
+
+
+def parse_unambiguous(data: bytes) -> object:
+    """Return the value of an answer that can be read in one way only.
+
+    As :func:`parse_strict`, but integers may be of any size, and so may the depth: what
+    has been answered is not answered again, and an answer that is refused for a field
+    that nobody reads leaves open what happened to money.
+
+    :raises ValueError: it cannot.
+    """
+    try:
+        orjson.loads(data)
+        return _ANSWERS.decode(data.decode())
+    except RecursionError as deep:
+        raise ValueError("nested too deep to be read") from deep
 
 
 def require_depth(tree: object, depth_max: int = DEPTH_MAX) -> None:
@@ -87,6 +103,8 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
+# Made once: `json.loads` makes one for every call that has a hook.
+_ANSWERS: Final = json.JSONDecoder(object_pairs_hook=_object)
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant
 )

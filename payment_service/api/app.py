@@ -1,7 +1,6 @@
 """Puts the HTTP API together."""
 
 import re
-from importlib.metadata import version
 from typing import Final
 from urllib.parse import unquote
 
@@ -13,6 +12,7 @@ from payment_service.api.deps import ApiDeps
 from payment_service.api.documents import PaymentApi
 from payment_service.api.keyring import Keyring
 from payment_service.api.responses import Problem
+from payment_service.release import version
 
 NO_KEYS: Final = (
     "There is no API key yet: set PAYMENT_API_KEYS, or make one by "
@@ -27,7 +27,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
     """Return the application; it opens and closes nothing by itself."""
     app = PaymentApi(
         title="payment-service",
-        version=version("payment-service"),
+        version=version(),
         description="Executes money movements: the wire contract, sections 7 and 8.",
         docs_url=None,
         redoc_url=None,

@@ -98,7 +98,7 @@ class Failures:
         """Count one more; True where it is over the rate."""
         bucket = self._buckets.pop(address, None)
         if bucket is None:
-            bucket = TokenBucket(FAILURES, self._clock.elapsed)
+            bucket = TokenBucket.full(FAILURES, self._clock.elapsed)
         if len(self._buckets) >= ADDRESSES_MAX:
             # The one that has been quiet for longest makes room.
             del self._buckets[next(iter(self._buckets))]
@@ -112,7 +112,7 @@ class Webhooks:
     def __init__(self, deps: ApiDeps) -> None:
         self._deps = deps
         self._buckets = {
-            name: TokenBucket(rate, deps.clock.elapsed)
+            name: TokenBucket.full(rate, deps.clock.elapsed)
             for name, rate in deps.webhook_rates.items()
         }
         self._failures = Failures(deps.clock)

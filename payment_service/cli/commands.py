@@ -23,10 +23,10 @@ app = typer.Typer(
 
 
 def _tell_version(wanted: bool) -> None:
-    from importlib.metadata import version
+    from payment_service.release import version
 
     if wanted:
-        sys.stdout.write(f"payment-service {version('payment-service')}\n")
+        sys.stdout.write(f"payment-service {version()}\n")
         raise typer.Exit
 
 

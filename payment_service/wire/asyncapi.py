@@ -1,6 +1,5 @@
 """Draws the AsyncAPI 3 document of section 3 of the contract."""
 
-from importlib.metadata import version
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -24,6 +23,7 @@ from fsm.domain.messages import (
     WITHDRAWAL_CANCEL,
     WITHDRAWAL_REQUESTED,
 )
+from payment_service.release import version
 from payment_service.wire import cancel_message, requests, webhook_message
 from payment_service.wire.cancel_message import WithdrawalCancel
 from payment_service.wire.requests import NOT_YET, Withdrawal
@@ -192,7 +192,7 @@ def asyncapi(subject_prefix: str = "") -> Json:
         "asyncapi": "3.0.0",
         "info": {
             "title": "payment-service",
-            "version": version("payment-service"),
+            "version": version(),
             "description": "Executes money movements; NATS JetStream, contract 1.",
         },
         "defaultContentType": "application/json",

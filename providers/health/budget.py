@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from fsm.domain.rates import Rate
+from fsm.domain.rates import Rate, TokenBucket
 
 BURST_SECONDS: Final = 1.0
 QUEUE_SECONDS_MAX: Final = 300.0
@@ -18,54 +18,34 @@ class Budget:
 
     def __init__(self, rate: Rate, elapsed: Callable[[], float]) -> None:
         self._whole = rate.a_second
-        self._elapsed = elapsed
-        self._part = 0.0
-        self._tokens = 0.0
-        self._filled_at = elapsed()
+        self._bucket = TokenBucket(elapsed, a_second=0.0, most=0.0)
 
     @property
     def a_second(self) -> float:
         """How many a second this process may make."""
-        return self._whole * self._part
+        return self._bucket.a_second
 
     def share(self, part: float) -> None:
         """Take another part of the whole from now on."""
-        self._fill()
-        self._part = part
+        a_second = self._whole * part
+        most = max(1.0, a_second * BURST_SECONDS) if part else 0.0
+        self._bucket.change(a_second=a_second, most=most)
 
     def is_full(self) -> bool:
         """True where nobody has used it for a while."""
-        self._fill()
-        return self._part > 0 and self._tokens >= self._most()
+        return self.a_second > 0 and self._bucket.is_full
 
     def take(self) -> bool:
         """Take one; False where there is none."""
-        self._fill()
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
+        return self._bucket.take()
 
     def overdraw(self) -> None:
         """Take one whether it is there or not: new ones wait for it."""
-        self._fill()
-        self._tokens -= 1.0
+        self._bucket.overdraw()
 
     def wait(self) -> float:
         """Return the seconds until there is one."""
-        self._fill()
-        if not self._part:
-            return BURST_SECONDS
-        return max(0.0, (1.0 - self._tokens) / self.a_second)
-
-    def _fill(self) -> None:
-        now = self._elapsed()
-        grown = self._tokens + (now - self._filled_at) * self.a_second
-        self._tokens = min(grown, self._most())
-        self._filled_at = now
-
-    def _most(self) -> float:
-        return max(1.0, self.a_second * BURST_SECONDS) if self._part else 0.0
+        return self._bucket.wait() if self.a_second else BURST_SECONDS
 
 
 class Turns:

@@ -1,7 +1,6 @@
 """Calls out over HTTP, and says of each failure whether the request may have left."""
 
 import asyncio
-import json
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -9,8 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
-import orjson
-
+from fsm.domain.strict_json import parse_unambiguous
 from handlers.pace import elsewhere
 from providers.http.connection import (
     BODY_BYTES_MAX,
@@ -66,12 +64,8 @@ class Response:
     def read_json(self) -> dict[str, object] | list[object] | None:
         """Return the body where it is one strict JSON object or list, else None."""
         try:
-            # orjson refuses what json lets pass (NaN, bad UTF-8, lone surrogates),
-            # json shows what orjson hides (names that occur twice).
-            if not isinstance(orjson.loads(self.body), dict | list):
-                return None
-            found: object = _DECODER.decode(self.body.decode())
-        except (ValueError, RecursionError):
+            found = parse_unambiguous(self.body)
+        except ValueError:
             return None
         return found if isinstance(found, dict | list) else None
 
@@ -372,14 +366,3 @@ def _no_connection(error: Exception, proxy: Proxy | None) -> NotSent:
         whose = f" through the proxy {proxy}"
     because = f"no connection{whose} ({why_not(error)})"
     return NotSent(because, ours=lacking, lacking=lacking)
-
-
-def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name occurs twice")
-    return found
-
-
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once_each)
-"""Made once: `json.loads` makes one for every call that has a hook."""
