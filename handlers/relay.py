@@ -51,21 +51,26 @@ class Relay:
 
     async def go_on(self, *, limit: int = BATCH) -> Page:
         """Publish the next page of what was left."""
-        rows, sent = await _publish(
+        rows, refused = await _publish(
             self._outbox, self._publisher, LEFT_AFTER, after=self._after, limit=limit
         )
-        gone = len(sent)
-        for row in rows:
-            if row.seq not in sent:
-                gone += await self._set_aside(row)
+        gone = len(rows) - len(refused)
+        for row in refused:
+            gone += await self._set_aside(row)
         last = rows[-1].seq if rows else self._after
-        self._after = last if len(rows) == limit else 0
+        self._after = last if len(rows) >= limit else 0
         return Page(rows=len(rows), gone=gone, last=last)
 
     async def _set_aside(self, row: Unsent) -> int:
-        """Bury what can never be published; its letter first, so that none is lost."""
+        """Bury what can never be published; its letter first, so that none is lost.
+
+        One of a bundle is given a row of its own first, and buried when that is seen.
+        """
         because = self._publisher.why_unfit(row.message)
         if because is None:
+            return 0
+        if row.bundled:
+            await self._outbox.unbundle([row.seq], taken=())
             return 0
         letter, copies = letter_of_unfit(row.message, because, self._clock)
         await self._store.bury(letter, copies)
@@ -76,9 +81,9 @@ class Relay:
 async def relay(
     *, outbox: Outbox, publisher: Publisher, older_than: timedelta = LEFT_AFTER
 ) -> int:
-    """Publish one batch of what was left; return how many rows are gone."""
-    _, sent = await _publish(outbox, publisher, older_than, after=0, limit=BATCH)
-    return len(sent)
+    """Publish one batch of what was left; return how many messages are gone."""
+    rows, refused = await _publish(outbox, publisher, older_than, after=0, limit=BATCH)
+    return len(rows) - len(refused)
 
 
 async def _publish(
@@ -88,18 +93,30 @@ async def _publish(
     *,
     after: int,
     limit: int,
-) -> tuple[Sequence[Unsent], Sequence[int]]:
-    """Publish some rows; one goes only after its acknowledgement.
+) -> tuple[Sequence[Unsent], Sequence[Unsent]]:
+    """Publish some rows; return them, and those that were not acknowledged.
 
-    A second relay at work at the same time publishes under the same ids.
+    One goes only after its acknowledgement. A second relay at work at the same time
+    publishes under the same ids.
     """
     rows = await outbox.unsent(older_than=older_than, limit=limit, after=after)
     if not rows:
         return (), ()
     acknowledged = await publisher.publish([row.message for row in rows])
-    sent = [row.seq for row, ok in zip(rows, acknowledged, strict=True) if ok]
-    await outbox.sent(sent)
-    return rows, sent
+    taken = [row for row, ok in zip(rows, acknowledged, strict=True) if ok]
+    refused = [row for row, ok in zip(rows, acknowledged, strict=True) if not ok]
+    await outbox.sent(_whole(taken, refused))
+    torn = {row.seq for row in taken} & {row.seq for row in refused}
+    if torn:
+        ids = [row.message.message_id for row in taken if row.seq in torn]
+        await outbox.unbundle(sorted(torn), taken=ids)
+    return rows, refused
+
+
+def _whole(taken: Sequence[Unsent], refused: Sequence[Unsent]) -> list[int]:
+    """Return the rows of which nothing was refused."""
+    left = {row.seq for row in refused}
+    return [seq for seq in dict.fromkeys(row.seq for row in taken) if seq not in left]
 
 
 class Courier:
@@ -146,9 +163,9 @@ class Courier:
         if not batch:
             return
         acknowledged = await self._publisher.publish([row.message for row in batch])
-        self._remove(
-            [row.seq for row, ok in zip(batch, acknowledged, strict=True) if ok]
-        )
+        told = list(zip(batch, acknowledged, strict=True))
+        taken, refused = [r for r, ok in told if ok], [r for r, ok in told if not ok]
+        self._remove(_whole(taken, refused))
 
     async def settle(self) -> None:
         """Return once everything handed so far has been tried."""

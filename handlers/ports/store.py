@@ -147,10 +147,15 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsent:
-    """A row of the outbox that nobody has published yet."""
+    """A message in the outbox that nobody has published yet.
+
+    ``seq`` is the number of its row. ``bundled`` says that others may have the same:
+    all that one commit has posted is one row, which goes when all of it is published.
+    """
 
     seq: int
     message: Message
+    bundled: bool = False
 
 
 class Outbox(Protocol):
@@ -159,14 +164,22 @@ class Outbox(Protocol):
     async def unsent(
         self, *, older_than: timedelta, limit: int, after: int = 0
     ) -> Sequence[Unsent]:
-        """Return rows left over by processes that died, oldest first.
+        """Return ``limit`` messages left over by processes that died, oldest first.
 
+        They are some more where the last ones are a bundle, which is given as a whole.
         ``after`` is the number of the last row that was looked at before.
         """
         ...
 
     async def sent(self, seqs: Sequence[int]) -> None:
-        """Remove rows whose publish was acknowledged."""
+        """Remove rows of which every message was acknowledged."""
+        ...
+
+    async def unbundle(self, seqs: Sequence[int], *, taken: Sequence[str]) -> None:
+        """Put bundles' messages into rows of their own, but those ``taken``.
+
+        So what is refused keeps nothing beside it from going.
+        """
         ...
 
 

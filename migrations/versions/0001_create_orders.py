@@ -176,19 +176,27 @@ CREATE TABLE anchor_heads (
     CONSTRAINT pk_anchor_heads PRIMARY KEY (entity_id, version)
 );
 
+-- A row is one message, or a bundle of all that the steps of one commit post: what they
+-- say alike is said once, where the bundle is compressed, and one row is deleted.
 CREATE TABLE outbox (
     seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-    message_id text NOT NULL,
-    subject text NOT NULL,
-    body bytea NOT NULL,
+    messages integer NOT NULL DEFAULT 1,
+    message_id text,
+    subject text,
+    body bytea,
     headers jsonb,
     at timestamptz,
     schedule text,
     queue_id uuid,
+    bundle text STORAGE MAIN,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT pk_outbox PRIMARY KEY (seq)
-) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500,
-        autovacuum_vacuum_cost_delay = 0);
+    CONSTRAINT pk_outbox PRIMARY KEY (seq),
+    CONSTRAINT ck_outbox_whole CHECK (messages >= 1 AND CASE WHEN bundle IS NULL
+        THEN messages = 1 AND num_nulls(message_id, subject, body) = 0
+        ELSE num_nonnulls(message_id, subject, body, headers, at, schedule, queue_id)
+            = 0 END)
+) WITH (toast_tuple_target = 512, autovacuum_vacuum_scale_factor = 0.01,
+        autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 
 CREATE TABLE webhook_inbox (
     inbox_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,

@@ -42,7 +42,9 @@ _SEEN: Final = frozenset(
     }
 )
 # Texts that others have written, or that speak of them.
-_UNSEEN: Final = frozenset({"webhook_inbox.message", "dead_letters.error"})
+_UNSEEN: Final = frozenset(
+    {"webhook_inbox.message", "dead_letters.error", "outbox.bundle"}
+)
 _SECRET_WORDS: Final = ("hash", "secret", "token", "password")
 
 _SCHEMA: Final[LiteralString] = """

@@ -17,7 +17,7 @@ from fsm.domain.news import News, NewsState, NewsType
 from fsm.domain.orders import Order
 from fsm.snapshot import Queue, Task
 from fsm.states import UNSETTLED, Kind, OrderState, State, Verdict, Waiting
-from handlers.ports.store import NewOrder, StoredNews, Work
+from handlers.ports.store import NewOrder, StoredNews, Unsent, Work
 
 Json = dict[str, Any]
 
@@ -168,8 +168,8 @@ def event_row(line: AuditLine) -> Json:
 
 
 def message_row(message: Message) -> Json:
-    """Write a row of the outbox; its body is JSON text."""
-    return {
+    """Write a message of a bundle; its body is JSON text, what it lacks is left out."""
+    row = {
         "message_id": message.message_id,
         "subject": message.subject,
         "body": message.body.decode(),
@@ -178,6 +178,7 @@ def message_row(message: Message) -> Json:
         "schedule": message.schedule,
         "queue_id": message.queue_id,
     }
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def case_row(case: Case, order: Order, at: datetime) -> Json:
@@ -322,4 +323,25 @@ def message_from(row: tuple[Any, ...]) -> Message:
         at=row[4],
         schedule=row[5],
         queue_id=row[6],
+    )
+
+
+def unsent_from(row: tuple[Any, ...]) -> list[Unsent]:
+    """Read a row of the outbox: (seq, the columns of a message, bundle)."""
+    seq, bundle = row[0], row[-1]
+    if bundle is None:
+        return [Unsent(seq=seq, message=message_from(row[1:-1]))]
+    told = [_message_of_bundle(message) for message in orjson.loads(bundle)]
+    return [Unsent(seq=seq, message=message, bundled=True) for message in told]
+
+
+def _message_of_bundle(row: Json) -> Message:
+    return Message(
+        message_id=row["message_id"],
+        subject=row["subject"],
+        body=row["body"].encode(),
+        headers=row.get("headers", {}),
+        at=_time(row.get("at")),
+        schedule=row.get("schedule"),
+        queue_id=row.get("queue_id"),
     )

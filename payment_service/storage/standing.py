@@ -26,7 +26,7 @@ UNION ALL SELECT 'manual', '', '', count(*),
     FROM open_tasks WHERE state = 'MANUAL_CHECK'
 UNION ALL SELECT 'letters', '', '', count(*), 0
     FROM dead_letters WHERE replayed_at IS NULL AND discarded_at IS NULL
-UNION ALL SELECT 'outbox', '', '', count(*),
+UNION ALL SELECT 'outbox', '', '', coalesce(sum(messages), 0),
     coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)
     FROM outbox
 """

@@ -37,10 +37,9 @@ _INSERT_EVENTS: Final = """
 # The lines of a group are numbered as they were written down: no plan may shuffle them.
 _AS_WRITTEN: Final = "ORDER BY e.ordinality"
 
-_INSERT_MESSAGES: Final = """
-    INSERT INTO outbox (message_id, subject, body, headers, at, schedule, queue_id)
-    SELECT m.message_id, m.subject, convert_to(m.body, 'UTF8'), m.headers, m.at,
-        m.schedule, m.queue_id"""
+# All that a commit posts is one row; a commit that posts nothing has none.
+_INSERT_BUNDLE: Final = """
+    INSERT INTO outbox (bundle, messages) SELECT json_agg(m.message)::text, count(*)"""
 
 _INSERT_CASES: Final = """INSERT INTO cases (id, kind, queue_id, order_id, task_id,
         provider, amount, currency, money_at_risk, detail, state, opened_at)
@@ -142,10 +141,11 @@ WITH wanted AS MATERIALIZED (
         state = n.state, wake_at = NULL, settled_at = clock_timestamp()
     FROM n JOIN good USING (step)
     WHERE i.inbox_id = n.inbox_id
-), posted AS ({_INSERT_MESSAGES}
-    FROM json_to_recordset(%(messages)s::json) AS m(step int, {_MESSAGE})
+), posted AS ({_INSERT_BUNDLE}
+    FROM json_to_recordset(%(messages)s::json) AS m(step int, message json)
     JOIN good USING (step)
-    RETURNING seq, message_id
+    HAVING count(*) > 0
+    RETURNING seq
 ), published AS (
     DELETE FROM outbox WHERE seq = ANY(%(sent)s)
 )
@@ -153,7 +153,7 @@ SELECT 'step', step, NULL::text, NULL::bigint FROM good
 UNION ALL SELECT 'settled', step, NULL, NULL FROM wanted
     WHERE step NOT IN (SELECT step FROM current_news)
 UNION ALL SELECT 'news', step, task_id::text, NULL FROM moved WHERE news_waiting
-UNION ALL SELECT 'message', NULL, message_id, seq FROM posted
+UNION ALL SELECT 'posted', NULL, NULL, seq FROM posted
 """
 
 # Submit orders: those that exist already are left alone, and looked up after.
@@ -186,13 +186,14 @@ WITH q AS (
     FROM ROWS FROM (json_to_recordset(%(events)s::json) AS ({_EVENT}))
         WITH ORDINALITY AS e
     JOIN q USING (queue_id) {_AS_WRITTEN}
-), posted AS ({_INSERT_MESSAGES}
-    FROM json_to_recordset(%(messages)s::json) AS m({_MESSAGE})
+), posted AS ({_INSERT_BUNDLE}
+    FROM json_to_recordset(%(messages)s::json) AS m(queue_id uuid, message json)
     JOIN q USING (queue_id)
-    RETURNING seq, message_id
+    HAVING count(*) > 0
+    RETURNING seq
 )
 SELECT 'order', queue_id::text, NULL::bigint FROM q
-UNION ALL SELECT 'message', message_id, seq FROM posted
+UNION ALL SELECT 'posted', NULL, seq FROM posted
 """
 
 # The orders that a request collided with.
@@ -413,14 +414,34 @@ VALUES (%(message_id)s, %(subject)s, %(body)s, %(headers)s::jsonb)
 RETURNING seq
 """
 
-# The relay takes what its owner has had time enough to publish; two relays share.
+# The relay takes what its owner has had time enough to publish; two relays share. It is
+# given as many messages as it wants, or some more where the last are a bundle.
 UNSENT: Final[LiteralString] = """
-SELECT seq, message_id, subject, body, headers, at, schedule, queue_id::text
-FROM outbox WHERE created_at < statement_timestamp() - %(older_than)s
-AND seq > %(after)s ORDER BY seq LIMIT %(limit)s
+SELECT seq, message_id, subject, body, headers, at, schedule, queue_id, bundle FROM (
+    SELECT seq, message_id, subject, body, headers, at, schedule,
+        queue_id::text AS queue_id, bundle,
+        sum(messages) OVER (ORDER BY seq) - messages AS before
+    FROM (SELECT * FROM outbox
+        WHERE created_at < statement_timestamp() - %(older_than)s
+        AND seq > %(after)s ORDER BY seq LIMIT %(limit)s) oldest) page
+WHERE before < %(limit)s ORDER BY seq
 """
 
 SENT: Final[LiteralString] = "DELETE FROM outbox WHERE seq = ANY(%(seqs)s)"
+
+# What was not taken of a bundle goes on as rows of its own, as old as it was.
+UNBUNDLE: Final[LiteralString] = f"""
+WITH gone AS (
+    DELETE FROM outbox WHERE seq = ANY(%(seqs)s) AND bundle IS NOT NULL
+    RETURNING bundle, created_at
+)
+INSERT INTO outbox (message_id, subject, body, headers, at, schedule, queue_id,
+    created_at)
+SELECT m.message_id, m.subject, convert_to(m.body, 'UTF8'), m.headers, m.at, m.schedule,
+    m.queue_id, gone.created_at
+FROM gone, json_to_recordset(gone.bundle::json) AS m({_MESSAGE})
+WHERE m.message_id <> ALL(%(taken)s::text[])
+"""
 
 # Rows overdue by the grace; ringing for them moves their time, so none is rung for
 # twice in one grace and none of a long queue of them starves. A row that ringing does

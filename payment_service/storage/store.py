@@ -125,7 +125,6 @@ class PostgresStore:
 
     async def _record(self, works: Sequence[Work]) -> Sequence[Recorded | StaleWrite]:
         sent = self.take_removable()
-        messages = [m for work in works for m in work.messages]
         try:
             found = await self._database.run(
                 sql.RECORD, {**_record_rows(works), "sent": sent}
@@ -133,8 +132,11 @@ class PostgresStore:
         except BaseException:
             self._sent.extend(sent)
             raise
-        self._publish(messages, [(r[2], r[3]) for r in found if r[0] == "message"])
         good = {r[1] for r in found if r[0] == "step"}
+        self._publish_bundle(
+            [m for n, work in enumerate(works) if n in good for m in work.messages],
+            [r[3] for r in found if r[0] == "posted"],
+        )
         settled = {r[1] for r in found if r[0] == "settled"}
         waiting: dict[int, set[str]] = {}
         for what, step, task_id, _ in found:
@@ -151,11 +153,11 @@ class PostgresStore:
         self, orders: Sequence[NewOrder]
     ) -> Sequence[Submission | StoreUnavailable]:
         found = await self._database.run(sql.SUBMIT, _submit_rows(orders))
-        self._publish(
-            [m for new in orders for m in new.messages],
-            [(r[1], r[2]) for r in found if r[0] == "message"],
-        )
         inserted = {r[1] for r in found if r[0] == "order"}
+        self._publish_bundle(
+            [m for n in orders if n.order.queue_id in inserted for m in n.messages],
+            [r[2] for r in found if r[0] == "posted"],
+        )
         if len(inserted) == len(orders):
             return [accepted(new) for new in orders]
         known = await self._find_submitted(
@@ -246,6 +248,14 @@ class PostgresStore:
         if rows:
             self.on_committed(rows)
 
+    def _publish_bundle(
+        self, messages: Sequence[Message], posted: Sequence[int]
+    ) -> None:
+        """Hand on what a commit has posted in its one row."""
+        self._hand_on(
+            [Unsent(seq=n, message=m, bundled=True) for n in posted for m in messages]
+        )
+
     def _publish(
         self, messages: Sequence[Message], posted: Sequence[tuple[str, int]]
     ) -> None:
@@ -323,7 +333,11 @@ def _record_rows(works: Sequence[Work]) -> dict[str, str]:
             ]
         ),
         "messages": as_json(
-            [{"step": n, **message_row(m)} for n, w in every for m in w.messages]
+            [
+                {"step": n, "message": message_row(m)}
+                for n, w in every
+                for m in w.messages
+            ]
         ),
     }
 
@@ -344,5 +358,11 @@ def _submit_rows(orders: Sequence[NewOrder]) -> dict[str, str]:
             [new_task_row(t) for n in orders for t in n.order.queue.tasks]
         ),
         "events": as_json([event_row(line) for new in orders for line in new.lines]),
-        "messages": as_json([message_row(m) for new in orders for m in new.messages]),
+        "messages": as_json(
+            [
+                {"queue_id": m.queue_id, "message": message_row(m)}
+                for new in orders
+                for m in new.messages
+            ]
+        ),
     }

@@ -7,7 +7,7 @@ from fsm.domain.orders import Order
 from handlers.ports.store import StoredNews, Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
-from payment_service.storage.rows import message_from, news_from, order_from
+from payment_service.storage.rows import news_from, order_from, unsent_from
 
 
 class PostgresSweeps:
@@ -23,11 +23,17 @@ class PostgresSweeps:
         rows = await self._database.run(
             sql.UNSENT, {"older_than": older_than, "limit": limit, "after": after}
         )
-        return [Unsent(seq=row[0], message=message_from(row[1:])) for row in rows]
+        return [unsent for row in rows for unsent in unsent_from(row)]
 
     async def sent(self, seqs: Sequence[int]) -> None:
-        """Remove rows whose publish was acknowledged."""
+        """Remove rows of which every message was acknowledged."""
         await self._database.run(sql.SENT, {"seqs": list(seqs)})
+
+    async def unbundle(self, seqs: Sequence[int], *, taken: Sequence[str]) -> None:
+        """Put what was not taken of bundles into rows of its own."""
+        await self._database.run(
+            sql.UNBUNDLE, {"seqs": list(seqs), "taken": list(taken)}
+        )
 
     async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
         """Return orders with an overdue row, and mark them as rung for."""

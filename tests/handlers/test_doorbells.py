@@ -283,6 +283,53 @@ async def test_what_the_bus_refuses_stands_before_no_other_message(world):
     assert {row.message.subject for row in left} == {EVENT.subject}
 
 
+async def test_what_is_refused_of_a_bundle_goes_on_alone(world):
+    await world.submit()
+    world.committed.clear()
+    await world.pass_time(timedelta(seconds=4))
+    sweeps, before = world.rows.sweeps, await left_in(world)
+    bus = RefusesAccepted()
+    relay = Relay(sweeps, bus, store=world.rows.store, clock=world.clock)
+
+    pages = [await relay.go_on() for _ in range(2)]
+
+    assert [(page.rows, page.gone) for page in pages] == [(2, 1), (1, 0)]
+    (left,) = await left_in(world)
+    assert left.message.subject == bus.REFUSED
+    assert left.seq > before[0].seq
+
+
+async def test_what_is_unfit_in_a_bundle_is_set_aside_alone(world):
+    await world.submit()
+    world.committed.clear()
+    await world.pass_time(timedelta(seconds=4))
+    rows = await left_in(world)
+    world.bus.unfit = {row.message.message_id: "not ASCII" for row in rows}
+    relay = Relay(
+        world.rows.sweeps, world.bus, store=world.rows.store, clock=world.clock
+    )
+
+    pages = [await relay.go_on() for _ in range(3)]
+
+    assert [(page.rows, page.gone) for page in pages] == [(2, 0), (2, 2), (0, 0)]
+    assert len(await world.rows.letters()) == len(rows) == 2
+
+
+async def left_in(world):
+    return await world.rows.sweeps.unsent(older_than=timedelta(0), limit=9)
+
+
+class RefusesAccepted:
+    REFUSED = "order.event.withdrawal.accepted"
+
+    async def publish(self, messages):
+        return [message.subject != self.REFUSED for message in messages]
+
+    def why_unfit(self, message): ...
+
+    async def reply(self, subject, body): ...
+
+
 class RefusesEvents:
     async def publish(self, messages):
         return [message.subject != EVENT.subject for message in messages]
@@ -345,7 +392,17 @@ async def test_the_courier_removes_what_was_acknowledged(world):
     courier.hand(world.committed)
     await courier._deliver(world.committed)
 
-    assert removed == [row.seq for row in world.committed]
+    assert removed == [world.committed[0].seq]
+
+
+async def test_the_courier_leaves_a_bundle_of_which_one_was_refused(world):
+    await world.submit()
+    removed: list[int] = []
+
+    await Courier(RefusesAccepted(), remove=removed.extend)._deliver(world.committed)
+
+    assert len(world.committed) == 2
+    assert removed == []
 
 
 async def test_the_sweeper_rings_for_what_is_overdue_by_the_grace(world):

@@ -30,6 +30,7 @@ from handlers import (
     erase,
     news,
     people,
+    relay,
     sweep,
 )
 from handlers.ports.anchors import OpenSink
@@ -228,6 +229,13 @@ def removed_unpublished(patch: pytest.MonkeyPatch) -> None:
         return [True] * len(messages)
 
     patch.setattr(SimBus, "publish", publish)
+
+
+def a_bundle_goes_for_one(patch: pytest.MonkeyPatch) -> None:
+    def whole(taken: Any, _: Any) -> list[int]:
+        return list(dict.fromkeys(row.seq for row in taken))
+
+    patch.setattr(relay, "_whole", whole)
 
 
 def any_version_rings(patch: pytest.MonkeyPatch) -> None:
@@ -681,6 +689,11 @@ BUGS: Final[Mapping[str, Bug]] = {
     "the outbox has a high-water mark": Bug(plant=high_water_mark, layer=SIMULATION),
     "a row leaves the outbox unpublished": Bug(
         plant=removed_unpublished, layer=SIMULATION
+    ),
+    "a bundle goes when one of it was taken": Bug(
+        plant=a_bundle_goes_for_one,
+        layer=UNIT,
+        test=f"{DOORBELLS}::test_what_is_refused_of_a_bundle_goes_on_alone",
     ),
     "a timer needs no version": Bug(
         plant=any_version_rings,

@@ -148,7 +148,8 @@ class Judge:
                 self.forgotten.update(t.task_id for t in order.queue.tasks)
                 self.forgotten.add(order.order_id)
         for posted in before.outbox.keys() - after.outbox.keys():
-            self.promised.discard(before.outbox[posted].row.message.message_id)
+            for row in before.outbox[posted].rows:
+                self.promised.discard(row.message.message_id)
         self.lost_news |= before.events.keys() - after.events.keys()
         for order in after.orders.values():
             for task in order.queue.tasks:

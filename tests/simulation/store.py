@@ -66,8 +66,8 @@ class SimStore(MemoryStore):
             self.on_kept()
         return done
 
-    def _posted(self, messages: Any) -> Any:
-        rows = super()._posted(messages)
+    def _posted(self, messages: Any, **given: Any) -> Any:
+        rows = super()._posted(messages, **given)
         if rows:
             self.on_posted(messages)
         return rows

@@ -172,6 +172,7 @@ def test_what_is_secret_is_not_shown():
         "api_keys.sha256",
         "order_queues.request",
         "outbox.body",
+        "outbox.bundle",
         "dead_letters.body",
         "dead_letters.headers",
         "webhook_inbox.detail",

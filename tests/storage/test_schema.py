@@ -124,6 +124,9 @@ HEAD = (
 # An order that is over, without the line that says that it was erased.
 OVER = "UPDATE order_queues SET version = 2, state = 'FAILED', finished_at = now(),"
 BLANK = '{"destination": {}, "metadata": {}, "erased": true}'
+POSTED = (
+    "INSERT INTO outbox (message_id, subject, body, messages) VALUES ('m', 's', '',"
+)
 REFUSED = {
     **refused_of(CASE),
     "ck_order_queues_amount": [
@@ -170,6 +173,13 @@ REFUSED = {
     "uq_order_queues_order": [QUEUE.replace("000001'", "000009'")],
     "ck_order_tasks_state": ["UPDATE order_tasks SET state = 'LOST', version = 2"],
     "ck_order_tasks_position": [TASK.replace("{n}, 'acme'", "64, 'acme'").format(n=9)],
+    "ck_outbox_whole": [
+        "INSERT INTO outbox (message_id, subject) VALUES ('m', 's')",
+        "INSERT INTO outbox (messages) VALUES (1)",
+        "INSERT INTO outbox (bundle, messages) VALUES ('[]', 0)",
+        "INSERT INTO outbox (bundle, message_id) VALUES ('[]', 'm')",
+        f"{POSTED} 2)",
+    ],
     "uq_order_tasks_position": [TASK.replace("{n}, 'acme'", "2, 'acme'").format(n=9)],
     "fk_order_tasks_queue_id": [TASK.replace("000001'", "000008'").format(n=9)],
     "ck_order_tasks_waits": [

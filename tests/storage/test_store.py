@@ -33,6 +33,9 @@ NEW, SEEN, DIFFERS = Arrival.STORED, Arrival.SEEN, Arrival.DIFFERS
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
 GRACE = timedelta(seconds=30)
 EVERYTHING = timedelta(microseconds=-1)
+A_TIMER = a_message(
+    "t-1", at=START + LATER, schedule="order.timer.x.1", queue_id=NOBODY
+)
 
 
 @pytest.fixture
@@ -50,7 +53,11 @@ async def later(rows, clock, by=LATER):
 
 async def unsent(rows):
     left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=100)
-    return sorted(row.message.message_id for row in left)
+    return sorted(map(id_of, left))
+
+
+def id_of(row):
+    return row.message.message_id
 
 
 async def untouched(rows, order):
@@ -816,6 +823,83 @@ async def test_the_outbox_is_read_from_its_oldest_row(rows, store):
     left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=3)
 
     assert [row.message.message_id for row in left] == ["m-0", "m-1", "m-2"]
+
+
+@pytest.fixture
+async def bundle(rows, store, order):
+    """Return what a step of three messages has left in the outbox."""
+    told = [
+        a_message("m-1"),
+        A_TIMER,
+        a_message("m-3", headers={"traceparent": "00-a"}),
+    ]
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED, messages=told))
+    left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=10)
+    return [row for row in left if row.message in told]
+
+
+async def test_what_a_step_posts_is_one_row_of_the_outbox(bundle):
+    assert len(bundle) == 3
+    assert len({row.seq for row in bundle}) == 1
+    assert all(row.bundled for row in bundle)
+
+
+async def test_a_bundle_is_given_whole_or_not_at_all(rows, bundle):
+    one = await rows.sweeps.unsent(older_than=EVERYTHING, limit=1)
+    two = await rows.sweeps.unsent(older_than=EVERYTHING, limit=2)
+
+    assert len(one) == 1
+    assert set(map(id_of, two[1:])) > set(map(id_of, bundle))
+    after = bundle[0].seq
+    assert await rows.sweeps.unsent(older_than=EVERYTHING, limit=2, after=after) == []
+
+
+async def test_what_was_not_taken_of_a_bundle_is_left_in_rows_of_its_own(rows, bundle):
+    await rows.sweeps.unbundle([bundle[0].seq], taken=["m-1"])
+
+    left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=10)
+    kept = [row for row in left if row.message in [row.message for row in bundle]]
+    assert [row.message for row in kept] == [row.message for row in bundle[1:]]
+    assert len({row.seq for row in kept}) == 2
+    assert not any(row.bundled for row in kept)
+
+
+async def test_what_was_not_taken_of_a_bundle_is_as_old_as_it_was(rows, clock, bundle):
+    await later(rows, clock)
+    await rows.sweeps.unbundle([bundle[0].seq], taken=[])
+
+    left = await rows.sweeps.unsent(older_than=LATER / 2, limit=10)
+    assert set(map(id_of, bundle)) < set(map(id_of, left))
+
+
+async def test_what_is_no_bundle_is_left_as_it_is(rows, store, bundle):
+    await store.post(a_message("m-9"))
+    left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=10)
+    before = await unsent(rows)
+
+    await rows.sweeps.unbundle([left[-1].seq], taken=["m-9"])
+    for taken in ([], ["m-1"]):
+        await rows.sweeps.unbundle([bundle[0].seq], taken=taken)
+
+    assert await unsent(rows) == before
+
+
+async def test_a_stale_step_is_in_no_bundle_of_those_beside_it(rows, store, committed):
+    for n in range(4):
+        await store.submit(a_new_order(order_id=f"w-{n}"))
+    orders = await rows.orders()
+    await store.record(a_work(orders[1], Trigger.FREEZE_CONFIRMED))
+    committed.clear()
+
+    works = [
+        a_work(o, Trigger.FREEZE_CONFIRMED, messages=[a_message(f"{o.order_id}!")])
+        for o in orders
+    ]
+    await asyncio.gather(*map(store.record, works), return_exceptions=True)
+
+    told = {f"{o.order_id}!" for o in (orders[0], *orders[2:])}
+    assert {name for name in map(id_of, committed) if name.endswith("!")} == told
+    assert {name for name in await unsent(rows) if name.endswith("!")} == told
 
 
 async def test_every_committed_message_is_handed_on_at_once(store, committed, order):

@@ -73,9 +73,9 @@ Row = TypeVar("Row", Task, Queue)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """A row of the outbox."""
+    """A row of the outbox: all that one commit has posted."""
 
-    row: Unsent
+    rows: tuple[Unsent, ...]
     created_at: datetime
 
 
@@ -239,15 +239,24 @@ class MemoryStore:
         self, *, older_than: timedelta, limit: int, after: int = 0
     ) -> Sequence[Unsent]:
         before = self._clock.now() - older_than
-        rows = [
-            p.row
-            for p in self.tables.outbox.values()
-            if p.created_at < before and p.row.seq > after
-        ]
-        return rows[:limit]
+        found: list[Unsent] = []
+        for seq, posted in self.tables.outbox.items():
+            if posted.created_at < before and seq > after and len(found) < limit:
+                found += posted.rows
+        return found
 
     async def sent(self, seqs: Sequence[int]) -> None:
         self.remove_soon(seqs)
+
+    async def unbundle(self, seqs: Sequence[int], *, taken: Sequence[str]) -> None:
+        for seq in seqs:
+            bundle = self.tables.outbox.get(seq)
+            if bundle is None or not bundle.rows[0].bundled:
+                continue
+            del self.tables.outbox[seq]
+            for row in bundle.rows:
+                if row.message.message_id not in taken:
+                    self._post(row.message, bundle.created_at)
 
     def remove_soon(self, seqs: Iterable[int]) -> None:
         """Remove published rows: here, at once."""
@@ -549,7 +558,7 @@ class MemoryStore:
         self._write(new.lines)
         return Submission(
             status="accepted", order_id=request.order_id, queue_id=queue.queue_id
-        ), self._posted(new.messages)
+        ), self._posted(new.messages, bundled=True)
 
     def _record(self, work: Work) -> tuple[Recorded, list[Unsent]]:
         if not all(self._still_waits(inbox_id) for inbox_id in work.news):
@@ -576,7 +585,9 @@ class MemoryStore:
         for inbox_id, state in work.news.items():
             self._settle(inbox_id, state)
         waiting = (task.task_id for task in moved.values() if task.news_waiting)
-        return Recorded(news_waiting=frozenset(waiting)), self._posted(work.messages)
+        return Recorded(news_waiting=frozenset(waiting)), self._posted(
+            work.messages, bundled=True
+        )
 
     def _with_queue(self, order: Order, work: Work, queue: Queue) -> Order:
         change = work.step.queue
@@ -759,12 +770,22 @@ class MemoryStore:
             self._say(self._order_of(letter), act, letter.at)
         return None, self._posted(messages)
 
-    def _posted(self, messages: Sequence[Message]) -> list[Unsent]:
-        rows = [Unsent(seq=self._next(), message=message) for message in messages]
-        for row in rows:
-            posted = Posted(row=row, created_at=self._clock.now())
-            self.tables.outbox[row.seq] = posted
-        return rows
+    def _posted(
+        self, messages: Sequence[Message], *, bundled: bool = False
+    ) -> list[Unsent]:
+        """Put messages into one row, or into rows of their own."""
+        now = self._clock.now()
+        if not bundled or not messages:
+            return [self._post(message, now) for message in messages]
+        seq = self._next()
+        rows = tuple(Unsent(seq=seq, message=m, bundled=True) for m in messages)
+        self.tables.outbox[seq] = Posted(rows=rows, created_at=now)
+        return list(rows)
+
+    def _post(self, message: Message, at: datetime) -> Unsent:
+        row = Unsent(seq=self._next(), message=message)
+        self.tables.outbox[row.seq] = Posted(rows=(row,), created_at=at)
+        return row
 
     def _next(self) -> int:
         self.tables.last_seq += 1
