@@ -115,8 +115,9 @@ fuzz: $(STAMP)  ## invented webhooks, bus messages and API calls; more: make fuz
 	$(BIN)/python -m tests.fuzz bus --messages $(or $(MESSAGES),20000) --calls $(or $(CALLS),5000) $(if $(SEED),--seed $(SEED))
 
 .PHONY: threats
-threats: $(STAMP)  ## the tables of docs/threat-model.md, from the tests that show them
+threats: $(STAMP)  ## the tables of docs/threat-model.md and docs/tampering.md, from the tests that show them
 	$(BIN)/python -m ops.threats
+	$(BIN)/python -m tests.tampering
 
 SECONDS ?= 300
 SEED ?= 7

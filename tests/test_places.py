@@ -23,6 +23,7 @@ PROOFS = {
     "processes": "real processes, killed and starved",
     "service": "the whole service, in one process",
     "simulation": "days of faults under virtual time",
+    "tampering": "a database changed by another hand, and who finds it",
     "twins": "the neighbours that tests play",
 }
 # Of the repository or of the tests as a whole.

@@ -1,0 +1,116 @@
+"""A database with all that can be tampered with, whose chains are anchored outside."""
+
+import asyncio
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from fsm.domain.audit_keys import parse_audit_keys
+from fsm.domain.ids import derived_id
+from fsm.domain.keys import ApiKey, KeyRole
+from fsm.domain.news import NewsType
+from handlers.news import keep
+from handlers.people import (
+    Admin,
+    Environment,
+    hash_of,
+    make_key,
+    revoke_key,
+    set_threshold,
+)
+from handlers.webhook import Stored, webhook_received
+from payment_service.storage.controls import PostgresControls
+from payment_service.storage.database import Database
+from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.people import PostgresPeople
+from payment_service.storage.store import PostgresStore
+from tests.cli.anchors import anchor
+from tests.cli.stage import Here, with_world
+from tests.storage.builders import a_letter, a_news
+
+KEYS_SET = "k1:" + "5a" * 32
+KEYS = parse_audit_keys(KEYS_SET)
+# Copying files is faster than driving the orders again.
+CLONE = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
+DROP = "DROP DATABASE {} WITH (FORCE)"
+
+
+def execute(server, statement, *names):
+    query = sql.SQL(statement).format(*map(sql.Identifier, names))
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(query)
+
+
+async def heard(world, order, kind, event_id, **said):
+    """Have the order's first provider say something by webhook, and apply it."""
+    task = order.queue.tasks[0]
+    news = a_news(
+        task.task_id, event_id, now=world.engine.clock.now(), type=kind, **said
+    )
+    await keep(news, engine=world.engine)
+    told = Stored(provider="acme", event_id=event_id)
+    await webhook_received(told, again=False, engine=world.engine)
+
+
+async def worked(world):
+    """Have orders of every kind, one of which came back."""
+    paid = await world.order("w-paid", "succeed")
+    await world.order("w-declined", "decline")
+    await world.order("w-silent", "accept_silence")
+    await world.submitted("w-new")
+    await heard(world, paid, NewsType.RETURNED, "evt-w-paid", sequence=7)
+
+
+async def decided(url):
+    """Have people decide, each of it with its line."""
+    database = Database(url)
+    await database.open()
+    people, anna = PostgresPeople(database, KEYS), Admin(actor="key:anna", person="a")
+    alone = Environment()
+    for name in ("anna", "dora"):
+        key = ApiKey(name, KeyRole.ADMIN, hash_of(name))
+        await make_key(key, by=anna, reason="x", environment=alone, people=people)
+    await revoke_key("dora", by=anna, reason="x", environment=alone, people=people)
+    await set_threshold("EUR", 100, by=anna, reason="x", people=people)
+    controls = PostgresControls(database, KEYS)
+    await controls.pause("nova", reason="slow", until=None, by="key:anna")
+    now = datetime.now(UTC)
+    died = now - timedelta(minutes=1)
+    letter = replace(a_letter(now=died), id=derived_id("letter", "planted"))
+    await PostgresStore(database, keys=KEYS).bury(letter, [])
+    desk = PostgresDesk(database, KEYS)
+    await desk.mark_discarded(letter.id, actor="key:anna", reason="x", at=now)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def books(postgres_server, database_template, tmp_path_factory):
+    """Give the name of a database to clone, and the file of its anchors."""
+    name = f"books_{secrets.token_hex(6)}"
+    execute(postgres_server, CLONE, name, database_template)
+    url, file = postgres_server.url_of(name), tmp_path_factory.mktemp("books") / "a"
+    asyncio.run(with_world(url, worked, keys=KEYS))
+    asyncio.run(decided(url))
+    anchor(url, file, keys=KEYS)
+    yield name, file
+    execute(postgres_server, DROP, name)
+
+
+@pytest.fixture
+def url(postgres_server, database_url, books):
+    """Give a copy of the books that is the test's alone."""
+    name = database_url.rpartition("/")[2]
+    execute(postgres_server, DROP, name)
+    execute(postgres_server, CLONE, name, books[0])
+    return database_url
+
+
+@pytest.fixture
+def shell(tmp_path, database_url):
+    """Run commands in this process, with the key of the books."""
+    known = {"PAYMENT_DATABASE_URL": database_url, "PAYMENT_AUDIT_KEYS": KEYS_SET}
+    return Here(tmp_path, known)
