@@ -25,7 +25,7 @@ test: lint types contracts  ## what has to be green
 
 .PHONY: test-again
 test-again: lint types contracts  ## what failed, one by one: was it the test, or a busy machine?
-	$(BIN)/pytest --last-failed --last-failed-no-failures=none
+	$(BIN)/pytest -p tests.again --last-failed --last-failed-no-failures=none
 
 .PHONY: field
 field: $(STAMP)  ## what needs PgBouncer, HAProxy, a second PostgreSQL or two clusters

@@ -27,7 +27,13 @@ PROOFS = {
     "twins": "the neighbours that tests play",
 }
 # Of the repository or of the tests as a whole.
-OF_ALL = {"test_conftest.py", "test_places.py", "test_tidy.py"}
+OF_ALL = {
+    "test_again.py",
+    "test_conftest.py",
+    "test_forks.py",
+    "test_places.py",
+    "test_tidy.py",
+}
 
 
 def test_every_test_stands_beside_what_it_tests():
