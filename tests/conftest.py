@@ -40,6 +40,9 @@ MAX_CONNECTIONS = 400
 TEMPLATE_LOCK = 2_606
 POSTGRES = pytest.StashKey[EmbeddedPostgres]()
 NATS = pytest.StashKey[EmbeddedNats]()
+GIVEN_POSTGRES = "PAYMENT_TESTS_POSTGRES_URL"
+GIVEN_NATS = "PAYMENT_TESTS_NATS_URL"
+"""Servers of whoever has started this run from within his own."""
 # Copying files is three times as fast as writing the copy through the log.
 CLONE = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
 
@@ -159,6 +162,8 @@ def subject_prefix(nats_server) -> Iterator[str]:
 
 
 def _postgres_url(config: pytest.Config) -> str:
+    if given := os.environ.get(GIVEN_POSTGRES):
+        return given
     if POSTGRES not in config.stash:
         server = EmbeddedPostgres(
             settings=FAST, max_connections=MAX_CONNECTIONS, within=memory_folder()
@@ -170,6 +175,8 @@ def _postgres_url(config: pytest.Config) -> str:
 
 
 def _nats_url(config: pytest.Config) -> str:
+    if given := os.environ.get(GIVEN_NATS):
+        return given
     if NATS not in config.stash:
         server = EmbeddedNats(within=memory_folder())
         config.add_cleanup(server.close)

@@ -9,6 +9,7 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -33,6 +34,7 @@ from providers.http.outbound import Outbound
 from providers.registry import build_providers
 from providers.testing.simulator import Provider, Simulator
 from providers.testing.simulator.core import SimulatedCore
+from tests.forks import ForkServer
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "core-token-canary"
@@ -50,6 +52,14 @@ webhook = {{ scheme = "standard", secrets = ["${{SECRET_OF_PROVIDERS}}"] }}
 poll = {{ first = "100ms", max = "200ms", deadline = "1s" }}
 recheck = {{ first = "50ms", max = "100ms", attempts = 3 }}
 """
+
+
+@cache
+def forks() -> ForkServer:
+    """Return what forks commands from one process that has imported them all."""
+    return ForkServer(
+        "payment_service", "fsm", "handlers", "providers", "payment_service"
+    )
 
 
 @dataclass
@@ -73,18 +83,27 @@ class Shell:
     env: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, *args: str, **more: str) -> Answer:
-        """Run a command to its end."""
-        done = subprocess.run(
+        """Run a command to its end, in a process of its own."""
+        env = self.environment(**more)
+        if forks().serves(env):
+            done = forks().run(args, cwd=self.folder, env=env, timeout=SECONDS_MAX)
+        else:
+            done = self.started(*args, **more)
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in err, err
+        return Answer(done.returncode, out, err)
+
+    def started(self, *args: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+        """Start the interpreter for a command, and run it to its end."""
+        return subprocess.run(
             self.argv(*args),
             cwd=self.folder,
             env=self.environment(**more),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
             timeout=SECONDS_MAX,
             check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Answer(done.returncode, done.stdout, done.stderr)
 
     def start(self, *args: str, **more: str) -> subprocess.Popen[str]:
         """Start a command that goes on."""

@@ -124,7 +124,7 @@ def pytest_run(shell, *arguments):
 @pytest.mark.parametrize(("adapter", "code"), [("rest", 0), (PLANTED, 1)])
 def test_the_plugin_runs_the_scenarios_in_pytest(shell, table, adapter, code):
     path = table(adapter)
-    suite = ROOT / "providers" / "conformance" / "suite.py"
+    suite = ROOT / "providers" / "testing" / "conformance" / "suite.py"
 
     done = pytest_run(
         shell, str(suite), "--provider-config", str(path), "-k", "unlisted or refused"
@@ -136,7 +136,7 @@ def test_the_plugin_runs_the_scenarios_in_pytest(shell, table, adapter, code):
 
 def test_the_plugin_names_a_provider_that_is_not_there(shell, table):
     table("rest")
-    suite = ROOT / "providers" / "conformance" / "suite.py"
+    suite = ROOT / "providers" / "testing" / "conformance" / "suite.py"
 
     done = pytest_run(shell, str(suite), "--rootdir", ".", "--provider", "zeta")
 

@@ -588,10 +588,14 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=hears(S.EXECUTING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
     ),
     "one person closes a large case": Bug(
-        plant=one_person_closes_a_large_case, layer=UNIT, test=CLOSING
+        plant=one_person_closes_a_large_case,
+        layer=UNIT,
+        test=f"{CLOSING}::test_nobody_without_a_key_closes_or_contests",
     ),
     "a case is closed with a vote that is gone": Bug(
-        plant=a_vote_that_is_gone_closes, layer=CONFORMANCE, test=CLOSING
+        plant=a_vote_that_is_gone_closes,
+        layer=CONFORMANCE,
+        test=f"{CLOSING}::test_a_vote_that_is_gone_meanwhile_closes_nothing",
     ),
     "nobody asks about a person's no": Bug(
         plant=nobody_asks_about_a_no, layer=SIMULATION
@@ -603,10 +607,14 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=last_words(T.ACCEPTED, T.DECLINED), layer=SIMULATION
     ),
     "silence to a last question is taken for a no": Bug(
-        plant=last_words(T.UNCLEAR, T.DECLINED), layer=UNIT, test=LAST
+        plant=last_words(T.UNCLEAR, T.DECLINED),
+        layer=UNIT,
+        test=f"{LAST}::test_without_an_answer_it_is_asked_as_often_as_planned_and_then_stands",
     ),
     "silence to a last question is taken for a yes": Bug(
-        plant=last_words(T.UNCLEAR, T.PAID), layer=UNIT, test=LAST
+        plant=last_words(T.UNCLEAR, T.PAID),
+        layer=UNIT,
+        test=f"{LAST}::test_without_an_answer_it_is_asked_as_often_as_planned_and_then_stands",
     ),
     "a last question repeats the create": Bug(
         plant=a_last_question_is_a_create, layer=SIMULATION
@@ -657,7 +665,9 @@ BUGS: Final[Mapping[str, Bug]] = {
         test=f"{ACTS}::test_a_step_decided_before_the_act_is_decided_again",
     ),
     "verify believes the rows": Bug(
-        plant=acts.rows_are_believed, layer=UNIT, test="tests/cli/test_decided.py"
+        plant=acts.rows_are_believed,
+        layer=UNIT,
+        test="tests/cli/test_decided.py::test_what_was_changed_past_the_trail_is_named",
     ),
     "nobody says what people did": Bug(
         plant=acts.the_twin_forgets_the_line, layer=SIMULATION

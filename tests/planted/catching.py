@@ -1,14 +1,15 @@
 """Has a layer look for a planted bug, and says where and how soon it found it."""
 
 import os
-import subprocess
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.forks import ForkServer
 from tests.handlers.test_crash_points import SCENARIOS, Scenario, play, verdict
 from tests.model.checker import check
 from tests.planted.bugs import BUGS, CRASHES, MODEL, SIMULATION, Bug
@@ -17,6 +18,8 @@ from tests.twins.effects import Form, Strike
 from tests.twins.world import NeverRests
 
 SEEDS_MAX: Final = 200
+SUITE_SECONDS_MAX: Final = 200
+RAN: Final = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 PLANTED: Final = "PLANTED_BUG"
 ROOT: Final = Path(__file__).parents[2]
 
@@ -30,11 +33,20 @@ class Catch:
     after: str
 
 
-def catch(name: str) -> Catch | None:
-    """Return how the bug's layer caught it; None where it did not."""
+@cache
+def suites() -> ForkServer:
+    """Return what forks a run of pytest from where bugs and their world are known."""
+    return ForkServer("pytest", "tests.planted.bugs")
+
+
+def catch(name: str, servers: Mapping[str, str] | None = None) -> Catch | None:
+    """Return how the bug's layer caught it; None where it did not.
+
+    ``servers`` is the environment that tells a suite of servers that run already.
+    """
     bug = BUGS[name]
     if bug.layer not in {SIMULATION, CRASHES, MODEL}:
-        return _by_suite(name, bug)
+        return _by_suite(name, bug, servers or {})
     with pytest.MonkeyPatch.context() as patch:
         bug.plant(patch)
         if bug.layer == MODEL:
@@ -81,23 +93,21 @@ def _by_model(bug: Bug) -> Catch | None:
     return Catch(by=MODEL, what=found.broken, after=f"{found.states} states")
 
 
-def _by_suite(name: str, bug: Bug) -> Catch | None:
+def _by_suite(name: str, bug: Bug, servers: Mapping[str, str]) -> Catch | None:
     """Run a suite in a process of its own, with the bug planted before it."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-    command += ["-p", "tests.planted.plugin", "-p", "no:xdist", bug.test]
+    command = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command += ["-p", "tests.planted.plugin", bug.test]
+    # A plugin's own asserts need no words: it is imported before pytest could add them.
+    command += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     # What pytest-xdist tells its workers is not for this process.
     kept = {n: v for n, v in os.environ.items() if not n.startswith("PYTEST_")}
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**kept, PLANTED: name},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    env = {**kept, **servers, PLANTED: name}
+    done = suites().run(command, cwd=ROOT, env=env, timeout=SUITE_SECONDS_MAX)
+    said = done.stdout.decode()
+    assert done.returncode in RAN, said + done.stderr.decode()
+    failed = [line for line in said.splitlines() if line.startswith("FAILED")]
     if not failed:
         return None
     which = failed[0].removeprefix("FAILED ").partition(" - ")[0]
-    passed = done.stdout.rsplit("\n", 2)[-2]
+    passed = said.rsplit("\n", 2)[-2]
     return Catch(by=bug.layer, what=which, after=passed.strip("= "))
