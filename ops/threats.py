@@ -44,8 +44,7 @@ PLACES: Final = {
         'that; read what the account may read. With `trust = "nats"` the account that '
         "is named there vouches, and says that a payout failed or succeeded.",
         beyond="Where NATS begins to take anybody and no connection is lost by it, up "
-        "to 30 s pass before trust ends. Strays whose subject has the byte 7F are "
-        "listed by no server: they stay until the stream's limit takes them.",
+        "to 30 s pass before trust ends.",
     ),
     "role": Place(
         name="A role of the API",

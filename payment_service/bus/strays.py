@@ -4,8 +4,9 @@ The consumers of a work queue may not overlap, so they name the subjects they ta
 stranger's or a newer version's own subject in the stream is left over.
 """
 
+import random
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from fsm.domain.letters import Reason
@@ -19,6 +20,9 @@ STRAYS_MAX: Final = 100
 LOOKED_AT_MAX: Final = 1_000
 ILLEGIBLE: Final = "\ufffd"
 """What the server writes for a byte of a subject that is not UTF-8."""
+
+UNLISTED: Final = "\x7f"
+"""The byte of a subject that the server's index has for itself: it leaves that out."""
 
 WHY: Final = "no consumer takes this subject"
 
@@ -38,13 +42,16 @@ async def bury_strays(api: Api, names: Names, topology: Topology, bury: Bury) ->
         for filtered in _texts(consumer.config["filter_subjects"])
     ]
     buried = 0
-    for subject in await _subjects(api, names, stream):
+    listed, unlisted = await _subjects(api, names, stream)
+    for subject in listed:
         if any(matches(subject, filtered) for filtered in taken):
             continue
         while buried < STRAYS_MAX:
             if not await _bury_first(api, names, stream, subject, bury):
                 break
             buried += 1
+    if unlisted and buried < STRAYS_MAX:
+        buried += await _bury_unlisted(api, names, stream, bury)
     return buried
 
 
@@ -56,13 +63,43 @@ def matches(subject: str, filtered: str) -> bool:
     )
 
 
-async def _subjects(api: Api, names: Names, stream: str) -> list[str]:
-    found: set[str] = set()
+async def _subjects(api: Api, names: Names, stream: str) -> tuple[Sequence[str], bool]:
+    """Return the subjects of messages in the stream, and whether that is not all.
+
+    Each timer has a subject of its own: they are counted by their subjects.
+    """
+    found: dict[str, int] = {}
+    state: Json = {}
     for filtered in TASK_SUBJECTS:
         asked = {"subjects_filter": names.subject(filtered)}
         info = await api.call(f"STREAM.INFO.{stream}", asked)
-        found.update(info["state"].get("subjects") or {})
-    return sorted(found)
+        state = info["state"]
+        found.update(state.get("subjects") or {})
+    timers = state.get("num_subjects", 0) - len(found)
+    return sorted(found), state["messages"] > sum(found.values()) + timers
+
+
+async def _bury_unlisted(api: Api, names: Names, stream: str, bury: Bury) -> int:
+    """Bury what the server lists by no subject: it is found by going through them all.
+
+    Among many messages each call looks at some, from a place drawn by lot.
+    """
+    state = (await api.call(f"STREAM.INFO.{stream}", {}))["state"]
+    first, last = state["first_seq"], state["last_seq"]
+    many = state["messages"] > LOOKED_AT_MAX
+    sequence = random.randint(first, last) if many else first  # noqa: S311 - a lot
+    buried = 0
+    for _ in range(LOOKED_AT_MAX):
+        wanted = {"seq": sequence, "next_by_subj": ">"}
+        found = await api.find(f"STREAM.MSG.GET.{stream}", wanted)
+        if found is None or buried == STRAYS_MAX:
+            break
+        message: Json = found["message"]
+        sequence = message["seq"] + 1
+        if UNLISTED in message["subject"]:
+            await _bury_it(api, names, stream, message, bury)
+            buried += 1
+    return buried
 
 
 async def _bury_first(
@@ -71,8 +108,15 @@ async def _bury_first(
     message = await _first(api, stream, subject)
     if message is None:
         return False
+    await _bury_it(api, names, stream, message, bury)
+    return True
+
+
+async def _bury_it(
+    api: Api, names: Names, stream: str, message: Json, bury: Bury
+) -> None:
     delivery = Delivery(
-        subject=names.bare(subject),
+        subject=names.bare(message["subject"]),
         body=b64decode(message.get("data", "")),
         headers=headers_of(b64decode(message.get("hdrs", ""))),
         deliveries=0,
@@ -80,7 +124,6 @@ async def _bury_first(
     )
     await bury(delivery, Reason.INVALID, WHY)
     await api.find(f"STREAM.MSG.DELETE.{stream}", {"seq": message["seq"]})
-    return True
 
 
 async def _first(api: Api, stream: str, subject: str) -> Json | None:

@@ -16,6 +16,8 @@ from payment_service.storage.migrate import LOCK
 from payment_service.storage.rights import (
     FUNCTIONS,
     VERSION_TABLE,
+    Right,
+    insertable,
     lacking,
     needed,
     readable,
@@ -91,11 +93,19 @@ def _rows() -> list[tuple[str, str, str]]:
     return [
         (
             name,
-            ", ".join(r.privilege for r in needed() if r.name == name),
+            ", ".join(_given(r) for r in needed() if r.name == name),
             ", ".join(columns),
         )
         for name, columns in sorted(shown.items())
     ]
+
+
+def _given(right: Right) -> str:
+    """Return a privilege on a table, and on which columns where not on all."""
+    if right.privilege != "INSERT":
+        return right.privilege
+    columns = insertable(METADATA.tables[right.name])
+    return f"INSERT ({', '.join(columns)})" if columns else "INSERT"
 
 
 def _literal(text: str) -> str:

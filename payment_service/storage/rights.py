@@ -19,6 +19,8 @@ APPENDED: Final = frozenset({"order_task_events", "anchors", "anchor_heads"})
 _EMPTIED: Final = frozenset({"outbox", "provider_health", "webhook_inbox"})
 # Numbers are drawn by INSERT itself but for this one's, which a statement asks for.
 _DRAWN: Final = ("webhook_inbox_inbox_id_seq",)
+# Who chose the number of a line could put all that comes after where no anchor looks.
+_NUMBERS: Final = {"order_task_events": "seq"}
 # What is done in the owner's name, for who serves owns nothing.
 _CALLED: Final = ("make_trail_partitions()",)
 FUNCTIONS: Final = (
@@ -62,6 +64,8 @@ WHERE NOT CASE wanted.privilege
         has_sequence_privilege(%(user)s::name, to_regclass(wanted.name), 'USAGE')
     WHEN 'EXECUTE' THEN
         has_function_privilege(%(user)s::name, to_regprocedure(wanted.name), 'EXECUTE')
+    WHEN 'INSERT' THEN
+        has_any_column_privilege(%(user)s::name, to_regclass(wanted.name), 'INSERT')
     ELSE has_table_privilege(%(user)s::name, to_regclass(wanted.name),
         wanted.privilege) END
 GROUP BY wanted.privilege ORDER BY wanted.privilege
@@ -82,6 +86,10 @@ WITH me AS (SELECT * FROM pg_roles WHERE rolname = current_user), found AS (
             string_agg(name, ', ' ORDER BY name))
         FROM unnest(%(names)s::text[], %(privileges)s::text[]) AS l(name, privilege)
         WHERE has_table_privilege(to_regclass(name), privilege) GROUP BY privilege
+    UNION ALL SELECT 6, 'may choose the numbers of ' || string_agg(name, ', ')
+        FROM unnest(%(numbered)s::text[], %(numbers)s::text[]) AS l(name, number)
+        WHERE has_column_privilege(to_regclass(name), number, 'INSERT')
+        HAVING count(*) > 0
 )
 -- A superuser may all the rest, and an owner all that can be granted.
 SELECT told FROM found WHERE place <= CASE WHEN (SELECT rolsuper FROM me) THEN 1
@@ -116,6 +124,12 @@ def needed() -> list[Right]:
             or (privilege == "DELETE" and name in _EMPTIED)
         ),
     ]
+
+
+def insertable(table: Table) -> list[str]:
+    """Return the columns that who serves may fill, where it may not fill them all."""
+    number = _NUMBERS.get(table.name)
+    return [c.name for c in table.columns if c.name != number] if number else []
 
 
 def readable(table: Table) -> list[str]:
@@ -181,6 +195,8 @@ def beyond_need(connection: psycopg.Connection[Any]) -> list[str]:
         "tables": tables,
         "names": [right.name for right in more],
         "privileges": [right.privilege for right in more],
+        "numbered": [*_NUMBERS],
+        "numbers": [*_NUMBERS.values()],
     }
     return [told for (told,) in connection.execute(_BEYOND, asked).fetchall()]
 

@@ -1,5 +1,7 @@
 """What no consumer takes is buried, and what one takes is left alone."""
 
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,10 +10,12 @@ import pytest
 from fsm.domain import messages
 from fsm.domain.errors import StoreUnavailable
 from handlers.route import DOORBELLS
+from payment_service.bus import strays
 from payment_service.bus.strays import STRAYS_MAX, bury_strays
 from payment_service.wiring import roles
-from tests.bus.stage import a_message, state_of
+from tests.bus.stage import a_message, state_of, until
 
+TIMER = "order.timer.x.1"
 STRANGE = "order.task.unheard.of"
 
 
@@ -63,6 +67,71 @@ async def test_one_whose_letter_could_not_be_kept_stays(
         await bury_strays(api, names, streams, fails)
 
     assert (await state_of(api, tasks))["messages"] == 1
+
+
+def later():
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+def unlisted(names, number=0):
+    subject = names.subject(f"order.task.a\x7fb.c{number}").encode()
+    return b"PUB %s 2\r\nhi\r\n" % subject
+
+
+@pytest.mark.attack("bus", "What the server lists by no subject is buried too")
+async def test_what_the_server_does_not_list_is_found_among_the_rest(
+    api, wire, names, publisher, tasks, burying
+):
+    work = [a_message(messages.STEP_DUE) for _ in range(3)]
+    timer = a_message(messages.WEBHOOK_TIMEOUT, at=later(), schedule=TIMER)
+    await publisher.publish([*work, timer])
+    for number in range(2):
+        wire.send(unlisted(names, number))
+    await until(partial(holds, api, tasks, 6))
+
+    buried, letters = await burying()
+
+    assert (buried, {letter.body for letter in letters}) == (2, {b"hi"})
+    assert {letter.subject for letter in letters} == {
+        f"order.task.a\x7fb.c{number}" for number in range(2)
+    }
+    assert await holds(api, tasks, 4)
+    assert (await burying())[0] == 0
+
+
+async def test_nothing_is_gone_through_where_all_is_listed(
+    api, publisher, burying, monkeypatch
+):
+    timer = a_message(messages.WEBHOOK_TIMEOUT, at=later(), schedule=TIMER)
+    await publisher.publish([a_message(messages.STEP_DUE), timer])
+    asked = []
+    find = api.find
+
+    async def noted(subject, *given):
+        asked.append(subject)
+        return await find(subject, *given)
+
+    monkeypatch.setattr(api, "find", noted)
+
+    assert (await burying())[0] == 0
+    assert asked == []
+
+
+async def test_among_many_some_are_looked_at_each_time(
+    api, wire, names, publisher, tasks, burying, monkeypatch
+):
+    monkeypatch.setattr(strays, "LOOKED_AT_MAX", 3)
+    await publisher.publish([a_message(messages.STEP_DUE) for _ in range(9)])
+    wire.send(unlisted(names))
+    for _ in range(200):
+        if (await burying())[0]:
+            break
+
+    assert (await state_of(api, tasks))["messages"] == 9
+
+
+async def holds(api, tasks, count):
+    return (await state_of(api, tasks))["messages"] == count
 
 
 async def test_many_are_buried_a_portion_at_a_time(publisher, burying):

@@ -34,6 +34,7 @@ ATTRIBUTES = {
     "shop": ":merchants=m-1",
     "other-shop": ":merchants=m-2",
 }
+PERSONAL = {"name": "Ann Other"}
 WHY = ("--reason", "seen in the bank's statement")
 
 
@@ -70,7 +71,7 @@ class Desk:
 
     def row(self, task_id):
         """Return what a decision about a task would change, and its version."""
-        return self._one(
+        return self.one(
             "SELECT state, waiting_for, verdict, cancel_requested, proposed_by, "
             "version FROM order_tasks WHERE task_id = %s",
             task_id,
@@ -87,9 +88,10 @@ class Desk:
 
     def case(self, case_id):
         asked = "SELECT state, owner, closed_by FROM cases WHERE id = %s"
-        return self._one(asked, case_id)
+        return self.one(asked, case_id)
 
-    def _one(self, asked, *given):
+    def one(self, asked, *given):
+        """Return the one row that a question finds."""
         with psycopg.connect(self.url) as connection:
             return connection.execute(asked, given).fetchone()
 
@@ -153,7 +155,18 @@ async def _work(world):
     small, large, back = made[:11], made[11:18], made[18:]
     for number, order in enumerate(back):
         await _come_back(world, order, f"evt-{number}")
-    return {SMALL: small, LARGE: large, "back": back[:3], "back-large": back[3:]}
+    over = [
+        await world.order(f"over-{number}", customer_id=customer, metadata=PERSONAL)
+        for number, customer in enumerate(("c-one", "c-all", "c-all", "c-half"))
+    ]
+    over.append(await world.order("over-4", "accept_silence", customer_id="c-half"))
+    return {
+        SMALL: small,
+        LARGE: large,
+        "back": back[:3],
+        "back-large": back[3:],
+        "over": over,
+    }
 
 
 async def _come_back(world, order, event_id):

@@ -13,6 +13,7 @@ from handlers.news import apply_news, keep
 from payment_service.storage import erasing
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
+from tests.cli.desk import WHY
 from tests.cli.stage import corrupt, with_world
 
 KEYS_SET = "k1:" + "5a" * 32
@@ -180,3 +181,66 @@ def test_all_of_a_customer_goes_but_what_is_under_way(at_database, database_url)
     assert sorted(report["erased"]) == sorted(first.done)
     assert found == set()
     assert left in at_database("order", "list", "--customer", "c-9").out
+
+
+# Over the API of a running service.
+
+LEFT = "what NATS still holds of it goes with the streams' own age"
+
+
+def left_of(desk, order):
+    """Return what the rows hold of whose it was, and the line that says who did it."""
+    asked = "SELECT customer_id, request::text FROM order_queues WHERE queue_id = %s"
+    customer, request = desk.one(asked, order.queue_id)
+    erasures = [
+        (actor, detail["reason"])
+        for trigger, actor, detail in desk.lines(order.queue_id)
+        if trigger == "order.erased"
+    ]
+    return customer, "Ann Other" in request, erasures
+
+
+def test_one_order_is_erased_by_a_key_of_an_admin_and_nobody_else(desk):
+    order = desk.orders["over"][0]
+    wanted = ("order", "erase", order.queue_id, *WHY)
+
+    refused = [desk.holding(name)(*wanted) for name in ("anna", "shop", "guest")]
+    proposed = desk.bare()(*wanted)
+    assert left_of(desk, order) == ("c-one", True, [])
+    first = desk.holding("boss")(*wanted)
+    again = desk.holding("boss")(*wanted, "--json")
+
+    assert {answer.code for answer in refused} <= {1, 2}
+    assert (proposed.code, "only the API can do this" in proposed.err) == (2, True)
+    assert (first.code, first.err) == (0, "")
+    assert first.out.strip() == f"{order.queue_id}: erased; {LEFT}"
+    assert (again.code, again.json["status"]) == (0, "was_erased_before")
+    assert left_of(desk, order) == ("", False, [("key:boss", WHY[1])])
+
+
+def test_every_order_of_a_customer_is_erased(desk):
+    one, other = desk.orders["over"][1:3]
+    boss = desk.holding("boss")
+
+    told = boss("customer", "erase", "c-all", *WHY, "--json")
+    again = boss("customer", "erase", "c-all", *WHY)
+
+    assert (told.code, told.json["refused"]) == (0, [])
+    assert sorted(told.json["erased"]) == sorted([one.queue_id, other.queue_id])
+    assert again.out.strip() == f"0 orders erased, 0 left; {LEFT}"
+    for order in (one, other):
+        assert left_of(desk, order) == ("", False, [("key:boss", WHY[1])])
+
+
+def test_what_of_a_customer_is_under_way_is_left_and_told(desk):
+    done, left = desk.orders["over"][3:]
+
+    told = desk.holding("boss")("customer", "erase", "c-half", *WHY)
+
+    assert told.code == 1
+    assert told.out.splitlines() == [
+        f"left: {left.queue_id}: order over-4 is ACTIVE: only a final one",
+        f"1 orders erased, 1 left; {LEFT}",
+    ]
+    assert left_of(desk, done)[0] == ""
+    assert left_of(desk, left)[0] == "c-half"

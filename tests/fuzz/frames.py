@@ -33,8 +33,16 @@ OWN: Final = (
     b"withdrawal.cancel.requested",
     b"order.lane.vip.step.due",
 )
-# Not 7F: the server lists no subject that has one, so nobody finds a stray of it.
-TOKENS: Final = (b"\xff", b"\0", b"\x0b", b"\xc2\x85", b"*", b">", b"x" * 900)
+TOKENS: Final = (
+    b"\xff",
+    b"\x7f",
+    b"\0",
+    b"\x0b",
+    b"\xc2\x85",
+    b"*",
+    b">",
+    b"x" * 900,
+)
 VALUES: Final[tuple[bytes, ...]] = (
     b"\xff\xfe",
     b"a\0b",

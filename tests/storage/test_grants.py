@@ -127,6 +127,35 @@ def test_who_serves_deletes_no_order_and_moves_no_schema(granted, roles):
     refused(granted.service, "UPDATE alembic_version SET version_num = '9'", roles)
 
 
+@pytest.mark.attack(
+    "database", "The service's own role puts no line where no anchor looks"
+)
+def test_who_serves_numbers_no_line(granted, roles, connection):
+    far = sql.SQL("""
+INSERT INTO order_task_events (entity_id, version, {number} queue_id, target, trigger,
+    actor, at, detail, key_id, hash)
+{over} VALUES (gen_random_uuid(), 1, {value} gen_random_uuid(), 'x', 'x', 'x', now(),
+    '{{}}', 'k', '')
+""")
+    nothing = sql.SQL("")
+    own = far.format(number=nothing, over=nothing, value=nothing)
+    chosen = far.format(
+        number=sql.SQL("seq,"),
+        over=sql.SQL("OVERRIDING SYSTEM VALUE"),
+        value=sql.SQL("9000000000000000000,"),
+    )
+    with psycopg.connect(granted.service, autocommit=True) as service:
+        service.execute(own)
+        with pytest.raises(errors.InsufficientPrivilege):
+            service.execute(chosen)
+        assert beyond_need(service) == []
+    by_hand = sql.SQL("GRANT INSERT ON order_task_events TO {}")
+    connection.execute(by_hand.format(sql.Identifier(roles.service)))
+    with psycopg.connect(granted.service) as service:
+        told = ["may choose the numbers of order_task_events"]
+        assert beyond_need(service) == told
+
+
 def test_who_serves_has_what_it_needs_and_no_more(granted):
     for url in (granted.service, granted.reader):
         with psycopg.connect(url) as connection:
