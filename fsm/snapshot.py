@@ -87,7 +87,10 @@ class Queue:
         return self.wake_at is not None and self.wake_at <= now
 
     def task(self, task_id: str) -> Task:
-        """Return the task of that id, or raise KeyError."""
+        """Return the task of that id.
+
+        :raises KeyError: there is none.
+        """
         for task in self.tasks:
             if task.task_id == task_id:
                 return task

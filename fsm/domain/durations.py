@@ -16,7 +16,10 @@ DURATION_MAX: Final = timedelta(days=366)
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration, or raise ValueError that says the form."""
+    """Return the duration.
+
+    :raises ValueError: it is none; says the form.
+    """
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is not a duration like 250ms, 30s, 15m, 2h or 3d")

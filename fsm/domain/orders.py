@@ -85,7 +85,10 @@ class Order:
         return self.queue.queue_id
 
     def task(self, task_id: str) -> Task:
-        """Return one of its tasks, or raise KeyError."""
+        """Return one of its tasks.
+
+        :raises KeyError: it has none of that id.
+        """
         return self.queue.task(task_id)
 
     def with_queue(self, queue: Queue) -> "Order":

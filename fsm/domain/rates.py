@@ -29,7 +29,10 @@ class Rate:
 
 
 def parse_rate(text: str) -> Rate:
-    """Return the rate, or raise ValueError that says the form."""
+    """Return the rate.
+
+    :raises ValueError: it is none; says the form.
+    """
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is not a rate like 100/s, 600/m or 5000/h")

@@ -18,11 +18,13 @@ _NUL: Final = b"\\u0000"
 def parse_strict(
     data: bytes, *, size_max: int = SIZE_MAX, depth_max: int = DEPTH_MAX
 ) -> object:
-    """Return the value, or raise :class:`InvalidRequest` and nothing else.
+    """Return the value.
 
     Two parsers look at the bytes. The first is strict about UTF-8, numbers and
     surrogates; the second sees what the first forgives: a key that comes twice and
     an integer that fits no integer. What a caller sends can be sent again, better.
+
+    :raises InvalidRequest: it is not strict JSON; nothing else is raised.
     """
     if len(data) > size_max:
         raise InvalidRequest(f"the body is over {size_max} bytes")

@@ -36,7 +36,10 @@ def is_reason(text: str) -> bool:
 
 
 def parse_time(text: str) -> datetime:
-    """Return an RFC 3339 time in UTC, or raise ValueError that says the form."""
+    """Return an RFC 3339 time in UTC.
+
+    :raises ValueError: it is none; says the form.
+    """
     if _TIME.fullmatch(text) is None:
         raise ValueError("not a time like 2026-01-31T23:59:59Z")
     try:

@@ -32,7 +32,10 @@ class Guard(SecurityBase):
         self._roles = frozenset(roles)
 
     async def __call__(self, request: Request) -> None:
-        """Remember who calls, or raise 401 or 403."""
+        """Remember who calls.
+
+        :raises HTTPException: 401 without a valid key, 403 for another role.
+        """
         presented = _presented(request.headers.getlist("authorization"))
         key = None if presented is None else self._keys.holder(presented)
         if key is None:

@@ -29,7 +29,10 @@ class BodyReader:
     late_status: int = 408
 
     async def read(self, request: Request) -> bytes:
-        """Return the body, or raise 413, 415 or ``late_status``."""
+        """Return the body.
+
+        :raises HTTPException: 413, 415, or ``late_status``.
+        """
         require_uncompressed(request)
         self._require_modest(request)
         try:

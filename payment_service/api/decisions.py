@@ -74,7 +74,10 @@ class Wishes:
         self._bodies = BodyReader(time_limit=deps.body_time_limit)
 
     async def read(self, request: Request, model: type[M]) -> M:
-        """Return the body, or raise InvalidRequest."""
+        """Return the body.
+
+        :raises InvalidRequest: names every problem.
+        """
         return validated(model, parse_strict(await self._bodies.read(request)))
 
     async def read_or_none(self, request: Request, model: type[M]) -> M | None:

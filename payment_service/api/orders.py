@@ -209,9 +209,12 @@ class Showing:
 
 
 async def find(reads: Reads, asked: str, request: HttpRequest) -> Order:
-    """Return the order that a path names, or raise that there is none or several.
+    """Return the order that a path names.
 
     For a key that is bound to merchants the orders of all others are not there.
+
+    :raises UnknownOrder: there is none.
+    :raises AmbiguousOrder: there are several.
     """
     wanted = segment(asked)
     if not is_id(wanted):

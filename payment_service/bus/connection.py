@@ -115,8 +115,9 @@ async def connect(
     """Return a connection that mends itself for ever, whatever the server says.
 
     `on_closed` is called should it end all the same. Where any address says `tls://`
-    there is TLS or no connection. Raises :class:`OldServer`, :class:`PermissionRefused`
-    where answers may not be heard, or :class:`BusUnavailable` after `seconds_max`.
+    there is TLS or no connection.
+
+    :raises OldServer, PermissionRefused, BusUnavailable: the last after `seconds_max`.
     """
     access = access or Access()
     access.check()

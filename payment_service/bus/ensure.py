@@ -58,7 +58,7 @@ class TopologyRefused(BusUnavailable):
 async def ensure(api: Api, topology: Topology) -> tuple[Change, ...]:
     """Make what is missing, add what is needed; any number of replicas may do so.
 
-    Raises :class:`TopologyRefused` with all that cannot be made or used.
+    :raises TopologyRefused: names all that cannot be made or used.
     """
     changes: list[Change] = []
     problems: list[str] = []

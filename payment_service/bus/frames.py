@@ -36,7 +36,10 @@ def publication(subject: str, body: bytes, *, reply: str = "") -> bytes:
 def publication_with_headers(
     subject: str, body: bytes, *, reply: str, headers: Iterable[tuple[str, str]]
 ) -> bytes:
-    """Return an HPUB, or raise :class:`Unprintable`."""
+    """Return an HPUB.
+
+    :raises Unprintable: a header can be sent by nobody.
+    """
     lines = [_FIRST_LINE]
     for name, value in headers:
         header = f"{name}: {value}"

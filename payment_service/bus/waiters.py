@@ -54,7 +54,7 @@ class Waiters:
     async def expect(self, ids: Collection[str]) -> AsyncIterator[asyncio.Event]:
         """Give an event that is set when any of the orders or queues has ended.
 
-        Raises :class:`TooManyWaiters`.
+        :raises TooManyWaiters: as many as there may be are waiting.
         """
         if self._count >= self._waiters_max:
             raise TooManyWaiters(self._waiters_max)

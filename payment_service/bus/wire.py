@@ -137,7 +137,7 @@ class Wire(Client):
     def send(self, frame: bytes) -> None:
         """Send whole protocol lines with the next write; nothing waits for a server.
 
-        Raises :class:`BusUnavailable` while there is no connection.
+        :raises BusUnavailable: there is no connection.
         """
         if not self.is_connected or self._flush_queue is None:
             raise BusUnavailable("not connected to NATS")
@@ -149,7 +149,7 @@ class Wire(Client):
     async def open(self, seconds_max: float = UNTAP_SECONDS_MAX) -> None:
         """Listen for the answers to :meth:`ask`.
 
-        Raises :class:`PermissionRefused` where they may not be heard.
+        :raises PermissionRefused: they may not be heard.
         """
         subject = f"{self._inbox}*"
         await self.tap(subject, self._hear)
@@ -170,8 +170,9 @@ class Wire(Client):
         *,
         headers: Sequence[tuple[str, str]] = (),
     ) -> Answer:
-        """Return the answer, or raise :class:`BusUnavailable` when there is none.
+        """Return the answer.
 
+        :raises BusUnavailable: there is none.
         :raises PermissionRefused: this user may not ask, or not hear the answer.
         """
         self.permit(PUBLISH, subject)

@@ -49,15 +49,24 @@ EXAMPLE: Final[dict[str, Any]] = {
 
 
 def read_withdrawal_cancel(data: bytes) -> WithdrawalCancel:
-    """Return it, or raise :class:`InvalidRequest` with every problem."""
+    """Return it.
+
+    :raises InvalidRequest: names every problem.
+    """
     return validated(WithdrawalCancel, parse_strict(data))
 
 
 def read_task_cancel(data: bytes) -> TaskCancel:
-    """Return it, or raise :class:`InvalidRequest` with every problem."""
+    """Return it.
+
+    :raises InvalidRequest: names every problem.
+    """
     return validated(TaskCancel, parse_strict(data))
 
 
 def read_queue_cancel(data: bytes) -> QueueCancel:
-    """Return it, or raise :class:`InvalidRequest` with every problem."""
+    """Return it.
+
+    :raises InvalidRequest: names every problem.
+    """
     return validated(QueueCancel, parse_strict(data))

@@ -85,10 +85,12 @@ def validated(
     more: Iterable[str] = (),
     order_id: str | None = None,
 ) -> M:
-    """Return the model, or raise :class:`InvalidRequest` with every problem.
+    """Return the model.
 
     ``more`` are problems that the caller has found by itself. No message holds a
     value of the body: it could be a token.
+
+    :raises InvalidRequest: names every problem.
     """
     if not isinstance(tree, dict):
         raise InvalidRequest("the body must be a JSON object")

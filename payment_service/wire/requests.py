@@ -162,7 +162,10 @@ EXAMPLE: Final[dict[str, Any]] = {
 
 
 def read_withdrawal(data: bytes, known_providers: Collection[str]) -> Request:
-    """Return the request, or raise :class:`InvalidRequest` with every problem."""
+    """Return the request.
+
+    :raises InvalidRequest: names every problem.
+    """
     tree = parse_strict(data)
     body = validated(
         Withdrawal,

@@ -1,8 +1,16 @@
+import ast
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import fsm
+import handlers
+import payment_service
+import providers
 from fsm.domain import errors
 from fsm.domain.errors import (
     AmbiguousOrder,
@@ -19,24 +27,46 @@ from fsm.domain.errors import (
     UnknownOrder,
 )
 
-
-def tree(kind: type[PaymentServiceError], margin: str = "") -> Iterator[str]:
-    every = kind.__subclasses__()
-    below = [each for each in every if each.__module__ == errors.__name__]
-    for each in below:
-        is_last = each is below[-1]
-        yield f"{margin}{'└── ' if is_last else '├── '}{each.__name__}"
-        yield from tree(each, f"{margin}{'    ' if is_last else '│   '}")
+PACKAGES = (fsm, handlers, providers, payment_service)
 
 
-def test_the_tree_is_drawn_as_it_grows():
-    drawn = str(errors.__doc__).partition("```\n")[2].partition("```")[0]
-    lines = [re.match(r"[│├└─ ]*\w+", line) for line in drawn.splitlines()]
+def grown() -> set[tuple[str, str]]:
+    """Return every error of ours with the one that it is a kind of."""
+    for package in PACKAGES:
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not re.search(r"__main__|skeleton|plugin", found.name):
+                importlib.import_module(found.name)
+    return set(_below(PaymentServiceError))
 
-    assert [line[0] for line in lines if line] == [
-        "PaymentServiceError",
-        *tree(PaymentServiceError),
-    ]
+
+def _below(kind: type[PaymentServiceError]) -> Iterator[tuple[str, str]]:
+    ours = {package.__name__ for package in PACKAGES}
+    for each in kind.__subclasses__():
+        if each.__module__.partition(".")[0] in ours:
+            yield each.__name__, kind.__name__
+            yield from _below(each)
+
+
+def drawn() -> list[tuple[str, str]]:
+    """Read the tree of the docstring: four columns a generation."""
+    text = str(errors.__doc__).partition("```\n")[2].partition("```")[0]
+    root, *lines = text.splitlines()
+    above = [root]
+    edges = []
+    for line in lines:
+        found = re.fullmatch(r"([│├└─ ]+)(\w+)( +\S.*)?", line)
+        assert found, line
+        depth = len(found[1]) // 4
+        above = [*above[:depth], found[2]]
+        edges.append((found[2], above[-2]))
+    return edges
+
+
+def test_the_tree_is_drawn_whole():
+    edges = drawn()
+
+    assert len(edges) == len({*edges})
+    assert {*edges} == grown()
 
 
 @pytest.mark.parametrize(
@@ -75,3 +105,24 @@ def test_candidates_are_told():
 @pytest.mark.parametrize("kind", [StoreUnavailable, BusUnavailable, CoreUnavailable])
 def test_a_neighbour_that_is_away_is_mended_at_its_setting(kind):
     assert kind.mend.startswith("see PAYMENT_")
+
+
+OTHERWISE = re.compile(r"(?<!never )\b(or raise|[Rr]aises) (?=:class:|[A-Z]|\d|that\b)")
+RAISES = re.compile(r":raises [\w., ]+:")
+
+
+def test_what_a_function_raises_is_told_one_way():
+    """As a field of the docstring; who does nothing else begins with the word Raise."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    root = Path(__file__).parents[3]
+    files = [f for each in PACKAGES for f in (root / each.__name__).rglob("*.py")]
+    told = [
+        (f"{file.relative_to(root)}:{node.lineno}", text)
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, functions) and (text := ast.get_docstring(node))
+    ]
+
+    odd = [at for at, text in told if OTHERWISE.search(RAISES.sub("", text))]
+    assert odd == []
+    assert sum(len(RAISES.findall(text)) for _, text in told) > 250
