@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from fsm.decisions import PROPOSALS
 from fsm.domain.acts import ORDER_ACTS, SERVICE, SERVICE_ACTS, STATE
 from fsm.domain.audit import GENESIS, WAKE_AT, hash_of
 from fsm.domain.audit_keys import AuditKeys
@@ -20,8 +19,19 @@ from fsm.domain.decided import Decided, Subject, decision_in
 from fsm.domain.erasure import ERASED
 from fsm.domain.proposals import PROPOSED_FROM_SHELL
 from fsm.domain.seals import head_of
-from fsm.states import FINAL, LIVE, OrderState, State, Trigger, Verdict, Waiting
-from fsm.table import REST, TABLE, Answer
+from fsm.engine.table import Otherwise
+from fsm.engine.words import (
+    FINAL,
+    LIVE,
+    EngineTrigger,
+    EngineWait,
+    OrderState,
+    State,
+    Verdict,
+)
+from fsm.payout.lifecycle import PROPOSALS
+from fsm.payout.table import OTHERWISE, TABLE
+from fsm.payout.words import Trigger, Waiting
 
 
 class Invariant(StrEnum):
@@ -168,9 +178,8 @@ _MOVES: Final = frozenset(
 # What contradicts is written down, and opens a case, without any move.
 _REMARKS: Final = frozenset(
     (trigger.value, state.value, state.value)
-    for trigger, answers in REST.items()
-    for state, answer in zip(State, answers, strict=True)
-    if answer in {Answer.CONTRADICTION, Answer.BY_VERDICT}
+    for (trigger, state), answer in OTHERWISE.items()
+    if answer in {Otherwise.CONTRADICTION, Otherwise.BY_PROOF}
 )
 _SILENT: Final = frozenset(
     (r.trigger.value, r.source.value, r.dest.value) for r in TABLE if r.case is None
@@ -182,8 +191,8 @@ _OVER: Final = frozenset(s.value for s in OrderState if s is not OrderState.ACTI
 _ORDER_LINES: Final = frozenset(
     {
         (REQUESTED, None, OrderState.ACTIVE.value),
-        (Trigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "ACTIVE"),
-        (Trigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "CANCELLED"),
+        (EngineTrigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "ACTIVE"),
+        (EngineTrigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "CANCELLED"),
         *((f"order.{s.lower()}", OrderState.ACTIVE.value, s) for s in _OVER),
         *((NOTIFIED, s, s) for s in _OVER),
         *((ERASED, s, s) for s in _OVER),
@@ -264,7 +273,7 @@ class Trail:
         self._follow_columns(line)
         if line.trigger in _SAYS_PAID:
             self.said_paid = True
-        elif line.trigger == Trigger.TURN_CAME:
+        elif line.trigger == EngineTrigger.TURN_CAME:
             self.turn_at = line.at
         elif line.trigger in _FREEZES and self.freeze_at is None:
             self.freeze_at = line.at
@@ -283,7 +292,7 @@ class Trail:
         if line.trigger in PROPOSALS:
             voter = line.detail.get("person") or line.actor
             self.proposed = (voter, line.detail.get("decision"))
-        elif line.trigger != Trigger.CANCEL_REQUESTED:
+        elif line.trigger != EngineTrigger.CANCEL_REQUESTED:
             self.proposed = (None, None)
 
 
@@ -445,7 +454,7 @@ def _turn(order: OrderRow, tasks: Sequence[TaskRow]) -> Iterator[Offence]:
 
 
 def _waits_for_turn(task: TaskRow) -> bool:
-    return task.state == State.PENDING and task.waiting_for == Waiting.TURN
+    return task.state == State.PENDING and task.waiting_for == EngineWait.TURN
 
 
 def _verdict(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
@@ -471,13 +480,13 @@ def _forgotten(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
         what = f"it is {task.state} and waits for {task.waiting_for}"
     elif task.waiting_for is None:
         rests, what = False, f"it is {task.state} and waits for nothing"
-    elif task.waiting_for == Waiting.DECISION:
+    elif task.waiting_for == EngineWait.DECISION:
         rests = task.state == State.MANUAL_CHECK
         what = f"it waits for a decision and is {task.state}"
     elif task.waiting_for == Waiting.LAST_QUESTION:
         rests = task.state == State.MANUAL_CHECK and task.wake_at is not None
         what = f"it waits for an answer to a person's no and is {task.state}"
-    elif task.waiting_for == Waiting.TURN:
+    elif task.waiting_for == EngineWait.TURN:
         rests = order.state == OrderState.ACTIVE
         what = f"it waits for its turn in an order that is {order.state}"
     elif task.waiting_for == Waiting.WEBHOOK and task.sla_at is None:
@@ -532,7 +541,9 @@ def _not_over(earlier: TaskRow, trail: Trail, next_at: datetime) -> str | None:
     name = f"task {earlier.task_id} ({earlier.provider})"
     if trail.ended_at is None or trail.ended_at > next_at:
         return f"before {name} was over"
-    never_begun = trail.freeze_at is None and trail.ended_by == Trigger.CANCEL_REQUESTED
+    never_begun = (
+        trail.freeze_at is None and trail.ended_by == EngineTrigger.CANCEL_REQUESTED
+    )
     if trail.ended_by not in _RELEASED and not never_begun:
         return f"after {name} had ended by {trail.ended_by}"
     return None
@@ -686,6 +697,6 @@ def _against_provider(
         returned = any(line.status == "returned" for line in lines)
         missing = task.provider in stated and not paid and not returned
         return f"SUCCEEDED, and {task.provider} paid nothing" if missing else None
-    if paid and (task.state in _FINAL or task.waiting_for == Waiting.TURN):
+    if paid and (task.state in _FINAL or task.waiting_for == EngineWait.TURN):
         return f"it is {task.state}, and {paid[0].provider} has paid"
     return None

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from fsm.domain.durations import parse_duration
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 
 NEVER: Final = "none"
 CACHED_MAX: Final = 4096

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from fsm.decisions import Case
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import Bound, Signature, differing
 from fsm.domain.cases import money_at_risk
@@ -19,6 +18,8 @@ from fsm.domain.seals import (
     queue_is_sealed,
     task_is_sealed,
 )
+from fsm.engine.steps import Case
+from fsm.engine.words import CaseKind
 from fsm.invariants import (
     SKEW,
     Invariant,
@@ -27,7 +28,6 @@ from fsm.invariants import (
     TaskRow,
     Trail,
 )
-from fsm.states import CaseKind
 
 
 class CaseRow(NamedTuple):

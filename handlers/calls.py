@@ -3,15 +3,17 @@
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
-from fsm.decisions import Event
 from fsm.domain.errors import Fault, Tampered
 from fsm.domain.explain import QUESTION
 from fsm.domain.orders import Order
-from fsm.records import replace
-from fsm.snapshot import Task
-from fsm.states import Source, State, Trigger, Waiting
+from fsm.engine.records import replace
+from fsm.engine.rows import Task
+from fsm.engine.steps import Event
+from fsm.engine.words import EngineWait, Source, State
+from fsm.payout.words import Trigger, Waiting, waits_for
 from handlers.engine import Engine
 from handlers.gate import Admissions, at_gate, may_repeat_now
 from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
@@ -84,7 +86,7 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
     :raises CoreUnavailable: core gave no definite answer.
     :raises ClaimTooOld: a create must not be sent any more by this chain.
     """
-    match task.waiting_for:
+    match waits_for(task):
         case Waiting.FREEZE:
             # Asked before there is a hold: who waits for a provider ties up no money.
             kept_out = at_gate(order, task, engine, view.admissions)
@@ -112,7 +114,7 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
             return await _cancel(order, task, engine)
         case Waiting.LAST_QUESTION:
             return await _last_question(order, task, engine)
-        case Waiting.TURN | Waiting.DECISION | Waiting.NOTIFICATION | None:
+        case EngineWait.TURN | EngineWait.DECISION | EngineWait.NOTIFICATION | None:
             raise ValueError(f"no call is due for {task.waiting_for}")
 
 
@@ -307,7 +309,7 @@ async def _status(order: Order, task: Task, engine: Engine) -> Event:
     return replace(event_of_status(answer, order, task), asked_at=asked_at)
 
 
-_LAST_WORDS: Final[dict[Trigger, tuple[Trigger, str | None]]] = {
+_LAST_WORDS: Final[dict[StrEnum, tuple[Trigger, str | None]]] = {
     Trigger.ACCEPTED: (Trigger.RESOLUTION_STOPPED, STOPPED),
     Trigger.NOT_FOUND: (Trigger.RESOLUTION_NOT_FOUND, NO),
     Trigger.NOT_SENT: (Trigger.RESOLUTION_UNANSWERED, None),

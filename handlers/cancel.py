@@ -1,11 +1,11 @@
 """Gives up a task or a whole order, where and when that is safe."""
 
-from fsm.decisions import Event, Step
 from fsm.domain.errors import NotNow, Tampered, UnknownOrder
 from fsm.domain.messages import Message, cancel_doorbell
 from fsm.domain.news import FORWARDER
 from fsm.domain.orders import Order
-from fsm.states import Source, Trigger
+from fsm.engine.steps import Event, Step
+from fsm.engine.words import EngineTrigger, Source
 from handlers.engine import Books, Engine, settle, settle_cancel_of_order
 
 
@@ -76,7 +76,7 @@ async def cancel_known(
 
 def _wish(reason: str, actor: str) -> Event:
     return Event(
-        trigger=Trigger.CANCEL_REQUESTED,
+        trigger=EngineTrigger.CANCEL_REQUESTED,
         source=Source.PERSON,
         actor=actor,
         detail={

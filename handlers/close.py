@@ -13,7 +13,8 @@ from fsm.domain.votes import (
     Vote,
     require_key,
 )
-from fsm.states import CaseState, Trigger
+from fsm.engine.words import CaseState
+from fsm.payout.words import Trigger
 from handlers.cancel import order_of_task
 from handlers.engine import Engine
 from handlers.ports.desk import Desk

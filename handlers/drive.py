@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from fsm.decisions import Event, Step, Wait, notified
 from fsm.domain.errors import Fault, Tampered
 from fsm.domain.events import outcome_of
 from fsm.domain.letters import Reason
 from fsm.domain.orders import Order
-from fsm.records import replace
-from fsm.snapshot import Queue, Task
-from fsm.states import Source, Trigger
+from fsm.engine.decide import notified
+from fsm.engine.records import replace
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Event, Step, Wait
+from fsm.engine.words import Source
+from fsm.payout.words import Trigger
 from handlers.calls import (
     TAMPERED,
     InFlight,

@@ -6,28 +6,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from fsm.decisions import Decision, Event, Known, Step, cancel_order, decide
 from fsm.domain.audit import audit_line
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
-from fsm.domain.errors import (
-    Fault,
-    SettledNews,
-    StaleWrite,
-    StoreUnavailable,
-)
+from fsm.domain.errors import Fault, SettledNews, StaleWrite, StoreUnavailable
 from fsm.domain.events import order_event
-from fsm.domain.messages import (
-    Message,
-    queue_doorbell,
-    task_doorbell,
-    trace_id_of,
-)
+from fsm.domain.messages import Message, queue_doorbell, task_doorbell, trace_id_of
 from fsm.domain.news import NewsState
 from fsm.domain.orders import Order
 from fsm.domain.seals import sealed_queue, sealed_task
+from fsm.engine.decide import cancel_order, decide
+from fsm.engine.flow import Rules
+from fsm.engine.records import replace
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Decision, Event, Known, Step
+from fsm.flows import RULES
+from fsm.payout.policy import Plan
 from fsm.plans import plan_for
-from fsm.records import replace
-from fsm.snapshot import Plan, Queue, Task
 from handlers.ports.clock import Clock
 from handlers.ports.core import Core
 from handlers.ports.gate import Gate, OpenGate
@@ -75,6 +69,7 @@ class Engine:
     watch: Watch = field(default_factory=NobodyWatches)
     gate: Gate = field(default_factory=OpenGate)
     keys: AuditKeys = UNKEYED
+    rules: Rules = RULES
 
     def plan_of(self, task: Task) -> Plan:
         """Return how the task's provider may be treated."""
@@ -142,7 +137,9 @@ async def settle(
     """
 
     def judge(queue: Queue, now: datetime) -> Decision:
-        return decide(queue, task_id, event, plan_of=engine.plan_of, now=now)
+        return decide(
+            queue, task_id, event, rules=engine.rules, terms_of=engine.plan_of, now=now
+        )
 
     return await commit(order, judge, engine=engine, bells=bells, news=news)
 
@@ -153,7 +150,9 @@ async def settle_cancel_of_order(
     """Commit what the cancellation of a whole order means."""
 
     def judge(queue: Queue, now: datetime) -> Decision:
-        return cancel_order(queue, event, plan_of=engine.plan_of, now=now)
+        return cancel_order(
+            queue, event, rules=engine.rules, terms_of=engine.plan_of, now=now
+        )
 
     return await commit(order, judge, engine=engine, bells=bells)
 

@@ -5,10 +5,11 @@ under way is never held back by a limit; where its provider is paused or does no
 answer it is asked about, not repeated.
 """
 
-from fsm.decisions import Event
 from fsm.domain.orders import Order
-from fsm.snapshot import Task
-from fsm.states import Source, Trigger, Waiting
+from fsm.engine.rows import Task
+from fsm.engine.steps import Event
+from fsm.engine.words import EngineWait, Source
+from fsm.payout.words import Trigger
 from handlers.engine import Engine
 from handlers.ports.gate import Admission, Shut
 
@@ -67,7 +68,7 @@ def at_gate(
 def _another(order: Order, task: Task, engine: Engine) -> bool:
     """True where a provider later in the cascade can be had in its stead."""
     return any(
-        other.waiting_for is Waiting.TURN and engine.gate.admits(other.provider)
+        other.waiting_for is EngineWait.TURN and engine.gate.admits(other.provider)
         for other in order.queue.tasks
         if other.position > task.position
     )

@@ -11,7 +11,7 @@ from fsm.domain.ids import ID_LENGTH_MAX, derived_id, is_uuid, new_id
 from fsm.domain.letters import REPLAY_OF, DeadLetter, Reason, kept
 from fsm.domain.masking import masked_text
 from fsm.domain.messages import DEAD_LETTER, Message, trace_parent_in
-from fsm.records import replace
+from fsm.engine.records import replace
 from handlers.ports.bus import Delivery, fields_in
 from handlers.ports.clock import Clock
 from handlers.ports.desk import Desk

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from fsm.decisions import Event, Known, Step, Wait
 from fsm.domain.erasure import is_erased, without_words
 from fsm.domain.news import (
     FORWARDED,
@@ -16,8 +15,10 @@ from fsm.domain.news import (
 )
 from fsm.domain.orders import Order
 from fsm.domain.seals import news_is_signed, signed_news
-from fsm.records import replace
-from fsm.states import Source, Trigger
+from fsm.engine.records import replace
+from fsm.engine.steps import Event, Known, Step, Wait
+from fsm.engine.words import Source
+from fsm.payout.words import Trigger
 from handlers.calls import differing
 from handlers.engine import Contended, Engine, settle
 from handlers.ports.store import StoredNews

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from fsm.decisions import QueueChange, Step
 from fsm.domain.audit import AuditLine
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.errors import NotNow
@@ -20,9 +19,10 @@ from fsm.domain.proposals import (
     SETTLE,
     Proposal,
 )
-from fsm.records import replace
-from fsm.snapshot import Queue
-from fsm.states import CaseKind, CaseState, State
+from fsm.engine.records import replace
+from fsm.engine.rows import Queue
+from fsm.engine.steps import QueueChange, Step
+from fsm.engine.words import CaseKind, CaseState, State
 from handlers.engine import Books, commit
 from handlers.ports.reads import CaseRecord
 

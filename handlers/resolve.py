@@ -2,13 +2,14 @@
 
 from enum import StrEnum
 
-from fsm.decisions import Event
 from fsm.domain.errors import InvalidRequest, NotNow
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.messages import resolved_doorbell
 from fsm.domain.votes import Vote
-from fsm.snapshot import Task
-from fsm.states import Source, State, Trigger, Waiting
+from fsm.engine.rows import Task
+from fsm.engine.steps import Event
+from fsm.engine.words import Source, State
+from fsm.payout.words import Trigger, Waiting
 from handlers.cancel import order_of_task
 from handlers.engine import Engine
 from handlers.together import decide_together, withdraw_vote

@@ -1,14 +1,16 @@
 """Settles the case of a payout that came back: core takes the money back in."""
 
-from fsm.decisions import Event
 from fsm.domain.durations import format_duration
 from fsm.domain.errors import NotNow
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.messages import step_doorbell
 from fsm.domain.orders import Order
 from fsm.domain.votes import Vote
-from fsm.snapshot import Plan, Task
-from fsm.states import CaseKind, CaseState, Source, State, Trigger, Waiting
+from fsm.engine.rows import Task
+from fsm.engine.steps import Event
+from fsm.engine.words import CaseKind, CaseState, Source, State
+from fsm.payout.policy import Plan
+from fsm.payout.words import Trigger, Waiting
 from handlers.cancel import order_of_task
 from handlers.close import contest_closing, settling
 from handlers.engine import Engine

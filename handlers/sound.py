@@ -9,14 +9,14 @@ stands, and money in flight is given to a person.
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from fsm.decisions import Case
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.errors import Fault, Tampered
 from fsm.domain.orders import Order
 from fsm.domain.seals import queue_is_sealed, task_is_sealed
-from fsm.records import replace
-from fsm.snapshot import Task
-from fsm.states import CaseKind
+from fsm.engine.records import replace
+from fsm.engine.rows import Task
+from fsm.engine.steps import Case
+from fsm.engine.words import CaseKind
 from handlers.ports.clock import Clock
 from handlers.ports.store import Store
 

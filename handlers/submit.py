@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from fsm.decisions import Announced, Announcement
 from fsm.domain.audit import GENESIS, AuditLine, chained
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import REQUEST, request_of, sign
@@ -12,9 +11,11 @@ from fsm.domain.ids import new_id
 from fsm.domain.messages import trace_id_of
 from fsm.domain.orders import CascadeEntry, Order, Request, Submission
 from fsm.domain.seals import sealed_queue, sealed_task
-from fsm.records import replace
-from fsm.snapshot import Queue, Task
-from fsm.states import Waiting
+from fsm.engine.records import replace
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Announced, Announcement
+from fsm.engine.words import EngineWait
+from fsm.payout.words import Waiting
 from handlers.engine import Bells, Engine, all_bells, traced
 from handlers.ports.store import NewOrder
 
@@ -120,7 +121,7 @@ def _task(queue_id: str, position: int, entry: CascadeEntry, now: datetime) -> T
         provider=entry.provider,
         terminal_id=entry.terminal_id,
         sla=entry.sla,
-        waiting_for=Waiting.FREEZE if first else Waiting.TURN,
+        waiting_for=Waiting.FREEZE if first else EngineWait.TURN,
         wake_at=now if first else None,
         created_at=now,
         updated_at=now,

@@ -17,7 +17,7 @@ from fsm.domain.messages import (
 )
 from fsm.domain.news import NEWS_KEPT, NewsState
 from fsm.domain.orders import Order
-from fsm.records import replace
+from fsm.engine.records import replace
 from handlers.engine import traced
 from handlers.letters import copy_of
 from handlers.ports.bus import Publisher

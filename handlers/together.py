@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from fsm.decisions import Decision, Event, Known, Step, decide
 from fsm.domain.errors import NotNow
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
@@ -14,9 +13,12 @@ from fsm.domain.votes import (
     Vote,
     require_key,
 )
-from fsm.records import replace
-from fsm.snapshot import Queue, Task
-from fsm.states import Source, Trigger
+from fsm.engine.decide import decide
+from fsm.engine.records import replace
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Decision, Event, Known, Step
+from fsm.engine.words import Source
+from fsm.payout.words import Trigger
 from handlers.engine import Bells, Engine, commit, no_bells
 from handlers.sound import NOT_AS_REQUESTED, looked_over
 
@@ -131,7 +133,14 @@ async def _record(
         # Decided on what the person saw: a row that has moved is to be looked at anew.
         if queue.task(task.task_id).version != task.version:
             return Known()
-        return decide(queue, task.task_id, event, plan_of=engine.plan_of, now=now)
+        return decide(
+            queue,
+            task.task_id,
+            event,
+            rules=engine.rules,
+            terms_of=engine.plan_of,
+            now=now,
+        )
 
     settled = await commit(order, judge, engine=engine, bells=bells)
     if not isinstance(settled.decision, Step):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from fsm.domain.news import News
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from providers.port import Provider, Providers, Rejected, Verified
 
 

@@ -11,14 +11,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from fsm.decisions import QueueChange
 from fsm.domain.audit import GENESIS, AuditLine, audit_line, chained
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.errors import NotNow, Tampered
 from fsm.domain.masking import masked_text
 from fsm.domain.seals import queue_is_sealed, sealed_queue
-from fsm.records import replace
-from fsm.snapshot import Queue
+from fsm.engine.records import replace
+from fsm.engine.rows import Queue
+from fsm.engine.steps import QueueChange
 
 SERVICE: Final = "00000000-0000-7000-8000-000000000000"
 """The entity of the service's lines: a UUIDv7 of 1970, smaller than any that is made.

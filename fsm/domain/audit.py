@@ -7,10 +7,10 @@ from typing import Final, NamedTuple, Protocol
 
 import orjson
 
-from fsm.decisions import Change, QueueChange
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.canonical import plain
 from fsm.domain.seals import head_of
+from fsm.engine.steps import Change, QueueChange
 
 GENESIS: Final = b"\0" * 32
 WAKE_AT: Final = "wake_at"

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from fsm.decisions import Case
 from fsm.domain.ids import derived_id
 from fsm.domain.money import Money
-from fsm.states import CaseKind
+from fsm.engine.steps import Case
+from fsm.engine.words import CaseKind
 
 ONE_OPEN = frozenset({CaseKind.BALANCE_REFUSED, CaseKind.REFERENCE_MISMATCH})
 """Kinds of which a task has one open case, however often it happens again."""

@@ -10,7 +10,8 @@ from fsm.domain.acts import (
     LetterTrigger,
     ServiceTrigger,
 )
-from fsm.states import CaseState, Trigger
+from fsm.engine.words import CaseState
+from fsm.payout.words import Trigger
 
 
 class Subject(NamedTuple):

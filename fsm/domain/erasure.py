@@ -16,7 +16,7 @@ from fsm.domain.masking import masked_text
 from fsm.domain.news import FORWARDED, UNREADABLE, News
 from fsm.domain.orders import Order
 from fsm.domain.seals import head_of, sealed_queue
-from fsm.records import replace
+from fsm.engine.records import replace
 
 ERASED: Final = "order.erased"
 NOBODY: Final = ""

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import orjson
 
-from fsm.decisions import Announced, Announcement
 from fsm.domain.ids import derived_id
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
+from fsm.engine.steps import Announced, Announcement
 
 
 def stamp(at: datetime) -> str:

@@ -11,11 +11,12 @@ from fsm.domain.audit import AuditLine
 from fsm.domain.masking import masked_text
 from fsm.domain.orders import Order
 from fsm.domain.proposals import IN_WORDS, PROPOSED_FROM_SHELL
-from fsm.snapshot import Task
-from fsm.states import Source, State, Trigger, Verdict, Waiting
+from fsm.engine.rows import Task
+from fsm.engine.words import EngineTrigger, Source, State, Verdict
+from fsm.payout.words import Trigger, Waiting
 
 SENTENCES: Final[Mapping[str, str]] = {
-    Trigger.TURN_CAME: "its turn came: no attempt before it holds money any more",
+    EngineTrigger.TURN_CAME: "its turn came: no attempt before it holds money any more",
     Trigger.FREEZE_CONFIRMED: "core froze the money",
     Trigger.FREEZE_REFUSED: "core refused the hold, so the provider was not asked",
     Trigger.PAID: "the provider says that it has paid",
@@ -34,7 +35,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     Trigger.COMMIT_REFUSED: "core refused the commit",
     Trigger.ROLLBACK_CONFIRMED: "core released the money",
     Trigger.ROLLBACK_REFUSED: "core refused to release the money",
-    Trigger.CANCEL_REQUESTED: "a person asked to cancel it",
+    EngineTrigger.CANCEL_REQUESTED: "a person asked to cancel it",
     Trigger.CANCEL_CONFIRMED: "the provider has cancelled it",
     Trigger.CANCEL_TOO_LATE: "the provider goes on with it: too late to cancel",
     Trigger.CANCEL_UNCLEAR: "the provider does not say whether it cancelled",
@@ -60,7 +61,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     Trigger.RETRY_DUE: "it is sent again, for nothing had been sent",
     Trigger.HELD: "the provider cannot be given new work just now: it waits",
     Trigger.PASSED_OVER: "it was passed over: nothing had been sent to the provider",
-    Trigger.NOT_NEEDED: "not needed: another attempt has succeeded",
+    EngineTrigger.NOT_NEEDED: "not needed: another attempt has succeeded",
 }
 _PROVES: Final[Mapping[Verdict, frozenset[str]]] = {
     Verdict.PAID: frozenset(
@@ -75,7 +76,7 @@ _PROVES: Final[Mapping[Verdict, frozenset[str]]] = {
             Trigger.RESOLVED_NEGATIVE,
             Trigger.SETTLED_NEGATIVE,
             # Where nothing had been sent, a wish is enough.
-            Trigger.CANCEL_REQUESTED,
+            EngineTrigger.CANCEL_REQUESTED,
             Trigger.FREEZE_CONFIRMED,
         }
     ),

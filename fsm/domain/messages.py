@@ -4,12 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 import orjson
 
-from fsm.snapshot import Queue, Task
-from fsm.states import Waiting
+from fsm.engine.rows import Queue, Task
+from fsm.payout.words import Waiting
 
 WITHDRAWAL_REQUESTED: Final = "withdrawal.requested"
 WITHDRAWAL_CANCEL: Final = "withdrawal.cancel.requested"
@@ -85,7 +86,7 @@ def _doorbell(
     )
 
 
-_TIMERS: Final = {
+_TIMERS: Final[dict[StrEnum, str]] = {
     Waiting.CREATE_RETRY: RECHECK_TICK,
     Waiting.RECHECK: RECHECK_TICK,
     Waiting.WEBHOOK: WEBHOOK_TIMEOUT,

@@ -13,8 +13,8 @@ from fsm.domain.binding import (
     is_signed,
 )
 from fsm.domain.money import Money
-from fsm.snapshot import Queue, Task
-from fsm.states import Kind
+from fsm.engine.rows import Queue, Task
+from fsm.engine.words import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

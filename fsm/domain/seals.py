@@ -17,8 +17,8 @@ import orjson
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import Signature
 from fsm.domain.news import FORWARDED, UNREADABLE, News
-from fsm.records import replace
-from fsm.snapshot import Queue, Task
+from fsm.engine.records import replace
+from fsm.engine.rows import Queue, Task
 
 HEAD_BYTES: Final = 32
 SEAL_BYTES: Final = 16

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from fsm.domain.money import Money
 from fsm.domain.news import News
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

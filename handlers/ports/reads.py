@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from fsm.domain.audit import AuditLine
 from fsm.domain.letters import DeadLetter
 from fsm.domain.orders import Order
-from fsm.states import CaseKind, CaseState, Kind, OrderState, State
+from fsm.engine.words import CaseKind, CaseState, Kind, OrderState, State
 
 Item_co = TypeVar("Item_co", covariant=True)
 

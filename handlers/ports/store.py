@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from fsm.decisions import Case, Step
 from fsm.domain.audit import AuditLine
 from fsm.domain.letters import DeadLetter
 from fsm.domain.messages import Message
 from fsm.domain.news import Arrival, News, NewsState
 from fsm.domain.orders import Order, Request, Submission
-from fsm.states import Kind
+from fsm.engine.steps import Case, Step
+from fsm.engine.words import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

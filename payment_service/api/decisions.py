@@ -13,7 +13,7 @@ from fsm.domain.ids import is_uuid
 from fsm.domain.keys import KeyRole
 from fsm.domain.strict_json import parse_strict
 from fsm.domain.votes import Vote
-from fsm.states import CaseKind, CaseState
+from fsm.engine.words import CaseKind, CaseState
 from handlers.ports.reads import CaseSearch, ProviderStatus
 from payment_service.api.auth import Guard, actor_of, person_of
 from payment_service.api.bodies import BodyReader

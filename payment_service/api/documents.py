@@ -9,7 +9,8 @@ from pydantic.json_schema import models_json_schema
 from fsm.domain.keys import KeyRole
 from fsm.domain.letters import Reason
 from fsm.domain.roster import KeyState
-from fsm.states import CaseKind, CaseState, Kind, OrderState, State, Waiting
+from fsm.engine.words import CaseKind, CaseState, Kind, OrderState, State
+from fsm.payout.words import Waiting
 from handlers.ports.reads import ProviderState
 from payment_service.api.responses import PROBLEM_TYPE
 from payment_service.api.wishes import (

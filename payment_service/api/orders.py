@@ -14,7 +14,7 @@ from fsm.domain.keys import KeyRole
 from fsm.domain.orders import Order, Submission
 from fsm.domain.reading import shortened
 from fsm.domain.text import is_id, parse_time
-from fsm.states import Kind, OrderState, State
+from fsm.engine.words import Kind, OrderState, State
 from handlers.ports.reads import Reads, Search
 from payment_service.api.auth import Guard, actor_of, key_of, require_still
 from payment_service.api.bodies import BodyReader

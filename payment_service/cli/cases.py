@@ -5,7 +5,7 @@ from typing import Final
 
 from fsm.domain.acts import NO_REASON
 from fsm.domain.text import is_id
-from fsm.states import CaseKind, CaseState
+from fsm.engine.words import CaseKind, CaseState
 from handlers.ports.reads import CaseRecord, CaseSearch, Page
 from payment_service.cli.api_client import access_of, operate
 from payment_service.cli.database import open_database

@@ -11,8 +11,8 @@ from fsm.domain.events import stamp
 from fsm.domain.explain import Attempt, explain, in_words, proposals
 from fsm.domain.orders import Order
 from fsm.domain.text import parse_time
-from fsm.snapshot import Queue, Task
-from fsm.states import CaseState, Kind, OrderState, State
+from fsm.engine.rows import Queue, Task
+from fsm.engine.words import CaseState, Kind, OrderState, State
 from handlers.ports.reads import (
     AuditEntry,
     CaseRecord,

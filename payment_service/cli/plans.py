@@ -5,14 +5,15 @@ from datetime import timedelta
 from typing import Final
 
 from fsm.domain.durations import format_duration
-from fsm.foresight import (
+from fsm.engine.backoff import Backoff
+from fsm.payout.foresight import (
     Chance,
     absence_proves,
     checks,
     repeat_asks,
     repeat_follows,
 )
-from fsm.snapshot import AskedBy, Backoff, Plan
+from fsm.payout.policy import AskedBy, Plan
 from payment_service.cli.new_work import new_work
 from payment_service.cli.promises import says_not_found, why_no_definite_no
 from providers.config import ProviderTable

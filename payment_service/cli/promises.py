@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from fsm.foresight import Chance, absence_proves, repeat_asks, repeat_follows
-from fsm.snapshot import AskedBy
+from fsm.payout.foresight import Chance, absence_proves, repeat_asks, repeat_follows
+from fsm.payout.policy import AskedBy
 from payment_service.cli.new_work import is_never_given_work
 from providers.config import ProviderTable
 from providers.config.forms import Failing, Meaning

@@ -55,9 +55,10 @@ def openapi() -> int:
 
 def fsm() -> int:
     """Print the state diagrams."""
-    from fsm.diagram import mermaid  # noqa: PLC0415 - one of four
+    from fsm.engine.diagram import mermaid  # noqa: PLC0415 - one of four
+    from fsm.payout.lifecycle import PAYOUT  # noqa: PLC0415 - as above
 
-    print_text(mermaid())
+    print_text(mermaid(PAYOUT))
     return 0
 
 

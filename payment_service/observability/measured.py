@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from prometheus_client import Counter, Histogram
 
-from fsm.decisions import NOT_NEEDED, Change
 from fsm.domain.errors import CoreUnavailable
+from fsm.engine.graph import NOT_NEEDED
+from fsm.engine.steps import Change
 from handlers.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
 from handlers.ports.store import Work
 from payment_service.observability.metrics import Metrics

@@ -21,7 +21,7 @@ from fsm.domain.ids import is_uuid
 from fsm.domain.letters import DeadLetter
 from fsm.domain.masking import masked_text
 from fsm.domain.messages import Message
-from fsm.states import CaseState
+from fsm.engine.words import CaseState
 from handlers.ports.reads import CaseRecord
 from handlers.ports.store import Unsent
 from payment_service.storage import erasing, letter_trail, lines, order_trail, reopening

@@ -11,8 +11,8 @@ from fsm.domain.audit import AuditLine
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.messages import trace_id_of
 from fsm.domain.seals import queue_is_sealed
-from fsm.snapshot import Queue
-from fsm.states import Kind, OrderState, Waiting
+from fsm.engine.rows import Queue
+from fsm.engine.words import EngineWait, Kind, OrderState
 from payment_service.storage.service_trail import write
 
 # A step that was decided on the version before is decided again on the new one.
@@ -54,7 +54,7 @@ async def hold(connection: AsyncConnection, queue_id: str) -> Head | None:
         state=OrderState(row.state),
         version=row.version,
         cancel_requested=row.cancel_requested,
-        waiting_for=Waiting(row.waiting_for) if row.waiting_for else None,
+        waiting_for=EngineWait(row.waiting_for) if row.waiting_for else None,
         wake_at=row.wake_at,
         tries=row.tries,
         audit_hash=bytes(row.audit_hash),

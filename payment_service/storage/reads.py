@@ -11,7 +11,7 @@ from fsm.domain.errors import AmbiguousOrder, InvalidRequest, UnknownOrder
 from fsm.domain.ids import is_uuid
 from fsm.domain.letters import DeadLetter, Reason
 from fsm.domain.orders import Order
-from fsm.states import CaseKind, CaseState
+from fsm.engine.words import CaseKind, CaseState
 from handlers.ports.reads import (
     AuditEntry,
     CaseRecord,

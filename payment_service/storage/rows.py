@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 
-from fsm.decisions import Case, CaseMove
 from fsm.domain.audit import AuditLine
 from fsm.domain.binding import Signature
 from fsm.domain.cases import case_id, money_at_risk
@@ -15,8 +14,10 @@ from fsm.domain.messages import Message
 from fsm.domain.money import Money
 from fsm.domain.news import News, NewsState, NewsType
 from fsm.domain.orders import Order
-from fsm.snapshot import Queue, Task
-from fsm.states import UNSETTLED, Kind, OrderState, State, Verdict, Waiting
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Case, CaseMove
+from fsm.engine.words import UNSETTLED, EngineWait, Kind, OrderState, State, Verdict
+from fsm.payout.lifecycle import PAYOUT
 from handlers.ports.store import NewOrder, StoredNews, Unsent, Work
 
 Json = dict[str, Any]
@@ -50,7 +51,7 @@ def order_from(text: str) -> Order:
             state=OrderState(row["state"]),
             version=row["version"],
             cancel_requested=row["cancel_requested"],
-            waiting_for=Waiting(row["waiting_for"]) if row["waiting_for"] else None,
+            waiting_for=EngineWait(row["waiting_for"]) if row["waiting_for"] else None,
             wake_at=_time(row["wake_at"]),
             tries=row["tries"],
             audit_hash=_bytes(row["audit_hash"]),
@@ -82,7 +83,7 @@ def task_from(row: Json, queue_id: str) -> Task:
         sla=row["sla"],
         state=State(row["state"]),
         version=row["version"],
-        waiting_for=Waiting(row["waiting_for"]) if row["waiting_for"] else None,
+        waiting_for=PAYOUT.waiting(row["waiting_for"]),
         wake_at=_time(row["wake_at"]),
         tries=row["tries"],
         verdict=Verdict(row["verdict"]) if row["verdict"] else None,

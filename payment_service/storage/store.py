@@ -6,7 +6,6 @@ from typing import Final
 
 import orjson
 
-from fsm.decisions import Case
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.errors import (
     BrokenInvariant,
@@ -20,8 +19,9 @@ from fsm.domain.letters import DeadLetter
 from fsm.domain.messages import Message
 from fsm.domain.news import Arrival, News, NewsState
 from fsm.domain.orders import Order, Submission
-from fsm.snapshot import Queue, Task
-from fsm.states import Kind
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Case
+from fsm.engine.words import Kind
 from handlers.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
 from payment_service.storage import erasing
 from payment_service.storage import statements as sql

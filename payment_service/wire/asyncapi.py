@@ -5,7 +5,6 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from fsm.decisions import Announced
 from fsm.domain.letters import Reason
 from fsm.domain.messages import (
     DEAD_LETTER,
@@ -23,6 +22,7 @@ from fsm.domain.messages import (
     WITHDRAWAL_CANCEL,
     WITHDRAWAL_REQUESTED,
 )
+from fsm.engine.steps import Announced
 from payment_service.release import version
 from payment_service.wire import cancel_message, requests, webhook_message
 from payment_service.wire.cancel_message import WithdrawalCancel

@@ -15,7 +15,7 @@ from fsm.domain.money import AMOUNT_MAX, EXPONENTS, Money
 from fsm.domain.orders import CascadeEntry, Request
 from fsm.domain.strict_json import parse_strict
 from fsm.domain.text import is_id
-from fsm.states import Kind
+from fsm.engine.words import Kind
 from payment_service.wire.models import (
     OurId,
     Wire,

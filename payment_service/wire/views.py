@@ -14,7 +14,7 @@ from fsm.domain.letters import DeadLetter
 from fsm.domain.masking import masked, shortened_number
 from fsm.domain.orders import Order, Submission
 from fsm.domain.strict_json import SIZE_MAX, require_depth
-from fsm.snapshot import Task
+from fsm.engine.rows import Task
 from handlers.ports.reads import AuditEntry, CaseRecord
 
 View = dict[str, Any]

@@ -8,7 +8,7 @@ from fsm.domain import messages as subjects
 from fsm.domain.errors import InvalidRequest, UnknownOrder
 from fsm.domain.letters import Reason
 from fsm.domain.orders import Order
-from fsm.states import Kind
+from fsm.engine.words import Kind
 from handlers.cancel import cancel_known, order_of_task
 from handlers.engine import Engine
 from handlers.news import keep

@@ -11,7 +11,7 @@ import structlog
 from fsm.domain.errors import Fault
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.roster import four_eyes_of
-from fsm.records import replace
+from fsm.engine.records import replace
 from handlers.engine import Engine, Limits
 from handlers.relay import Courier
 from payment_service import bus

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BeforeValidator, Field
 
 from fsm.domain.rates import Rate
-from fsm.snapshot import AskedBy, Backoff, Plan
+from fsm.engine.backoff import Backoff
+from fsm.payout.policy import AskedBy, Plan
 from providers.config.events import EventIdAt
 from providers.config.fields import Duration, HttpUrl
 from providers.config.forms import (

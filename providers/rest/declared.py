@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from fsm.domain.news import News
-from fsm.snapshot import AskedBy
+from fsm.payout.policy import AskedBy
 from providers.config import ProviderTable
 from providers.config.forms import CancelTable, CreateTable, StatusTable
 from providers.http import outbound

@@ -32,8 +32,10 @@ from fsm.domain.orders import Order, Submission
 from fsm.domain.rates import Rate
 from fsm.domain.roster import KeyRecord, Proposal, Threshold
 from fsm.domain.votes import Vote
-from fsm.snapshot import Plan, Queue, Task
-from fsm.states import CaseKind, OrderState, State, Waiting
+from fsm.engine.rows import Queue, Task
+from fsm.engine.words import CaseKind, OrderState, State
+from fsm.payout.policy import Plan
+from fsm.payout.words import Waiting
 from handlers.ports.provider import Rejected, Verified
 from handlers.ports.reads import (
     AuditEntry,

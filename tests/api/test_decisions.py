@@ -7,7 +7,7 @@ import pytest
 from fsm.domain.acts import Act, ServiceTrigger, service_line
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.ids import new_id
-from fsm.states import State, Waiting
+from fsm.engine.words import EngineWait, State
 from handlers.ports.reads import AuditEntry
 from payment_service.api.keyring import Keyring
 from tests.api.fakes import (
@@ -30,7 +30,7 @@ def in_manual_check(world):
     task = a_task(
         order.queue_id,
         state=State.MANUAL_CHECK,
-        waiting_for=Waiting.DECISION,
+        waiting_for=EngineWait.DECISION,
         wake_at=None,
     )
     world.put(order.with_queue(replace(order.queue, tasks=(task,))))

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fsm.states import Kind, OrderState, State
+from fsm.engine.words import Kind, OrderState, State
 from handlers.ports.reads import Search
 from tests.api.fakes import a_line, an_order, as_, calling, deps_of, finished
 

@@ -8,7 +8,7 @@ import psycopg
 from fsm.domain.anchors import FIRST_PREVIOUS, Head, Root, signed
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.seals import head_of, sealed_queue, sealed_task
-from fsm.records import replace
+from fsm.engine.records import replace
 from handlers.anchor import send_anchors, take_anchors
 from payment_service.storage.anchor_file import FileSink
 from payment_service.storage.anchors import EVERY, PostgresAnchors, anchor_from

@@ -17,8 +17,8 @@ import pytest
 
 from fsm.domain.audit import GENESIS, hash_of
 from fsm.domain.audit_keys import UNKEYED
+from fsm.engine.words import OrderState, State
 from fsm.invariants import Line
-from fsm.states import OrderState, State
 from handlers.calls import View
 from handlers.drive import drive, next_due
 from handlers.engine import Engine

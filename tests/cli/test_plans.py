@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fsm.snapshot import AskedBy
-from fsm.states import State
+from fsm.engine.words import State
+from fsm.payout.policy import AskedBy
 from payment_service.cli.plans import plan_in_words
 from payment_service.cli.promises import idle_settings
 from providers.config import ProviderTable

@@ -16,6 +16,7 @@ from fsm.domain.decided import Decided, Subject
 from fsm.domain.errors import Fault
 from fsm.domain.messages import WITHDRAWAL_REQUESTED
 from fsm.domain.orders import Order, Request
+from fsm.engine.backoff import Backoff
 from fsm.invariants import (
     LedgerEntry,
     Offence,
@@ -25,7 +26,7 @@ from fsm.invariants import (
     provider_offences,
     without_row,
 )
-from fsm.snapshot import Backoff, Plan
+from fsm.payout.policy import Plan
 from fsm.tampering import tampered
 from handlers.engine import Engine
 from payment_service.bus import Api

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import typer
 
-from fsm.table import TABLE
+from fsm.payout.table import TABLE
 from handlers.ports.core import Operation
 from payment_service.api.app import create_app
 from payment_service.cli import failures

@@ -5,9 +5,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from fsm.decisions import NEWS, Decision, Event, Step, cancel_order, decide, notified
-from fsm.snapshot import AskedBy, Plan, Queue, Task
-from fsm.states import LIVE, Source, State, Trigger, Verdict, Waiting
+from fsm.engine.decide import cancel_order, decide, notified
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Decision, Event, Step
+from fsm.engine.words import LIVE, EngineTrigger, EngineWait, Source, State, Verdict
+from fsm.flows import RULES
+from fsm.payout.hearing import NEWS
+from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.words import Trigger, Waiting
 from handlers.ports.core import Confirmed, Refused
 from handlers.ports.provider import (
     Accepted,
@@ -68,7 +73,7 @@ def a_task(position=0, **changes):
         queue_id="queue",
         position=position,
         provider="acme",
-        waiting_for=Waiting.TURN if position else Waiting.FREEZE,
+        waiting_for=EngineWait.TURN if position else Waiting.FREEZE,
         wake_at=None if position else NOW,
     )
     return replace(task, **changes)
@@ -83,7 +88,9 @@ def judged(queue, trigger, position=0, *, plan=PLAN, now=NOW, **event) -> Any:
     """Return what a trigger means for one task."""
     happened = Event(trigger=trigger, **event)
     task_id = queue.tasks[position].task_id
-    return decide(queue, task_id, happened, plan_of=lambda _: plan, now=now)
+    return decide(
+        queue, task_id, happened, rules=RULES, terms_of=lambda _: plan, now=now
+    )
 
 
 def moved(queue, *triggers, position=0, plan=PLAN, now=NOW, **event):
@@ -97,15 +104,15 @@ def moved(queue, *triggers, position=0, plan=PLAN, now=NOW, **event):
 
 def given_up(queue, *, plan=PLAN):
     """Return the order after its cancellation was asked for."""
-    wish = Event(trigger=Trigger.CANCEL_REQUESTED, source=Source.PERSON)
-    step = cancel_order(queue, wish, plan_of=lambda _: plan, now=NOW)
+    wish = Event(trigger=EngineTrigger.CANCEL_REQUESTED, source=Source.PERSON)
+    step = cancel_order(queue, wish, rules=RULES, terms_of=lambda _: plan, now=NOW)
     assert isinstance(step, Step)
     return step.after
 
 
 def wished(queue, position=0, *, plan=PLAN):
     """Return the order after the cancellation of one task was asked for."""
-    return moved(queue, Trigger.CANCEL_REQUESTED, position=position, plan=plan)
+    return moved(queue, EngineTrigger.CANCEL_REQUESTED, position=position, plan=plan)
 
 
 T = Trigger
@@ -182,16 +189,18 @@ def _happens(queue: Queue, plan: Plan, *, wild: bool) -> Iterator[Edge]:
             if event not in due and _sensible(event, task):
                 yield _edge(queue, position, event, plan, due=False)
     if queue.due(NOW):
-        told = Event(trigger=Trigger.NOT_NEEDED)
+        told = Event(trigger=EngineTrigger.NOT_NEEDED)
         yield Edge(queue, None, told, due=True, decision=notified(queue))
-    wish = Event(trigger=Trigger.CANCEL_REQUESTED, source=Source.PERSON)
-    decision = cancel_order(queue, wish, plan_of=lambda _: plan, now=NOW)
+    wish = Event(trigger=EngineTrigger.CANCEL_REQUESTED, source=Source.PERSON)
+    decision = cancel_order(queue, wish, rules=RULES, terms_of=lambda _: plan, now=NOW)
     yield Edge(queue, None, wish, due=False, decision=decision)
 
 
 def _edge(queue, position, event, plan, *, due):
     task_id = queue.tasks[position].task_id
-    decision = decide(queue, task_id, event, plan_of=lambda _: plan, now=NOW)
+    decision = decide(
+        queue, task_id, event, rules=RULES, terms_of=lambda _: plan, now=NOW
+    )
     return Edge(queue, position, event, due=due, decision=decision)
 
 
@@ -213,7 +222,7 @@ def _heard(task: Task, plan: Plan) -> Iterator[Event]:
 
 
 # The rule's own moves are nobody's to ask for, and decisions are a person's.
-_RULED = {Trigger.TURN_CAME, Trigger.NOT_NEEDED}
+_RULED = {EngineTrigger.TURN_CAME, EngineTrigger.NOT_NEEDED}
 _DECIDED = {
     Trigger.RESOLVED_POSITIVE,
     Trigger.RESOLVED_NEGATIVE,
@@ -226,14 +235,18 @@ _DECIDED = {
     Trigger.RETURN_WITHDRAWN,
     Trigger.RETURN_CONTESTED,
     Trigger.RETURN_REQUESTED,
-    Trigger.CANCEL_REQUESTED,
+    EngineTrigger.CANCEL_REQUESTED,
 }
 _PERSONS = tuple(
     Event(trigger=trigger, source=Source.PERSON, actor="somebody")
     for trigger in sorted(_DECIDED)
 )
 _WILD = (
-    *(Event(trigger=t) for t in Trigger if t not in _RULED | _DECIDED),
+    *(
+        Event(trigger=t)
+        for t in (*EngineTrigger, *Trigger)
+        if t not in _RULED | _DECIDED
+    ),
     *(Event(trigger=t, source=Source.WEBHOOK) for t in sorted(NEWS)),
     Event(trigger=Trigger.NOT_FOUND, asked_at=OLD),
 )
@@ -241,7 +254,9 @@ _WILD = (
 
 def _sensible(event: Event, task: Task) -> bool:
     """A wish that changes nothing more is left out, to keep the search small."""
-    return not (task.cancel_requested and event.trigger is Trigger.CANCEL_REQUESTED)
+    return not (
+        task.cancel_requested and event.trigger is EngineTrigger.CANCEL_REQUESTED
+    )
 
 
 def broken_rows(queue: Queue) -> list[str]:
@@ -260,7 +275,7 @@ def broken_rows(queue: Queue) -> list[str]:
     return wrong
 
 
-_TIMELESS = {Waiting.TURN, Waiting.DECISION, Waiting.WEBHOOK}
+_TIMELESS = {EngineWait.TURN, EngineWait.DECISION, Waiting.WEBHOOK}
 _CHECKS = {
     "ck_order_tasks_waits": lambda t: (
         (t.waiting_for is None and t.wake_at is None)
@@ -269,7 +284,9 @@ _CHECKS = {
         else t.waiting_for is not None
         and (t.wake_at is not None or t.waiting_for in _TIMELESS)
     ),
-    "ck_order_tasks_waiting_for": lambda t: t.waiting_for is not Waiting.NOTIFICATION,
+    "ck_order_tasks_waiting_for": lambda t: (
+        t.waiting_for is not EngineWait.NOTIFICATION
+    ),
     "ck_order_tasks_succeeded": lambda t: (
         t.state is not State.SUCCEEDED or t.verdict is Verdict.PAID
     ),

@@ -8,15 +8,27 @@ into the tables of translation below: what is told stays in the names that were 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
+from enum import Enum, StrEnum
 from functools import cache
 from itertools import product
 from random import Random
 from typing import Any, Final
 
-from fsm.decisions import Event, Step, cancel_order, decide, notified
-from fsm.snapshot import AskedBy, Plan, Queue, Task
-from fsm.states import OrderState, Source, State, Trigger, Verdict, Waiting
+from fsm.engine.decide import cancel_order, decide, notified
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Event, Step
+from fsm.engine.words import (
+    EngineTrigger,
+    EngineWait,
+    OrderState,
+    Source,
+    State,
+    Verdict,
+)
+from fsm.flows import RULES
+from fsm.payout.lifecycle import PAYOUT
+from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.words import Trigger
 
 DRAWS: Final = 32
 """Pictures drawn for each (state, waiting)."""
@@ -94,6 +106,9 @@ QUEUE_FIELDS: Final = [
 ]
 FIELDS_NOW: Final[dict[str, str]] = {}
 
+_TRIGGERS: Final[dict[str, StrEnum]] = {
+    word.value: word for word in (*EngineTrigger, *Trigger)
+}
 WORDS_THEN: Final = {now: then for then, now in WORDS_NOW.items()}
 ORDER_CANCELLED: Final = "order cancelled"
 ORDER_TOLD: Final = "order told"
@@ -177,7 +192,7 @@ def _a_task(draw: Random, state: str, waiting: str | None, plan: Plan) -> Task:
         "provider": "acme",
         "state": State(now(state)),
         "version": 7,
-        "waiting_for": waiting and Waiting(now(waiting)),
+        "waiting_for": PAYOUT.waiting(waiting and now(waiting)),
         "wake_at": draw.choice([None, NOW]),
         "tries": draw.choice([0, plan.recheck_attempts - 1, plan.recheck_attempts]),
         "verdict": draw.choice([None] * 3 + [*Verdict]),
@@ -202,10 +217,10 @@ def _another(draw: Random) -> tuple[Task, ...]:
     """Return what stands behind it in the cascade."""
     state, waiting, verdict = draw.choice(
         [
-            (State.PENDING, Waiting.TURN, None),
-            (State.PENDING, Waiting.TURN, None),
+            (State.PENDING, EngineWait.TURN, None),
+            (State.PENDING, EngineWait.TURN, None),
             (State.SUCCEEDED, None, Verdict.PAID),
-            (State.MANUAL_CHECK, Waiting.DECISION, None),
+            (State.MANUAL_CHECK, EngineWait.DECISION, None),
             (State.SKIPPED, None, Verdict.NOT_PAID),
         ]
     )
@@ -238,7 +253,7 @@ def _a_plan(draw: Random) -> Plan:
 
 def _an_event(draw: Random, trigger: str) -> Event:
     facts = {
-        "trigger": Trigger(now(trigger)),
+        "trigger": _TRIGGERS[now(trigger)],
         "source": draw.choice([*Source, Source.ANSWER]),
         "actor": draw.choice(["system", "somebody"]),
         "person": draw.choice([None, "anna"]),
@@ -260,7 +275,7 @@ def _an_event(draw: Random, trigger: str) -> Event:
 
 def _a_queue(draw: Random, task: Task) -> Queue:
     state = draw.choice([OrderState.ACTIVE] * 4 + [*OrderState])
-    waiting = None if state is OrderState.ACTIVE else Waiting.NOTIFICATION
+    waiting = None if state is OrderState.ACTIVE else EngineWait.NOTIFICATION
     facts = {
         "queue_id": "queue",
         "state": state,
@@ -312,5 +327,5 @@ def _decision(name: str, picture: Picture, event: Event) -> Any:
     if name == ORDER_TOLD:
         return notified(queue)
     if name == ORDER_CANCELLED:
-        return cancel_order(queue, event, plan_of=lambda _: plan, now=NOW)
-    return decide(queue, "task-0", event, plan_of=lambda _: plan, now=NOW)
+        return cancel_order(queue, event, rules=RULES, terms_of=lambda _: plan, now=NOW)
+    return decide(queue, "task-0", event, rules=RULES, terms_of=lambda _: plan, now=NOW)

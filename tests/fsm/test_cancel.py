@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from fsm.decisions import Event, Known, cancel_order
-from fsm.states import OrderState, State, Trigger, Waiting
+from fsm.engine.decide import cancel_order
+from fsm.engine.steps import Event, Known
+from fsm.engine.words import EngineTrigger, EngineWait, OrderState, State
+from fsm.flows import RULES
+from fsm.payout.words import Trigger, Waiting
 from tests.fsm import orders
 from tests.fsm.orders import (
     DEFINITE,
@@ -121,7 +124,7 @@ def test_silence_to_a_cancel_is_asked_again_a_bounded_number_of_times():
 
 @pytest.mark.parametrize(
     ("polls", "then"),
-    [(True, Waiting.POLL), (False, Waiting.DECISION)],
+    [(True, Waiting.POLL), (False, EngineWait.DECISION)],
     ids=["asked", "a person"],
 )
 def test_silence_to_a_cancel_without_an_sla_is_not_waited_out_for_ever(polls, then):
@@ -168,7 +171,7 @@ def test_in_rechecking_it_stops_the_create_from_being_repeated():
 
 def test_in_manual_check_it_waits_for_the_decision():
     order = wished(moved(an_order(), *orders.TO_MANUAL))
-    assert order.tasks[0].waiting_for is Waiting.DECISION
+    assert order.tasks[0].waiting_for is EngineWait.DECISION
 
     order = moved(order, T.RESOLVED_NEGATIVE, T.DECLINED, T.ROLLBACK_CONFIRMED)
     assert order.tasks[0].state is State.CANCELLED
@@ -188,15 +191,18 @@ def test_a_payment_that_turns_out_to_have_succeeded_completes_the_order(asks):
 def test_what_is_final_cannot_be_cancelled(way):
     order = moved(an_order(), *way)
 
-    assert judged(order, Trigger.CANCEL_REQUESTED) == Known()
-    wish = Event(trigger=Trigger.CANCEL_REQUESTED)
-    assert cancel_order(order, wish, plan_of=lambda _: PLAN, now=NOW) == Known()
+    assert judged(order, EngineTrigger.CANCEL_REQUESTED) == Known()
+    wish = Event(trigger=EngineTrigger.CANCEL_REQUESTED)
+    assert (
+        cancel_order(order, wish, rules=RULES, terms_of=lambda _: PLAN, now=NOW)
+        == Known()
+    )
 
 
 def test_a_second_wish_changes_nothing():
     order = wished(moved(an_order(), *orders.TO_EXECUTING))
 
-    assert judged(order, Trigger.CANCEL_REQUESTED) == Known()
+    assert judged(order, EngineTrigger.CANCEL_REQUESTED) == Known()
 
 
 def test_an_order_given_up_keeps_a_task_that_was_given_up_before():

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
-from fsm.decisions import NOT_NEEDED, Announced, Known, Step, notified
-from fsm.states import OrderState, State, Waiting
+from fsm.engine.decide import notified
+from fsm.engine.graph import NOT_NEEDED
+from fsm.engine.steps import Announced, Known, Step
+from fsm.engine.words import EngineWait, OrderState, State
+from fsm.payout.words import Waiting
 from tests.fsm import orders
 from tests.fsm.orders import T, an_order, given_up, judged, moved
 from tests.model.asking import NOW
@@ -26,7 +29,7 @@ def test_first_success_completes_and_the_rest_is_not_needed():
 
 def test_the_next_task_freezes_only_after_the_rollback_is_confirmed():
     order = moved(an_order(2), *orders.TO_ROLLBACK)
-    assert order.tasks[1].waiting_for is Waiting.TURN
+    assert order.tasks[1].waiting_for is EngineWait.TURN
 
     order = moved(order, T.ROLLBACK_CONFIRMED)
     assert order.tasks[1].waiting_for is Waiting.FREEZE
@@ -55,7 +58,7 @@ def test_turns_come_by_position_whatever_order_the_rows_are_in():
     order = moved(order, T.FREEZE_REFUSED)
 
     waiting = {t.position: t.waiting_for for t in order.tasks}
-    assert waiting == {0: None, 1: Waiting.FREEZE, 2: Waiting.TURN}
+    assert waiting == {0: None, 1: Waiting.FREEZE, 2: EngineWait.TURN}
 
 
 def test_a_cancelled_order_starts_no_other_task():
@@ -90,7 +93,7 @@ def test_perhaps_taken_and_then_proven_unpaid_has_failed():
 
 def test_core_is_told_once_and_then_nothing_is_due():
     order = moved(an_order(), *orders.TO_SUCCESS)
-    assert order.waiting_for is Waiting.NOTIFICATION
+    assert order.waiting_for is EngineWait.NOTIFICATION
 
     step = notified(order)
     assert isinstance(step, Step)

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from fsm.decisions import Step
-from fsm.diagram import ORDER_MOVES, mermaid, order_diagram, task_diagram
-from fsm.states import FINAL, OrderState, State
-from fsm.table import TABLE
+from fsm.engine.diagram import ORDER_MOVES, mermaid, order_diagram, task_diagram
+from fsm.engine.steps import Step
+from fsm.engine.words import FINAL, OrderState, State
+from fsm.payout.lifecycle import PAYOUT
+from fsm.payout.table import TABLE
 from tests.fsm.orders import edges
 
 PAGE = Path(__file__).parents[2] / "docs/lifecycle.md"
@@ -13,7 +14,7 @@ BEGIN, END = "<!-- fsm:begin -->", "<!-- fsm:end -->"
 
 
 def test_every_move_of_the_table_is_drawn_once():
-    lines = task_diagram().splitlines()
+    lines = task_diagram(PAYOUT).splitlines()
 
     for source, dest in {(r.source, r.dest) for r in TABLE if r.source is not r.dest}:
         (line,) = [x for x in lines if x.startswith(f"    {source} --> {dest}: ")]
@@ -25,7 +26,7 @@ def test_every_move_of_the_table_is_drawn_once():
 def test_final_states_are_marked():
     marked = {
         line.split()[0]
-        for line in task_diagram().splitlines()
+        for line in task_diagram(PAYOUT).splitlines()
         if line.endswith("--> [*]")
     }
 
@@ -33,7 +34,7 @@ def test_final_states_are_marked():
 
 
 def test_every_state_is_drawn():
-    assert all(f" {state}" in task_diagram() for state in State)
+    assert all(f" {state}" in task_diagram(PAYOUT) for state in State)
     assert all(f" {state}" in order_diagram() for state in OrderState)
 
 
@@ -52,4 +53,4 @@ def test_the_page_shows_the_diagrams():
     shown, end, _ = rest.partition(END)
 
     assert end, "the markers are missing"
-    assert shown.strip() == mermaid()
+    assert shown.strip() == mermaid(PAYOUT)

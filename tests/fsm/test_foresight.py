@@ -6,10 +6,20 @@ from datetime import timedelta
 from hypothesis import assume, given
 from hypothesis import strategies as some
 
-from fsm.decisions import Event, Step, decide
-from fsm.foresight import Chance, absence_proves, checks, repeat_asks, repeat_follows
-from fsm.snapshot import AskedBy, Backoff, Plan
-from fsm.states import State, Trigger, Waiting
+from fsm.engine.backoff import Backoff
+from fsm.engine.decide import decide
+from fsm.engine.steps import Event, Step
+from fsm.engine.words import State
+from fsm.flows import RULES
+from fsm.payout.foresight import (
+    Chance,
+    absence_proves,
+    checks,
+    repeat_asks,
+    repeat_follows,
+)
+from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.words import Trigger, Waiting
 from tests.fsm.orders import an_order
 from tests.model.asking import NOW
 
@@ -51,7 +61,9 @@ def came_to(plan, *, task_id, calls):
     def happens(trigger, **event):
         nonlocal order
         happened = Event(trigger=trigger, **event)
-        step = decide(order, task_id, happened, plan_of=lambda _: plan, now=now)
+        step = decide(
+            order, task_id, happened, rules=RULES, terms_of=lambda _: plan, now=now
+        )
         if isinstance(step, Step):
             order = step.after
         return isinstance(step, Step)

@@ -6,7 +6,7 @@ from fsm import invariants
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.news import NewsType
 from fsm.invariants import LedgerEntry, trail_of
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from fsm.tampering import tampered
 from handlers.ports.core import Operation
 from handlers.resolve import Ruling

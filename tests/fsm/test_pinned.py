@@ -11,9 +11,11 @@ from typing import Final
 
 import pytest
 
-from fsm.states import Trigger
+from fsm.engine.words import EngineTrigger
+from fsm.payout.words import Trigger
 from tests.fsm.pinning import ORDER_CANCELLED, ORDER_TOLD, WORDS_THEN, decided, now
 
+EVERY: Final = (*EngineTrigger, *Trigger)
 DIGESTS: Final = Path(__file__).with_name("pinned.json")
 PINNED: Final[dict[str, str]] = json.loads(DIGESTS.read_text())
 
@@ -34,10 +36,10 @@ def test_what_is_decided_is_what_was_decided_before(trigger):
 def test_every_trigger_is_pinned():
     pinned = {now(name) for name in PINNED} - {ORDER_CANCELLED, ORDER_TOLD}
 
-    assert pinned == {trigger.value for trigger in Trigger}
+    assert pinned == {trigger.value for trigger in EVERY}
 
 
 if __name__ == "__main__":
-    names = [WORDS_THEN.get(trigger.value, trigger.value) for trigger in Trigger]
+    names = [WORDS_THEN.get(trigger.value, trigger.value) for trigger in EVERY]
     digests = {name: digest(name) for name in (*names, ORDER_CANCELLED, ORDER_TOLD)}
     DIGESTS.write_text(json.dumps(digests, indent=2) + "\n")

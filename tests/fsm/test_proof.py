@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from fsm.decisions import Known, Step, Wait
-from fsm.states import CaseKind, Source, State, Trigger, Verdict, Waiting
+from fsm.engine.steps import Known, Step, Wait
+from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, Source, State, Verdict
+from fsm.payout.words import Trigger, Waiting
 from tests.fsm import orders
 from tests.fsm.orders import DEFINITE, IDEMPOTENT, PLAN, T, an_order, judged, moved
 from tests.model.asking import GRACE, NOW
@@ -100,8 +101,8 @@ def test_checks_used_up_without_an_answer_ask_a_person():
     order = moved(an_order(2), *orders.TO_RECHECKING, T.UNCLEAR, T.UNCLEAR)
 
     assert order.tasks[0].state is State.MANUAL_CHECK
-    assert order.tasks[0].waiting_for is Waiting.DECISION
-    assert order.tasks[1].waiting_for is Waiting.TURN
+    assert order.tasks[0].waiting_for is EngineWait.DECISION
+    assert order.tasks[1].waiting_for is EngineWait.TURN
 
 
 def test_a_poll_deadline_without_an_answer_asks_a_person():
@@ -205,7 +206,7 @@ ASKING = (*orders.TO_MANUAL, T.RESOLVED_NEGATIVE)
 def test_a_no_that_was_stopped_is_a_persons_to_give_again():
     order = moved(an_order(2), *ASKING, T.RESOLUTION_STOPPED)
 
-    assert order.tasks[0].waiting_for is Waiting.DECISION
+    assert order.tasks[0].waiting_for is EngineWait.DECISION
     assert moved(order, T.RESOLVED_NEGATIVE).tasks[0].waiting_for is (
         Waiting.LAST_QUESTION
     )
@@ -346,7 +347,7 @@ def test_the_same_no_again_is_known(way):
 
 
 def test_a_cancel_that_two_workers_confirm_is_no_contradiction():
-    refused = (T.CANCEL_REQUESTED, T.CANCEL_CONFIRMED, T.ROLLBACK_REFUSED)
+    refused = (EngineTrigger.CANCEL_REQUESTED, T.CANCEL_CONFIRMED, T.ROLLBACK_REFUSED)
     order = moved(an_order(), *orders.TO_EXECUTING, *refused)
 
     assert order.tasks[0].state is State.MANUAL_CHECK
@@ -354,6 +355,6 @@ def test_a_cancel_that_two_workers_confirm_is_no_contradiction():
 
 
 def test_a_cancel_that_is_confirmed_after_the_payment_contradicts():
-    order = moved(an_order(), *orders.TO_CREATE, T.CANCEL_REQUESTED, T.PAID)
+    order = moved(an_order(), *orders.TO_CREATE, EngineTrigger.CANCEL_REQUESTED, T.PAID)
 
     assert only_case(judged(order, T.CANCEL_CONFIRMED)) is CaseKind.CONTRADICTION

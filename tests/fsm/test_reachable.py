@@ -1,18 +1,23 @@
 """What holds for every event in every picture that an order can come to."""
 
+from enum import StrEnum
+
 import pytest
 
-from fsm.decisions import Step, decide
-from fsm.states import (
+from fsm.engine.decide import decide
+from fsm.engine.steps import Step
+from fsm.engine.words import (
     FINAL,
     LIVE,
     CaseKind,
+    EngineTrigger,
+    EngineWait,
     OrderState,
     State,
-    Trigger,
     Verdict,
-    Waiting,
 )
+from fsm.flows import RULES
+from fsm.payout.words import Trigger, Waiting
 from tests.fsm.orders import PLANS, broken_rows, edges
 from tests.fsm.test_table import LEGAL
 from tests.model.asking import NOW
@@ -21,18 +26,18 @@ pytestmark = pytest.mark.slow
 WORLDS = [*((name, 1) for name in PLANS), ("both", 2)]
 BY_HAND = {Trigger.SETTLED_POSITIVE, Trigger.SETTLED_NEGATIVE}
 RESOLVED = {Trigger.RESOLVED_POSITIVE, Trigger.RESOLVED_NEGATIVE} | BY_HAND
-ENDS = {
+ENDS: dict[State, set[StrEnum]] = {
     State.SUCCEEDED: {Trigger.COMMIT_CONFIRMED, Trigger.SETTLED_POSITIVE},
     State.FAILED: {Trigger.ROLLBACK_CONFIRMED, Trigger.SETTLED_NEGATIVE},
     State.SKIPPED: {
         Trigger.ROLLBACK_CONFIRMED,
         Trigger.FREEZE_REFUSED,
-        Trigger.NOT_NEEDED,
+        EngineTrigger.NOT_NEEDED,
     },
     State.CANCELLED: {
         Trigger.ROLLBACK_CONFIRMED,
         Trigger.FREEZE_REFUSED,
-        Trigger.CANCEL_REQUESTED,
+        EngineTrigger.CANCEL_REQUESTED,
     },
 }
 
@@ -108,8 +113,11 @@ def test_each_end_is_reached_by_core_saying_so_or_before_any_hold(changes):
     for change in changes:
         if change.after.final and not change.before.final:
             assert change.trigger in ENDS[change.after.state]
-            if change.trigger in {Trigger.NOT_NEEDED, Trigger.CANCEL_REQUESTED}:
-                assert change.before.waiting_for is Waiting.TURN
+            if change.trigger in {
+                EngineTrigger.NOT_NEEDED,
+                EngineTrigger.CANCEL_REQUESTED,
+            }:
+                assert change.before.waiting_for is EngineWait.TURN
 
 
 def test_failed_means_taken_and_skipped_means_never_taken(changes):
@@ -133,7 +141,7 @@ def test_only_what_core_has_refused_is_settled_by_hand(changes):
     assert settled
     for change in settled:
         assert change.before.verdict is not None
-        assert change.before.waiting_for is Waiting.DECISION
+        assert change.before.waiting_for is EngineWait.DECISION
 
 
 def test_core_takes_back_only_what_was_committed_and_only_once(changes):
@@ -155,12 +163,12 @@ def test_a_commit_is_due_only_for_what_was_paid(changes):
 def test_a_next_task_freezes_only_once_every_other_is_final(steps):
     for edge in steps:
         for change in edge.decision.changes:
-            if change.trigger == Trigger.TURN_CAME:
+            if change.trigger == EngineTrigger.TURN_CAME:
                 others = [
                     t
                     for t in edge.decision.after.tasks
                     if t.task_id != change.after.task_id
-                    and t.waiting_for is not Waiting.TURN
+                    and t.waiting_for is not EngineWait.TURN
                 ]
                 assert all(t.final for t in others)
                 assert not any(t.state is State.SUCCEEDED for t in others)
@@ -197,7 +205,7 @@ def test_core_is_told_of_every_end(steps):
     for edge in steps:
         after = edge.decision.after
         if after.final and not edge.before.final:
-            assert after.waiting_for is Waiting.NOTIFICATION
+            assert after.waiting_for is EngineWait.NOTIFICATION
             assert after.wake_at == NOW
 
 
@@ -208,7 +216,7 @@ def test_an_active_order_always_has_exactly_one_task_at_work(steps):
             active = [
                 t
                 for t in after.tasks
-                if not t.final and t.waiting_for is not Waiting.TURN
+                if not t.final and t.waiting_for is not EngineWait.TURN
             ]
             assert len(active) == 1
 
@@ -240,7 +248,8 @@ def test_a_decision_depends_on_nothing_but_what_it_is_given(world):
                     edge.before,
                     task_id,
                     edge.event,
-                    plan_of=lambda _: PLANS["both"],
+                    rules=RULES,
+                    terms_of=lambda _: PLANS["both"],
                     now=NOW,
                 )
                 for _ in range(2)
@@ -253,7 +262,4 @@ def test_every_state_and_every_wait_is_come_by():
     tasks = {(t.state, t.waiting_for) for q in everywhere for t in q.tasks}
 
     assert {state for state, _ in tasks} == set(State)
-    assert {waiting for _, waiting in tasks} >= set(Waiting) - {
-        Waiting.NOTIFICATION,
-        Waiting.TURN,
-    }
+    assert {waiting for _, waiting in tasks} >= {EngineWait.DECISION, *Waiting}

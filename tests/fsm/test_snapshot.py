@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm.decisions import jitter
-from fsm.snapshot import Backoff
-from fsm.states import CALLS, FINAL, State, Waiting
+from fsm.engine.backoff import Backoff, jitter
+from fsm.engine.words import FINAL, IDLE, EngineWait, State
+from fsm.payout.words import Waiting
 from tests.fsm.orders import a_task, an_order
 from tests.model.asking import NOW
 
@@ -51,17 +51,13 @@ def test_final_is_what_the_contract_calls_final(state):
     assert a_task(state=state).final is (state in FINAL) is (state.value in names)
 
 
-@pytest.mark.parametrize("waiting", Waiting)
+@pytest.mark.parametrize("waiting", [*EngineWait, *Waiting])
 def test_only_a_call_whose_time_has_come_is_due(waiting):
     task = a_task(waiting_for=waiting, wake_at=NOW)
 
-    assert task.due(NOW) is (waiting in CALLS)
+    assert task.due(NOW) is (waiting not in IDLE)
     assert not task.due(NOW - timedelta(microseconds=1))
     assert not a_task(waiting_for=waiting, wake_at=None).due(NOW)
-
-
-def test_a_person_is_waited_for_without_a_time():
-    assert set(Waiting) - {Waiting.TURN, Waiting.DECISION} == CALLS
 
 
 def test_a_task_that_is_not_there_is_a_mistake_of_the_caller():

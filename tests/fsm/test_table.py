@@ -2,10 +2,13 @@
 
 import pytest
 
-from fsm.machine import _MACHINE, GUARDS, Facts, advance, fired
-from fsm.snapshot import Plan
-from fsm.states import FINAL, State, Trigger
-from fsm.table import REST, TABLE, Guard
+from fsm.engine.machine import fired
+from fsm.engine.table import Facts
+from fsm.engine.words import FINAL, EngineTrigger, State
+from fsm.payout.lifecycle import PAYOUT
+from fsm.payout.policy import Plan
+from fsm.payout.table import OTHERWISE, TABLE, Guard
+from fsm.payout.words import Trigger
 from tests.fsm import orders
 from tests.fsm.orders import a_task
 from tests.model.asking import NOW, OLD
@@ -29,6 +32,7 @@ UNUSED = {
     (State.EXECUTING, State.CANCELLED): BY_ROLLBACK,
     (State.RECHECKING, State.FAILED): BY_ROLLBACK,
 }
+EVERY = (*EngineTrigger, *Trigger)
 MOVES = {(row.source, row.dest) for row in TABLE if row.source is not row.dest}
 
 
@@ -40,9 +44,9 @@ def test_every_move_of_the_contract_is_used_or_has_a_reason_not_to_be():
     assert UNUSED.keys() == LEGAL - MOVES
 
 
-@pytest.mark.parametrize("trigger", Trigger)
+@pytest.mark.parametrize("trigger", EVERY)
 def test_every_state_has_an_answer_to_every_trigger(trigger):
-    assert len(REST[trigger]) == len(State)
+    assert {state for at, state in OTHERWISE if at is trigger} == set(State)
 
 
 def test_final_states_have_no_exit():
@@ -58,12 +62,12 @@ def test_every_state_is_reached_from_the_first():
 
 
 def test_every_trigger_is_used():
-    assert {row.trigger for row in TABLE} == set(Trigger)
+    assert {row.trigger for row in TABLE} == set(EVERY)
 
 
 def test_every_guard_is_used_and_has_a_function():
     assert {row.when for row in TABLE} - {None} == set(Guard)
-    assert GUARDS.keys() == set(Guard)
+    assert PAYOUT.guards.keys() == set(Guard)
 
 
 def test_no_row_stands_behind_one_that_always_fires():
@@ -75,11 +79,11 @@ def test_no_row_stands_behind_one_that_always_fires():
 
 
 def test_the_machine_keeps_no_model():
-    for trigger in Trigger:
+    for trigger in EVERY:
         for state in State:
-            fired(Facts(a_task(state=state), Plan(), NOW), trigger)
+            fired(PAYOUT.machine, Facts(a_task(state=state), Plan(), NOW), trigger)
 
-    assert _MACHINE.models == []
+    assert PAYOUT.machine.models == []
 
 
 @pytest.mark.parametrize("name", orders.PLANS)
@@ -88,13 +92,15 @@ def test_the_table_is_walked_as_the_library_fires_it(name):
     tasks = {t for edge in orders.edges(name) for t in edge.before.tasks}
 
     for task in tasks:
-        for trigger in Trigger:
+        for trigger in EVERY:
             for asked_at in (None, OLD, NOW):
                 facts = Facts(task, plan, NOW, asked_at)
-                assert advance(facts, trigger) is fired(facts, trigger)
+                assert PAYOUT.advance(facts, trigger) is fired(
+                    PAYOUT.machine, facts, trigger
+                )
 
     assert len(tasks) > 50
 
 
 def test_the_machine_adds_no_triggers_of_its_own():
-    assert set(_MACHINE.events) == set(Trigger)
+    assert set(PAYOUT.machine.events) == set(EVERY)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from fsm.domain.news import News, NewsType
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from handlers.ports.provider import (
     CancelAnswer,
     CreateAnswer,

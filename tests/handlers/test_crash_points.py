@@ -8,7 +8,7 @@ import pytest
 
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.news import NewsType
-from fsm.snapshot import AskedBy, Plan
+from fsm.payout.policy import AskedBy, Plan
 from handlers.ports.core import Operation
 from handlers.ports.provider import TooLate, Unclear
 from handlers.resolve import Ruling

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from fsm.domain.news import NewsState, NewsType, disputing
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from tests.twins.core import Trouble
 from tests.twins.providers import ACCEPTS, DECLINES
 from tests.twins.world import a_request

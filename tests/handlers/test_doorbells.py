@@ -12,7 +12,7 @@ from fsm.domain.messages import (
     task_doorbell,
 )
 from fsm.domain.news import NewsType
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from handlers.cancel import cancel_known
 from handlers.drive import Doorbell, ring
 from handlers.ports.outcomes import Done, Park, Retry

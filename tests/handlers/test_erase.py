@@ -10,7 +10,7 @@ from fsm.domain.errors import NotNow, StaleWrite
 from fsm.domain.letters import Reason
 from fsm.domain.news import FORWARDED, NewsType, forwarded
 from fsm.domain.seals import news_is_signed
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from handlers.erase import erase
 from handlers.letters import bury
 from tests.handlers.test_doorbells import dies

@@ -8,7 +8,7 @@ import pytest
 
 from fsm.domain.orders import CascadeEntry
 from fsm.domain.rates import Rate
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from handlers.calls import View
 from handlers.drive import drive
 from handlers.ports.controls import Standings

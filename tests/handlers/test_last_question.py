@@ -9,8 +9,9 @@ from fsm.domain.errors import NotNow
 from fsm.domain.explain import explain, in_words
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.news import NewsType
-from fsm.snapshot import AskedBy, Plan
-from fsm.states import Waiting
+from fsm.engine.words import EngineWait
+from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.words import Waiting
 from handlers.ports.core import Operation
 from handlers.ports.provider import Accepted, NotFound, Returned, Succeeded, Unclear
 from handlers.resolve import Ruling, withdraw_resolution
@@ -102,7 +103,7 @@ async def test_what_is_still_under_way_goes_back_to_the_persons(world):
 
     assert await world.states() == ["MANUAL_CHECK", "PENDING", "ACTIVE"]
     task = await world.task()
-    assert (task.waiting_for, task.code) == (Waiting.DECISION, "resolution_stopped")
+    assert (task.waiting_for, task.code) == (EngineWait.DECISION, "resolution_stopped")
     assert (task.proposed_by, task.verdict) == (None, None)
     (line,) = await lines(world, "resolution.stopped")
     assert line.actor == "provider:acme"
@@ -249,7 +250,7 @@ async def test_another_amount_stops_it_with_a_case(world):
     await says_no(world)
 
     assert await world.states() == ["MANUAL_CHECK", "PENDING", "ACTIVE"]
-    assert await waits_for(world) is Waiting.DECISION
+    assert await waits_for(world) is EngineWait.DECISION
     assert await world.kinds_of_cases() == ["amount_mismatch"]
 
 
@@ -262,7 +263,7 @@ async def test_each_further_no_opens_no_other_case_of_the_same_amount(world):
     cases = await world.rows.cases()
     amounts = sorted(case.detail["evidence"]["amount"] for case in cases)
     assert amounts == [1, 2]
-    assert await waits_for(world) is Waiting.DECISION
+    assert await waits_for(world) is EngineWait.DECISION
 
 
 async def test_a_payout_that_came_back_lets_it_stand(world):

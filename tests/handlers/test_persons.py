@@ -7,7 +7,7 @@ import pytest
 from fsm.domain.errors import NotNow, UnknownOrder
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.votes import Vote
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from handlers.cancel import request_cancel_of_task
 from handlers.ports.core import Operation
 from handlers.ports.provider import TooLate, Unclear

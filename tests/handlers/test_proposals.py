@@ -10,7 +10,7 @@ from fsm.domain.audit_keys import AuditKeys, parse_audit_keys
 from fsm.domain.errors import NotNow
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.proposals import IN_WORDS, PROPOSED_FROM_SHELL, Proposal
-from fsm.states import CaseKind, CaseState
+from fsm.engine.words import CaseKind, CaseState
 from handlers.ports.clock import Clock
 from handlers.ports.reads import CaseRecord
 from handlers.ports.store import Store

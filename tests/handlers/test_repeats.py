@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from fsm.domain.news import NewsType
-from fsm.snapshot import AskedBy, Plan
+from fsm.payout.policy import AskedBy, Plan
 from handlers.ports.provider import Declined, NotFound
 from handlers.resolve import Ruling
 from tests.handlers.test_gate import pause

@@ -8,7 +8,7 @@ from fsm.domain.errors import NotNow, UnknownOrder
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.news import NewsType
 from fsm.domain.votes import Vote
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from handlers.ports.core import Operation
 from handlers.settle import settle_return, withdraw_settlement
 from tests.twins.core import Hold, Trouble

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from fsm.snapshot import AskedBy, Plan
+from fsm.payout.policy import AskedBy, Plan
 from tests.twins.providers import (
     ACCEPTS,
     LACKING,

@@ -16,8 +16,9 @@ from fsm.domain.ids import derived_id
 from fsm.domain.money import Money
 from fsm.domain.news import NewsType
 from fsm.domain.seals import signed_news
-from fsm.snapshot import Plan
-from fsm.states import CaseKind, State, Trigger, Verdict, Waiting
+from fsm.engine.words import CaseKind, State, Verdict
+from fsm.payout.policy import Plan
+from fsm.payout.words import Trigger, Waiting
 from handlers.ports.core import Operation
 from handlers.ports.reads import CaseRecord
 from handlers.resolve import Ruling, withdraw_resolution

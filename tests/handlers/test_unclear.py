@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from fsm.domain.news import NewsType
-from fsm.snapshot import Backoff, Plan
+from fsm.engine.backoff import Backoff
+from fsm.payout.policy import Plan
 from handlers.ports.provider import Unclear
 from handlers.resolve import Ruling
 from tests.twins.effects import Died

@@ -7,7 +7,7 @@ import pytest
 
 from fsm.domain.news import NewsType
 from fsm.domain.orders import CascadeEntry
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from handlers.ports.provider import NotFound, NotSent, Succeeded, Unclear
 from handlers.resolve import Ruling
 from tests.twins.providers import ACCEPTS

@@ -4,13 +4,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fsm.decisions import Event
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.binding import sign
 from fsm.domain.money import Money
 from fsm.domain.orders import Order
-from fsm.snapshot import Plan, Queue, Task
-from fsm.states import State, Waiting
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Event
+from fsm.engine.words import State
+from fsm.payout.policy import Plan
+from fsm.payout.words import Waiting
 from handlers.calls import ClaimTooOld, InFlight, View, call_for
 from handlers.engine import Engine
 from handlers.ports.core import Operation

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from fsm.snapshot import AskedBy, Plan
+from fsm.payout.policy import AskedBy, Plan
 from tests.model.asking import GRACE
 from tests.model.world import Setup
 

@@ -5,10 +5,15 @@ from functools import cache
 
 import pytest
 
-from fsm import decisions, machine
-from fsm.decisions import Event
-from fsm.states import State, Trigger, Waiting
-from fsm.table import Guard
+from fsm.engine import decide as decisions
+from fsm.engine import graph
+from fsm.engine.steps import Event
+from fsm.engine.words import EngineTrigger, EngineWait, State
+from fsm.flows import RULES
+from fsm.payout import guards
+from fsm.payout.hearing import PayoutHearing
+from fsm.payout.table import Guard
+from fsm.payout.words import Trigger, Waiting
 from handlers import calls
 from handlers.ports.core import Operation
 from tests.model.asking import NOW
@@ -121,12 +126,12 @@ def test_a_handler_that_trusts_too_much_is_found(bugs, setup):
 
 def test_a_next_freeze_before_the_rollback_is_found():
     def follows(_, step):
-        waiting = [t for t in step.after.tasks if t.waiting_for is Waiting.TURN]
+        waiting = [t for t in step.after.tasks if t.waiting_for is EngineWait.TURN]
         rolls_back = any(t.waiting_for is Waiting.ROLLBACK for t in step.after.tasks)
         if not (rolls_back and waiting) or step.queue:
             return step
-        turn = Event(trigger=Trigger.TURN_CAME)
-        change = decisions._ruled(waiting[0], turn, NOW)
+        turn = Event(trigger=EngineTrigger.TURN_CAME)
+        change = graph.ruled(waiting[0], turn, RULES, NOW)
         after = step.after.with_tasks({change.after.task_id: change.after})
         return replace(step, changes=(*step.changes, change), after=after)
 
@@ -137,7 +142,7 @@ def test_a_next_freeze_before_the_rollback_is_found():
 def test_an_absence_trusted_before_the_grace_is_found(monkeypatch):
     assert holds(ALONE)
     trusting = Guard.ABSENCE_IS_PROOF
-    monkeypatch.setitem(machine.GUARDS, trusting, lambda f: f.plan.not_found_definite)
+    monkeypatch.setitem(guards.GUARDS, trusting, lambda f: f.terms.not_found_definite)
 
     assert check(replace(ALONE, workers=1)).broken
 
@@ -145,7 +150,7 @@ def test_an_absence_trusted_before_the_grace_is_found(monkeypatch):
 def test_a_repeated_create_where_it_makes_a_second_payout_is_found(monkeypatch):
     setup = replace(ALONE, plan=ASKED)
     assert holds(setup)
-    monkeypatch.setitem(machine.GUARDS, Guard.MAY_REPEAT_CREATE, lambda _: True)
+    monkeypatch.setitem(guards.GUARDS, Guard.MAY_REPEAT_CREATE, lambda _: True)
     monkeypatch.setattr(calls, "_may_repeat", lambda *_: True)
 
     assert check(setup).broken
@@ -155,7 +160,7 @@ def test_a_cancel_that_takes_effect_while_a_create_may_be_sent_is_found(monkeypa
     assert holds(replace(PAIR, cancels=1))
     sent_or_not = {Waiting.CREATE, Waiting.CREATE_RETRY}
     monkeypatch.setitem(
-        machine.GUARDS, Guard.UNSENT, lambda f: f.task.waiting_for in sent_or_not
+        guards.GUARDS, Guard.UNSENT, lambda f: f.task.waiting_for in sent_or_not
     )
 
     assert check(replace(PAIR, cancels=1)).broken
@@ -164,7 +169,7 @@ def test_a_cancel_that_takes_effect_while_a_create_may_be_sent_is_found(monkeypa
 def test_a_webhook_applied_before_the_create_has_answered_is_found(monkeypatch):
     setup = replace(PAIR, news=("failed",))
     assert holds(setup)
-    monkeypatch.setattr(decisions, "_is_early", lambda *_: False)
+    monkeypatch.setattr(PayoutHearing, "is_early", lambda *_: False)
 
     assert check(setup).broken
 
@@ -197,14 +202,14 @@ def test_a_repeat_after_a_persons_no_is_found(monkeypatch):
 
 def test_a_no_that_nobody_asks_about_is_found(monkeypatch):
     assert holds(ERRS)
-    monkeypatch.setitem(machine.GUARDS, Guard.NO_IS_KNOWN, machine._decidable)
+    monkeypatch.setitem(guards.GUARDS, Guard.NO_IS_KNOWN, guards._decidable)
 
     assert check(ERRS).broken
 
 
 def test_a_no_that_is_acted_on_before_the_answer_is_found(monkeypatch):
     assert holds(ERRS)
-    monkeypatch.setitem(machine.GUARDS, Guard.ASKED_ENOUGH, machine._asking)
+    monkeypatch.setitem(guards.GUARDS, Guard.ASKED_ENOUGH, guards._asking)
     monkeypatch.setattr(calls, "_last_question", stands_unasked)
 
     assert check(ERRS).broken
@@ -230,7 +235,7 @@ async def asks_by_a_create(order, task, engine):
 def test_a_last_question_without_an_end_is_found(monkeypatch):
     setup = replace(ERRS, misreads=0, answers_status=False)
     assert holds(setup)
-    monkeypatch.setitem(machine.GUARDS, Guard.ASKED_ENOUGH, lambda _: False)
+    monkeypatch.setitem(guards.GUARDS, Guard.ASKED_ENOUGH, lambda _: False)
 
     assert check(setup).broken == "no way to rest from here"
 
@@ -262,7 +267,7 @@ def test_a_repeat_after_the_keys_lifetime_is_found(monkeypatch):
     setup = replace(REPEAT_ASKS, plan=FORGETFUL, news=())
     assert holds(setup)
     idle = lambda f: f.task.waiting_for is Waiting.RECHECK  # noqa: E731
-    monkeypatch.setitem(machine.GUARDS, Guard.REPEAT_ASKS, idle)
+    monkeypatch.setitem(guards.GUARDS, Guard.REPEAT_ASKS, idle)
     monkeypatch.setattr(calls, "_may_repeat", lambda *_: True)
 
     assert check(setup).broken
@@ -287,7 +292,7 @@ def without_a_second_look(really):
 
 def test_a_repeat_that_the_table_does_not_know_is_found(monkeypatch):
     alone = replace(REPEAT_ASKS, workers=1, overlaps=0, news=())
-    monkeypatch.setitem(machine.GUARDS, Guard.REPEAT_ASKS, lambda _: False)
+    monkeypatch.setitem(guards.GUARDS, Guard.REPEAT_ASKS, lambda _: False)
 
     assert check(alone).broken == "no way to rest from here"
 
@@ -300,7 +305,7 @@ async def sends_again(order, task, engine, view):
 def test_a_worker_before_that_may_have_sent_it_forgotten_is_found(monkeypatch):
     assert holds(REPEATING)
     forgets = lambda f: f.task.verdict is None  # noqa: E731
-    monkeypatch.setitem(machine.GUARDS, Guard.NEVER_SENT, forgets)
+    monkeypatch.setitem(guards.GUARDS, Guard.NEVER_SENT, forgets)
 
     assert check(REPEATING).broken
 
@@ -319,13 +324,13 @@ def skips(queue, step):
     gone = replace(
         change.after, state=State.SKIPPED, waiting_for=None, wake_at=None, verdict=None
     )
-    return decisions._step(queue, [replace(change, after=gone)], (), NOW)
+    return decisions.step_of(queue, [replace(change, after=gone)], (), RULES, NOW)
 
 
 def test_a_timer_that_is_never_acted_on_is_found(monkeypatch):
     setup = replace(ALONE, answers_status=False)
     assert holds(setup)
-    monkeypatch.setitem(machine.GUARDS, Guard.POLLING, lambda _: False)
+    monkeypatch.setitem(guards.GUARDS, Guard.POLLING, lambda _: False)
 
     verdict = check(setup)
 

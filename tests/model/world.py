@@ -12,9 +12,13 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from fsm.decisions import Event, Known, Step, cancel_order, decide, notified
-from fsm.snapshot import AskedBy, Plan, Queue, Task
-from fsm.states import CaseKind, Source, State, Trigger, Waiting
+from fsm.engine.decide import cancel_order, decide, notified
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Event, Known, Step
+from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, Source, State
+from fsm.flows import RULES
+from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.words import Trigger, Waiting
 from handlers.ports.core import Confirmed, Refused
 from handlers.ports.provider import (
     Accepted,
@@ -229,7 +233,7 @@ class Model:
                 queue_id="queue",
                 position=n,
                 provider=f"provider-{n}",
-                waiting_for=Waiting.TURN if n else Waiting.FREEZE,
+                waiting_for=EngineWait.TURN if n else Waiting.FREEZE,
                 wake_at=None if n else NOW,
             )
             for n in many
@@ -284,7 +288,8 @@ class Model:
             queue,
             queue.tasks[place].task_id,
             self.events[event],
-            plan_of=self._plan_of,
+            rules=RULES,
+            terms_of=self._plan_of,
             now=NOW,
         )
         if isinstance(decision, Step):
@@ -295,7 +300,8 @@ class Model:
         queue = self.queue(rows)
         happened = self.events[event]
         return self._moved(
-            rows, cancel_order(queue, happened, plan_of=self._plan_of, now=NOW)
+            rows,
+            cancel_order(queue, happened, rules=RULES, terms_of=self._plan_of, now=NOW),
         )
 
     def _moved(self, rows: tuple[int, ...], decision: object) -> Decided:
@@ -498,7 +504,7 @@ def _gated(model: Model, world: World, n: int, worker: Worker) -> Iterator[Move]
         return
     tasks = [model.picture(number) for number in worker.rows[:-1]]
     task, later = tasks[worker.row], tasks[worker.row + 1 :]
-    others = any(other.waiting_for is Waiting.TURN for other in later)
+    others = any(other.waiting_for is EngineWait.TURN for other in later)
     if task.waiting_for in UNSENT and others and not task.cancel_requested:
         passed = Event(trigger=Trigger.PASSED_OVER, source=Source.TIMER, version=1)
         event = model.event(passed)
@@ -752,7 +758,7 @@ def _news(model: Model, world: World) -> Iterator[Move]:
 def _people(model: Model, world: World) -> Iterator[Move]:
     for place, number in enumerate(world.rows[:-1]):
         task = model.picture(number)
-        if task.waiting_for is Waiting.DECISION:
+        if task.waiting_for is EngineWait.DECISION:
             yield from _misread(model, world, place)
             trigger = _truth(model, world, place)
             if trigger is not None:
@@ -764,7 +770,7 @@ def _people(model: Model, world: World) -> Iterator[Move]:
                     yield _by_hand(model, world, place, trigger)
     if not world.budget.cancels:
         return
-    wish = Event(trigger=Trigger.CANCEL_REQUESTED, source=Source.PERSON)
+    wish = Event(trigger=EngineTrigger.CANCEL_REQUESTED, source=Source.PERSON)
     left = world.budget._replace(cancels=world.budget.cancels - 1)
     event = model.event(wish)
     asked: list[tuple[str, Decided]] = [

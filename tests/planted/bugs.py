@@ -8,18 +8,23 @@ from typing import Any, Final
 
 import pytest
 
-from fsm import decisions, machine
-from fsm.decisions import Event
 from fsm.domain import foreign_json
 from fsm.domain.anchors import Anchor, OddLine, read_anchor
 from fsm.domain.keys import ApiKey
 from fsm.domain.news import News
 from fsm.domain.orders import Order
 from fsm.domain.votes import Vote
-from fsm.records import replace
-from fsm.snapshot import Task
-from fsm.states import State, Trigger, Waiting
-from fsm.table import Guard
+from fsm.engine import decide as decisions
+from fsm.engine import graph
+from fsm.engine.records import replace
+from fsm.engine.rows import Task
+from fsm.engine.steps import Event
+from fsm.engine.words import EngineTrigger, EngineWait, State
+from fsm.flows import RULES
+from fsm.payout import guards
+from fsm.payout.hearing import PayoutHearing
+from fsm.payout.table import Guard
+from fsm.payout.words import Trigger, Waiting
 from handlers import (
     anchor,
     calls,
@@ -278,13 +283,13 @@ def early_timer_is_due(patch: pytest.MonkeyPatch) -> None:
 
 
 def case_swallowed(patch: pytest.MonkeyPatch) -> None:
-    real = decisions._step
+    real = decisions.step_of
 
-    def step(queue: Any, changes: Any, cases: Any, now: Any, **given: Any) -> Any:
+    def step(queue: Any, changes: Any, cases: Any, *given: Any, **more: Any) -> Any:
         del cases
-        return real(queue, changes, (), now, **given)
+        return real(queue, changes, (), *given, **more)
 
-    patch.setattr(decisions, "_step", step)
+    patch.setattr(decisions, "step_of", step)
 
 
 def always_claims(patch: pytest.MonkeyPatch) -> None:
@@ -323,21 +328,21 @@ def answers_never_age(patch: pytest.MonkeyPatch) -> None:
         return lambda facts: asks(replace(facts, asked_at=None))
 
     for which in (Guard.ABSENCE_IS_PROOF, Guard.MAY_REPEAT_CREATE):
-        patch.setitem(machine.GUARDS, which, fresh(machine.GUARDS[which]))
+        patch.setitem(guards.GUARDS, which, fresh(guards.GUARDS[which]))
 
 
 def next_freeze_too_early(patch: pytest.MonkeyPatch) -> None:
-    real = decisions.cascade
+    real = graph.follow
 
-    def cascade(queue: Any, changes: Any, now: Any) -> Any:
-        waiting = [t for t in queue.tasks if t.waiting_for is Waiting.TURN]
+    def follow(queue: Any, changes: Any, rules: Any, now: Any) -> Any:
+        waiting = [t for t in queue.tasks if t.waiting_for is EngineWait.TURN]
         rolls_back = any(c.after.waiting_for is Waiting.ROLLBACK for c in changes)
         if rolls_back and waiting:
-            turn = Event(trigger=Trigger.TURN_CAME)
-            return [decisions._ruled(waiting[0], turn, now)], None
-        return real(queue, changes, now)
+            turn = Event(trigger=EngineTrigger.TURN_CAME)
+            return [graph.ruled(waiting[0], turn, RULES, now)], None
+        return real(queue, changes, rules, now)
 
-    patch.setattr(decisions, "cascade", cascade)
+    patch.setattr(decisions, "follow", follow)
 
 
 def notification_dropped(patch: pytest.MonkeyPatch) -> None:
@@ -378,7 +383,7 @@ def late_answer_thrown_away(patch: pytest.MonkeyPatch) -> None:
 def cancel_in_flight(patch: pytest.MonkeyPatch) -> None:
     sent_or_not = {Waiting.CREATE, Waiting.CREATE_RETRY}
     patch.setitem(
-        machine.GUARDS, Guard.UNSENT, lambda f: f.task.waiting_for in sent_or_not
+        guards.GUARDS, Guard.UNSENT, lambda f: f.task.waiting_for in sent_or_not
     )
 
 
@@ -390,16 +395,16 @@ def not_buried(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_early(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(decisions, "_is_early", lambda *_: False)
+    patch.setattr(PayoutHearing, "is_early", lambda *_: False)
 
 
 def guard(which: Guard, instead: Callable[[Any], bool]) -> Plant:
     """Have a guard of the table say something else."""
-    return lambda patch: patch.setitem(machine.GUARDS, which, instead)
+    return lambda patch: patch.setitem(guards.GUARDS, which, instead)
 
 
 def always_repeats(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(machine.GUARDS, Guard.MAY_REPEAT_CREATE, lambda _: True)
+    patch.setitem(guards.GUARDS, Guard.MAY_REPEAT_CREATE, lambda _: True)
     patch.setattr(calls, "_may_repeat", lambda *_: True)
 
 
@@ -424,14 +429,14 @@ def repeats_for_ever(patch: pytest.MonkeyPatch) -> None:
 
 
 def nobody_asks_about_a_no(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(machine.GUARDS, Guard.NO_IS_KNOWN, machine._decidable)
+    patch.setitem(guards.GUARDS, Guard.NO_IS_KNOWN, guards._decidable)
 
 
 def a_no_stands_before_the_answer(patch: pytest.MonkeyPatch) -> None:
     async def unasked(_order: Order, task: Task, _engine: Any) -> Event:
         return calls._unasked_no(task)
 
-    patch.setitem(machine.GUARDS, Guard.ASKED_ENOUGH, machine._asking)
+    patch.setitem(guards.GUARDS, Guard.ASKED_ENOUGH, guards._asking)
     patch.setattr(calls, "_last_question", unasked)
 
 
@@ -760,7 +765,7 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=never_early, layer=MODEL, world=replace(PAIR, news=("failed",))
     ),
     "absence is proof before the grace": Bug(
-        plant=guard(Guard.ABSENCE_IS_PROOF, lambda f: f.plan.not_found_definite),
+        plant=guard(Guard.ABSENCE_IS_PROOF, lambda f: f.terms.not_found_definite),
         layer=SIMULATION,
     ),
     "a create is repeated where it pays twice": Bug(

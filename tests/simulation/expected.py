@@ -1,9 +1,11 @@
 """What has to have happened in a large run: danger that never came proves nothing."""
 
+from enum import StrEnum
 from typing import Final
 
-from fsm.states import CaseKind, State, Trigger
-from fsm.table import TABLE
+from fsm.engine.words import CaseKind, EngineTrigger, State
+from fsm.payout.table import TABLE
+from fsm.payout.words import Trigger
 from handlers.ports.gate import ShutCode
 from tests.simulation.campaign import Tally
 from tests.simulation.simulation import CELLS, ROWS
@@ -148,7 +150,7 @@ RARE_ROWS: Final = {
         S.NEGATIVE_EVAL,
     ): "and then confirms it after all",
     (
-        T.CANCEL_REQUESTED,
+        EngineTrigger.CANCEL_REQUESTED,
         S.PENDING,
         S.PENDING,
     ): "cancelled while it is being passed over",
@@ -197,7 +199,11 @@ RARE_ROWS: Final = {
         S.SUCCEEDED,
         S.SUCCEEDED,
     ): "core refuses to take back what a broken word returned",
-    (T.CANCEL_REQUESTED, S.EXECUTING, S.EXECUTING): "cancelled while the commit is due",
+    (
+        EngineTrigger.CANCEL_REQUESTED,
+        S.EXECUTING,
+        S.EXECUTING,
+    ): "cancelled while the commit is due",
 }
 # Answers without a row that a run of two thousand seeds must have given.
 GIVEN: Final = {
@@ -218,8 +224,11 @@ EVERY: Final = tuple(S)
 ALREADY_UNSENT: Final = "a row of the table fires in this state, whatever else holds"
 # Answers that cannot be asked for, each with the reason; one that is given is news.
 IMPOSSIBLE: Final = {
-    (T.TURN_CAME, EVERY): "the rule fires it itself, on a task that waits for its turn",
-    (T.NOT_NEEDED, EVERY): "as above",
+    (
+        EngineTrigger.TURN_CAME,
+        EVERY,
+    ): "the rule fires it itself, on a task that waits for its turn",
+    (EngineTrigger.NOT_NEEDED, EVERY): "as above",
     (T.RESOLUTION_PROPOSED, EVERY): "a decision holds for the version that was seen",
     (T.RESOLUTION_WITHDRAWN, EVERY): "as above",
     (T.RESOLUTION_CONTESTED, EVERY): "as above",
@@ -243,7 +252,7 @@ IMPOSSIBLE: Final = {
     (T.PASSED_OVER, EVERY): "as above",
     (T.SLA_PASSED, EVERY): "as above",
     (T.DEADLINE_PASSED, EVERY): "as above",
-    (T.CANCEL_REQUESTED, NOT_FINAL): ALREADY_UNSENT,
+    (EngineTrigger.CANCEL_REQUESTED, NOT_FINAL): ALREADY_UNSENT,
     (T.COMMIT_CONFIRMED, (S.PENDING, S.CREATING)): "nothing is proven by then",
     (T.ROLLBACK_CONFIRMED, (S.PENDING,)): "nothing is held by then",
     (T.PAID, (S.RECHECKING,)): ALREADY_UNSENT,
@@ -278,7 +287,7 @@ def impossible() -> list[str]:
     return [CELLS[trigger, state] for trigger, states in IMPOSSIBLE for state in states]
 
 
-def _rows() -> list[tuple[tuple[Trigger, State, State], str]]:
+def _rows() -> list[tuple[tuple[StrEnum, State, State], str]]:
     return [((r.trigger, r.source, r.dest), ROWS[id(r)]) for r in TABLE]
 
 

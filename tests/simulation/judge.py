@@ -20,6 +20,8 @@ from fsm.domain.erasure import is_erased
 from fsm.domain.messages import Message
 from fsm.domain.news import NewsState
 from fsm.domain.orders import Order
+from fsm.engine.rows import Queue, Task
+from fsm.engine.words import CaseKind, EngineWait, OrderState
 from fsm.invariants import (
     LedgerEntry,
     Line,
@@ -29,8 +31,7 @@ from fsm.invariants import (
     Trail,
     trail_of,
 )
-from fsm.snapshot import Queue, Task
-from fsm.states import CaseKind, OrderState, Waiting
+from fsm.payout.words import Waiting
 from fsm.tampering import tampered
 from handlers import letters
 from handlers.ports.bus import Delivery
@@ -75,7 +76,7 @@ class Judge:
         """L1, and what else can be told from one order's rows at any moment."""
         self.steps[order.queue_id, self.ground.clock.micros // HOUR] += 1
         for change in work.step.changes:
-            if change.after.waiting_for is Waiting.DECISION:
+            if change.after.waiting_for is EngineWait.DECISION:
                 self.people.asked(change.after.task_id)
         for case in work.step.cases:
             self.ground.seen[f"case {case.kind}"] += 1
@@ -153,7 +154,7 @@ class Judge:
         self.lost_news |= before.events.keys() - after.events.keys()
         for order in after.orders.values():
             for task in order.queue.tasks:
-                if task.waiting_for is Waiting.DECISION:
+                if task.waiting_for is EngineWait.DECISION:
                     self.people.asked(task.task_id)
 
     def _is_excused(self, offence: str) -> bool:

@@ -8,7 +8,8 @@ from random import Random
 from typing import Any, Final, TypeVar
 
 from fsm.domain.money import Money
-from fsm.snapshot import AskedBy, Backoff, Plan
+from fsm.engine.backoff import Backoff
+from fsm.payout.policy import AskedBy, Plan
 from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
 from handlers.ports.provider import (
     CancelAnswer,

@@ -3,7 +3,7 @@
 from typing import Final
 
 from fsm.domain.news import Arrival, News, NewsType
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from handlers.news import keep
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet

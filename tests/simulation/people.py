@@ -13,8 +13,9 @@ from fsm.domain.messages import cancel_doorbell
 from fsm.domain.money import Money
 from fsm.domain.orders import CascadeEntry, Request
 from fsm.domain.votes import Vote
-from fsm.snapshot import Queue, Task
-from fsm.states import CaseKind, CaseState, Kind, State, Waiting
+from fsm.engine.rows import Queue, Task
+from fsm.engine.words import CaseKind, CaseState, Kind, State
+from fsm.payout.words import Waiting
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.letters import discard, replay
 from handlers.ports.core import Operation

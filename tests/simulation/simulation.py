@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-from fsm import decisions
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
-from fsm.states import State
-from fsm.table import REST, TABLE
+from fsm.engine import decide, lifecycle
+from fsm.payout.hearing import PayoutHearing
+from fsm.payout.table import OTHERWISE, TABLE
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.ports.store import Work
@@ -185,40 +185,44 @@ ROWS: Final = {
 }
 CELLS: Final = {
     (trigger, state): f"rest {trigger} in {state}: {answer}"
-    for trigger, answers in REST.items()
-    for state, answer in zip(State, answers, strict=True)
+    for (trigger, state), answer in OTHERWISE.items()
 }
 
 
 @contextmanager
 def _counted(seen: Counter[str]) -> Iterator[None]:
     """Count the table's rows that fire and the answers given where none does."""
-    namespace: Any = vars(decisions)
-    real: Any = namespace["advance"]
-    at_rest: Any = decisions._at_rest
-    early: Any = decisions._is_early
+    machines: Any = vars(lifecycle)
+    decisions: Any = vars(decide)
+    hearing: Any = PayoutHearing
+    real, at_rest = machines["advance"], decisions["_at_rest"]
+    early = PayoutHearing.is_early
 
-    def advance(facts: Any, trigger: Any) -> Any:
-        row = real(facts, trigger)
+    def advance(ways: Any, guards: Any, facts: Any, trigger: Any) -> Any:
+        row = real(ways, guards, facts, trigger)
         if row is not None:
             seen[ROWS[id(row)]] += 1
         return row
 
-    def rests(queue: Any, task: Any, event: Any, now: Any) -> Any:
+    def rests(queue: Any, task: Any, event: Any, *given: Any) -> Any:
         seen[CELLS[event.trigger, task.state]] += 1
-        return at_rest(queue, task, event, now)
+        return at_rest(queue, task, event, *given)
 
-    def is_early(task: Any, event: Any) -> Any:
-        found = early(task, event)
+    def is_early(self: Any, task: Any, event: Any) -> Any:
+        found = early(self, task, event)
         if found:
             seen["webhook first"] += 1
         return found
 
-    namespace.update(advance=advance, _at_rest=rests, _is_early=is_early)
+    machines.update(advance=advance)
+    decisions.update(_at_rest=rests)
+    hearing.is_early = is_early
     try:
         yield
     finally:
-        namespace.update(advance=real, _at_rest=at_rest, _is_early=early)
+        machines.update(advance=real)
+        decisions.update(_at_rest=at_rest)
+        hearing.is_early = early
 
 
 def simulate(seed: int, *, trace: bool = False) -> Report:

@@ -6,8 +6,8 @@ from typing import Any, Final
 from fsm.domain.errors import StoreUnavailable, UnreadableRow
 from fsm.domain.news import NEWS_KEPT, Arrival
 from fsm.domain.orders import Order
-from fsm.snapshot import Task
-from fsm.states import Waiting
+from fsm.engine.rows import Task
+from fsm.payout.words import Waiting
 from handlers.ports.store import NewOrder, Work
 from tests.simulation.door import Door
 from tests.simulation.ground import CURRENT, Ground

@@ -15,8 +15,8 @@ from hypothesis.stateful import (
 )
 
 from fsm.domain.news import News, NewsType
-from fsm.snapshot import Plan
-from fsm.states import State
+from fsm.engine.words import State
+from fsm.payout.policy import Plan
 from handlers.resolve import Ruling
 from tests.twins.clock import run
 from tests.twins.effects import Form

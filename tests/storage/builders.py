@@ -4,14 +4,17 @@ import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
-from fsm.decisions import Case, Change, Event, QueueChange, Step, cancel_order, decide
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.ids import derived_id
 from fsm.domain.letters import DeadLetter, Reason
 from fsm.domain.messages import Message
 from fsm.domain.news import News, NewsType
-from fsm.snapshot import Plan
-from fsm.states import CaseKind, OrderState, State, Trigger, Verdict, Waiting
+from fsm.engine.decide import cancel_order, decide
+from fsm.engine.steps import Case, Change, Event, QueueChange, Step
+from fsm.engine.words import CaseKind, EngineTrigger, OrderState, State, Verdict
+from fsm.flows import RULES
+from fsm.payout.policy import Plan
+from fsm.payout.words import Waiting
 from handlers.engine import work_of
 from handlers.ports.store import NewOrder
 from handlers.submit import _opened
@@ -42,15 +45,19 @@ def a_work(order, trigger, *, now=START, messages=(), news=None, task=0, **event
     """Return the step that an event is, ready to be recorded."""
     happened = Event(trigger=trigger, **event)
     task_id = order.queue.tasks[task].task_id
-    decision = decide(order.queue, task_id, happened, plan_of=lambda _: PLAN, now=now)
+    decision = decide(
+        order.queue, task_id, happened, rules=RULES, terms_of=lambda _: PLAN, now=now
+    )
     assert isinstance(decision, Step), decision
     work = work_of(order, decision, now, news=news or {})
     return replace(work, messages=(*work.messages, *messages))
 
 
 def a_cancel(order, *, now=START):
-    happened = Event(trigger=Trigger.CANCEL_REQUESTED, actor="key:anna")
-    step = cancel_order(order.queue, happened, plan_of=lambda _: PLAN, now=now)
+    happened = Event(trigger=EngineTrigger.CANCEL_REQUESTED, actor="key:anna")
+    step = cancel_order(
+        order.queue, happened, rules=RULES, terms_of=lambda _: PLAN, now=now
+    )
     assert isinstance(step, Step), step
     return work_of(order, step, now, news={})
 

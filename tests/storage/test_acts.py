@@ -17,8 +17,9 @@ from fsm.domain.errors import (
     StaleWrite,
 )
 from fsm.domain.seals import head_of, queue_is_sealed
+from fsm.engine.words import State
 from fsm.invariants import trail_of
-from fsm.states import State, Trigger
+from fsm.payout.words import Trigger
 from tests.simulation.judge import line_of
 from tests.storage.builders import (
     FAILED,

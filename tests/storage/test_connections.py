@@ -11,7 +11,7 @@ from psycopg import sql
 from sqlalchemy import insert, text
 
 from fsm.domain.errors import StoreUnavailable
-from fsm.states import Trigger
+from fsm.payout.words import Trigger
 from payment_service.storage import database as storage
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore

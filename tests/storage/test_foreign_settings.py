@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from fsm.domain.audit_keys import UNKEYED
-from fsm.states import Trigger
+from fsm.payout.words import Trigger
 from handlers.ports.reads import Search
 from payment_service.storage import migrate
 from payment_service.storage.database import Database

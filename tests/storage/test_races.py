@@ -9,7 +9,8 @@ import pytest
 
 from fsm.domain.errors import BrokenInvariant, StaleWrite, StoreUnavailable
 from fsm.domain.news import Arrival, NewsType
-from fsm.states import Trigger
+from fsm.engine.words import EngineTrigger
+from fsm.payout.words import Trigger
 from handlers.ports.store import Recorded
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
@@ -76,8 +77,8 @@ async def test_five_who_move_rows_of_one_order_never_lock_each_other_up(stores, 
     works = [
         a_cancel(order),
         a_forced_work(order, queue={}, **LIVE),
-        a_work(order, Trigger.CANCEL_REQUESTED, task=2),
-        a_work(order, Trigger.CANCEL_REQUESTED, task=1),
+        a_work(order, EngineTrigger.CANCEL_REQUESTED, task=2),
+        a_work(order, EngineTrigger.CANCEL_REQUESTED, task=1),
         a_cancel(order),
     ]
 

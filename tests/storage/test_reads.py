@@ -13,7 +13,8 @@ from fsm.domain.errors import (
     NotNow,
     UnknownOrder,
 )
-from fsm.states import CaseState, Kind, OrderState, State, Trigger
+from fsm.engine.words import CaseState, Kind, OrderState, State
+from fsm.payout.words import Trigger
 from handlers.ports.reads import CaseSearch, Search
 from payment_service.storage.database import Database
 from payment_service.storage.reads import CANDIDATES_MAX

@@ -12,17 +12,18 @@ from psycopg import sql
 
 from fsm.domain.letters import Reason
 from fsm.domain.news import NewsState
-from fsm.states import (
+from fsm.engine.words import (
     FINAL,
     LIVE,
     CaseKind,
     CaseState,
+    EngineWait,
     Kind,
     OrderState,
     State,
     Verdict,
-    Waiting,
 )
+from fsm.payout.words import Waiting
 from payment_service.storage import migrate
 from payment_service.storage import statements as named
 from payment_service.storage.fitness import Unfit
@@ -384,9 +385,9 @@ def test_every_constraint_and_guard_is_tested(rows):
 ENUMS: dict[str, Iterable[StrEnum]] = {
     "ck_order_queues_kind": Kind,
     "ck_order_queues_state": OrderState,
-    "ck_order_queues_waiting_for": [Waiting.NOTIFICATION],
+    "ck_order_queues_waiting_for": [EngineWait.NOTIFICATION],
     "ck_order_tasks_state": State,
-    "ck_order_tasks_waiting_for": set(Waiting) - {Waiting.NOTIFICATION},
+    "ck_order_tasks_waiting_for": {EngineWait.TURN, EngineWait.DECISION, *Waiting},
     "ck_order_tasks_verdict": Verdict,
     "ck_cases_kind": CaseKind,
     "ck_cases_state": CaseState,

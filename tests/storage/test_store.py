@@ -11,7 +11,8 @@ from fsm.domain.audit import GENESIS, chained
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.errors import BrokenInvariant, SettledNews, StaleWrite
 from fsm.domain.news import Arrival, NewsState, NewsType, disputing
-from fsm.states import CaseKind, Kind, State, Trigger, Verdict, Waiting
+from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, Kind, State, Verdict
+from fsm.payout.words import Trigger, Waiting
 from tests.storage.builders import (
     FAILED,
     LATER,
@@ -187,7 +188,7 @@ async def test_a_step_on_an_older_version_is_stale_and_leaves_nothing(
 @pytest.mark.parametrize("behind", [0, 1, 2])
 async def test_a_step_with_one_stale_row_of_many_leaves_nothing(store, order, behind):
     cancel = a_cancel(order)
-    moved = a_work(order, Trigger.CANCEL_REQUESTED, task=behind)
+    moved = a_work(order, EngineTrigger.CANCEL_REQUESTED, task=behind)
     await store.record(moved)
 
     with pytest.raises(StaleWrite):
@@ -299,7 +300,7 @@ async def test_a_final_order_has_no_exit(store, order):
 
 
 async def test_an_order_waits_with_a_time_or_not_at_all(store, order):
-    waits = {"waiting_for": Waiting.NOTIFICATION}
+    waits = {"waiting_for": EngineWait.NOTIFICATION}
 
     with pytest.raises(BrokenInvariant) as refused:
         await store.record(a_forced_work(order, queue=waits, **LIVE))
@@ -667,7 +668,11 @@ async def test_nothing_overdue_starves_behind_a_small_limit(rows, clock, store):
 
 
 async def test_an_overdue_notification_is_found(rows, clock, store, order):
-    waits = {"state": "FAILED", "waiting_for": Waiting.NOTIFICATION, "wake_at": START}
+    waits = {
+        "state": "FAILED",
+        "waiting_for": EngineWait.NOTIFICATION,
+        "wake_at": START,
+    }
     await store.record(a_forced_work(order, queue=waits, **FAILED))
     await later(rows, clock)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fsm.domain.decided import CASE, LETTER, OWNER, Decided, Subject
-from fsm.states import CaseState
+from fsm.engine.words import CaseState
 from tests.twins.store import Tables
 
 

@@ -14,14 +14,15 @@ from fsm.domain.audit import GENESIS, AuditLine, hash_of
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.orders import Order
 from fsm.domain.seals import head_of
-from fsm.snapshot import Task
-from fsm.states import OrderState, State, Verdict, Waiting
+from fsm.engine.rows import Task
+from fsm.engine.words import EngineWait, OrderState, State, Verdict
+from fsm.payout.words import Waiting
 from handlers.ports.core import Operation
 from handlers.ports.reads import CaseRecord
 from tests.twins.core import Entry, Hold, Notice
 from tests.twins.providers import Asked, Paid
 
-WAITS_FOR_OTHERS: Final = frozenset({Waiting.DECISION, Waiting.WEBHOOK})
+WAITS_FOR_OTHERS: Final = frozenset({EngineWait.DECISION, Waiting.WEBHOOK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from enum import Enum
 
 from fsm.domain.money import Money
 from fsm.domain.news import News, NewsType, hash_of_content
-from fsm.snapshot import Plan
+from fsm.payout.policy import Plan
 from handlers.ports.provider import (
     Accepted,
     CancelAnswer,

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final, TypeVar
 
 import orjson
 
-from fsm.decisions import Case, CaseMove, Change
 from fsm.domain.acts import (
     SERVICE,
     SYSTEM,
@@ -44,20 +44,21 @@ from fsm.domain.news import (
     disputing,
 )
 from fsm.domain.orders import Order, Submission
-from fsm.snapshot import Queue, Task
-from fsm.states import (
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Case, CaseMove, Change
+from fsm.engine.words import (
     FINAL,
     LIVE,
     UNSETTLED,
     CaseKind,
     CaseState,
+    EngineWait,
     Kind,
     OrderState,
     State,
-    Trigger,
     Verdict,
-    Waiting,
 )
+from fsm.payout.words import Trigger, Waiting
 from handlers.ports.reads import CaseRecord
 from handlers.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
 from tests.twins.clock import VirtualClock
@@ -65,7 +66,7 @@ from tests.twins.effects import Effects
 
 NEWS_READ_MAX: Final = 100
 UNPAID: Final = FINAL - {State.SUCCEEDED}
-TIMELESS: Final = frozenset({Waiting.TURN, Waiting.DECISION, Waiting.WEBHOOK})
+TIMELESS: Final = frozenset({EngineWait.TURN, EngineWait.DECISION, Waiting.WEBHOOK})
 
 Result = TypeVar("Result")
 Row = TypeVar("Row", Task, Queue)
@@ -875,14 +876,17 @@ def _check_task(task: Task) -> None:
         raise BrokenInvariant("ck_order_tasks_succeeded")
     if task.state in UNPAID and task.verdict is Verdict.PAID:
         raise BrokenInvariant("ck_order_tasks_unpaid")
-    due = {Waiting.COMMIT: Verdict.PAID, Waiting.ROLLBACK: Verdict.NOT_PAID}
+    due: dict[StrEnum, Verdict] = {
+        Waiting.COMMIT: Verdict.PAID,
+        Waiting.ROLLBACK: Verdict.NOT_PAID,
+    }
     wanted = due.get(task.waiting_for) if task.waiting_for else None
     if wanted is not None and task.verdict is not wanted:
         raise BrokenInvariant("ck_order_tasks_contradicting_calls")
 
 
 def _check_queue(queue: Queue) -> None:
-    if queue.waiting_for not in {None, Waiting.NOTIFICATION}:
+    if queue.waiting_for not in {None, EngineWait.NOTIFICATION}:
         raise BrokenInvariant("ck_order_queues_waiting_for")
     if (queue.waiting_for is None) != (queue.wake_at is None):
         raise BrokenInvariant("ck_order_queues_waits")

@@ -20,8 +20,9 @@ from fsm.domain.money import Money
 from fsm.domain.news import Arrival, News, NewsType
 from fsm.domain.orders import CascadeEntry, Order, Request, Submission
 from fsm.domain.votes import Vote
-from fsm.snapshot import Plan, Task
-from fsm.states import Kind, State
+from fsm.engine.rows import Task
+from fsm.engine.words import Kind, State
+from fsm.payout.policy import Plan
 from handlers.cancel import (
     request_cancel_of_order,
     request_cancel_of_task,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from fsm.domain.errors import InvalidRequest
 from fsm.domain.masking import masked
 from fsm.domain.orders import Submission
-from fsm.states import State
+from fsm.engine.words import State
 from payment_service.wire.views import (
     answer_view,
     case_view,

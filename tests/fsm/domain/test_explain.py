@@ -8,8 +8,9 @@ from fsm.domain.audit import AuditLine
 from fsm.domain.explain import SENTENCES, explain, in_words
 from fsm.domain.money import Money
 from fsm.domain.orders import Order
-from fsm.snapshot import Queue, Task
-from fsm.states import State, Trigger, Verdict
+from fsm.engine.rows import Queue, Task
+from fsm.engine.words import State, Verdict
+from fsm.payout.words import Trigger
 from tests.twins.clock import START
 
 CARD = "4111111111111111"

@@ -11,8 +11,9 @@ import pytest
 
 from fsm.domain.durations import format_duration
 from fsm.domain.rates import Rate
+from fsm.engine.backoff import Backoff
+from fsm.payout.policy import Plan
 from fsm.plans import plan_for
-from fsm.snapshot import Backoff, Plan
 from providers.config import ConfigError, WebhookTable, parse_config, read_config
 from providers.config.health import BreakerTable, HealthTable, LimitsTable
 from providers.config.tables import HmacTable, PublicKeyTable

@@ -3,7 +3,7 @@
 from typing import Final
 
 from fsm.domain.money import Money
-from fsm.snapshot import AskedBy
+from fsm.payout.policy import AskedBy
 from providers.port import Accepted, Declined, NotSent, Succeeded, Unclear
 from providers.testing.conformance.counterpart import hang_up, saying
 from providers.testing.conformance.scenario import Scenes

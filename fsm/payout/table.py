@@ -1,20 +1,21 @@
-"""The lifecycle of a task as one table, and an explicit answer for all the rest.
+"""The lifecycle of a payout attempt as one table, with an answer for all the rest.
 
 ``TABLE`` has a row for every legal move: rows of one (trigger, source) are tried
-in order, the first whose guard holds fires. A final state has rows, but no exit. ``REST`` answers for the pairs that
-no row fires for: already known, wait, or contradiction. Together they cover
+in order, the first whose guard holds fires. A final state has rows, but no exit. ``OTHERWISE`` answers for the
+pairs that no row fires for: already known, wait, or contradiction. Together they cover
 every (state, trigger) pair, which a test holds.
 """
 
-from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Final
 
-from fsm.states import CaseKind, State, Trigger, Waiting
+from fsm.engine.table import Keep, Otherwise, Row
+from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, State
+from fsm.payout.words import Happening, Trigger, Waiting
 
 
 class Guard(StrEnum):
-    """A question about the facts of a task, answered in ``fsm.machine``."""
+    """A question about the facts of a task, answered in ``guards``."""
 
     BEFORE_TURN = "before its turn"
     FREEZE_DUE = "a freeze may be under way"
@@ -56,53 +57,27 @@ class Guard(StrEnum):
     UNRETURNED = "core is not known to have taken it back"
 
 
-class Keep(Enum):
-    """The row goes on waiting for what it waits for, until the same time."""
-
-    KEEP = "keep"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One legal move: who fires it, from where, to where, what is due then."""
-
-    trigger: Trigger
-    source: State
-    dest: State
-    then: Waiting | Keep | None
-    when: Guard | None = None
-    case: CaseKind | None = None
-
-
-class Answer(StrEnum):
-    """What an event means where no row fires."""
-
-    KNOWN = "already known"
-    WAIT = "wait"
-    CONTRADICTION = "contradiction"
-    BY_VERDICT = "already known where it says what is proven, else contradiction"
-
-
 KEEP: Final = Keep.KEEP
 T, S, W, G, C = Trigger, State, Waiting, Guard, CaseKind
+R, E = EngineTrigger, EngineWait
 
 # fmt: off
 TABLE: Final = (
     #   trigger               source           dest             then            when                 case
-    Row(T.TURN_CAME,          S.PENDING,       S.PENDING,       W.FREEZE,       G.BEFORE_TURN),
-    Row(T.NOT_NEEDED,         S.PENDING,       S.SKIPPED,       None,           G.BEFORE_TURN),
+    Row(R.TURN_CAME,          S.PENDING,       S.PENDING,       W.FREEZE,       G.BEFORE_TURN),
+    Row(R.NOT_NEEDED,         S.PENDING,       S.SKIPPED,       None,           G.BEFORE_TURN),
     Row(T.FREEZE_CONFIRMED,   S.PENDING,       S.CREATING,      W.ROLLBACK,     G.FREEZE_UNWANTED),
     Row(T.FREEZE_CONFIRMED,   S.PENDING,       S.CREATING,      W.CREATE,       G.FREEZE_DUE),
     Row(T.FREEZE_REFUSED,     S.PENDING,       S.CANCELLED,     None,           G.FREEZE_UNWANTED),
     Row(T.FREEZE_REFUSED,     S.PENDING,       S.SKIPPED,       None,           G.FREEZE_DUE),
-    Row(T.CANCEL_REQUESTED,   S.PENDING,       S.CANCELLED,     None,           G.BEFORE_TURN),
+    Row(R.CANCEL_REQUESTED,   S.PENDING,       S.CANCELLED,     None,           G.BEFORE_TURN),
     Row(T.HELD,               S.PENDING,       S.PENDING,       W.FREEZE,       G.FREEZE_DUE),
     Row(T.PASSED_OVER,        S.PENDING,       S.PENDING,       W.ROLLBACK,     G.FREEZE_DUE),
     Row(T.ROLLBACK_CONFIRMED, S.PENDING,       S.CANCELLED,     None,           G.ROLLBACK_CANCELS),
     Row(T.ROLLBACK_CONFIRMED, S.PENDING,       S.SKIPPED,       None,           G.ROLLBACK_DUE),
     Row(T.ROLLBACK_REFUSED,   S.PENDING,       S.CREATING,      W.ROLLBACK,     G.ROLLBACK_DUE),
-    Row(T.CANCEL_REQUESTED,   S.PENDING,       S.PENDING,       W.FREEZE,       G.FREEZE_DUE),
-    Row(T.CANCEL_REQUESTED,   S.PENDING,       S.PENDING,       KEEP),
+    Row(R.CANCEL_REQUESTED,   S.PENDING,       S.PENDING,       W.FREEZE,       G.FREEZE_DUE),
+    Row(R.CANCEL_REQUESTED,   S.PENDING,       S.PENDING,       KEEP),
 
     Row(T.PAID,               S.CREATING,      S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
     Row(T.ACCEPTED,           S.CREATING,      S.EXECUTING,     W.CANCEL,       G.CANCEL_WISHED),
@@ -117,8 +92,8 @@ TABLE: Final = (
     Row(T.RETRY_DUE,          S.CREATING,      S.CREATING,      W.CREATE,       G.UNSENT),
     Row(T.HELD,               S.CREATING,      S.CREATING,      W.CREATE_RETRY, G.UNSENT),
     Row(T.PASSED_OVER,        S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNSENT),
-    Row(T.CANCEL_REQUESTED,   S.CREATING,      S.CREATING,      W.ROLLBACK,     G.UNSENT),
-    Row(T.CANCEL_REQUESTED,   S.CREATING,      S.CREATING,      KEEP),
+    Row(R.CANCEL_REQUESTED,   S.CREATING,      S.CREATING,      W.ROLLBACK,     G.UNSENT),
+    Row(R.CANCEL_REQUESTED,   S.CREATING,      S.CREATING,      KEEP),
     Row(T.ROLLBACK_CONFIRMED, S.CREATING,      S.CANCELLED,     None,           G.ROLLBACK_CANCELS),
     Row(T.ROLLBACK_CONFIRMED, S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.ROLLBACK_DUE),
     Row(T.ROLLBACK_REFUSED,   S.CREATING,      S.NEGATIVE_EVAL, W.ROLLBACK,     G.ROLLBACK_DUE),
@@ -129,30 +104,30 @@ TABLE: Final = (
     Row(T.NOT_FOUND,          S.EXECUTING,     S.EXECUTING,     W.POLL,         G.POLLING),
     Row(T.UNCLEAR,            S.EXECUTING,     S.EXECUTING,     W.POLL,         G.POLLING),
     Row(T.NOT_SENT,           S.EXECUTING,     S.EXECUTING,     W.POLL,         G.POLLING),
-    Row(T.RETURNED,           S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.UNPROVEN,          C.CONTRADICTION),
-    Row(T.MISMATCHED,         S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.UNPROVEN,          C.AMOUNT_MISMATCH),
+    Row(T.RETURNED,           S.EXECUTING,     S.MANUAL_CHECK,  E.DECISION,     G.UNPROVEN,          C.CONTRADICTION),
+    Row(T.MISMATCHED,         S.EXECUTING,     S.MANUAL_CHECK,  E.DECISION,     G.UNPROVEN,          C.AMOUNT_MISMATCH),
     Row(T.SLA_PASSED,         S.EXECUTING,     S.EXECUTING,     W.POLL,         G.POLLS),
-    Row(T.SLA_PASSED,         S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.AWAITED),
-    Row(T.DEADLINE_PASSED,    S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.POLLING),
+    Row(T.SLA_PASSED,         S.EXECUTING,     S.MANUAL_CHECK,  E.DECISION,     G.AWAITED),
+    Row(T.DEADLINE_PASSED,    S.EXECUTING,     S.MANUAL_CHECK,  E.DECISION,     G.POLLING),
     Row(T.COMMIT_CONFIRMED,   S.EXECUTING,     S.SUCCEEDED,     None,           G.COMMIT_DUE),
-    Row(T.COMMIT_REFUSED,     S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.COMMIT_DUE,        C.BALANCE_REFUSED),
-    Row(T.TAMPERED,           S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     None,                C.TAMPERED),
-    Row(T.CANCEL_REQUESTED,   S.EXECUTING,     S.EXECUTING,     W.CANCEL,       G.UNPROVEN),
-    Row(T.CANCEL_REQUESTED,   S.EXECUTING,     S.EXECUTING,     KEEP),
+    Row(T.COMMIT_REFUSED,     S.EXECUTING,     S.MANUAL_CHECK,  E.DECISION,     G.COMMIT_DUE,        C.BALANCE_REFUSED),
+    Row(T.TAMPERED,           S.EXECUTING,     S.MANUAL_CHECK,  E.DECISION,     None,                C.TAMPERED),
+    Row(R.CANCEL_REQUESTED,   S.EXECUTING,     S.EXECUTING,     W.CANCEL,       G.UNPROVEN),
+    Row(R.CANCEL_REQUESTED,   S.EXECUTING,     S.EXECUTING,     KEEP),
     Row(T.CANCEL_CONFIRMED,   S.EXECUTING,     S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
     Row(T.CANCEL_TOO_LATE,    S.EXECUTING,     S.EXECUTING,     W.WEBHOOK,      G.CANCELLING),
     Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.EXECUTING,     W.CANCEL,       G.CANCELLING_AGAIN),
     Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.EXECUTING,     W.POLL,         G.CANCELLING_POLLED),
-    Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.MANUAL_CHECK,  W.DECISION,     G.CANCELLING_UNTIMED),
+    Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.MANUAL_CHECK,  E.DECISION,     G.CANCELLING_UNTIMED),
     Row(T.CANCEL_UNCLEAR,     S.EXECUTING,     S.EXECUTING,     W.WEBHOOK,      G.CANCELLING),
 
     Row(T.WEIGHED,            S.NEGATIVE_EVAL, S.RECHECKING,    W.RECHECK,      G.WEIGHING),
-    Row(T.TAMPERED,           S.NEGATIVE_EVAL, S.MANUAL_CHECK,  W.DECISION,     None,                C.TAMPERED),
+    Row(T.TAMPERED,           S.NEGATIVE_EVAL, S.MANUAL_CHECK,  E.DECISION,     None,                C.TAMPERED),
     Row(T.ROLLBACK_CONFIRMED, S.NEGATIVE_EVAL, S.CANCELLED,     None,           G.ROLLBACK_CANCELS),
     Row(T.ROLLBACK_CONFIRMED, S.NEGATIVE_EVAL, S.FAILED,        None,           G.ROLLBACK_FAILS),
     Row(T.ROLLBACK_CONFIRMED, S.NEGATIVE_EVAL, S.SKIPPED,       None,           G.ROLLBACK_DUE),
-    Row(T.ROLLBACK_REFUSED,   S.NEGATIVE_EVAL, S.MANUAL_CHECK,  W.DECISION,     G.ROLLBACK_DUE,      C.BALANCE_REFUSED),
-    Row(T.CANCEL_REQUESTED,   S.NEGATIVE_EVAL, S.NEGATIVE_EVAL, KEEP),
+    Row(T.ROLLBACK_REFUSED,   S.NEGATIVE_EVAL, S.MANUAL_CHECK,  E.DECISION,     G.ROLLBACK_DUE,      C.BALANCE_REFUSED),
+    Row(R.CANCEL_REQUESTED,   S.NEGATIVE_EVAL, S.NEGATIVE_EVAL, KEEP),
 
     Row(T.PAID,               S.RECHECKING,    S.EXECUTING,     W.COMMIT),
     Row(T.ACCEPTED,           S.RECHECKING,    S.EXECUTING,     W.CANCEL,       G.CANCEL_WISHED),
@@ -162,34 +137,34 @@ TABLE: Final = (
     Row(T.NOT_FOUND,          S.RECHECKING,    S.RECHECKING,    W.RECREATE,     G.MAY_REPEAT_CREATE),
     Row(T.NOT_FOUND,          S.RECHECKING,    S.NEGATIVE_EVAL, W.ROLLBACK,     G.ABSENCE_IS_PROOF),
     Row(T.NOT_FOUND,          S.RECHECKING,    S.RECHECKING,    W.RECHECK,      G.CHECKS_LEFT),
-    Row(T.NOT_FOUND,          S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION),
+    Row(T.NOT_FOUND,          S.RECHECKING,    S.MANUAL_CHECK,  E.DECISION),
     Row(T.UNCLEAR,            S.RECHECKING,    S.RECHECKING,    W.RECHECK,      G.CHECKS_LEFT),
-    Row(T.UNCLEAR,            S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION),
+    Row(T.UNCLEAR,            S.RECHECKING,    S.MANUAL_CHECK,  E.DECISION),
     Row(T.NOT_SENT,           S.RECHECKING,    S.RECHECKING,    W.RECHECK,      G.CHECKS_LEFT),
-    Row(T.NOT_SENT,           S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION),
-    Row(T.RETURNED,           S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION,     None,                C.CONTRADICTION),
-    Row(T.MISMATCHED,         S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION,     None,                C.AMOUNT_MISMATCH),
-    Row(T.TAMPERED,           S.RECHECKING,    S.MANUAL_CHECK,  W.DECISION,     None,                C.TAMPERED),
-    Row(T.CANCEL_REQUESTED,   S.RECHECKING,    S.RECHECKING,    KEEP),
+    Row(T.NOT_SENT,           S.RECHECKING,    S.MANUAL_CHECK,  E.DECISION),
+    Row(T.RETURNED,           S.RECHECKING,    S.MANUAL_CHECK,  E.DECISION,     None,                C.CONTRADICTION),
+    Row(T.MISMATCHED,         S.RECHECKING,    S.MANUAL_CHECK,  E.DECISION,     None,                C.AMOUNT_MISMATCH),
+    Row(T.TAMPERED,           S.RECHECKING,    S.MANUAL_CHECK,  E.DECISION,     None,                C.TAMPERED),
+    Row(R.CANCEL_REQUESTED,   S.RECHECKING,    S.RECHECKING,    KEEP),
 
     Row(T.PAID,               S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
     Row(T.DECLINED,           S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
-    Row(T.RESOLUTION_PROPOSED,S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION,     G.UNDECIDED),
-    Row(T.RESOLUTION_WITHDRAWN,S.MANUAL_CHECK, S.MANUAL_CHECK,  W.DECISION,     G.PROPOSED),
-    Row(T.RESOLUTION_CONTESTED,S.MANUAL_CHECK, S.MANUAL_CHECK,  W.DECISION,     G.PROPOSED),
+    Row(T.RESOLUTION_PROPOSED,S.MANUAL_CHECK,  S.MANUAL_CHECK,  E.DECISION,     G.UNDECIDED),
+    Row(T.RESOLUTION_WITHDRAWN,S.MANUAL_CHECK, S.MANUAL_CHECK,  E.DECISION,     G.PROPOSED),
+    Row(T.RESOLUTION_CONTESTED,S.MANUAL_CHECK, S.MANUAL_CHECK,  E.DECISION,     G.PROPOSED),
     Row(T.RESOLVED_POSITIVE,  S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT,       G.DECIDABLE),
     Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.NO_IS_KNOWN),
     Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.LAST_QUESTION,G.DECIDABLE),
-    Row(T.RESOLUTION_STOPPED, S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION,     G.ASKING),
+    Row(T.RESOLUTION_STOPPED, S.MANUAL_CHECK,  S.MANUAL_CHECK,  E.DECISION,     G.ASKING),
     Row(T.RESOLUTION_UNANSWERED,S.MANUAL_CHECK,S.MANUAL_CHECK,  W.LAST_QUESTION,G.ASKING),
     Row(T.RESOLUTION_NOT_FOUND,S.MANUAL_CHECK, S.NEGATIVE_EVAL, W.ROLLBACK,     G.ASKED_LATE),
     Row(T.RESOLUTION_NOT_FOUND,S.MANUAL_CHECK, S.MANUAL_CHECK,  W.LAST_QUESTION,G.ASKING),
     Row(T.RESOLUTION_UNASKED, S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.ASKED_ENOUGH),
-    Row(T.TAMPERED,           S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION,     G.ASKING,            C.TAMPERED),
+    Row(T.TAMPERED,           S.MANUAL_CHECK,  S.MANUAL_CHECK,  E.DECISION,     G.ASKING,            C.TAMPERED),
     Row(T.RETURNED,           S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.ASKING),
-    Row(T.MISMATCHED,         S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.DECISION,     G.ASKING,            C.AMOUNT_MISMATCH),
+    Row(T.MISMATCHED,         S.MANUAL_CHECK,  S.MANUAL_CHECK,  E.DECISION,     G.ASKING,            C.AMOUNT_MISMATCH),
     Row(T.CANCEL_CONFIRMED,   S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
-    Row(T.CANCEL_REQUESTED,   S.MANUAL_CHECK,  S.MANUAL_CHECK,  KEEP),
+    Row(R.CANCEL_REQUESTED,   S.MANUAL_CHECK,  S.MANUAL_CHECK,  KEEP),
     Row(T.SETTLED_POSITIVE,   S.MANUAL_CHECK,  S.SUCCEEDED,     None,           G.CORE_REFUSED),
     Row(T.SETTLED_NEGATIVE,   S.MANUAL_CHECK,  S.FAILED,        None,           G.NO_IS_KNOWN),
     Row(T.SETTLED_NEGATIVE,   S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.LAST_QUESTION,G.CORE_REFUSED),
@@ -203,12 +178,12 @@ TABLE: Final = (
     Row(T.RETURN_REFUSED,     S.SUCCEEDED,     S.SUCCEEDED,     None,           G.RETURN_DUE),
 )
 
-_K, _W, _C, _V = Answer.KNOWN, Answer.WAIT, Answer.CONTRADICTION, Answer.BY_VERDICT
+_K, _W, _C, _V = Otherwise.KNOWN, Otherwise.WAIT, Otherwise.CONTRADICTION, Otherwise.BY_PROOF
 
-REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
+_BY_STATE: Final[dict[Happening, tuple[Otherwise, ...]]] = {
     # in the order of State:  PEND CREA EXEC NEGA RECH MANU SUCC SKIP FAIL CANC
-    T.TURN_CAME:             (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
-    T.NOT_NEEDED:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    R.TURN_CAME:             (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    R.NOT_NEEDED:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.FREEZE_CONFIRMED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.FREEZE_REFUSED:        (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.COMMIT_CONFIRMED:      (_C,  _C,  _C,  _C,  _C,  _C,  _K,  _C,  _C,  _C),
@@ -232,7 +207,7 @@ REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
     T.WEIGHED:               (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.SLA_PASSED:            (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.DEADLINE_PASSED:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
-    T.CANCEL_REQUESTED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    R.CANCEL_REQUESTED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.CANCEL_CONFIRMED:      (_K,  _K,  _V,  _K,  _K,  _V,  _V,  _K,  _K,  _K),
     T.CANCEL_TOO_LATE:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.CANCEL_UNCLEAR:        (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
@@ -253,5 +228,24 @@ REST: Final[dict[Trigger, tuple[Answer, ...]]] = {
     T.RETURN_REQUESTED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETURN_CONFIRMED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETURN_REFUSED:        (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+}
+# fmt: on
+_STATES: Final = (
+    S.PENDING,
+    S.CREATING,
+    S.EXECUTING,
+    S.NEGATIVE_EVAL,
+    S.RECHECKING,
+    S.MANUAL_CHECK,
+    S.SUCCEEDED,
+    S.SKIPPED,
+    S.FAILED,
+    S.CANCELLED,
+)
+
+OTHERWISE: Final[dict[tuple[StrEnum, State], Otherwise]] = {
+    (trigger, state): answer
+    for trigger, answers in _BY_STATE.items()
+    for state, answer in zip(_STATES, answers, strict=True)
 }
 # fmt: on

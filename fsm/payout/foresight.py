@@ -8,11 +8,11 @@ from datetime import timedelta
 from enum import Enum
 from typing import Final
 
-from fsm.snapshot import AskedBy, Plan
+from fsm.payout.policy import AskedBy, Plan
 
 EARLIEST: Final = 0.9
 LATEST: Final = 1.1
-"""By how much a wait may be shorter or longer; see ``decisions.jitter``."""
+"""By how much a wait may be shorter or longer; see ``backoff.jitter``."""
 
 
 class Chance(Enum):

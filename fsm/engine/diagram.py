@@ -1,15 +1,15 @@
 """Draws the lifecycles as Mermaid diagrams, from the table that runs them."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
-from fsm.states import FINAL, OrderState, State
-from fsm.table import TABLE
+from fsm.engine.lifecycle import Lifecycle
+from fsm.engine.words import FINAL, OrderState, State
 
 START: Final = "[*]"
 BREAK: Final = "<br/>"
 
-# The order's states have a rule (``fsm.decisions.cascade``) and no table.
+# The order's states have a rule (``fsm.engine.graph``) and no table.
 ORDER_MOVES: Final = (
     (OrderState.ACTIVE, OrderState.COMPLETED, "a task has succeeded"),
     (OrderState.ACTIVE, OrderState.FAILED, "all tasks are final, none has succeeded"),
@@ -17,16 +17,16 @@ ORDER_MOVES: Final = (
 )
 
 
-def mermaid() -> str:
+def mermaid(lifecycle: Lifecycle[Any]) -> str:
     """Return both diagrams as fenced blocks of Markdown."""
-    parts = ["A task:", _fenced(task_diagram()), "An order:", _fenced(order_diagram())]
-    return "\n\n".join(parts)
+    task = _fenced(task_diagram(lifecycle))
+    return "\n\n".join(["A task:", task, "An order:", _fenced(order_diagram())])
 
 
-def task_diagram() -> str:
+def task_diagram(lifecycle: Lifecycle[Any]) -> str:
     """Return the task's states; what moves a task within its state is a note."""
     moves: dict[tuple[State, State], dict[str, None]] = {}
-    for row in TABLE:
+    for row in lifecycle.table:
         moves.setdefault((row.source, row.dest), {})[row.trigger.value] = None
     between = [
         (source, dest, BREAK.join(triggers))

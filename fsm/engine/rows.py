@@ -1,17 +1,33 @@
-"""What the core looks at: frozen pictures of a task and of its order queue."""
+"""What the core looks at: a task and its order, as their rows say.
+
+A row has the columns of every kind of task; each kind uses its own.
+"""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from fsm.records import replace
-from fsm.states import CALLS, FINAL, Kind, OrderState, State, Verdict, Waiting
+from fsm.engine.records import replace
+from fsm.engine.words import (
+    FINAL,
+    IDLE,
+    EngineWait,
+    Kind,
+    OrderState,
+    State,
+    Verdict,
+)
+
+FIRST_LIFECYCLE: Final = "payout"
+"""The lifecycle of a row that names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One attempt at one provider, as its row says.
+    """One attempt at one alternative of a step, as its row says.
 
+    ``lifecycle`` names the rules it goes by, ``step`` the step of its order's flow.
     ``sla`` of this cascade entry is None where the provider's own holds;
     ``taken`` says that the provider took the payout or may have.
     ``sent_first_at`` is a lower bound of the first create, ``sent_last_at`` an
@@ -23,11 +39,13 @@ class Task:
     queue_id: str
     position: int
     provider: str
+    lifecycle: str = FIRST_LIFECYCLE
+    step: int = 0
     terminal_id: str | None = None
     sla: str | None = None
     state: State = State.PENDING
     version: int = 1
-    waiting_for: Waiting | None = Waiting.TURN
+    waiting_for: StrEnum | None = EngineWait.TURN
     wake_at: datetime | None = None
     tries: int = 0
     verdict: Verdict | None = None
@@ -56,9 +74,10 @@ class Task:
     def due(self, now: datetime) -> bool:
         """True when the next call of this task may be made."""
         return (
-            self.waiting_for in CALLS
-            and self.wake_at is not None
+            self.wake_at is not None
             and self.wake_at <= now
+            and self.waiting_for is not None
+            and self.waiting_for not in IDLE
         )
 
 
@@ -68,10 +87,11 @@ class Queue:
 
     queue_id: str
     kind: Kind = Kind.WITHDRAWAL
+    flow_version: int = 1
     state: OrderState = OrderState.ACTIVE
     version: int = 1
     cancel_requested: bool = False
-    waiting_for: Waiting | None = None
+    waiting_for: StrEnum | None = None
     wake_at: datetime | None = None
     tries: int = 0
     audit_hash: bytes = b""
@@ -100,64 +120,3 @@ class Queue:
         """Return this queue with some of its tasks replaced."""
         tasks = tuple(changed.get(t.task_id, t) for t in self.tasks)
         return replace(self, tasks=tasks)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
-    """Waits that grow: first, first·factor, … up to ``longest``."""
-
-    first: timedelta
-    factor: float
-    longest: timedelta
-
-    def after(self, tries: int, jitter: float = 1.0) -> timedelta:
-        """Return the wait after ``tries`` earlier waits, within the bound."""
-        # Seconds, since a timedelta overflows where a float only grows large.
-        grown = self.first.total_seconds() * self.factor ** min(tries, 64)
-        return timedelta(seconds=min(grown, self.longest.total_seconds())) * jitter
-
-
-class AskedBy(StrEnum):
-    """By which name a provider can be asked for the status of a payout."""
-
-    OURS = "our reference"
-    THEIRS = "the provider's own id"
-    NOTHING = "nothing: it cannot be asked"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How a provider may be treated: its capabilities as the core sees them.
-
-    ``asked_by`` is the name that its status is asked by: where that is not known, or
-    there is none, a repeat of the create with the same key is the question.
-
-    ``sla`` None means: wait for a webhook or a person, never poll.
-    ``polls`` says what follows the SLA: ask the provider, or a person. ``finality`` is
-    how long after its success a payout may come back and be settled through core;
-    ``settles_returns`` lets that happen without a person.
-    """
-
-    asked_by: AskedBy = AskedBy.OURS
-    idempotent_create: bool = False
-    key_lifetime: timedelta = timedelta(hours=24)
-    not_found_definite: bool = False
-    not_found_grace: timedelta = timedelta(minutes=2)
-    sla: timedelta | None = timedelta(minutes=15)
-    polls: bool = True
-    poll: Backoff = Backoff(
-        first=timedelta(seconds=30), factor=2.0, longest=timedelta(minutes=5)
-    )
-    poll_deadline: timedelta = timedelta(minutes=30)
-    recheck: Backoff = Backoff(
-        first=timedelta(seconds=5), factor=2.0, longest=timedelta(minutes=5)
-    )
-    recheck_attempts: int = 8
-    finality: timedelta | None = timedelta(days=30)
-    settles_returns: bool = False
-
-    def can_ask(self, task: Task) -> bool:
-        """True where the status of this attempt can be asked now."""
-        if self.asked_by is AskedBy.THEIRS:
-            return task.provider_reference is not None
-        return self.asked_by is AskedBy.OURS

@@ -1,0 +1,1 @@
+"""What all flows share: orders, steps, tasks, and how an event becomes a step."""

@@ -1,0 +1,214 @@
+"""Turns (a picture of an order, an event, the time) into a step, or says why not."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from fsm.engine.flow import Rules
+from fsm.engine.graph import finished, follow
+from fsm.engine.lifecycle import Lifecycle
+from fsm.engine.moves import change_of, moved, moved_at, newest
+from fsm.engine.records import replace
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import (
+    Announced,
+    Announcement,
+    Case,
+    Change,
+    Decision,
+    Event,
+    Known,
+    QueueChange,
+    Step,
+    Wait,
+)
+from fsm.engine.table import Facts, Otherwise
+from fsm.engine.words import EngineTrigger, EngineWait, OrderState
+
+TermsOf: TypeAlias = Callable[[Task], Any]
+"""task -> what holds for its other side, as its lifecycle's guards ask for it."""
+
+
+def decide(
+    queue: Queue,
+    task_id: str,
+    event: Event,
+    *,
+    rules: Rules,
+    terms_of: TermsOf,
+    now: datetime,
+) -> Decision:
+    """Say what ``event`` means for one task of ``queue`` at ``now``."""
+    task = queue.task(task_id)
+    lifecycle = rules.of(task)
+    hearing = lifecycle.hearing
+    terms = terms_of(task)
+    if event.version not in {None, task.version}:
+        return Known()
+    if hearing.is_early(task, event):
+        return Wait()
+    if event.trigger is EngineTrigger.CANCEL_REQUESTED and task.cancel_requested:
+        return Known()
+    event = hearing.understood(task, event)
+    row = None
+    if not event.disputed and not _is_overtaken(task, event):
+        facts = Facts(task, terms, now, event.asked_at, event.lacking)
+        row = lifecycle.advance(facts, event.trigger)
+    if row is None:
+        return _at_rest(queue, task, event, rules, now)
+    after = moved(lifecycle, task, row, event, terms, now)
+    cases = hearing.cases(task, row, event)
+    step = step_of(queue, [change_of(task, after, event)], cases, rules, now)
+    return replace(step, case_moves=hearing.case_moves(task, row, event))
+
+
+def cancel_order(
+    queue: Queue, event: Event, *, rules: Rules, terms_of: TermsOf, now: datetime
+) -> Decision:
+    """Give up a whole order: every task that is not final is asked to stop."""
+    if queue.final or queue.cancel_requested:
+        return Known()
+    changes = []
+    for task in queue.tasks:
+        lifecycle, terms = rules.of(task), terms_of(task)
+        row = lifecycle.advance(Facts(task, terms, now), event.trigger)
+        if row is not None and not task.cancel_requested:
+            after = moved(lifecycle, task, row, event, terms, now)
+            changes.append(change_of(task, after, event))
+    wished = replace(queue, cancel_requested=True)
+    return step_of(wished, changes, (), rules, now, asked=(queue, event))
+
+
+def notified(queue: Queue) -> Step | Known:
+    """Core knows the outcome: nothing is due for this order any more."""
+    if queue.waiting_for is not EngineWait.NOTIFICATION:
+        return Known()
+    after = replace(
+        queue, version=queue.version + 1, waiting_for=None, wake_at=None, tries=0
+    )
+    change = QueueChange(
+        before=queue, after=after, trigger="core.notified", actor="core", detail={}
+    )
+    return Step(changes=(), queue=change, announcements=(), cases=(), after=after)
+
+
+def _is_overtaken(task: Task, event: Event) -> bool:
+    """True for news that the other side made before some that was heard already."""
+    known = task.news_sequence
+    return None not in {known, event.sequence} and newest(task, event) != event.sequence
+
+
+def _at_rest(
+    queue: Queue, task: Task, event: Event, rules: Rules, now: datetime
+) -> Decision:
+    """Say what an event means that no row of the table fires for."""
+    lifecycle = rules.of(task)
+    hearing = lifecycle.hearing
+    answer = _otherwise(lifecycle, task, event)
+    if answer is Otherwise.WAIT:
+        return Wait()
+    if answer is Otherwise.KNOWN:
+        disagreement = hearing.disagrees(task, event)
+        if disagreement is None:
+            return Known()
+        event = disagreement
+    kind = hearing.contradiction(task, event)
+    after = replace(
+        task,
+        version=task.version + 1,
+        updated_at=moved_at(task, now),
+        news_sequence=newest(task, event),
+    )
+    case = hearing.case(kind, task, event)
+    return step_of(queue, [change_of(task, after, event)], (case,), rules, now)
+
+
+def _otherwise(lifecycle: Lifecycle[Any], task: Task, event: Event) -> Otherwise:
+    answer = lifecycle.otherwise[event.trigger, task.state]
+    if answer is not Otherwise.BY_PROOF:
+        return answer
+    agrees = lifecycle.hearing.agrees(task, event)
+    return Otherwise.KNOWN if agrees else Otherwise.CONTRADICTION
+
+
+def step_of(
+    queue: Queue,
+    changes: list[Change],
+    cases: tuple[Case, ...],
+    rules: Rules,
+    now: datetime,
+    *,
+    asked: tuple[Queue, Event] | None = None,
+) -> Step:
+    """Let the order follow the changes of its tasks; ``asked`` is a wish about it."""
+    after = queue.with_tasks({c.after.task_id: c.after for c in changes})
+    followed, outcome = follow(after, changes, rules, now)
+    after = after.with_tasks({c.after.task_id: c.after for c in followed})
+    change = None
+    if outcome is not None or asked:
+        change = _order_change(queue, after, outcome, asked, now)
+        after = change.after
+    every = (*changes, *followed)
+    told = _announced(every, rules)
+    return Step(
+        changes=every,
+        queue=change,
+        announcements=(*told, *_outcome_announced(outcome, every)),
+        cases=cases,
+        after=after,
+    )
+
+
+def _order_change(
+    queue: Queue,
+    after: Queue,
+    outcome: OrderState | None,
+    asked: tuple[Queue, Event] | None,
+    now: datetime,
+) -> QueueChange:
+    """Return how the order's own row moves: to its end, or since somebody asked."""
+    before, event = asked or (queue, None)
+    after = replace(after, version=before.version + 1)
+    if outcome is not None:
+        after = replace(
+            after, state=outcome, waiting_for=EngineWait.NOTIFICATION, wake_at=now
+        )
+    return QueueChange(
+        before=before,
+        after=after,
+        trigger=event.trigger.value if event else f"order.{after.state.lower()}",
+        actor=event.actor if event else "system",
+        detail=dict(event.detail) if event else {},
+    )
+
+
+def _announced(changes: tuple[Change, ...], rules: Rules) -> list[Announcement]:
+    told = []
+    for change in changes:
+        kind = rules.of(change.after).announced(change)
+        if kind is not None:
+            message = change.detail.get("message")
+            told.append(
+                Announcement(
+                    type=kind,
+                    task=change.after,
+                    code=change.after.code,
+                    message=message if isinstance(message, str) else None,
+                )
+            )
+    return told
+
+
+def _outcome_announced(
+    outcome: OrderState | None, changes: tuple[Change, ...]
+) -> list[Announcement]:
+    if outcome is None:
+        return []
+    last = next(c.after for c in changes if finished(c))
+    return [
+        Announcement(
+            type=Announced(outcome.value.lower()),
+            task=last if outcome is OrderState.COMPLETED else None,
+            code=None if outcome is OrderState.COMPLETED else last.code,
+        )
+    ]

@@ -1,0 +1,91 @@
+"""A lifecycle: all that a kind of task brings to the engine, as data and functions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from fsm.engine.hearing import Hearing
+from fsm.engine.machine import Built, Ways, advance, built, ways_of
+from fsm.engine.records import replace
+from fsm.engine.rows import Task
+from fsm.engine.steps import Announced, Change, Event
+from fsm.engine.table import Facts, Otherwise, Row, Terms
+from fsm.engine.words import EngineTrigger, EngineWait, State
+
+T = TypeVar("T")
+Due: TypeAlias = Callable[[Task, Task, Event, T, datetime], Task]
+"""(moved so far, before, event, terms, now) -> the task with its next wake-up."""
+
+
+def at_rest(after: Task, task: Task, event: Event, **changes: Any) -> Task:  # noqa: ANN401 - as the fields are
+    """Return the task with nothing due any more, and what else its kind changes."""
+    return replace(
+        after,
+        waiting_for=None,
+        wake_at=None,
+        tries=0,
+        code=task.code if task.final else event.code or task.code,
+        **changes,
+    )
+
+
+def unannounced(change: Change) -> Announced | None:
+    """Tell the outside nothing of a task that has moved."""
+    del change
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifecycle(Generic[Terms]):
+    """What a kind of task brings; ``name`` is how its rows say that they are of it.
+
+    ``waits`` and ``triggers`` are its words beside the engine's own. ``table`` has its
+    legal moves, ``otherwise`` an answer for every other (trigger, state), ``guards``
+    what the rows ask, ``due`` what is due next, by what a row waits for then.
+    ``proposals`` are the first of two votes of persons. ``unbroken`` are triggers whose
+    call follows in the same chain. ``hearing`` says what news means beyond the table,
+    ``announced`` what the outside is told of a change, ``ended`` how a task comes to
+    rest.
+    """
+
+    name: str
+    waits: type[StrEnum]
+    triggers: type[StrEnum]
+    table: tuple[Row, ...]
+    otherwise: Mapping[tuple[StrEnum, State], Otherwise]
+    guards: Mapping[StrEnum, Callable[[Facts[Terms]], bool]]
+    due: Mapping[StrEnum, Due[Terms]]
+    hearing: Hearing = field(default_factory=Hearing)
+    announced: Callable[[Change], Announced | None] = unannounced
+    ended: Callable[[Task, Task, Event], Task] = at_rest
+    proposals: frozenset[StrEnum] = frozenset()
+    unbroken: frozenset[StrEnum] = frozenset()
+    machine: Built = field(init=False, repr=False, compare=False)
+    ways: Ways = field(init=False, repr=False, compare=False)
+    words: Mapping[str, StrEnum] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build what the table comes to."""
+        machine = built(self.table, self.guards)
+        happenings = (*EngineTrigger, *self.triggers)
+        object.__setattr__(self, "machine", machine)
+        object.__setattr__(self, "ways", ways_of(machine, happenings))
+        words = {wait.value: wait for wait in (*EngineWait, *self.waits)}
+        object.__setattr__(self, "words", words)
+
+    def advance(self, facts: Facts[Terms], trigger: StrEnum) -> Row | None:
+        """Return the row of the table that fires, or None where none does."""
+        return advance(self.ways, self.guards, facts, trigger)
+
+    def waiting(self, word: str | None) -> StrEnum | None:
+        """Return what a row says that it waits for, as a word of this lifecycle.
+
+        :raises ValueError: it is none.
+        """
+        if word is None:
+            return None
+        if word not in self.words:
+            raise ValueError(f"the lifecycle {self.name!r} knows no wait {word!r}")
+        return self.words[word]

@@ -1,0 +1,114 @@
+"""The vocabularies that all flows share: states of tasks and orders, cases, sources.
+
+They are public (contract, sections 6 and 8), and columns of the one schema hold them.
+What a kind of task waits for, and what can happen to it, are words of its own.
+"""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where one attempt at one provider stands (contract, section 6)."""
+
+    PENDING = "PENDING"
+    CREATING = "CREATING"
+    EXECUTING = "EXECUTING"
+    NEGATIVE_EVAL = "NEGATIVE_EVAL"
+    RECHECKING = "RECHECKING"
+    MANUAL_CHECK = "MANUAL_CHECK"
+    SUCCEEDED = "SUCCEEDED"
+    SKIPPED = "SKIPPED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+FINAL: frozenset[State] = frozenset(
+    {State.SUCCEEDED, State.SKIPPED, State.FAILED, State.CANCELLED}
+)
+LIVE: frozenset[State] = frozenset(
+    {
+        State.CREATING,
+        State.EXECUTING,
+        State.NEGATIVE_EVAL,
+        State.RECHECKING,
+        State.MANUAL_CHECK,
+    }
+)
+
+
+class OrderState(StrEnum):
+    """Where a whole order stands; all but ACTIVE are final."""
+
+    ACTIVE = "ACTIVE"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class Kind(StrEnum):
+    """The flow an order follows."""
+
+    WITHDRAWAL = "withdrawal"
+
+
+class EngineWait(StrEnum):
+    """What a row of any flow can wait for; none of these goes on by itself.
+
+    But for NOTIFICATION, which is the order's own: core is to be told the outcome.
+    """
+
+    TURN = "turn"
+    DECISION = "decision"
+    NOTIFICATION = "notification"
+
+
+IDLE: frozenset[StrEnum] = frozenset({EngineWait.TURN, EngineWait.DECISION})
+"""What a task waits for that no time brings about."""
+
+
+class EngineTrigger(StrEnum):
+    """What the rule of the graph does to a task of any kind, or an order's wish."""
+
+    TURN_CAME = "turn.came"
+    NOT_NEEDED = "not_needed"
+    CANCEL_REQUESTED = "cancel.requested"
+
+
+class Verdict(StrEnum):
+    """What is proven about the money of an attempt; None means nothing is."""
+
+    PAID = "paid"
+    NOT_PAID = "not_paid"
+
+
+class Source(StrEnum):
+    """Through which door an event came in."""
+
+    ANSWER = "answer"
+    WEBHOOK = "webhook"
+    TIMER = "timer"
+    PERSON = "person"
+
+
+class CaseKind(StrEnum):
+    """Contradictions that a person has to look at (contract, section 8)."""
+
+    LATE_SUCCESS = "late_success"
+    RETURN_AFTER_SUCCESS = "return_after_success"
+    AMOUNT_MISMATCH = "amount_mismatch"
+    REFERENCE_MISMATCH = "reference_mismatch"
+    CONTRADICTION = "contradiction"
+    BALANCE_REFUSED = "balance_refused"
+    TAMPERED = "tampered"
+
+
+class CaseState(StrEnum):
+    """Where a case stands; it is over once it is settled through core, or closed."""
+
+    OPEN = "open"
+    SETTLING = "settling"
+    SETTLED = "settled"
+    CLOSED = "closed"
+
+
+UNSETTLED: frozenset[CaseState] = frozenset({CaseState.OPEN, CaseState.SETTLING})

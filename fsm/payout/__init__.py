@@ -1,0 +1,1 @@
+"""One attempt at a payout provider: its words, its table, its rules."""

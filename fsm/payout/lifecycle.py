@@ -1,0 +1,42 @@
+"""The lifecycle of a payout attempt, whole: what the first tenant brings."""
+
+from enum import StrEnum
+from typing import Final
+
+from fsm.engine.lifecycle import Lifecycle
+from fsm.engine.rows import FIRST_LIFECYCLE
+from fsm.payout.due import DUE, ended
+from fsm.payout.guards import GUARDS
+from fsm.payout.hearing import PayoutHearing, announced
+from fsm.payout.policy import Plan
+from fsm.payout.table import OTHERWISE, TABLE
+from fsm.payout.words import Trigger, Waiting
+
+PROPOSALS: Final[frozenset[StrEnum]] = frozenset(
+    {Trigger.RESOLUTION_PROPOSED, Trigger.RETURN_PROPOSED}
+)
+# The step that commits the intent of a create is followed by the create in the same
+# chain: whoever only found that intent would not know whether it had been sent.
+UNBROKEN: Final[frozenset[StrEnum]] = frozenset(
+    {
+        Trigger.FREEZE_CONFIRMED,
+        Trigger.RETRY_DUE,
+        Trigger.TAKEN_OVER,
+        Trigger.REPEAT_DUE,
+    }
+)
+
+PAYOUT: Final[Lifecycle[Plan]] = Lifecycle(
+    name=FIRST_LIFECYCLE,
+    waits=Waiting,
+    triggers=Trigger,
+    table=TABLE,
+    otherwise=OTHERWISE,
+    guards=GUARDS,
+    due=DUE,
+    hearing=PayoutHearing(),
+    announced=announced,
+    ended=ended,
+    proposals=PROPOSALS,
+    unbroken=UNBROKEN,
+)
