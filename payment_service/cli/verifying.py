@@ -19,10 +19,11 @@ from fsm.invariants import (
     provider_offences,
     without_row,
 )
-from fsm.tampering import forged_case, forged_news, tampered
+from fsm.tampering import forged_case, tampered
 from payment_service.cli.anchored import against_anchors
 from payment_service.cli.books import Books, fetch
 from payment_service.cli.failures import DONE, FOUND_WRONG
+from payment_service.cli.heard import news_offences
 from payment_service.cli.opening import (
     configuration,
     database_url,
@@ -189,8 +190,7 @@ def _judge_all(
         report.add(offence)
     for case in snapshot.opened():
         report.offences += forged_case(case)
-    for news in snapshot.inbox():
-        report.offences += forged_news(news, settings.audit_keys)
+    report.offences += news_offences(snapshot, settings.audit_keys, facts.taken_at)
     for trail in snapshot.unclaimed():
         report.add(without_row(trail))
     for task_id, queue_id in snapshot.homeless():

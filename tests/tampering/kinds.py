@@ -494,6 +494,22 @@ HEARD = (
         found={VERIFY: "tampered: the webhook 'evt-w-paid' of acme is none"},
     ),
     Kind(
+        what="a webhook that waits put off for years",
+        sql=(NEWS.format("state = 'waiting', wake_at = '9999-01-01'"),),
+        found={VERIFY: "tampered: the webhook 'evt-w-paid' of acme was put off"},
+    ),
+    Kind(
+        what="a task made deaf: what its provider says counts as too old",
+        sql=(TASK.format("news_sequence = 999999"),),
+        found={VERIFY: "tampered: it hears nothing of acme up to 999999"},
+        of="w-silent",
+    ),
+    Kind(
+        what="a numbered webhook that was heard, taken away",
+        sql=(INBOX,),
+        found={VERIFY: "tampered: it hears nothing of acme up to 7"},
+    ),
+    Kind(
         what="a webhook is about another payout",
         sql=(NEWS.format("reference = 'po_of_another'"),),
         found={VERIFY: "tampered: the webhook 'evt-w-paid' of acme is none"},
