@@ -67,8 +67,8 @@ PLACES: Final = {
     "database": Place(
         name="Write access to the database",
         at_most="Stop work, delete rows, change what is not sealed or signed, publish "
-        "what it likes through the outbox; as the service's own role neither delete an "
-        "order nor change a line of a trail.",
+        "events and wake-ups through the outbox; as the service's own role neither "
+        "delete an order nor change a line of a trail.",
         beyond="What was cut or erased since the last anchor went out, and all that "
         "was where none goes out. A row put back whole as it once was, with its seal "
         "or signature, is taken until its next step: an older threshold too, and one "

@@ -21,6 +21,8 @@ from fsm.domain.ids import is_uuid
 from fsm.domain.letters import DeadLetter
 from fsm.domain.masking import masked_text
 from fsm.domain.messages import Message
+from fsm.domain.vouched import VOUCHER, asks, is_vouched
+from fsm.engine.records import replace
 from fsm.engine.words import CaseState
 from handlers.ports.reads import CaseRecord
 from handlers.ports.store import Unsent
@@ -94,6 +96,8 @@ class PostgresDesk:
         """Mark a letter as replayed, with its line; False if it was dealt with.
 
         What it sends is posted by the same commit: nobody can bury it before the mark.
+
+        :raises NotNow: it asks for something, and nobody here has buried it so.
         """
         act = letter_act(LetterTrigger.REPLAYED, letter_id, actor=actor, reason=reason)
         done = {"replayed_at": at, "replayed_by": actor}
@@ -102,7 +106,8 @@ class PostgresDesk:
                 return False
             if reopens is not None:
                 await reopening.wait_again(connection, *reopens)
-            posted = await reopening.post(connection, messages)
+            sent = [await self._vouched(connection, letter_id, m) for m in messages]
+            posted = await reopening.post(connection, sent)
         self._on_committed(
             [
                 Unsent(seq=seq, message=message)
@@ -110,6 +115,20 @@ class PostgresDesk:
             ]
         )
         return True
+
+    async def _vouched(
+        self, connection: AsyncConnection, letter_id: str, message: Message
+    ) -> Message:
+        """Return what a letter sends with the word of who has buried it."""
+        subject, body = message.subject, message.body
+        if not asks(subject, body):
+            return message
+        d = DEAD_LETTERS.c
+        wanted = select(d.headers).where(d.id == letter_id)
+        headers = (await connection.execute(wanted)).scalar_one()
+        if not is_vouched(headers, subject, body, self._keys):
+            raise NotNow(f"dead letter {letter_id} is none that was buried here")
+        return replace(message, headers={**message.headers, VOUCHER: headers[VOUCHER]})
 
     async def mark_discarded(
         self, letter_id: str, *, actor: str, reason: str, at: datetime

@@ -13,6 +13,7 @@ import orjson
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.letters import DeadLetter
 from fsm.domain.messages import Message
+from fsm.domain.vouched import VOUCHER, asks, voucher
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.grouped import Grouped
@@ -70,7 +71,7 @@ class Graves:
                     name: [getattr(letter, name) for letter, _ in burials]
                     for name in _FIELDS
                 },
-                "headers": [_text(letter.headers) for letter, _ in burials],
+                "headers": [_text(self._headers(letter)) for letter, _ in burials],
                 "letters": [letter_id for letter_id, _ in messages],
                 "message_ids": [m.message_id for _, m in messages],
                 "subjects": [m.subject for _, m in messages],
@@ -87,6 +88,13 @@ class Graves:
                 )
         self._publish([m for _, m in messages], posted)
         return [None] * len(burials)
+
+    def _headers(self, letter: DeadLetter) -> Mapping[str, str]:
+        """Vouch for what asks for something: a replay sends it in our name."""
+        if not asks(letter.subject, letter.body):
+            return letter.headers
+        word = voucher(letter.subject, letter.body, self._keys)
+        return {**letter.headers, VOUCHER: word}
 
 
 def _text(headers: Mapping[str, str]) -> str:

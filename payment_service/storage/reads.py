@@ -11,6 +11,7 @@ from fsm.domain.errors import AmbiguousOrder, InvalidRequest, UnknownOrder
 from fsm.domain.ids import is_uuid
 from fsm.domain.letters import DeadLetter, Reason
 from fsm.domain.orders import Order
+from fsm.domain.vouched import VOUCHER
 from fsm.engine.words import CaseKind, CaseState
 from handlers.ports.reads import (
     AuditEntry,
@@ -173,7 +174,7 @@ def letter_from(row: Any) -> DeadLetter:  # noqa: ANN401 - a row of the columns 
         error=row[3],
         deliveries=row[4],
         body=bytes(row[5]),
-        headers=row[6],
+        headers={n: v for n, v in row[6].items() if n != VOUCHER},
         at=row[7],
         task_id=row[8],
         queue_id=row[9],

@@ -1,9 +1,12 @@
 """The rows as relay and sweeper see them: what is unsent, overdue or expired."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+from fsm.domain.audit_keys import UNKEYED, AuditKeys
+from fsm.domain.messages import Message
 from fsm.domain.orders import Order
+from fsm.domain.vouched import asks, is_vouched
 from handlers.ports.store import StoredNews, Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
@@ -13,17 +16,40 @@ from payment_service.storage.rows import news_from, order_from, unsent_from
 class PostgresSweeps:
     """Implements ``ports.store.Outbox`` and ``ports.store.Sweepable``."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keys: AuditKeys = UNKEYED,
+        *,
+        on_forged: Callable[[Sequence[str]], None] = lambda _: None,
+    ) -> None:
         self._database = database
+        self._keys = keys
+        self._on_forged = on_forged
 
     async def unsent(
         self, *, older_than: timedelta, limit: int, after: int = 0
     ) -> Sequence[Unsent]:
-        """Return rows of the outbox that their owner did not publish in time."""
+        """Return rows of the outbox that their owner did not publish in time.
+
+        What another hand has put there to ask for something is removed, and told.
+        """
         rows = await self._database.run(
             sql.UNSENT, {"older_than": older_than, "limit": limit, "after": after}
         )
-        return [unsent for row in rows for unsent in unsent_from(row)]
+        every = [unsent for row in rows for unsent in unsent_from(row)]
+        forged = [each for each in every if not self._is_ours(each.message)]
+        if forged:
+            await self.sent([each.seq for each in forged])
+            self._on_forged([each.message.subject for each in forged])
+        gone = {each.seq for each in forged}
+        return [each for each in every if each.seq not in gone]
+
+    def _is_ours(self, message: Message) -> bool:
+        """Tell whether it could have been posted here, by all that can be known."""
+        subject, body, headers = message.subject, message.body, message.headers
+        asking = asks(subject, body)
+        return not asking or is_vouched(headers, subject, body, self._keys)
 
     async def sent(self, seqs: Sequence[int]) -> None:
         """Remove rows of which every message was acknowledged."""

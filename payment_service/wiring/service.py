@@ -113,6 +113,13 @@ def _tell_unsigned(names: list[str]) -> None:
     LOG.error("keys.unsigned", count=len(names), names=names[:UNSIGNED_TOLD])
 
 
+def _tell_forged(subjects: Sequence[str]) -> None:
+    """Tell of requests in the outbox that nobody here has put there."""
+    LOG.error(
+        "outbox.forged", count=len(subjects), subjects=[*subjects][:UNSIGNED_TOLD]
+    )
+
+
 @asynccontextmanager
 async def open_service(
     settings: Settings, config: Config, roles: Collection[str] = ()
@@ -177,7 +184,9 @@ async def open_service(
             bus_health=bus_health,
             desk=PostgresDesk(database, settings.audit_keys, on_committed=courier.hand),
             reads=PostgresReads(database),
-            sweeps=PostgresSweeps(database),
+            sweeps=PostgresSweeps(
+                database, settings.audit_keys, on_forged=_tell_forged
+            ),
             outbound=outbound,
             engine=_observed(
                 _engine(settings, config, store, clock, metrics, outbound),

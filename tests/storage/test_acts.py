@@ -358,3 +358,14 @@ async def test_pages_give_every_line_of_the_service_once(postgres):
 async def test_a_cursor_that_was_not_handed_out_is_refused(postgres, cursor):
     with pytest.raises(InvalidRequest):
         await postgres.reads.service_events(limit=2, cursor=cursor)
+
+
+async def test_the_relay_sends_a_request_again_that_was_buried_here(rows, store):
+    letter = a_letter(body=b"{}", headers={})
+    await store.bury(letter, [])
+    again = a_message("again", subject=letter.subject, body=letter.body)
+
+    assert await rows.desk.mark_replayed(letter.id, **SAID, messages=[again])
+
+    (sent,) = await rows.sweeps.unsent(older_than=-timedelta(days=1), limit=9)
+    assert (sent.message.subject, sent.message.body) == (letter.subject, b"{}")
