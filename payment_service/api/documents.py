@@ -10,7 +10,7 @@ from fsm.domain.keys import KeyRole
 from fsm.domain.letters import Reason
 from fsm.domain.roster import KeyState
 from fsm.engine.words import CaseKind, CaseState, Kind, OrderState, State
-from fsm.payout.words import Waiting
+from fsm.payout.words import Wait
 from handlers.ports.reads import ProviderState
 from payment_service.api.responses import PROBLEM_TYPE
 from payment_service.api.wishes import (
@@ -59,7 +59,7 @@ class TaskShape(Shape):
     version: int = Field(ge=1)
     provider_reference: str = left_out()
     code: str = left_out()
-    waiting_for: Waiting = left_out()
+    waiting_for: Wait = left_out()
     wake_at: str = left_out()
     created_at: str | None
     updated_at: str | None

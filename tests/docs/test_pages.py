@@ -88,3 +88,18 @@ def test_the_readme_leads_to_every_page():
     linked = {README.parent / link.partition("#")[0] for link in links_of(README)}
 
     assert {page for page in DOCS.glob("*.md") if page not in linked} == set()
+
+
+PATH = re.compile(
+    r"`((?:\.ci|fsm|handlers|providers|payment_service|migrations|ops|tests|docs)"
+    r"/[\w./-]+)`"
+)
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.name != "CHANGELOG.md"], ids=name_of
+)
+def test_every_file_that_is_named_is_there(page):
+    named = PATH.findall(page.read_text())
+
+    assert [path for path in named if not (ROOT / path).exists()] == []
