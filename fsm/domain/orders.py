@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import (
@@ -124,6 +125,6 @@ class Order:
 class Submission:
     """What became of a request: accepted, duplicate or conflict."""
 
-    status: str
+    status: Literal["accepted", "duplicate", "conflict"]
     order_id: str
     queue_id: str | None = None

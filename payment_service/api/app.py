@@ -7,16 +7,39 @@ from urllib.parse import unquote
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from payment_service.api import decisions, orders, people, probes, problems, webhooks
+from payment_service.api import (
+    cases,
+    customers,
+    dead_letters,
+    four_eyes,
+    keys,
+    orders,
+    probes,
+    problems,
+    providers,
+    service_events,
+    submissions,
+    tasks,
+    webhooks,
+)
 from payment_service.api.deps import ApiDeps
-from payment_service.api.documents import PaymentApi
 from payment_service.api.keyring import Keyring
+from payment_service.api.openapi import PaymentApi
 from payment_service.api.responses import Problem
 from payment_service.release import version
 
 NO_KEYS: Final = (
     "There is no API key yet: set PAYMENT_API_KEYS, or make one by "
     "`payment-service key new`."
+)
+_RESOURCES: Final = (
+    orders,
+    tasks,
+    customers,
+    cases,
+    dead_letters,
+    providers,
+    service_events,
 )
 _OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _WEBHOOK: Final = re.compile(rb"/+webhooks/+([^/]+)/*")
@@ -35,10 +58,14 @@ def create_app(deps: ApiDeps) -> FastAPI:
         redirect_slashes=False,
     )
     # One after the other is tried: most that comes, and all that strangers send, first.
-    for part in (webhooks, orders, decisions, probes):
-        app.include_router(part.routes(deps))
+    app.include_router(webhooks.routes(deps))
+    app.include_router(submissions.routes(deps))
+    for part in _RESOURCES:
+        app.include_router(part.routes(deps).router)
+    app.include_router(probes.routes(deps))
     if deps.people is not None:
-        app.include_router(people.routes(deps, deps.people))
+        for part in (keys, four_eyes):
+            app.include_router(part.routes(deps, deps.people).router)
     app.add_middleware(Gate, keys=deps.keys)
     problems.install(app, deps.report)
     return app

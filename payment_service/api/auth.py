@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from fsm.domain.keys import ApiKey, KeyRole
+from handlers.people import Admin
 from payment_service.api.keyring import Keyring
 
 KEY_LENGTH_MAX: Final = 512
@@ -79,3 +80,12 @@ def actor_of(request: Request) -> str:
 def person_of(request: Request) -> str:
     """Return who stands behind a key, which may be one of several of theirs."""
     return key_of(request).voter
+
+
+def admin_of(request: Request) -> Admin:
+    """Return the admin whose key this is, as the trail names them."""
+    return Admin(
+        actor=actor_of(request),
+        person=person_of(request),
+        expires=key_of(request).expires,
+    )

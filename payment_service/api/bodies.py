@@ -8,8 +8,9 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from fsm.domain.strict_json import SIZE_MAX
+from fsm.domain.strict_json import SIZE_MAX, parse_strict
 from payment_service.wire.media import MediaType, parse_media_type
+from payment_service.wire.models import M, validated
 
 DRAINED_MAX: Final = 8 * SIZE_MAX
 """So much of a body that is too large is read and thrown away: a sender who is
@@ -86,3 +87,22 @@ def require_json(request: Request) -> None:
         if (charset := media.foreign_charset) is not None:
             detail = f"Send JSON in UTF-8, and not in {charset[:CHARSET_LENGTH_MAX]}."
             raise HTTPException(415, detail, _CLOSE)
+
+
+class ModelReader:
+    """Reads what a person asks for, as one of the bodies that are documented."""
+
+    def __init__(self, time_limit: timedelta) -> None:
+        self._bodies = BodyReader(time_limit=time_limit)
+
+    async def read(self, request: Request, model: type[M]) -> M:
+        """Return the body.
+
+        :raises InvalidRequest: names every problem.
+        """
+        return validated(model, parse_strict(await self._bodies.read(request)))
+
+    async def read_or_none(self, request: Request, model: type[M]) -> M | None:
+        """Return the body, or None where there is none."""
+        data = await self._bodies.read(request)
+        return validated(model, parse_strict(data)) if data else None

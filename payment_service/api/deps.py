@@ -18,7 +18,7 @@ from handlers.ports.provider import Providers
 from handlers.ports.reads import ProviderStatus, Reads
 from handlers.ports.waiters import Waiters
 from payment_service.api.keyring import Keyring
-from payment_service.wire.views import View
+from payment_service.wire.people_shapes import KeyShape
 from providers.events import Events
 
 
@@ -200,7 +200,7 @@ class PeopleDesk(Protocol):
     :raises NotNow: the state does not allow it, or the same person asks again.
     """
 
-    async def keys(self) -> Sequence[View]:
+    async def keys(self) -> Sequence[KeyShape]:
         """Return all keys as they are shown, by name."""
         ...
 

@@ -3,119 +3,56 @@
 import asyncio
 import random
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from starlette.requests import Request as HttpRequest
 
 from fsm.domain.durations import parse_duration
-from fsm.domain.errors import InvalidRequest, UnknownOrder
+from fsm.domain.errors import InvalidRequest
 from fsm.domain.keys import KeyRole
-from fsm.domain.orders import Order, Submission
-from fsm.domain.reading import shortened
-from fsm.domain.text import is_id, parse_time
+from fsm.domain.orders import Order
+from fsm.domain.text import parse_time
 from fsm.engine.words import Kind, OrderState, State
-from handlers.ports.reads import Reads, Search
+from handlers.ports.reads import Search
 from payment_service.api.auth import Guard, actor_of, key_of, require_still
-from payment_service.api.bodies import BodyReader
+from payment_service.api.bodies import ModelReader
 from payment_service.api.deps import ApiDeps
-from payment_service.api.documents import (
-    GUARDED,
-    WITH_BODY,
+from payment_service.api.openapi import GUARDED, answer, body_of, problem
+from payment_service.api.params import (
+    PAGE_SIZE,
+    Cursor,
+    Limit,
+    Text,
+    checked_cursor,
+    find,
+    text_filter,
+)
+from payment_service.api.responses import Json
+from payment_service.api.routing import Routes
+from payment_service.api.schemas import Cancellation, Erasing
+from payment_service.wire.shapes import (
     EventsShape,
     ExplainedShape,
+    OrderAnswer,
     OrdersShape,
-    SubmissionAnswer,
-    answer,
-    body_of,
-    problem,
 )
-from payment_service.api.requests import segment, trace_parent_of
-from payment_service.api.responses import Json, Problem
-from payment_service.wire.requests import read_withdrawal, refuse_unsupported
 from payment_service.wire.views import (
-    answer_view,
     event_view,
     explanation_view,
     order_view,
 )
 
-PAGE_SIZE: Final = 50
-PAGE_SIZE_MAX: Final = 500
-CURSOR_LENGTH_MAX: Final = 512
 WAIT_MAX: Final = timedelta(seconds=60)
 LOOK_AGAIN_SECONDS: Final = 1.0
 
-Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)]
-Cursor = Annotated[str | None, Query(max_length=CURSOR_LENGTH_MAX)]
-Text = Annotated[str | None, Query(max_length=128)]
-_STATUSES: Final = {"accepted": 202, "duplicate": 200}
-_CONFLICT: Final = "this order_id was used before with another content"
 
-
-class Submitting:
-    """The same as the messages, over HTTP; nothing is dead-lettered here."""
-
-    def __init__(self, deps: ApiDeps) -> None:
-        self._deps = deps
-        self._bodies = BodyReader(time_limit=deps.body_time_limit)
-
-    async def withdrawal(self, request: HttpRequest) -> Json:
-        """Accept a withdrawal; 202 and 200 mean that it is stored."""
-        data = await self._bodies.read(request)
-        try:
-            wanted = read_withdrawal(data, self._deps.providers.names())
-        except InvalidRequest as refusal:
-            return _rejected(refusal)
-        if not key_of(request).may_touch(wanted.merchant_id):
-            return _not_theirs(wanted.order_id, wanted.merchant_id)
-        submission = await self._deps.submit(
-            wanted, actor=actor_of(request), trace_parent=trace_parent_of(request)
-        )
-        return _submitted(submission)
-
-    async def checkout(self, request: HttpRequest) -> Json:
-        """Refuse a checkout."""
-        return await self._unsupported(request, "checkout.requested")
-
-    async def partner_link(self, request: HttpRequest) -> Json:
-        """Refuse a partner link."""
-        return await self._unsupported(request, "partner.link.requested")
-
-    async def _unsupported(self, request: HttpRequest, subject: str) -> Json:
-        data = await self._bodies.read(request)
-        try:
-            return _rejected(refuse_unsupported(data, subject))
-        except InvalidRequest as refusal:
-            return _rejected(refusal)
-
-
-def _submitted(submission: Submission) -> Json:
-    status = _STATUSES.get(submission.status)
-    if status is not None:
-        return Json(answer_view(submission), status)
-    return _refused(409, submission.order_id, "conflict", _CONFLICT)
-
-
-def _not_theirs(order_id: str, merchant_id: str) -> Json:
-    told = f"This key may not ask for merchant {shortened(merchant_id)}."
-    return _refused(403, order_id, "rejected", told)
-
-
-def _rejected(refusal: InvalidRequest) -> Json:
-    return _refused(422, refusal.order_id, "rejected", refusal.problem)
-
-
-def _refused(status: int, order_id: str | None, outcome: str, error: str) -> Problem:
-    members = {"order_id": order_id, "outcome": outcome, "error": error}
-    return Problem(status, error, members=members)
-
-
-class Showing:
+class Orders:
     """Orders, one or many, and what happened to them."""
 
     def __init__(self, deps: ApiDeps) -> None:
         self._deps = deps
+        self._wishes = ModelReader(deps.body_time_limit)
 
     async def one(
         self,
@@ -139,9 +76,12 @@ class Showing:
             return Json(order_view(found))
         entries = await self._deps.reads.events(found.queue_id)
         explanation, words = explanation_view(found, [each.line for each in entries])
-        return Json(
-            {**order_view(found), "explanation": explanation, "in_words": words}
-        )
+        told: ExplainedShape = {
+            **order_view(found),
+            "explanation": explanation,
+            "in_words": words,
+        }
+        return Json(told)
 
     async def _awaited(
         self, request: HttpRequest, queue_id: str, limit: timedelta
@@ -198,35 +138,36 @@ class Showing:
                 cursor=checked_cursor(cursor),
             )
         )
-        orders = [order_view(order) for order in page.items]
-        return Json({"orders": orders, "next_cursor": page.next_cursor})
+        told: OrdersShape = {
+            "orders": [order_view(order) for order in page.items],
+            "next_cursor": page.next_cursor,
+        }
+        return Json(told)
 
     async def events(self, request: HttpRequest, order: str) -> Json:
         """Show the audit trail of an order."""
         found = await find(self._deps.reads, order, request)
         entries = await self._deps.reads.events(found.queue_id)
-        return Json({"events": [event_view(entry) for entry in entries]})
+        told: EventsShape = {"events": [event_view(entry) for entry in entries]}
+        return Json(told)
 
+    async def cancel_order(self, request: HttpRequest, order: str) -> Json:
+        """Ask for the cancellation of an order, all of it."""
+        wish = await self._wishes.read(request, Cancellation)
+        found = await find(self._deps.reads, order, request)
+        await self._deps.cancel_order(
+            found, reason=wish.reason, actor=actor_of(request)
+        )
+        return Json(_answer(found, "cancel_requested"), 202)
 
-async def find(reads: Reads, asked: str, request: HttpRequest) -> Order:
-    """Return the order that a path names.
-
-    For a key that is bound to merchants the orders of all others are not there.
-
-    :raises UnknownOrder: there is none.
-    :raises AmbiguousOrder: there are several.
-    """
-    wanted = segment(asked)
-    if not is_id(wanted):
-        raise UnknownOrder(wanted)
-    return await reads.find(wanted, merchants=key_of(request).merchants)
-
-
-def checked_cursor(cursor: str | None) -> str | None:
-    """Return the cursor, or refuse what was certainly never handed out."""
-    if cursor is not None and not (cursor.isascii() and cursor.isprintable()):
-        raise InvalidRequest("cursor: take it from next_cursor of the page before")
-    return cursor
+    async def erase_order(self, request: HttpRequest, order: str) -> Json:
+        """Take out of a final order who the customer is and where his money went."""
+        wish = await self._wishes.read(request, Erasing)
+        found = await find(self._deps.reads, order, request)
+        done = await self._deps.erase_order(
+            found, reason=wish.reason, actor=actor_of(request)
+        )
+        return Json(_answer(found, "erased" if done else "was_erased_before"))
 
 
 async def _rest(call: asyncio.Task[None], seconds: float) -> None:
@@ -250,12 +191,6 @@ def _waiting_time(wait: str | None) -> timedelta:
         raise InvalidRequest(f"wait: {wrong}") from None
 
 
-def text_filter(name: str, text: str | None) -> str | None:
-    if text is not None and not is_id(text):
-        raise InvalidRequest(f"{name}: must be 1 to 128 plain characters")
-    return text
-
-
 def _time(name: str, text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -266,55 +201,52 @@ def _time(name: str, text: str | None) -> datetime | None:
         raise InvalidRequest(f"{name}: {wrong}") from None
 
 
-def routes(deps: ApiDeps) -> APIRouter:
-    """Return the routes of upstream systems."""
-    router = APIRouter(tags=["orders"])
-    _add_submitting(router, deps)
-    _add_showing(router, deps)
-    return router
+def _answer(
+    order: Order, status: Literal["cancel_requested", "erased", "was_erased_before"]
+) -> OrderAnswer:
+    return {
+        "order_id": order.order_id,
+        "queue_id": order.queue_id,
+        "status": status,
+    }
 
 
-def _add_submitting(router: APIRouter, deps: ApiDeps) -> None:
-    submitting = Submitting(deps)
-    guard = Depends(Guard(deps.keys, KeyRole.UPSTREAM))
-    for path, call, shape in (
-        ("/v1/withdrawals", submitting.withdrawal, "Withdrawal"),
-        ("/v1/checkouts", submitting.checkout, "Unsupported"),
-        ("/v1/partner-links", submitting.partner_link, "Unsupported"),
-    ):
-        router.add_api_route(
-            path,
-            call,
-            methods=["POST"],
-            status_code=202,
-            response_model=None,
-            response_class=Json,
-            dependencies=[guard],
-            summary=(call.__doc__ or "").strip(),
-            openapi_extra=body_of(shape),
-            responses={
-                **GUARDED,
-                **WITH_BODY,
-                202: answer("Stored; it will be carried out.", SubmissionAnswer),
-                200: answer("The same request was stored before.", SubmissionAnswer),
-                **problem(409, "Another content under the same order_id."),
-            },
-        )
+def routes(deps: ApiDeps) -> Routes:
+    """Return the routes of upstream systems, and of who acts for them."""
+    add, orders = Routes("orders", deps), Orders(deps)
+    _add_showing(add, deps, orders)
+    not_now = problem(409, "The present state does not allow it.")
+    add.post(
+        "/v1/orders/{order}/cancel",
+        orders.cancel_order,
+        {**not_now, 202: answer("Asked for.", OrderAnswer)},
+        body_of("Cancellation"),
+        KeyRole.SUPPORT,
+        KeyRole.UPSTREAM,
+    )
+    open_ = problem(409, "It is under way, or something about it is open.")
+    add.post(
+        "/v1/orders/{order}/erase",
+        orders.erase_order,
+        {200: answer("Erased, now or before.", OrderAnswer), **open_},
+        body_of("Erasing"),
+        KeyRole.ADMIN,
+    )
+    return add
 
 
-def _add_showing(router: APIRouter, deps: ApiDeps) -> None:
-    showing = Showing(deps)
+def _add_showing(add: Routes, deps: ApiDeps, orders: Orders) -> None:
     guard = Depends(Guard(deps.keys, KeyRole.VIEWER, KeyRole.UPSTREAM))
     missing = {
         **problem(404, "No such order."),
         **problem(409, "Several orders share the id; the document names them."),
     }
     for path, call, shape, failures in (
-        ("/v1/orders", showing.many, OrdersShape, {}),
-        ("/v1/orders/{order}", showing.one, ExplainedShape, missing),
-        ("/v1/orders/{order}/events", showing.events, EventsShape, missing),
+        ("/v1/orders", orders.many, OrdersShape, {}),
+        ("/v1/orders/{order}", orders.one, ExplainedShape, missing),
+        ("/v1/orders/{order}/events", orders.events, EventsShape, missing),
     ):
-        router.add_api_route(
+        add.router.add_api_route(
             path,
             call,
             methods=["GET"],

@@ -4,8 +4,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from payment_service.api.deps import ApiDeps
-from payment_service.api.documents import ProbeAnswer, answer, problem
+from payment_service.api.openapi import answer, problem
 from payment_service.api.responses import Json, Plain, Problem
+from payment_service.wire.shapes import ProbeAnswer
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

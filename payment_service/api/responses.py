@@ -8,6 +8,7 @@ import orjson
 from starlette.responses import JSONResponse, Response
 
 from fsm.domain.masking import masked
+from fsm.domain.votes import Vote
 
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -67,3 +68,8 @@ class Plain(Response):
 
     def __init__(self, content: bytes, media_type: str) -> None:
         super().__init__(content, 200, SECURITY_HEADERS, media_type)
+
+
+def status_of(vote: Vote) -> int:
+    """Return 202 where a second person must agree."""
+    return 202 if vote is Vote.WAITS else 200

@@ -18,10 +18,11 @@ from handlers.ports.provider import Provider, Rejected
 from payment_service.api.bodies import BodyReader, require_json, require_uncompressed
 from payment_service.api.deliveries import Heard, read_delivery
 from payment_service.api.deps import ApiDeps
-from payment_service.api.documents import WebhookAnswer, answer, body_of, problem
+from payment_service.api.openapi import answer, body_of, problem
+from payment_service.api.params import segment, trace_parent_of
 from payment_service.api.problems import RETRY_AFTER
-from payment_service.api.requests import segment, trace_parent_of
 from payment_service.api.responses import Json, Problem
+from payment_service.wire.shapes import WebhookAnswer
 from providers.events import Events, TooManyEvents
 
 IGNORED: Final = "webhook.ignored"

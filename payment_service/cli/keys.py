@@ -128,7 +128,7 @@ async def _first(key: ApiKey, given: Mapping[str, object]) -> Mapping[str, objec
             )
         except NotNow as refusal:
             raise Wrong(f"{refusal}: {BOTH}") from None
-    return made_key_view(record) | ({} if secret is None else {"key": secret})
+    return made_key_view(record, secret=secret)
 
 
 def _with_secret(key: ApiKey, secret: str) -> ApiKey:

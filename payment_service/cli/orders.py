@@ -9,6 +9,7 @@ from fsm.domain.durations import parse_duration
 from fsm.domain.errors import AmbiguousOrder
 from fsm.domain.events import stamp
 from fsm.domain.explain import Attempt, explain, in_words, proposals
+from fsm.domain.masking import masked
 from fsm.domain.orders import Order
 from fsm.domain.text import parse_time
 from fsm.engine.rows import Queue, Task
@@ -32,6 +33,7 @@ from payment_service.cli.screen import (
 )
 from payment_service.storage.reads import PostgresReads
 from payment_service.wire.views import (
+    View,
     case_view,
     event_view,
     explanation_view,
@@ -204,7 +206,7 @@ def _whole_view(
         "proposals": proposals([each.line for each in trail]),
         "events": [event_view(entry) for entry in trail],
         "timers": _timers(order),
-        "cases": [case_view(case) for case in cases],
+        "cases": [case_view(case, datetime.now(UTC)) for case in cases],
     }
 
 
@@ -227,7 +229,7 @@ def _timers(order: Order) -> list[dict[str, Any]]:
 
 
 def _print_order(order: Order) -> None:
-    view = order_view(order)
+    view: View = order_view(order)
     names = ("order_id", "queue_id", "kind", "merchant_id", "customer_id")
     print_pairs(
         {
@@ -294,9 +296,9 @@ def _print_cases(cases: Sequence[CaseRecord]) -> None:
     print_table(
         ("case", "kind", "task", "opened", "detail"),
         [
-            (case.id, case.kind, case.task_id, stamp(case.opened_at), view["detail"])
+            (case.id, case.kind, case.task_id, stamp(case.opened_at), detail)
             for case in cases
-            for view in (case_view(case),)
+            for detail in (masked(case.detail, "detail"),)
         ],
         empty="None.",
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Literal
 
 from fsm.domain.events import stamp
 from fsm.domain.four_eyes import FourEyes
@@ -14,86 +15,99 @@ from fsm.domain.roster import (
     Threshold,
     fingerprint,
 )
-from payment_service.wire.views import View
+from payment_service.wire.people_shapes import (
+    FourEyesShape,
+    KeyAnswer,
+    KeyShape,
+    ProposalShape,
+    ThresholdShape,
+)
+from payment_service.wire.views import given, stamp_or_none
 
-ENVIRONMENT = "environment"
-DATABASE = "database"
 
-
-def key_view(record: KeyRecord, day: date) -> View:
+def key_view(record: KeyRecord, day: date) -> KeyShape:
     """Return a key of the database with its history, as it is on a day (UTC)."""
-    reason = record.revoke_reason
-    return {
-        **_key(record.key, record.state_on(day), DATABASE),
-        **_left_out(
-            made_by=record.made_by,
-            made_at=_stamp(record.made_at),
-            agreed_by=record.agreed_by,
-            agreed_at=_stamp(record.agreed_at),
-            revoked_by=record.revoked_by,
-            revoked_at=_stamp(record.revoked_at),
-            reason=None if reason is None else masked_text(reason),
-            last_used_at=_stamp(record.used_at),
-        ),
+    told: KeyShape = {
+        **_key(record.key, record.state_on(day), "database"),
+        "made_by": record.made_by,
+        "made_at": stamp_or_none(record.made_at),
+        "agreed_by": record.agreed_by,
+        "agreed_at": stamp_or_none(record.agreed_at),
+        "revoked_by": record.revoked_by,
+        "revoked_at": stamp_or_none(record.revoked_at),
+        "reason": record.revoke_reason and masked_text(record.revoke_reason),
+        "last_used_at": stamp_or_none(record.used_at),
     }
+    return given(told, KeyShape.__optional_keys__)
 
 
-def environment_key_view(key: ApiKey, used_at: datetime | None, day: date) -> View:
+def environment_key_view(key: ApiKey, used_at: datetime | None, day: date) -> KeyShape:
     """Return a key of PAYMENT_API_KEYS, as it is on a day (UTC)."""
     state = KeyState.LIVE if key.is_taken_on(day) else KeyState.EXPIRED
-    return {
-        **_key(key, state, ENVIRONMENT),
-        **_left_out(last_used_at=_stamp(used_at)),
+    told: KeyShape = {
+        **_key(key, state, "environment"),
+        "last_used_at": stamp_or_none(used_at),
     }
+    return given(told, KeyShape.__optional_keys__)
 
 
-def made_key_view(record: KeyRecord) -> View:
-    """Show what has become of a key that was made, agreed to or revoked."""
-    word = "waits_for_second_person" if record.waits else "live"
+def made_key_view(record: KeyRecord, *, secret: str | None = None) -> KeyAnswer:
+    """Show what has become of a key that was made, agreed to or revoked.
+
+    The ``secret`` is the key itself, told once, to who made it.
+    """
     key = record.key
-    return {
+    told: KeyAnswer = {
         "name": key.name,
-        "role": key.role.value,
+        "role": key.role,
         "person": key.voter,
         "fingerprint": fingerprint(key),
-        "status": "revoked" if record.revoked_at is not None else word,
+        "status": "waits_for_second_person" if record.waits else "live",
+        "key": secret,
     }
+    if record.revoked_at is not None:
+        told["status"] = "revoked"
+    return given(told, KeyAnswer.__optional_keys__)
 
 
-def _key(key: ApiKey, state: KeyState, source: str) -> View:
+def _key(
+    key: ApiKey, state: KeyState, source: Literal["environment", "database"]
+) -> KeyShape:
     return {
         "name": key.name,
-        "role": key.role.value,
+        "role": key.role,
         "person": key.voter,
-        "state": state.value,
+        "state": state,
         "source": source,
         "fingerprint": fingerprint(key),
-        **_left_out(
-            merchants=None if key.merchants is None else sorted(key.merchants),
-            expires=None if key.expires is None else key.expires.isoformat(),
-        ),
+        "merchants": None if key.merchants is None else sorted(key.merchants),
+        "expires": None if key.expires is None else key.expires.isoformat(),
     }
 
 
-def four_eyes_view(four_eyes: FourEyes, thresholds: Sequence[Threshold]) -> View:
+def four_eyes_view(
+    four_eyes: FourEyes, thresholds: Sequence[Threshold]
+) -> FourEyesShape:
     """Return the floor and what the database says; amounts are in minor units."""
     return {
         "floor": four_eyes.floor,
         "thresholds": [
-            {
-                "currency": each.currency,
-                "from": each.amount,
-                "effective": four_eyes.begins_at(each.currency),
-                **_left_out(
-                    set_by=each.set_by,
-                    set_at=_stamp(each.set_at),
-                    reason=None if each.reason is None else masked_text(each.reason),
-                    proposed=_proposed(each),
-                ),
-            }
-            for each in _with_default(thresholds)
+            _threshold(each, four_eyes) for each in _with_default(thresholds)
         ],
     }
+
+
+def _threshold(threshold: Threshold, four_eyes: FourEyes) -> ThresholdShape:
+    told: ThresholdShape = {
+        "currency": threshold.currency,
+        "from": threshold.amount,
+        "effective": four_eyes.begins_at(threshold.currency),
+        "set_by": threshold.set_by,
+        "set_at": stamp_or_none(threshold.set_at),
+        "reason": threshold.reason and masked_text(threshold.reason),
+        "proposed": _proposed(threshold),
+    }
+    return given(told, ThresholdShape.__optional_keys__)
 
 
 def _with_default(thresholds: Sequence[Threshold]) -> Sequence[Threshold]:
@@ -103,16 +117,8 @@ def _with_default(thresholds: Sequence[Threshold]) -> Sequence[Threshold]:
     return [*(default or [Threshold(currency=DEFAULT)]), *others]
 
 
-def _proposed(threshold: Threshold) -> View | None:
+def _proposed(threshold: Threshold) -> ProposalShape | None:
     proposal = threshold.proposal
     if proposal is None:
         return None
     return {"from": proposal.amount, "by": proposal.by, "at": stamp(proposal.at)}
-
-
-def _stamp(at: datetime | None) -> str | None:
-    return None if at is None else stamp(at)
-
-
-def _left_out(**told: object) -> View:
-    return {name: value for name, value in told.items() if value is not None}

@@ -1,8 +1,9 @@
 """Draws what the service shows: the same views for HTTP, command line and console."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -12,43 +13,57 @@ from fsm.domain.events import stamp
 from fsm.domain.explain import Attempt, explain, in_words
 from fsm.domain.letters import DeadLetter
 from fsm.domain.masking import masked, shortened_number
-from fsm.domain.orders import Order, Submission
+from fsm.domain.orders import Order
 from fsm.domain.strict_json import SIZE_MAX, require_depth
 from fsm.engine.rows import Task
-from handlers.ports.reads import AuditEntry, CaseRecord
+from fsm.payout.words import Wait
+from handlers.ports.reads import AuditEntry, CaseRecord, ProviderStatus
+from payment_service.wire.shapes import (
+    AttemptShape,
+    CaseShape,
+    DeadLetterShape,
+    EventShape,
+    OrderShape,
+    ProofShape,
+    ProviderShape,
+    TaskShape,
+)
 
-View = dict[str, Any]
+View = Mapping[str, Any]
+Shown = TypeVar("Shown", bound=View)
 
 
-def order_view(order: Order) -> View:
+def order_view(order: Order) -> OrderShape:
     """Return an order with its tasks (contract, section 8)."""
-    head = {
+    told: OrderShape = {
         "order_id": order.order_id,
         "queue_id": order.queue_id,
-        "kind": order.queue.kind.value,
+        "kind": order.queue.kind,
         "merchant_id": order.merchant_id,
         "customer_id": order.customer_id,
-        "state": order.queue.state.value,
+        "state": order.queue.state,
         "amount": order.money.amount,
         "currency": order.money.currency,
         "created_at": stamp(order.created_at),
-        "finished_at": _stamp(order.finished_at),
+        "finished_at": stamp_or_none(order.finished_at),
         "customer_message": order.customer_message,
+        "tasks": [],
     }
-    return {**_seen(head), "tasks": [task_view(task) for task in order.queue.tasks]}
+    tasks = [task_view(task) for task in order.queue.tasks]
+    return {**seen(told), "tasks": tasks}
 
 
 def explanation_view(
     order: Order, trail: Sequence[AuditLine]
-) -> tuple[list[View], str]:
+) -> tuple[list[AttemptShape], str]:
     """Return why each provider was tried, passed over or stopped at; and in words."""
     attempts = explain(order, trail)
     return [_attempt_view(attempt) for attempt in attempts], in_words(attempts)
 
 
-def _attempt_view(attempt: Attempt) -> View:
+def _attempt_view(attempt: Attempt) -> AttemptShape:
     task, line = attempt.task, attempt.proof
-    proof = None
+    proof: ProofShape | None = None
     if line is not None:
         proof = {
             "trigger": line.trigger,
@@ -57,46 +72,44 @@ def _attempt_view(attempt: Attempt) -> View:
             "version": line.version,
             "detail": line.detail,
         }
-    told = {
+    told: AttemptShape = {
         "task_id": task.task_id,
         "position": task.position,
         "provider": task.provider,
-        "outcome": task.state.value,
+        "outcome": task.state,
         "because": [*attempt.because],
         "proof": proof,
         "words": attempt.words,
     }
-    return _seen(told)
+    return seen(told)
 
 
-def task_view(task: Task) -> View:
+def task_view(task: Task) -> TaskShape:
     """Return one task; what there is none of is left out."""
     # People look for it at the provider, so enough of it stays to find it there.
     reference = task.provider_reference and shortened_number(task.provider_reference)
-    told = {
+    told: TaskShape = {
         "task_id": task.task_id,
         "position": task.position,
         "name": task.provider,
-        "state": task.state.value,
+        "state": task.state,
         "version": task.version,
-        **_given(
-            provider=task.provider,
-            terminal_id=task.terminal_id,
-            provider_reference=reference,
-            code=task.code,
-            waiting_for=task.waiting_for and task.waiting_for.value,
-            wake_at=_stamp(task.wake_at),
-        ),
-        "created_at": _stamp(task.created_at),
-        "updated_at": _stamp(task.updated_at),
+        "provider": task.provider,
+        "terminal_id": task.terminal_id,
+        "provider_reference": reference,
+        "code": task.code,
+        "waiting_for": cast("Wait | None", task.waiting_for),
+        "wake_at": stamp_or_none(task.wake_at),
+        "created_at": stamp_or_none(task.created_at),
+        "updated_at": stamp_or_none(task.updated_at),
     }
-    return _seen(told)
+    return seen(told, left_out=TaskShape.__optional_keys__)
 
 
-def event_view(entry: AuditEntry) -> View:
+def event_view(entry: AuditEntry) -> EventShape:
     """Return one line of the audit trail."""
     line = entry.line
-    told = {
+    told: EventShape = {
         "seq": entry.seq,
         "task_id": line.task_id,
         "from": line.source,
@@ -108,76 +121,69 @@ def event_view(entry: AuditEntry) -> View:
         "trace_id": line.trace_id,
         "detail": line.detail,
     }
-    return _seen(told)
+    return seen(told)
 
 
-def case_view(case: CaseRecord, now: datetime | None = None) -> View:
-    """Return a case; with ``now`` also how old it is, or was when it was over."""
-    until = case.closed_at or now
-    age = None if until is None else int((until - case.opened_at).total_seconds())
-    told = {
+def case_view(case: CaseRecord, now: datetime) -> CaseShape:
+    """Return a case; how old it is, or was when it was over, in whole seconds."""
+    age = int(((case.closed_at or now) - case.opened_at).total_seconds())
+    told: CaseShape = {
         "id": case.id,
-        "kind": case.kind.value,
+        "kind": case.kind,
         "order_id": case.order_id,
         "queue_id": case.queue_id,
         "task_id": case.task_id,
-        "state": case.state.value,
+        "state": case.state,
         "money_at_risk": case.money_at_risk,
         "currency": case.currency,
         "opened_at": stamp(case.opened_at),
-        **_given(
-            owner=case.owner,
-            close_voter=case.close_voter,
-            age_seconds=age,
-            closed_at=_stamp(case.closed_at),
-            reason=case.reason,
-        ),
+        "owner": case.owner,
+        "close_voter": case.close_voter,
+        "age_seconds": age,
+        "closed_at": stamp_or_none(case.closed_at),
+        "reason": case.reason,
         "detail": case.detail,
     }
-    return _seen(told)
+    return seen(told, left_out=CaseShape.__optional_keys__)
 
 
-def dead_letter_view(letter: DeadLetter) -> View:
+def dead_letter_view(letter: DeadLetter) -> DeadLetterShape:
     """Return a dead letter as lists show it: without its body."""
-    told = {
+    told: DeadLetterShape = {
         "id": letter.id,
         "subject": letter.subject,
-        "reason": letter.reason.value,
+        "reason": letter.reason,
         "error": letter.error,
         "at": stamp(letter.at),
-        **_given(task_id=letter.task_id, order_id=letter.order_id),
+        "task_id": letter.task_id,
+        "order_id": letter.order_id,
         "deliveries": letter.deliveries,
     }
-    return _seen(told)
+    return seen(told, left_out=DeadLetterShape.__optional_keys__)
 
 
 def dead_letter_whole(letter: DeadLetter) -> View:
     """Return a dead letter with its headers and its masked body."""
+    queue = {} if letter.queue_id is None else {"queue_id": letter.queue_id}
     return {
         **dead_letter_view(letter),
-        **_given(queue_id=letter.queue_id),
+        **queue,
         "headers": masked(letter.headers),
         "body": masked_body(letter.body),
     }
 
 
-def answer_view(submission: Submission) -> View:
-    """Return the answer to a request that was read (contract, section 3)."""
-    return {
-        "order_id": submission.order_id,
-        **_given(queue_id=submission.queue_id),
-        "status": submission.status,
+def provider_view(status: ProviderStatus) -> ProviderShape:
+    """Return how a provider does."""
+    told: ProviderShape = {
+        "name": status.name,
+        "adapter": status.adapter,
+        "state": status.state,
+        "in_flight": status.in_flight,
+        "success_rate": status.success_rate,
+        "because": status.because,
     }
-
-
-def rejection_view(refusal: InvalidRequest) -> View:
-    """Return the answer to a request that could not be accepted."""
-    told = {
-        **_given(order_id=refusal.order_id),
-        "status": "rejected",
-        "error": refusal.problem,
-    }
-    return _seen(told)
+    return given(told, ProviderShape.__optional_keys__)
 
 
 def masked_body(body: bytes) -> object:
@@ -194,14 +200,22 @@ def masked_body(body: bytes) -> object:
     return masked(tree) if isinstance(tree, dict | list) else hidden
 
 
-def _seen(told: View) -> View:
-    """Return a view without what must not be seen."""
-    return {name: masked(value, name) for name, value in told.items()}
+def seen(told: Shown, *, left_out: AbstractSet[str] = frozenset()) -> Shown:
+    """Return a view without what must not be seen, and what there is none of."""
+    shown = given(told, left_out)
+    return cast("Shown", {name: masked(value, name) for name, value in shown.items()})
 
 
-def _stamp(at: datetime | None) -> str | None:
+def given(told: Shown, left_out: AbstractSet[str]) -> Shown:
+    """Return a view without those of these fields of which there are none."""
+    kept = {
+        name: value
+        for name, value in told.items()
+        if value is not None or name not in left_out
+    }
+    return cast("Shown", kept)
+
+
+def stamp_or_none(at: datetime | None) -> str | None:
+    """Write a time, where there is one."""
     return None if at is None else stamp(at)
-
-
-def _given(**fields: object) -> View:
-    return {name: value for name, value in fields.items() if value is not None}

@@ -22,8 +22,8 @@ from handlers.people import (
 from handlers.ports.clock import Clock
 from payment_service.api.keyring import Keyring
 from payment_service.storage.people import PostgresPeople
+from payment_service.wire.people_shapes import KeyShape
 from payment_service.wire.people_views import environment_key_view, key_view
-from payment_service.wire.views import View
 
 LOOK_EVERY: Final = timedelta(seconds=2)
 """So long a revoked key may still be taken by a process that did not revoke it."""
@@ -88,7 +88,7 @@ class Desk:
         self._environment = environment
         self._clock = clock
 
-    async def keys(self) -> Sequence[View]:
+    async def keys(self) -> Sequence[KeyShape]:
         """Return all keys as they are shown, by name."""
         day = self._clock.now().date()
         uses = await self._people.uses()

@@ -242,8 +242,11 @@ class World:
         if key in self.contents:
             content, queue_id = self.contents[key]
             same = content == request.content
-            word = "duplicate" if same else "conflict"
-            return Submission(status=word, order_id=request.order_id, queue_id=queue_id)
+            return Submission(
+                status="duplicate" if same else "conflict",
+                order_id=request.order_id,
+                queue_id=queue_id,
+            )
         order = self.put(an_order(request.order_id, request.merchant_id))
         self.contents[key] = (request.content, order.queue_id)
         self.said.append((request, actor, trace_parent))

@@ -20,6 +20,7 @@ from tests.api.fakes import (
     deps_of,
     finished,
 )
+from tests.api.promised import PAGE, promises
 
 A_KEY = {"name": "ann", "role": "support"}
 DOCUMENT = create_app(deps_of(World())).openapi()
@@ -188,3 +189,14 @@ async def test_failures_of_ours_are_documented_too(world):
         world.unready = ["database"]
         async with answered(session, "GET", "/readyz", "/readyz") as answer:
             assert answer.status == 503
+
+
+def test_nothing_that_was_promised_is_dropped_or_changed():
+    """What is new is written down by `python -m tests.api.promised`."""
+    made = {*promises(DOCUMENT)}
+
+    assert [line for line in PAGE.read_text().splitlines() if line not in made] == []
+
+
+def test_what_is_documented_is_written_down():
+    assert {*promises(DOCUMENT)} - {*PAGE.read_text().splitlines()} == set()

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import orjson
 
@@ -199,7 +199,7 @@ class Fleet:
     async def _answered(self, delivery: Delivery, told: Told) -> None:
         number = str(delivery.fields()["number"])
         self.answers[number] = Submission(
-            status=str(told["status"]),
+            status=cast("Any", told["status"]),
             order_id=str(told["order_id"]),
             queue_id=told["queue_id"],
         )

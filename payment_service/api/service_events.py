@@ -1,0 +1,35 @@
+"""The service's own audit trail over HTTP: what was done to it, by whom and why."""
+
+from payment_service.api.deps import ApiDeps
+from payment_service.api.params import PAGE_SIZE, Cursor, Limit, checked_cursor
+from payment_service.api.responses import Json
+from payment_service.api.routing import Routes
+from payment_service.wire.shapes import ServiceEventsShape
+from payment_service.wire.views import event_view
+
+
+class ServiceEvents:
+    """What was done to the service itself."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        self._deps = deps
+
+    async def service_events(
+        self, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+    ) -> Json:
+        """List what was done to the service itself, newest first: who, and why."""
+        page = await self._deps.reads.service_events(
+            limit=limit, cursor=checked_cursor(cursor)
+        )
+        told: ServiceEventsShape = {
+            "events": [event_view(entry) for entry in page.items],
+            "next_cursor": page.next_cursor,
+        }
+        return Json(told)
+
+
+def routes(deps: ApiDeps) -> Routes:
+    """Return the route of viewers."""
+    add, trail = Routes("service events", deps), ServiceEvents(deps)
+    add.get("/v1/service-events", trail.service_events, ServiceEventsShape)
+    return add

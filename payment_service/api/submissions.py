@@ -1,0 +1,117 @@
+"""Requests of upstream systems over HTTP: withdrawals; checkouts and links not yet."""
+
+from typing import Final
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.keys import KeyRole
+from fsm.domain.orders import Submission
+from fsm.domain.reading import shortened
+from payment_service.api.auth import Guard, actor_of, key_of
+from payment_service.api.bodies import BodyReader
+from payment_service.api.deps import ApiDeps
+from payment_service.api.openapi import GUARDED, WITH_BODY, answer, body_of, problem
+from payment_service.api.params import trace_parent_of
+from payment_service.api.responses import Json, Problem
+from payment_service.wire.requests import read_withdrawal, refuse_unsupported
+from payment_service.wire.shapes import SubmissionAnswer
+from payment_service.wire.views import given
+
+_STATUSES: Final = {"accepted": 202, "duplicate": 200}
+_CONFLICT: Final = "this order_id was used before with another content"
+
+
+class Submissions:
+    """The same as the messages, over HTTP; nothing is dead-lettered here."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        self._deps = deps
+        self._bodies = BodyReader(time_limit=deps.body_time_limit)
+
+    async def withdrawal(self, request: Request) -> Json:
+        """Accept a withdrawal; 202 and 200 mean that it is stored."""
+        data = await self._bodies.read(request)
+        try:
+            wanted = read_withdrawal(data, self._deps.providers.names())
+        except InvalidRequest as refusal:
+            return _rejected(refusal)
+        if not key_of(request).may_touch(wanted.merchant_id):
+            return _not_theirs(wanted.order_id, wanted.merchant_id)
+        submission = await self._deps.submit(
+            wanted, actor=actor_of(request), trace_parent=trace_parent_of(request)
+        )
+        return _submitted(submission)
+
+    async def checkout(self, request: Request) -> Json:
+        """Refuse a checkout."""
+        return await self._unsupported(request, "checkout.requested")
+
+    async def partner_link(self, request: Request) -> Json:
+        """Refuse a partner link."""
+        return await self._unsupported(request, "partner.link.requested")
+
+    async def _unsupported(self, request: Request, subject: str) -> Json:
+        data = await self._bodies.read(request)
+        try:
+            return _rejected(refuse_unsupported(data, subject))
+        except InvalidRequest as refusal:
+            return _rejected(refusal)
+
+
+def _submitted(submission: Submission) -> Json:
+    if submission.status == "conflict":
+        return _refused(409, submission.order_id, "conflict", _CONFLICT)
+    told: SubmissionAnswer = {
+        "order_id": submission.order_id,
+        "queue_id": submission.queue_id,
+        "status": submission.status,
+    }
+    left_out = SubmissionAnswer.__optional_keys__
+    return Json(given(told, left_out), _STATUSES[submission.status])
+
+
+def _not_theirs(order_id: str, merchant_id: str) -> Json:
+    told = f"This key may not ask for merchant {shortened(merchant_id)}."
+    return _refused(403, order_id, "rejected", told)
+
+
+def _rejected(refusal: InvalidRequest) -> Json:
+    return _refused(422, refusal.order_id, "rejected", refusal.problem)
+
+
+def _refused(status: int, order_id: str | None, outcome: str, error: str) -> Problem:
+    members = {"order_id": order_id, "outcome": outcome, "error": error}
+    return Problem(status, error, members=members)
+
+
+def routes(deps: ApiDeps) -> APIRouter:
+    """Return the routes of upstream systems."""
+    router = APIRouter(tags=["orders"])
+    submissions = Submissions(deps)
+    guard = Depends(Guard(deps.keys, KeyRole.UPSTREAM))
+    for path, call, shape in (
+        ("/v1/withdrawals", submissions.withdrawal, "Withdrawal"),
+        ("/v1/checkouts", submissions.checkout, "Unsupported"),
+        ("/v1/partner-links", submissions.partner_link, "Unsupported"),
+    ):
+        router.add_api_route(
+            path,
+            call,
+            methods=["POST"],
+            status_code=202,
+            response_model=None,
+            response_class=Json,
+            dependencies=[guard],
+            summary=(call.__doc__ or "").strip(),
+            openapi_extra=body_of(shape),
+            responses={
+                **GUARDED,
+                **WITH_BODY,
+                202: answer("Stored; it will be carried out.", SubmissionAnswer),
+                200: answer("The same request was stored before.", SubmissionAnswer),
+                **problem(409, "Another content under the same order_id."),
+            },
+        )
+    return router

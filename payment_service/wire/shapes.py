@@ -1,0 +1,286 @@
+"""What the service answers: the shapes of its views, and their JSON schemas in one.
+
+A view builds one and mypy looks whether it does; OpenAPI shows the schema that pydantic
+makes of it. Amounts are minor units, times RFC 3339 in UTC, days ISO dates.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from fsm.domain.letters import Reason
+from fsm.domain.votes import Vote
+from fsm.engine.words import CaseKind, CaseState, Kind, OrderState, State
+from fsm.payout.words import Wait
+from handlers.ports.reads import ProviderState
+from payment_service.wire.left_out import LeftOut
+
+
+class TaskShape(TypedDict):
+    """One attempt at one provider."""
+
+    task_id: str
+    position: Annotated[int, Field(ge=0)]
+    name: str
+    provider: NotRequired[LeftOut[str]]
+    terminal_id: NotRequired[LeftOut[str]]
+    state: State
+    version: Annotated[int, Field(ge=1)]
+    provider_reference: NotRequired[LeftOut[str]]
+    code: NotRequired[LeftOut[str]]
+    waiting_for: NotRequired[LeftOut[Wait]]
+    wake_at: NotRequired[LeftOut[str]]
+    created_at: str | None
+    updated_at: str | None
+
+
+class OrderShape(TypedDict):
+    """An order with its tasks, by position."""
+
+    order_id: str
+    queue_id: str
+    kind: Kind
+    merchant_id: str
+    customer_id: str
+    state: OrderState
+    amount: Annotated[int, Field(ge=1)]
+    currency: str
+    created_at: str
+    finished_at: str | None
+    customer_message: str | None
+    tasks: list[TaskShape]
+
+
+class ProofShape(TypedDict):
+    """The line of the audit trail that proves how an attempt ended."""
+
+    trigger: str
+    actor: str
+    at: str
+    version: Annotated[int, Field(ge=1)]
+    detail: Mapping[str, Any]
+
+
+class AttemptShape(TypedDict):
+    """Why a provider was tried, passed over or stopped at."""
+
+    task_id: str
+    position: Annotated[int, Field(ge=0)]
+    provider: str
+    outcome: State
+    because: Sequence[str]
+    proof: ProofShape | None
+    words: str
+
+
+class ExplainedShape(OrderShape):
+    """An order with its tasks, and why each of them ended as it did.
+
+    Without ``explanation`` and ``in_words`` where ``wait`` is given.
+    """
+
+    explanation: NotRequired[LeftOut[list[AttemptShape]]]
+    in_words: NotRequired[LeftOut[str]]
+
+
+class OrdersShape(TypedDict):
+    """Orders, newest first."""
+
+    orders: list[OrderShape]
+    next_cursor: str | None
+
+
+class EventShape(TypedDict("_EventShape", {"from": str | None})):
+    """One line of the audit trail; ``task_id`` is null where it is about the order."""
+
+    seq: int
+    task_id: str | None
+    to: str
+    trigger: str
+    actor: str
+    at: str
+    version: Annotated[int, Field(ge=1)]
+    trace_id: str | None
+    detail: Mapping[str, Any]
+
+
+class EventsShape(TypedDict):
+    """The audit trail of an order."""
+
+    events: list[EventShape]
+
+
+class ServiceEventsShape(TypedDict):
+    """What was done to the service itself, newest first; ``task_id`` is null."""
+
+    events: list[EventShape]
+    next_cursor: str | None
+
+
+class CaseShape(TypedDict):
+    """A contradiction that a person has to look at."""
+
+    id: str
+    kind: CaseKind
+    order_id: str
+    queue_id: str
+    task_id: str
+    state: CaseState
+    money_at_risk: Annotated[
+        int, Field(ge=0, description="minor units of the currency")
+    ]
+    currency: str
+    owner: NotRequired[LeftOut[str]]
+    close_voter: NotRequired[LeftOut[str]]
+    opened_at: str
+    age_seconds: Annotated[int, Field(ge=0)]
+    closed_at: NotRequired[LeftOut[str]]
+    reason: NotRequired[LeftOut[str]]
+    detail: Mapping[str, Any]
+
+
+class CasesShape(TypedDict):
+    """Cases, newest first."""
+
+    cases: list[CaseShape]
+    next_cursor: str | None
+
+
+class DeadLetterShape(TypedDict):
+    """A message that could not be handled."""
+
+    id: str
+    subject: str
+    reason: Reason
+    error: str
+    at: str
+    task_id: NotRequired[LeftOut[str]]
+    order_id: NotRequired[LeftOut[str]]
+    deliveries: int
+
+
+class DeadLettersShape(TypedDict):
+    """Dead letters neither replayed nor discarded, newest first."""
+
+    dead_letters: list[DeadLetterShape]
+    next_cursor: str | None
+
+
+class ProviderShape(TypedDict):
+    """How a provider does; ``success_rate`` is null where there were no calls."""
+
+    name: str
+    adapter: str
+    state: ProviderState
+    in_flight: int
+    success_rate: float | None
+    because: NotRequired[
+        Annotated[
+            LeftOut[str],
+            Field(description="why it is given no new work, where it is not"),
+        ]
+    ]
+
+
+class ProvidersShape(TypedDict):
+    """All configured providers."""
+
+    providers: list[ProviderShape]
+
+
+class SubmissionAnswer(TypedDict):
+    """What became of a request."""
+
+    order_id: str
+    queue_id: NotRequired[LeftOut[str]]
+    status: Literal["accepted", "duplicate"]
+
+
+class WebhookAnswer(TypedDict):
+    """What became of a webhook."""
+
+    status: Literal["stored", "seen", "ignored"]
+
+
+class TaskAnswer(TypedDict):
+    """What became of a decision about a task."""
+
+    task_id: str
+    status: Vote | Literal["cancel_requested", "withdrawn"]
+
+
+class OrderAnswer(TypedDict):
+    """What became of a wish about an order."""
+
+    order_id: str
+    queue_id: str
+    status: Literal["cancel_requested", "erased", "was_erased_before"]
+
+
+class RefusedShape(TypedDict):
+    """An order that was not erased, and why."""
+
+    queue_id: str
+    because: str
+
+
+class ErasedShape(TypedDict):
+    """What became of a customer's orders, by queue_id."""
+
+    erased: list[str]
+    refused: list[RefusedShape]
+
+
+class ItemAnswer(TypedDict):
+    """What became of a case or a dead letter."""
+
+    id: str
+    status: (
+        Vote
+        | Literal[
+            "closed", "replayed", "discarded", "assigned", "settling", "withdrawn"
+        ]
+    )
+
+
+class ProviderAnswer(TypedDict):
+    """What became of a provider."""
+
+    name: str
+    status: Literal["paused", "resumed"]
+
+
+class ProbeAnswer(TypedDict):
+    """The process lives, or can work."""
+
+    status: Literal["alive", "ready"]
+
+
+class Problem(TypedDict):
+    """An RFC 9457 problem document; some kinds add members."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    correlation_id: NotRequired[
+        Annotated[str, Field(description="of a 500: tell it to us")]
+    ]
+    candidates: NotRequired[
+        Annotated[list[dict[str, str]], Field(description="of an ambiguous id")]
+    ]
+    problems: NotRequired[
+        Annotated[list[str], Field(description="what keeps the process from working")]
+    ]
+    order_id: NotRequired[
+        Annotated[str | None, Field(description="of a refused request")]
+    ]
+    outcome: NotRequired[
+        Annotated[
+            Literal["conflict", "rejected"],
+            Field(description="of a refused request"),
+        ]
+    ]
+    error: NotRequired[Annotated[str, Field(description="of a refused request")]]
