@@ -25,7 +25,7 @@ def test_every_role_is_told_and_no_other():
 
 
 def test_every_command_about_keys_and_thresholds_is_shown():
-    for group, name in ((key, "key"), (four_eyes, "four-eyes")):
+    for group, name in ((key.group, "key"), (four_eyes.group, "four-eyes")):
         for command in group.registered_commands:
             assert f"payment-service {name} {command.name}" in PAGE
 

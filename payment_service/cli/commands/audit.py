@@ -1,0 +1,26 @@
+"""`audit`: the books, exported."""
+
+# ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
+
+from pathlib import Path
+from typing import Annotated
+
+from payment_service.cli.commands.options import new_group, option
+
+group = new_group("The books, for whoever audits them.")
+
+
+@group.command("export")
+def audit_export(
+    since: Annotated[
+        str, option("--from", text="With lines of then or later.", metavar="TIME")
+    ],
+    until: Annotated[str, option("--to", text="And before.", metavar="TIME")],
+    output: Annotated[
+        Path | None, option("--output", text="The file; else the output.")
+    ] = None,
+) -> int:
+    """Export the chains that grew in a period and its anchors: JSON lines, signed."""
+    from payment_service.cli.exporting import export
+
+    return export(since, until, output=output)

@@ -1,0 +1,101 @@
+"""`case`: contradictions listed, assigned, settled, closed."""
+
+# ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
+
+from typing import Annotated
+
+import typer
+
+from payment_service.cli.commands.options import (
+    CaseId,
+    Cursor,
+    Evidence,
+    Json,
+    Limit,
+    Reason,
+    new_group,
+    option,
+)
+
+group = new_group("Contradictions that a person has to look at.")
+
+
+@group.command("list")
+def case_list(  # noqa: PLR0917 - an option is a parameter to typer
+    state: Annotated[
+        str | None, option("--state", text="open, settling, settled or closed.")
+    ] = None,
+    kind: Annotated[str | None, option("--kind", text="Of the case.")] = None,
+    owner: Annotated[str | None, option("--owner", text="Whose it is.")] = None,
+    queue_id: Annotated[str | None, option("--queue", text="Of the order.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: Json = False,
+) -> int:
+    """List cases, newest first, with what each may cost."""
+    from payment_service.cli import cases
+
+    return cases.list_(
+        state=state,
+        kind=kind,
+        owner=owner,
+        queue_id=queue_id,
+        limit=limit,
+        cursor=cursor,
+        as_json=as_json,
+    )
+
+
+@group.command("assign")
+def case_assign(
+    case_id: CaseId,
+    owner: Annotated[str, option("--owner", text="Who looks after it from now on.")],
+    reason: Annotated[
+        str | None, option("--reason", text="Why; may be left out.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Make somebody the owner of a case."""
+    from payment_service.cli import cases
+
+    return cases.assign(case_id, owner=owner, reason=reason, as_json=as_json)
+
+
+@group.command("settle")
+def case_settle(
+    case_id: CaseId, reason: Reason, evidence: Evidence = None, as_json: Json = False
+) -> int:
+    """Have core take back a payout that was returned; a large one takes two.
+
+    Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
+    """
+    from payment_service.cli import people
+
+    return people.settle(case_id, reason=reason, evidence=evidence, as_json=as_json)
+
+
+@group.command("close")
+def case_close(case_id: CaseId, reason: Reason, as_json: Json = False) -> int:
+    """Close a case that has been dealt with.
+
+    Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
+    """
+    from payment_service.cli import people
+
+    return people.close(case_id, reason=reason, as_json=as_json)
+
+
+@group.command("withdraw")
+def case_withdraw(
+    case_id: CaseId,
+    reason: Reason,
+    closing: Annotated[
+        bool, typer.Option("--closing", help="the vote to close it")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Take your own vote on a returned payout back, or the one to close a case."""
+    from payment_service.cli import people
+
+    call = "close" if closing else "settle"
+    return people.withdraw("cases", case_id, call, reason=reason, as_json=as_json)

@@ -1,0 +1,74 @@
+"""`dlq`: dead letters listed, shown, replayed, discarded."""
+
+# ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
+
+from typing import Annotated
+
+import typer
+
+from payment_service.cli.commands.options import (
+    Cursor,
+    Json,
+    LetterId,
+    Limit,
+    new_group,
+    option,
+)
+
+group = new_group("Dead letters: messages that could not be handled.")
+
+
+@group.command("list")
+def dlq_list(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> int:
+    """List the dead letters that nobody has dealt with, newest first."""
+    from payment_service.cli import letters
+
+    return letters.list_(limit=limit, cursor=cursor, as_json=as_json)
+
+
+@group.command("show")
+def dlq_show(letter_id: LetterId, as_json: Json = False) -> int:
+    """Show a dead letter with its headers and its masked body."""
+    from payment_service.cli import letters
+
+    return letters.show(letter_id, as_json=as_json)
+
+
+@group.command("replay")
+def dlq_replay(
+    letter_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID…", help="Of dead letters.")
+    ] = None,
+    every: Annotated[bool, option("--all", text="All that are open.")] = False,
+    subject: Annotated[
+        str | None, option("--subject", text="With --all: of it.")
+    ] = None,
+    dry_run: Annotated[bool, option("--dry-run", text="Only say which.")] = False,
+    reason: Annotated[
+        str | None, option("--reason", text="Why; may be left out.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Send dead letters again; a running relay publishes them."""
+    from payment_service.cli import letters
+
+    return letters.replay(
+        letter_ids or [],
+        every=every,
+        subject=subject,
+        reason=reason,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+
+
+@group.command("discard")
+def dlq_discard(
+    letter_id: LetterId,
+    reason: Annotated[str, option("--reason", text="Why it may go.")],
+    as_json: Json = False,
+) -> int:
+    """Give up a dead letter."""
+    from payment_service.cli import letters
+
+    return letters.discard(letter_id, reason=reason, as_json=as_json)

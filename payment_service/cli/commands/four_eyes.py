@@ -1,0 +1,36 @@
+"""`four-eyes`: from which amounts on two persons decide."""
+
+# ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
+
+from typing import Annotated
+
+import typer
+
+from payment_service.cli.commands.options import Json, Reason, new_group, option
+
+group = new_group("From which amounts on two persons decide.")
+
+
+@group.command("show")
+def four_eyes_show(as_json: Json = False) -> int:
+    """Show from which amounts on two persons decide."""
+    from payment_service.cli import thresholds
+
+    return thresholds.show(as_json=as_json)
+
+
+@group.command("set")
+def four_eyes_set(
+    amount: Annotated[
+        str, typer.Argument(metavar="AMOUNT", help="Minor units, or none.")
+    ],
+    reason: Reason,
+    currency: Annotated[
+        str | None, option("--currency", text="Left out: all without their own.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Set the amount from which two decide; to ask two less often takes two."""
+    from payment_service.cli import thresholds
+
+    return thresholds.put(amount, currency=currency, reason=reason, as_json=as_json)

@@ -1,0 +1,83 @@
+"""`order`: shown, listed, cancelled, erased."""
+
+# ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
+
+from typing import Annotated
+
+from payment_service.cli.commands.options import (
+    Cursor,
+    Json,
+    Limit,
+    OrderId,
+    Reason,
+    new_group,
+    option,
+)
+
+group = new_group("Orders with their attempts, audit trail and timers.")
+
+
+@group.command("show")
+def order_show(
+    order_id: OrderId,
+    as_json: Json = False,
+) -> int:
+    """Show an order: why each provider was tried, its audit trail, timers and cases."""
+    from payment_service.cli import orders
+
+    return orders.show(order_id, as_json=as_json)
+
+
+@group.command("list")
+def order_list(  # noqa: PLR0917 - an option is a parameter to typer
+    state: Annotated[str | None, option("--state", text="Of the order.")] = None,
+    task_state: Annotated[str | None, option("--task-state", text="Of a task.")] = None,
+    customer: Annotated[str | None, option("--customer", text="Its id.")] = None,
+    merchant: Annotated[str | None, option("--merchant", text="Its id.")] = None,
+    provider: Annotated[str | None, option("--provider", text="Of a task.")] = None,
+    kind: Annotated[str | None, option("--kind", text="Of the order.")] = None,
+    since: Annotated[
+        str | None, option("--from", text="Made then or later.", metavar="TIME")
+    ] = None,
+    until: Annotated[
+        str | None, option("--to", text="Made before.", metavar="TIME")
+    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: Json = False,
+) -> int:
+    """List orders, newest first."""
+    from payment_service.cli import orders
+
+    sought = orders.search(
+        state=state,
+        task_state=task_state,
+        customer=customer,
+        merchant=merchant,
+        provider=provider,
+        kind=kind,
+        since=since,
+        until=until,
+        limit=limit,
+        cursor=cursor,
+    )
+    return orders.list_(sought, as_json=as_json)
+
+
+@group.command("cancel")
+def order_cancel(order_id: OrderId, reason: Reason, as_json: Json = False) -> int:
+    """Give up an order where and when that is safe.
+
+    Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
+    """
+    from payment_service.cli import people
+
+    return people.cancel_order(order_id, reason=reason, as_json=as_json)
+
+
+@group.command("erase")
+def order_erase(order_id: OrderId, reason: Reason, as_json: Json = False) -> int:
+    """Take out of a final order who the customer is and where his money went."""
+    from payment_service.cli import forgetting
+
+    return forgetting.erase_order(order_id, reason=reason, as_json=as_json)

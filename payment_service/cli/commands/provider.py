@@ -1,0 +1,103 @@
+"""`provider`: listed, paused, checked, begun."""
+
+# ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from payment_service.cli.commands.options import (
+    Json,
+    ProviderName,
+    new_group,
+    option,
+)
+
+group = new_group("The configured providers.")
+
+
+@group.command("list")
+def provider_list(as_json: Json = False) -> int:
+    """List the providers with their plans; with a database also how they do."""
+    from payment_service.cli import providers
+
+    return providers.list_(as_json=as_json)
+
+
+@group.command("pause")
+def provider_pause(
+    name: ProviderName,
+    reason: Annotated[str, option("--reason", text="Why it gets no new work.")],
+    lasting: Annotated[
+        str | None,
+        option("--for", text="A duration like 2h; else until resumed.", metavar="TIME"),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Give a provider no new work; what it has already taken goes on."""
+    from payment_service.cli import steering
+
+    return steering.pause(name, reason=reason, lasting=lasting, as_json=as_json)
+
+
+@group.command("resume")
+def provider_resume(
+    name: ProviderName,
+    reason: Annotated[str | None, option("--reason", text="Why it may again.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Give a provider new work again."""
+    from payment_service.cli import steering
+
+    return steering.resume(name, reason=reason, as_json=as_json)
+
+
+@group.command("history")
+def provider_history(name: ProviderName, as_json: Json = False) -> int:
+    """Show who paused and resumed a provider, and why."""
+    from payment_service.cli import steering
+
+    return steering.history(name, as_json=as_json)
+
+
+@group.command("check")
+def provider_check(
+    name: Annotated[str, typer.Argument(help="Of the table [providers.NAME].")],
+    config: Annotated[
+        Path | None, option("--config", text="The file, instead of PAYMENT_CONFIG.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, option("--scenario", text="Only this; repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Play the conformance scenarios against an adapter; no real provider is asked."""
+    from payment_service.cli import conformance
+
+    return conformance.check(name, config=config, only=only or [], as_json=as_json)
+
+
+@group.command("new")
+def provider_new(
+    name: Annotated[str, typer.Argument(help="Its name, of a-z, 0-9 and _.")],
+    style: Annotated[
+        Literal["toml", "python"],
+        option("--style", text="A table for the adapter rest, or an adapter."),
+    ] = "toml",
+    into: Annotated[
+        Path | None, option("--into", text="The new folder; the name, if not said.")
+    ] = None,
+) -> int:
+    """Write a folder to begin with a provider: its table or adapter, and its tests."""
+    from payment_service.cli import scaffolding
+
+    return scaffolding.new(name, style=style, folder=into)
+
+
+@group.command("scenarios")
+def provider_scenarios(as_json: Json = False) -> int:
+    """List the conformance scenarios, and what each proves."""
+    from payment_service.cli import conformance
+
+    return conformance.list_scenarios(as_json=as_json)

@@ -1,0 +1,39 @@
+"""`spec`: the generated documents and diagrams."""
+
+# ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
+
+from payment_service.cli.commands.options import new_group
+
+group = new_group("Prints the generated documents and the state diagrams.")
+
+
+@group.command("asyncapi")
+def spec_asyncapi() -> int:
+    """Print the AsyncAPI document of the messages."""
+    from payment_service.cli import specs
+
+    return specs.asyncapi()
+
+
+@group.command("openapi")
+def spec_openapi() -> int:
+    """Print the OpenAPI document of the HTTP API."""
+    from payment_service.cli import specs
+
+    return specs.openapi()
+
+
+@group.command("fsm")
+def spec_fsm() -> int:
+    """Print the state diagrams, in Mermaid."""
+    from payment_service.cli import specs
+
+    return specs.fsm()
+
+
+@group.command("streams")
+def spec_streams() -> int:
+    """Print the streams, consumers and permissions of these settings, for NATS."""
+    from payment_service.cli import specs
+
+    return specs.streams()
