@@ -21,7 +21,18 @@ demo: $(STAMP)  ## the whole service on embedded PostgreSQL and NATS, under load
 
 .PHONY: test
 test: lint types contracts  ## what has to be green
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
+
+# Without I/O or a server: what is decided, read, written and refused.
+PURE := tests/fsm tests/wire tests/providers/config tests/providers/health
+
+.PHONY: check
+check: $(STAMP)  ## while you work: lint, types, contracts and the pure tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target types lint contracts pure
+
+.PHONY: pure
+pure: $(STAMP)
+	$(BIN)/pytest -q -m "not slow and not field" $(PURE)
 
 .PHONY: test-again
 test-again: lint types contracts  ## what failed, one by one: was it the test, or a busy machine?

@@ -5,7 +5,11 @@ import pytest
 
 from fsm.engine.words import Kind, OrderState, State
 from handlers.ports.reads import Search
+from payment_service.api import orders
 from tests.api.fakes import a_line, an_order, as_, calling, deps_of, finished
+
+# Until what never comes is given up: no promise, for a busy machine takes its time.
+SOON = 50
 
 
 async def get(session, path, role="viewer"):
@@ -64,32 +68,39 @@ async def test_a_shared_order_id_is_409_with_the_candidates(world):
     assert {each["merchant_id"] for each in problem["candidates"]} == {"m-1", "m-2"}
 
 
+@pytest.fixture
+def nobody_looks_again(monkeypatch):
+    monkeypatch.setattr(orders, "LOOK_AGAIN_SECONDS", 3_600.0)
+
+
+@pytest.mark.usefixtures("nobody_looks_again")
 async def test_who_waits_is_woken_when_the_order_ends(world):
     order = world.put(an_order())
     async with calling(deps_of(world)) as session:
-        waiting = asyncio.create_task(get(session, "/v1/orders/w-1?wait=20s"))
+        waiting = asyncio.create_task(get(session, "/v1/orders/w-1?wait=60s"))
         await asyncio.sleep(0.2)
         assert not waiting.done()
         world.finish(order)
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(SOON):
             _, shown = await waiting
     assert shown["state"] == "COMPLETED"
     assert not world.events_of_waiters
 
 
+@pytest.mark.usefixtures("nobody_looks_again")
 async def test_an_end_between_the_first_look_and_the_wait_is_not_missed(world):
     order = world.put(an_order())
     world.before_expecting = lambda: world.finish(order)
-    async with calling(deps_of(world)) as session, asyncio.timeout(0.5):
-        _, shown = await get(session, "/v1/orders/w-1?wait=20s")
+    async with calling(deps_of(world)) as session, asyncio.timeout(SOON):
+        _, shown = await get(session, "/v1/orders/w-1?wait=60s")
     assert shown["state"] == "COMPLETED"
 
 
 async def test_who_is_not_woken_looks_again_by_himself(world):
     order = world.put(an_order())
     world.rings = False
-    async with calling(deps_of(world)) as session, asyncio.timeout(3):
-        waiting = asyncio.create_task(get(session, "/v1/orders/w-1?wait=20s"))
+    async with calling(deps_of(world)) as session, asyncio.timeout(SOON):
+        waiting = asyncio.create_task(get(session, "/v1/orders/w-1?wait=60s"))
         await asyncio.sleep(0.1)
         world.finish(order)
         _, shown = await waiting
@@ -109,14 +120,14 @@ async def test_a_wake_up_for_nothing_makes_nobody_spin(world):
 
 async def test_when_the_time_is_over_the_present_state_is_shown(world):
     world.put(an_order())
-    async with calling(deps_of(world)) as session, asyncio.timeout(2):
+    async with calling(deps_of(world)) as session, asyncio.timeout(SOON):
         status, shown = await get(session, "/v1/orders/w-1?wait=300ms")
     assert (status, shown["state"]) == (200, "ACTIVE")
 
 
 async def test_a_final_order_is_not_waited_for(world):
     world.put(finished(an_order()))
-    async with calling(deps_of(world)) as session, asyncio.timeout(0.5):
+    async with calling(deps_of(world)) as session, asyncio.timeout(SOON):
         assert (await get(session, "/v1/orders/w-1?wait=60s"))[0] == 200
     assert world.looked == 1
 
@@ -136,7 +147,7 @@ async def test_who_hangs_up_is_forgotten(world):
         waiting = asyncio.create_task(get(session, "/v1/orders/w-1?wait=60s"))
         await asyncio.sleep(0.1)
         waiting.cancel()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(SOON):
             while world.events_of_waiters:  # noqa: ASYNC110 - the server's side
                 await asyncio.sleep(0.05)
 

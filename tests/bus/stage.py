@@ -10,7 +10,8 @@ from fsm.domain.messages import STEP_DUE, Message
 from handlers.ports.outcomes import Done
 from payment_service.bus import Consumer, Limits, Listeners, PullTimes, Source
 
-SOON = 10.0
+# Until what never comes is given up: no promise, for a busy machine takes its time.
+SOON = 60.0
 ACK_WAIT = timedelta(seconds=30)
 QUICK_ACK_WAIT = timedelta(seconds=1)
 LIMITS = Limits(in_flight_max=8, prefetch=4, ack_wait=ACK_WAIT, max_deliver=3)

@@ -9,7 +9,6 @@ from tests.chaos.load import SWIFT
 from tests.chaos.proxy import SILENT
 from tests.processes.stage import (
     REST_SECONDS_MAX,
-    SLACK_SECONDS,
     log_of,
     seconds,
     staged,
@@ -46,7 +45,7 @@ async def test_a_process_ends_itself_where_nats_stays_silent():
         await stage.judged()
         # Until its request for messages expires it is still given its share of them.
         deaf_for = PullTimes().expires_seconds + seconds(stage, "ACK_WAIT")
-        assert rest.late_seconds < deaf_for + SLACK_SECONDS
+        assert rest.late_seconds < deaf_for + rest.slack_seconds
 
 
 async def _seconds_to_end(process):

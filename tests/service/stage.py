@@ -30,7 +30,8 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PROVIDERS = ("acme", "zeta", "nova")
 ROLES = ("api", "worker", "relay", "sweeper")
 KEYS = {role: f"key-of-{role}" for role in ("upstream", "support", "viewer", "admin")}
-WAIT = 20.0
+# Until what never comes is given up: no promise, for a busy machine takes its time.
+WAIT = 50.0
 TABLE = """
 [providers.{name}]
 adapter = "rest"

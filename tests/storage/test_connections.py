@@ -21,7 +21,7 @@ from tests.storage.builders import a_message, a_new_order, a_news, a_work
 
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
 PID = "SELECT pg_backend_pid()"
-SECONDS_MAX = 5
+SECONDS_MAX = 20
 
 
 @asynccontextmanager

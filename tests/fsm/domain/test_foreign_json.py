@@ -1,7 +1,7 @@
 import contextlib
 import json
 import math
-from time import perf_counter
+from time import process_time
 
 import orjson
 import pytest
@@ -161,8 +161,8 @@ HOSTILE = [
 @pytest.mark.parametrize("data", HOSTILE, ids=range(len(HOSTILE)))
 def test_nobody_makes_it_work_for_long(data):
     assert len(data) <= SIZE_MAX
-    begun = perf_counter()
+    begun = process_time()
     with contextlib.suppress(InvalidRequest):
         read_foreign(data)
     # Some 40 ms here; what grows with the square would take minutes.
-    assert perf_counter() - begun < 2
+    assert process_time() - begun < 2

@@ -11,6 +11,11 @@ from typing import IO, cast
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it are made by mkdtemp
 MEMORY_FREE_BYTES_MIN = 2 * 1024**3
+# A shell has what it starts in the background ignore SIGINT, and so do its children.
+HEEDS_INTERRUPTS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
 
 
 def memory_folder() -> Path | None:
@@ -24,7 +29,7 @@ def memory_folder() -> Path | None:
 def a_parent(program: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """Run a program that starts a server and prints its folder."""
     with subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", HEEDS_INTERRUPTS + program],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -43,7 +48,7 @@ def processes_of(folder: Path) -> list[str]:
     return [line for line in lines if str(folder) in line]
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"

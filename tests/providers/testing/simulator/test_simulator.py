@@ -41,6 +41,8 @@ KEY = b"0123456789abcdef0123456789abcdef"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 # So slow that what is told one after the other arrives so on a busy machine too.
 IN_ORDER = 20
+# Until what never comes is given up: no promise, for a busy machine takes its time.
+SOON = 60
 SCALE = 0.01  # the two seconds after which most scripts go on are 20 ms
 AN_ORDER = Order(
     provider="acme",
@@ -77,7 +79,7 @@ class Receiver:
         return web.Response(status=status, headers={"Location": "/elsewhere"})
 
     async def wait_for(self, count):
-        async with asyncio.timeout(2), self._news:
+        async with asyncio.timeout(SOON), self._news:
             await self._news.wait_for(lambda: len(self.got) >= count)
         return [orjson.loads(body) for _, body in self.got]
 
@@ -550,7 +552,7 @@ async def test_not_found_at_first(caller):
     assert (await caller.status())[0] == 404
 
     await caller.becomes(State.SUCCEEDED)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON):
         while (await caller.status())[0] == 404:  # noqa: ASYNC110 - asking is the test
             await asyncio.sleep(SCALE)
     assert await caller.word() == "succeeded"
@@ -1048,7 +1050,7 @@ async def test_its_process_goes_on_after_a_kill_and_stops_when_told(tmp_path, se
     async with session.get(f"{url}/acme/payouts/t-1") as got:
         assert (await got.json())["status"] == "accepted"
     process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         assert await process.wait() == 0
 
 
@@ -1074,6 +1076,6 @@ async def entries_of(caller, kind, count):
 
 
 async def until(happened):
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(SOON):
         while not happened():  # noqa: ASYNC110 - the book rings no bell
             await asyncio.sleep(0.002)
