@@ -69,7 +69,7 @@ class Cases:
         """Make somebody the owner of a case."""
         found = item_id_of(item_id, NO_CASE)
         wish = await self._wishes.read(request, Assignment)
-        await self._deps.assign_case(
+        await self._deps.operations.assign_case(
             found, owner=wish.owner, reason=wish.reason, actor=actor_of(request)
         )
         told: ItemAnswer = {"id": found, "status": "assigned"}
@@ -79,7 +79,7 @@ class Cases:
         """Have core take a returned payout back; 202: a second person must agree."""
         found = item_id_of(item_id, NO_CASE)
         wish = await self._wishes.read(request, Settlement)
-        vote = await self._deps.settle_return(
+        vote = await self._deps.operations.settle_return(
             found,
             reason=wish.reason,
             evidence=wish.evidence,
@@ -93,7 +93,7 @@ class Cases:
         """Take one's own vote on a returned payout back."""
         found = item_id_of(item_id, NO_CASE)
         wish = await self._wishes.read(request, Withdrawing)
-        await self._deps.withdraw_settlement(
+        await self._deps.operations.withdraw_settlement(
             found,
             reason=wish.reason,
             actor=actor_of(request),
@@ -106,7 +106,7 @@ class Cases:
         """Close a case; 202: a second person must agree."""
         found = item_id_of(item_id, NO_CASE)
         wish = await self._wishes.read(request, Closing)
-        vote = await self._deps.close_case(
+        vote = await self._deps.operations.close_case(
             found,
             reason=wish.reason,
             actor=actor_of(request),
@@ -119,7 +119,7 @@ class Cases:
         """Take one's own vote to close a case back."""
         found = item_id_of(item_id, NO_CASE)
         wish = await self._wishes.read(request, Withdrawing)
-        await self._deps.withdraw_closing(
+        await self._deps.operations.withdraw_closing(
             found,
             reason=wish.reason,
             actor=actor_of(request),

@@ -28,7 +28,7 @@ class Customers:
         customer_id = text_filter("customer", segment(customer))
         if customer_id is None:
             raise InvalidRequest("customer: must be an id")
-        done, refused = await self._deps.erase_customer(
+        done, refused = await self._deps.operations.erase_customer(
             customer_id, reason=wish.reason, actor=actor_of(request)
         )
         told: ErasedShape = {

@@ -2,7 +2,6 @@
 
 from typing import Final, Literal
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from payment_service.api.auth import actor_of
@@ -50,24 +49,22 @@ class DeadLetters:
         found = item_id_of(item_id, NO_LETTER)
         wish = await self._wishes.read_or_none(request, Replaying)
         reason = None if wish is None else wish.reason
-        done = await self._deps.replay(found, reason=reason, actor=actor_of(request))
-        return _settled(found, "replayed", done=done)
+        await self._deps.operations.replay(
+            found, reason=reason, actor=actor_of(request)
+        )
+        return _settled(found, "replayed")
 
     async def discard(self, request: Request, item_id: str) -> Json:
         """Discard a dead letter; its task is still driven."""
         found = item_id_of(item_id, NO_LETTER)
         wish = await self._wishes.read(request, Closing)
-        done = await self._deps.discard(
+        await self._deps.operations.discard(
             found, reason=wish.reason, actor=actor_of(request)
         )
-        return _settled(found, "discarded", done=done)
+        return _settled(found, "discarded")
 
 
-def _settled(
-    item_id: str, word: Literal["replayed", "discarded"], *, done: bool
-) -> Json:
-    if not done:
-        raise HTTPException(404, NO_LETTER)
+def _settled(item_id: str, word: Literal["replayed", "discarded"]) -> Json:
     told: ItemAnswer = {"id": item_id, "status": word}
     return Json(told)
 

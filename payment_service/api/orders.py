@@ -155,7 +155,7 @@ class Orders:
         """Ask for the cancellation of an order, all of it."""
         wish = await self._wishes.read(request, Cancellation)
         found = await find(self._deps.reads, order, request)
-        await self._deps.cancel_order(
+        await self._deps.operations.cancel_order(
             found, reason=wish.reason, actor=actor_of(request)
         )
         return Json(_answer(found, "cancel_requested"), 202)
@@ -164,7 +164,7 @@ class Orders:
         """Take out of a final order who the customer is and where his money went."""
         wish = await self._wishes.read(request, Erasing)
         found = await find(self._deps.reads, order, request)
-        done = await self._deps.erase_order(
+        done = await self._deps.operations.erase_order(
             found, reason=wish.reason, actor=actor_of(request)
         )
         return Json(_answer(found, "erased" if done else "was_erased_before"))

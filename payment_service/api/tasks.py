@@ -27,7 +27,7 @@ class Tasks:
         """
         task_id = task_id_of(task_id)
         wish = await self._wishes.read(request, Resolution)
-        vote = await self._deps.resolve(
+        vote = await self._deps.operations.resolve(
             task_id,
             decision=wish.decision,
             reason=wish.reason,
@@ -43,7 +43,7 @@ class Tasks:
         """Take one's own vote back, as long as no second person has agreed."""
         task_id = task_id_of(task_id)
         wish = await self._wishes.read(request, Withdrawing)
-        await self._deps.withdraw_resolution(
+        await self._deps.operations.withdraw_resolution(
             task_id,
             reason=wish.reason,
             actor=actor_of(request),
@@ -56,7 +56,7 @@ class Tasks:
         """Ask for the cancellation of a task; the cascade goes on."""
         task_id = task_id_of(task_id)
         wish = await self._wishes.read(request, Cancellation)
-        await self._deps.cancel_task(
+        await self._deps.operations.cancel_task(
             task_id, reason=wish.reason, actor=actor_of(request)
         )
         told: TaskAnswer = {"task_id": task_id, "status": "cancel_requested"}

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import (
     AsyncIterator,
-    Awaitable,
     Callable,
     Iterator,
     Mapping,
@@ -15,28 +14,19 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import dataclass
-from datetime import timedelta
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from fsm.domain.acts import NO_REASON
-from fsm.domain.errors import UnknownOrder
 from fsm.domain.news import Arrival, News
-from fsm.domain.orders import Order, Request, Submission
-from fsm.domain.votes import Vote
-from handlers.cancel import request_cancel_of_order, request_cancel_of_task
-from handlers.close import close_case, withdraw_closing
-from handlers.erase import erase, erase_customer
-from handlers.letters import discard, replay
+from fsm.domain.orders import Request, Submission
 from handlers.news import keep
+from handlers.operations import Operations
 from handlers.people import Environment
 from handlers.ports.reads import ProviderStatus
 from handlers.ports.waiters import Woken
-from handlers.resolve import Ruling, resolve, withdraw_resolution
-from handlers.settle import settle_return, withdraw_settlement
 from handlers.submit import submit
 from payment_service import bus
 from payment_service.api.app import create_app
@@ -80,7 +70,7 @@ class _Event:
 
 
 class _Calls:
-    """What the API asks of the handlers, with the ports of this process."""
+    """What the API asks of the handlers for those who are no people."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -95,156 +85,6 @@ class _Calls:
             trace_parent=trace_parent,
         )
 
-    async def resolve(  # noqa: PLR0913 - what a decision is made of
-        self,
-        task_id: str,
-        *,
-        decision: str,
-        reason: str,
-        evidence: object,
-        actor: str,
-        person: str | None,
-        by_hand: bool,
-    ) -> Vote:
-        return await resolve(
-            task_id,
-            Ruling(decision),
-            reason=reason,
-            evidence=evidence,
-            actor=actor,
-            four_eyes=await self._service.four_eyes(),
-            engine=self._service.engine,
-            by_hand=by_hand,
-            person=person,
-        )
-
-    async def withdraw_resolution(
-        self, item_id: str, *, reason: str, actor: str, person: str | None
-    ) -> None:
-        await withdraw_resolution(
-            item_id,
-            reason=reason,
-            actor=actor,
-            person=person,
-            engine=self._service.engine,
-        )
-
-    async def cancel_task(self, task_id: str, *, reason: str, actor: str) -> None:
-        await request_cancel_of_task(
-            task_id, reason, actor=actor, engine=self._service.engine
-        )
-
-    async def cancel_order(self, order: Order, *, reason: str, actor: str) -> None:
-        await request_cancel_of_order(
-            order, reason, actor=actor, engine=self._service.engine
-        )
-
-    async def erase_order(self, order: Order, *, reason: str, actor: str) -> bool:
-        service = self._service
-        return await erase(
-            order,
-            reason=reason,
-            actor=actor,
-            engine=service.engine,
-            desk=service.desk,
-        )
-
-    async def erase_customer(
-        self, customer_id: str, *, reason: str, actor: str
-    ) -> tuple[Sequence[str], Mapping[str, str]]:
-        service = self._service
-        erased = await erase_customer(
-            customer_id,
-            reason=reason,
-            actor=actor,
-            engine=service.engine,
-            desk=service.desk,
-            reads=service.reads,
-        )
-        return erased.done, erased.refused
-
-    async def close_case(
-        self, item_id: str, *, reason: str, actor: str, person: str | None
-    ) -> Vote:
-        return await close_case(
-            item_id,
-            reason=reason,
-            actor=actor,
-            person=person,
-            four_eyes=await self._service.four_eyes(),
-            desk=self._service.desk,
-            engine=self._service.engine,
-        )
-
-    async def withdraw_closing(
-        self, item_id: str, *, reason: str, actor: str, person: str | None
-    ) -> None:
-        await withdraw_closing(
-            item_id,
-            reason=reason,
-            actor=actor,
-            person=person,
-            desk=self._service.desk,
-            engine=self._service.engine,
-        )
-
-    async def assign_case(
-        self, item_id: str, *, owner: str, reason: str | None, actor: str
-    ) -> None:
-        why, at = reason or NO_REASON, self._service.clock.now()
-        await self._service.desk.assign_case(
-            item_id, owner=owner, actor=actor, reason=why, at=at
-        )
-
-    async def settle_return(
-        self,
-        item_id: str,
-        *,
-        reason: str,
-        evidence: object,
-        actor: str,
-        person: str | None,
-    ) -> Vote:
-        return await settle_return(
-            item_id,
-            reason=reason,
-            evidence=evidence,
-            actor=actor,
-            four_eyes=await self._service.four_eyes(),
-            desk=self._service.desk,
-            engine=self._service.engine,
-            person=person,
-        )
-
-    async def withdraw_settlement(
-        self, item_id: str, *, reason: str, actor: str, person: str | None
-    ) -> None:
-        await withdraw_settlement(
-            item_id,
-            reason=reason,
-            actor=actor,
-            person=person,
-            desk=self._service.desk,
-            engine=self._service.engine,
-        )
-
-    async def replay(self, item_id: str, *, reason: str | None, actor: str) -> bool:
-        s = self._service
-        work = replay(
-            item_id,
-            actor=actor,
-            reason=reason,
-            desk=s.desk,
-            clock=s.clock,
-        )
-        return await _found(work)
-
-    async def discard(self, item_id: str, *, reason: str, actor: str) -> bool:
-        s = self._service
-        return await _found(
-            discard(item_id, actor=actor, reason=reason, desk=s.desk, clock=s.clock)
-        )
-
     async def keep_news(
         self, events: Sequence[News], *, trace_parent: str | None
     ) -> Sequence[Arrival]:
@@ -255,30 +95,17 @@ class _Calls:
         s = self._service
         return statuses(shown(s.config), await s.controls.standings(), s.clock.now())
 
-    async def pause(
-        self, name: str, *, reason: str, lasting: timedelta | None, actor: str
-    ) -> bool:
-        s = self._service
-        if name not in s.config.providers:
-            return False
-        until = None if lasting is None else s.clock.now() + lasting
-        await s.controls.pause(name, reason=reason, until=until, by=actor)
-        return True
 
-    async def resume(self, name: str, *, reason: str | None, actor: str) -> bool:
-        s = self._service
-        if name not in s.config.providers:
-            return False
-        await s.controls.resume(name, reason=reason or NO_REASON, by=actor)
-        return True
-
-
-async def _found(work: Awaitable[None]) -> bool:
-    try:
-        await work
-    except UnknownOrder:
-        return False
-    return True
+def operations(service: Service) -> Operations:
+    """Return what people can do with the ports of this process."""
+    return Operations(
+        engine=service.engine,
+        desk=service.desk,
+        reads=service.reads,
+        controls=service.controls,
+        providers=service.config.providers,
+        four_eyes=service.four_eyes,
+    )
 
 
 def application(service: Service, waiters: bus.Waiters) -> FastAPI:
@@ -293,23 +120,9 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
             reads=service.reads,
             waiters=_QueueWaiters(waiters),
             submit=calls.submit,
-            resolve=calls.resolve,
-            withdraw_resolution=calls.withdraw_resolution,
-            cancel_task=calls.cancel_task,
-            cancel_order=calls.cancel_order,
-            erase_order=calls.erase_order,
-            erase_customer=calls.erase_customer,
-            close_case=calls.close_case,
-            withdraw_closing=calls.withdraw_closing,
-            assign_case=calls.assign_case,
-            settle_return=calls.settle_return,
-            withdraw_settlement=calls.withdraw_settlement,
-            replay=calls.replay,
-            discard=calls.discard,
+            operations=operations(service),
             keep_news=calls.keep_news,
             provider_statuses=calls.provider_statuses,
-            pause=calls.pause,
-            resume=calls.resume,
             people=Desk(
                 service.people,
                 service.follower,

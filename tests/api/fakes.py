@@ -360,12 +360,14 @@ class World:
         self.persons.append(person)
         return Vote.WAITS if reason == "big" else Vote.DECIDES
 
-    async def withdraw(self, item_id, *, reason, actor, person):
+    async def withdraw_resolution(self, item_id, *, reason, actor, person):
         self._check()
         self.said.append(("withdrawn", item_id, reason, actor))
         self.persons.append(person)
         if reason == "not mine":
             raise NotNow("only who gave a vote can withdraw it")
+
+    withdraw_closing = withdraw_settlement = withdraw_resolution
 
     async def cancel_task(self, task_id, *, reason, actor):
         self._check()
@@ -419,17 +421,16 @@ class World:
     async def _settle(self, item_id, said):
         self._check()
         if item_id not in {letter.id for letter in self.letters}:
-            return False
+            raise UnknownOrder(item_id, "dead letter")
         if item_id in {each[0] for each in self.said}:
             raise NotNow("somebody has done so before")
         self.said.append((item_id, *said))
-        return True
 
     async def replay(self, item_id, *, reason, actor):
-        return await self._settle(item_id, (reason, actor))
+        await self._settle(item_id, (reason, actor))
 
     async def discard(self, item_id, *, reason, actor):
-        return await self._settle(item_id, (reason, actor))
+        await self._settle(item_id, (reason, actor))
 
     async def pause(self, name, *, reason, lasting, actor):
         self.said.append((name, reason, lasting, actor))
@@ -533,25 +534,11 @@ def deps_of(world, **changes):
         reads=world,
         waiters=world,
         submit=world.submit,
-        resolve=world.resolve,
-        withdraw_resolution=world.withdraw,
-        withdraw_settlement=world.withdraw,
-        withdraw_closing=world.withdraw,
-        cancel_task=world.cancel_task,
-        cancel_order=world.cancel_order,
-        erase_order=world.erase_order,
-        erase_customer=world.erase_customer,
-        close_case=world.close_case,
-        assign_case=world.assign_case,
-        settle_return=world.settle_return,
-        replay=world.replay,
-        discard=world.discard,
+        operations=world,
         keep_news=world.keep_news,
         provider_statuses=world.statuses,
         ready=world.ready,
         metrics=lambda: b"dlq_size 0\n",
-        pause=world.pause,
-        resume=world.resume,
         people=FakeDesk(world),
         webhook_rates={"zeta": Rate(2, timedelta(hours=1))},
         count_webhook=world.count,

@@ -213,12 +213,6 @@ async def test_providers_are_listed_paused_and_resumed(world):
         assert (await post(session, "/v1/providers/x/pause", reason, "admin"))[0] == 404
 
 
-async def test_pausing_may_be_left_out(world):
-    async with calling(deps_of(world, pause=None, resume=None)) as session:
-        status, _ = await post(session, "/v1/providers/acme/pause", {}, "admin")
-    assert status == 404
-
-
 async def test_what_was_done_to_the_service_is_listed_masked(world):
     act = Act(
         trigger=ServiceTrigger.PROVIDER_PAUSED,
