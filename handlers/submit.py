@@ -83,8 +83,7 @@ def _opened(
     trace_id = trace_id_of(trace_parent)
 
     def line(task: Task | None, detail: Mapping[str, object]) -> AuditLine:
-        return chained(
-            GENESIS,
+        made = AuditLine(
             entity_id=queue_id if task is None else task.task_id,
             queue_id=queue_id,
             task_id=None if task is None else task.task_id,
@@ -96,8 +95,8 @@ def _opened(
             at=now,
             trace_id=trace_id,
             detail=detail,
-            keys=keys,
         )
+        return chained(GENESIS, made, keys)
 
     lines = [
         line(None, {REQUEST: said}),

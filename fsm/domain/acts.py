@@ -143,8 +143,7 @@ def service_line(
 
     Version 0 is before the first.
     """
-    return chained(
-        previous if version else GENESIS,
+    line = AuditLine(
         entity_id=SERVICE,
         queue_id=SERVICE,
         task_id=None,
@@ -156,5 +155,5 @@ def service_line(
         at=at,
         trace_id=None,
         detail=act.told,
-        keys=keys,
     )
+    return chained(previous if version else GENESIS, line, keys)

@@ -10,6 +10,7 @@ import orjson
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.canonical import plain
 from fsm.domain.seals import head_of
+from fsm.engine.records import replace
 from fsm.engine.steps import Change, QueueChange
 
 GENESIS: Final = b"\0" * 32
@@ -21,7 +22,8 @@ WAKE_AT: Final = "wake_at"
 class AuditLine:
     """One line; ``entity_id`` is the task's id, or the queue's for the order itself.
 
-    ``key_id`` names the key that its ``hash`` was made with.
+    ``key_id`` names the key that its ``hash`` was made with; both are empty before
+    :func:`chained` has signed it.
     """
 
     entity_id: str
@@ -35,8 +37,8 @@ class AuditLine:
     at: datetime
     trace_id: str | None
     detail: Mapping[str, object]
-    key_id: str
-    hash: bytes
+    key_id: str = ""
+    hash: bytes = b""
 
 
 class ReadLine(Protocol):
@@ -83,8 +85,7 @@ def audit_line(
     detail, wake_at = change.detail, change.after.wake_at
     if wake_at is not None and wake_at > at:
         detail = {**detail, WAKE_AT: wake_at.isoformat()}
-    return chained(
-        head_of(change.before.audit_hash),
+    line = AuditLine(
         entity_id=task_id or change.after.queue_id,
         queue_id=change.after.queue_id,
         task_id=task_id,
@@ -96,66 +97,20 @@ def audit_line(
         at=at,
         trace_id=trace_id,
         detail=detail,
-        keys=keys,
     )
+    return chained(head_of(change.before.audit_hash), line, keys)
 
 
-def chained(  # noqa: PLR0913 - one argument for each column of the line
-    previous: bytes,
-    *,
-    entity_id: str,
-    queue_id: str,
-    task_id: str | None,
-    version: int,
-    source: str | None,
-    target: str,
-    trigger: str,
-    actor: str,
-    at: datetime,
-    trace_id: str | None,
-    detail: Mapping[str, object],
-    keys: AuditKeys,
-    key_id: str | None = None,
-) -> AuditLine:
-    """Make a line whose hash covers all of it and the hash before.
+def chained(previous: bytes, line: AuditLine, keys: AuditKeys) -> AuditLine:
+    """Return an unsigned line signed: its hash covers all of it and the hash before.
 
-    :raises KeyError: ``key_id``, by default the signing key, is not known here.
+    :raises KeyError: its key, by default the signing one, is not known here.
     """
-    key_id = key_id or keys.signer
-    detail = {name: plain(value) for name, value in detail.items()}
-    signed = orjson.dumps(
-        [
-            key_id,
-            entity_id,
-            queue_id,
-            version,
-            source,
-            target,
-            trigger,
-            actor,
-            (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(
-                timespec="microseconds"
-            ),
-            trace_id,
-            detail,
-        ],
-        option=orjson.OPT_SORT_KEYS,
-    )
-    return AuditLine(
-        entity_id=entity_id,
-        queue_id=queue_id,
-        task_id=task_id,
-        version=version,
-        source=source,
-        target=target,
-        trigger=trigger,
-        actor=actor,
-        at=at,
-        trace_id=trace_id,
-        detail=detail,
-        key_id=key_id,
-        hash=keys.mac(key_id, previous + signed),
-    )
+    key_id = line.key_id or keys.signer
+    detail = {name: plain(value) for name, value in line.detail.items()}
+    signed = _signed(line, key_id, detail)
+    made = keys.mac(key_id, previous + signed)
+    return replace(line, detail=detail, key_id=key_id, hash=made)
 
 
 def hash_of(line: ReadLine, before: bytes, keys: AuditKeys) -> bytes:
@@ -163,22 +118,29 @@ def hash_of(line: ReadLine, before: bytes, keys: AuditKeys) -> bytes:
 
     :raises KeyError: the key that has signed it is not known here.
     """
-    return chained(
-        before,
-        entity_id=line.entity_id,
-        queue_id=line.queue_id,
-        task_id=line.task_id,
-        version=line.version,
-        source=line.source,
-        target=line.target,
-        trigger=line.trigger,
-        actor=line.actor,
-        at=line.at,
-        trace_id=line.trace_id,
-        detail=line.detail,
-        keys=keys,
-        key_id=line.key_id,
-    ).hash
+    detail = {name: plain(value) for name, value in line.detail.items()}
+    return keys.mac(line.key_id, before + _signed(line, line.key_id, detail))
+
+
+def _signed(line: ReadLine, key_id: str, detail: Mapping[str, object]) -> bytes:
+    """Return what is signed of a line: all of it, in an order that never changes."""
+    at = line.at if line.at.tzinfo is UTC else line.at.astimezone(UTC)
+    return orjson.dumps(
+        [
+            key_id,
+            line.entity_id,
+            line.queue_id,
+            line.version,
+            line.source,
+            line.target,
+            line.trigger,
+            line.actor,
+            at.isoformat(timespec="microseconds"),
+            line.trace_id,
+            detail,
+        ],
+        option=orjson.OPT_SORT_KEYS,
+    )
 
 
 class Link(NamedTuple):

@@ -62,8 +62,7 @@ def erasure_of(
 ) -> Erasure:
     """Return what is to be done to an order, as it stands now."""
     queue = order.queue
-    line = chained(
-        head_of(queue.audit_hash),
+    unsigned = AuditLine(
         entity_id=queue.queue_id,
         queue_id=queue.queue_id,
         task_id=None,
@@ -75,8 +74,8 @@ def erasure_of(
         at=at,
         trace_id=None,
         detail={"reason": masked_text(reason)},
-        keys=keys,
     )
+    line = chained(head_of(queue.audit_hash), unsigned, keys)
     after = replace(queue, version=queue.version + 1)
     sealed = sealed_queue(after, line.hash, order.signature.key_id, keys)
     left = replace(order, customer_id=NOBODY, destination={}, metadata={})

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fsm.domain.anchors import FORMAT, Head, Root, signed
-from fsm.domain.audit import GENESIS, chained
+from fsm.domain.audit import GENESIS, AuditLine, chained
 from fsm.domain.audit_keys import parse_audit_keys
 from payment_service.settings import Settings
 
@@ -32,8 +32,7 @@ def test_the_page_names_settings_and_files_that_there_are():
 
 
 def test_a_line_is_hashed_by_the_recipe():
-    line = chained(
-        GENESIS,
+    unsigned = AuditLine(
         entity_id="e",
         queue_id="q",
         task_id="e",
@@ -45,8 +44,8 @@ def test_a_line_is_hashed_by_the_recipe():
         at=AT,
         trace_id=None,
         detail={"b": "ü/\u2028", "a": [1, 2.5, None, True]},
-        keys=KEYS,
     )
+    line = chained(GENESIS, unsigned, KEYS)
 
     said = ["k1", "e", "q", 1, None, "PENDING", "order.requested", "user:ann"]
     said += ["2026-11-30T08:00:00.000000+00:00", None]
