@@ -145,32 +145,12 @@ class TaskRow(NamedTuple):
     updated_at: datetime | None = None
 
 
-class LedgerEntry(NamedTuple):
-    """An effect in core's ledger."""
-
-    task_id: str
-    operation: str
-    amount: int
-    currency: str
-    at: datetime | None = None
-
-
-class StatementEntry(NamedTuple):
-    """A line of a provider's statement; ``reference`` is our task's id."""
-
-    provider: str
-    reference: str
-    status: str
-    amount: int
-    currency: str
-
-
 REQUESTED: Final = "order.requested"
 NOTIFIED: Final = "core.notified"
 SKEW: Final = timedelta(minutes=1)
 """How far the clocks of core and database may be apart."""
 
-_FINAL: Final = frozenset(state.value for state in FINAL)
+FINAL_STATES: Final = frozenset(state.value for state in FINAL)
 _LIVE: Final = frozenset(state.value for state in LIVE)
 _MOVES: Final = frozenset(
     (r.trigger.value, r.source.value, r.dest.value) for r in TABLE
@@ -280,7 +260,7 @@ class Trail:
         if line.target == self.state:
             return
         self.state, self.entered_by = line.target, line.trigger
-        if self.ended_at is None and line.target in _FINAL:
+        if self.ended_at is None and line.target in FINAL_STATES:
             self.ended_at, self.ended_by = line.at, line.trigger
 
     def _follow_columns(self, line: Line) -> None:
@@ -417,7 +397,7 @@ def _outcome(
     if order.state == OrderState.ACTIVE:
         return
     for task in tasks:
-        if task.state not in _FINAL:
+        if task.state not in FINAL_STATES:
             yield wrong(f"it is {order.state}, and task {task.task_id} is {task.state}")
     told = trail is not None and trail.told_core
     if order.wake_at is None and not told:
@@ -441,19 +421,22 @@ def _turn(order: OrderRow, tasks: Sequence[TaskRow]) -> Iterator[Offence]:
         yield wrong(Invariant.ONE_TURN, f"{len(live)} tasks are at work: {names}")
     if order.state != OrderState.ACTIVE:
         return
-    at_turn = [t for t in tasks if t.state not in _FINAL and not _waits_for_turn(t)]
+    at_turn = [
+        t for t in tasks if t.state not in FINAL_STATES and not waits_for_turn(t)
+    ]
     if len(at_turn) != 1:
         yield wrong(
             Invariant.ONE_TURN, f"{len(at_turn)} of its tasks have their turn, not 1"
         )
         return
     for task in tasks:
-        if task.position < at_turn[0].position and task.state not in _FINAL:
+        if task.position < at_turn[0].position and task.state not in FINAL_STATES:
             what = f"task {task.task_id} was passed over while it is {task.state}"
             yield wrong(Invariant.ONE_TURN, what)
 
 
-def _waits_for_turn(task: TaskRow) -> bool:
+def waits_for_turn(task: TaskRow) -> bool:
+    """Tell whether nothing of it may have begun."""
     return task.state == State.PENDING and task.waiting_for == EngineWait.TURN
 
 
@@ -472,7 +455,7 @@ def _verdict(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
 
 def _forgotten(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
     """What is not final has a time, a person, its turn, or a webhook to wait for."""
-    if task.state in _FINAL:
+    if task.state in FINAL_STATES:
         settles = task.waiting_for == Waiting.RETURN and task.state == State.SUCCEEDED
         rests = (task.waiting_for is None or settles) and (
             settles is (task.wake_at is not None)
@@ -573,130 +556,3 @@ def without_row(trail: Trail) -> Offence:
     """Name a trail whose order or task is gone."""
     what = f"{trail.version} audit lines, and no row"
     return Offence(Invariant.ORPHAN, trail.queue_id, trail.task_id, what)
-
-
-def core_offences(
-    order: OrderRow,
-    task: TaskRow,
-    entries: Sequence[LedgerEntry],
-    *,
-    as_of: datetime,
-    skew: timedelta = SKEW,
-    trail: Trail | None = None,
-) -> Iterator[Offence]:
-    """Compare a task with all of core's entries about it.
-
-    ``as_of`` is when the row was read; the ledger was read later, and may know more
-    about what was not final then. Of a ``trail`` that persons have ended by hand what
-    core holds or lacks is only told.
-    """
-
-    def wrong(what: str, *, warning: bool = False) -> Offence:
-        return Offence(Invariant.CORE, order.queue_id, task.task_id, what, warning)
-
-    before = as_of - skew
-    known = [e for e in entries if _counts(e, task, before)]
-    done = {name: _count(known, name) for name in ("freeze", "commit", "rollback")}
-    returns = _count(entries, "return")
-    for operation, count in (*done.items(), ("return", returns)):
-        if count > 1:
-            yield wrong(f"core has {count} entries of {operation}")
-    if done["commit"] and done["rollback"]:
-        yield wrong("core has both committed and rolled back")
-    if done["commit"] and not done["freeze"]:
-        yield wrong("core has a commit without a freeze")
-    for entry in entries:
-        if (entry.amount, entry.currency) != (order.amount, order.currency):
-            said, ours = (
-                f"{entry.amount} {entry.currency}",
-                f"{order.amount} {order.currency}",
-            )
-            yield wrong(f"core's {entry.operation} is of {said}, the order of {ours}")
-    if problem := _against_core(task, done):
-        yield wrong(problem, warning=is_by_hand(trail))
-    if returns and not done["commit"]:
-        yield wrong("core has a return without a commit")
-    if task.returned and not returns:
-        yield wrong("it was returned, and core has no return")
-    if not task.returned and task.waiting_for != Waiting.RETURN:
-        # One that was asked for after the row was read is not known to be wrong.
-        early = (e for e in entries if e.at is None or e.at < before)
-        if _count([*early], "return"):
-            yield wrong("core has taken it back, and nobody here has asked for that")
-
-
-def _counts(entry: LedgerEntry, task: TaskRow, before: datetime) -> bool:
-    return task.state in _FINAL or entry.at is None or entry.at < before
-
-
-def _count(entries: Sequence[LedgerEntry], operation: str) -> int:
-    return sum(1 for entry in entries if entry.operation == operation)
-
-
-def _against_core(task: TaskRow, done: Mapping[str, int]) -> str | None:
-    if task.state == State.SUCCEEDED:
-        return None if done["commit"] else "it is SUCCEEDED and core has no commit"
-    if done["commit"] and task.verdict != Verdict.PAID:
-        return f"it is {task.state} and core has committed"
-    if done["rollback"] and task.verdict != Verdict.NOT_PAID:
-        return f"it is {task.state} and core has rolled back"
-    held = done["freeze"] - done["commit"] - done["rollback"]
-    if held > 0 and task.state in _FINAL:
-        return f"it is {task.state} and core still holds the money"
-    if held > 0 and _waits_for_turn(task):
-        return "core holds money for it before its turn"
-    return None
-
-
-def provider_offences(
-    order: OrderRow,
-    tasks: Sequence[TaskRow],
-    payouts: Mapping[str, Sequence[StatementEntry]],
-    *,
-    stated: Collection[str],
-    cases: Collection[str] = (),
-) -> Iterator[Offence]:
-    """Compare an order with the lines of the providers' statements about it.
-
-    ``stated`` are the providers that gave a statement; ``cases`` are the tasks about
-    which a person was asked.
-    """
-
-    def wrong(what: str, task: TaskRow | None = None) -> Offence:
-        task_id = task.task_id if task else None
-        return Offence(Invariant.PROVIDERS, order.queue_id, task_id, what)
-
-    executed = 0
-    for task in tasks:
-        lines = payouts.get(task.task_id, ())
-        paid = [line for line in lines if line.status == "succeeded"]
-        executed += len(paid)
-        for line in paid:
-            if (line.amount, line.currency) != (order.amount, order.currency):
-                said = f"{line.amount} {line.currency}"
-                ours = f"{order.amount} {order.currency}"
-                yield wrong(f"{line.provider} paid {said}, the order is {ours}", task)
-            if line.provider != task.provider:
-                yield wrong(f"{line.provider} paid it, not {task.provider}", task)
-        if problem := _against_provider(task, lines, paid, stated, cases):
-            yield wrong(problem, task)
-    if executed > 1:
-        yield wrong(f"{executed} payouts were executed for one order")
-
-
-def _against_provider(
-    task: TaskRow,
-    lines: Sequence[StatementEntry],
-    paid: Sequence[StatementEntry],
-    stated: Collection[str],
-    cases: Collection[str],
-) -> str | None:
-    if task.task_id in cases:
-        return None
-    if task.state == State.SUCCEEDED:
-        returned = any(line.status == "returned" for line in lines)
-        missing = task.provider in stated and not paid and not returned
-        return f"SUCCEEDED, and {task.provider} paid nothing" if missing else None
-    if paid and (task.state in _FINAL or task.waiting_for == EngineWait.TURN):
-        return f"it is {task.state}, and {paid[0].provider} has paid"
-    return None

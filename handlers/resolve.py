@@ -6,13 +6,13 @@ from fsm.domain.errors import InvalidRequest, NotNow
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.messages import resolved_doorbell
 from fsm.domain.votes import Vote
+from fsm.engine.records import replace
 from fsm.engine.rows import Task
-from fsm.engine.steps import Event
-from fsm.engine.words import Source, State
+from fsm.engine.words import State
 from fsm.payout.words import Trigger, Waiting
 from handlers.cancel import order_of_task
 from handlers.engine import Engine
-from handlers.together import decide_together, withdraw_vote
+from handlers.together import decide_together, event_by_person, withdraw_vote
 
 
 class Ruling(StrEnum):
@@ -61,14 +61,12 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
     task = order.task(task_id)
     _check_undecided(task, by_hand=by_hand)
     trigger = _TRIGGERS[ruling, by_hand]
-    event = Event(
-        trigger=trigger,
-        source=Source.PERSON,
-        actor=actor,
-        person=person,
+    event = replace(
+        event_by_person(
+            trigger, reason=reason, actor=actor, person=person, evidence=evidence
+        ),
         decision=f"settled_{ruling}" if by_hand else ruling.value,
         code=None if ruling is Ruling.POSITIVE else trigger.value.replace(".", "_"),
-        detail={"reason": reason, **({"evidence": evidence} if evidence else {})},
     )
     return await decide_together(
         order,

@@ -6,9 +6,9 @@ from fsm.domain.four_eyes import FourEyes
 from fsm.domain.messages import step_doorbell
 from fsm.domain.orders import Order
 from fsm.domain.votes import Vote
+from fsm.engine.records import replace
 from fsm.engine.rows import Task
-from fsm.engine.steps import Event
-from fsm.engine.words import CaseKind, CaseState, Source, State
+from fsm.engine.words import CaseKind, CaseState, State
 from fsm.payout.policy import Plan
 from fsm.payout.words import Trigger, Waiting
 from handlers.cancel import order_of_task
@@ -16,7 +16,7 @@ from handlers.close import contest_closing, settling
 from handlers.engine import Engine
 from handlers.ports.desk import Desk
 from handlers.ports.reads import CaseRecord
-from handlers.together import decide_together, withdraw_vote
+from handlers.together import decide_together, event_by_person, withdraw_vote
 
 
 async def settle_return(  # noqa: PLR0913 - what a decision is made of
@@ -49,20 +49,19 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
         case, reason=reason, actor=actor, person=person, desk=desk, engine=engine
     ):
         return Vote.CLEARS
-    event = Event(
-        trigger=Trigger.RETURN_REQUESTED,
-        source=Source.PERSON,
-        actor=actor,
-        person=person,
+    event = replace(
+        event_by_person(
+            Trigger.RETURN_REQUESTED,
+            reason=reason,
+            actor=actor,
+            person=person,
+            evidence=evidence,
+            case_id=case_id,
+        ),
         # Of this case: who has agreed to another one has not agreed to this.
         decision=settling(case_id),
         # It counts by when the provider told, not by when a person got to it.
         asked_at=case.opened_at,
-        detail={
-            "reason": reason,
-            "case_id": case_id,
-            **({"evidence": evidence} if evidence else {}),
-        },
     )
     return await decide_together(
         order,

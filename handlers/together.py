@@ -25,6 +25,30 @@ from handlers.sound import NOT_AS_REQUESTED, looked_over
 BY_HAND: Final = frozenset({Trigger.SETTLED_POSITIVE, Trigger.SETTLED_NEGATIVE})
 
 
+def event_by_person(
+    trigger: Trigger,
+    *,
+    reason: str,
+    actor: str,
+    person: str | None,
+    evidence: object = None,
+    **detail: object,
+) -> Event:
+    """Return what a person wants, with the reason and the evidence that they give."""
+    detail = {
+        "reason": reason,
+        **detail,
+        **({"evidence": evidence} if evidence else {}),
+    }
+    return Event(
+        trigger=trigger,
+        source=Source.PERSON,
+        actor=actor,
+        person=person,
+        detail=detail,
+    )
+
+
 async def decide_together(  # noqa: PLR0913 - what a decision is made of
     order: Order,
     task: Task,
@@ -82,14 +106,8 @@ async def withdraw_vote(  # noqa: PLR0913 - as a decision is made of
         raise NotNow(f"no vote waits for a second person in task {task.task_id}")
     if task.proposed_by != (person or actor):
         raise NotNow(NOT_THEIR_VOTE)
-    event = Event(
-        trigger=trigger,
-        source=Source.PERSON,
-        actor=actor,
-        person=person,
-        decision=task.proposed_decision,
-        detail={"reason": reason},
-    )
+    event = event_by_person(trigger, reason=reason, actor=actor, person=person)
+    event = replace(event, decision=task.proposed_decision)
     await _record(order, task, event, engine, no_bells)
 
 
@@ -107,13 +125,7 @@ async def clear_vote(  # noqa: PLR0913 - as a decision is made of
 
     :raises NotNow: the task has just changed.
     """
-    event = Event(
-        trigger=trigger,
-        source=Source.PERSON,
-        actor=actor,
-        person=person,
-        detail={"reason": reason},
-    )
+    event = event_by_person(trigger, reason=reason, actor=actor, person=person)
     await _record(order, task, event, engine, no_bells)
 
 

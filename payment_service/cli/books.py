@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from fsm.domain.events import stamp
-from fsm.invariants import LedgerEntry, StatementEntry
+from fsm.reconciliation import LedgerEntry, StatementEntry
 from payment_service.cli.failures import Wrong
 from payment_service.settings import Settings, proxies
 from providers.answering import Answer

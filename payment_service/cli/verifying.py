@@ -13,12 +13,11 @@ from fsm.invariants import (
     SKEW,
     Invariant,
     Offence,
-    core_offences,
     order_offences,
     overdue,
-    provider_offences,
     without_row,
 )
+from fsm.reconciliation import core_offences, provider_offences
 from fsm.tampering import forged_case, tampered
 from payment_service.cli.anchored import against_anchors
 from payment_service.cli.books import Books, fetch

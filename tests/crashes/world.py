@@ -17,16 +17,14 @@ from fsm.domain.errors import Fault
 from fsm.domain.messages import WITHDRAWAL_REQUESTED
 from fsm.domain.orders import Order, Request
 from fsm.engine.backoff import Backoff
-from fsm.invariants import (
+from fsm.invariants import Offence, order_offences, without_row
+from fsm.payout.policy import Plan
+from fsm.reconciliation import (
     LedgerEntry,
-    Offence,
     StatementEntry,
     core_offences,
-    order_offences,
     provider_offences,
-    without_row,
 )
-from fsm.payout.policy import Plan
 from fsm.tampering import tampered
 from handlers.engine import Engine
 from payment_service.bus import Api

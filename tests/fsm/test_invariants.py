@@ -2,11 +2,12 @@
 
 import pytest
 
-from fsm import invariants
+from fsm import invariants, reconciliation
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.news import NewsType
-from fsm.invariants import LedgerEntry, trail_of
+from fsm.invariants import trail_of
 from fsm.payout.policy import Plan
+from fsm.reconciliation import LedgerEntry
 from fsm.tampering import tampered
 from handlers.ports.core import Operation
 from handlers.resolve import Ruling
@@ -37,7 +38,9 @@ async def judged(world, *operations):
         for name in operations
     ]
     now, trail = world.clock.now(), trails[tasks[0].task_id]
-    found += invariants.core_offences(row, tasks[0], entries, as_of=now, trail=trail)
+    found += reconciliation.core_offences(
+        row, tasks[0], entries, as_of=now, trail=trail
+    )
     return [(offence.invariant.value, offence.warning) for offence in found]
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import orjson
 
-from fsm import invariants
+from fsm import invariants, reconciliation
 from fsm.decided import decision_offences
 from fsm.domain.acts import SERVICE
 from fsm.domain.audit_keys import UNKEYED
@@ -22,16 +22,9 @@ from fsm.domain.news import NewsState
 from fsm.domain.orders import Order
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import CaseKind, EngineWait, OrderState
-from fsm.invariants import (
-    LedgerEntry,
-    Line,
-    OrderRow,
-    StatementEntry,
-    TaskRow,
-    Trail,
-    trail_of,
-)
+from fsm.invariants import Line, OrderRow, TaskRow, Trail, trail_of
 from fsm.payout.words import Waiting
+from fsm.reconciliation import LedgerEntry, StatementEntry
 from fsm.tampering import tampered
 from handlers import letters
 from handlers.ports.bus import Delivery
@@ -255,13 +248,13 @@ class Judge:
                 its = entries.get(task.task_id, [])
                 now = self.ground.clock.now()
                 its_trail = trails.get(task.task_id)
-                found += invariants.core_offences(
+                found += reconciliation.core_offences(
                     row, task, its, as_of=now, trail=its_trail
                 )
             its_payouts = {t.task_id: payouts[t.task_id] for t in tasks}
             if any(t.task_id in cases and self._lies(t) for t in tasks):
                 continue
-            found += invariants.provider_offences(
+            found += reconciliation.provider_offences(
                 row,
                 tasks,
                 its_payouts,

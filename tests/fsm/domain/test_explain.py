@@ -66,7 +66,7 @@ def test_everything_that_can_happen_has_a_sentence(trigger):
 
 
 def test_no_two_things_are_told_alike():
-    assert len({*SENTENCES.values()}) == len(Trigger)
+    assert len({*SENTENCES.values()}) == len(SENTENCES)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from fsm.domain.money import Money
-from fsm.invariants import StatementEntry
+from fsm.reconciliation import StatementEntry
 from handlers.ports.provider import (
     Accepted,
     Cancelled,

@@ -1,0 +1,84 @@
+"""What core may have written down about a task: every rule, by what breaks it."""
+
+from datetime import timedelta
+
+import pytest
+
+from fsm.invariants import SKEW
+from fsm.reconciliation import LedgerEntry, core_offences
+from tests.simulation.judge import order_row, task_row
+from tests.twins.world import World, a_request
+
+
+@pytest.fixture
+async def paid():
+    """Return an order's row, its only task's, and when both were read."""
+    world = World()
+    await world.submit(a_request("acme"))
+    await world.rest()
+    order = await world.order()
+    return order_row(order), task_row(order.queue.tasks[0]), world.clock.now()
+
+
+def judged(paid, *operations, amount=None, at=None, **changes):
+    order, task, read_at = paid
+    entries = [
+        LedgerEntry(task.task_id, name, amount or order.amount, order.currency, at)
+        for name in operations
+    ]
+    found = core_offences(order, task._replace(**changes), entries, as_of=read_at)
+    return [offence.what for offence in found]
+
+
+def test_a_hold_that_was_committed_is_well(paid):
+    assert judged(paid, "freeze", "commit") == []
+
+
+@pytest.mark.parametrize(
+    ("operations", "what"),
+    [
+        (("freeze", "freeze", "commit"), "core has 2 entries of freeze"),
+        (("freeze", "commit", "rollback"), "core has both committed and rolled back"),
+        (("commit",), "core has a commit without a freeze"),
+        (("freeze",), "it is SUCCEEDED and core has no commit"),
+        (("freeze", "return"), "core has a return without a commit"),
+        (
+            ("freeze", "commit", "return"),
+            "core has taken it back, and nobody here has asked for that",
+        ),
+    ],
+)
+def test_what_core_cannot_have_done_is_named(paid, operations, what):
+    assert what in judged(paid, *operations)
+
+
+def test_what_came_back_once_is_returned_once(paid):
+    whole = ("freeze", "commit", "return")
+
+    assert judged(paid, *whole, returned=True) == []
+    assert judged(paid, *whole, "return", returned=True) == [
+        "core has 2 entries of return"
+    ]
+    assert judged(paid, "freeze", "commit", returned=True) == [
+        "it was returned, and core has no return"
+    ]
+
+
+def test_another_amount_is_told_with_both(paid):
+    order, _, _ = paid
+    ours = f"{order.amount} {order.currency}"
+
+    assert judged(paid, "freeze", "commit", amount=7) == [
+        f"core's {name} is of 7 {order.currency}, the order of {ours}"
+        for name in ("freeze", "commit")
+    ]
+
+
+def test_a_return_after_the_row_was_read_may_have_been_asked_for(paid):
+    late = paid[2] - SKEW + timedelta(seconds=1)
+
+    assert judged(paid, "freeze", "commit", "return", at=late) == []
+    early = paid[2] - SKEW - timedelta(seconds=1)
+    assert judged(paid, "freeze", "commit", "return", at=early) == [
+        "core has taken it back, and nobody here has asked for that"
+    ]
