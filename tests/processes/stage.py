@@ -89,7 +89,11 @@ class Phase:
     """The orders that were sent during one block."""
 
     late_seconds: float = float("inf")
-    slack_seconds: float = SLACK_SECONDS
+    busy_seconds: float = 0.0
+
+    @property
+    def slack_seconds(self):
+        return SLACK_SECONDS + self.busy_seconds
 
     async def watch(self):
         """Have more slack where the machine lets naps take too long."""
@@ -98,8 +102,7 @@ class Phase:
             began = time.monotonic()
             await asyncio.sleep(NAP_SECONDS)
             late.append(time.monotonic() - began - NAP_SECONDS)
-            busy = max(late) + STEPS * sum(late) / len(late)
-            self.slack_seconds = SLACK_SECONDS + busy
+            self.busy_seconds = max(late) + STEPS * sum(late) / len(late)
 
 
 @asynccontextmanager

@@ -163,19 +163,15 @@ async def test_whoever_is_slow_is_hung_up_on(said):
 async def test_a_drop_at_a_time_wins_no_time():
     async with port() as (number, refused):
         drops = [PLAIN, *[b"X: y\r\n"] * 15]
-        began = asyncio.get_running_loop().time()
         async with caller(number) as one:
             hearing = asyncio.create_task(one.hears())
-            for drop in drops:
-                if hearing.done():
-                    break
-                await one.says(drop)
+            while drops and not hearing.done():
+                await one.says(drops.pop(0))
                 await asyncio.wait({hearing}, timeout=0.2)
             await hearing
-        took = asyncio.get_running_loop().time() - began
 
     assert refused == ["time"]
-    assert took < 2.5
+    assert drops, "it was waited for"
 
 
 async def test_whoever_does_not_read_the_answer_is_hung_up_on():

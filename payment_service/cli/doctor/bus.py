@@ -234,6 +234,7 @@ async def _schedules(
         "num_replicas": 1,
         "allow_msg_schedules": True,
     }
+    asked = clock.now()
     try:
         made = await api.call(f"STREAM.CREATE.{stream}", config)
     except BusUnavailable as error:
@@ -242,9 +243,9 @@ async def _schedules(
         return
     try:
         if "ts" in made and clock.ahead is not None:
-            # What lies between the answer and this line is added to the skew.
-            ahead = datetime.fromisoformat(made["ts"]) - clock.now()
-            yield skew(AREA, "clock", ahead, "the database's")
+            way = clock.now() - asked
+            ahead = datetime.fromisoformat(made["ts"]) - asked - way / 2
+            yield skew(AREA, ahead, way, "the database's")
         yield await _ring(api, wire, stream, subject)
     finally:
         await api.find(f"STREAM.DELETE.{stream}")
