@@ -62,14 +62,6 @@ def read_foreign(data: bytes, *, size_max: int = SIZE_MAX) -> object:
     return _read(data)
 
 
-def read_foreign_object(data: bytes) -> dict[str, object]:
-    """Return the object that a body is; as :func:`read_foreign`."""
-    tree = read_foreign(data)
-    if not isinstance(tree, dict):
-        raise InvalidRequest("the body is JSON, and no object")
-    return tree
-
-
 def _read(data: bytes) -> object:
     _require_utf8(data)
     start = len(_MARK) if data.startswith(_MARK) else 0

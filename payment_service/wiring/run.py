@@ -12,7 +12,7 @@ import psycopg
 import structlog
 from fastapi import FastAPI, Response
 
-from fsm.domain.errors import PaymentServiceError, StoreUnavailable
+from fsm.domain.errors import FOUND_WRONG, PaymentServiceError, StoreUnavailable
 from payment_service import bus
 from payment_service.observability import logs, tracing
 from payment_service.settings import Settings
@@ -34,8 +34,6 @@ from providers.config import Config
 from providers.config.known_secrets import learn
 
 LOG: Final = structlog.get_logger("payment_service")
-ROLES: Final = ("api", "worker", "relay", "sweeper")
-FOUND_WRONG: Final = 1
 STARTING_SECONDS_MAX: Final = 15.0
 STARTING_LOOK_SECONDS: Final = 0.25
 
