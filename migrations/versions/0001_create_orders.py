@@ -28,27 +28,30 @@ CREATE TABLE order_queues (
     customer_id text NOT NULL,
     amount bigint NOT NULL,
     currency text NOT NULL,
-    state text NOT NULL,
-    version integer NOT NULL,
-    cancel_requested boolean NOT NULL DEFAULT false,
-    waiting_for text,
-    wake_at timestamptz,
-    tries integer NOT NULL DEFAULT 0,
-    rings smallint NOT NULL DEFAULT 0,
-    customer_message text,
     request jsonb NOT NULL,
     content_hash bytea NOT NULL,
     trace_parent text,
     -- Over all that a payout is made of, by a key that is not in the database.
     signed_by text NOT NULL,
     signature bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    -- What steps move stands last: an update writes ahead what is behind the first
+    -- column that changes.
+    updated_at timestamptz NOT NULL,
+    version integer NOT NULL,
+    tries integer NOT NULL DEFAULT 0,
     -- Of the last audit line, and behind it the seal over what this row says.
     audit_hash bytea NOT NULL,
-    created_at timestamptz NOT NULL,
-    updated_at timestamptz NOT NULL,
+    state text NOT NULL,
+    waiting_for text,
+    wake_at timestamptz,
+    rings smallint NOT NULL DEFAULT 0,
+    cancel_requested boolean NOT NULL DEFAULT false,
+    customer_message text,
     finished_at timestamptz,
     CONSTRAINT pk_order_queues PRIMARY KEY (queue_id),
-    CONSTRAINT uq_order_queues_order UNIQUE (merchant_id, kind, order_id),
+    -- By the caller's own id first: it is asked for alone as well.
+    CONSTRAINT uq_order_queues_order UNIQUE (order_id, merchant_id, kind),
     CONSTRAINT ck_order_queues_kind CHECK (kind IN ('withdrawal')),
     CONSTRAINT ck_order_queues_state
         CHECK (state IN ('ACTIVE', 'COMPLETED', 'FAILED', 'CANCELLED')),
@@ -58,7 +61,7 @@ CREATE TABLE order_queues (
     CONSTRAINT ck_order_queues_currency CHECK (currency ~ '^[A-Z]{{3}}$'),
     CONSTRAINT ck_order_queues_finished
         CHECK ((finished_at IS NULL) = (state = 'ACTIVE'))
-) WITH (fillfactor = 85);
+) WITH (fillfactor = 75);
 
 CREATE TABLE order_tasks (
     task_id uuid NOT NULL,
@@ -67,30 +70,39 @@ CREATE TABLE order_tasks (
     provider text NOT NULL,
     terminal_id text,
     sla text,
-    state text NOT NULL,
-    version integer NOT NULL,
-    waiting_for text,
+    created_at timestamptz NOT NULL,
+    -- Every step moves these; those behind them move seldom, and are not written again.
+    updated_at timestamptz NOT NULL,
     wake_at timestamptz,
+    version integer NOT NULL,
     tries integer NOT NULL DEFAULT 0,
-    rings smallint NOT NULL DEFAULT 0,
+    audit_hash bytea NOT NULL,
+    state text NOT NULL,
+    waiting_for text,
     verdict text,
+    code text,
     taken boolean NOT NULL DEFAULT false,
+    -- It has its turn or is under way: another has to wait. This and ``watch_at``
+    -- change as a turn begins and as it ends; the steps between leave indexes alone.
+    live boolean NOT NULL GENERATED ALWAYS AS (state IN ({LIVE})
+        OR (state = 'PENDING' AND waiting_for IS DISTINCT FROM 'turn'))
+        STORED,
     cancel_requested boolean NOT NULL DEFAULT false,
     news_waiting boolean NOT NULL DEFAULT false,
+    returned boolean NOT NULL DEFAULT false,
+    rings smallint NOT NULL DEFAULT 0,
+    -- What the sweeper finds the row by: never later than ``wake_at``. It stays where
+    -- it is at most half a minute earlier, so that a chain of steps does not move it;
+    -- the sweeper asks ``wake_at`` as well.
+    watch_at timestamptz,
     sent_first_at timestamptz,
     sent_last_at timestamptz,
     sla_at timestamptz,
     deadline_at timestamptz,
     provider_reference text,
     news_sequence bigint,
-    returned boolean NOT NULL DEFAULT false,
-    code text,
     proposed_by text,
     proposed_decision text,
-    audit_hash bytea NOT NULL,
-    created_at timestamptz NOT NULL,
-    updated_at timestamptz NOT NULL,
-    live boolean NOT NULL GENERATED ALWAYS AS (state IN ({LIVE})) STORED,
     succeeded boolean NOT NULL GENERATED ALWAYS AS (state = 'SUCCEEDED') STORED,
     CONSTRAINT pk_order_tasks PRIMARY KEY (task_id),
     CONSTRAINT fk_order_tasks_queue_id FOREIGN KEY (queue_id)
@@ -111,6 +123,8 @@ CREATE TABLE order_tasks (
         OR (state = 'SUCCEEDED' AND waiting_for = 'return' AND wake_at IS NOT NULL)
         OR (state NOT IN ({FINAL}) AND waiting_for IS NOT NULL AND (
             wake_at IS NOT NULL OR waiting_for IN ('turn', 'decision', 'webhook')))),
+    CONSTRAINT ck_order_tasks_watched CHECK (
+        (watch_at IS NULL) = (wake_at IS NULL) AND watch_at <= wake_at),
     CONSTRAINT ck_order_tasks_returned CHECK (
         state = 'SUCCEEDED'
         OR (NOT returned AND waiting_for IS DISTINCT FROM 'return')),
@@ -129,18 +143,18 @@ CREATE TABLE order_tasks (
 
 CREATE TABLE order_task_events (
     entity_id uuid NOT NULL,
-    version integer NOT NULL,
     -- Drawn one by one while the rows of the step are held: who was decided on what
     -- another step wrote has the higher number, over any connection, by any clock. A
     -- cache would hand each connection numbers of its own, out of order.
     seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY (CACHE 1),
+    at timestamptz NOT NULL,
     queue_id uuid NOT NULL,
     task_id uuid,
+    version integer NOT NULL,
     source text,
     target text NOT NULL,
     trigger text NOT NULL,
     actor text NOT NULL,
-    at timestamptz NOT NULL,
     trace_id text,
     detail jsonb NOT NULL,
     key_id text NOT NULL,
@@ -195,7 +209,7 @@ CREATE TABLE outbox (
         THEN messages = 1 AND num_nulls(message_id, subject, body) = 0
         ELSE num_nonnulls(message_id, subject, body, headers, at, schedule, queue_id)
             = 0 END)
-) WITH (toast_tuple_target = 512, autovacuum_vacuum_scale_factor = 0.01,
+) WITH (toast_tuple_target = 1024, autovacuum_vacuum_scale_factor = 0.01,
         autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 
 CREATE TABLE webhook_inbox (
@@ -380,13 +394,12 @@ CREATE INDEX ix_anchor_heads_n ON anchor_heads (n, entity_id);
 CREATE UNIQUE INDEX uq_order_tasks_one_live ON order_tasks (queue_id) WHERE live;
 CREATE UNIQUE INDEX uq_order_tasks_one_succeeded
     ON order_tasks (queue_id) WHERE succeeded;
-CREATE INDEX ix_order_tasks_wake_at ON order_tasks (wake_at)
-    WHERE wake_at IS NOT NULL;
+CREATE INDEX ix_order_tasks_watch_at ON order_tasks (watch_at)
+    WHERE watch_at IS NOT NULL;
 CREATE INDEX ix_order_queues_wake_at ON order_queues (wake_at)
     WHERE wake_at IS NOT NULL;
 CREATE INDEX ix_order_queues_customer ON order_queues (customer_id, queue_id);
 CREATE UNIQUE INDEX uq_api_keys_name ON api_keys (lower(name));
-CREATE INDEX ix_order_queues_order_id ON order_queues (order_id);
 CREATE INDEX ix_webhook_inbox_wake_at ON webhook_inbox (wake_at)
     WHERE wake_at IS NOT NULL;
 CREATE INDEX ix_webhook_inbox_reference ON webhook_inbox (reference);

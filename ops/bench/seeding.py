@@ -35,10 +35,10 @@ FROM seeds
 """
 TASKS: Final[LiteralString] = """
 INSERT INTO order_tasks (task_id, queue_id, position, provider, terminal_id, state,
-    version, waiting_for, wake_at, taken, sent_first_at, sent_last_at, sla_at,
+    version, waiting_for, wake_at, watch_at, taken, sent_first_at, sent_last_at, sla_at,
     provider_reference, audit_hash, created_at, updated_at)
-SELECT task_id, queue_id, 0, 'slow', 't-1', 'EXECUTING', 3, 'webhook', wake_at, true,
-    now(), now(), wake_at, 'r-1', decode(repeat('ab', 32), 'hex'), now(), now()
+SELECT task_id, queue_id, 0, 'slow', 't-1', 'EXECUTING', 3, 'webhook', wake_at, wake_at,
+    true, now(), now(), wake_at, 'r-1', decode(repeat('ab', 32), 'hex'), now(), now()
 FROM seeds
 """
 EVENTS: Final[LiteralString] = """

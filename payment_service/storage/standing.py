@@ -8,14 +8,14 @@ from payment_service.storage.database import Database
 # At risk is what a provider may have paid or may yet pay, and nothing proves either.
 STANDING: Final[LiteralString] = """
 WITH open_tasks AS MATERIALIZED (
-    SELECT t.state, t.provider, t.updated_at, t.taken, t.verdict, t.live, t.queue_id
+    SELECT t.state, t.provider, t.updated_at, t.taken, t.verdict, t.queue_id
     FROM order_tasks t WHERE t.waiting_for IS NOT NULL
 )
 SELECT 'tasks', state, provider, count(*)::bigint, 0::float8
     FROM open_tasks GROUP BY state, provider
 UNION ALL SELECT 'risk', o.provider, q.currency, sum(q.amount)::bigint, 0
     FROM open_tasks o JOIN order_queues q USING (queue_id)
-    WHERE o.live AND o.verdict IS NULL GROUP BY o.provider, q.currency
+    WHERE o.state <> 'PENDING' AND o.verdict IS NULL GROUP BY o.provider, q.currency
 UNION ALL SELECT 'cases', kind, '', count(*),
     extract(epoch FROM clock_timestamp() - min(opened_at))
     FROM cases WHERE closed_at IS NULL GROUP BY kind

@@ -24,10 +24,6 @@ _EVENT: Final = """
     trigger text, actor text, at timestamptz, trace_id text, detail jsonb,
     key_id text, hash bytea"""
 
-_MESSAGE: Final = """
-    message_id text, subject text, body text, headers jsonb, at timestamptz,
-    schedule text, queue_id uuid"""
-
 _INSERT_EVENTS: Final = """
     INSERT INTO order_task_events (entity_id, queue_id, task_id, version, source,
         target, trigger, actor, at, trace_id, detail, key_id, hash)
@@ -50,16 +46,39 @@ _INSERT_CASES: Final = """INSERT INTO cases (id, kind, queue_id, order_id, task_
         currency text, money_at_risk bigint, detail jsonb, state text,
         opened_at timestamptz)"""
 
+# How a task's row is moved. What the sweeper finds it by stays while a chain of steps
+# runs: no index changes, so the update is heap-only.
+_MOVE_TASKS: Final = """
+    UPDATE order_tasks t SET
+        state = c.state, version = c.version, waiting_for = c.waiting_for,
+        wake_at = c.wake_at, watch_at = CASE
+            WHEN t.watch_at BETWEEN c.wake_at - interval '30 s' AND c.wake_at
+            THEN t.watch_at ELSE c.wake_at END,
+        tries = c.tries, rings = 0, verdict = c.verdict,
+        taken = c.taken, cancel_requested = c.cancel_requested,
+        news_waiting = t.news_waiting AND NOT c.settles_news,
+        sent_first_at = c.sent_first_at, sent_last_at = c.sent_last_at,
+        sla_at = c.sla_at, deadline_at = c.deadline_at,
+        provider_reference = c.provider_reference,
+        news_sequence = greatest(t.news_sequence, c.news_sequence),
+        returned = c.returned, code = c.code,
+        proposed_by = c.proposed_by, proposed_decision = c.proposed_decision,
+        audit_hash = c.audit_hash, updated_at = c.updated_at
+    FROM c JOIN good USING (step)
+    WHERE t.task_id = c.task_id AND t.version = c.base"""
+
 # Record steps: a step whose rows all are those it was decided on moves as a whole; any
 # other leaves no trace. The hash is compared beside the version: a database that forgot
 # its last seconds counts the same versions again. News counts once: what another step
-# has settled is not settled again. Rows are locked in one order, against deadlock.
+# has settled is not settled again. Rows are locked in one order, against deadlock. The
+# one whose turn ends is written before the one whose turn begins, which looks at what
+# was written: two never have it.
 RECORD: Final[LiteralString] = f"""
 WITH wanted AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(steps)s::json)
         AS s(step int, tasks int, queues int, news int)
 ), c AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(tasks)s::json)
+    SELECT *, c.state = 'PENDING' AS turns FROM json_to_recordset(%(tasks)s::json)
         AS c(step int, base int, base_hash bytea, settles_news bool, {_TASK})
 ), q AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(queues)s::json)
@@ -95,21 +114,10 @@ WITH wanted AS MATERIALIZED (
     WHERE w.tasks = (SELECT count(*) FROM held_tasks h WHERE h.step = w.step)
     AND w.queues = (SELECT count(*) FROM held_queues h WHERE h.step = w.step)
     AND w.step IN (SELECT step FROM current_news)
-), moved AS (
-    UPDATE order_tasks t SET
-        state = c.state, version = c.version, waiting_for = c.waiting_for,
-        wake_at = c.wake_at, tries = c.tries, rings = 0, verdict = c.verdict,
-        taken = c.taken, cancel_requested = c.cancel_requested,
-        news_waiting = t.news_waiting AND NOT c.settles_news,
-        sent_first_at = c.sent_first_at, sent_last_at = c.sent_last_at,
-        sla_at = c.sla_at, deadline_at = c.deadline_at,
-        provider_reference = c.provider_reference,
-        news_sequence = greatest(t.news_sequence, c.news_sequence),
-        returned = c.returned, code = c.code,
-        proposed_by = c.proposed_by, proposed_decision = c.proposed_decision,
-        audit_hash = c.audit_hash, updated_at = c.updated_at
-    FROM c JOIN good USING (step)
-    WHERE t.task_id = c.task_id AND t.version = c.base
+), moved AS ({_MOVE_TASKS} AND NOT c.turns
+    RETURNING c.step, t.task_id, t.news_waiting
+), turned AS ({_MOVE_TASKS} AND c.turns
+        AND (SELECT count(*) FROM moved) IS NOT NULL
     RETURNING c.step, t.task_id, t.news_waiting
 ), queues_moved AS (
     UPDATE order_queues o SET
@@ -153,6 +161,7 @@ SELECT 'step', step, NULL::text, NULL::bigint FROM good
 UNION ALL SELECT 'settled', step, NULL, NULL FROM wanted
     WHERE step NOT IN (SELECT step FROM current_news)
 UNION ALL SELECT 'news', step, task_id::text, NULL FROM moved WHERE news_waiting
+UNION ALL SELECT 'news', step, task_id::text, NULL FROM turned WHERE news_waiting
 UNION ALL SELECT 'posted', NULL, NULL, seq FROM posted
 """
 
@@ -173,9 +182,10 @@ WITH q AS (
     RETURNING queue_id
 ), t AS (
     INSERT INTO order_tasks (task_id, queue_id, position, provider, terminal_id, sla,
-        state, version, waiting_for, wake_at, audit_hash, created_at, updated_at)
+        state, version, waiting_for, wake_at, watch_at, audit_hash, created_at,
+        updated_at)
     SELECT n.task_id, n.queue_id, n.position, n.provider, n.terminal_id, n.sla,
-        'PENDING', 1, n.waiting_for, n.wake_at, n.audit_hash, n.created_at,
+        'PENDING', 1, n.waiting_for, n.wake_at, n.wake_at, n.audit_hash, n.created_at,
         n.created_at
     FROM json_to_recordset(%(tasks)s::json) AS n(task_id uuid, queue_id uuid,
         position smallint, provider text, terminal_id text, sla text,
@@ -429,20 +439,6 @@ WHERE before < %(limit)s ORDER BY seq
 
 SENT: Final[LiteralString] = "DELETE FROM outbox WHERE seq = ANY(%(seqs)s)"
 
-# What was not taken of a bundle goes on as rows of its own, as old as it was.
-UNBUNDLE: Final[LiteralString] = f"""
-WITH gone AS (
-    DELETE FROM outbox WHERE seq = ANY(%(seqs)s) AND bundle IS NOT NULL
-    RETURNING bundle, created_at
-)
-INSERT INTO outbox (message_id, subject, body, headers, at, schedule, queue_id,
-    created_at)
-SELECT m.message_id, m.subject, convert_to(m.body, 'UTF8'), m.headers, m.at, m.schedule,
-    m.queue_id, gone.created_at
-FROM gone, json_to_recordset(gone.bundle::json) AS m({_MESSAGE})
-WHERE m.message_id <> ALL(%(taken)s::text[])
-"""
-
 # Rows overdue by the grace; ringing for them moves their time, so none is rung for
 # twice in one grace and none of a long queue of them starves. A row that ringing does
 # not move (core is away, a message is being retried) is rung for less and less often.
@@ -451,14 +447,15 @@ _OVERDUE: Final = """wake_at < statement_timestamp() - %(grace)s AND (rings < 2
 OVERDUE: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
     SELECT task_id FROM order_tasks
-    WHERE {_OVERDUE}
-    ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    WHERE watch_at < statement_timestamp() - %(grace)s AND {_OVERDUE}
+    ORDER BY watch_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), due_queues AS MATERIALIZED (
     SELECT queue_id FROM order_queues
     WHERE {_OVERDUE}
     ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), rung AS (
-    UPDATE order_tasks SET wake_at = clock_timestamp(), rings = rings + 1
+    UPDATE order_tasks SET wake_at = clock_timestamp(),
+        watch_at = statement_timestamp(), rings = rings + 1
     WHERE task_id = ANY(ARRAY(SELECT task_id FROM due)) RETURNING queue_id
 ), rung_queues AS (
     UPDATE order_queues SET wake_at = clock_timestamp(), rings = rings + 1

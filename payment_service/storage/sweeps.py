@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Final, LiteralString
 
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.messages import Message
@@ -11,6 +12,22 @@ from handlers.ports.store import StoredNews, Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.rows import news_from, order_from, unsent_from
+
+# What was not taken of a bundle goes on as rows of its own, as old as it was.
+UNBUNDLE: Final[LiteralString] = """
+WITH gone AS (
+    DELETE FROM outbox WHERE seq = ANY(%(seqs)s) AND bundle IS NOT NULL
+    RETURNING bundle, created_at
+)
+INSERT INTO outbox (message_id, subject, body, headers, at, schedule, queue_id,
+    created_at)
+SELECT m.message_id, m.subject, convert_to(m.body, 'UTF8'), m.headers, m.at, m.schedule,
+    m.queue_id, gone.created_at
+FROM gone, json_to_recordset(gone.bundle::json) AS m(
+    message_id text, subject text, body text, headers jsonb, at timestamptz,
+    schedule text, queue_id uuid)
+WHERE m.message_id <> ALL(%(taken)s::text[])
+"""
 
 
 class PostgresSweeps:
@@ -57,9 +74,7 @@ class PostgresSweeps:
 
     async def unbundle(self, seqs: Sequence[int], *, taken: Sequence[str]) -> None:
         """Put what was not taken of bundles into rows of its own."""
-        await self._database.run(
-            sql.UNBUNDLE, {"seqs": list(seqs), "taken": list(taken)}
-        )
+        await self._database.run(UNBUNDLE, {"seqs": list(seqs), "taken": list(taken)})
 
     async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
         """Return orders with an overdue row, and mark them as rung for."""

@@ -81,10 +81,9 @@ ORDER_QUEUES: Final = Table(
     _at("updated_at", null=False),
     _at("finished_at"),
     PrimaryKeyConstraint("queue_id"),
-    UniqueConstraint("merchant_id", "kind", "order_id", name="uq_order_queues_order"),
+    UniqueConstraint("order_id", "merchant_id", "kind", name="uq_order_queues_order"),
 )
 Index("ix_order_queues_customer", ORDER_QUEUES.c.customer_id, ORDER_QUEUES.c.queue_id)
-Index("ix_order_queues_order_id", ORDER_QUEUES.c.order_id)
 Index(
     "ix_order_queues_wake_at",
     ORDER_QUEUES.c.wake_at,
@@ -109,6 +108,7 @@ ORDER_TASKS: Final = Table(
     Column("version", Integer, nullable=False),
     _text("waiting_for", null=True),
     _at("wake_at"),
+    _at("watch_at"),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("rings", SmallInteger, nullable=False, server_default="0"),
     _text("verdict", null=True),
@@ -146,9 +146,9 @@ Index(
     postgresql_where=ORDER_TASKS.c.succeeded,
 )
 Index(
-    "ix_order_tasks_wake_at",
-    ORDER_TASKS.c.wake_at,
-    postgresql_where=ORDER_TASKS.c.wake_at.is_not(None),
+    "ix_order_tasks_watch_at",
+    ORDER_TASKS.c.watch_at,
+    postgresql_where=ORDER_TASKS.c.watch_at.is_not(None),
 )
 
 ORDER_TASK_EVENTS: Final = Table(

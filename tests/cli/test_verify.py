@@ -84,7 +84,8 @@ def test_an_empty_database_is_fine(at_database):
                 ("DROP INDEX uq_order_tasks_one_live",),
                 (
                     TASK.format(
-                        "state = 'EXECUTING', waiting_for = 'poll', wake_at = now()"
+                        "state = 'EXECUTING', waiting_for = 'poll', "
+                        "wake_at = now(), watch_at = now()"
                     ),
                     "w-silent",
                     1,
@@ -144,7 +145,9 @@ def test_an_empty_database_is_fine(at_database):
                 (UNCHECKED.format("order_tasks", "ck_order_tasks_waits"),),
                 (UNCHECKED.format("order_tasks", CONTRADICTING),),
                 (
-                    TASK.format("waiting_for = 'rollback', wake_at = NULL"),
+                    TASK.format(
+                        "waiting_for = 'rollback', wake_at = NULL, watch_at = NULL"
+                    ),
                     "w-silent",
                     0,
                 ),
@@ -335,7 +338,8 @@ def test_an_offender_is_named_for_people(at_database, database_url, orders):
 
 def test_what_is_overdue_is_a_warning(at_database, database_url):
     asyncio.run(with_world(database_url, lambda world: world.submitted("w-new")))
-    late = TASK.format("wake_at = now() - '1h'::interval")
+    ago = "now() - '1h'::interval"
+    late = TASK.format(f"wake_at = {ago}, watch_at = {ago}")
     corrupt(database_url, (late, "w-new", 0))
 
     answer = at_database("verify", "--json")

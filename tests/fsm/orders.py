@@ -259,6 +259,11 @@ def _sensible(event: Event, task: Task) -> bool:
     )
 
 
+def _has_its_turn(task: Task) -> bool:
+    pending = task.state is State.PENDING
+    return task.waiting_for is not EngineWait.TURN if pending else task.state in LIVE
+
+
 def broken_rows(queue: Queue) -> list[str]:
     """Name what the constraints of the schema would refuse."""
     wrong = []
@@ -266,7 +271,7 @@ def broken_rows(queue: Queue) -> list[str]:
         wrong += [
             f"{name}: {task}" for name, holds in _CHECKS.items() if not holds(task)
         ]
-    if sum(t.state in LIVE for t in queue.tasks) > 1:
+    if sum(_has_its_turn(t) for t in queue.tasks) > 1:
         wrong.append("uq_order_tasks_one_live")
     if sum(t.state is State.SUCCEEDED for t in queue.tasks) > 1:
         wrong.append("uq_order_tasks_one_succeeded")

@@ -243,6 +243,13 @@ def a_bundle_goes_for_one(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(relay, "_whole", whole)
 
 
+def early_is_overdue(patch: pytest.MonkeyPatch) -> None:
+    exact = " AND wake_at < statement_timestamp() - %(grace)s AND (rings < 2"
+    blind = statements.OVERDUE.replace(exact, " AND (rings < 2", 1)
+    assert blind != statements.OVERDUE
+    patch.setattr(statements, "OVERDUE", blind)
+
+
 def any_version_rings(patch: pytest.MonkeyPatch) -> None:
     from tests.twins import world  # noqa: PLC0415
 
@@ -709,6 +716,11 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=a_bundle_goes_for_one,
         layer=UNIT,
         test=f"{DOORBELLS}::test_what_is_refused_of_a_bundle_goes_on_alone",
+    ),
+    "a row is rung for by where its chain began": Bug(
+        plant=early_is_overdue,
+        layer=UNIT,
+        test="tests/storage/test_heap_only.py::test_what_is_found_early_is_not_rung_for_early",
     ),
     "a timer needs no version": Bug(
         plant=any_version_rings,

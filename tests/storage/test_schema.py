@@ -97,6 +97,7 @@ RECORDED = (
     "messages",
 )
 WAITS = "UPDATE order_tasks SET version = 2, waiting_for ="
+DUE = "wake_at = now(), watch_at = now()"
 ENDS = "UPDATE order_tasks SET version = 2, waiting_for = NULL, state ="
 A_THRESHOLD = (
     "INSERT INTO four_eyes (currency, amount, signed_by, signature) "
@@ -232,7 +233,15 @@ REFUSED = {
         "UPDATE order_tasks SET sla = '3d'",
         "UPDATE order_tasks SET created_at = now() - interval '1 day'",
     ],
-    "uq_order_tasks_one_live": [f"{WAITS} 'decision', state = 'MANUAL_CHECK'"],
+    "uq_order_tasks_one_live": [
+        f"{WAITS} 'decision', state = 'MANUAL_CHECK'",
+        f"{WAITS} 'freeze', {DUE}",
+    ],
+    "ck_order_tasks_watched": [
+        f"{WAITS} 'freeze', wake_at = now()",
+        f"{WAITS} 'decision', watch_at = now()",
+        f"{WAITS} 'freeze', wake_at = now(), watch_at = now() + interval '1 s'",
+    ],
     "uq_order_tasks_one_succeeded": [f"{ENDS} 'SUCCEEDED', verdict = 'paid'"],
     "order_task_events_append_only": [
         "UPDATE order_task_events SET actor = 'nobody'",
@@ -412,7 +421,8 @@ def test_the_words_of_the_code_are_those_of_the_database(connection, constraint)
 
 @pytest.mark.parametrize("column", ["live", "succeeded"])
 def test_the_generated_columns_are_those_of_the_code(rows, column):
-    marked = {"live": LIVE, "succeeded": {State.SUCCEEDED}}[column]
+    # One that is PENDING is live once its turn has come.
+    marked = {"live": LIVE | {State.PENDING}, "succeeded": {State.SUCCEEDED}}[column]
     expression = rows.execute(
         """
         SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef
@@ -610,13 +620,15 @@ SELECT md5('q' || n)::uuid, 'withdrawal', 'w-' || n, 'm-1', 'c-' || n % 500, 100
     '', now(), now(), CASE WHEN n % 50 = 0 THEN NULL ELSE now() END
 FROM generate_series(1, 20000) n;
 INSERT INTO order_tasks (task_id, queue_id, position, provider, state, version,
-    waiting_for, wake_at, audit_hash, created_at, updated_at)
-SELECT md5('t' || n)::uuid, md5('q' || (n + 1) / 2)::uuid, n % 2, 'acme',
-    CASE WHEN ((n + 1) / 2) % 50 = 0 THEN 'PENDING' ELSE 'FAILED' END, 1,
-    CASE WHEN ((n + 1) / 2) % 50 = 0 THEN 'freeze' END,
-    CASE WHEN ((n + 1) / 2) % 50 = 0 THEN now() - n * interval '1 s' END, '', now(),
-    now()
-FROM generate_series(1, 40000) n;
+    waiting_for, wake_at, watch_at, audit_hash, created_at, updated_at)
+SELECT task_id, queue_id, position, 'acme',
+    CASE WHEN open THEN 'PENDING' ELSE 'FAILED' END, 1,
+    CASE WHEN open AND position = 0 THEN 'freeze' WHEN open THEN 'turn' END,
+    due, due, '', now(), now()
+FROM (SELECT md5('t' || n)::uuid AS task_id, md5('q' || (n + 1) / 2)::uuid AS queue_id,
+    n % 2 AS position, ((n + 1) / 2) % 50 = 0 AS open, CASE
+        WHEN ((n + 1) / 2) % 50 = 0 AND n % 2 = 0 THEN now() - n * interval '1 s'
+    END AS due FROM generate_series(1, 40000) n) tasks;
 INSERT INTO webhook_inbox (provider, event_id, type, reference, task_id, detail,
     body_hash, content_hash, signed_by, signature, state, received_at, wake_at)
 SELECT 'acme', n::text, 'payout.succeeded', md5('t' || n)::uuid::text,

@@ -893,10 +893,16 @@ def _check_queue(queue: Queue) -> None:
 
 
 def _check_live(queue: Queue) -> None:
-    if sum(task.state in LIVE for task in queue.tasks) > 1:
+    if sum(map(_has_its_turn, queue.tasks)) > 1:
         raise BrokenInvariant("uq_order_tasks_one_live")
     if sum(task.state is State.SUCCEEDED for task in queue.tasks) > 1:
         raise BrokenInvariant("uq_order_tasks_one_succeeded")
+
+
+def _has_its_turn(task: Task) -> bool:
+    if task.state is State.PENDING:
+        return task.waiting_for is not EngineWait.TURN
+    return task.state in LIVE
 
 
 def _case_record(case: Case, order: Order, at: datetime) -> CaseRecord:

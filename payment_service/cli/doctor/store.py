@@ -45,7 +45,9 @@ WANTED: Final = {
     "full_page_writes": ("on", "a power cut may tear pages"),
 }
 OVERDUE: Final[LiteralString] = """
-SELECT (SELECT count(*) FROM order_tasks WHERE wake_at < clock_timestamp() - %(g)s)
+SELECT (SELECT count(*) FROM order_tasks
+        WHERE watch_at < clock_timestamp() - %(g)s
+        AND wake_at < clock_timestamp() - %(g)s)
     + (SELECT count(*) FROM order_queues WHERE wake_at < clock_timestamp() - %(g)s)
     + (SELECT count(*) FROM webhook_inbox WHERE wake_at < clock_timestamp() - %(g)s)
 """
