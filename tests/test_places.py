@@ -24,7 +24,6 @@ PROOFS = {
     "service": "the whole service, in one process",
     "simulation": "days of faults under virtual time",
     "tampering": "a database changed by another hand, and who finds it",
-    "twins": "the neighbours that tests play",
 }
 # Of the repository or of the tests as a whole.
 OF_ALL = {

@@ -14,10 +14,10 @@ from payment_service.api.app import create_app
 from payment_service.api.webhooks import ADDRESSES_MAX, FAILURES, Failures
 from payment_service.observability.notes import NOTED_AT_ONCE, Notes
 from payment_service.observability.repeats import WINDOW_SECONDS
+from payment_service.playground.memory.clock import VirtualClock
 from tests.api.fakes import SECRET, calling, deps_of
 from tests.fuzz.requests import Sent
 from tests.fuzz.webhooks import post
-from tests.twins.clock import VirtualClock
 
 TASK = "0195f1de-0000-7000-8000-000000000001"
 BODY = orjson.dumps({"id": "e", "type": "payout.succeeded", "reference": TASK})

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from payment_service.observability import logs
+from payment_service.playground.memory.effects import FailureForm
 from tests.crashes.campaign import (
     LANES,
     Ends,
@@ -28,7 +29,6 @@ from tests.crashes.campaign import (
 from tests.crashes.door import FORMS, Crash, Point
 from tests.crashes.life import Place
 from tests.handlers.test_crash_points import SCENARIOS
-from tests.twins.effects import Form
 
 TOLD_EVERY = 100
 CONSOLE = Console(width=110, highlight=False, markup=False)
@@ -46,7 +46,7 @@ async def _main(given: argparse.Namespace, ends: Mapping[str, Ends]) -> int:
     began, names = time.monotonic(), [*ends]
     async with places(given.lanes) as all_places:
         if given.point is not None:
-            crash = Crash(given.point, Form[given.form.upper()])
+            crash = Crash(given.point, FailureForm[given.form.upper()])
             wanted = [Visit(name, crash) for name in names]
             done = await campaign(all_places, wanted, ends, _tell_one)
             return _show({n: Tally(1, [s]) for n, s in _by_name(done)}, began, 1)

@@ -22,15 +22,16 @@ from psycopg import sql
 from payment_service import bus
 from payment_service.playground.embedded import EmbeddedNats, EmbeddedPostgres
 from payment_service.playground.embedded.postgres import FAST
+from payment_service.playground.memory.clock import run
+from payment_service.playground.memory.effects import Strike
+from payment_service.playground.memory.world import NeverRests
 from payment_service.storage import migrate
 from tests.crashes.door import FORMS, Crash, Door, Point
 from tests.crashes.life import Place
 from tests.crashes.world import RealWorld
 from tests.handlers.test_crash_points import SCENARIOS, play, played
 from tests.playground.embedded.processes import memory_folder
-from tests.twins.clock import run
-from tests.twins.effects import Strike
-from tests.twins.world import NeverRests, World
+from tests.world.judged import World
 
 LANES: Final = 8
 TRIES_MAX: Final = 3

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NoReturn, Self, TypeVar
 
-from tests.twins.effects import Effects, Form
+from payment_service.playground.memory.effects import Effects, FailureForm
 
 ACK: Final = "bus.ack"
-FORMS: Final = (Form.NOT_DONE_DIED, Form.DONE_LOST, Form.DONE_DIED)
+FORMS: Final = (FailureForm.NOT_DONE_DIED, FailureForm.DONE_LOST, FailureForm.DONE_DIED)
 
 Result = TypeVar("Result")
 
@@ -36,7 +36,7 @@ class Crash:
     """Which effect goes wrong, and how."""
 
     at: Point
-    form: Form
+    form: FailureForm
 
 
 class Door(Effects):
@@ -79,17 +79,17 @@ class Door(Effects):
         act: Callable[[], Awaitable[Result]],
         failed: Callable[[bool], Result],
     ) -> Result:
-        """Do one effect; see :meth:`tests.twins.effects.Effects.do`."""
+        """Do one effect, as :meth:`Effects.do` does."""
         form = await self.strikes(name)
-        if form is Form.NOT_DONE_DIED:
+        if form is FailureForm.NOT_DONE_DIED:
             await self.die()
         result = await act()
         await self._others(name)
-        if form is Form.DONE_DIED:
+        if form is FailureForm.DONE_DIED:
             await self.die()
-        return failed(True) if form is Form.DONE_LOST else result
+        return failed(True) if form is FailureForm.DONE_LOST else result
 
-    async def strikes(self, name: str) -> Form | None:
+    async def strikes(self, name: str) -> FailureForm | None:
         """Count an effect and say how it goes wrong; never return to the dead."""
         if self.died.is_set():
             await self.die()

@@ -24,6 +24,7 @@ from handlers.sweep import sweep
 from payment_service import bus
 from payment_service.bus.consumer import _Held
 from payment_service.observability.metrics import Metrics
+from payment_service.playground.memory.effects import FailureForm
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
@@ -33,7 +34,6 @@ from payment_service.wiring.forwarders import Forwarders
 from payment_service.wiring.roles import cancel_all
 from payment_service.wiring.router import Router
 from tests.crashes.door import ACK, Door
-from tests.twins.effects import Form
 
 ACK_WAIT: Final = timedelta(seconds=2)
 MAX_DELIVER: Final = 8
@@ -144,21 +144,21 @@ class CrashConsumer(bus.Consumer):
         if isinstance(outcome, Retry):
             return outcome
         form = await self.door.strikes(ACK)
-        if form is Form.NOT_DONE_DIED:
+        if form is FailureForm.NOT_DONE_DIED:
             await self.door.die()
         self._form = form
         return outcome
 
     def _settle(self, held: _Held, outcome: Outcome) -> None:
         form, self._form = self._form, None
-        if form is Form.DONE_LOST:
+        if form is FailureForm.DONE_LOST:
             return
         super()._settle(held, outcome)
-        if form is Form.DONE_DIED:
+        if form is FailureForm.DONE_DIED:
             self.last_words = True
             self.door.died.set()
 
-    _form: Form | None = None
+    _form: FailureForm | None = None
 
 
 class Life:

@@ -30,6 +30,15 @@ from handlers.engine import Engine
 from payment_service.bus import Api
 from payment_service.bus.frames import publication
 from payment_service.cli.snapshot import Snapshot
+from payment_service.playground.memory.bus import MemoryBus
+from payment_service.playground.memory.clock import VirtualClock
+from payment_service.playground.memory.providers import Conduct, MemoryProvider
+from payment_service.playground.memory.world import (
+    A_MONTH,
+    PATIENCE,
+    NeverRests,
+    a_request,
+)
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
@@ -38,11 +47,8 @@ from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring.roles import cancel_all
 from tests.crashes.door import Door
 from tests.crashes.life import Life, Place
-from tests.twins.bus import BusTwin
-from tests.twins.clock import VirtualClock
-from tests.twins.providers import Conduct, ProviderTwin
-from tests.twins.rows import PostgresRows
-from tests.twins.world import A_MONTH, PATIENCE, NeverRests, World, a_request
+from tests.world.judged import World
+from tests.world.postgres_rows import PostgresRows
 
 LOOK_SECONDS: Final = 0.02
 REST_SECONDS_MAX: Final = 40.0
@@ -106,7 +112,7 @@ class RealRows(PostgresRows):
         return [order for order in found if order is not None]
 
 
-class RealBus(BusTwin):
+class RealBus(MemoryBus):
     """What scenarios do to the bus, done to JetStream."""
 
     def __init__(self, place: Place, clock: VirtualClock) -> None:
@@ -145,7 +151,7 @@ class RealWorld(World):
 
     def provider(
         self, name: str, *script: Conduct, plan: Plan | None = None
-    ) -> ProviderTwin:
+    ) -> MemoryProvider:
         twin = super().provider(name, *script, plan=quick(plan or Plan()))
         twin.timeout = PROVIDER_TIMEOUT
         return twin
@@ -349,7 +355,9 @@ def _body_of(request: Request) -> bytes:
     )
 
 
-def _statement(providers: Sequence[ProviderTwin], task_id: str) -> list[StatementEntry]:
+def _statement(
+    providers: Sequence[MemoryProvider], task_id: str
+) -> list[StatementEntry]:
     return [
         StatementEntry(
             p.provider, p.reference, "succeeded", p.money.amount, p.money.currency

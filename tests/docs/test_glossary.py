@@ -20,7 +20,7 @@ FOLDERS = (
     "providers",
     "payment_service",
     "migrations",
-    "tests/twins",
+    "tests/world",
     "tests/planted",
     "tests/crashes",
 )

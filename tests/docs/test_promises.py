@@ -80,7 +80,7 @@ def test_every_promise_about_money_has_more_than_one_judge():
 
 
 def test_the_oracle_has_a_rule_for_each_number():
-    _, inner = docstrings(ROOT / "tests/twins/oracle.py")
+    _, inner = docstrings(ROOT / "tests/world/oracle.py")
     heads = {number for text in inner for number in NUMBER.findall(text.split(":")[0])}
 
-    assert heads == {*JUDGES["tests/twins/oracle.py"]}
+    assert heads == {*JUDGES["tests/world/oracle.py"]}

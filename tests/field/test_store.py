@@ -2,9 +2,9 @@
 
 import pytest
 
+from payment_service.playground.memory.clock import VirtualClock
 from tests.storage.test_store import *  # noqa: F403 - each of its promises
-from tests.twins.clock import VirtualClock
-from tests.twins.rows import PostgresRows
+from tests.world.postgres_rows import PostgresRows
 
 
 @pytest.fixture

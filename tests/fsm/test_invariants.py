@@ -11,8 +11,9 @@ from fsm.reconciliation import LedgerEntry
 from fsm.tampering import tampered
 from handlers.ports.core import Operation
 from handlers.resolve import Ruling
+from payment_service.playground.memory.world import a_request
 from tests.simulation.judge import line_of, order_row, task_row
-from tests.twins.world import World, a_request
+from tests.world.judged import World
 
 
 @pytest.fixture

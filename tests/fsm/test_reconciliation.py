@@ -6,8 +6,9 @@ import pytest
 
 from fsm.invariants import SKEW
 from fsm.reconciliation import LedgerEntry, core_offences
+from payment_service.playground.memory.world import a_request
 from tests.simulation.judge import order_row, task_row
-from tests.twins.world import World, a_request
+from tests.world.judged import World
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 
 from handlers.ports.store import Unsent
-from tests.twins.clock import VirtualClock
-from tests.twins.rows import PostgresRows
-from tests.twins.world import World
+from payment_service.playground.memory.clock import VirtualClock
+from tests.world.judged import World
+from tests.world.postgres_rows import PostgresRows
 
 
 @pytest.fixture(params=["memory", "postgres"])

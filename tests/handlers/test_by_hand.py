@@ -7,8 +7,8 @@ from fsm.domain.four_eyes import FourEyes
 from fsm.domain.votes import Vote
 from handlers.ports.core import Operation
 from handlers.resolve import Ruling, resolve
-from tests.twins.providers import DECLINES, LOSES_REQUEST
-from tests.twins.world import a_request
+from payment_service.playground.memory.providers import DECLINES, LOSES_REQUEST
+from payment_service.playground.memory.world import a_request
 
 ANNA, BERT = "key:anna", "key:bert"
 

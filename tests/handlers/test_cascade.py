@@ -7,9 +7,14 @@ import pytest
 
 from handlers.engine import Limits
 from handlers.ports.core import Operation
-from tests.twins.core import NOTIFY, Trouble
-from tests.twins.providers import DECLINES, UNREACHABLE, Conduct, Does
-from tests.twins.world import a_request
+from payment_service.playground.memory.core import NOTIFY, CoreTrouble
+from payment_service.playground.memory.providers import (
+    DECLINES,
+    UNREACHABLE,
+    Conduct,
+    Does,
+)
+from payment_service.playground.memory.world import a_request
 
 
 def types_of_events(world):
@@ -108,7 +113,7 @@ async def test_a_provider_that_is_not_configured_any_more_is_passed_over(world):
 
 
 @pytest.mark.parametrize("operation", list(Operation))
-@pytest.mark.parametrize("trouble", list(Trouble))
+@pytest.mark.parametrize("trouble", list(CoreTrouble))
 async def test_core_without_an_answer_is_asked_again(world, operation, trouble):
     world.provider("acme", DECLINES)
     world.core.fails(operation, trouble, times=3)
@@ -132,7 +137,7 @@ async def test_nothing_is_decided_while_core_is_down(world):
 
 
 async def test_core_going_down_after_the_payout_keeps_the_yes(world):
-    world.core.fails(Operation.COMMIT, Trouble.DOWN, times=200)
+    world.core.fails(Operation.COMMIT, CoreTrouble.DOWN, times=200)
     await world.submit()
     await world.rest(within=timedelta(minutes=10))
 
@@ -142,7 +147,7 @@ async def test_core_going_down_after_the_payout_keeps_the_yes(world):
     assert (await world.states())[0] == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("trouble", list(Trouble))
+@pytest.mark.parametrize("trouble", list(CoreTrouble))
 async def test_a_notification_is_repeated_until_core_has_heard_it(world, trouble):
     world.core.fails(NOTIFY, trouble, times=12)
     await world.submit()

@@ -7,9 +7,13 @@ import pytest
 
 from fsm.domain.news import NewsState, NewsType
 from handlers.ports.provider import Returned
-from tests.twins.core import NOTIFY, Trouble
-from tests.twins.providers import ACCEPTS, ACCEPTS_SILENTLY, DECLINES
-from tests.twins.world import a_request
+from payment_service.playground.memory.core import NOTIFY, CoreTrouble
+from payment_service.playground.memory.providers import (
+    ACCEPTS,
+    ACCEPTS_SILENTLY,
+    DECLINES,
+)
+from payment_service.playground.memory.world import a_request
 
 
 async def the_end(world, *providers):
@@ -94,7 +98,7 @@ async def test_news_that_agrees_with_the_end_is_known(world, kind, script):
 
 async def test_success_while_the_rollback_is_due_is_a_contradiction(world):
     world.provider("acme", DECLINES)
-    world.core.fails("rollback", Trouble.DOWN, times=3)
+    world.core.fails("rollback", CoreTrouble.DOWN, times=3)
     await world.submit()
     await world.work_off()
     task = await world.task()
@@ -109,7 +113,7 @@ async def test_success_while_the_rollback_is_due_is_a_contradiction(world):
 
 
 async def test_failure_while_the_commit_is_due_is_a_contradiction(world):
-    world.core.fails("commit", Trouble.DOWN, times=3)
+    world.core.fails("commit", CoreTrouble.DOWN, times=3)
     await world.submit()
     await world.work_off()
     task = await world.task()
@@ -160,7 +164,7 @@ async def test_another_statement_opens_another_case(world):
 async def test_core_is_told_the_same_whatever_comes_in_between(world):
     for name in ("acme", "zeta"):
         world.provider(name, replace(DECLINES, code=f"{name}_says_no"))
-    world.core.fails(NOTIFY, Trouble.APPLIED, times=1)
+    world.core.fails(NOTIFY, CoreTrouble.APPLIED, times=1)
     await world.submit(a_request("acme", "zeta"))
     await world.work_off()
     task = await world.task()

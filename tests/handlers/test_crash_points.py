@@ -12,10 +12,10 @@ from fsm.payout.policy import AskedBy, Plan
 from handlers.ports.core import Operation
 from handlers.ports.provider import TooLate, Unclear
 from handlers.resolve import Ruling
-from tests.twins.bus import BusTwin
-from tests.twins.clock import VirtualClock, run
-from tests.twins.effects import Effects, Form, Strike
-from tests.twins.providers import (
+from payment_service.playground.memory.bus import MemoryBus
+from payment_service.playground.memory.clock import VirtualClock, run
+from payment_service.playground.memory.effects import Effects, FailureForm, Strike
+from payment_service.playground.memory.providers import (
     ACCEPTS,
     ACCEPTS_SILENTLY,
     DECLINES,
@@ -26,7 +26,8 @@ from tests.twins.providers import (
     UNREACHABLE,
     Conduct,
 )
-from tests.twins.world import World, a_request
+from payment_service.playground.memory.world import a_request
+from tests.world.judged import World
 
 PLAN = Plan()
 IDEMPOTENT = Plan(idempotent_create=True)
@@ -227,7 +228,7 @@ def play(scenario: Scenario, *strikes: Strike, schedules: bool = True) -> World:
     world = World(
         clock=clock,
         effects=effects,
-        bus=BusTwin(clock, effects, schedules=schedules),
+        bus=MemoryBus(clock, effects, schedules=schedules),
     )
     return run(played(scenario, world), clock=clock, seed=1)
 
@@ -249,7 +250,7 @@ def test_the_same_seed_gives_the_same_run(name):
     assert first.core.book == second.core.book
 
 
-@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("form", FailureForm)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_whatever_goes_wrong_the_money_adds_up(name, form):
     points = len(play(SCENARIOS[name]).effects.log)
@@ -269,7 +270,7 @@ def test_whatever_dies_without_schedules_the_money_adds_up(name):
 
     offences = {}
     for at in range(1, points + 1):
-        strike = Strike(at, Form.DONE_DIED)
+        strike = Strike(at, FailureForm.DONE_DIED)
         world = play(SCENARIOS[name], strike, schedules=False)
         offences[f"{at}. {world.effects.struck}"] = verdict(world)
 

@@ -7,9 +7,9 @@ import pytest
 
 from fsm.domain.news import NewsState, NewsType, disputing
 from fsm.payout.policy import Plan
-from tests.twins.core import Trouble
-from tests.twins.providers import ACCEPTS, DECLINES
-from tests.twins.world import a_request
+from payment_service.playground.memory.core import CoreTrouble
+from payment_service.playground.memory.providers import ACCEPTS, DECLINES
+from payment_service.playground.memory.world import a_request
 
 SAYS_ANOTHER_REFERENCE = {"provider_reference": "po_of_another"}
 
@@ -127,7 +127,7 @@ async def test_the_same_under_an_id_of_its_own_counts_in_spite_of_the_case(
 
 
 async def test_it_waits_with_the_first_until_the_create_has_answered(world):
-    world.core.fails("freeze", Trouble.DOWN, times=1)
+    world.core.fails("freeze", CoreTrouble.DOWN, times=1)
     await world.submit(a_request("acme"))
     task = await world.task()
     first = world.providers["acme"].news(NewsType.SUCCEEDED, task.task_id)

@@ -18,12 +18,17 @@ from handlers.drive import Doorbell, ring
 from handlers.ports.outcomes import Done, Park, Retry
 from handlers.relay import Courier, Relay, relay
 from handlers.sweep import sweep
+from payment_service.playground.memory.bus import Chaos, MemoryBus
+from payment_service.playground.memory.clock import SkewedClock
+from payment_service.playground.memory.effects import Died
+from payment_service.playground.memory.providers import (
+    ACCEPTS,
+    DECLINES,
+    LOSES_REQUEST,
+    PAYS,
+)
+from payment_service.playground.memory.world import GRACE, a_request
 from tests.storage.builders import a_letter
-from tests.twins.bus import BusTwin, Chaos
-from tests.twins.clock import SkewedClock
-from tests.twins.effects import Died
-from tests.twins.providers import ACCEPTS, DECLINES, LOSES_REQUEST, PAYS
-from tests.twins.world import GRACE, a_request
 
 EVENT = Message(subject="order.event.withdrawal.failed", body=b"{}", message_id="e")
 TAKEN = "order.event.withdrawal.completed"
@@ -142,7 +147,7 @@ async def test_a_doorbell_is_delivered_again_and_goes_on_where_a_worker_died(
 
 async def test_a_redelivery_goes_on_before_the_sweeper_would(world):
     ten = timedelta(seconds=10)
-    world.bus = BusTwin(world.clock, world.effects, ack_wait=ten)
+    world.bus = MemoryBus(world.clock, world.effects, ack_wait=ten)
     world.provider("acme", DECLINES)
     world.probe.on_recorded = [lambda _: None, dies]
     await world.submit()
@@ -186,7 +191,7 @@ async def test_a_create_that_was_sent_by_a_worker_that_died_is_found_by_asking(w
 
 
 async def test_schedules_that_never_ring_delay_and_lose_nothing(world):
-    world.bus = BusTwin(world.clock, world.effects, schedules=False)
+    world.bus = MemoryBus(world.clock, world.effects, schedules=False)
     world.provider("acme", ACCEPTS)
     await world.submit()
     await world.rest(within=timedelta(minutes=20))
@@ -226,7 +231,7 @@ async def test_a_webhook_whose_doorbell_was_lost_is_rung_for(world):
 @pytest.mark.parametrize("seed", range(5))
 async def test_repeats_losses_and_any_order_change_nothing(world, seed):
     chaos = Chaos(seed=seed, repeats=0.5, loses=0.3, reorders=True)
-    world.bus = BusTwin(world.clock, world.effects, chaos=chaos)
+    world.bus = MemoryBus(world.clock, world.effects, chaos=chaos)
     world.provider("acme", LOSES_REQUEST, plan=Plan(idempotent_create=True))
     world.provider("zeta", ACCEPTS)
     for n in range(3):

@@ -13,13 +13,13 @@ from fsm.domain.seals import news_is_signed
 from fsm.payout.policy import Plan
 from handlers.erase import erase
 from handlers.letters import bury
+from payment_service.playground.memory.core import Hold
+from payment_service.playground.memory.providers import ACCEPTS, DECLINES
+from payment_service.playground.memory.rows import MemoryRows
+from payment_service.playground.memory.world import a_request
 from tests.handlers.test_doorbells import dies
 from tests.handlers.test_letters import a_delivery
 from tests.handlers.test_settling import settle
-from tests.twins.core import Hold
-from tests.twins.providers import ACCEPTS, DECLINES
-from tests.twins.rows import MemoryRows
-from tests.twins.world import a_request
 
 
 async def over(world, **changes):

@@ -14,8 +14,7 @@ from handlers.drive import drive
 from handlers.ports.controls import Standings
 from handlers.ports.core import Operation
 from handlers.ports.provider import Unclear
-from tests.twins.health import beats, paused
-from tests.twins.providers import (
+from payment_service.playground.memory.providers import (
     ACCEPTS_SILENTLY,
     DECLINES,
     LOSES_REQUEST,
@@ -23,7 +22,8 @@ from tests.twins.providers import (
     PAYS_SILENTLY,
     UNREACHABLE,
 )
-from tests.twins.world import a_request
+from payment_service.playground.memory.world import a_request
+from tests.world.keepers import beats, paused
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)

@@ -15,15 +15,15 @@ from fsm.payout.words import Waiting
 from handlers.ports.core import Operation
 from handlers.ports.provider import Accepted, NotFound, Returned, Succeeded, Unclear
 from handlers.resolve import Ruling, withdraw_resolution
-from tests.twins.effects import Died
-from tests.twins.providers import (
+from payment_service.playground.memory.effects import Died
+from payment_service.playground.memory.providers import (
     ACCEPTS_SILENTLY,
     DECLINES,
     LACKING,
     LOSES_REQUEST,
     PAYS_SILENTLY,
 )
-from tests.twins.world import a_request
+from payment_service.playground.memory.world import a_request
 
 ANNA, BERT = "key:anna", "key:bert"
 FEW = Plan(recheck_attempts=3)

@@ -12,8 +12,8 @@ from fsm.domain.news import NewsState, NewsType
 from handlers.letters import bury, discard, replay
 from handlers.ports.bus import Delivery
 from handlers.sweep import letter_of_news
-from tests.twins.providers import ACCEPTS
-from tests.twins.world import a_request
+from payment_service.playground.memory.providers import ACCEPTS
+from payment_service.playground.memory.world import a_request
 
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from fsm.domain.news import NewsState, NewsType
-from tests.twins.providers import ACCEPTS
-from tests.twins.world import a_request
+from payment_service.playground.memory.providers import ACCEPTS
+from payment_service.playground.memory.world import a_request
 
 ACCEPTED, PAID = NewsType.ACCEPTED, NewsType.SUCCEEDED
 FAILED, RETURNED = NewsType.FAILED, NewsType.RETURNED

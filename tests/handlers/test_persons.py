@@ -12,8 +12,8 @@ from handlers.cancel import request_cancel_of_task
 from handlers.ports.core import Operation
 from handlers.ports.provider import TooLate, Unclear
 from handlers.resolve import Ruling, withdraw_resolution
-from tests.twins.core import Trouble
-from tests.twins.providers import (
+from payment_service.playground.memory.core import CoreTrouble
+from payment_service.playground.memory.providers import (
     ACCEPTS,
     ACCEPTS_SILENTLY,
     DECLINES,
@@ -22,7 +22,7 @@ from tests.twins.providers import (
     PAYS_SILENTLY,
     UNREACHABLE,
 )
-from tests.twins.world import a_request
+from payment_service.playground.memory.world import a_request
 
 ANNA, BERT = "key:anna", "key:bert"
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
@@ -390,7 +390,7 @@ async def test_a_cancel_of_a_manual_check_waits_for_the_decision(stuck):
 
 
 async def test_a_cancel_while_the_commit_is_due_changes_nothing(world):
-    world.core.fails("commit", Trouble.DOWN, times=3)
+    world.core.fails("commit", CoreTrouble.DOWN, times=3)
     await world.submit()
     await world.work_off()
     await world.cancel_order()
@@ -403,7 +403,7 @@ async def test_a_cancel_while_the_commit_is_due_changes_nothing(world):
 
 async def test_a_cancel_while_the_rollback_is_due_cancels(world):
     world.provider("acme", DECLINES)
-    world.core.fails("rollback", Trouble.DOWN, times=3)
+    world.core.fails("rollback", CoreTrouble.DOWN, times=3)
     await world.submit()
     await world.work_off()
     await world.cancel_order()

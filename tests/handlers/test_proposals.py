@@ -17,9 +17,9 @@ from handlers.ports.store import Store
 from handlers.ports.watch import Watch
 from handlers.propose import PROPOSALS_MAX, propose
 from handlers.resolve import Ruling
-from tests.twins.core import NOTIFY, Trouble
-from tests.twins.providers import LOSES_REQUEST
-from tests.twins.world import a_request
+from payment_service.playground.memory.core import NOTIFY, CoreTrouble
+from payment_service.playground.memory.providers import LOSES_REQUEST
+from payment_service.playground.memory.world import a_request
 
 ANNA, BERT = "key:anna", "key:bert"
 
@@ -167,7 +167,7 @@ async def test_an_order_that_is_over_is_proposed_about_by_its_case(world):
 
 
 async def test_core_is_told_all_the_same_and_in_time(world):
-    world.core.fails(NOTIFY, Trouble.DOWN, times=2)
+    world.core.fails(NOTIFY, CoreTrouble.DOWN, times=2)
     await world.submit(a_request("acme"))
     await world.work_off()
     order = await world.order()

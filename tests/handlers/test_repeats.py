@@ -9,9 +9,8 @@ from fsm.domain.news import NewsType
 from fsm.payout.policy import AskedBy, Plan
 from handlers.ports.provider import Declined, NotFound
 from handlers.resolve import Ruling
-from tests.handlers.test_gate import pause
-from tests.twins.effects import Died
-from tests.twins.providers import (
+from payment_service.playground.memory.effects import Died
+from payment_service.playground.memory.providers import (
     ACCEPTS,
     ACCEPTS_SILENTLY,
     DECLINES_SILENTLY,
@@ -20,6 +19,7 @@ from tests.twins.providers import (
     PAYS_SILENTLY,
     UNREACHABLE,
 )
+from tests.handlers.test_gate import pause
 
 UNASKED = Plan(idempotent_create=True, asked_by=AskedBy.NOTHING)
 THEIRS = replace(UNASKED, asked_by=AskedBy.THEIRS)

@@ -6,10 +6,10 @@ from fsm.domain.errors import Fault, NotNow
 from fsm.domain.news import NewsState, NewsType
 from handlers.letters import replay
 from handlers.sweep import letter_of_news
-from tests.twins.clock import VirtualClock, run
-from tests.twins.effects import Died, Form
-from tests.twins.providers import ACCEPTS
-from tests.twins.world import World
+from payment_service.playground.memory.clock import VirtualClock, run
+from payment_service.playground.memory.effects import Died, FailureForm
+from payment_service.playground.memory.providers import ACCEPTS
+from tests.world.judged import World
 
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
 
@@ -142,7 +142,7 @@ def play(form, at):
     return run(played(), clock=clock, seed=1), world
 
 
-@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("form", FailureForm)
 def test_wherever_a_replay_dies_its_letter_is_open_or_was_replayed(form):
     for at in range(1, 9):
         (seen, state, left), world = play(form, at)

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from handlers.ports.outcomes import Done
 from handlers.request import requested
-from tests.twins.effects import Died
-from tests.twins.providers import ACCEPTS, PAYS
-from tests.twins.world import TRACE, a_request
+from payment_service.playground.memory.effects import Died
+from payment_service.playground.memory.providers import ACCEPTS, PAYS
+from payment_service.playground.memory.world import TRACE, a_request
 
 
 async def dies():

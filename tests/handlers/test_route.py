@@ -9,8 +9,8 @@ from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Park
 from handlers.route import Dispatch
 from handlers.webhook import Stored, webhook_received
-from tests.twins.providers import ACCEPTS
-from tests.twins.world import a_request
+from payment_service.playground.memory.providers import ACCEPTS
+from payment_service.playground.memory.world import a_request
 
 QUEUE = b"0197f0a4-7c1b-7d0e-9c55-3f2a1b6c8d9e"
 READS = ("load", "queue_of", "find_news", "waiting_news")

@@ -11,9 +11,9 @@ from fsm.domain.votes import Vote
 from fsm.payout.policy import Plan
 from handlers.ports.core import Operation
 from handlers.settle import settle_return, withdraw_settlement
-from tests.twins.core import Hold, Trouble
-from tests.twins.providers import DECLINES
-from tests.twins.world import a_request
+from payment_service.playground.memory.core import CoreTrouble, Hold
+from payment_service.playground.memory.providers import DECLINES
+from payment_service.playground.memory.world import a_request
 
 ANNA, BERT = "key:anna", "key:bert"
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
@@ -83,7 +83,7 @@ async def test_the_wish_is_committed_before_core_is_asked(world):
     assert (await the_case(world)).state == "settled"
 
 
-@pytest.mark.parametrize("trouble", Trouble)
+@pytest.mark.parametrize("trouble", CoreTrouble)
 async def test_what_core_does_not_answer_is_asked_again_under_the_same_key(
     world, trouble
 ):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from fsm.payout.policy import AskedBy, Plan
-from tests.twins.providers import (
+from payment_service.playground.memory.providers import (
     ACCEPTS,
     LACKING,
     LOSES_REQUEST,

@@ -24,15 +24,16 @@ from handlers.ports.reads import CaseRecord
 from handlers.resolve import Ruling, withdraw_resolution
 from handlers.settle import settle_return
 from handlers.sound import NOT_AS_REQUESTED
-from tests.twins.core import Trouble
-from tests.twins.providers import (
+from payment_service.playground.memory.core import CoreTrouble
+from payment_service.playground.memory.providers import (
     ACCEPTS,
     DECLINES,
     LOSES_REQUEST,
     PAYS_SILENTLY,
 )
-from tests.twins.rows import MemoryRows
-from tests.twins.world import World, a_request
+from payment_service.playground.memory.rows import MemoryRows
+from payment_service.playground.memory.world import a_request
+from tests.world.judged import World
 
 KEYS = parse_audit_keys("k:" + "5a" * 32)
 SOON = timedelta(minutes=10)
@@ -159,7 +160,7 @@ BALANCE = {
 async def test_what_was_changed_is_neither_committed_nor_rolled_back(world, due):
     conduct, operation = BALANCE[due]
     world.provider("acme", conduct)
-    world.core.fails(operation, Trouble.DOWN, times=3)
+    world.core.fails(operation, CoreTrouble.DOWN, times=3)
     await world.submit(a_request("acme"))
     while (await world.task()).waiting_for != due:
         await world.pass_time(timedelta(seconds=1))
@@ -206,7 +207,7 @@ async def test_the_status_of_what_was_changed_is_no_evidence_so_nobody_asks(worl
 
 
 async def test_core_is_not_told_the_outcome_of_an_order_that_was_changed(world):
-    world.core.fails("notify", Trouble.DOWN, times=3)
+    world.core.fails("notify", CoreTrouble.DOWN, times=3)
     await world.submit(a_request("acme"))
     await world.work_off()
     put_back = await change(world, "order", order_id="w-7")

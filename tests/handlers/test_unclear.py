@@ -11,8 +11,8 @@ from fsm.engine.backoff import Backoff
 from fsm.payout.policy import Plan
 from handlers.ports.provider import Unclear
 from handlers.resolve import Ruling
-from tests.twins.effects import Died
-from tests.twins.providers import (
+from payment_service.playground.memory.effects import Died
+from payment_service.playground.memory.providers import (
     ACCEPTS,
     ACCEPTS_SILENTLY,
     DECLINES_SILENTLY,
@@ -20,7 +20,7 @@ from tests.twins.providers import (
     PAYS,
     PAYS_SILENTLY,
     UNREACHABLE,
-    Fate,
+    PayoutFate,
 )
 
 IDEMPOTENT = Plan(idempotent_create=True)
@@ -196,7 +196,7 @@ def overtaken_by(world, kind, script):
 
     async def the_webhook_comes():
         task = await world.task()
-        if acme.fate(task.task_id) is Fate.PENDING:
+        if acme.fate(task.task_id) is PayoutFate.PENDING:
             acme.pays(task.task_id) if kind is NewsType.SUCCEEDED else acme.fails(
                 task.task_id
             )

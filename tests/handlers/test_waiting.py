@@ -10,8 +10,8 @@ from fsm.domain.orders import CascadeEntry
 from fsm.payout.policy import Plan
 from handlers.ports.provider import NotFound, NotSent, Succeeded, Unclear
 from handlers.resolve import Ruling
-from tests.twins.providers import ACCEPTS
-from tests.twins.world import a_request
+from payment_service.playground.memory.providers import ACCEPTS
+from payment_service.playground.memory.world import a_request
 
 MINUTES = timedelta(minutes=1)
 

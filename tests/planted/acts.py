@@ -8,10 +8,10 @@ from sqlalchemy import text, update
 
 from fsm import decided
 from fsm.domain.acts import Act
+from payment_service.playground.memory import store as twin
 from payment_service.storage import letter_trail, order_trail, service_trail
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.tables import CASES
-from tests.twins import store as twin
 
 
 def act_without_a_line(patch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ from handlers import (
     news,
     people,
     relay,
+    route,
     sweep,
 )
 from handlers.ports.anchors import OpenSink
@@ -46,6 +47,8 @@ from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
 from payment_service.cli import anchored
+from payment_service.playground.memory import store as twin
+from payment_service.playground.memory.store import MemoryStore
 from payment_service.storage import anchors, statements
 from payment_service.storage import people as people_rows
 from payment_service.storage.desk import PostgresDesk
@@ -64,8 +67,6 @@ from tests.planted.tampering import (
 )
 from tests.simulation.bus import SimBus
 from tests.simulation.fleet import Fleet
-from tests.twins import store as twin
-from tests.twins.store import MemoryStore
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 SIMULATION, CRASHES, MODEL = "simulation", "crash points", "model checker"
@@ -251,12 +252,10 @@ def early_is_overdue(patch: pytest.MonkeyPatch) -> None:
 
 
 def any_version_rings(patch: pytest.MonkeyPatch) -> None:
-    from tests.twins import world  # noqa: PLC0415
-
     async def ring(bell: Any, *, engine: Any) -> Any:
         return await drive.ring(replace(bell, again=True), engine=engine)
 
-    patch.setattr(world, "ring", ring)
+    patch.setattr(route, "ring", ring)
 
 
 def trust_is_never_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,8 +269,6 @@ def replays_are_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_message_is_a_wish(patch: pytest.MonkeyPatch) -> None:
-    from tests.twins import world  # noqa: PLC0415
-
     async def rung(bell: Any, *, engine: Any) -> Any:
         order = await engine.store.load(bell.queue_id)
         if bell.task_id is None and not order.queue.final:
@@ -280,7 +277,7 @@ def a_message_is_a_wish(patch: pytest.MonkeyPatch) -> None:
             )
         return await drive.ring(bell, engine=engine)
 
-    patch.setattr(world, "ring", rung)
+    patch.setattr(route, "ring", rung)
 
 
 def early_timer_is_due(patch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,13 @@ from typing import Final
 
 import pytest
 
+from payment_service.playground.memory.effects import FailureForm, Strike
+from payment_service.playground.memory.world import NeverRests
 from tests.forks import ForkServer
 from tests.handlers.test_crash_points import SCENARIOS, Scenario, play, verdict
 from tests.model.checker import check
 from tests.planted.bugs import BUGS, CRASHES, MODEL, SIMULATION, Bug
 from tests.simulation.simulation import simulate
-from tests.twins.effects import Form, Strike
-from tests.twins.world import NeverRests
 
 SEEDS_MAX: Final = 200
 SUITE_SECONDS_MAX: Final = 200
@@ -69,7 +69,7 @@ def _by_crashes() -> Catch | None:
         strikes = [()] + [
             (Strike(at, form),)
             for at in range(1, len(clean.effects.log) + 1)
-            for form in Form
+            for form in FailureForm
         ]
         for strike in strikes:
             points += 1

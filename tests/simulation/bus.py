@@ -8,12 +8,17 @@ from fsm.domain.letters import Reason
 from fsm.domain.messages import DEAD_LETTER, Message
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
+from payment_service.playground.memory.bus import (
+    DEDUPLICATED_FOR,
+    MemoryBus,
+    _delivery,
+    _Stored,
+)
+from payment_service.playground.memory.effects import Died
 from tests.simulation.dials import HOUR, MINUTE, SECOND
 from tests.simulation.door import Door
 from tests.simulation.ground import Ground, Process
 from tests.simulation.store import micros_of
-from tests.twins.bus import DEDUPLICATED_FOR, BusTwin, _delivery, _Stored
-from tests.twins.effects import Died
 
 DEDUPLICATED: Final = DEDUPLICATED_FOR // timedelta(microseconds=1)
 
@@ -21,7 +26,7 @@ Handle = Callable[[Process, Delivery], Awaitable[Outcome]]
 Bury = Callable[[Process, Delivery, Reason, str], Awaitable[None]]
 
 
-class SimBus(BusTwin):
+class SimBus(MemoryBus):
     """Delivers to several processes at once; whoever is silent loses the message."""
 
     def __init__(self, ground: Ground, door: Door) -> None:

@@ -5,13 +5,13 @@ from datetime import timedelta
 from typing import Final
 
 from handlers.ports.controls import Control
+from payment_service.playground.memory.store import MemoryTables
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.door import Door
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import NOWHERE, Ground
 from tests.simulation.neighbours import SimProvider
 from tests.simulation.people import People
-from tests.twins.store import Tables
 
 PAUSED_MAX: Final = 12 * HOUR
 FORGETS_MAX: Final = 5 * SECOND
@@ -29,7 +29,9 @@ class Chaos:
         self.door = door
         self.fleet = fleet
         self.people = people
-        self.on_forgotten: Callable[[Tables, Tables], None] = lambda *_: None
+        self.on_forgotten: Callable[[MemoryTables, MemoryTables], None] = lambda *_: (
+            None
+        )
         self._forgets = 0
         self._remembered = False
 
@@ -141,7 +143,7 @@ class Chaos:
         lost = 1 + int(self.ground.draw() * FORGETS_MAX)
         self.ground.loop.at(self.ground.clock.micros + lost, self._forget, snapshot)
 
-    def _forget(self, snapshot: Tables) -> None:
+    def _forget(self, snapshot: MemoryTables) -> None:
         self._remembered = False
         before = self.fleet.store.tables
         self.ground.struck("database amnesia")

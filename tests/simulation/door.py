@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from payment_service.playground.memory.effects import Died, Effects, FailureForm
 from tests.simulation.dials import MINUTE, SECOND
 from tests.simulation.ground import CURRENT, Ground, Process
-from tests.twins.effects import Died, Effects, Form
 
 Result = TypeVar("Result")
 SHORT: Final = 2_000
@@ -31,11 +31,11 @@ class Door(Effects):
             raise Died(name)
         group = name[:4]
         form = self._form(name, group)
-        if form is Form.NOT_DONE_DIED:
+        if form is FailureForm.NOT_DONE_DIED:
             self._strike(name, form)
             self.kills(process, name)
             raise Died(name)
-        if form is Form.REFUSED:
+        if form is FailureForm.REFUSED:
             self._strike(name, form)
             return failed(False)
         leg = SHORT if group != "core" else SHORT * 10
@@ -43,11 +43,11 @@ class Door(Effects):
         result = act()
         ground.note(name)
         await self.back(process, name, leg)
-        if form is Form.DONE_DIED:
+        if form is FailureForm.DONE_DIED:
             self._strike(name, form)
             self.kills(process, name)
             raise Died(name)
-        if form is Form.DONE_LOST:
+        if form is FailureForm.DONE_LOST:
             self._strike(name, form)
             return failed(True)
         return result
@@ -74,33 +74,33 @@ class Door(Effects):
         beyond = asleep > ground.setting.ack_wait
         ground.struck("pause beyond AckWait" if beyond else "pause", process.name)
 
-    def _form(self, name: str, group: str) -> Form | None:
+    def _form(self, name: str, group: str) -> FailureForm | None:
         dials, micros = self.ground.dials, self.ground.clock.micros
         refused, unheard = 0.0, 0.0
         if group == "stor":
             if micros < self.store_down_until:
-                return Form.REFUSED
+                return FailureForm.REFUSED
             refused, unheard = dials.store_refused, dials.store_unheard
         elif group == "core":
             if micros < self.core_down_until:
-                return Form.REFUSED
+                return FailureForm.REFUSED
             refused, unheard = dials.core_refused, dials.core_unheard
         elif name == "bus.publish":
             refused, unheard = dials.publish_refused, dials.publish_unheard
         dies, after = dials.dies_before, dials.dies_after
         drawn = self.ground.draw()
         for form, chance in (
-            (Form.NOT_DONE_DIED, dies),
-            (Form.DONE_DIED, after),
-            (Form.REFUSED, refused),
-            (Form.DONE_LOST, unheard),
+            (FailureForm.NOT_DONE_DIED, dies),
+            (FailureForm.DONE_DIED, after),
+            (FailureForm.REFUSED, refused),
+            (FailureForm.DONE_LOST, unheard),
         ):
             if drawn < chance:
                 return form
             drawn -= chance
         return None
 
-    def _strike(self, name: str, form: Form) -> None:
+    def _strike(self, name: str, form: FailureForm) -> None:
         self.ground.struck(f"{_kind(name)}: {form.name.lower()}", name)
 
 

@@ -7,9 +7,9 @@ from fsm.engine.words import CaseKind, EngineTrigger, State
 from fsm.payout.table import TABLE
 from fsm.payout.words import Trigger
 from handlers.ports.gate import ShutCode
+from payment_service.playground.memory.effects import FailureForm
 from tests.simulation.campaign import Tally
 from tests.simulation.simulation import CELLS, ROWS
-from tests.twins.effects import Form
 
 T, S = Trigger, State
 EFFECTS: Final = (
@@ -268,7 +268,7 @@ REST_OF_THEM: Final = (
 
 def expected() -> list[str]:
     """Return the names of everything that must have happened."""
-    forms = [form.name.lower() for form in Form]
+    forms = [form.name.lower() for form in FailureForm]
     return [
         *FAULTS,
         *(f"{effect}: {form}" for effect in EFFECTS for form in forms),

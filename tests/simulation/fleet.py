@@ -24,6 +24,9 @@ from handlers.ports.provider import Provider
 from handlers.relay import LEFT_AFTER, Courier, relay
 from handlers.route import Dispatch, Told
 from handlers.sweep import sweep
+from payment_service.playground.memory.clock import SkewedClock
+from payment_service.playground.memory.effects import Died
+from payment_service.playground.memory.providers import MemoryProviders
 from providers.health.breaker import BreakerTerms
 from providers.health.keeper import Keeper, Terms
 from providers.health.observed import ObservedProviders
@@ -33,9 +36,6 @@ from tests.simulation.door import Door
 from tests.simulation.ground import CURRENT, Ground, Process
 from tests.simulation.neighbours import SimCore
 from tests.simulation.store import SimStore
-from tests.twins.clock import SkewedClock
-from tests.twins.effects import Died
-from tests.twins.providers import ProvidersTwin
 
 Result = TypeVar("Result")
 GRACE: Final = timedelta(seconds=30)
@@ -54,7 +54,7 @@ class Fleet:
         store: SimStore,
         bus: SimBus,
         core: SimCore,
-        providers: ProvidersTwin,
+        providers: MemoryProviders,
     ) -> None:
         self.ground = ground
         self.store = store
@@ -97,7 +97,7 @@ class Fleet:
             limits = Limits(chain=timedelta(0), send_within=timedelta(seconds=1))
         providers = self.providers
         if process.odd == "unconfigured":
-            providers = ProvidersTwin(*self.providers.every()[1:])
+            providers = MemoryProviders(*self.providers.every()[1:])
         off = int((self.ground.draw() - 0.5) * 2 * setting.skew)
         by = timedelta(microseconds=off)
         engine = Engine(

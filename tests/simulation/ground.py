@@ -8,8 +8,8 @@ from random import Random
 from typing import Any, Final
 from zlib import crc32
 
+from payment_service.playground.memory.loop import SimClock, SimLoop
 from tests.simulation.dials import CALM, Dials, Setting
-from tests.simulation.loop import SimClock, SimLoop
 
 KEPT: Final = 200
 MICROSECOND: Final = timedelta(microseconds=1)

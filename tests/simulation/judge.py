@@ -30,16 +30,16 @@ from handlers import letters
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Outcome, Park
 from handlers.ports.store import Work
+from payment_service.playground.memory.providers import ReceivedCall
+from payment_service.playground.memory.store import MemoryTables
 from tests.simulation.dials import HOUR
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import Ground
 from tests.simulation.neighbours import SimProvider
 from tests.simulation.newsroom import Newsroom
 from tests.simulation.people import People
-from tests.twins import oracle
-from tests.twins.decided import decided_rows
-from tests.twins.providers import Asked
-from tests.twins.store import Tables
+from tests.world import oracle
+from tests.world.decided import decided_rows
 
 STEPS_AN_HOUR_MAX: Final = 200
 DELIVERIES_AN_HOUR_MAX: Final = 1_500
@@ -134,7 +134,7 @@ class Judge:
 
     # What amnesia may excuse.
 
-    def forgot(self, before: Tables, after: Tables) -> None:
+    def forgot(self, before: MemoryTables, after: MemoryTables) -> None:
         """Note which orders the database has forgotten something about."""
         for queue_id, order in before.orders.items():
             if after.orders.get(queue_id) is not order:
@@ -332,7 +332,7 @@ class Judge:
             offences.append(f"{len(tables.outbox)} rows are left in the outbox")
         return offences
 
-    def _lost_news(self, tables: Tables) -> list[str]:
+    def _lost_news(self, tables: MemoryTables) -> list[str]:
         offences = []
         for key in self.newsroom.acknowledged:
             inbox_id = tables.events.get(key)
@@ -345,7 +345,7 @@ class Judge:
                 offences.append(f"the webhook {key} still waits at rest")
         return offences
 
-    def _amounts_passed_over(self, tables: Tables) -> list[str]:
+    def _amounts_passed_over(self, tables: MemoryTables) -> list[str]:
         """S6: whoever names another amount in a webhook has a case opened about it."""
         cases = {c.task_id for c in tables.cases.values() if c.kind == MISMATCH}
         return [
@@ -354,7 +354,7 @@ class Judge:
             if key in tables.events and reference not in cases
         ]
 
-    def _needless_cases(self, tables: Tables) -> list[str]:
+    def _needless_cases(self, tables: MemoryTables) -> list[str]:
         """No person is troubled with a case where everybody has kept their word."""
         blamed: dict[CaseKind, set[str]] = defaultdict(
             lambda: {ref for p in self._providers() for ref in p.lies}
@@ -369,7 +369,7 @@ class Judge:
             if case.task_id not in blamed[case.kind]
         ]
 
-    def _lost_cancels(self, tables: Tables) -> list[str]:
+    def _lost_cancels(self, tables: MemoryTables) -> list[str]:
         rows: dict[str, Task | Queue] = {}
         for order in tables.orders.values():
             rows[order.queue_id] = order.queue
@@ -380,7 +380,7 @@ class Judge:
             if about in rows and not rows[about].cancel_requested
         ]
 
-    def _unasked_cancels(self, tables: Tables) -> list[str]:
+    def _unasked_cancels(self, tables: MemoryTables) -> list[str]:
         wished = self.people.wished
         return [
             f"{row} is cancelled, and nobody asked for it"
@@ -441,7 +441,7 @@ EXCUSABLE: Final = (
 )
 
 
-def _first_asked(provider: SimProvider) -> list[Asked]:
+def _first_asked(provider: SimProvider) -> list[ReceivedCall]:
     """Leave out what starts nothing: repeats of a create under a key that lives."""
     if not provider.plan.idempotent_create:
         return provider.asked

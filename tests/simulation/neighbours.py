@@ -22,12 +22,18 @@ from handlers.ports.provider import (
     TooLate,
     Unclear,
 )
+from payment_service.playground.memory.core import MemoryCore
+from payment_service.playground.memory.effects import Died
+from payment_service.playground.memory.providers import (
+    Conduct,
+    Does,
+    MemoryProvider,
+    PayoutFate,
+    Tells,
+)
 from tests.simulation.dials import SECOND
 from tests.simulation.door import Door
 from tests.simulation.ground import CURRENT, Ground
-from tests.twins.core import CoreTwin
-from tests.twins.effects import Died
-from tests.twins.providers import Conduct, Does, Fate, ProviderTwin, Tells
 
 Result = TypeVar("Result")
 UNSURE: Final = Unclear(because="timed out")
@@ -35,7 +41,7 @@ KEY_MARGIN: Final = 5 * 60 * SECOND
 """So much longer than configured providers remember a key: who configures leaves it."""
 
 
-class SimCore(CoreTwin):
+class SimCore(MemoryCore):
     """Refuses some calls until a person has seen to it."""
 
     def __init__(self, ground: Ground, door: Door) -> None:
@@ -67,7 +73,7 @@ class SimCore(CoreTwin):
         return super()._move(operation, call)
 
 
-class SimProvider(ProviderTwin):
+class SimProvider(MemoryProvider):
     """A provider behind a bad line; ``on_taken`` hears of each payout it has taken."""
 
     def __init__(self, ground: Ground, door: Door, name: str, plan: Plan) -> None:
@@ -216,7 +222,10 @@ class SimProvider(ProviderTwin):
         return answer
 
     def _cancelled(self, payout: Payout) -> CancelAnswer:
-        if self.fate(payout.reference) is Fate.PENDING and self.ground.draw() < 0.3:
+        if (
+            self.fate(payout.reference) is PayoutFate.PENDING
+            and self.ground.draw() < 0.3
+        ):
             self._note("cancel", payout)
             return TooLate()
         answer = super()._cancelled(payout)

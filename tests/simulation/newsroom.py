@@ -5,11 +5,11 @@ from typing import Final
 from fsm.domain.news import Arrival, News, NewsType
 from fsm.payout.policy import Plan
 from handlers.news import keep
+from payment_service.playground.memory.providers import PayoutFate, stated
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import NOWHERE, Ground
 from tests.simulation.neighbours import SimProvider
-from tests.twins.providers import Fate, stated
 
 NOBODY: Final = "00000000-0000-7000-8000-000000000000"
 
@@ -27,18 +27,18 @@ class Newsroom:
     def taken(self, provider: SimProvider, reference: str) -> None:
         """Let a payout go its way, now that the provider has it."""
         fate = provider.fate(reference)
-        if fate is Fate.PENDING:
+        if fate is PayoutFate.PENDING:
             if self.ground.draw() < 0.3:
                 self.tell(provider, NewsType.ACCEPTED, reference)
             after = self._sometime(provider.plan)
             self.ground.loop.at(
                 self.ground.clock.micros + after, self._settles, provider, reference
             )
-        elif fate is Fate.PAID:
+        elif fate is PayoutFate.PAID:
             if self.ground.draw() < 0.7:
                 self.tell(provider, NewsType.SUCCEEDED, reference)
             self._maybe_returns(provider, reference)
-        elif fate is Fate.DECLINED:
+        elif fate is PayoutFate.DECLINED:
             if self.ground.draw() < 0.3:
                 self.tell(provider, NewsType.FAILED, reference)
             self._maybe_pays_after_all(provider, reference)
@@ -56,7 +56,7 @@ class Newsroom:
         return self.ground.between(MINUTE, 2 * DAY)
 
     def _settles(self, provider: SimProvider, reference: str) -> None:
-        if provider.fate(reference) is not Fate.PENDING:
+        if provider.fate(reference) is not PayoutFate.PENDING:
             return
         if self.ground.chance(self.ground.dials.breaks_word):
             # It says no, and pays all the same.
@@ -73,7 +73,7 @@ class Newsroom:
             self.tell(provider, NewsType.FAILED, reference)
 
     def _pays(self, provider: SimProvider, reference: str) -> None:
-        if provider.fate(reference) is not Fate.PENDING:
+        if provider.fate(reference) is not PayoutFate.PENDING:
             return
         provider.pays(reference)
         lied = reference in provider.lies

@@ -23,11 +23,11 @@ from handlers.ports.reads import CaseRecord
 from handlers.resolve import Ruling, resolve, withdraw_resolution
 from handlers.settle import settle_return, withdraw_settlement
 from handlers.submit import submit
+from payment_service.playground.memory.providers import PayoutFate
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet
 from tests.simulation.ground import NOWHERE, Ground, Process
 from tests.simulation.neighbours import SimProvider
-from tests.twins.providers import Fate
 
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FOUR_EYES_FROM: Final = 10_000
@@ -220,7 +220,7 @@ class People:
         healed = ground.clock.micros > ground.setting.faulty
         if not healed or not isinstance(provider, SimProvider):
             return False
-        may_pay = provider.fate(task.task_id) in {Fate.PENDING, Fate.PAID}
+        may_pay = provider.fate(task.task_id) in {PayoutFate.PENDING, PayoutFate.PAID}
         if not may_pay or task.task_id in provider.lies or task.verdict is not None:
             return False
         errs = Random(f"{task.task_id}:{number}").random() < ERRS
@@ -296,7 +296,7 @@ class People:
         if provider.has_paid(reference):
             return Ruling.POSITIVE
         fate = provider.fate(reference)
-        if fate is Fate.PENDING:
+        if fate is PayoutFate.PENDING:
             return None
         if fate is None:
             quiet = self.ground.clock.micros - provider.touched.get(reference, 0)

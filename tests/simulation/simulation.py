@@ -16,6 +16,8 @@ from fsm.payout.table import OTHERWISE, TABLE
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.ports.store import Work
+from payment_service.playground.memory.clock import same_ids
+from payment_service.playground.memory.providers import MemoryProviders
 from tests.simulation.bus import SimBus
 from tests.simulation.chaos import Chaos
 from tests.simulation.dials import DAY, Dials, Setting, dials, gated, setting
@@ -27,8 +29,6 @@ from tests.simulation.neighbours import SimCore, SimProvider, plan_of
 from tests.simulation.newsroom import Newsroom
 from tests.simulation.people import People
 from tests.simulation.store import SimStore, micros_of
-from tests.twins.clock import same_ids
-from tests.twins.providers import ProvidersTwin
 
 REST_WITHIN: Final = 45 * DAY
 """So long after the healing the slowest cascade of providers and people may take."""
@@ -89,9 +89,9 @@ class Simulation:
         self.chaos = Chaos(self.ground, self.door, self.fleet, self.people)
         self._connect()
 
-    def _providers(self, random: Random) -> ProvidersTwin:
+    def _providers(self, random: Random) -> MemoryProviders:
         names = ["acme", "zeta", "nova", "orbi", "kiwi", "luna"]
-        return ProvidersTwin(
+        return MemoryProviders(
             *(
                 SimProvider(self.ground, self.door, name, plan_of(random))
                 for name in names[: self.ground.setting.providers]

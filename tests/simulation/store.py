@@ -9,9 +9,9 @@ from fsm.domain.orders import Order
 from fsm.engine.rows import Task
 from fsm.payout.words import Waiting
 from handlers.ports.store import NewOrder, Work
+from payment_service.playground.memory.store import MemoryStore
 from tests.simulation.door import Door
 from tests.simulation.ground import CURRENT, Ground
-from tests.twins.store import MemoryStore
 
 UNKNOWN_TO_THE_OLD: Final = frozenset({Waiting.RECREATE, Waiting.CANCEL})
 

@@ -18,9 +18,9 @@ from fsm.domain.news import News, NewsType
 from fsm.engine.words import State
 from fsm.payout.policy import Plan
 from handlers.resolve import Ruling
-from tests.twins.clock import run
-from tests.twins.effects import Form
-from tests.twins.providers import (
+from payment_service.playground.memory.clock import run
+from payment_service.playground.memory.effects import FailureForm
+from payment_service.playground.memory.providers import (
     ACCEPTS,
     ACCEPTS_SILENTLY,
     DECLINES,
@@ -29,9 +29,10 @@ from tests.twins.providers import (
     PAYS,
     PAYS_SILENTLY,
     UNREACHABLE,
-    Fate,
+    PayoutFate,
 )
-from tests.twins.world import World, a_request
+from payment_service.playground.memory.world import a_request
+from tests.world.judged import World
 
 CONDUCTS = st.sampled_from(
     [
@@ -54,7 +55,7 @@ PLANS = st.builds(
     sla=st.sampled_from([None, timedelta(seconds=10), timedelta(minutes=15)]),
 )
 PROVIDERS = ("acme", "zeta")
-TELLS = {Fate.PAID: NewsType.SUCCEEDED, Fate.PENDING: NewsType.ACCEPTED}
+TELLS = {PayoutFate.PAID: NewsType.SUCCEEDED, PayoutFate.PENDING: NewsType.ACCEPTED}
 
 
 class Everybody(RuleBasedStateMachine):
@@ -91,7 +92,7 @@ class Everybody(RuleBasedStateMachine):
     def work_off(self):
         self.do(self.world.work_off())
 
-    @rule(form=st.sampled_from(Form), after=st.integers(1, 6))
+    @rule(form=st.sampled_from(FailureForm), after=st.integers(1, 6))
     def something_goes_wrong_soon(self, form, after):
         effects = self.world.effects
         effects._strikes = {len(effects.log) + after: form}
@@ -132,7 +133,7 @@ class Everybody(RuleBasedStateMachine):
     def a_provider_decides(self, name, paid):
         provider = self.world.providers[name]
         for task in self.do(self.world.tasks()):
-            if provider.fate(task.task_id) is Fate.PENDING:
+            if provider.fate(task.task_id) is PayoutFate.PENDING:
                 if paid:
                     provider.pays(task.task_id)
                 else:
@@ -164,10 +165,13 @@ class Everybody(RuleBasedStateMachine):
         for task in self.do(self.world.tasks()):
             provider = self.world.providers[task.provider]
             fate = provider.fate(task.task_id)
-            if task.state is State.MANUAL_CHECK and fate is not Fate.PENDING:
-                paid = fate is Fate.PAID
+            if task.state is State.MANUAL_CHECK and fate is not PayoutFate.PENDING:
+                paid = fate is PayoutFate.PAID
                 ruling = Ruling.POSITIVE if paid else Ruling.NEGATIVE
-                self.do(self.world._decided(task.task_id, ruling, actor, insist=True))
+                deciding = self.world.decide_task(
+                    task.task_id, ruling, actor=actor, insist=True
+                )
+                self.do(deciding)
 
     @invariant()
     def the_money_adds_up(self):

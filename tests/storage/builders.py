@@ -18,8 +18,8 @@ from fsm.payout.words import Waiting
 from handlers.engine import work_of
 from handlers.ports.store import NewOrder
 from handlers.submit import _opened
-from tests.twins.clock import START
-from tests.twins.world import a_request
+from payment_service.playground.memory.clock import START
+from payment_service.playground.memory.world import a_request
 
 PLAN = Plan()
 

@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from payment_service.playground.memory.clock import VirtualClock
+from payment_service.playground.memory.rows import MemoryRows
 from payment_service.storage.rights import lacking
-from tests.twins.clock import VirtualClock
-from tests.twins.rows import MemoryRows, PostgresRows
+from tests.world.postgres_rows import PostgresRows
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from fsm.domain.seals import head_of, queue_is_sealed
 from fsm.engine.words import State
 from fsm.invariants import trail_of
 from fsm.payout.words import Trigger
+from payment_service.playground.memory.clock import START
 from tests.simulation.judge import line_of
 from tests.storage.builders import (
     FAILED,
@@ -30,7 +31,6 @@ from tests.storage.builders import (
     a_new_order,
     a_work,
 )
-from tests.twins.clock import START
 
 SAID = {"actor": "key:anna", "reason": "the bank has paid", "at": START}
 CARD = "4111 1111 1111 1111"

@@ -10,10 +10,10 @@ from fsm.domain.audit_keys import parse_audit_keys
 from fsm.domain.errors import StoreUnavailable
 from handlers.ports.store import NewOrder
 from handlers.submit import _opened
+from payment_service.playground.memory.clock import START
+from payment_service.playground.memory.world import a_request
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
-from tests.twins.clock import START
-from tests.twins.world import a_request
 
 OLD = parse_audit_keys("old:" + "5a" * 32)
 ROTATED = parse_audit_keys("new:" + "a5" * 32 + ",old:" + "5a" * 32)

@@ -8,8 +8,8 @@ import pytest
 from fsm.engine.records import replace
 from fsm.engine.words import EngineWait, State, Verdict
 from fsm.payout.words import Trigger, Waiting
+from payment_service.playground.memory.clock import START
 from tests.storage.builders import a_forced_work, a_new_order, a_work
-from tests.twins.clock import START
 
 SECOND = timedelta(seconds=1)
 GRACE = timedelta(seconds=30)

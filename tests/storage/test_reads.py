@@ -16,6 +16,7 @@ from fsm.domain.errors import (
 from fsm.engine.words import CaseState, Kind, OrderState, State
 from fsm.payout.words import Trigger
 from handlers.ports.reads import CaseSearch, Search
+from payment_service.playground.memory.clock import START
 from payment_service.storage.database import Database
 from payment_service.storage.reads import CANDIDATES_MAX
 from payment_service.storage.store import PostgresStore
@@ -29,7 +30,6 @@ from tests.storage.builders import (
     a_new_order,
     a_work,
 )
-from tests.twins.clock import START
 
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
 MINUTE = timedelta(minutes=1)

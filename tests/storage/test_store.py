@@ -13,6 +13,7 @@ from fsm.domain.errors import BrokenInvariant, SettledNews, StaleWrite
 from fsm.domain.news import Arrival, NewsState, NewsType, disputing
 from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, Kind, State, Verdict
 from fsm.payout.words import Trigger, Waiting
+from payment_service.playground.memory.clock import START
 from tests.storage.builders import (
     FAILED,
     LATER,
@@ -27,8 +28,7 @@ from tests.storage.builders import (
     a_news,
     a_work,
 )
-from tests.twins import oracle
-from tests.twins.clock import START
+from tests.world import oracle
 
 NEW, SEEN, DIFFERS = Arrival.STORED, Arrival.SEEN, Arrival.DIFFERS
 NOBODY = "0195f1de-0000-7000-8000-000000000000"

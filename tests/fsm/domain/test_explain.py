@@ -11,7 +11,7 @@ from fsm.domain.orders import Order
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import State, Verdict
 from fsm.payout.words import Trigger
-from tests.twins.clock import START
+from payment_service.playground.memory.clock import START
 
 CARD = "4111111111111111"
 

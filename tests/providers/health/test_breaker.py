@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from providers.health.breaker import Breaker, BreakerState
 from providers.health.window import SLICES, Heard, Window
-from tests.twins.health import breaker_terms
+from tests.world.keepers import breaker_terms
 
 OPEN, CLOSED, HALF = BreakerState.OPEN, BreakerState.CLOSED, BreakerState.HALF_OPEN
 

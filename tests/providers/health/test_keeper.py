@@ -11,13 +11,13 @@ from handlers.ports.controls import Beat, Standings
 from handlers.ports.gate import Shut, ShutCode
 from handlers.ports.provider import Accepted, Declined, NotSent, Succeeded, Unclear
 from handlers.ports.reads import ProviderState
+from payment_service.playground.memory.clock import VirtualClock
 from providers.health.calendar import parse_weekly
 from providers.health.keeper import LEASE, WAIT_MAX, Keeper
 from providers.health.observed import heard_in
 from providers.health.summary import status_of
 from providers.health.window import Heard
-from tests.twins.clock import VirtualClock
-from tests.twins.health import TIMEOUT, beats, paused, terms
+from tests.world.keepers import TIMEOUT, beats, paused, terms
 
 SECOND = timedelta(seconds=1)
 PER_SECOND = Rate(10, SECOND)

@@ -8,8 +8,8 @@ from enum import Enum
 
 from fsm.domain.errors import CoreUnavailable
 from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
-from tests.twins.clock import VirtualClock
-from tests.twins.effects import Effects
+from payment_service.playground.memory.clock import VirtualClock
+from payment_service.playground.memory.effects import Effects
 
 NOTIFY = "notify"
 
@@ -25,7 +25,7 @@ class Hold(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class BookEntry:
     """One movement in core's book; ``place`` orders it among all that happened."""
 
     place: int
@@ -46,18 +46,18 @@ class Notice:
     body: Mapping[str, object]
 
 
-class Trouble(Enum):
+class CoreTrouble(Enum):
     """What core does in place of an answer."""
 
     DOWN = "nothing was done"
     APPLIED = "it was done, and the answer was an error"
 
 
-class CoreTwin:
+class MemoryCore:
     """Implements ``ports.core.Core`` with the semantics of contract, section 4."""
 
     def __init__(self, clock: VirtualClock, effects: Effects | None = None) -> None:
-        self.book: list[Entry] = []
+        self.book: list[BookEntry] = []
         self.notices: list[Notice] = []
         self.holds: dict[str, Hold] = {}
         self.complaints: list[str] = []
@@ -66,7 +66,7 @@ class CoreTwin:
         self._effects = effects or Effects()
         self._calls: dict[tuple[str, Operation], BalanceCall] = {}
         self._refusals: dict[Operation, list[Refused]] = {}
-        self._troubles: dict[str, list[Trouble]] = {}
+        self._troubles: dict[str, list[CoreTrouble]] = {}
         self._down = False
 
     def refuses(self, operation: Operation, code: str, *, times: int = 1) -> None:
@@ -74,7 +74,7 @@ class CoreTwin:
         refusal = Refused(code=code, message=f"core refuses: {code}")
         self._refusals.setdefault(operation, []).extend([refusal] * times)
 
-    def fails(self, call: str, trouble: Trouble, *, times: int = 1) -> None:
+    def fails(self, call: str, trouble: CoreTrouble, *, times: int = 1) -> None:
         """Give no definite answer to the next calls (an operation, or ``notify``)."""
         self._troubles.setdefault(call, []).extend([trouble] * times)
 
@@ -107,7 +107,7 @@ class CoreTwin:
         if self.slowness:
             await asyncio.sleep(self.slowness.total_seconds())
         trouble = self._trouble(operation)
-        if trouble is Trouble.DOWN:
+        if trouble is CoreTrouble.DOWN:
             raise CoreUnavailable(operation, "it is down")
 
         def failed(done: bool) -> Confirmed | Refused:
@@ -116,27 +116,27 @@ class CoreTwin:
         answer = await self._effects.do(
             f"core.{operation}", lambda: self._move(operation, call), failed
         )
-        if trouble is Trouble.APPLIED:
+        if trouble is CoreTrouble.APPLIED:
             raise CoreUnavailable(operation, "answered 500")
         return answer
 
     async def notify(self, event: Mapping[str, object]) -> None:
         trouble = self._trouble(NOTIFY)
-        if trouble is Trouble.DOWN:
+        if trouble is CoreTrouble.DOWN:
             raise CoreUnavailable(NOTIFY, "it is down")
 
         def failed(done: bool) -> None:
             raise CoreUnavailable(NOTIFY, f"no answer, done: {done}")
 
         await self._effects.do("core.notify", lambda: self._hear(event), failed)
-        if trouble is Trouble.APPLIED:
+        if trouble is CoreTrouble.APPLIED:
             raise CoreUnavailable(NOTIFY, "answered 500")
 
-    def _trouble(self, call: str) -> Trouble | None:
+    def _trouble(self, call: str) -> CoreTrouble | None:
         waiting = self._troubles.get(call)
         if waiting:
             return waiting.pop(0)
-        return Trouble.DOWN if self._down else None
+        return CoreTrouble.DOWN if self._down else None
 
     def _hear(self, event: Mapping[str, object]) -> None:
         notice = Notice(
@@ -203,7 +203,7 @@ class CoreTwin:
     def _write(self, operation: Operation, call: BalanceCall, hold: Hold) -> None:
         self.holds[call.task_id] = hold
         self.book.append(
-            Entry(
+            BookEntry(
                 place=self._effects.tick(),
                 task_id=call.task_id,
                 order_id=call.order_id,

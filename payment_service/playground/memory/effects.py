@@ -8,7 +8,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-class Form(Enum):
+class FailureForm(Enum):
     """How an effect goes wrong, and whether its caller lives to see it."""
 
     REFUSED = "not done, and the caller hears of a failure"
@@ -22,7 +22,7 @@ class Strike:
     """Which effect goes wrong, counted from 1, and how."""
 
     at: int
-    form: Form
+    form: FailureForm
 
 
 class Died(BaseException):
@@ -33,7 +33,7 @@ Act = Callable[[], Result]
 
 
 class Effects:
-    """The one door through which the twins' effects go, in one order."""
+    """The one door through which the effects of a world go, in one order."""
 
     def __init__(self, *strikes: Strike) -> None:
         self.log: list[str] = []
@@ -51,7 +51,7 @@ class Effects:
         """Do something once: after the next effect of that name, before its answer."""
         self._meanwhile.setdefault(name, []).append(act)
 
-    def strike(self, at: int, form: Form) -> None:
+    def strike(self, at: int, form: FailureForm) -> None:
         """Have the n-th effect from now on go wrong, counted from 1."""
         self._strikes[len(self.log) + at] = form
 
@@ -63,16 +63,16 @@ class Effects:
         form = self._strikes.pop(len(self.log), None)
         if form is not None:
             self.struck.append(f"{name}: {form.value}")
-        if form is Form.NOT_DONE_DIED:
+        if form is FailureForm.NOT_DONE_DIED:
             raise Died(name)
-        if form is Form.REFUSED:
+        if form is FailureForm.REFUSED:
             return failed(False)
         result = act()
         waiting = self._meanwhile.get(name)
         if waiting:
             await waiting.pop(0)()
-        if form is Form.DONE_DIED:
+        if form is FailureForm.DONE_DIED:
             raise Died(name)
-        if form is Form.DONE_LOST:
+        if form is FailureForm.DONE_LOST:
             return failed(True)
         return result

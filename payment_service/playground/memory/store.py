@@ -61,8 +61,8 @@ from fsm.engine.words import (
 from fsm.payout.words import Trigger, Waiting
 from handlers.ports.reads import CaseRecord
 from handlers.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
-from tests.twins.clock import VirtualClock
-from tests.twins.effects import Effects
+from payment_service.playground.memory.clock import VirtualClock
+from payment_service.playground.memory.effects import Effects
 
 NEWS_READ_MAX: Final = 100
 UNPAID: Final = FINAL - {State.SUCCEEDED}
@@ -81,7 +81,7 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class InboxRow:
     """A row of the inbox; ``wake_at`` None once it is settled."""
 
     stored: StoredNews
@@ -102,7 +102,7 @@ class Buried:
 
 
 @dataclass(slots=True)
-class Tables:
+class MemoryTables:
     """Everything that is stored; every value in it is immutable."""
 
     orders: dict[str, Order] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Tables:
     queues: dict[str, str] = field(default_factory=dict)
     trail: dict[tuple[str, int], AuditLine] = field(default_factory=dict)
     outbox: dict[int, Posted] = field(default_factory=dict)
-    inbox: dict[str, Kept] = field(default_factory=dict)
+    inbox: dict[str, InboxRow] = field(default_factory=dict)
     events: dict[tuple[str, str], str] = field(default_factory=dict)
     letters: dict[str, Buried] = field(default_factory=dict)
     cases: dict[str, CaseRecord] = field(default_factory=dict)
@@ -129,9 +129,9 @@ class Tables:
             yield order.queue
             yield from order.queue.tasks
 
-    def copy(self) -> "Tables":
+    def copy(self) -> "MemoryTables":
         """Return the same rows in dictionaries of their own."""
-        return Tables(
+        return MemoryTables(
             orders=dict(self.orders),
             contents=dict(self.contents),
             keys=dict(self.keys),
@@ -160,16 +160,16 @@ class MemoryStore:
         *,
         on_committed: Callable[[Sequence[Unsent]], None] = lambda _: None,
     ) -> None:
-        self.tables = Tables()
+        self.tables = MemoryTables()
         self._clock = clock
         self._effects = effects or Effects()
         self._on_committed = on_committed
 
-    def snapshot(self) -> Tables:
+    def snapshot(self) -> MemoryTables:
         """Return what a backup taken now would hold."""
         return self.tables.copy()
 
-    def restore(self, snapshot: Tables) -> None:
+    def restore(self, snapshot: MemoryTables) -> None:
         """Forget all that was committed after the snapshot."""
         self.tables = snapshot.copy()
 
@@ -325,7 +325,7 @@ class MemoryStore:
             del self.tables.events[stored.news.provider, stored.news.event_id]
         return Counter(stored.news.provider for stored in foreign)
 
-    def _given_up(self, after: timedelta) -> list[Kept]:
+    def _given_up(self, after: timedelta) -> list[InboxRow]:
         now = self._clock.now()
         due = [
             kept
@@ -656,7 +656,7 @@ class MemoryStore:
         stored = StoredNews(inbox_id=inbox_id, news=news, state=NewsState.WAITING)
         foreign = news.task_id is None
         wake_at = news.received_at + (NEWS_KEPT if foreign else timedelta(0))
-        self.tables.inbox[inbox_id] = Kept(stored=stored, wake_at=wake_at)
+        self.tables.inbox[inbox_id] = InboxRow(stored=stored, wake_at=wake_at)
         self.tables.events[key] = inbox_id
         if foreign:
             return Arrival.STORED, []
@@ -749,13 +749,13 @@ class MemoryStore:
         stored = self.tables.inbox[inbox_id].stored
         if stored.state is NewsState.DEAD:
             stored = replace(stored, state=NewsState.WAITING)
-            kept = Kept(stored=stored, wake_at=self._clock.now())
+            kept = InboxRow(stored=stored, wake_at=self._clock.now())
             self.tables.inbox[inbox_id] = kept
 
     def _settle(self, inbox_id: str, state: NewsState) -> None:
         stored = self.tables.inbox[inbox_id].stored
         settled = replace(stored, state=state)
-        self.tables.inbox[inbox_id] = Kept(stored=settled, wake_at=None)
+        self.tables.inbox[inbox_id] = InboxRow(stored=settled, wake_at=None)
 
     def _bury(
         self, letter: DeadLetter, messages: Sequence[Message]

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any, Final
 
-from tests.twins.clock import START, VirtualClock
+from payment_service.playground.memory.clock import START, VirtualClock
 
 MICROS: Final = 1_000_000
 

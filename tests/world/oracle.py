@@ -19,8 +19,8 @@ from fsm.engine.words import EngineWait, OrderState, State, Verdict
 from fsm.payout.words import Waiting
 from handlers.ports.core import Operation
 from handlers.ports.reads import CaseRecord
-from tests.twins.core import Entry, Hold, Notice
-from tests.twins.providers import Asked, Paid
+from payment_service.playground.memory.core import BookEntry, Hold, Notice
+from payment_service.playground.memory.providers import Paid, ReceivedCall
 
 WAITS_FOR_OTHERS: Final = frozenset({EngineWait.DECISION, Waiting.WEBHOOK})
 
@@ -32,11 +32,11 @@ class Evidence:
     orders: Sequence[Order]
     trail: Sequence[AuditLine]
     cases: Sequence[CaseRecord]
-    entries: Sequence[Entry]
+    entries: Sequence[BookEntry]
     holds: Mapping[str, Hold]
     notices: Sequence[Notice]
     paid: Sequence[Paid]
-    asked: Sequence[Asked]
+    asked: Sequence[ReceivedCall]
     lied: frozenset[str] = frozenset()
 
     @property

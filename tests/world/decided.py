@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from fsm.domain.decided import CASE, LETTER, OWNER, Decided, Subject
 from fsm.engine.words import CaseState
-from tests.twins.store import Tables
+from payment_service.playground.memory.store import MemoryTables
 
 
-def decided_rows(tables: Tables) -> Iterator[tuple[Subject, Decided]]:
+def decided_rows(tables: MemoryTables) -> Iterator[tuple[Subject, Decided]]:
     """Yield the last decision of each row; what the twin does not keep is None."""
     for case in tables.cases.values():
         at, why = case.closed_at, case.reason

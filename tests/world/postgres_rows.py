@@ -1,13 +1,11 @@
-"""The rows of one world, in memory or in PostgreSQL on the virtual clock."""
+"""The rows of a world in PostgreSQL, which then tells the virtual time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import psycopg
 from psycopg import sql
 
-from fsm.domain.acts import SERVICE
 from fsm.domain.audit import AuditLine
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.letters import DeadLetter
@@ -15,19 +13,17 @@ from fsm.domain.news import NEWS_KEPT
 from fsm.domain.orders import Order
 from handlers.ports.desk import Desk
 from handlers.ports.reads import CaseRecord, CaseSearch
-from handlers.ports.store import Outbox, Store, Sweepable, Unsent
+from handlers.ports.store import Store
+from payment_service.playground.memory.clock import MICROSECOND, VirtualClock
+from payment_service.playground.memory.rows import OnCommitted, SweepableOutbox
 from payment_service.storage.database import Database
 from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.session import Prepare
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
-from tests.twins.clock import MICROSECOND, VirtualClock
-from tests.twins.effects import Effects
-from tests.twins.store import MemoryStore
 
 PAGE = 10_000
-OnCommitted = Callable[[Sequence[Unsent]], None]
 
 # What is not qualified is looked up here first, so statements ask the virtual clock.
 VIRTUAL_TIME = """
@@ -40,98 +36,6 @@ CREATE FUNCTION virtual.statement_timestamp() RETURNS timestamptz LANGUAGE sql S
     AS 'SELECT at FROM virtual.moment';
 ALTER TABLE outbox ALTER created_at SET DEFAULT virtual.clock_timestamp();
 """
-
-
-class SweepableOutbox(Outbox, Sweepable, Protocol):
-    """Both views of the rows that nobody came for."""
-
-
-class Rows(Protocol):
-    """The ports over one set of rows, and a look at all of them."""
-
-    store: Store
-    sweeps: SweepableOutbox
-    desk: Desk
-
-    async def tell_time(self) -> None:
-        """Let the rows know that time has passed."""
-        ...
-
-    async def next_at(self, *, left: timedelta, grace: timedelta) -> datetime | None:
-        """Return when relay or sweeper have something to do; None where nothing waits.
-
-        A webhook of nobody's task counts only once it is to be buried.
-        """
-        ...
-
-    async def orders(self) -> Sequence[Order]: ...
-
-    async def trail(self) -> Sequence[AuditLine]: ...
-
-    async def service_trail(self) -> Sequence[AuditLine]: ...
-
-    async def cases(self) -> Sequence[CaseRecord]: ...
-
-    async def letters(self) -> Sequence[DeadLetter]: ...
-
-    async def close(self) -> None: ...
-
-
-class MemoryRows:
-    """Implements :class:`Rows` on the twin."""
-
-    def __init__(
-        self,
-        clock: VirtualClock,
-        effects: Effects | None = None,
-        *,
-        on_committed: OnCommitted = lambda _: None,
-    ) -> None:
-        memory = MemoryStore(clock, effects, on_committed=on_committed)
-        self.memory = memory
-        self.store: Store = memory
-        self.sweeps: SweepableOutbox = memory
-        self.desk: Desk = memory
-
-    async def tell_time(self) -> None:
-        return
-
-    async def next_at(self, *, left: timedelta, grace: timedelta) -> datetime | None:
-        tables = self.memory.tables
-        times = [
-            row.wake_at + grace * tables.graces(row)
-            for row in tables.rows()
-            if row.wake_at is not None
-        ]
-        times += [
-            kept.wake_at + grace
-            if self.memory.is_matched(kept.stored.news)
-            else max(kept.wake_at, kept.stored.news.received_at + NEWS_KEPT)
-            for kept in tables.inbox.values()
-            if kept.wake_at is not None
-        ]
-        times += [posted.created_at + left for posted in tables.outbox.values()]
-        return min(times) + MICROSECOND if times else None
-
-    async def orders(self) -> Sequence[Order]:
-        return list(self.memory.tables.orders.values())
-
-    async def trail(self) -> Sequence[AuditLine]:
-        lines = self.memory.tables.trail.values()
-        return [line for line in lines if line.entity_id != SERVICE]
-
-    async def service_trail(self) -> Sequence[AuditLine]:
-        lines = self.memory.tables.trail.values()
-        return [line for line in lines if line.entity_id == SERVICE]
-
-    async def cases(self) -> Sequence[CaseRecord]:
-        return list(self.memory.tables.cases.values())
-
-    async def letters(self) -> Sequence[DeadLetter]:
-        return [b.letter for b in self.memory.tables.letters.values() if b.open]
-
-    async def close(self) -> None:
-        return
 
 
 class PostgresRows:

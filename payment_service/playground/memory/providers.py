@@ -24,8 +24,8 @@ from handlers.ports.provider import (
     Unclear,
     Verified,
 )
-from tests.twins.clock import VirtualClock
-from tests.twins.effects import Effects
+from payment_service.playground.memory.clock import VirtualClock
+from payment_service.playground.memory.effects import Effects
 
 
 class Does(Enum):
@@ -72,7 +72,7 @@ ACCEPTS_SILENTLY = Conduct(does=Does.ACCEPTS, tells=Tells.NOTHING)
 DECLINES_SILENTLY = Conduct(does=Does.DECLINES, tells=Tells.NOTHING)
 
 
-class Fate(Enum):
+class PayoutFate(Enum):
     """Where a payout stands at the provider."""
 
     PENDING = "accepted"
@@ -95,7 +95,7 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ReceivedCall:
     """One request as it arrived."""
 
     place: int
@@ -109,7 +109,7 @@ class Asked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
     payout: Payout
-    fate: Fate
+    fate: PayoutFate
     code: str
     says: int | None
     again: Declined | None
@@ -124,7 +124,7 @@ def stated(news: News, **said: object) -> News:
     return replace(changed, content_hash=hash_of_content(changed, body))
 
 
-class ProviderTwin:
+class MemoryProvider:
     """Implements ``handlers.ports.provider.Provider``.
 
     Where ``idempotent`` a repeated create finds the first one; else it pays again,
@@ -148,7 +148,7 @@ class ProviderTwin:
         self.statuses: list[StatusAnswer] = []
         self.cancels: list[CancelAnswer] = []
         self.book: list[Paid] = []
-        self.asked: list[Asked] = []
+        self.asked: list[ReceivedCall] = []
         self.lied = False
         self._clock = clock
         self._effects = effects or Effects()
@@ -180,7 +180,7 @@ class ProviderTwin:
         self, headers: Mapping[str, list[str]], body: bytes, now: datetime
     ) -> Verified | Rejected:
         del headers, body, now
-        return Rejected("twins take their news in memory")
+        return Rejected("webhooks of this world come in memory")
 
     def read_news(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
@@ -188,18 +188,18 @@ class ProviderTwin:
         del event_id, body, now
         return None
 
-    def fate(self, reference: str) -> Fate | None:
+    def fate(self, reference: str) -> PayoutFate | None:
         """Return where a payout stands; None where it is unknown."""
         known = self._known.get(reference)
         return known.fate if known else None
 
     def pays(self, reference: str) -> None:
         """Let a pending payout succeed; the provider has not told yet."""
-        self._settle(reference, Fate.PAID)
+        self._settle(reference, PayoutFate.PAID)
 
     def fails(self, reference: str, code: str = "returned_by_bank") -> None:
         """Let a pending payout fail; the provider has not told yet."""
-        self._settle(reference, Fate.FAILED, code)
+        self._settle(reference, PayoutFate.FAILED, code)
 
     def pays_after_all(self, payout_reference: str, money: Money) -> None:
         """Break its word: pay what it has said no to."""
@@ -237,7 +237,7 @@ class ProviderTwin:
 
     def _note(self, call: str, payout: Payout) -> None:
         self.asked.append(
-            Asked(
+            ReceivedCall(
                 place=self._effects.tick(),
                 provider=self.name,
                 call=call,
@@ -271,9 +271,9 @@ class ProviderTwin:
 
     def _take(self, payout: Payout, conduct: Conduct) -> _Known:
         fates = {
-            Does.PAYS: Fate.PAID,
-            Does.ACCEPTS: Fate.PENDING,
-            Does.DECLINES: Fate.DECLINED,
+            Does.PAYS: PayoutFate.PAID,
+            Does.ACCEPTS: PayoutFate.PENDING,
+            Does.DECLINES: PayoutFate.DECLINED,
         }
         known = _Known(
             payout=payout,
@@ -283,18 +283,18 @@ class ProviderTwin:
             again=conduct.again,
         )
         self._known[payout.reference] = known
-        if known.fate is Fate.PAID:
+        if known.fate is PayoutFate.PAID:
             self._pay(payout.reference, payout.money, payout.destination)
         return known
 
     def _told(self, known: _Known) -> Succeeded | Accepted | Declined:
         reference = f"{self.name}-{known.payout.reference[-6:]}"
         match known.fate:
-            case Fate.PAID:
+            case PayoutFate.PAID:
                 return Succeeded(reference=reference, amount=known.says)
-            case Fate.PENDING:
+            case PayoutFate.PENDING:
                 return Accepted(reference=reference)
-            case Fate.DECLINED | Fate.FAILED | Fate.CANCELLED:
+            case PayoutFate.DECLINED | PayoutFate.FAILED | PayoutFate.CANCELLED:
                 return Declined(code=known.code, message="no")
 
     def _found(self, payout: Payout) -> StatusAnswer:
@@ -309,19 +309,19 @@ class ProviderTwin:
         if self.cancels:
             return self.cancels.pop(0)
         known = self._known.get(payout.reference)
-        if known is None or known.fate is Fate.PAID:
+        if known is None or known.fate is PayoutFate.PAID:
             return TooLate()
         self._known[payout.reference] = replace(
-            known, fate=Fate.CANCELLED, code="cancelled"
+            known, fate=PayoutFate.CANCELLED, code="cancelled"
         )
         return Cancelled()
 
-    def _settle(self, reference: str, fate: Fate, code: str = "") -> None:
+    def _settle(self, reference: str, fate: PayoutFate, code: str = "") -> None:
         known = self._known[reference]
-        if known.fate is not Fate.PENDING:
+        if known.fate is not PayoutFate.PENDING:
             raise ValueError(f"{reference} is {known.fate.value}, not pending")
         self._known[reference] = replace(known, fate=fate, code=code)
-        if fate is Fate.PAID:
+        if fate is PayoutFate.PAID:
             self._pay(reference, known.payout.money, known.payout.destination)
 
     def _pay(
@@ -339,25 +339,25 @@ class ProviderTwin:
         )
 
 
-class ProvidersTwin:
+class MemoryProviders:
     """Implements ``handlers.ports.provider.Providers``."""
 
-    def __init__(self, *providers: ProviderTwin) -> None:
+    def __init__(self, *providers: MemoryProvider) -> None:
         self._by_name = {provider.name: provider for provider in providers}
 
-    def __getitem__(self, name: str) -> ProviderTwin:
+    def __getitem__(self, name: str) -> MemoryProvider:
         return self._by_name[name]
 
-    def get(self, name: str) -> ProviderTwin | None:
+    def get(self, name: str) -> MemoryProvider | None:
         return self._by_name.get(name)
 
     def names(self) -> list[str]:
         return sorted(self._by_name)
 
-    def every(self) -> list[ProviderTwin]:
+    def every(self) -> list[MemoryProvider]:
         return list(self._by_name.values())
 
-    def add(self, provider: ProviderTwin) -> None:
+    def add(self, provider: MemoryProvider) -> None:
         self._by_name[provider.name] = provider
 
     def drop(self, name: str) -> None:

@@ -10,8 +10,8 @@ from fsm.domain.letters import Reason
 from fsm.domain.messages import DEAD_LETTER, Message
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
-from tests.twins.clock import VirtualClock
-from tests.twins.effects import Effects
+from payment_service.playground.memory.clock import VirtualClock
+from payment_service.playground.memory.effects import Effects
 
 DEDUPLICATED_FOR: Final = timedelta(minutes=2)
 BACKOFF_MAX: Final = timedelta(seconds=30)
@@ -50,7 +50,7 @@ class Streams:
     replies: list[tuple[str, bytes]] = field(default_factory=list)
 
 
-class BusTwin:
+class MemoryBus:
     """Implements ``ports.bus.Publisher`` and delivers what it was given.
 
     Without ``schedules`` a message for later counts as acknowledged and never rings.

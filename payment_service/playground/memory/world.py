@@ -1,9 +1,13 @@
-"""A whole service around one set of rows, driven by hand under virtual time."""
+"""The in-memory world: a whole service with its neighbours, under virtual time.
+
+Nothing in it waits: whoever drives it lets time pass, has messages delivered, and has
+webhooks, people and the sweeper act, one after the other.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import orjson
 
@@ -40,22 +44,18 @@ from handlers.resolve import Ruling, resolve
 from handlers.route import Dispatch, Told
 from handlers.submit import submit
 from handlers.sweep import Swept, sweep
-from providers.health.keeper import Keeper
-from providers.health.observed import ObservedProviders
-from tests.twins import oracle
-from tests.twins.bus import BusTwin
-from tests.twins.clock import VirtualClock
-from tests.twins.core import CoreTwin
-from tests.twins.effects import Died, Effects
-from tests.twins.health import terms
-from tests.twins.providers import (
+from payment_service.playground.memory.bus import MemoryBus
+from payment_service.playground.memory.clock import VirtualClock
+from payment_service.playground.memory.core import MemoryCore
+from payment_service.playground.memory.effects import Died, Effects
+from payment_service.playground.memory.providers import (
     Conduct,
-    Fate,
-    ProvidersTwin,
-    ProviderTwin,
+    MemoryProvider,
+    MemoryProviders,
+    PayoutFate,
     stated,
 )
-from tests.twins.rows import MemoryRows, Rows
+from payment_service.playground.memory.rows import MemoryRows, Rows
 
 GRACE: Final = timedelta(seconds=30)
 ROUNDS_MAX: Final = 20_000
@@ -97,7 +97,7 @@ def a_request(
 
 
 class Probe:
-    """Implements ``ports.watch.Watch``; does what a test wants after a commit."""
+    """Implements ``ports.watch.Watch``; does what is wanted after a commit."""
 
     def __init__(self) -> None:
         self.conflicts = 0
@@ -116,7 +116,7 @@ class Probe:
 
 
 def request_message(request: Request) -> Message:
-    """Return the message that asks for what the twins remember by its order id."""
+    """Return the message that asks for what a world remembers by its order id."""
     return Message(
         subject=WITHDRAWAL_REQUESTED,
         body=orjson.dumps({"order_id": request.order_id}),
@@ -124,7 +124,7 @@ def request_message(request: Request) -> Message:
     )
 
 
-class World:
+class MemoryWorld:
     """One service with its neighbours; nothing moves but by its methods."""
 
     def __init__(
@@ -133,7 +133,7 @@ class World:
         clock: VirtualClock | None = None,
         effects: Effects | None = None,
         rows: Rows | None = None,
-        bus: BusTwin | None = None,
+        bus: MemoryBus | None = None,
         limits: Limits | None = None,
         keys: AuditKeys = UNKEYED,
     ) -> None:
@@ -144,9 +144,9 @@ class World:
         self.rows = rows or MemoryRows(
             self.clock, self.effects, on_committed=self.committed.extend
         )
-        self.bus = bus or BusTwin(self.clock, self.effects)
-        self.core = CoreTwin(self.clock, self.effects)
-        self.providers = ProvidersTwin()
+        self.bus = bus or MemoryBus(self.clock, self.effects)
+        self.core = MemoryCore(self.clock, self.effects)
+        self.providers = MemoryProviders()
         self.watched: Providers | None = None
         self.gate: Gate = OpenGate()
         self.limits = limits or Limits()
@@ -171,18 +171,11 @@ class World:
             keys=self.keys,
         )
 
-    def keep(self, **changed: Any) -> Keeper:
-        """Have a keeper at the gate of every provider there is; return it."""
-        known = {name: terms(**changed) for name in self.providers.names()}
-        self.gate = keeper = Keeper(known, self.clock, replica="replica-1")
-        self.watched = ObservedProviders(self.providers, keeper)
-        return keeper
-
     def provider(
         self, name: str, *script: Conduct, plan: Plan | None = None
-    ) -> ProviderTwin:
+    ) -> MemoryProvider:
         """Configure a provider; one that is not told otherwise pays."""
-        twin = ProviderTwin(name, clock=self.clock, plan=plan, effects=self.effects)
+        twin = MemoryProvider(name, clock=self.clock, plan=plan, effects=self.effects)
         if script:
             twin.script = list(script)
         self.providers.add(twin)
@@ -226,7 +219,7 @@ class World:
         """Have a provider come to an end with all it has accepted, and tell."""
         provider = self.providers[name]
         for task in await self.tasks():
-            if provider.fate(task.task_id) is not Fate.PENDING:
+            if provider.fate(task.task_id) is not PayoutFate.PENDING:
                 continue
             if paid:
                 provider.pays(task.task_id)
@@ -248,26 +241,31 @@ class World:
         decided = None
         for task in await self.tasks():
             if task.state is State.MANUAL_CHECK:
-                decided = await self._decided(
+                decided = await self.decide_task(
                     task.task_id,
                     ruling,
-                    actor,
-                    insist,
+                    actor=actor,
+                    insist=insist,
                     by_hand=by_hand,
                     person=person,
                 )
         return decided
 
-    async def _decided(
+    async def decide_task(
         self,
         task_id: str,
         ruling: Ruling,
-        actor: str,
-        insist: bool,
         *,
+        actor: str = "key:anna",
+        insist: bool = False,
         by_hand: bool = False,
         person: str | None = None,
     ) -> Vote | None:
+        """Have a person decide one manual check; None where it was decided before.
+
+        Who insists repeats it until it is answered.
+        """
+
         def act() -> Awaitable[Vote]:
             return resolve(
                 task_id,
@@ -468,22 +466,6 @@ class World:
     def words(self) -> list[str]:
         """Return what became of each delivery, in a word."""
         return [_word(outcome) for _, outcome in self.bus.outcomes]
-
-    async def offences(self, *, at_rest: bool = True) -> list[str]:
-        """Return what is wrong with the money; nothing is right."""
-        every = self.providers.every()
-        evidence = oracle.Evidence(
-            orders=await self.rows.orders(),
-            trail=await self.rows.trail(),
-            cases=await self.rows.cases(),
-            entries=self.core.book,
-            holds=self.core.holds,
-            notices=self.core.notices,
-            paid=[line for provider in every for line in provider.book],
-            asked=[line for provider in every for line in provider.asked],
-            lied=frozenset(provider.name for provider in every if provider.lied),
-        )
-        return [*self.core.complaints, *oracle.offences(evidence, at_rest=at_rest)]
 
 
 def _word(outcome: Outcome) -> str:

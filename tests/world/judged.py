@@ -1,0 +1,36 @@
+"""The in-memory world with its judge, and keepers at the gates of its providers."""
+
+from typing import Any
+
+from payment_service.playground.memory.world import MemoryWorld
+from providers.health.keeper import Keeper
+from providers.health.observed import ObservedProviders
+from tests.world import oracle
+from tests.world.keepers import terms
+
+
+class World(MemoryWorld):
+    """A world whose money can be judged by what its neighbours have written down."""
+
+    def keep(self, **changed: Any) -> Keeper:
+        """Have a keeper at the gate of every provider there is; return it."""
+        known = {name: terms(**changed) for name in self.providers.names()}
+        self.gate = keeper = Keeper(known, self.clock, replica="replica-1")
+        self.watched = ObservedProviders(self.providers, keeper)
+        return keeper
+
+    async def offences(self, *, at_rest: bool = True) -> list[str]:
+        """Return what is wrong with the money; nothing is right."""
+        every = self.providers.every()
+        evidence = oracle.Evidence(
+            orders=await self.rows.orders(),
+            trail=await self.rows.trail(),
+            cases=await self.rows.cases(),
+            entries=self.core.book,
+            holds=self.core.holds,
+            notices=self.core.notices,
+            paid=[line for provider in every for line in provider.book],
+            asked=[line for provider in every for line in provider.asked],
+            lied=frozenset(provider.name for provider in every if provider.lied),
+        )
+        return [*self.core.complaints, *oracle.offences(evidence, at_rest=at_rest)]
