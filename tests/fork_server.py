@@ -3,7 +3,7 @@
 Run as ``python -m tests.fork_server SOCKET MODULE IMPORTED...``. Who connects sends one
 message, JSON of ``argv``, ``cwd`` and ``env``, with the three standard files, and hears
 the process id and then the exit code, each as four bytes. It ends when its standard
-input does.
+input does, and takes the folder of its socket with it.
 """
 
 import gc
@@ -13,6 +13,7 @@ import os
 import pkgutil
 import runpy
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -21,6 +22,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 MESSAGE_BYTES_MAX: Final = 1 << 18
@@ -48,6 +50,8 @@ def main(path: str, imported: Sequence[str]) -> None:
                     listener.close()
                     _attend(asking)
                     return
+    # Who asked may have been killed, and is no longer there to do it.
+    shutil.rmtree(Path(path).parent)
     os._exit(0)
 
 

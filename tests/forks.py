@@ -9,7 +9,6 @@ start, is for a process that is started.
 import atexit
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -42,7 +41,7 @@ class ForkServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        atexit.register(self._close, folder)
+        atexit.register(self._close)
         assert cast("IO[bytes]", self._process.stdout).readline() == b"\n"
 
     def serves(self, env: Mapping[str, str]) -> bool:
@@ -73,11 +72,10 @@ class ForkServer:
             err.seek(0)
             return subprocess.CompletedProcess([*argv], code, out.read(), err.read())
 
-    def _close(self, folder: Path) -> None:
+    def _close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             cast("IO[bytes]", pipe).close()
         self._process.wait()
-        shutil.rmtree(folder)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +91,4 @@ def test_its_server_ends_with_those_who_ask():
     asking._process.stdin.close()
 
     assert asking._process.wait() == 0
+    assert not Path(asking._path).parent.exists()
