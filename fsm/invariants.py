@@ -19,6 +19,7 @@ from fsm.domain.decided import Decided, Subject, decision_in
 from fsm.domain.erasure import ERASED
 from fsm.domain.proposals import PROPOSED_FROM_SHELL
 from fsm.domain.seals import head_of
+from fsm.engine.rows import FIRST_LIFECYCLE
 from fsm.engine.table import Otherwise
 from fsm.engine.words import (
     FINAL,
@@ -113,6 +114,8 @@ class OrderRow(NamedTuple):
     customer_message: str | None
     erased: bool = False
     """It holds just what an erasure leaves."""
+    flow_version: int = 1
+    exclusive_key: str | None = None
 
 
 class TaskRow(NamedTuple):
@@ -120,7 +123,7 @@ class TaskRow(NamedTuple):
 
     task_id: str
     position: int
-    provider: str
+    provider: str | None
     state: str
     version: int
     waiting_for: str | None
@@ -143,6 +146,9 @@ class TaskRow(NamedTuple):
     code: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    lifecycle: str = FIRST_LIFECYCLE
+    step: int = 0
+    name: str | None = None
 
 
 REQUESTED: Final = "order.requested"

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from fsm.domain.audit_keys import AuditKeys
-from fsm.domain.binding import Bound, Signature, differing
+from fsm.domain.binding import Bound, Signature, attempt_of, differing
 from fsm.domain.cases import money_at_risk
 from fsm.domain.money import Money
 from fsm.domain.news import News
@@ -88,6 +88,8 @@ def _requested_otherwise(
     bound = Bound(
         queue_id=order.queue_id,
         kind=order.kind,
+        flow_version=order.flow_version,
+        exclusive_key=order.exclusive_key,
         order_id=order.order_id,
         merchant_id=order.merchant_id,
         customer_id=order.customer_id,
@@ -96,9 +98,7 @@ def _requested_otherwise(
         content=order.content_hash.hex(),
         destination=order.destination,
         metadata=order.metadata,
-        cascade=tuple(
-            (t.task_id, t.position, t.provider, t.terminal_id, t.sla) for t in tasks
-        ),
+        cascade=tuple(map(attempt_of, tasks)),
     )
     signature = Signature(order.signed_by, order.signature)
     erased = trail.erased and order.erased

@@ -1,8 +1,10 @@
 """Drives an order from wherever its rows stand until it has to wait."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from fsm.domain.errors import Fault, Tampered
 from fsm.domain.events import outcome_of
@@ -13,34 +15,17 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Event, Step, Wait
 from fsm.engine.words import Source
-from fsm.payout.words import Trigger
-from handlers.calls import (
-    TAMPERED,
-    InFlight,
-    View,
-    call_for,
-    given_up,
-    not_as_requested,
-)
-from handlers.engine import Bells, Engine, Settled, all_bells, commit, no_bells, settle
+from handlers.claims import InFlight, View
+from handlers.engine import Engine, Settled, commit, settle
 from handlers.news import apply_waiting
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
-from handlers.sound import looked_over
+from handlers.sound import NOT_AS_REQUESTED, TAMPERED, halted, looked_over
+from handlers.work import all_bells, no_bells
 
 STEPS_MAX: Final = 1000
 EARLY_MAX: Final = timedelta(seconds=60)
-
-# The step that commits the intent of a create is followed by the create in the same
-# chain: whoever only found that intent would not know whether it had been sent.
-UNBROKEN: Final = frozenset(
-    {
-        Trigger.FREEZE_CONFIRMED,
-        Trigger.RETRY_DUE,
-        Trigger.TAKEN_OVER,
-        Trigger.REPEAT_DUE,
-    }
-)
-WEIGHED: Final = Event(trigger=Trigger.WEIGHED, source=Source.TIMER)
+Rows: TypeAlias = Sequence[Task | Queue]
+"""What a chain goes on with: tasks, and the order's own row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +64,8 @@ async def ring(bell: Doorbell, *, engine: Engine) -> Outcome:
         return Done(what="stale", order_id=order.order_id)
     if row.version == bell.version and row.wake_at is not None:
         engine.watch.woke((now - row.wake_at).total_seconds())
-    return await drive(order, engine=engine, view=View(taken_at=taken_at))
+    rung = None if bell.again else [each for each in (row,) if each.due(now)]
+    return await drive(order, engine=engine, view=View(taken_at=taken_at), rung=rung)
 
 
 def _row(order: Order, bell: Doorbell) -> Task | Queue | None:
@@ -112,14 +98,26 @@ def next_due(order: Order, engine: Engine) -> Task | Queue | None:
     return order.queue if order.queue.due(now) else None
 
 
-async def drive(order: Order, *, engine: Engine, view: View) -> Outcome:
+def all_due(order: Order, engine: Engine) -> list[Task | Queue]:
+    """Return every row whose call is due now, by position, the order's own last."""
+    now, queue = engine.clock.now(), order.queue
+    due: list[Task | Queue] = [task for task in queue.tasks if task.due(now)]
+    return [*due, queue] if queue.due(now) else due
+
+
+async def drive(
+    order: Order, *, engine: Engine, view: View, rung: Rows | None = None
+) -> Outcome:
     """Make call after call until nothing is due, each step committed by itself.
 
     What is left after ``limits.chain`` is handed on to a message in the outbox. What
-    another hand has changed is left alone: the sweeper comes back to it.
+    another hand has changed is left alone: the sweeper comes back to it. Of an order of
+    several steps ``rung`` are the rows to go on with, and with what follows of them:
+    others that are due may be under way elsewhere.
     """
+    began = engine.clock.elapsed()
     try:
-        outcome = await _drive(order, engine, view)
+        outcome = await _looked_over(order, engine, view, rung, began)
     except Tampered:
         outcome = Done(what=TAMPERED)
     finally:
@@ -127,34 +125,117 @@ async def drive(order: Order, *, engine: Engine, view: View) -> Outcome:
     return replace(outcome, order_id=order.order_id)
 
 
-async def _drive(order: Order, engine: Engine, view: View) -> Done | Retry:
-    began = engine.clock.elapsed()
+async def _looked_over(
+    order: Order, engine: Engine, view: View, rung: Rows | None, began: float
+) -> Done | Retry:
     try:
         order = await looked_over(order, engine)
     except Fault as fault:
         return Retry(because=str(fault))
+    if len(engine.flow_of(order).flow.steps) == 1:
+        return await _drive(order, engine, view, began)
+    return await _drive_all(order, engine, view, rung, began)
+
+
+async def _drive(
+    order: Order, engine: Engine, view: View, began: float
+) -> Done | Retry:
     for _ in range(STEPS_MAX):
         row = next_due(order, engine)
         if row is None:
             return Done()
-        spent = engine.clock.elapsed() - began
-        hand_on = spent > engine.limits.chain.total_seconds()
-        try:
-            settled = await _step(order, row, engine, view, hand_on=hand_on)
-        except InFlight as claimed:
-            return Retry(because=str(claimed), delay=claimed.left, in_vain=False)
-        except Fault as fault:
-            return Retry(because=str(fault))
-        if not isinstance(settled.decision, Step):
-            # Somebody else moved the row: they go on with it.
-            return Done(what="overtaken")
-        order, view = settled.order, _view(settled, view)
-        order = await apply_waiting(order, settled.news_waiting, engine=engine)
-        if order is not settled.order:
+        made = await _made(order, row, engine, view, began)
+        if isinstance(made, Done | Retry):
+            return made
+        order, view = made.order, _view(made, view)
+        order = await apply_waiting(order, made.news_waiting, engine=engine)
+        if order is not made.order:
             view = replace(view, entered=frozenset())
-        if order is settled.order and settled.rung:
+        elif made.rung:
             return Done(what="handed_on")
     return Retry(because=f"more than {STEPS_MAX} steps at once")
+
+
+async def _drive_all(
+    order: Order, engine: Engine, view: View, rung: Rows | None, began: float
+) -> Done | Retry:
+    """Go on with all that is due at once, each row in a chain of its own.
+
+    A chain goes on with what its own steps have made due; what is more than one row
+    forks. Each commits by itself: two that end at once meet in the order's row.
+    """
+    outcomes: list[Done | Retry] = []
+
+    async def chain(order: Order, row: Task | Queue, view: View) -> None:
+        try:
+            outcomes.append(await go_on(order, row, view))
+        except (Tampered, Fault) as error:
+            outcomes.append(_failed(error))
+
+    async def go_on(order: Order, row: Task | Queue | None, view: View) -> Done | Retry:
+        while row is not None:
+            made = await _made(order, row, engine, view, began)
+            if isinstance(made, Done | Retry):
+                return made
+            view = _view(made, view)
+            order = await apply_waiting(made.order, made.news_waiting, engine=engine)
+            if order is not made.order:
+                view = replace(view, entered=frozenset())
+            elif made.rung:
+                break
+            due = _due_of(made, order, row, engine)
+            fork(order, due[1:], view)
+            row = due[0] if due else None
+        return Done()
+
+    def fork(order: Order, rows: Rows, view: View) -> None:
+        for row in rows:
+            group.create_task(chain(order, row, view))
+
+    async with asyncio.TaskGroup() as group:
+        fork(order, all_due(order, engine) if rung is None else rung, view)
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Retry)]
+    return failed[0] if failed else Done()
+
+
+def _failed(error: Exception) -> Done | Retry:
+    if isinstance(error, Tampered):
+        return Done(what=TAMPERED)
+    return Retry(because=str(error))
+
+
+async def _made(
+    order: Order, row: Task | Queue, engine: Engine, view: View, began: float
+) -> Settled | Done | Retry:
+    """Make the call of one row, and commit what it means."""
+    spent = engine.clock.elapsed() - began
+    hand_on = spent > engine.limits.chain.total_seconds()
+    try:
+        settled = await _step(order, row, engine, view, hand_on=hand_on)
+    except InFlight as claimed:
+        return Retry(because=str(claimed), delay=claimed.left, in_vain=False)
+    except Tampered:
+        return Done(what=TAMPERED)
+    except Fault as fault:
+        return Retry(because=str(fault))
+    if not isinstance(settled.decision, Step):
+        # Somebody else moved the row: they go on with it.
+        return Done(what="overtaken")
+    return settled
+
+
+def _due_of(made: Settled, order: Order, row: Task | Queue, engine: Engine) -> Rows:
+    """Return what a chain goes on with: of what is due, the rows that it has moved."""
+    if not isinstance(made.decision, Step):
+        return []
+    moved = {change.after.task_id for change in made.decision.changes}
+    if isinstance(row, Task):
+        moved.add(row.task_id)
+    return [
+        each
+        for each in all_due(order, engine)
+        if (each.task_id in moved if isinstance(each, Task) else made.decision.queue)
+    ]
 
 
 def _view(settled: Settled, before: View) -> View:
@@ -170,27 +251,26 @@ async def _step(
 ) -> Settled:
     if isinstance(row, Queue):
         return await _notify(order, engine)
+    flow = engine.flow_of(order)
     if order.sound:
-        event = await call_for(order, row, engine=engine, view=view)
+        event = await flow.call(order, row, engine=engine, view=view)
     else:
-        event = await given_up(order, row, engine)
-    bells = _bells(event, hand_on=hand_on)
+        event = await flow.give_up(order, row, engine=engine)
+    lifecycle = engine.rules.of(row)
+    rings = hand_on and event.trigger not in lifecycle.unbroken
+    bells = all_bells if rings else no_bells
     settled = await settle(order, row.task_id, event, engine=engine, bells=bells)
-    if not isinstance(settled.decision, Wait):
+    if not isinstance(settled.decision, Wait) or lifecycle.makes_way is None:
         return settled
-    # Another worker took the call for lost and weighs that; an answer cannot wait in
-    # the inbox as a webhook can, so the weighing ends here.
-    weighed = await settle(settled.order, row.task_id, WEIGHED, engine=engine)
-    return await settle(weighed.order, row.task_id, event, engine=engine, bells=bells)
-
-
-def _bells(event: Event, *, hand_on: bool) -> Bells:
-    return all_bells if hand_on and event.trigger not in UNBROKEN else no_bells
+    # An answer cannot wait in the inbox as a webhook can: what it waits for ends here.
+    ends = Event(trigger=lifecycle.makes_way, source=Source.TIMER)
+    made = await settle(settled.order, row.task_id, ends, engine=engine)
+    return await settle(made.order, row.task_id, event, engine=engine, bells=bells)
 
 
 async def _notify(order: Order, engine: Engine) -> Settled:
     if not order.sound:
-        raise await not_as_requested(order, order.queue.tasks[0], engine)
+        raise await halted(order, order.queue.tasks[0], NOT_AS_REQUESTED, engine)
     at = order.finished_at or engine.clock.now()
     await engine.core.notify(outcome_of(order, at))
     return await commit(order, lambda queue, _: notified(queue), engine=engine)

@@ -6,22 +6,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from fsm.domain.audit import audit_line
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.errors import Fault, SettledNews, StaleWrite, StoreUnavailable
-from fsm.domain.events import order_event
-from fsm.domain.messages import Message, queue_doorbell, task_doorbell, trace_id_of
 from fsm.domain.news import NewsState
 from fsm.domain.orders import Order
-from fsm.domain.seals import sealed_queue, sealed_task
 from fsm.engine.decide import cancel_order, decide
 from fsm.engine.flow import Rules
-from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Decision, Event, Known, Step
+from fsm.engine.words import Kind
 from fsm.flows import RULES
 from fsm.payout.policy import Plan
 from fsm.plans import plan_for
+from handlers.flow import FlowHandlers
 from handlers.ports.clock import Clock
 from handlers.ports.core import Core
 from handlers.ports.gate import Gate, OpenGate
@@ -29,6 +26,7 @@ from handlers.ports.provider import Providers
 from handlers.ports.store import Recorded, Store, Work
 from handlers.ports.watch import NobodyWatches, Watch
 from handlers.sound import Sealed, looked_over
+from handlers.work import Bells, no_bells, work_of
 
 CONFLICTS_MAX: Final = 20
 STORE_PAUSE: Final = timedelta(milliseconds=200)
@@ -70,6 +68,15 @@ class Engine:
     gate: Gate = field(default_factory=OpenGate)
     keys: AuditKeys = UNKEYED
     rules: Rules = RULES
+    flows: "Mapping[tuple[Kind, int], FlowHandlers[Engine]]"
+
+    def flow_of(self, order: Order) -> "FlowHandlers[Engine]":
+        """Return what handles an order of its kind and version."""
+        return self.flows[order.queue.kind, order.queue.flow_version]
+
+    def newest_of(self, kind: Kind) -> "FlowHandlers[Engine]":
+        """Return what opens new orders of a kind: its newest version."""
+        return self.flows[max(k for k in self.flows if k[0].value == kind.value)]
 
     def plan_of(self, task: Task) -> Plan:
         """Return how the task's provider may be treated."""
@@ -95,26 +102,8 @@ class Settled:
     claimed: bool = True
 
 
-Bells = Callable[[Order, datetime], list[Message]]
-
-
 class Contended(Fault):
     """The row moved under every one of many tries; the message comes again."""
-
-
-def no_bells(order: Order, now: datetime) -> list[Message]:
-    """Ring for nothing that is due at once: the caller goes on with it."""
-    del order, now
-    return []
-
-
-def all_bells(order: Order, now: datetime) -> list[Message]:
-    """Ring for all that is due at once: any worker goes on with it."""
-    queue = order.queue
-    bells = [task_doorbell(task, now) for task in queue.tasks if task.due(now)]
-    if queue.due(now):
-        bells.append(queue_doorbell(queue))
-    return [bell for bell in bells if bell is not None]
 
 
 async def settle(
@@ -237,62 +226,3 @@ async def _again(order: Order, engine: Books) -> Order:
     if found is None:
         raise StoreUnavailable(f"order queue {order.queue_id} is gone")
     return await looked_over(found, engine)
-
-
-def work_of(
-    order: Order,
-    step: Step,
-    now: datetime,
-    *,
-    bells: Bells = no_bells,
-    news: Mapping[str, NewsState],
-    keys: AuditKeys = UNKEYED,
-) -> Work:
-    """Return the step with its audit lines and messages, ready to be committed."""
-    trace_id = trace_id_of(order.trace_parent)
-    key_id = order.signature.key_id
-    changes = []
-    lines = []
-    for change in step.changes:
-        line = audit_line(change, at=now, trace_id=trace_id, keys=keys)
-        lines.append(line)
-        after = sealed_task(change.after, line.hash, key_id, keys)
-        changes.append(replace(change, after=after))
-    queue_change = step.queue
-    after_queue = step.after.with_tasks({c.after.task_id: c.after for c in changes})
-    if queue_change is not None:
-        line = audit_line(queue_change, at=now, trace_id=trace_id, keys=keys)
-        lines.append(line)
-        after_queue = sealed_queue(after_queue, line.hash, key_id, keys)
-        queue_change = replace(queue_change, after=after_queue)
-    finished_at = now if after_queue.final else None
-    moved = replace(
-        order, queue=after_queue, finished_at=order.finished_at or finished_at
-    )
-    told = [order_event(moved, a, now) for a in step.announcements]
-    timers = [task_doorbell(c.after, now) for c in changes if _is_later(c.after, now)]
-    rung = bells(moved, now)
-    return Work(
-        order=moved,
-        step=replace(step, changes=tuple(changes), queue=queue_change),
-        lines=tuple(lines),
-        messages=tuple(
-            traced(message, order.trace_parent)
-            for message in (*told, *timers, *rung)
-            if message is not None
-        ),
-        at=now,
-        news=news,
-        rung=bool(rung),
-    )
-
-
-def _is_later(task: Task, now: datetime) -> bool:
-    return task.wake_at is not None and task.wake_at > now
-
-
-def traced(message: Message, trace_parent: str | None) -> Message:
-    """Return the message with the order's own trace to go on in."""
-    if trace_parent is None:
-        return message
-    return replace(message, headers={**message.headers, "traceparent": trace_parent})

@@ -5,76 +5,19 @@ from typing import Final
 
 from fsm.domain.erasure import is_erased, without_words
 from fsm.domain.news import (
-    FORWARDED,
-    FORWARDER,
-    UNREADABLE,
     Arrival,
     News,
     NewsState,
-    NewsType,
 )
 from fsm.domain.orders import Order
 from fsm.domain.seals import news_is_signed, signed_news
 from fsm.engine.records import replace
-from fsm.engine.steps import Event, Known, Step, Wait
-from fsm.engine.words import Source
-from fsm.payout.words import Trigger
-from handlers.calls import differing
+from fsm.engine.steps import Known, Step, Wait
 from handlers.engine import Contended, Engine, settle
 from handlers.ports.store import StoredNews
 from handlers.sound import UnknownKey, case_of
 
-TRIGGERS: Final = {
-    NewsType.SUCCEEDED: Trigger.PAID,
-    NewsType.FAILED: Trigger.DECLINED,
-    NewsType.ACCEPTED: Trigger.ACCEPTED,
-    NewsType.RETURNED: Trigger.RETURNED,
-}
 MARKS_MAX: Final = 10
-
-
-def event_of_news(news: News, order: Order) -> Event | None:
-    """Return what a webhook means; None where its type is unknown to us.
-
-    What was said under an id that had said something else is no place in the
-    provider's own order either.
-    """
-    trigger = TRIGGERS.get(news.type)
-    if trigger is None:
-        return None
-    evidence: dict[str, object] = {
-        "event_id": news.event_id.strip(),
-        "type": news.type.value,
-    }
-    disputed = news.seen_as is not None
-    if disputed:
-        evidence["seen_as"] = news.seen_as
-    if news.sequence is not None:
-        evidence["sequence"] = news.sequence
-    differs = differing(order, news.amount, news.currency)
-    if unreadable := news.detail.get(UNREADABLE):
-        # What cannot be compared does not agree.
-        differs |= {UNREADABLE: unreadable}
-    if differs:
-        trigger = Trigger.MISMATCHED
-    by = news.detail.get(FORWARDED)
-    return Event(
-        trigger=trigger,
-        source=Source.WEBHOOK,
-        actor=f"provider:{news.provider}" if by is None else f"{FORWARDER}{by}",
-        code="amount_mismatch" if differs else news.code,
-        message=news.message,
-        reference=None if differs else news.provider_reference,
-        # A return counts by when it was told, however late it is looked at.
-        asked_at=news.received_at if trigger is Trigger.RETURNED else None,
-        sequence=None if disputed else news.sequence,
-        disputed=disputed,
-        content=news.content_hash.hex() or None,
-        detail={
-            **({} if by is None else {"forwarded": True}),
-            "evidence": {**evidence, **differs},
-        },
-    )
 
 
 async def keep(*events: News, engine: Engine) -> Sequence[Arrival]:
@@ -92,7 +35,7 @@ async def apply_news(order: Order, stored: StoredNews, *, engine: Engine) -> Ord
     if not news_is_signed(stored.news, engine.keys):
         await _refuse(order, stored, engine)
         return order
-    event = event_of_news(stored.news, order)
+    event = engine.flow_of(order).heard(stored.news, order)
     if event is None:
         await engine.store.close_news(stored.inbox_id, NewsState.IGNORED)
         return order

@@ -21,7 +21,7 @@ from handlers.ports.controls import Controls
 from handlers.ports.desk import Desk
 from handlers.ports.reads import Reads
 from handlers.resolve import Ruling, resolve, withdraw_resolution
-from handlers.settle import settle_return, withdraw_settlement
+from handlers.withdrawal.returns import settle_return, withdraw_settlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

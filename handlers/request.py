@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable
 
 from fsm.domain.orders import Order, Request, Submission
-from handlers.calls import View
+from handlers.claims import View
 from handlers.drive import drive, next_due
-from handlers.engine import Engine, all_bells, no_bells, traced
+from handlers.engine import Engine
 from handlers.ports.outcomes import Done, Outcome, Retry
 from handlers.submit import open_order
+from handlers.work import all_bells, no_bells, traced
 
 Answer = Callable[[Submission], Awaitable[None]]
 

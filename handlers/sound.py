@@ -20,6 +20,7 @@ from fsm.engine.words import CaseKind
 from handlers.ports.clock import Clock
 from handlers.ports.store import Store
 
+TAMPERED: Final = "tampered"
 NOT_AS_REQUESTED: Final = "the order's row is not what was requested: nothing is sent"
 
 

@@ -9,15 +9,15 @@ from fsm.domain.binding import REQUEST, request_of, sign
 from fsm.domain.events import order_event
 from fsm.domain.ids import new_id
 from fsm.domain.messages import trace_id_of
-from fsm.domain.orders import CascadeEntry, Order, Request, Submission
+from fsm.domain.orders import Order, Request, Submission
 from fsm.domain.seals import sealed_queue, sealed_task
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Announced, Announcement
-from fsm.engine.words import EngineWait
-from fsm.payout.words import Waiting
-from handlers.engine import Bells, Engine, all_bells, traced
+from handlers.engine import Engine
+from handlers.flow import FlowHandlers
 from handlers.ports.store import NewOrder
+from handlers.work import Bells, all_bells, traced
 
 REQUESTED = "order.requested"
 
@@ -46,7 +46,12 @@ def open_order(
     """Return the order that a request asks for, ready to be stored."""
     now = engine.clock.now()
     order, lines = _opened(
-        request, now, actor=actor, trace_parent=trace_parent, keys=engine.keys
+        request,
+        now,
+        flow=engine.newest_of(request.kind),
+        actor=actor,
+        trace_parent=trace_parent,
+        keys=engine.keys,
     )
     accepted = order_event(order, Announcement(type=Announced.ACCEPTED), now)
     messages = [traced(m, trace_parent) for m in (accepted, *bells(order, now))]
@@ -59,14 +64,20 @@ def _opened(
     request: Request,
     now: datetime,
     *,
+    flow: FlowHandlers[Engine],
     actor: str,
     trace_parent: str | None,
     keys: AuditKeys,
 ) -> tuple[Order, list[AuditLine]]:
     queue_id = new_id(now)
-    tasks = [_task(queue_id, n, entry, now) for n, entry in enumerate(request.cascade)]
+    tasks = flow.open(request, queue_id, now)
     order = Order(
-        queue=Queue(queue_id=queue_id, kind=request.kind, tasks=tuple(tasks)),
+        queue=Queue(
+            queue_id=queue_id,
+            kind=request.kind,
+            flow_version=flow.flow.version,
+            tasks=tasks,
+        ),
         order_id=request.order_id,
         merchant_id=request.merchant_id,
         customer_id=request.customer_id,
@@ -100,7 +111,7 @@ def _opened(
 
     lines = [
         line(None, {REQUEST: said}),
-        *(line(task, {"provider": task.provider}) for task in tasks),
+        *(line(task, _named(task)) for task in tasks),
     ]
     sealed = tuple(
         sealed_task(task, its.hash, signature.key_id, keys)
@@ -111,17 +122,8 @@ def _opened(
     return replace(order, queue=queue, signature=signature, sound=True), lines
 
 
-def _task(queue_id: str, position: int, entry: CascadeEntry, now: datetime) -> Task:
-    first = position == 0
-    return Task(
-        task_id=new_id(now),
-        queue_id=queue_id,
-        position=position,
-        provider=entry.provider,
-        terminal_id=entry.terminal_id,
-        sla=entry.sla,
-        waiting_for=Waiting.FREEZE if first else EngineWait.TURN,
-        wake_at=now if first else None,
-        created_at=now,
-        updated_at=now,
-    )
+def _named(task: Task) -> dict[str, object]:
+    """Return what a task is an attempt at, for its first audit line."""
+    if task.provider:
+        return {"provider": task.provider}
+    return {"name": task.name}

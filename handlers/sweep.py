@@ -18,11 +18,11 @@ from fsm.domain.messages import (
 from fsm.domain.news import NEWS_KEPT, NewsState
 from fsm.domain.orders import Order
 from fsm.engine.records import replace
-from handlers.engine import traced
 from handlers.letters import copy_of
 from handlers.ports.bus import Publisher
 from handlers.ports.clock import Clock
 from handlers.ports.store import Store, StoredNews, Sweepable
+from handlers.work import traced
 
 BATCH: Final = 500
 

@@ -19,8 +19,9 @@ from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Decision, Event, Known, Step
 from fsm.engine.words import Source
 from fsm.payout.words import Trigger
-from handlers.engine import Bells, Engine, commit, no_bells
+from handlers.engine import Engine, commit
 from handlers.sound import NOT_AS_REQUESTED, looked_over
+from handlers.work import Bells, no_bells
 
 BY_HAND: Final = frozenset({Trigger.SETTLED_POSITIVE, Trigger.SETTLED_NEGATIVE})
 

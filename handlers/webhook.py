@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from fsm.domain.errors import Tampered
 from fsm.domain.news import NewsState
 from fsm.domain.orders import Order
-from handlers.calls import TAMPERED, View
-from handlers.drive import drive, next_due
+from handlers.claims import View
+from handlers.drive import all_due, drive, next_due
 from handlers.engine import Engine
 from handlers.news import apply_all
 from handlers.ports.outcomes import Done, Outcome
 from handlers.ports.store import StoredNews
+from handlers.sound import TAMPERED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ async def webhook_received(told: Stored, *, again: bool, engine: Engine) -> Outc
             waiting = await engine.store.waiting_news(stored.news.reference)
     if order is None:
         return Done(what="unmatched")
+    before = all_due(order, engine)
     try:
         order = await apply_all(order, waiting, engine=engine)
     except Tampered:
@@ -55,7 +57,13 @@ async def webhook_received(told: Stored, *, again: bool, engine: Engine) -> Outc
         return Done(what=TAMPERED, order_id=order.order_id)
     if next_due(order, engine) is None:
         return Done()
-    return await drive(order, engine=engine, view=View(taken_at=taken_at))
+    moved = [row for row in all_due(order, engine) if row not in before]
+    return await drive(
+        order,
+        engine=engine,
+        view=View(taken_at=taken_at),
+        rung=None if again else moved,
+    )
 
 
 async def _hinted(

@@ -8,7 +8,7 @@ keyed, and differ from order to order: nobody guesses them or tells two of them 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -19,6 +19,11 @@ REQUEST: Final = "request"
 """Where the first audit line of an order has its request."""
 
 
+Attempt: TypeAlias = tuple[
+    str, int, str | None, str | None, str | None, str, int, str | None
+]
+"""(task_id, position, provider, terminal_id, sla, lifecycle, step, name) of a task."""
+
 _GONE: Final = frozenset({"customer", "destination", "metadata", "signature"})
 """What an erasure leaves no more as it was: it is signed anew over all the rest."""
 
@@ -28,6 +33,8 @@ class Bound(NamedTuple):
 
     queue_id: str
     kind: str
+    flow_version: int
+    exclusive_key: str | None
     order_id: str
     merchant_id: str
     customer_id: str
@@ -36,8 +43,8 @@ class Bound(NamedTuple):
     content: str
     """The hash, in hex, by which a repeat of the request is told from a conflict."""
     destination: Mapping[str, object]
-    cascade: tuple[tuple[str, int, str, str | None, str | None], ...]
-    """(task_id, position, provider, terminal_id, sla) of each attempt, in turn."""
+    cascade: tuple[Attempt, ...]
+    """What each task is an attempt at, in turn."""
     metadata: Mapping[str, object]
     """What upstream has sent along; it may come back with any numbers written anew."""
 
@@ -50,6 +57,21 @@ class Signature(NamedTuple):
 
 
 UNSIGNED: Final = Signature("", b"")
+
+
+# A row of `verify` has the same names as a record of the core.
+def attempt_of(task: Any) -> Attempt:  # noqa: ANN401 - see above
+    """Return what a task is an attempt at: what of its row nothing may change."""
+    return (
+        task.task_id,
+        task.position,
+        task.provider or None,
+        task.terminal_id,
+        task.sla,
+        task.lifecycle,
+        task.step,
+        task.name,
+    )
 
 
 def sign(bound: Bound, keys: AuditKeys, key_id: str | None = None) -> Signature:
@@ -114,6 +136,7 @@ def differing(
 def _plainly(bound: Bound, signature: Signature) -> dict[str, object]:
     return {
         "kind": bound.kind,
+        "flow_version": bound.flow_version,
         "order_id": bound.order_id,
         "merchant_id": bound.merchant_id,
         "amount": bound.amount,
@@ -129,6 +152,7 @@ def _hashes(bound: Bound, key_id: str, keys: AuditKeys) -> dict[str, str]:
         "destination": bound.destination,
         "metadata": plain(bound.metadata),
         "cascade": bound.cascade,
+        "exclusive_key": bound.exclusive_key,
         "content": bound.content,
     }
     return {

@@ -10,6 +10,7 @@ from fsm.domain.binding import (
     UNSIGNED,
     Bound,
     Signature,
+    attempt_of,
     hash_of_content,
     is_signed,
 )
@@ -102,6 +103,8 @@ class Order:
         return Bound(
             queue_id=self.queue.queue_id,
             kind=self.queue.kind.value,
+            flow_version=self.queue.flow_version,
+            exclusive_key=self.queue.exclusive_key,
             order_id=self.order_id,
             merchant_id=self.merchant_id,
             customer_id=self.customer_id,
@@ -110,10 +113,7 @@ class Order:
             content=self.content_hash.hex(),
             destination=dict(self.destination),
             metadata=self.metadata,
-            cascade=tuple(
-                (t.task_id, t.position, t.provider, t.terminal_id, t.sla)
-                for t in self.queue.tasks
-            ),
+            cascade=tuple(map(attempt_of, self.queue.tasks)),
         )
 
     def is_as_requested(self, keys: AuditKeys) -> bool:

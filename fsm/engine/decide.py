@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from fsm.engine.flow import Rules
-from fsm.engine.graph import finished, follow
+from fsm.engine.graph import Followed, finished, follow, lost_code
 from fsm.engine.lifecycle import Lifecycle
 from fsm.engine.moves import change_of, moved, moved_at, newest
 from fsm.engine.records import replace
@@ -25,6 +25,7 @@ from fsm.engine.steps import (
 from fsm.engine.table import Facts, Otherwise
 from fsm.engine.words import EngineTrigger, EngineWait, OrderState
 
+STEP_ENDED: Final = "step.ended"
 TermsOf: TypeAlias = Callable[[Task], Any]
 """task -> what holds for its other side, as its lifecycle's guards ask for it."""
 
@@ -66,7 +67,7 @@ def cancel_order(
     queue: Queue, event: Event, *, rules: Rules, terms_of: TermsOf, now: datetime
 ) -> Decision:
     """Give up a whole order: every task that is not final is asked to stop."""
-    if queue.final or queue.cancel_requested:
+    if queue.state is not OrderState.ACTIVE or queue.cancel_requested:
         return Known()
     changes = []
     for task in queue.tasks:
@@ -142,18 +143,18 @@ def step_of(
 ) -> Step:
     """Let the order follow the changes of its tasks; ``asked`` is a wish about it."""
     after = queue.with_tasks({c.after.task_id: c.after for c in changes})
-    followed, outcome = follow(after, changes, rules, now)
-    after = after.with_tasks({c.after.task_id: c.after for c in followed})
+    followed = follow(after, changes, rules, now)
+    every = followed.changes
+    after = after.with_tasks({c.after.task_id: c.after for c in every})
     change = None
-    if outcome is not None or asked:
-        change = _order_change(queue, after, outcome, asked, now)
+    if followed.state is not None or followed.joins or asked:
+        change = _order_change(queue, after, followed, asked, now)
         after = change.after
-    every = (*changes, *followed)
-    told = _announced(every, rules)
+    outcome = _outcome_announced(followed, after, rules)
     return Step(
         changes=every,
         queue=change,
-        announcements=(*told, *_outcome_announced(outcome, every)),
+        announcements=(*_announced(every, rules), *outcome),
         cases=cases,
         after=after,
     )
@@ -162,21 +163,23 @@ def step_of(
 def _order_change(
     queue: Queue,
     after: Queue,
-    outcome: OrderState | None,
+    followed: Followed,
     asked: tuple[Queue, Event] | None,
     now: datetime,
 ) -> QueueChange:
-    """Return how the order's own row moves: to its end, or since somebody asked."""
+    """Return how the order's own row moves: on, to its end, or since somebody asked."""
     before, event = asked or (queue, None)
     after = replace(after, version=before.version + 1)
-    if outcome is not None:
-        after = replace(
-            after, state=outcome, waiting_for=EngineWait.NOTIFICATION, wake_at=now
-        )
+    trigger = STEP_ENDED
+    if followed.state is not None:
+        after = replace(after, state=followed.state)
+        trigger = f"order.{followed.state.lower()}"
+    if after.final and not before.final:
+        after = replace(after, waiting_for=EngineWait.NOTIFICATION, wake_at=now)
     return QueueChange(
         before=before,
         after=after,
-        trigger=event.trigger.value if event else f"order.{after.state.lower()}",
+        trigger=event.trigger.value if event else trigger,
         actor=event.actor if event else "system",
         detail=dict(event.detail) if event else {},
     )
@@ -200,15 +203,19 @@ def _announced(changes: tuple[Change, ...], rules: Rules) -> list[Announcement]:
 
 
 def _outcome_announced(
-    outcome: OrderState | None, changes: tuple[Change, ...]
+    followed: Followed, after: Queue, rules: Rules
 ) -> list[Announcement]:
-    if outcome is None:
+    """Return what the outside is told of the order's end, if this is it.
+
+    An order of one step ends with the task that has just ended.
+    """
+    if followed.state is None or not after.final:
         return []
-    last = next(c.after for c in changes if finished(c))
-    return [
-        Announcement(
-            type=Announced(outcome.value.lower()),
-            task=last if outcome is OrderState.COMPLETED else None,
-            code=None if outcome is OrderState.COMPLETED else last.code,
-        )
-    ]
+    kind = Announced(followed.state.lower())
+    completed = followed.state is OrderState.COMPLETED
+    if len(rules.flow_of(after).steps) > 1:
+        code = None if completed else lost_code(after, rules)
+        return [Announcement(type=kind, code=code)]
+    last = next(c.after for c in followed.changes if finished(c))
+    task = last if completed else None
+    return [Announcement(type=kind, task=task, code=None if completed else last.code)]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from fsm.engine.lifecycle import Lifecycle
-from fsm.engine.words import FINAL, OrderState, State
+from fsm.engine.words import FINAL, RUNNING, OrderState, State
 
 START: Final = "[*]"
 BREAK: Final = "<br/>"
@@ -14,6 +14,9 @@ ORDER_MOVES: Final = (
     (OrderState.ACTIVE, OrderState.COMPLETED, "a task has succeeded"),
     (OrderState.ACTIVE, OrderState.FAILED, "all tasks are final, none has succeeded"),
     (OrderState.ACTIVE, OrderState.CANCELLED, "likewise, with a cancel requested"),
+    (OrderState.ACTIVE, OrderState.REVERSING, "of several steps one is lost"),
+    (OrderState.REVERSING, OrderState.FAILED, "what was won is undone"),
+    (OrderState.REVERSING, OrderState.CANCELLED, "likewise, with a cancel requested"),
 )
 
 
@@ -38,7 +41,8 @@ def task_diagram(lifecycle: Lifecycle[Any]) -> str:
         for (source, dest), triggers in moves.items()
         if source is dest
     }
-    lines = _lines(between, first=State.PENDING, final=FINAL, every=State)
+    drawn = {state for move in moves for state in move}
+    lines = _lines(between, first=State.PENDING, final=FINAL & drawn, every=State)
     for state in State:
         if state in within:
             lines += _note(state, within[state])
@@ -47,7 +51,7 @@ def task_diagram(lifecycle: Lifecycle[Any]) -> str:
 
 def order_diagram() -> str:
     """Return the order's states."""
-    final = frozenset(OrderState) - {OrderState.ACTIVE}
+    final = frozenset(OrderState) - RUNNING
     return "\n".join(
         _lines(ORDER_MOVES, first=OrderState.ACTIVE, final=final, every=OrderState)
     )

@@ -6,19 +6,23 @@ from typing import Any
 
 from fsm.engine.lifecycle import Lifecycle
 from fsm.engine.rows import Queue, Task
-from fsm.engine.words import Kind
+from fsm.engine.words import EngineTrigger, Kind, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSpec:
     """One step of a flow; its tasks are attempts at its alternatives, in order.
 
-    ``after`` names the steps that must be won before it starts.
+    ``after`` names the steps that must be won before it starts. What was won is undone
+    where the order turns back, if ``undo`` says that it can be. Nothing comes after a
+    ``point_of_no_return``: an order that has won it has won.
     """
 
     name: str
     lifecycle: str
     after: tuple[str, ...] = ()
+    undo: bool = False
+    point_of_no_return: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +34,23 @@ class Flow:
     steps: tuple[StepSpec, ...]
 
     def __post_init__(self) -> None:
-        """Refuse steps that come before what they come after."""
-        known: set[str] = set()
+        """Refuse a graph that could not be walked.
+
+        :raises ValueError: no step, one twice, one before what it comes after, or one
+            after a point of no return.
+        """
+        earlier: set[str] = set()
         for step in self.steps:
-            if missing := set(step.after) - known:
+            if step.name in earlier:
+                raise ValueError(f"step {step.name!r} is there twice")
+            if missing := set(step.after) - earlier:
                 raise ValueError(f"step {step.name!r} comes after {sorted(missing)}")
-            known.add(step.name)
+            earlier.add(step.name)
+        last = self.steps[-1] if self.steps else None
+        if last is None:
+            raise ValueError("a flow has a step at least")
+        if any(step.point_of_no_return for step in self.steps[:-1]):
+            raise ValueError(f"step {last.name!r} comes after a point of no return")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,30 @@ class Rules:
 
     lifecycles: Mapping[str, Lifecycle[Any]]
     flows: Mapping[tuple[Kind, int], Flow]
+
+    def __post_init__(self) -> None:
+        """Refuse a flow whose steps go by a lifecycle that cannot do what they say.
+
+        :raises ValueError: there is no such lifecycle, or it has no undo.
+        """
+        for flow in self.flows.values():
+            for step in flow.steps:
+                lifecycle = self.lifecycles.get(step.lifecycle)
+                if lifecycle is None:
+                    raise ValueError(f"no lifecycle {step.lifecycle!r}: {step.name}")
+                undo = (EngineTrigger.UNDO_DUE, State.SUCCEEDED)
+                if step.undo and undo not in lifecycle.ways:
+                    raise ValueError(f"{lifecycle.name!r} has no undo: {step.name}")
+
+    def lifecycle(self, name: str) -> Lifecycle[Any]:
+        """Return the lifecycle of a name that a row says.
+
+        :raises ValueError: there is none here.
+        """
+        lifecycle = self.lifecycles.get(name)
+        if lifecycle is None:
+            raise ValueError(f"this version knows no lifecycle {name!r}")
+        return lifecycle
 
     def of(self, task: Task) -> Lifecycle[Any]:
         """Return the lifecycle that a task goes by."""

@@ -1,14 +1,17 @@
-"""The one rule of all flows: a step tries its alternatives, and steps follow steps.
+"""The one rule of all flows: alternatives in order, steps after steps, undo in reverse.
 
 A step is won by its first task that succeeds, and lost when all of them are over
 without one. It starts once those it comes after are won, and has one task at work.
+Where a step is lost, or an order of several is given up, nothing new starts: what is
+under way comes to its end, and what was won and can be undone is undone, last first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from fsm.engine.flow import Flow, Rules
+from fsm.engine.flow import Flow, Rules, StepSpec
 from fsm.engine.moves import change_of, moved
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
@@ -17,33 +20,44 @@ from fsm.engine.table import Facts
 from fsm.engine.words import EngineTrigger, EngineWait, OrderState, Source, State
 
 NOT_NEEDED: Final = "not_needed"
+Steps = list[tuple[StepSpec, list[Task]]]
+"""(a step of the flow, its tasks by position) for each, in the order they stand in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """All that an event moves, with what the rule moves after it.
+
+    ``state`` is the order's new one, None where it stays. ``joins`` says that a task
+    has ended in an order of several steps: its row has to move too. Two steps that end
+    at once would else each be decided on a picture in which the other still runs, and
+    nothing would start what waits for both.
+    """
+
+    changes: tuple[Change, ...]
+    state: OrderState | None = None
+    joins: bool = False
 
 
 def follow(
     queue: Queue, changes: Sequence[Change], rules: Rules, now: datetime
-) -> tuple[list[Change], OrderState | None]:
-    """Return what the rule moves after these changes, and the order's end if it is one.
+) -> Followed:
+    """Return what the rule makes of the changes of ``queue``, which has them already.
 
     Nothing follows but where a task has come to its end: most steps end none.
     """
-    if queue.final or not any(finished(c) for c in changes):
-        return [], None
+    ends = any(finished(c) for c in changes)
+    if queue.final or not (ends or queue.cancel_requested):
+        return Followed((*changes,))
     flow = rules.flow_of(queue)
-    tasks = _by_step(queue, flow)
-    won = [any(t.state is State.SUCCEEDED for t in step) for step in tasks]
-    lost = any(
-        all(t.final for t in s) and not w for s, w in zip(tasks, won, strict=True)
-    )
-    spared = [t for s, w in zip(tasks, won, strict=True) if w or lost for t in s]
-    follows = [_spare(t, rules, now) for t in spared if _has_no_turn(t)]
-    if all(won):
-        return follows, OrderState.COMPLETED
-    starts = [] if lost else [_next_of(step) for step in _open(flow, tasks, won)]
-    follows += [_start(task, rules, now) for task in starts if task is not None]
-    if any(_at_work(t) for t in queue.tasks) or any(starts):
-        return follows, None
-    gone = OrderState.CANCELLED if queue.cancel_requested else OrderState.FAILED
-    return follows, gone
+    steps = _by_step(queue, flow)
+    several = len(steps) > 1
+    if several and _turns_back(queue, steps):
+        return _turned_back(queue, steps, changes, rules, now, joins=ends)
+    if not ends:
+        return Followed((*changes,))
+    follows, state = _gone_on(queue, steps, rules, now)
+    return Followed((*changes, *follows), state, joins=several)
 
 
 def finished(change: Change) -> bool:
@@ -51,31 +65,129 @@ def finished(change: Change) -> bool:
     return change.after.final and not change.before.final
 
 
-def _by_step(queue: Queue, flow: Flow) -> list[list[Task]]:
+def lost_code(queue: Queue, rules: Rules) -> str | None:
+    """Return why the first step that was lost is lost; None where none is."""
+    for _, tasks in _by_step(queue, rules.flow_of(queue)):
+        if _is_lost(tasks):
+            return tasks[-1].code
+    return None
+
+
+def _by_step(queue: Queue, flow: Flow) -> Steps:
     if len(flow.steps) == 1:
-        return [[*queue.tasks]]
-    steps: list[list[Task]] = [[] for _ in flow.steps]
+        return [(flow.steps[0], [*queue.tasks])]
+    steps: Steps = [(spec, []) for spec in flow.steps]
     for task in queue.tasks:
-        steps[task.step].append(task)
+        steps[task.step][1].append(task)
     return steps
 
 
-def _open(
-    flow: Flow, tasks: Sequence[list[Task]], won: Sequence[bool]
-) -> Iterable[list[Task]]:
-    """Return the steps that may go on: what they come after is won."""
-    done = {spec.name for spec, is_won in zip(flow.steps, won, strict=True) if is_won}
-    for spec, step in zip(flow.steps, tasks, strict=True):
-        if spec.name not in done and done.issuperset(spec.after):
-            yield step
+def _is_won(tasks: Sequence[Task]) -> bool:
+    return any(t.state is State.SUCCEEDED for t in tasks)
 
 
-def _next_of(step: Sequence[Task]) -> Task | None:
+def _is_lost(tasks: Sequence[Task]) -> bool:
+    return all(t.final for t in tasks) and not _is_won(tasks)
+
+
+def _turns_back(queue: Queue, steps: Steps) -> bool:
+    given_up = queue.cancel_requested or queue.state is OrderState.REVERSING
+    return given_up or any(_is_lost(tasks) for _, tasks in steps)
+
+
+def _gone_on(
+    queue: Queue, steps: Steps, rules: Rules, now: datetime
+) -> tuple[list[Change], OrderState | None]:
+    """Spare the alternatives of what is won, and start what may start now."""
+    won = {spec.name for spec, tasks in steps if _is_won(tasks)}
+    follows = [
+        _spare(t, rules, now)
+        for spec, tasks in steps
+        if spec.name in won
+        for t in tasks
+        if _has_no_turn(t)
+    ]
+    if len(won) == len(steps):
+        return follows, OrderState.COMPLETED
+    starts = [
+        ruled(task, Event(trigger=EngineTrigger.TURN_CAME), rules, now)
+        for spec, tasks in steps
+        if spec.name not in won and won.issuperset(spec.after)
+        for task in _next_of(tasks)
+    ]
+    if starts or any(_at_work(t) for t in queue.tasks):
+        return [*follows, *starts], None
+    gone = OrderState.CANCELLED if queue.cancel_requested else OrderState.FAILED
+    return follows, gone
+
+
+def _turned_back(
+    queue: Queue,
+    steps: Steps,
+    changes: Sequence[Change],
+    rules: Rules,
+    now: datetime,
+    *,
+    joins: bool,
+) -> Followed:
+    """Start nothing more, let what is under way end, and undo what was won."""
+    spared = [_spare(t, rules, now) for t in queue.tasks if _has_no_turn(t)]
+    first = queue.state is OrderState.ACTIVE
+    told = [*_tell(queue, changes, rules, now)] if first else []
+    every = [*changes, *spared, *told]
+    turned = OrderState.REVERSING if first else None
+    if any(_at_work(t) for t in queue.tasks):
+        return Followed((*every,), turned, joins)
+    undone = _last_won(steps)
+    if undone is not None:
+        return Followed((*_with_undo(every, undone, rules, now),), turned, joins)
+    gone = OrderState.CANCELLED if queue.cancel_requested else OrderState.FAILED
+    return Followed((*every,), gone, joins)
+
+
+def _tell(
+    queue: Queue, changes: Sequence[Change], rules: Rules, now: datetime
+) -> Iterator[Change]:
+    """Tell what is at work that the order has turned back, where it listens to that."""
+    moved_now = {c.after.task_id for c in changes}
+    event = Event(trigger=EngineTrigger.TURNED_BACK, source=Source.TIMER)
+    for task in queue.tasks:
+        listens = (event.trigger, task.state) in rules.of(task).ways
+        if listens and _at_work(task) and task.task_id not in moved_now:
+            yield ruled(task, event, rules, now)
+
+
+def _last_won(steps: Steps) -> Task | None:
+    """Return what is to be undone next: of what stands, what was won last."""
+    for spec, tasks in reversed(steps):
+        for task in tasks:
+            if spec.undo and task.state is State.SUCCEEDED:
+                return task
+    return None
+
+
+def _with_undo(
+    changes: Sequence[Change], task: Task, rules: Rules, now: datetime
+) -> list[Change]:
+    """Return the changes with the start of an undo; no task moves twice in a step.
+
+    What has just succeeded, late, is undone by the very step that says so.
+    """
+    undo = ruled(task, Event(trigger=EngineTrigger.UNDO_DUE), rules, now)
+    for n, change in enumerate(changes):
+        if change.after.task_id == task.task_id:
+            late = replace(undo.after, version=change.after.version)
+            merged = replace(change, after=late)
+            return [*changes[:n], merged, *changes[n + 1 :]]
+    return [*changes, undo]
+
+
+def _next_of(tasks: Sequence[Task]) -> list[Task]:
     """Return the next alternative of a step, once no task of it is at work."""
-    waiting = [t for t in step if _has_no_turn(t)]
-    if not waiting or any(_at_work(t) for t in step):
-        return None
-    return min(waiting, key=lambda t: t.position)
+    waiting = [t for t in tasks if _has_no_turn(t)]
+    if not waiting or any(_at_work(t) for t in tasks):
+        return []
+    return [min(waiting, key=lambda t: t.position)]
 
 
 def _has_no_turn(task: Task) -> bool:
@@ -86,10 +198,6 @@ def _at_work(task: Task) -> bool:
     return not task.final and not _has_no_turn(task)
 
 
-def _start(task: Task, rules: Rules, now: datetime) -> Change:
-    return ruled(task, Event(trigger=EngineTrigger.TURN_CAME), rules, now)
-
-
 def _spare(task: Task, rules: Rules, now: datetime) -> Change:
     event = Event(trigger=EngineTrigger.NOT_NEEDED, code=NOT_NEEDED)
     return ruled(task, event, rules, now)
@@ -98,7 +206,7 @@ def _spare(task: Task, rules: Rules, now: datetime) -> Change:
 def ruled(task: Task, event: Event, rules: Rules, now: datetime) -> Change:
     """Move a task as the rule says; its own side has no say in it.
 
-    :raises LookupError: its table has no such move: it is at work already.
+    :raises LookupError: its table has no such move.
     """
     lifecycle = rules.of(task)
     row = lifecycle.advance(Facts(task, None, now), event.trigger)

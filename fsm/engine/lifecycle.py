@@ -45,7 +45,8 @@ class Lifecycle(Generic[Terms]):
     legal moves, ``otherwise`` an answer for every other (trigger, state), ``guards``
     what the rows ask, ``due`` what is due next, by what a row waits for then.
     ``proposals`` are the first of two votes of persons. ``unbroken`` are triggers whose
-    call follows in the same chain. ``hearing`` says what news means beyond the table,
+    call follows in the same chain. ``makes_way`` ends the wait that an answer is too
+    early for. ``hearing`` says what news means beyond the table,
     ``announced`` what the outside is told of a change, ``ended`` how a task comes to
     rest.
     """
@@ -62,6 +63,7 @@ class Lifecycle(Generic[Terms]):
     ended: Callable[[Task, Task, Event], Task] = at_rest
     proposals: frozenset[StrEnum] = frozenset()
     unbroken: frozenset[StrEnum] = frozenset()
+    makes_way: StrEnum | None = None
     machine: Built = field(init=False, repr=False, compare=False)
     ways: Ways = field(init=False, repr=False, compare=False)
     words: Mapping[str, StrEnum] = field(init=False, repr=False, compare=False)

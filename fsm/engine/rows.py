@@ -12,6 +12,7 @@ from fsm.engine.records import replace
 from fsm.engine.words import (
     FINAL,
     IDLE,
+    RUNNING,
     EngineWait,
     Kind,
     OrderState,
@@ -38,9 +39,10 @@ class Task:
     task_id: str
     queue_id: str
     position: int
-    provider: str
+    provider: str = ""
     lifecycle: str = FIRST_LIFECYCLE
     step: int = 0
+    name: str | None = None
     terminal_id: str | None = None
     sla: str | None = None
     state: State = State.PENDING
@@ -88,6 +90,7 @@ class Queue:
     queue_id: str
     kind: Kind = Kind.WITHDRAWAL
     flow_version: int = 1
+    exclusive_key: str | None = None
     state: OrderState = OrderState.ACTIVE
     version: int = 1
     cancel_requested: bool = False
@@ -100,7 +103,7 @@ class Queue:
     @property
     def final(self) -> bool:
         """True once the order has its outcome."""
-        return self.state is not OrderState.ACTIVE
+        return self.state not in RUNNING
 
     def due(self, now: datetime) -> bool:
         """True when core must be told the outcome."""

@@ -17,13 +17,21 @@ class State(StrEnum):
     RECHECKING = "RECHECKING"
     MANUAL_CHECK = "MANUAL_CHECK"
     SUCCEEDED = "SUCCEEDED"
+    REVERSING = "REVERSING"
+    REVERSED = "REVERSED"
     SKIPPED = "SKIPPED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
 
 
 FINAL: frozenset[State] = frozenset(
-    {State.SUCCEEDED, State.SKIPPED, State.FAILED, State.CANCELLED}
+    {
+        State.SUCCEEDED,
+        State.REVERSED,
+        State.SKIPPED,
+        State.FAILED,
+        State.CANCELLED,
+    }
 )
 LIVE: frozenset[State] = frozenset(
     {
@@ -32,17 +40,22 @@ LIVE: frozenset[State] = frozenset(
         State.NEGATIVE_EVAL,
         State.RECHECKING,
         State.MANUAL_CHECK,
+        State.REVERSING,
     }
 )
 
 
 class OrderState(StrEnum):
-    """Where a whole order stands; all but ACTIVE are final."""
+    """Where a whole order stands; what is neither ACTIVE nor REVERSING is final."""
 
     ACTIVE = "ACTIVE"
+    REVERSING = "REVERSING"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+
+
+RUNNING: frozenset[OrderState] = frozenset({OrderState.ACTIVE, OrderState.REVERSING})
 
 
 class Kind(StrEnum):
@@ -72,6 +85,8 @@ class EngineTrigger(StrEnum):
     TURN_CAME = "turn.came"
     NOT_NEEDED = "not_needed"
     CANCEL_REQUESTED = "cancel.requested"
+    TURNED_BACK = "order.turned_back"
+    UNDO_DUE = "undo.due"
 
 
 class Verdict(StrEnum):

@@ -39,4 +39,6 @@ PAYOUT: Final[Lifecycle[Plan]] = Lifecycle(
     ended=ended,
     proposals=PROPOSALS,
     unbroken=UNBROKEN,
+    # Another worker took the call for lost, and weighs that.
+    makes_way=Trigger.WEIGHED,
 )

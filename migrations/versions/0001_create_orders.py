@@ -1,7 +1,7 @@
 """Create the orders, their tasks, the audit trail, outbox, inbox, letters and cases.
 
 Revision: 0001, after nothing. Invariants that cost money when broken are held here as
-well as in code: one live attempt a queue, one SUCCEEDED a queue, versions that grow by
+well as in code: one live attempt a step, one SUCCEEDED a step, versions that grow by
 exactly one, final states without exit, an append-only audit trail, positive amounts.
 """
 
@@ -14,21 +14,31 @@ depends_on = None
 
 STATES = (
     "'PENDING', 'CREATING', 'EXECUTING', 'NEGATIVE_EVAL', 'RECHECKING', "
-    "'MANUAL_CHECK', 'SUCCEEDED', 'SKIPPED', 'FAILED', 'CANCELLED'"
+    "'MANUAL_CHECK', 'SUCCEEDED', 'REVERSING', 'REVERSED', 'SKIPPED', 'FAILED', "
+    "'CANCELLED'"
 )
-LIVE = "'CREATING', 'EXECUTING', 'NEGATIVE_EVAL', 'RECHECKING', 'MANUAL_CHECK'"
-FINAL = "'SUCCEEDED', 'SKIPPED', 'FAILED', 'CANCELLED'"
+LIVE = (
+    "'CREATING', 'EXECUTING', 'NEGATIVE_EVAL', 'RECHECKING', 'MANUAL_CHECK', "
+    "'REVERSING'"
+)
+FINAL = "'SUCCEEDED', 'REVERSED', 'SKIPPED', 'FAILED', 'CANCELLED'"
+RUNNING = "'ACTIVE', 'REVERSING'"
 
 TABLES = f"""
 CREATE TABLE order_queues (
     queue_id uuid NOT NULL,
     kind text NOT NULL,
+    flow_version smallint NOT NULL DEFAULT 1,
+    -- Of two orders of a kind with the same key one runs.
+    exclusive_key text,
     order_id text NOT NULL,
     merchant_id text NOT NULL,
     customer_id text NOT NULL,
-    amount bigint NOT NULL,
-    currency text NOT NULL,
+    amount bigint,
+    currency text,
     request jsonb NOT NULL,
+    -- What was fetched before the first step; written once.
+    loaded jsonb,
     content_hash bytea NOT NULL,
     trace_parent text,
     -- Over all that a payout is made of, by a key that is not in the database.
@@ -54,20 +64,26 @@ CREATE TABLE order_queues (
     CONSTRAINT uq_order_queues_order UNIQUE (order_id, merchant_id, kind),
     CONSTRAINT ck_order_queues_kind CHECK (kind IN ('withdrawal')),
     CONSTRAINT ck_order_queues_state
-        CHECK (state IN ('ACTIVE', 'COMPLETED', 'FAILED', 'CANCELLED')),
+        CHECK (state IN ('ACTIVE', 'REVERSING', 'COMPLETED', 'FAILED', 'CANCELLED')),
     CONSTRAINT ck_order_queues_waiting_for CHECK (waiting_for IN ('notification')),
     CONSTRAINT ck_order_queues_waits CHECK ((waiting_for IS NULL) = (wake_at IS NULL)),
+    CONSTRAINT ck_order_queues_money CHECK ((amount IS NULL) = (currency IS NULL)
+        AND (amount IS NOT NULL OR kind = 'partner_link')),
+    CONSTRAINT ck_order_queues_flow_version CHECK (flow_version >= 1),
     CONSTRAINT ck_order_queues_amount CHECK (amount BETWEEN 1 AND 9007199254740991),
     CONSTRAINT ck_order_queues_currency CHECK (currency ~ '^[A-Z]{{3}}$'),
     CONSTRAINT ck_order_queues_finished
-        CHECK ((finished_at IS NULL) = (state = 'ACTIVE'))
+        CHECK ((finished_at IS NULL) = (state IN ({RUNNING})))
 ) WITH (fillfactor = 75);
 
 CREATE TABLE order_tasks (
     task_id uuid NOT NULL,
     queue_id uuid NOT NULL,
     position smallint NOT NULL,
-    provider text NOT NULL,
+    lifecycle text NOT NULL DEFAULT 'payout',
+    step smallint NOT NULL DEFAULT 0,
+    name text,
+    provider text,
     terminal_id text,
     sla text,
     created_at timestamptz NOT NULL,
@@ -109,9 +125,14 @@ CREATE TABLE order_tasks (
         REFERENCES order_queues (queue_id),
     CONSTRAINT uq_order_tasks_position UNIQUE (queue_id, position),
     CONSTRAINT ck_order_tasks_position CHECK (position BETWEEN 0 AND 63),
+    CONSTRAINT ck_order_tasks_step CHECK (step BETWEEN 0 AND 63),
+    CONSTRAINT ck_order_tasks_named CHECK (coalesce(name, provider) IS NOT NULL
+        AND (lifecycle <> 'payout' OR provider IS NOT NULL)),
     CONSTRAINT ck_order_tasks_state CHECK (state IN ({STATES})),
     CONSTRAINT ck_order_tasks_version CHECK (version >= 1),
-    CONSTRAINT ck_order_tasks_waiting_for CHECK (waiting_for IN (
+    -- Each lifecycle has words of its own; who reads a row knows them.
+    CONSTRAINT ck_order_tasks_waiting_for CHECK (
+        lifecycle <> 'payout' OR waiting_for IN (
         'turn', 'freeze', 'create', 'create_retry', 'weighing', 'recheck', 'recreate',
         'webhook', 'poll', 'cancel', 'commit', 'rollback', 'return', 'decision',
         'last_question')),
@@ -129,7 +150,8 @@ CREATE TABLE order_tasks (
         state = 'SUCCEEDED'
         OR (NOT returned AND waiting_for IS DISTINCT FROM 'return')),
     CONSTRAINT ck_order_tasks_succeeded
-        CHECK (state <> 'SUCCEEDED' OR verdict IS NOT DISTINCT FROM 'paid'),
+        CHECK (lifecycle <> 'payout' OR state <> 'SUCCEEDED'
+               OR verdict IS NOT DISTINCT FROM 'paid'),
     CONSTRAINT ck_order_tasks_unpaid
         CHECK (state NOT IN ('SKIPPED', 'FAILED', 'CANCELLED')
                OR verdict IS DISTINCT FROM 'paid'),
@@ -391,9 +413,11 @@ INDEXES = """
 CREATE INDEX ix_order_task_events_seq ON order_task_events
     USING brin (seq) WITH (pages_per_range = 64, autosummarize = on);
 CREATE INDEX ix_anchor_heads_n ON anchor_heads (n, entity_id);
-CREATE UNIQUE INDEX uq_order_tasks_one_live ON order_tasks (queue_id) WHERE live;
+CREATE UNIQUE INDEX uq_order_tasks_one_live ON order_tasks (queue_id, step) WHERE live;
 CREATE UNIQUE INDEX uq_order_tasks_one_succeeded
-    ON order_tasks (queue_id) WHERE succeeded;
+    ON order_tasks (queue_id, step) WHERE succeeded;
+CREATE UNIQUE INDEX uq_order_queues_exclusive ON order_queues (kind, exclusive_key)
+    WHERE exclusive_key IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX ix_order_tasks_watch_at ON order_tasks (watch_at)
     WHERE watch_at IS NOT NULL;
 CREATE INDEX ix_order_queues_wake_at ON order_queues (wake_at)
@@ -443,13 +467,18 @@ FOR EACH ROW WHEN (
 CREATE TRIGGER order_tasks_final_has_no_exit BEFORE UPDATE ON order_tasks
 FOR EACH ROW WHEN (
     OLD.state IN ({FINAL}) AND (
-        NEW.state <> OLD.state OR NEW.verdict IS DISTINCT FROM OLD.verdict)
+        NEW.verdict IS DISTINCT FROM OLD.verdict
+        -- What a step has done may be undone; money that left is asked for, not undone.
+        OR (NEW.state <> OLD.state AND NOT (OLD.lifecycle <> 'payout'
+            AND OLD.state = 'SUCCEEDED' AND NEW.state = 'REVERSING')))
 ) EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER order_tasks_identity_is_fixed BEFORE UPDATE ON order_tasks
 FOR EACH ROW WHEN (
     NEW.queue_id <> OLD.queue_id OR NEW.position <> OLD.position
-    OR NEW.provider <> OLD.provider
+    OR NEW.provider IS DISTINCT FROM OLD.provider
+    OR NEW.lifecycle <> OLD.lifecycle OR NEW.step <> OLD.step
+    OR NEW.name IS DISTINCT FROM OLD.name
     OR NEW.terminal_id IS DISTINCT FROM OLD.terminal_id
     OR NEW.sla IS DISTINCT FROM OLD.sla OR NEW.created_at <> OLD.created_at
     OR NEW.task_id <> OLD.task_id
@@ -467,12 +496,18 @@ FOR EACH ROW WHEN (
 ) EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER order_queues_final_has_no_exit BEFORE UPDATE ON order_queues
-FOR EACH ROW WHEN (OLD.state <> 'ACTIVE' AND NEW.state <> OLD.state)
-EXECUTE FUNCTION refuse_change();
+FOR EACH ROW WHEN (
+    (OLD.state NOT IN ({RUNNING}) AND NEW.state <> OLD.state)
+    OR (OLD.state = 'REVERSING' AND NEW.state IN ('ACTIVE', 'COMPLETED'))
+) EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER order_queues_identity_is_fixed BEFORE UPDATE ON order_queues
 FOR EACH ROW WHEN (
-    NEW.amount <> OLD.amount OR NEW.currency <> OLD.currency
+    NEW.amount IS DISTINCT FROM OLD.amount
+    OR NEW.currency IS DISTINCT FROM OLD.currency
+    OR NEW.flow_version <> OLD.flow_version
+    OR NEW.exclusive_key IS DISTINCT FROM OLD.exclusive_key
+    OR (OLD.loaded IS NOT NULL AND NEW.loaded IS DISTINCT FROM OLD.loaded)
     OR NEW.order_id <> OLD.order_id OR NEW.merchant_id <> OLD.merchant_id
     OR NEW.kind <> OLD.kind OR NEW.content_hash <> OLD.content_hash
     OR NEW.signed_by <> OLD.signed_by

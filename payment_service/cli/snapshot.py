@@ -46,11 +46,12 @@ SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
     q.cancel_requested, q.tries, q.created_at, q.finished_at, q.customer_message,
     q.customer_id = '' AND q.request =
         '{"destination": {}, "metadata": {}, "erased": true}'::jsonb,
+    q.flow_version, q.exclusive_key,
     t.task_id::text, t.position, t.provider, t.state, t.version, t.waiting_for,
     t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash, t.returned,
     t.terminal_id, t.proposed_by, t.proposed_decision, t.provider_reference,
     t.sent_first_at, t.sent_last_at, t.tries, t.taken, t.cancel_requested,
-    t.deadline_at, t.code, t.created_at, t.updated_at
+    t.deadline_at, t.code, t.created_at, t.updated_at, t.lifecycle, t.step, t.name
 FROM order_queues q LEFT JOIN order_tasks t ON t.queue_id = q.queue_id
 ORDER BY q.queue_id
 """

@@ -14,10 +14,11 @@ from fsm.domain.messages import Message
 from fsm.domain.money import Money
 from fsm.domain.news import News, NewsState, NewsType
 from fsm.domain.orders import Order
+from fsm.engine.flow import Rules
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Case, CaseMove
 from fsm.engine.words import UNSETTLED, EngineWait, Kind, OrderState, State, Verdict
-from fsm.payout.lifecycle import PAYOUT
+from fsm.flows import RULES
 from handlers.ports.store import NewOrder, StoredNews, Unsent, Work
 
 Json = dict[str, Any]
@@ -36,8 +37,8 @@ def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def order_from(text: str) -> Order:
-    """Read an order from the JSON of the LOAD statement."""
+def order_from(text: str, rules: Rules = RULES) -> Order:
+    """Read an order from the JSON of the LOAD statement, in the words of ``rules``."""
     row: Json = orjson.loads(text)
     request = row["request"]
     created_at = _time(row["created_at"])
@@ -48,6 +49,8 @@ def order_from(text: str) -> Order:
         queue=Queue(
             queue_id=queue_id,
             kind=Kind(row["kind"]),
+            flow_version=row["flow_version"],
+            exclusive_key=row["exclusive_key"],
             state=OrderState(row["state"]),
             version=row["version"],
             cancel_requested=row["cancel_requested"],
@@ -55,7 +58,7 @@ def order_from(text: str) -> Order:
             wake_at=_time(row["wake_at"]),
             tries=row["tries"],
             audit_hash=_bytes(row["audit_hash"]),
-            tasks=tuple(task_from(task, queue_id) for task in row["tasks"]),
+            tasks=tuple(task_from(task, queue_id, rules) for task in row["tasks"]),
         ),
         order_id=row["order_id"],
         merchant_id=row["merchant_id"],
@@ -72,18 +75,22 @@ def order_from(text: str) -> Order:
     )
 
 
-def task_from(row: Json, queue_id: str) -> Task:
-    """Read one task."""
+def task_from(row: Json, queue_id: str, rules: Rules) -> Task:
+    """Read one task, in the words of its lifecycle."""
+    lifecycle = rules.lifecycle(row["lifecycle"])
     return Task(
         task_id=row["task_id"],
         queue_id=queue_id,
         position=row["position"],
-        provider=row["provider"],
+        lifecycle=lifecycle.name,
+        step=row["step"],
+        name=row["name"],
+        provider=row["provider"] or "",
         terminal_id=row["terminal_id"],
         sla=row["sla"],
         state=State(row["state"]),
         version=row["version"],
-        waiting_for=PAYOUT.waiting(row["waiting_for"]),
+        waiting_for=lifecycle.waiting(row["waiting_for"]),
         wake_at=_time(row["wake_at"]),
         tries=row["tries"],
         verdict=Verdict(row["verdict"]) if row["verdict"] else None,
@@ -220,6 +227,8 @@ def new_order_row(new: NewOrder) -> Json:
     return {
         "queue_id": order.queue_id,
         "kind": request.kind,
+        "flow_version": order.queue.flow_version,
+        "exclusive_key": order.queue.exclusive_key,
         "order_id": request.order_id,
         "merchant_id": request.merchant_id,
         "customer_id": request.customer_id,
@@ -244,7 +253,10 @@ def new_task_row(task: Task) -> Json:
         "task_id": task.task_id,
         "queue_id": task.queue_id,
         "position": task.position,
-        "provider": task.provider,
+        "lifecycle": task.lifecycle,
+        "step": task.step,
+        "name": task.name,
+        "provider": task.provider or None,
         "terminal_id": task.terminal_id,
         "sla": task.sla,
         "waiting_for": task.waiting_for,

@@ -168,29 +168,32 @@ UNION ALL SELECT 'posted', NULL, NULL, seq FROM posted
 # Submit orders: those that exist already are left alone, and looked up after.
 SUBMIT: Final[LiteralString] = f"""
 WITH q AS (
-    INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id,
-        amount, currency, state, version, request, content_hash, trace_parent,
-        signed_by, signature, audit_hash, created_at, updated_at)
-    SELECT n.queue_id, n.kind, n.order_id, n.merchant_id, n.customer_id, n.amount,
-        n.currency, 'ACTIVE', 1, n.request, n.content_hash, n.trace_parent,
-        n.signed_by, n.signature, n.audit_hash, n.created_at, n.created_at
+    INSERT INTO order_queues (queue_id, kind, flow_version, exclusive_key, order_id,
+        merchant_id, customer_id, amount, currency, state, version, request,
+        content_hash, trace_parent, signed_by, signature, audit_hash, created_at,
+        updated_at)
+    SELECT n.queue_id, n.kind, n.flow_version, n.exclusive_key, n.order_id,
+        n.merchant_id, n.customer_id, n.amount, n.currency, 'ACTIVE', 1,
+        n.request, n.content_hash, n.trace_parent, n.signed_by, n.signature,
+        n.audit_hash, n.created_at, n.created_at
     FROM json_to_recordset(%(orders)s::json) AS n(queue_id uuid, kind text,
-        order_id text, merchant_id text, customer_id text, amount bigint,
-        currency text, request jsonb, content_hash bytea, trace_parent text,
-        signed_by text, signature bytea, audit_hash bytea, created_at timestamptz)
+        flow_version smallint, exclusive_key text, order_id text, merchant_id text,
+        customer_id text, amount bigint, currency text, request jsonb,
+        content_hash bytea, trace_parent text, signed_by text, signature bytea,
+        audit_hash bytea, created_at timestamptz)
     ON CONFLICT (merchant_id, kind, order_id) DO NOTHING
     RETURNING queue_id
 ), t AS (
-    INSERT INTO order_tasks (task_id, queue_id, position, provider, terminal_id, sla,
-        state, version, waiting_for, wake_at, watch_at, audit_hash, created_at,
-        updated_at)
-    SELECT n.task_id, n.queue_id, n.position, n.provider, n.terminal_id, n.sla,
-        'PENDING', 1, n.waiting_for, n.wake_at, n.wake_at, n.audit_hash, n.created_at,
-        n.created_at
+    INSERT INTO order_tasks (task_id, queue_id, position, lifecycle, step, name,
+        provider, terminal_id, sla, state, version, waiting_for, wake_at, watch_at,
+        audit_hash, created_at, updated_at)
+    SELECT n.task_id, n.queue_id, n.position, n.lifecycle, n.step, n.name,
+        n.provider, n.terminal_id, n.sla, 'PENDING', 1, n.waiting_for, n.wake_at,
+        n.wake_at, n.audit_hash, n.created_at, n.created_at
     FROM json_to_recordset(%(tasks)s::json) AS n(task_id uuid, queue_id uuid,
-        position smallint, provider text, terminal_id text, sla text,
-        waiting_for text, wake_at timestamptz, audit_hash bytea,
-        created_at timestamptz)
+        position smallint, lifecycle text, step smallint, name text, provider text,
+        terminal_id text, sla text, waiting_for text, wake_at timestamptz,
+        audit_hash bytea, created_at timestamptz)
     JOIN q USING (queue_id)
 ), e AS ({_INSERT_EVENTS}
     FROM ROWS FROM (json_to_recordset(%(events)s::json) AS ({_EVENT}))
@@ -218,7 +221,8 @@ LATERAL (SELECT * FROM order_queues o WHERE o.merchant_id = n.merchant_id
 
 _ORDER: Final = """
 SELECT q.queue_id::text, json_build_object(
-    'queue_id', q.queue_id, 'kind', q.kind, 'order_id', q.order_id,
+    'queue_id', q.queue_id, 'kind', q.kind, 'flow_version', q.flow_version,
+    'exclusive_key', q.exclusive_key, 'order_id', q.order_id,
     'merchant_id', q.merchant_id, 'customer_id', q.customer_id, 'amount', q.amount,
     'currency', q.currency, 'state', q.state, 'version', q.version,
     'cancel_requested', q.cancel_requested, 'waiting_for', q.waiting_for,
@@ -229,7 +233,8 @@ SELECT q.queue_id::text, json_build_object(
     'audit_hash', q.audit_hash, 'created_at', q.created_at,
     'finished_at', q.finished_at, 'tasks', (
         SELECT json_agg(json_build_object(
-            'task_id', t.task_id, 'position', t.position, 'provider', t.provider,
+            'task_id', t.task_id, 'position', t.position, 'lifecycle', t.lifecycle,
+            'step', t.step, 'name', t.name, 'provider', t.provider,
             'terminal_id', t.terminal_id, 'sla', t.sla, 'state', t.state,
             'version', t.version, 'waiting_for', t.waiting_for, 'wake_at', t.wake_at,
             'tries', t.tries, 'verdict', t.verdict, 'taken', t.taken,

@@ -19,9 +19,11 @@ from fsm.domain.letters import DeadLetter
 from fsm.domain.messages import Message
 from fsm.domain.news import Arrival, News, NewsState
 from fsm.domain.orders import Order, Submission
+from fsm.engine.flow import Rules
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Case
 from fsm.engine.words import Kind
+from fsm.flows import RULES
 from handlers.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
 from payment_service.storage import erasing
 from payment_service.storage import statements as sql
@@ -29,6 +31,7 @@ from payment_service.storage.database import Database
 from payment_service.storage.graves import Graves
 from payment_service.storage.grouped import Grouped
 from payment_service.storage.inbox import Inbox
+from payment_service.storage.readable import readable
 from payment_service.storage.rows import (
     Json,
     as_json,
@@ -40,7 +43,6 @@ from payment_service.storage.rows import (
     new_order_row,
     new_task_row,
     news_from,
-    order_from,
     queue_row,
     task_row,
 )
@@ -69,7 +71,9 @@ class PostgresStore:
         keys: AuditKeys = UNKEYED,
         on_committed: Callable[[Sequence[Unsent]], None] = lambda _: None,
         lanes: int = LANES,
+        rules: Rules = RULES,
     ) -> None:
+        self._rules = rules
         self._database = database
         self._keys = keys
         self.on_committed = on_committed
@@ -187,7 +191,7 @@ class PostgresStore:
         self, queue_ids: Sequence[str]
     ) -> Sequence[Order | UnreadableRow | None]:
         rows = await self._database.run(sql.LOAD, {"queue_ids": list(queue_ids)})
-        found = {row[0]: _readable(row[0], row[1]) for row in rows}
+        found = {row[0]: readable(row[0], row[1], self._rules) for row in rows}
         return [found.get(queue_id) for queue_id in queue_ids]
 
     async def _queues_of(self, task_ids: Sequence[str]) -> Sequence[str | None]:
@@ -262,14 +266,6 @@ class PostgresStore:
         by_id = {message.message_id: message for message in messages}
         rows = [Unsent(seq=seq, message=by_id[name]) for name, seq in posted]
         self._hand_on(rows)
-
-
-def _readable(queue_id: str, text: str) -> Order | UnreadableRow:
-    """A row that this version cannot read must not harm those loaded beside it."""
-    try:
-        return order_from(text)
-    except (ValueError, KeyError, TypeError) as error:
-        return UnreadableRow(queue_id, str(error))
 
 
 def _queue_of_work(work: Work) -> str:

@@ -8,10 +8,13 @@ from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
 from fsm.domain.vouched import asks, is_vouched
+from fsm.engine.flow import Rules
+from fsm.flows import RULES
 from handlers.ports.store import StoredNews, Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
-from payment_service.storage.rows import news_from, order_from, unsent_from
+from payment_service.storage.readable import readable
+from payment_service.storage.rows import news_from, unsent_from
 
 # What was not taken of a bundle goes on as rows of its own, as old as it was.
 UNBUNDLE: Final[LiteralString] = """
@@ -39,7 +42,9 @@ class PostgresSweeps:
         keys: AuditKeys = UNKEYED,
         *,
         on_forged: Callable[[Sequence[str]], None] = lambda _: None,
+        rules: Rules = RULES,
     ) -> None:
+        self._rules = rules
         self._database = database
         self._keys = keys
         self._on_forged = on_forged
@@ -77,12 +82,16 @@ class PostgresSweeps:
         await self._database.run(UNBUNDLE, {"seqs": list(seqs), "taken": list(taken)})
 
     async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
-        """Return orders with an overdue row, and mark them as rung for."""
+        """Return orders with an overdue row, and mark them as rung for.
+
+        One that this version cannot read is left to those that can.
+        """
         rung = await self._database.run(sql.OVERDUE, {"grace": grace, "limit": limit})
         rows = await self._database.run(
             sql.LOAD, {"queue_ids": [row[0] for row in rung]}
         )
-        return [order_from(row[1]) for row in rows]
+        found = [readable(row[0], row[1], self._rules) for row in rows]
+        return [order for order in found if isinstance(order, Order)]
 
     async def overdue_news(
         self, *, grace: timedelta, limit: int

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
@@ -58,11 +59,13 @@ ORDER_QUEUES: Final = Table(
     METADATA,
     _id("queue_id"),
     _text("kind"),
+    Column("flow_version", SmallInteger, nullable=False, server_default="1"),
+    _text("exclusive_key", null=True),
     _text("order_id"),
     _text("merchant_id"),
     _text("customer_id"),
-    Column("amount", BigInteger, nullable=False),
-    _text("currency"),
+    Column("amount", BigInteger),
+    _text("currency", null=True),
     _text("state"),
     Column("version", Integer, nullable=False),
     _flag("cancel_requested"),
@@ -72,6 +75,7 @@ ORDER_QUEUES: Final = Table(
     Column("rings", SmallInteger, nullable=False, server_default="0"),
     _text("customer_message", null=True),
     Column("request", JSONB, nullable=False),
+    Column("loaded", JSONB),
     Column("content_hash", LargeBinary, nullable=False),
     _text("trace_parent", null=True),
     _text("signed_by"),
@@ -84,6 +88,16 @@ ORDER_QUEUES: Final = Table(
     UniqueConstraint("order_id", "merchant_id", "kind", name="uq_order_queues_order"),
 )
 Index("ix_order_queues_customer", ORDER_QUEUES.c.customer_id, ORDER_QUEUES.c.queue_id)
+Index(
+    "uq_order_queues_exclusive",
+    ORDER_QUEUES.c.kind,
+    ORDER_QUEUES.c.exclusive_key,
+    unique=True,
+    postgresql_where=and_(
+        ORDER_QUEUES.c.exclusive_key.is_not(None),
+        ORDER_QUEUES.c.finished_at.is_(None),
+    ),
+)
 Index(
     "ix_order_queues_wake_at",
     ORDER_QUEUES.c.wake_at,
@@ -101,7 +115,10 @@ ORDER_TASKS: Final = Table(
         nullable=False,
     ),
     Column("position", SmallInteger, nullable=False),
-    _text("provider"),
+    Column("lifecycle", Text, nullable=False, server_default="payout"),
+    Column("step", SmallInteger, nullable=False, server_default="0"),
+    _text("name", null=True),
+    _text("provider", null=True),
     _text("terminal_id", null=True),
     _text("sla", null=True),
     _text("state"),
@@ -136,12 +153,14 @@ ORDER_TASKS: Final = Table(
 Index(
     "uq_order_tasks_one_live",
     ORDER_TASKS.c.queue_id,
+    ORDER_TASKS.c.step,
     unique=True,
     postgresql_where=ORDER_TASKS.c.live,
 )
 Index(
     "uq_order_tasks_one_succeeded",
     ORDER_TASKS.c.queue_id,
+    ORDER_TASKS.c.step,
     unique=True,
     postgresql_where=ORDER_TASKS.c.succeeded,
 )

@@ -13,6 +13,7 @@ from fsm.domain.four_eyes import FourEyes
 from fsm.domain.roster import four_eyes_of
 from fsm.engine.records import replace
 from handlers.engine import Engine, Limits
+from handlers.flows import FLOWS
 from handlers.relay import Courier
 from payment_service import bus
 from payment_service.api.keyring import Keyring
@@ -264,6 +265,7 @@ def _engine(
     )
     providers = build_providers(config, outbound, public_url=settings.public_url)
     return Engine(
+        flows=FLOWS,
         store=store,
         core=MeasuredCore(core, metrics),
         providers=providers,

@@ -19,9 +19,10 @@ from fsm.domain.audit import GENESIS, hash_of
 from fsm.domain.audit_keys import UNKEYED
 from fsm.engine.words import OrderState, State
 from fsm.invariants import Line
-from handlers.calls import View
+from handlers.claims import View
 from handlers.drive import drive, next_due
 from handlers.engine import Engine
+from handlers.flows import FLOWS
 from handlers.submit import submit
 from payment_service.cli import main
 from payment_service.storage.clock import DatabaseClock
@@ -217,6 +218,7 @@ async def with_world(database_url, work, *, keys=UNKEYED):
             environment={"SECRET_OF_PROVIDERS": SECRET},
         )
         engine = Engine(
+            flows=FLOWS,
             store=PostgresStore(database, keys=keys),
             core=HttpCore(
                 outbound,

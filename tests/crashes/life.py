@@ -14,6 +14,7 @@ from fsm.domain.errors import (
 )
 from fsm.domain.messages import Message
 from handlers.engine import Engine, Limits
+from handlers.flows import FLOWS
 from handlers.ports.bus import Delivery
 from handlers.ports.core import Core
 from handlers.ports.outcomes import Outcome, Retry
@@ -195,6 +196,7 @@ class Life:
         self.store = cast("Store", CrashStore(self.rows, self._door, self.courier))
         self.sweeps = PostgresSweeps(self.database)
         self.engine = Engine(
+            flows=FLOWS,
             store=self.store,
             core=self._core,
             providers=self._providers,

@@ -12,6 +12,7 @@ from fsm.engine.words import LIVE, EngineTrigger, EngineWait, Source, State, Ver
 from fsm.flows import RULES
 from fsm.payout.hearing import NEWS
 from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.table import TABLE
 from fsm.payout.words import Trigger, Waiting
 from handlers.ports.core import Confirmed, Refused
 from handlers.ports.provider import (
@@ -244,7 +245,7 @@ _PERSONS = tuple(
 _WILD = (
     *(
         Event(trigger=t)
-        for t in (*EngineTrigger, *Trigger)
+        for t in dict.fromkeys(row.trigger for row in TABLE)
         if t not in _RULED | _DECIDED
     ),
     *(Event(trigger=t, source=Source.WEBHOOK) for t in sorted(NEWS)),

@@ -54,6 +54,8 @@ STATES: Final = [
     "FAILED",
     "CANCELLED",
 ]
+ORDER_STATES: Final = ["ACTIVE", "COMPLETED", "FAILED", "CANCELLED"]
+SOURCES: Final = ["answer", "webhook", "timer", "person"]
 WAITS: Final = [
     "turn",
     "freeze",
@@ -254,7 +256,7 @@ def _a_plan(draw: Random) -> Plan:
 def _an_event(draw: Random, trigger: str) -> Event:
     facts = {
         "trigger": _TRIGGERS[now(trigger)],
-        "source": draw.choice([*Source, Source.ANSWER]),
+        "source": draw.choice([Source(s) for s in (*SOURCES, "answer")]),
         "actor": draw.choice(["system", "somebody"]),
         "person": draw.choice([None, "anna"]),
         "code": draw.choice([None, "heard"]),
@@ -274,7 +276,7 @@ def _an_event(draw: Random, trigger: str) -> Event:
 
 
 def _a_queue(draw: Random, task: Task) -> Queue:
-    state = draw.choice([OrderState.ACTIVE] * 4 + [*OrderState])
+    state = draw.choice([OrderState.ACTIVE] * 4 + [OrderState(s) for s in ORDER_STATES])
     waiting = None if state is OrderState.ACTIVE else EngineWait.NOTIFICATION
     facts = {
         "queue_id": "queue",

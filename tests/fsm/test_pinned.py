@@ -11,11 +11,10 @@ from typing import Final
 
 import pytest
 
-from fsm.engine.words import EngineTrigger
-from fsm.payout.words import Trigger
+from fsm.payout.table import TABLE
 from tests.fsm.pinning import ORDER_CANCELLED, ORDER_TOLD, WORDS_THEN, decided, now
 
-EVERY: Final = (*EngineTrigger, *Trigger)
+EVERY: Final = tuple(dict.fromkeys(row.trigger for row in TABLE))
 DIGESTS: Final = Path(__file__).with_name("pinned.json")
 PINNED: Final[dict[str, str]] = json.loads(DIGESTS.read_text())
 

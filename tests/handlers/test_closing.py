@@ -9,7 +9,7 @@ from fsm.domain.four_eyes import FourEyes
 from fsm.domain.news import NewsType
 from fsm.domain.votes import Vote
 from handlers.close import close_case, withdraw_closing
-from handlers.settle import settle_return
+from handlers.withdrawal.returns import settle_return
 from tests.handlers.test_settling import NOBODY, come_back
 
 ANNA, BERT, CARL = "key:anna", "key:bert", "key:carl"

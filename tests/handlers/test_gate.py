@@ -9,7 +9,7 @@ import pytest
 from fsm.domain.orders import CascadeEntry
 from fsm.domain.rates import Rate
 from fsm.payout.policy import Plan
-from handlers.calls import View
+from handlers.claims import View
 from handlers.drive import drive
 from handlers.ports.controls import Standings
 from handlers.ports.core import Operation

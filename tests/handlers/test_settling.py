@@ -10,7 +10,7 @@ from fsm.domain.news import NewsType
 from fsm.domain.votes import Vote
 from fsm.payout.policy import Plan
 from handlers.ports.core import Operation
-from handlers.settle import settle_return, withdraw_settlement
+from handlers.withdrawal.returns import settle_return, withdraw_settlement
 from payment_service.playground.memory.core import CoreTrouble, Hold
 from payment_service.playground.memory.providers import DECLINES
 from payment_service.playground.memory.world import a_request

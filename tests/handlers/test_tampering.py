@@ -22,8 +22,8 @@ from fsm.payout.words import Trigger, Waiting
 from handlers.ports.core import Operation
 from handlers.ports.reads import CaseRecord
 from handlers.resolve import Ruling, withdraw_resolution
-from handlers.settle import settle_return
 from handlers.sound import NOT_AS_REQUESTED
+from handlers.withdrawal.returns import settle_return
 from payment_service.playground.memory.core import CoreTrouble
 from payment_service.playground.memory.providers import (
     ACCEPTS,

@@ -13,10 +13,12 @@ from fsm.engine.steps import Event
 from fsm.engine.words import State
 from fsm.payout.policy import Plan
 from fsm.payout.words import Waiting
-from handlers.calls import ClaimTooOld, InFlight, View, call_for
+from handlers.claims import ClaimTooOld, InFlight, View
 from handlers.engine import Engine
+from handlers.flows import FLOWS
 from handlers.ports.core import Operation
 from handlers.ports.provider import Succeeded, Unclear
+from handlers.withdrawal.calls import call_for
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 GRACE = timedelta(hours=1)
@@ -101,7 +103,7 @@ def ask(
     neighbours = _Neighbours(plan, answer)
     clock = _Clock(at=LATER if deadline_passed else NOW, age=1e6 if overslept else 0.0)
     fakes: Any = neighbours
-    engine = Engine(store=fakes, core=fakes, providers=fakes, clock=clock)
+    engine = Engine(flows=FLOWS, store=fakes, core=fakes, providers=fakes, clock=clock)
     entered = frozenset({(task.task_id, task.version)}) if claimed else frozenset()
     view = View(taken_at=0.0, entered=entered)
     asking = call_for(_SIGNED, task, engine=engine, view=view)

@@ -14,8 +14,8 @@ from fsm.payout import guards
 from fsm.payout.hearing import PayoutHearing
 from fsm.payout.table import Guard
 from fsm.payout.words import Trigger, Waiting
-from handlers import calls
 from handlers.ports.core import Operation
+from handlers.withdrawal import calls
 from tests.model.asking import NOW
 from tests.model.checker import check
 from tests.model.setups import ASKED, BOTH, DEFINITE, FORGETFUL, IDEMPOTENT, UNASKED

@@ -6,7 +6,8 @@ import pytest
 
 from fsm.domain.audit import Link
 from fsm.domain.orders import Order
-from handlers import news, settle, sound
+from handlers import news, sound
+from handlers.withdrawal import returns
 from payment_service.storage import people as people_rows
 
 
@@ -30,7 +31,7 @@ def a_forged_line_opens_a_case(patch: pytest.MonkeyPatch) -> None:
 def a_planted_return_is_settled(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> None: ...
 
-    patch.setattr(settle, "_check_opened", nothing)
+    patch.setattr(returns, "_check_opened", nothing)
 
 
 def thresholds_are_believed(patch: pytest.MonkeyPatch) -> None:

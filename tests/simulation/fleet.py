@@ -15,6 +15,7 @@ from fsm.domain.messages import (
 )
 from fsm.domain.orders import Request, Submission
 from handlers.engine import Engine, Limits
+from handlers.flows import FLOWS
 from handlers.letters import bury
 from handlers.ports.bus import Delivery
 from handlers.ports.controls import Control, Standings
@@ -101,6 +102,7 @@ class Fleet:
         off = int((self.ground.draw() - 0.5) * 2 * setting.skew)
         by = timedelta(microseconds=off)
         engine = Engine(
+            flows=FLOWS,
             store=self.store,
             core=self.core,
             providers=providers,

@@ -112,7 +112,7 @@ class Judge:
 
     def lie_about(self, task: Task) -> str | None:
         """Return how the task's provider broke its word, where it did."""
-        provider = self.fleet.providers.get(task.provider)
+        provider = self.fleet.providers.get(task.provider or "")
         lies = provider.lies if isinstance(provider, SimProvider) else {}
         return lies.get(task.task_id)
 
@@ -269,7 +269,7 @@ class Judge:
         ]
 
     def _lies(self, task: TaskRow) -> bool:
-        provider = self.fleet.providers.get(task.provider)
+        provider = self.fleet.providers.get(task.provider or "")
         return isinstance(provider, SimProvider) and task.task_id in provider.lies
 
     def _statements(self) -> dict[str, list[StatementEntry]]:
@@ -481,6 +481,8 @@ def order_row(order: Order) -> OrderRow:
         order.finished_at,
         order.customer_message,
         is_erased(order),
+        queue.flow_version,
+        queue.exclusive_key,
     )
 
 
@@ -512,6 +514,9 @@ def task_row(task: Task) -> TaskRow:
         task.code,
         task.created_at,
         task.updated_at,
+        task.lifecycle,
+        task.step,
+        task.name,
     )
 
 

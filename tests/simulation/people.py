@@ -21,8 +21,8 @@ from handlers.letters import discard, replay
 from handlers.ports.core import Operation
 from handlers.ports.reads import CaseRecord
 from handlers.resolve import Ruling, resolve, withdraw_resolution
-from handlers.settle import settle_return, withdraw_settlement
 from handlers.submit import submit
+from handlers.withdrawal.returns import settle_return, withdraw_settlement
 from payment_service.playground.memory.providers import PayoutFate
 from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.fleet import Fleet

@@ -15,9 +15,10 @@ from fsm.engine.words import CaseKind, EngineTrigger, OrderState, State, Verdict
 from fsm.flows import RULES
 from fsm.payout.policy import Plan
 from fsm.payout.words import Waiting
-from handlers.engine import work_of
 from handlers.ports.store import NewOrder
 from handlers.submit import _opened
+from handlers.withdrawal import WithdrawalHandlers
+from handlers.work import work_of
 from payment_service.playground.memory.clock import START
 from payment_service.playground.memory.world import a_request
 
@@ -32,7 +33,12 @@ def a_message(name="bell", **changes):
 def a_new_order(*cascade, now=START, messages=None, **changes):
     request = a_request(*cascade, **changes)
     order, lines = _opened(
-        request, now, actor="system", trace_parent=None, keys=UNKEYED
+        request,
+        now,
+        flow=WithdrawalHandlers(),
+        actor="system",
+        trace_parent=None,
+        keys=UNKEYED,
     )
     bells = messages or [a_message(order.queue_id)]
     bells = [replace(bell, queue_id=order.queue_id) for bell in bells]

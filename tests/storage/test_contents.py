@@ -10,6 +10,7 @@ from fsm.domain.audit_keys import parse_audit_keys
 from fsm.domain.errors import StoreUnavailable
 from handlers.ports.store import NewOrder
 from handlers.submit import _opened
+from handlers.withdrawal import WithdrawalHandlers
 from payment_service.playground.memory.clock import START
 from payment_service.playground.memory.world import a_request
 from payment_service.storage.database import Database
@@ -29,7 +30,12 @@ async def stored_by(url, keys):
 
     async def submit(request):
         order, lines = _opened(
-            request, START, actor="system", trace_parent=None, keys=keys
+            request,
+            START,
+            flow=WithdrawalHandlers(),
+            actor="system",
+            trace_parent=None,
+            keys=keys,
         )
         new = NewOrder(request=request, order=order, lines=tuple(lines), messages=())
         return await store.submit(new)

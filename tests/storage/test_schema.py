@@ -41,6 +41,9 @@ VALUES ('0195f1de-0000-7000-8000-000000000001', 'withdrawal',
     '{}', '', 'open', '', '', now(), now())
 """
 ANOTHER = QUEUE.replace("000001'", "000009'").replace("w-1", "w-9")
+EXCLUSIVE = ANOTHER.replace("kind,", "kind, exclusive_key,", 1).replace(
+    "'withdrawal',", "'withdrawal', 'k',"
+)
 TASK = """
 INSERT INTO order_tasks (task_id, queue_id, position, provider, state, version,
     waiting_for, wake_at, audit_hash, created_at, updated_at)
@@ -48,6 +51,13 @@ VALUES ('0195f1de-0000-7000-8000-00000000000{n}',
     '0195f1de-0000-7000-8000-000000000001',
     {n}, 'acme', 'PENDING', 1, 'turn', NULL,
     '', now(), now())
+"""
+OF_A_CHORE = """
+INSERT INTO order_tasks (task_id, queue_id, position, lifecycle, {columns}, state,
+    version, waiting_for, audit_hash, created_at, updated_at)
+VALUES ('0195f1de-0000-7000-8000-00000000000{n}',
+    '0195f1de-0000-7000-8000-000000000001',
+    {n}, 'chore', {values}, 'PENDING', 1, 'turn', '', now(), now())
 """
 EVENT = """
 INSERT INTO order_task_events (entity_id, version, queue_id, target, trigger, actor, at,
@@ -131,6 +141,18 @@ POSTED = (
 )
 REFUSED = {
     **refused_of(CASE),
+    "ck_order_queues_money": [
+        ANOTHER.replace("100, 'EUR'", money)
+        for money in ("NULL, 'EUR'", "100, NULL", "NULL, NULL")
+    ],
+    "ck_order_queues_flow_version": [
+        ANOTHER.replace("kind,", "kind, flow_version,", 1).replace(
+            "'withdrawal',", "'withdrawal', 0,"
+        )
+    ],
+    "uq_order_queues_exclusive": [
+        then(EXCLUSIVE, EXCLUSIVE.replace("000009'", "000008'").replace("w-9", "w-8"))
+    ],
     "ck_order_queues_amount": [
         ANOTHER.replace("100, 'EUR'", f"{amount}, 'EUR'")
         for amount in (0, -1, 9007199254740992)
@@ -194,6 +216,17 @@ REFUSED = {
         "UPDATE order_tasks SET version = 2, returned = true",
         f"{WAITS} 'return', wake_at = now()",
     ],
+    "ck_order_tasks_step": [
+        OF_A_CHORE.format(n=9, columns="name, step", values=f"'A', {step}")
+        for step in (-1, 64)
+    ],
+    "ck_order_tasks_named": [
+        TASK.replace("'acme'", "NULL").format(n=9),
+        OF_A_CHORE.format(n=9, columns="terminal_id", values="NULL"),
+        TASK.replace("provider,", "name, provider,")
+        .replace("'acme'", "'acme', NULL")
+        .format(n=9),
+    ],
     "ck_order_tasks_waiting_for": [f"{WAITS} 'godot', wake_at = now()"],
     "ck_order_tasks_verdict": ["UPDATE order_tasks SET verdict = 'maybe', version = 2"],
     "ck_order_tasks_succeeded": [f"{ENDS} 'SUCCEEDED' WHERE position = 2"],
@@ -231,6 +264,9 @@ REFUSED = {
         "UPDATE order_tasks SET terminal_id = 't'",
         "UPDATE order_tasks SET position = position + 7",
         "UPDATE order_tasks SET sla = '3d'",
+        "UPDATE order_tasks SET lifecycle = 'chore'",
+        "UPDATE order_tasks SET step = 1",
+        "UPDATE order_tasks SET name = 'Ann'",
         "UPDATE order_tasks SET created_at = now() - interval '1 day'",
     ],
     "uq_order_tasks_one_live": [
@@ -373,6 +409,58 @@ def test_a_final_order_has_no_exit(rows):
     assert refused.value.diag.constraint_name == "order_queues_final_has_no_exit"
 
 
+def test_an_order_that_has_turned_back_does_not_go_on(rows):
+    rows.execute("UPDATE order_queues SET state = 'REVERSING', version = 2")
+
+    with pytest.raises(psycopg.IntegrityError) as refused:
+        rows.execute("UPDATE order_queues SET state = 'ACTIVE', version = 3")
+    assert refused.value.diag.constraint_name == "order_queues_final_has_no_exit"
+
+
+CHORE = "UPDATE order_tasks SET state = '{0}', version = {1}, waiting_for = {2}"
+UNDONE = [CHORE.format("REVERSED", 3, "NULL"), CHORE.format("FAILED", 3, "NULL")]
+
+
+@pytest.fixture
+def chore(rows):
+    """Give a step of another lifecycle that is done."""
+    rows.execute("DELETE FROM order_tasks")
+    rows.execute(OF_A_CHORE.format(n=4, columns="step, name", values="1, 'Ann'"))
+    rows.execute(CHORE.format("SUCCEEDED", 2, "NULL"))
+    return rows
+
+
+def test_what_another_lifecycle_has_done_may_be_undone(chore):
+    chore.execute(
+        CHORE.format("REVERSING", 3, "'undo', wake_at = now(), watch_at = now()")
+    )
+    chore.execute(CHORE.format("REVERSED", 4, "NULL, wake_at = NULL, watch_at = NULL"))
+
+
+@pytest.mark.parametrize("change", UNDONE)
+def test_what_is_done_has_no_other_exit(chore, change):
+    with pytest.raises(psycopg.IntegrityError) as refused:
+        chore.execute(change)
+    assert refused.value.diag.constraint_name == "order_tasks_final_has_no_exit"
+
+
+def test_a_payout_that_is_done_is_not_undone(rows):
+    rows.execute("DELETE FROM order_tasks WHERE position = 3")
+    rows.execute(CHORE.format("SUCCEEDED", 2, "NULL, verdict = 'paid'"))
+
+    with pytest.raises(psycopg.IntegrityError) as refused:
+        rows.execute(CHORE.format("REVERSING", 3, "'decision'"))
+    assert refused.value.diag.constraint_name == "order_tasks_final_has_no_exit"
+
+
+def test_each_step_has_a_live_task_of_its_own(chore):
+    chore.execute(OF_A_CHORE.format(n=5, columns="step, name", values="2, 'Bob'"))
+    chore.execute(OF_A_CHORE.format(n=6, columns="step, name", values="3, 'Cy'"))
+    chore.execute("DELETE FROM order_tasks WHERE step = 1")
+
+    chore.execute(CHORE.format("MANUAL_CHECK", 2, "'decision'"))
+
+
 def test_every_constraint_and_guard_is_tested(rows):
     names = rows.execute(
         """
@@ -416,7 +504,7 @@ def test_the_words_of_the_code_are_those_of_the_database(connection, constraint)
         [constraint],
     ).fetchone()
 
-    assert set(words) == {member.value for member in ENUMS[constraint]}
+    assert set(words) - {"payout"} == {member.value for member in ENUMS[constraint]}
 
 
 @pytest.mark.parametrize("column", ["live", "succeeded"])

@@ -12,7 +12,7 @@ from psycopg import errors, sql
 from fsm.domain.errors import NotNow, Tampered
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.news import NewsType
-from handlers.calls import View
+from handlers.claims import View
 from handlers.drive import drive
 from handlers.resolve import Ruling, resolve
 from handlers.webhook import Stored, webhook_received

@@ -54,10 +54,10 @@ from fsm.engine.words import (
     CaseState,
     EngineWait,
     Kind,
-    OrderState,
     State,
     Verdict,
 )
+from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.words import Trigger, Waiting
 from handlers.ports.reads import CaseRecord
 from handlers.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
@@ -616,7 +616,7 @@ class MemoryStore:
             )
             if new.version != old.version + 1:
                 raise BrokenInvariant("order_tasks_version_grows_by_one")
-            if old.final and (new.state, new.verdict) != (old.state, old.verdict):
+            if old.final and not _may_leave(old, new):
                 raise BrokenInvariant("order_tasks_final_has_no_exit")
             _check_task(new)
         if work.step.queue is not None:
@@ -852,12 +852,22 @@ def _moved(stored: Task, change: Change, *, settles: bool) -> Task:
     return replace(
         change.after,
         position=stored.position,
+        lifecycle=stored.lifecycle,
+        step=stored.step,
+        name=stored.name,
         provider=stored.provider,
         terminal_id=stored.terminal_id,
         sla=stored.sla,
         created_at=stored.created_at,
         news_waiting=stored.news_waiting and not settles,
     )
+
+
+def _may_leave(old: Task, new: Task) -> bool:
+    """Tell whether a task that is final may become so: what was done may be undone."""
+    undone = old.state is State.SUCCEEDED and new.state is State.REVERSING
+    stays = new.state is old.state or (undone and old.lifecycle != PAYOUT.name)
+    return stays and new.verdict is old.verdict
 
 
 def _check_task(task: Task) -> None:
@@ -872,7 +882,8 @@ def _check_task(task: Task) -> None:
         raise BrokenInvariant("ck_order_tasks_returned")
     if not (rests if task.final else waits):
         raise BrokenInvariant("ck_order_tasks_waits")
-    if task.state is State.SUCCEEDED and task.verdict is not Verdict.PAID:
+    pays = task.lifecycle == PAYOUT.name
+    if pays and task.state is State.SUCCEEDED and task.verdict is not Verdict.PAID:
         raise BrokenInvariant("ck_order_tasks_succeeded")
     if task.state in UNPAID and task.verdict is Verdict.PAID:
         raise BrokenInvariant("ck_order_tasks_unpaid")
@@ -893,9 +904,11 @@ def _check_queue(queue: Queue) -> None:
 
 
 def _check_live(queue: Queue) -> None:
-    if sum(map(_has_its_turn, queue.tasks)) > 1:
+    live = Counter(t.step for t in queue.tasks if _has_its_turn(t))
+    won = Counter(t.step for t in queue.tasks if t.state is State.SUCCEEDED)
+    if max(live.values(), default=0) > 1:
         raise BrokenInvariant("uq_order_tasks_one_live")
-    if sum(task.state is State.SUCCEEDED for task in queue.tasks) > 1:
+    if max(won.values(), default=0) > 1:
         raise BrokenInvariant("uq_order_tasks_one_succeeded")
 
 
@@ -927,6 +940,4 @@ def _statement(news: News) -> tuple[str, str, bytes]:
 
 def is_settled(order: Order) -> bool:
     """True where nothing will ever be done for an order without a person."""
-    return (
-        order.queue.state is not OrderState.ACTIVE and order.queue.waiting_for is None
-    )
+    return order.queue.final and order.queue.waiting_for is None

@@ -32,6 +32,7 @@ from handlers.cancel import (
     request_cancel_of_task,
 )
 from handlers.engine import Engine, Limits
+from handlers.flows import FLOWS
 from handlers.letters import bury
 from handlers.news import keep
 from handlers.ports.bus import Delivery
@@ -161,6 +162,7 @@ class MemoryWorld:
     @property
     def engine(self) -> Engine:
         return Engine(
+            flows=FLOWS,
             store=self.rows.store,
             core=self.core,
             providers=self.watched or self.providers,

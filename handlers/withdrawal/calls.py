@@ -1,12 +1,11 @@
 """The calls: each makes one outside call at the most and says what it heard."""
 
 import re
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from fsm.domain.errors import Fault, Tampered
+from fsm.domain.errors import Tampered
 from fsm.domain.explain import QUESTION
 from fsm.domain.orders import Order
 from fsm.engine.records import replace
@@ -14,8 +13,8 @@ from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import EngineWait, Source, State
 from fsm.payout.words import Trigger, Waiting, waits_for
+from handlers.claims import ClaimTooOld, InFlight, View
 from handlers.engine import Engine
-from handlers.gate import Admissions, at_gate, may_repeat_now
 from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
 from handlers.ports.provider import (
     Accepted,
@@ -33,7 +32,9 @@ from handlers.ports.provider import (
     TooLate,
     Unclear,
 )
-from handlers.sound import NOT_AS_REQUESTED, halted
+from handlers.sound import NOT_AS_REQUESTED, TAMPERED, halted
+from handlers.withdrawal.admission import at_gate, may_repeat_now
+from handlers.withdrawal.webhooks import differing
 
 UNCONFIGURED: Final = "provider_not_configured"
 NO_REPEAT: Final = "not repeated: its key's time is over, or nobody wants it any more"
@@ -43,41 +44,9 @@ _OF_A_FIRST: Final = re.compile(
     "duplicate|idempoten|already|unique|(reference|key|id).{0,20}(in.use|used|taken)",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
-TAMPERED: Final = "tampered"
 NO: Final = "resolved_negative"
 STOPPED: Final = "resolution_stopped"
 CLAIM_LOST: Final = "the worker that was to send it is gone: it may have been sent"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """How fresh this chain's picture is, and which versions it entered itself.
-
-    ``taken_at`` is a local time before which nobody else can have moved the rows.
-    Whoever only finds a row from which a create is sent cannot know whether a worker
-    that died has sent it; whoever entered that version in this chain knows.
-    ``admissions`` are what the chain's providers have let it in for.
-    """
-
-    taken_at: float
-    entered: frozenset[tuple[str, int]] = frozenset()
-    admissions: Admissions = field(default_factory=Admissions)
-
-    def claims(self, task: Task) -> bool:
-        """True where this chain itself committed the intent it is to act on."""
-        return (task.task_id, task.version) in self.entered
-
-
-class InFlight(Fault):
-    """A create that somebody else has claimed may still be under way."""
-
-    def __init__(self, task_id: str, left: timedelta) -> None:
-        super().__init__(f"the create of task {task_id} may be under way")
-        self.left = left
-
-
-class ClaimTooOld(Fault):
-    """The process slept so long that another worker may have taken over."""
 
 
 async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> Event:
@@ -432,18 +401,6 @@ def _paid(
     said = f"{actor} {trigger} {answer.reference} {sorted(differs.items())}"
     mismatched = Trigger.MISMATCHED
     return replace(told, trigger=mismatched, code="amount_mismatch", content=said)
-
-
-def differing(
-    order: Order, amount: int | None, currency: str | None
-) -> dict[str, object]:
-    """Return what a provider says otherwise than the order; empty where it agrees."""
-    said: dict[str, object] = {}
-    if amount is not None and amount != order.money.amount:
-        said["amount"] = amount
-    if currency is not None and currency != order.money.currency:
-        said["currency"] = currency
-    return said
 
 
 def event_of_cancel(answer: CancelAnswer, task: Task) -> Event:

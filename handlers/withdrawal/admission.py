@@ -10,34 +10,9 @@ from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import EngineWait, Source
 from fsm.payout.words import Trigger
+from handlers.claims import Admissions
 from handlers.engine import Engine
-from handlers.ports.gate import Admission, Shut
-
-
-class Admissions:
-    """What one chain has been let in for, by task; whoever ends gives it back."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, Admission] = {}
-
-    def keep(self, task_id: str, admission: Admission) -> None:
-        """Keep the admission until it is given back."""
-        self._held[task_id] = admission
-
-    def has(self, task_id: str) -> bool:
-        """True where the task was let in and has not been answered since."""
-        return task_id in self._held
-
-    def give_back(self, task_id: str) -> None:
-        """Free the place of one task, if it has any."""
-        admission = self._held.pop(task_id, None)
-        if admission is not None:
-            admission.give_back()
-
-    def give_all_back(self) -> None:
-        """Free every place: the chain is over."""
-        for task_id in [*self._held]:
-            self.give_back(task_id)
+from handlers.ports.gate import Shut
 
 
 def at_gate(

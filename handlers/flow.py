@@ -1,0 +1,48 @@
+"""The seam with I/O: the functions that a kind of order brings to the use cases."""
+
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from fsm.domain.news import News
+from fsm.domain.orders import Order, Request
+from fsm.engine.flow import Flow
+from fsm.engine.rows import Task
+from fsm.engine.steps import Event
+from handlers.claims import View
+
+EngineT_contra = TypeVar("EngineT_contra", contravariant=True)
+
+
+class FlowHandlers(Protocol[EngineT_contra]):
+    """What a kind of order brings beside its flow; all that reaches the outside."""
+
+    @property
+    def flow(self) -> Flow:
+        """The steps that its orders consist of."""
+        ...
+
+    def open(self, request: Request, queue_id: str, now: datetime) -> tuple[Task, ...]:
+        """Return the tasks of a new order, by position; each names its step."""
+        ...
+
+    async def call(
+        self, order: Order, task: Task, *, engine: EngineT_contra, view: View
+    ) -> Event:
+        """Make the one outside call that a task's row says is due.
+
+        :raises Fault: there was no definite answer; the row stays as it is.
+        """
+        ...
+
+    async def give_up(
+        self, order: Order, task: Task, *, engine: EngineT_contra
+    ) -> Event:
+        """Return what becomes of a task that is not as it was requested.
+
+        :raises Tampered: nothing does, until a person has looked at it.
+        """
+        ...
+
+    def heard(self, news: News, order: Order) -> Event | None:
+        """Return what a webhook means for the task it is about; None for nothing."""
+        ...

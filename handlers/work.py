@@ -1,0 +1,92 @@
+"""Writes a step down: its audit lines, sealed rows and messages, ready to commit."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from fsm.domain.audit import audit_line
+from fsm.domain.audit_keys import UNKEYED, AuditKeys
+from fsm.domain.events import order_event
+from fsm.domain.messages import Message, queue_doorbell, task_doorbell, trace_id_of
+from fsm.domain.news import NewsState
+from fsm.domain.orders import Order
+from fsm.domain.seals import sealed_queue, sealed_task
+from fsm.engine.records import replace
+from fsm.engine.rows import Task
+from fsm.engine.steps import Step
+from handlers.ports.store import Work
+
+Bells = Callable[[Order, datetime], list[Message]]
+
+
+def no_bells(order: Order, now: datetime) -> list[Message]:
+    """Ring for nothing that is due at once: the caller goes on with it."""
+    del order, now
+    return []
+
+
+def all_bells(order: Order, now: datetime) -> list[Message]:
+    """Ring for all that is due at once: any worker goes on with it."""
+    queue = order.queue
+    bells = [task_doorbell(task, now) for task in queue.tasks if task.due(now)]
+    if queue.due(now):
+        bells.append(queue_doorbell(queue))
+    return [bell for bell in bells if bell is not None]
+
+
+def work_of(
+    order: Order,
+    step: Step,
+    now: datetime,
+    *,
+    bells: Bells = no_bells,
+    news: Mapping[str, NewsState],
+    keys: AuditKeys = UNKEYED,
+) -> Work:
+    """Return the step with its audit lines and messages, ready to be committed."""
+    trace_id = trace_id_of(order.trace_parent)
+    key_id = order.signature.key_id
+    changes = []
+    lines = []
+    for change in step.changes:
+        line = audit_line(change, at=now, trace_id=trace_id, keys=keys)
+        lines.append(line)
+        after = sealed_task(change.after, line.hash, key_id, keys)
+        changes.append(replace(change, after=after))
+    queue_change = step.queue
+    after_queue = step.after.with_tasks({c.after.task_id: c.after for c in changes})
+    if queue_change is not None:
+        line = audit_line(queue_change, at=now, trace_id=trace_id, keys=keys)
+        lines.append(line)
+        after_queue = sealed_queue(after_queue, line.hash, key_id, keys)
+        queue_change = replace(queue_change, after=after_queue)
+    finished_at = now if after_queue.final else None
+    moved = replace(
+        order, queue=after_queue, finished_at=order.finished_at or finished_at
+    )
+    told = [order_event(moved, a, now) for a in step.announcements]
+    timers = [task_doorbell(c.after, now) for c in changes if _is_later(c.after, now)]
+    rung = bells(moved, now)
+    return Work(
+        order=moved,
+        step=replace(step, changes=tuple(changes), queue=queue_change),
+        lines=tuple(lines),
+        messages=tuple(
+            traced(message, order.trace_parent)
+            for message in (*told, *timers, *rung)
+            if message is not None
+        ),
+        at=now,
+        news=news,
+        rung=bool(rung),
+    )
+
+
+def _is_later(task: Task, now: datetime) -> bool:
+    return task.wake_at is not None and task.wake_at > now
+
+
+def traced(message: Message, trace_parent: str | None) -> Message:
+    """Return the message with the order's own trace to go on in."""
+    if trace_parent is None:
+        return message
+    return replace(message, headers={**message.headers, "traceparent": trace_parent})
