@@ -585,6 +585,32 @@ FOR EACH ROW WHEN (
     OR (OLD.state = 'ready' AND NEW.state = 'ready')
 ) EXECUTE FUNCTION refuse_change();
 
+-- What somebody has said stays as it came in; what was dealt with is not waited for
+-- again, but where nobody's task ever came for it and a person has it sent once more.
+CREATE TRIGGER webhook_inbox_content_is_fixed BEFORE UPDATE ON webhook_inbox
+FOR EACH ROW WHEN (
+    NEW.inbox_id <> OLD.inbox_id OR NEW.provider <> OLD.provider
+    OR NEW.event_id <> OLD.event_id OR NEW.type <> OLD.type
+    OR NEW.reference <> OLD.reference
+    OR NEW.task_id IS DISTINCT FROM OLD.task_id
+    OR NEW.provider_reference IS DISTINCT FROM OLD.provider_reference
+    OR NEW.amount IS DISTINCT FROM OLD.amount
+    OR NEW.currency IS DISTINCT FROM OLD.currency
+    OR NEW.code IS DISTINCT FROM OLD.code
+    OR NEW.body_hash <> OLD.body_hash OR NEW.content_hash <> OLD.content_hash
+    OR NEW.sequence IS DISTINCT FROM OLD.sequence
+    OR NEW.seen_as IS DISTINCT FROM OLD.seen_as
+    OR NEW.signed_by <> OLD.signed_by OR NEW.signature <> OLD.signature
+    OR NEW.received_at <> OLD.received_at
+) EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER webhook_inbox_settled_stays BEFORE UPDATE ON webhook_inbox
+FOR EACH ROW WHEN (
+    OLD.state <> 'waiting' AND NEW.state <> OLD.state
+    AND NOT (OLD.state = 'dead' AND NEW.state = 'waiting')
+) EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER webhook_inbox_no_truncate BEFORE TRUNCATE ON webhook_inbox
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
 CREATE TRIGGER cases_stay BEFORE DELETE ON cases
 FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER dead_letters_stay BEFORE DELETE ON dead_letters
@@ -659,6 +685,23 @@ FOR EACH ROW WHEN (NEW.body <> OLD.body OR NEW.headers <> OLD.headers)
 EXECUTE FUNCTION refuse_unless_about_erased();
 """
 
+# What can be about no task of ours goes after the week in which one might have asked
+# for it (`NEWS_KEPT`); what may be about one never does.
+FORGETTING = """
+CREATE FUNCTION refuse_unless_forgotten() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.task_id IS NULL
+        AND OLD.received_at < clock_timestamp() - interval '7 days'
+    THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'payment-service: % refused on %', TG_NAME, TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER webhook_inbox_stays BEFORE DELETE ON webhook_inbox
+FOR EACH ROW EXECUTE FUNCTION refuse_unless_forgotten();
+"""
+
 # Who serves owns no table, and can make none. The second of these functions makes for
 # him, in the owner's name, just what is due; the first any month's, for the owner.
 # A line belongs to the month in which its row was made: ids are UUIDv7.
@@ -699,14 +742,15 @@ DO $$ BEGIN
         'pg_temp', current_schema());
 END $$;
 REVOKE ALL ON FUNCTION make_trail_partition(date), make_trail_partitions(),
-    refuse_change(), refuse_unless_erased(), refuse_unless_about_erased() FROM PUBLIC;
+    refuse_change(), refuse_unless_erased(), refuse_unless_about_erased(),
+    refuse_unless_forgotten() FROM PUBLIC;
 """
 
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '4s'")
     op.execute("SET LOCAL statement_timeout = '60s'")
-    for part in (TABLES, INDEXES, GUARDS, ERASURES, PARTITIONS):
+    for part in (TABLES, INDEXES, GUARDS, ERASURES, FORGETTING, PARTITIONS):
         op.execute(part)
 
 
@@ -732,5 +776,6 @@ def downgrade() -> None:
         op.execute(f"DROP TABLE {table}")
     op.execute(
         "DROP FUNCTION make_trail_partitions(), make_trail_partition(date), "
-        "refuse_change(), refuse_unless_erased(), refuse_unless_about_erased()"
+        "refuse_change(), refuse_unless_erased(), refuse_unless_about_erased(), "
+        "refuse_unless_forgotten()"
     )

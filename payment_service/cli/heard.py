@@ -1,13 +1,20 @@
 """Judges what providers have said: each webhook of the inbox, and what came of it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.news import UNREADABLE, News, NewsState
+from fsm.domain.seals import news_is_signed
+from fsm.engine.table import Otherwise
+from fsm.engine.words import FINAL, State
 from fsm.invariants import Invariant, Offence
+from fsm.payout.table import OTHERWISE, TABLE
+from fsm.payout.words import Trigger, Waiting
 from fsm.tampering import forged_news
-from payment_service.cli.snapshot import Snapshot
+from handlers.withdrawal.webhooks import TRIGGERS
+from payment_service.cli.snapshot import NEWS, Snapshot, news_of
 
 # One that came before its task is looked at again within the hour.
 PUT_OFF: Final[LiteralString] = """
@@ -24,6 +31,69 @@ FROM order_tasks t WHERE t.news_sequence IS NOT NULL AND NOT EXISTS (
     AND i.provider = t.provider AND i.sequence >= t.news_sequence
     AND i.state IN ('applied', 'known'))
 """
+# Settled, and in no line of its task; beside it what else it could have been known by:
+# the same statement under another id, and what the task's lines have done. A name of
+# the payout that was learned later could not be compared then.
+UNTOLD: Final[LiteralString] = """
+<news>, t.queue_id::text, t.task_id::text, i.task_id IS DISTINCT FROM t.task_id,
+    (i.amount IS NOT NULL AND i.amount <> q.amount)
+        OR (i.currency IS NOT NULL AND i.currency <> q.currency)
+        OR (i.provider_reference <> t.provider_reference AND EXISTS (
+            SELECT FROM order_task_events e WHERE e.entity_id = t.task_id
+            AND e.detail ->> 'reference' = t.provider_reference
+            AND e.at <= i.received_at)),
+    i.content_hash <> '' AND EXISTS (SELECT FROM webhook_inbox o
+        WHERE o.reference = i.reference AND o.provider = i.provider
+        AND o.content_hash = i.content_hash AND o.inbox_id <> i.inbox_id
+        AND o.seen_as IS NULL AND o.state IN ('waiting', 'applied')),
+    ARRAY(SELECT DISTINCT concat_ws(' ', e.trigger, e.source, e.target)
+        FROM order_task_events e WHERE e.entity_id = t.task_id)
+FROM order_tasks t JOIN webhook_inbox i
+    ON i.reference = t.task_id::text AND i.provider = t.provider
+JOIN order_queues q ON q.queue_id = t.queue_id
+WHERE i.task_id IS DISTINCT FROM t.task_id OR (i.state <> 'waiting' AND NOT EXISTS (
+    SELECT FROM order_task_events e WHERE e.entity_id = t.task_id
+    AND e.detail #>> '{evidence,event_id}' = btrim(i.event_id)
+    AND e.detail #>> '{evidence,type}' = i.type
+    AND e.detail #>> '{evidence,seen_as}' IS NOT DISTINCT FROM i.seen_as))
+""".replace("<news>", NEWS)
+_NEWS_COLUMNS: Final = 19
+
+
+class Untold(NamedTuple):
+    """A webhook that no line of its task's trail names, and what it may be known by.
+
+    ``moved`` are the task's moves, each as ``trigger source target``.
+    """
+
+    state: str
+    news: News
+    queue_id: str
+    task_id: str
+    astray: bool
+    differs: bool
+    repeats: bool
+    moved: Collection[str]
+
+
+def _moves(*then: Waiting, by: Trigger, to: Collection[State] = ()) -> frozenset[str]:
+    """Return the moves after which these calls are due, of a trigger or to a state."""
+    return frozenset(
+        f"{row.trigger} {row.source} {row.dest}"
+        for row in TABLE
+        if row.then in then or row.trigger is by or row.dest in to
+    )
+
+
+# By which a yes, or a no, is proven: who says the same again says nothing new.
+_PROVEN: Final = {
+    Trigger.PAID: _moves(Waiting.COMMIT, by=Trigger.SETTLED_POSITIVE),
+    Trigger.DECLINED: _moves(
+        Waiting.ROLLBACK,
+        by=Trigger.SETTLED_NEGATIVE,
+        to=FINAL - {State.SUCCEEDED},
+    ),
+}
 
 
 def news_offences(
@@ -42,3 +112,40 @@ def news_offences(
     for queue_id, task_id, provider, number in snapshot.rows("deaf", DEAF, {}):
         what = f"it hears nothing of {provider} up to {number}, which nobody has sent"
         yield Offence(Invariant.TAMPERED, queue_id, task_id, what)
+    for row in snapshot.rows("untold", UNTOLD, {}):
+        yield from _unheard(_untold(row), keys)
+
+
+def _untold(row: tuple[Any, ...]) -> Untold:
+    news, more = news_of(row[:_NEWS_COLUMNS]), row[_NEWS_COLUMNS:]
+    return Untold(row[1], news, *more)
+
+
+def _unheard(untold: Untold, keys: AuditKeys) -> Iterator[Offence]:
+    """Judge one that stands as dealt with; of one that is forged it is said already."""
+    news = untold.news
+    if not news_is_signed(news, keys) or not (untold.astray or _is_new(untold)):
+        return
+    what = f"the webhook {news.event_id!r} of {news.provider} counts as {untold.state}"
+    if untold.astray:
+        what = f"the webhook {news.event_id!r} of {news.provider} was led astray"
+    else:
+        what += ", and its task has never heard it"
+    yield Offence(Invariant.TAMPERED, untold.queue_id, untold.task_id, what)
+
+
+def _is_new(untold: Untold) -> bool:
+    """Tell whether there would have been a line of it, whenever it was looked at."""
+    trigger = TRIGGERS.get(untold.news.type)
+    if trigger is None:
+        return untold.state == NewsState.APPLIED
+    if untold.state == NewsState.APPLIED:
+        return True
+    if untold.repeats:
+        return False
+    if untold.differs or UNREADABLE in untold.news.detail:
+        trigger = Trigger.MISMATCHED
+    answers = {answer for (of, _), answer in OTHERWISE.items() if of is trigger}
+    if Otherwise.KNOWN in answers:
+        return False
+    return not _PROVEN.get(trigger, frozenset()) & set(untold.moved)

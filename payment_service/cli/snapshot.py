@@ -100,15 +100,14 @@ SELECT k.kind, k.queue_id::text, k.task_id::text, k.amount, k.currency,
         WHERE e.entity_id = k.task_id AND e.at = k.opened_at)
 FROM cases k JOIN order_queues q USING (queue_id)
 """
-INBOX: Final[LiteralString] = """
+NEWS: Final[LiteralString] = """
 SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
     i.provider_reference, i.amount, i.currency, i.code, i.message, i.received_at,
     i.body_hash, i.detail, i.content_hash, i.sequence, i.seen_as, i.signed_by,
     i.signature
-FROM webhook_inbox i WHERE i.state = 'waiting' OR NOT EXISTS (
-    SELECT FROM order_tasks t JOIN order_queues q USING (queue_id)
-    WHERE t.task_id = i.task_id AND q.customer_id = '')
 """
+"""What :func:`news_of` reads a webhook from."""
+INBOX: Final[LiteralString] = f"{NEWS} FROM webhook_inbox i"
 HOMELESS: Final[LiteralString] = """
 SELECT t.task_id::text, t.queue_id::text FROM order_tasks t
 WHERE NOT EXISTS (SELECT FROM order_queues q WHERE q.queue_id = t.queue_id)
@@ -218,7 +217,7 @@ class Snapshot(AbstractContextManager["Snapshot"]):
     def inbox(self) -> Iterator[News]:
         """Return every webhook that is kept."""
         for row in self._stream("inbox", INBOX):
-            yield _news(row)
+            yield news_of(row)
 
     def unknown(self, task_ids: Collection[str]) -> list[str]:
         """Return which of these are not the ids of our tasks."""
@@ -242,7 +241,7 @@ class Snapshot(AbstractContextManager["Snapshot"]):
             yield from cursor
 
 
-def _news(row: tuple[Any, ...]) -> News:
+def news_of(row: tuple[Any, ...]) -> News:
     """Read a webhook; of one that nobody here can have written only its name."""
     try:
         return news_from(row).news

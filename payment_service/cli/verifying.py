@@ -31,6 +31,7 @@ from payment_service.cli.opening import (
 )
 from payment_service.cli.outside import Outside, read_outside
 from payment_service.cli.progress import progress
+from payment_service.cli.roster import roster_offences
 from payment_service.cli.screen import print_json, print_text
 from payment_service.cli.snapshot import Facts, Snapshot, Whole
 from payment_service.settings import Settings
@@ -187,6 +188,7 @@ def _judge_all(
             advance(report.orders)
     for offence in _judge_decisions(report, snapshot, told):
         report.add(offence)
+    report.offences += roster_offences(snapshot, settings.audit_keys)
     for case in snapshot.opened():
         report.offences += forged_case(case)
     report.offences += news_offences(snapshot, settings.audit_keys, facts.taken_at)

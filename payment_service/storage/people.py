@@ -67,7 +67,7 @@ class PostgresPeople:
         for number, row in enumerate(rows):
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)  # requests are answered in between
-            if _is_signed(row, self._keys):
+            if key_is_signed(row, self._keys):
                 signed.append(_record(row))
         if len(signed) < len(rows):
             names = {record.key.name for record in signed}
@@ -114,7 +114,7 @@ class PostgresPeople:
             await connection.execute(service_trail.TURN)
             now = (await connection.execute(NOW)).scalar_one()
             rows = await _rows_in(connection)
-            odd = [row.name for row in rows if not _is_signed(row, self._keys)]
+            odd = [row.name for row in rows if not key_is_signed(row, self._keys)]
             thresholds, _ = await _thresholds_in(connection, self._keys)
             yield PostgresTurn(
                 connection,
@@ -213,8 +213,8 @@ async def _rows_in(connection: AsyncConnection) -> list[Any]:
     return list(await connection.execute(wanted))
 
 
-def _is_signed(row: Any, keys: AuditKeys) -> bool:  # noqa: ANN401 - as below
-    """Tell whether a key that is known here has signed just this row."""
+def key_is_signed(row: Any, keys: AuditKeys) -> bool:  # noqa: ANN401 - as below
+    """Tell whether an audit key that is known here has signed just this row."""
     signed = _record(row).signed
     return keys.holds(row.signed_by, signed, bytes(row.signature))
 
@@ -253,12 +253,17 @@ async def _thresholds_in(
     wanted = select(FOUR_EYES).order_by(FOUR_EYES.c.currency)
     for row in await connection.execute(wanted):
         threshold = _threshold(row)
-        if not keys.holds(row.signed_by, threshold.signed, bytes(row.signature)):
+        if not threshold_is_signed(row, keys):
             odd.append(row.currency)
             threshold = Threshold(currency=row.currency, amount=STRICTEST)
         if row.currency == DEFAULT or row.currency in EXPONENTS:
             found.append(threshold)
     return found, odd
+
+
+def threshold_is_signed(row: Any, keys: AuditKeys) -> bool:  # noqa: ANN401 - as below
+    """Tell whether an audit key that is known here has signed just this row."""
+    return keys.holds(row.signed_by, _threshold(row).signed, bytes(row.signature))
 
 
 def _threshold(row: Any) -> Threshold:  # noqa: ANN401 - a row of the table

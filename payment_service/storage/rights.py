@@ -29,6 +29,7 @@ FUNCTIONS: Final = (
     "refuse_change()",
     "refuse_unless_about_erased()",
     "refuse_unless_erased()",
+    "refuse_unless_forgotten()",
 )
 VERSION_TABLE: Final = "alembic_version"
 

@@ -48,7 +48,7 @@ from payment_service.api import orders
 from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus.consumer import Consumer
-from payment_service.cli import anchored
+from payment_service.cli import anchored, heard
 from payment_service.playground.memory import store as twin
 from payment_service.playground.memory.store import MemoryStore
 from payment_service.storage import anchors, statements
@@ -551,7 +551,11 @@ def whoever_is_left_is_alone(patch: pytest.MonkeyPatch) -> None:
 
 
 def unsigned_keys_are_taken(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(people_rows, "_is_signed", lambda *_: True)
+    patch.setattr(people_rows, "key_is_signed", lambda *_: True)
+
+
+def what_stands_as_known_was_heard(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(heard, "_is_new", lambda _: False)
 
 
 def revoked_keys_stay(patch: pytest.MonkeyPatch) -> None:
@@ -937,5 +941,10 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=unsigned_keys_are_taken,
         layer=UNIT,
         test=f"{PEOPLE}::test_a_key_changed_in_the_database_is_not_taken",
+    ),
+    "a webhook that stands as dealt with was heard, whatever the trail says": Bug(
+        plant=what_stands_as_known_was_heard,
+        layer=UNIT,
+        test="tests/tampering/test_kinds.py::test_verify_finds_it",
     ),
 }

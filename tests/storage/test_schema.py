@@ -79,6 +79,7 @@ INSERT INTO webhook_inbox (provider, event_id, type, reference, detail, body_has
     content_hash, signed_by, signature, received_at, wake_at)
 VALUES ('acme', 'e-1', 'x', 'r', '{}', '', '', 'open', '', now(), now())
 """
+INBOX = "UPDATE webhook_inbox SET {}"
 LETTER = """
 INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers, at)
 VALUES (gen_random_uuid(), 's', 'invalid', 'e', 1, '', '{}', now())
@@ -305,6 +306,51 @@ REFUSED = {
         "UPDATE webhook_inbox SET wake_at = NULL",
     ],
     "uq_webhook_inbox_event": [NEWS],
+    "webhook_inbox_content_is_fixed": [
+        INBOX.format(changed)
+        for changed in (
+            "inbox_id = DEFAULT",
+            "provider = 'zeta'",
+            "event_id = 'e-2'",
+            "type = 'y'",
+            "reference = 's'",
+            "task_id = gen_random_uuid()",
+            "provider_reference = 'po_9'",
+            "amount = 1",
+            "currency = 'EUR'",
+            "code = 'c'",
+            "body_hash = '\\x00'",
+            "content_hash = '\\x00'",
+            "sequence = 1",
+            "seen_as = 'e-0'",
+            "signed_by = 'k'",
+            "signature = '\\x00'",
+            "received_at = now() - interval '9 days'",
+        )
+    ],
+    "webhook_inbox_settled_stays": [
+        then(
+            INBOX.format(f"wake_at = NULL, state = {was}"),
+            INBOX.format(f"state = {becomes}"),
+        )
+        for was, becomes in (
+            ("'applied'", "'known'"),
+            ("'known'", "'waiting', wake_at = now()"),
+            ("'ignored'", "'waiting', wake_at = now()"),
+            ("'dead'", "'known'"),
+        )
+    ],
+    # The first is not a week old, the second names what may be a task of ours.
+    "webhook_inbox_stays": [
+        "DELETE FROM webhook_inbox",
+        then(
+            NEWS.replace("reference, ", "reference, task_id, ")
+            .replace("'e-1', 'x', 'r'", "'e-2', 'x', 'r', gen_random_uuid()")
+            .replace("now(), now()", "now() - interval '9 days', now()"),
+            "DELETE FROM webhook_inbox WHERE task_id IS NOT NULL",
+        ),
+    ],
+    "webhook_inbox_no_truncate": ["TRUNCATE webhook_inbox"],
     "ck_dead_letters_reason": [LETTER.replace("'invalid'", "'bored'")],
     "ck_dead_letters_one_end": [
         "UPDATE dead_letters SET replayed_at = now(), discarded_at = now()"

@@ -45,24 +45,38 @@ def execute(server, statement, *names):
         connection.execute(query)
 
 
-async def heard(world, order, kind, event_id, **said):
-    """Have the order's first provider say something by webhook, and apply it."""
+async def told(world, order, kind, event_id, **said):
+    """Have the order's first provider say something by webhook; nobody applies it."""
     task = order.queue.tasks[0]
     news = a_news(
         task.task_id, event_id, now=world.engine.clock.now(), type=kind, **said
     )
     await keep(news, engine=world.engine)
-    told = Stored(provider="acme", event_id=event_id)
-    await webhook_received(told, again=False, engine=world.engine)
+
+
+async def heard(world, order, kind, event_id, **said):
+    """Have the order's first provider say something by webhook, and apply it."""
+    await told(world, order, kind, event_id, **said)
+    stored = Stored(provider="acme", event_id=event_id)
+    await webhook_received(stored, again=False, engine=world.engine)
 
 
 async def worked(world):
     """Have orders of every kind, one of which came back."""
     paid = await world.order("w-paid", "succeed")
-    await world.order("w-declined", "decline")
+    declined = await world.order("w-declined", "decline")
     await world.order("w-silent", "accept_silence")
     await world.submitted("w-new")
     await heard(world, paid, NewsType.RETURNED, "evt-w-paid", sequence=7)
+    # What is known already has no line of its own, and is as it should be.
+    for order, kind in (
+        (paid, NewsType.SUCCEEDED),
+        (paid, NewsType.ACCEPTED),
+        (declined, NewsType.FAILED),
+    ):
+        await heard(world, order, kind, f"evt-{kind}")
+    waiting = await world.order("w-waiting", "succeed")
+    await told(world, waiting, NewsType.RETURNED, "evt-w-waiting")
 
 
 async def decided(url):

@@ -105,6 +105,7 @@ NEW_KEY = (
     "revoked_by, revoked_at, revoke_reason, signed_by, signature "
     "FROM api_keys WHERE name = 'anna'"
 )
+ANNAS_KEY = "UPDATE api_keys SET {} WHERE name = 'anna'"
 ADDED_LINE = (
     "INSERT INTO order_task_events (entity_id, version, queue_id, task_id, source, "
     "target, trigger, actor, at, detail, key_id, hash) "
@@ -114,12 +115,20 @@ ADDED_LINE = (
     "JOIN order_queues q ON q.queue_id = t.queue_id "
     "WHERE q.order_id = 'ORDER' AND t.position = 0"
 )
+# A webhook that came in, as the service kept it, but that nobody has applied yet.
+DEALT_WITH = (
+    "UPDATE webhook_inbox SET state = '{}', wake_at = NULL, settled_at = now() "
+    "WHERE event_id = 'evt-w-waiting'"
+)
+UNHEARD = "tampered: the webhook 'evt-w-waiting' of acme counts as {}, and its task"
 COPIED = (
-    "INSERT INTO order_queues SELECT gen_random_uuid(), kind, 'w-mallory', "
-    "merchant_id, customer_id, amount, currency, state, version, cancel_requested, "
-    "waiting_for, wake_at, tries, rings, customer_message, request, content_hash, "
-    "trace_parent, signed_by, signature, audit_hash, created_at, updated_at, "
-    "finished_at FROM order_queues WHERE order_id = 'ORDER'"
+    "INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, "
+    "amount, currency, state, version, request, content_hash, signed_by, signature, "
+    "audit_hash, created_at, updated_at, finished_at) "
+    "SELECT gen_random_uuid(), kind, 'w-mallory', merchant_id, customer_id, "
+    "amount, currency, state, version, request, content_hash, signed_by, signature, "
+    "audit_hash, created_at, updated_at, finished_at "
+    "FROM order_queues WHERE order_id = 'ORDER'"
 )
 NOT_REQUESTED = "tampered: its {} is not the one that was requested"
 NOT_AS_LEFT = "tampered: its row is not as its last step has left it"
@@ -450,7 +459,7 @@ TRAILS = (
         what="an order erased whole",
         sql=ERASED_WITH_NEWS,
         found={
-            GUARD: "denied",
+            GUARD: "webhook_inbox_stays",
             BOOKS: "orphan: core or",
             ANCHOR: "anchor: it was erased",
         },
@@ -491,12 +500,55 @@ HEARD = (
     Kind(
         what="a webhook says another amount",
         sql=(NEWS.format("amount = 1"),),
-        found={VERIFY: "tampered: the webhook 'evt-w-paid' of acme is none"},
+        found={
+            GUARD: "webhook_inbox_content_is_fixed",
+            VERIFY: "tampered: the webhook 'evt-w-paid' of acme is none",
+        },
     ),
     Kind(
         what="a webhook that waits put off for years",
         sql=(NEWS.format("state = 'waiting', wake_at = '9999-01-01'"),),
-        found={VERIFY: "tampered: the webhook 'evt-w-paid' of acme was put off"},
+        found={
+            GUARD: "webhook_inbox_settled_stays",
+            VERIFY: "tampered: the webhook 'evt-w-paid' of acme was put off",
+        },
+    ),
+    *(
+        Kind(
+            what=f"a return that waits counts as {state} before anybody has heard it",
+            sql=(DEALT_WITH.format(state),),
+            found={VERIFY: UNHEARD.format(state)},
+            of="w-waiting",
+        )
+        for state in ("applied", "known", "ignored", "dead")
+    ),
+    Kind(
+        what="a return that waits counts as the second word of an event",
+        sql=(
+            DEALT_WITH.format("ignored").replace(
+                " WHERE", ", seen_as = event_id, event_id = 'sha256:00' WHERE"
+            ),
+        ),
+        found={
+            GUARD: "webhook_inbox_content_is_fixed",
+            VERIFY: "tampered: the webhook 'sha256:00' of acme counts as ignored",
+        },
+        of="w-waiting",
+    ),
+    Kind(
+        what="a return that waits is led away from its task",
+        sql=(NEWS.format("task_id = NULL"),),
+        found={
+            GUARD: "webhook_inbox_content_is_fixed",
+            VERIFY: "tampered: the webhook 'evt-w-waiting' of acme was led astray",
+        },
+        of="w-waiting",
+    ),
+    Kind(
+        what="a return that waits, taken away",
+        sql=(INBOX,),
+        found={GUARD: "webhook_inbox_stays"},
+        of="w-waiting",
     ),
     Kind(
         what="a task made deaf: what its provider says counts as too old",
@@ -507,12 +559,18 @@ HEARD = (
     Kind(
         what="a numbered webhook that was heard, taken away",
         sql=(INBOX,),
-        found={VERIFY: "tampered: it hears nothing of acme up to 7"},
+        found={
+            GUARD: "webhook_inbox_stays",
+            VERIFY: "tampered: it hears nothing of acme up to 7",
+        },
     ),
     Kind(
         what="a webhook is about another payout",
         sql=(NEWS.format("reference = 'po_of_another'"),),
-        found={VERIFY: "tampered: the webhook 'evt-w-paid' of acme is none"},
+        found={
+            GUARD: "webhook_inbox_content_is_fixed",
+            VERIFY: "tampered: the webhook 'evt-w-paid' of acme is none",
+        },
     ),
 )
 
@@ -586,6 +644,22 @@ PEOPLE = (
             VERIFY: "decision: key anna: says live",
         },
     ),
+    *(
+        Kind(
+            what=what,
+            sql=(ANNAS_KEY.format(changed),),
+            found={
+                GUARD: "api_keys_identity_is_fixed",
+                VERIFY: "decision: key anna: its row is not as it was signed",
+            },
+        )
+        for what, changed in (
+            ("what a key may do", "role = 'upstream'"),
+            ("whose key it is", "person = 'eve'"),
+            ("for whose orders a key is", "merchants = '{m-mallory}'"),
+            ("until when a key lasts", "expires = '9999-01-01'"),
+        )
+    ),
     Kind(
         what="a revoked key lives again",
         sql=(
@@ -611,6 +685,16 @@ PEOPLE = (
         what="an amount from which two decide",
         sql=("UPDATE four_eyes SET amount = 900000",),
         found={VERIFY: "decision: four_eyes EUR: says set"},
+    ),
+    Kind(
+        what="a planted proposal of an amount",
+        sql=(
+            (
+                "UPDATE four_eyes SET proposed_amount = 900000, proposed_by = "
+                "'key:eve', proposed_person = 'eve', proposed_at = now()"
+            ),
+        ),
+        found={VERIFY: "decision: four_eyes EUR: its row is not as it was signed"},
     ),
     Kind(
         what="an amount from which two decide, taken away",
