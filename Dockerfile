@@ -1,5 +1,11 @@
 # syntax=docker/dockerfile:1
 
+# Two images: the service, which is what is built where no target is named, and
+#
+#   docker build --target playground .
+#
+# which has the simulated core and providers as well; docker-compose.yml runs those in it.
+
 # The tag is exact: that of the Python and the Debian that the tests ran with.
 FROM python:3.11.7-slim-bookworm AS build
 RUN python -m venv /tools && python -m venv --without-pip /venv
@@ -15,13 +21,25 @@ COPY providers /src/providers
 COPY migrations /src/migrations
 COPY payment_service /src/payment_service
 # Built by tools whose hashes were checked: with build isolation pip would fetch them
-# as it finds them.
+# as it finds them. The second wheel is without the world that tests play.
 RUN /tools/bin/pip wheel --no-index --no-deps --no-build-isolation \
-        --wheel-dir /dist /src \
-    && /tools/bin/pip --python /venv/bin/python install --no-index --no-deps /dist/*.whl \
+        --wheel-dir /dist/playground /src \
+    && rm -r /src/providers/testing /src/payment_service/playground \
+    && /tools/bin/pip wheel --no-index --no-deps --no-build-isolation \
+        --wheel-dir /dist/service /src \
+    && /tools/bin/pip --python /venv/bin/python install --no-index --no-deps \
+        /dist/service/*.whl \
     && /tools/bin/pip --python /venv/bin/python check
 
-FROM python:3.11.7-slim-bookworm
+FROM build AS build-playground
+COPY requirements-playground.lock /
+RUN /tools/bin/pip --python /venv/bin/python install --require-hashes \
+        --only-binary :all: --requirement /requirements-playground.lock \
+    && /tools/bin/pip --python /venv/bin/python install --no-index --no-deps \
+        --force-reinstall /dist/playground/*.whl \
+    && /tools/bin/pip --python /venv/bin/python check
+
+FROM python:3.11.7-slim-bookworm AS bare
 LABEL org.opencontainers.image.title="payment-service" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
@@ -29,7 +47,6 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
 # The base image comes without bytecode, which every start and every health check would
 # make again, for they run as a user who cannot keep it.
 RUN python -m compileall -q /usr/local/lib/python3.11
-COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -41,3 +58,10 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-m", "payment_service.healthcheck"]
 ENTRYPOINT ["payment-service"]
 CMD ["run"]
+
+FROM bare AS playground
+COPY --from=build-playground /venv /venv
+
+# Last: it is what is built where no target is named.
+FROM bare AS service
+COPY --from=build /venv /venv

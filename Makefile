@@ -156,7 +156,9 @@ crash-points: $(STAMP)  ## every crash point on real PostgreSQL and NATS; a samp
 lock: $(BIN)/uv  ## write the locks again; newest versions: make lock UPGRADE=--upgrade
 	$(COMPILE) --output-file requirements.lock pyproject.toml
 	$(COMPILE) --output-file requirements-dev.lock --constraints requirements.lock \
-		--extra embedded --group dev pyproject.toml
+		--extra embedded --extra playground --group dev pyproject.toml
+	$(COMPILE) --output-file requirements-playground.lock --constraints requirements-dev.lock \
+		--extra playground pyproject.toml
 	$(COMPILE) --output-file requirements-build.lock --constraints requirements-dev.lock \
 		--group build
 

@@ -25,7 +25,7 @@ _PACKAGE: Final = re.compile(
     r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)", re.MULTILINE
 )
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
-_FROM: Final = re.compile(r"^FROM (\S+)", re.MULTILINE)
+_FROM: Final = re.compile(r"^FROM (\S+:\S+)", re.MULTILINE)
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 

@@ -10,6 +10,7 @@ from providers.config import Config, ConfigError, ProviderTable
 from providers.config.unsafe_calls import holes_of
 from providers.config.vocabulary import CALLBACK_URL
 from providers.http.outbound import Outbound
+from providers.left_out import what_is_left_out
 from providers.port import Provider
 from providers.rest import RestProvider
 from providers.stripe import StripeProvider
@@ -122,4 +123,4 @@ def _callable(found: object, name: str) -> Adapter:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return what_is_left_out(error) or str(error) or type(error).__name__

@@ -6,6 +6,7 @@ from typing import Final
 
 from fsm.domain.errors import FOUND_WRONG, WRONG_USAGE, PaymentServiceError
 from fsm.domain.masking import masked_text
+from providers.left_out import what_is_left_out
 
 DONE: Final = 0
 INTERRUPTED: Final = 130
@@ -27,6 +28,8 @@ class Wrong(PaymentServiceError):
 
 def told(error: Exception) -> tuple[str, int]:
     """Return the line for people and the exit code."""
+    if (left_out := what_is_left_out(error)) is not None:
+        return left_out, WRONG_USAGE
     code = _code(error)
     text = in_one_line(str(getattr(error, "orig", None) or error))
     if code != WRONG_USAGE and not isinstance(error, PaymentServiceError | OSError):

@@ -47,6 +47,8 @@ class Service:
     name: str
     image: str
     built: bool
+    target: str
+    """The stage of the Dockerfile; "" is its last."""
     init: bool
     env: Mapping[str, str]
     volumes: tuple[Volume, ...]
@@ -104,6 +106,7 @@ def _service(name: str, table: Mapping[str, Any], env: Mapping[str, str]) -> Ser
         name=name,
         image=table["image"],
         built="build" in table,
+        target=_target(name, table.get("build")),
         init=table.get("init", False),
         env=_environment(table.get("environment", {}), env),
         volumes=tuple(map(_volume, table.get("volumes", ()))),
@@ -115,6 +118,13 @@ def _service(name: str, table: Mapping[str, Any], env: Mapping[str, str]) -> Ser
         asks_health=not health.get("disable", False),
         confined=_confined(name, table),
     )
+
+
+def _target(name: str, build: str | Mapping[str, Any] | None) -> str:
+    if isinstance(build, Mapping):
+        _refuse_unknown(f"{name}.build.", build, {"context", "target"})
+        return str(build.get("target", ""))
+    return ""
 
 
 def _confined(name: str, table: Mapping[str, Any]) -> Confined:

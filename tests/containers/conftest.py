@@ -1,4 +1,4 @@
-"""One image for the whole run, built by the Dockerfile's own lines."""
+"""Both images, once for the whole run, built by the Dockerfile's own lines."""
 
 import fcntl
 import os
@@ -16,6 +16,8 @@ from tests.containers.image import Image, build
 from tests.playground.embedded.processes import memory_folder
 
 ROOT = Path(__file__).parents[2]
+SERVICE, PLAYGROUND = "service", "playground"
+"""The targets of the Dockerfile."""
 REQUIRED = "PAYMENT_TESTS_REQUIRE_CONTAINERS"
 """Set where a machine that cannot play containers is an error, as in `.ci/run`."""
 
@@ -42,11 +44,23 @@ def base(built: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def image(built) -> Image:
-    """Return what the Dockerfile makes."""
-    found = pickle.loads((built / "image").read_bytes())  # noqa: S301 - our own
-    assert isinstance(found, Image)
+def images_built(built) -> dict[str, Image]:
+    """Return what the Dockerfile makes, by the target."""
+    found = pickle.loads((built / "images").read_bytes())  # noqa: S301 - our own
+    assert isinstance(found, dict)
     return found
+
+
+@pytest.fixture(scope="session")
+def image(images_built: dict[str, Image]) -> Image:
+    """Return the service's image, which is made where no target is named."""
+    return images_built[SERVICE]
+
+
+@pytest.fixture(scope="session")
+def playground(images_built: dict[str, Image]) -> Image:
+    """Return the image that has the simulated core and providers too."""
+    return images_built[PLAYGROUND]
 
 
 @contextmanager
@@ -56,8 +70,9 @@ def _used(folder: Path) -> Iterator[None]:
     with _users(folder) as users:
         if not users:
             machine.make(folder / "base")
-            image = build(ROOT, folder, folder / "base")
-            (folder / "image").write_bytes(pickle.dumps(image))
+            targets = (SERVICE, PLAYGROUND)
+            images = build(ROOT, folder, folder / "base", targets=targets)
+            (folder / "images").write_bytes(pickle.dumps(images))
         users.append(os.getpid())
     yield
     with _users(folder) as users:

@@ -32,10 +32,11 @@ SWIFT = "tok_sim:acme=decline,zeta=accept_then_succeed"
 
 
 @pytest.fixture
-def stand_ins(image, base):
+def stand_ins(image, playground, base):
     """Return what plays each image; Prometheus is read and done for by the test."""
     return {
         "payment-service": Played(image),
+        "payment-service-playground": Played(playground),
         "postgres:18.4": images.postgres(base, 18),
         "nats:2.15.1-alpine": images.nats(base),
         "prom/prometheus:v3.5.0": None,

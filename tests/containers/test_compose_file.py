@@ -32,6 +32,7 @@ services:
         ("depends_on: {b: {condition: service_started}}", "depend on each other"),
         ("ports: ['8000-8010:8000']", "ports: 8000-8010:8000 is not played"),
         ("command: ['${NEEDED:?set it}']", "NEEDED: set it"),
+        ("build: {context: ., dockerfile: x}", "a.build.dockerfile is not played"),
     ],
 )
 def test_what_is_not_understood_is_named(tmp_path, line, said):
@@ -93,6 +94,20 @@ def test_every_tag_of_another_is_exact():
     ] == []
 
 
+def test_the_service_runs_without_the_world_that_plays_its_neighbours():
+    built = {s.name: (s.image, s.target) for s in services(FILE, {}) if s.built}
+    stages = re.findall(
+        r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )
+
+    playing = {name for name, (_, target) in built.items() if target == "playground"}
+    assert playing == {"core", "simulator"}
+    assert {built[name][0] for name in playing} == {"payment-service-playground"}
+    others = {each for name, each in built.items() if name not in playing}
+    assert others == {("payment-service", "")}
+    assert stages[-1] == "service"
+
+
 def test_the_tags_are_of_the_servers_that_the_tests_run():
     images = {service.name: service.image for service in services(FILE, {})}
 
@@ -102,7 +117,13 @@ def test_the_tags_are_of_the_servers_that_the_tests_run():
 
 
 def test_the_base_image_is_the_python_that_the_tests_run():
-    tags = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    text = (ROOT / "Dockerfile").read_text()
+    stages = {*re.findall(r"^FROM \S+ AS (\S+)", text, re.MULTILINE)}
+    tags = [
+        name
+        for name in re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+        if name not in stages
+    ]
 
     assert {*tags} == {tags[0]}
     assert PLAYED.fullmatch(tags[0])

@@ -37,6 +37,28 @@ def test_a_line_that_means_something_else_here_is_named(tmp_path, text, said):
         build(tmp_path, tmp_path, tmp_path / "base")
 
 
+def test_a_stage_goes_on_where_another_one_ended(tmp_path):
+    (tmp_path / "base").mkdir()
+    (tmp_path / ".dockerignore").write_text("*\n!a\n!b")
+    (tmp_path / "a").touch()
+    (tmp_path / "b").touch()
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {IMAGE} AS first\nENV X=1\nUSER 7:7\nCOPY a /a\n"
+        "FROM first AS second\nCOPY b /b\nENV Y=2\nFROM first\nENV Z=3\n"
+    )
+
+    [last] = build(tmp_path, tmp_path / "1", tmp_path / "base").values()
+    made = build(tmp_path, tmp_path / "2", tmp_path / "base", targets=["second"])
+
+    second = made.pop("second")
+    assert made == {}
+    assert (second.uid, second.env["X"], second.env["Y"]) == (7, "1", "2")
+    assert {path.name for path in second.root.iterdir()} == {"a", "b"}
+    assert (last.uid, last.env["Z"], "Y" in last.env) == (7, "3", False)
+    assert {path.name for path in last.root.iterdir()} == {"a"}
+    assert [path.name for path in (tmp_path / "2").glob("stage-*")] == ["stage-1"]
+
+
 def test_lines_go_on_after_a_backslash_and_past_comments():
     run, copy = instructions("RUN a \\\n# why\n    && b\nCOPY --from=x /c /d\n")
 

