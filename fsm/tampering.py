@@ -12,12 +12,12 @@ from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import Bound, Signature, attempt_of, differing
 from fsm.domain.cases import money_at_risk
 from fsm.domain.money import Money
-from fsm.domain.news import News
 from fsm.domain.seals import (
-    news_is_signed,
     queue_is_sealed,
     task_is_sealed,
+    webhook_is_signed,
 )
+from fsm.domain.webhook_events import WebhookEvent
 from fsm.engine.steps import Case
 from fsm.engine.words import CaseKind
 from fsm.invariants import (
@@ -179,9 +179,12 @@ def _at_risk(case: CaseRow) -> int:
     return money_at_risk(opened, Money(case.amount, case.currency))
 
 
-def forged_news(news: News, keys: AuditKeys) -> Iterator[Offence]:
+def forged_webhook(webhook: WebhookEvent, keys: AuditKeys) -> Iterator[Offence]:
     """Judge a row of the inbox by the signature of who has taken it in."""
-    if news_is_signed(news, keys):
+    if webhook_is_signed(webhook, keys):
         return
-    what = f"the webhook {news.event_id!r} of {news.provider} is none that came in so"
-    yield Offence(Invariant.TAMPERED, None, news.task_id, what)
+    what = (
+        f"the webhook {webhook.event_id!r} of {webhook.provider} is none that "
+        "came in so"
+    )
+    yield Offence(Invariant.TAMPERED, None, webhook.task_id, what)

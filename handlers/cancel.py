@@ -1,56 +1,56 @@
 """Gives up a task or a whole order, where and when that is safe."""
 
 from fsm.domain.errors import NotNow, Tampered, UnknownOrder
-from fsm.domain.messages import Message, cancel_doorbell
-from fsm.domain.news import FORWARDER
+from fsm.domain.messages import Message, cancel_wakeup
 from fsm.domain.orders import Order
+from fsm.domain.webhook_events import FORWARDER
 from fsm.engine.steps import Event, Step
 from fsm.engine.words import EngineTrigger, Source
-from handlers.engine import Books, Engine, settle, settle_cancel_of_order
+from handlers.commit import Books, Ports, apply, apply_cancel_of_order
 
 
 async def request_cancel_of_task(
-    task_id: str, reason: str, *, actor: str, engine: Engine
+    task_id: str, reason: str, *, actor: str, ports: Ports
 ) -> None:
     """Put the wish to give up one attempt into its row; it is not lost after that.
 
     :raises UnknownOrder: no such task.
     :raises NotNow: it is final.
     """
-    order = await order_of_task(task_id, engine=engine)
+    order = await order_of_task(task_id, ports=ports)
     if order.task(task_id).final:
         raise NotNow(f"task {task_id} is {order.task(task_id).state}: it is final")
-    settled = await settle(
+    applied = await apply(
         order,
         task_id,
         _wish(reason, actor),
-        engine=engine,
-        bells=lambda o, _: [cancel_doorbell(o.task(task_id))],
+        ports=ports,
+        wakeups=lambda o, _: [cancel_wakeup(o.task(task_id))],
     )
-    if not isinstance(settled.decision, Step) and settled.order.task(task_id).final:
+    if not isinstance(applied.decision, Step) and applied.order.task(task_id).final:
         raise NotNow(f"task {task_id} has just become final")
 
 
 async def request_cancel_of_order(
-    order: Order, reason: str, *, actor: str, engine: Engine
+    order: Order, reason: str, *, actor: str, ports: Ports
 ) -> None:
     """Put the wish to give up the whole order into its rows.
 
     :raises NotNow: it is final.
     """
 
-    def bells(moved: Order, _now: object) -> list[Message]:
-        return [cancel_doorbell(moved.queue)]
+    def wakeups(moved: Order, _now: object) -> list[Message]:
+        return [cancel_wakeup(moved.queue)]
 
-    settled = await settle_cancel_of_order(
-        order, _wish(reason, actor), engine=engine, bells=bells
+    applied = await apply_cancel_of_order(
+        order, _wish(reason, actor), ports=ports, wakeups=wakeups
     )
-    if not isinstance(settled.decision, Step) and settled.order.queue.final:
-        raise NotNow(f"order {order.order_id} is {settled.order.queue.state}")
+    if not isinstance(applied.decision, Step) and applied.order.queue.final:
+        raise NotNow(f"order {order.order_id} is {applied.order.queue.state}")
 
 
 async def cancel_known(
-    order: Order, reason: str, *, by: str, task_id: str | None, engine: Engine
+    order: Order, reason: str, *, by: str, task_id: str | None, ports: Ports
 ) -> str:
     """Put the wish of a forwarder into the row of a task, or of the whole order.
 
@@ -64,9 +64,9 @@ async def cancel_known(
     actor = f"{FORWARDER}{by}"
     try:
         if task_id is None:
-            await request_cancel_of_order(order, reason, actor=actor, engine=engine)
+            await request_cancel_of_order(order, reason, actor=actor, ports=ports)
         else:
-            await request_cancel_of_task(task_id, reason, actor=actor, engine=engine)
+            await request_cancel_of_task(task_id, reason, actor=actor, ports=ports)
     except Tampered:
         return "tampered"
     except NotNow:
@@ -86,13 +86,13 @@ def _wish(reason: str, actor: str) -> Event:
     )
 
 
-async def order_of_task(task_id: str, *, engine: Books) -> Order:
+async def order_of_task(task_id: str, *, ports: Books) -> Order:
     """Return the order of a task.
 
     :raises UnknownOrder: no such task.
     """
-    queue_id = await engine.store.queue_of(task_id)
-    order = None if queue_id is None else await engine.store.load(queue_id)
+    queue_id = await ports.store.queue_of(task_id)
+    order = None if queue_id is None else await ports.store.load(queue_id)
     if order is None:
         raise UnknownOrder(task_id)
     return order

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from fsm.domain.errors import Fault
 from fsm.engine.rows import Task
-from handlers.ports.gate import Admission
+from handlers.ports.admission import Admission
 
 
 class Admissions:
@@ -35,7 +35,7 @@ class Admissions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class Claims:
     """How fresh this chain's picture is, and which versions it entered itself.
 
     ``taken_at`` is a local time before which nobody else can have moved the rows.

@@ -15,11 +15,11 @@ from fsm.domain.votes import (
 )
 from fsm.engine.words import CaseState
 from fsm.payout.words import Trigger
+from handlers.approval import clear_vote
 from handlers.cancel import order_of_task
-from handlers.engine import Engine
-from handlers.ports.desk import Desk
+from handlers.commit import Ports
+from handlers.ports.operator_store import OperatorStore
 from handlers.ports.reads import CaseRecord
-from handlers.together import clear_vote
 
 
 async def close_case(  # noqa: PLR0913 - what a decision is made of
@@ -28,8 +28,8 @@ async def close_case(  # noqa: PLR0913 - what a decision is made of
     reason: str,
     actor: str,
     four_eyes: FourEyes,
-    desk: Desk,
-    engine: Engine,
+    operator_store: OperatorStore,
+    ports: Ports,
     person: str | None = None,
 ) -> Vote:
     """Close a case, or let the vote wait for a second person; the trail says both.
@@ -42,34 +42,49 @@ async def close_case(  # noqa: PLR0913 - what a decision is made of
         person is the first, or has voted to settle it; or the case has just changed.
     """
     require_key(actor)
-    case = await desk.case(case_id)
-    order = await order_of_task(case.task_id, engine=engine)
+    case = await operator_store.case(case_id)
+    order = await order_of_task(case.task_id, ports=ports)
     takes_two = _takes_two(case, order, four_eyes)
     cleared = await _contest_settling(
-        case, order, reason=reason, actor=actor, person=person, engine=engine
+        case, order, reason=reason, actor=actor, person=person, ports=ports
     )
     if cleared and takes_two:
         return Vote.CLEARS
-    at = engine.clock.now()
+    at = ports.clock.now()
     if takes_two:
         voter = person or actor
-        return await _vote(case, voter, actor=actor, reason=reason, at=at, desk=desk)
-    await desk.close_case(case_id, actor=actor, reason=reason, at=at)
+        return await _vote(
+            case,
+            voter,
+            actor=actor,
+            reason=reason,
+            at=at,
+            operator_store=operator_store,
+        )
+    await operator_store.close_case(case_id, actor=actor, reason=reason, at=at)
     return Vote.DECIDES
 
 
 async def _vote(
-    case: CaseRecord, voter: str, *, actor: str, reason: str, at: datetime, desk: Desk
+    case: CaseRecord,
+    voter: str,
+    *,
+    actor: str,
+    reason: str,
+    at: datetime,
+    operator_store: OperatorStore,
 ) -> Vote:
     first = case.close_voter
     if first is None:
-        await desk.vote_to_close(
+        await operator_store.vote_to_close(
             case.id, voter=voter, actor=actor, reason=reason, at=at
         )
         return Vote.WAITS
     if first == voter:
         raise NotNow(VOTED_ALREADY)
-    await desk.close_case(case.id, actor=actor, reason=reason, at=at, agrees_with=first)
+    await operator_store.close_case(
+        case.id, actor=actor, reason=reason, at=at, agrees_with=first
+    )
     return Vote.DECIDES
 
 
@@ -78,8 +93,8 @@ async def withdraw_closing(
     *,
     reason: str,
     actor: str,
-    desk: Desk,
-    engine: Engine,
+    operator_store: OperatorStore,
+    ports: Ports,
     person: str | None = None,
 ) -> None:
     """Take one's own vote to close a case back.
@@ -87,18 +102,18 @@ async def withdraw_closing(
     :raises UnknownOrder: no such case.
     :raises NotNow: nobody has voted, or somebody else has; or the case is over.
     """
-    case = await desk.case(case_id)
+    case = await operator_store.case(case_id)
     if case.close_voter is None:
         raise NotNow(f"no vote to close case {case_id} waits for a second person")
     if case.close_voter != (person or actor):
         raise NotNow(NOT_THEIR_VOTE)
-    await desk.clear_vote_to_close(
+    await operator_store.clear_vote_to_close(
         case_id,
         voter=case.close_voter,
         trigger=CaseTrigger.CLOSE_WITHDRAWN,
         actor=actor,
         reason=reason,
-        at=engine.clock.now(),
+        at=ports.clock.now(),
     )
 
 
@@ -107,8 +122,8 @@ async def contest_closing(
     *,
     reason: str,
     actor: str,
-    desk: Desk,
-    engine: Engine,
+    operator_store: OperatorStore,
+    ports: Ports,
     person: str | None = None,
 ) -> bool:
     """Clear a vote to close that waits, since a second person wants otherwise.
@@ -122,13 +137,13 @@ async def contest_closing(
     require_key(actor)
     if case.close_voter == (person or actor):
         raise NotNow("your own vote to close it waits: withdraw that first")
-    await desk.clear_vote_to_close(
+    await operator_store.clear_vote_to_close(
         case.id,
         voter=case.close_voter,
         trigger=CaseTrigger.CLOSE_CONTESTED,
         actor=actor,
         reason=reason,
-        at=engine.clock.now(),
+        at=ports.clock.now(),
     )
     return True
 
@@ -140,7 +155,7 @@ async def _contest_settling(
     reason: str,
     actor: str,
     person: str | None,
-    engine: Engine,
+    ports: Ports,
 ) -> bool:
     """Clear a vote that waits to have core take this return back; False: none waits.
 
@@ -158,7 +173,7 @@ async def _contest_settling(
         reason=reason,
         actor=actor,
         person=person,
-        engine=engine,
+        ports=ports,
     )
     return True
 

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+from fsm.domain.dead_letters import Reason
 from fsm.domain.errors import Fault, Tampered
 from fsm.domain.events import outcome_of
-from fsm.domain.letters import Reason
 from fsm.domain.orders import Order
 from fsm.engine.decide import notified
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Event, Step, Wait
 from fsm.engine.words import Source
-from handlers.claims import InFlight, View
-from handlers.engine import Engine, Settled, commit, settle
-from handlers.news import apply_waiting
+from handlers.claims import Claims, InFlight
+from handlers.commit import Applied, Ports, apply, commit
+from handlers.inbox import apply_waiting
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.sound import NOT_AS_REQUESTED, TAMPERED, halted, looked_over
-from handlers.work import all_bells, no_bells
+from handlers.work import all_wakeups, no_wakeups
 
 STEPS_MAX: Final = 1000
 EARLY_MAX: Final = timedelta(seconds=60)
@@ -29,7 +29,7 @@ Rows: TypeAlias = Sequence[Task | Queue]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doorbell:
+class Wakeup:
     """A message about a row: a task's, or (without ``task_id``) the order's own.
 
     ``again`` says that it was delivered before, to a worker that did not finish.
@@ -41,37 +41,39 @@ class Doorbell:
     again: bool = False
 
 
-async def ring(bell: Doorbell, *, engine: Engine) -> Outcome:
-    """Answer a doorbell: go on with the order if its row still is what it rang for.
+async def wake(wakeup: Wakeup, *, ports: Ports) -> Outcome:
+    """Answer a wake-up: go on with the order if its row still is what it rang for.
 
     A bell for an older version is stale. One that is delivered again may be what is
     left of a worker that died further on: it goes on with whatever is due.
     """
-    taken_at = engine.clock.elapsed()
-    order = await engine.store.load(bell.queue_id)
-    row = None if order is None else _row(order, bell)
+    taken_at = ports.clock.elapsed()
+    order = await ports.store.load(wakeup.queue_id)
+    row = None if order is None else _row(order, wakeup)
     if order is None or row is None:
         return Park(
-            because=f"no order queue {bell.queue_id} with this task",
+            because=f"no order queue {wakeup.queue_id} with this task",
             reason=Reason.UNKNOWN_TASK,
         )
-    now = engine.clock.now()
-    if row.version != bell.version and not bell.again and not _acted_on(row, now):
+    now = ports.clock.now()
+    if row.version != wakeup.version and not wakeup.again and not _acted_on(row, now):
         return Done(what="stale", order_id=order.order_id)
-    if row.version == bell.version and row.wake_at is not None and row.wake_at > now:
+    if row.version == wakeup.version and row.wake_at is not None and row.wake_at > now:
         return _early(row.wake_at - now)
-    if next_due(order, engine) is None:
+    if next_due(order, ports) is None:
         return Done(what="stale", order_id=order.order_id)
-    if row.version == bell.version and row.wake_at is not None:
-        engine.watch.woke((now - row.wake_at).total_seconds())
-    rung = None if bell.again else [each for each in (row,) if each.due(now)]
-    return await drive(order, engine=engine, view=View(taken_at=taken_at), rung=rung)
+    if row.version == wakeup.version and row.wake_at is not None:
+        ports.watch.woke((now - row.wake_at).total_seconds())
+    woken = None if wakeup.again else [each for each in (row,) if each.due(now)]
+    return await drive(
+        order, ports=ports, claims=Claims(taken_at=taken_at), woken=woken
+    )
 
 
-def _row(order: Order, bell: Doorbell) -> Task | Queue | None:
-    if bell.task_id is None:
+def _row(order: Order, wakeup: Wakeup) -> Task | Queue | None:
+    if wakeup.task_id is None:
         return order.queue
-    return next((t for t in order.queue.tasks if t.task_id == bell.task_id), None)
+    return next((t for t in order.queue.tasks if t.task_id == wakeup.task_id), None)
 
 
 def _acted_on(row: Task | Queue, now: datetime) -> bool:
@@ -89,24 +91,24 @@ def _early(wait: timedelta) -> Outcome:
     return Retry(because="the timer rang early", delay=wait, in_vain=False)
 
 
-def next_due(order: Order, engine: Engine) -> Task | Queue | None:
+def next_due(order: Order, ports: Ports) -> Task | Queue | None:
     """Return the row whose call is due now, by position; None where the order waits."""
-    now = engine.clock.now()
+    now = ports.clock.now()
     for task in order.queue.tasks:
         if task.due(now):
             return task
     return order.queue if order.queue.due(now) else None
 
 
-def all_due(order: Order, engine: Engine) -> list[Task | Queue]:
+def all_due(order: Order, ports: Ports) -> list[Task | Queue]:
     """Return every row whose call is due now, by position, the order's own last."""
-    now, queue = engine.clock.now(), order.queue
+    now, queue = ports.clock.now(), order.queue
     due: list[Task | Queue] = [task for task in queue.tasks if task.due(now)]
     return [*due, queue] if queue.due(now) else due
 
 
 async def drive(
-    order: Order, *, engine: Engine, view: View, rung: Rows | None = None
+    order: Order, *, ports: Ports, claims: Claims, woken: Rows | None = None
 ) -> Outcome:
     """Make call after call until nothing is due, each step committed by itself.
 
@@ -115,49 +117,49 @@ async def drive(
     several steps ``rung`` are the rows to go on with, and with what follows of them:
     others that are due may be under way elsewhere.
     """
-    began = engine.clock.elapsed()
+    began = ports.clock.elapsed()
     try:
-        outcome = await _looked_over(order, engine, view, rung, began)
+        outcome = await _looked_over(order, ports, claims, woken, began)
     except Tampered:
         outcome = Done(what=TAMPERED)
     finally:
-        view.admissions.give_all_back()
+        claims.admissions.give_all_back()
     return replace(outcome, order_id=order.order_id)
 
 
 async def _looked_over(
-    order: Order, engine: Engine, view: View, rung: Rows | None, began: float
+    order: Order, ports: Ports, claims: Claims, woken: Rows | None, began: float
 ) -> Done | Retry:
     try:
-        order = await looked_over(order, engine)
+        order = await looked_over(order, ports)
     except Fault as fault:
         return Retry(because=str(fault))
-    if len(engine.flow_of(order).flow.steps) == 1:
-        return await _drive(order, engine, view, began)
-    return await _drive_all(order, engine, view, rung, began)
+    if len(ports.flow_of(order).flow.steps) == 1:
+        return await _drive(order, ports, claims, began)
+    return await _drive_all(order, ports, claims, woken, began)
 
 
 async def _drive(
-    order: Order, engine: Engine, view: View, began: float
+    order: Order, ports: Ports, claims: Claims, began: float
 ) -> Done | Retry:
     for _ in range(STEPS_MAX):
-        row = next_due(order, engine)
+        row = next_due(order, ports)
         if row is None:
             return Done()
-        made = await _made(order, row, engine, view, began)
+        made = await _made(order, row, ports, claims, began)
         if isinstance(made, Done | Retry):
             return made
-        order, view = made.order, _view(made, view)
-        order = await apply_waiting(order, made.news_waiting, engine=engine)
+        order, claims = made.order, _claims(made, claims)
+        order = await apply_waiting(order, made.webhook_pending, ports=ports)
         if order is not made.order:
-            view = replace(view, entered=frozenset())
-        elif made.rung:
+            claims = replace(claims, entered=frozenset())
+        elif made.woken:
             return Done(what="handed_on")
     return Retry(because=f"more than {STEPS_MAX} steps at once")
 
 
 async def _drive_all(
-    order: Order, engine: Engine, view: View, rung: Rows | None, began: float
+    order: Order, ports: Ports, claims: Claims, woken: Rows | None, began: float
 ) -> Done | Retry:
     """Go on with all that is due at once, each row in a chain of its own.
 
@@ -166,34 +168,36 @@ async def _drive_all(
     """
     outcomes: list[Done | Retry] = []
 
-    async def chain(order: Order, row: Task | Queue, view: View) -> None:
+    async def chain(order: Order, row: Task | Queue, claims: Claims) -> None:
         try:
-            outcomes.append(await go_on(order, row, view))
+            outcomes.append(await go_on(order, row, claims))
         except (Tampered, Fault) as error:
             outcomes.append(_failed(error))
 
-    async def go_on(order: Order, row: Task | Queue | None, view: View) -> Done | Retry:
+    async def go_on(
+        order: Order, row: Task | Queue | None, claims: Claims
+    ) -> Done | Retry:
         while row is not None:
-            made = await _made(order, row, engine, view, began)
+            made = await _made(order, row, ports, claims, began)
             if isinstance(made, Done | Retry):
                 return made
-            view = _view(made, view)
-            order = await apply_waiting(made.order, made.news_waiting, engine=engine)
+            claims = _claims(made, claims)
+            order = await apply_waiting(made.order, made.webhook_pending, ports=ports)
             if order is not made.order:
-                view = replace(view, entered=frozenset())
-            elif made.rung:
+                claims = replace(claims, entered=frozenset())
+            elif made.woken:
                 break
-            due = _due_of(made, order, row, engine)
-            fork(order, due[1:], view)
+            due = _due_of(made, order, row, ports)
+            fork(order, due[1:], claims)
             row = due[0] if due else None
         return Done()
 
-    def fork(order: Order, rows: Rows, view: View) -> None:
+    def fork(order: Order, rows: Rows, claims: Claims) -> None:
         for row in rows:
-            group.create_task(chain(order, row, view))
+            group.create_task(chain(order, row, claims))
 
     async with asyncio.TaskGroup() as group:
-        fork(order, all_due(order, engine) if rung is None else rung, view)
+        fork(order, all_due(order, ports) if woken is None else woken, claims)
     failed = [outcome for outcome in outcomes if isinstance(outcome, Retry)]
     return failed[0] if failed else Done()
 
@@ -205,26 +209,26 @@ def _failed(error: Exception) -> Done | Retry:
 
 
 async def _made(
-    order: Order, row: Task | Queue, engine: Engine, view: View, began: float
-) -> Settled | Done | Retry:
+    order: Order, row: Task | Queue, ports: Ports, claims: Claims, began: float
+) -> Applied | Done | Retry:
     """Make the call of one row, and commit what it means."""
-    spent = engine.clock.elapsed() - began
-    hand_on = spent > engine.limits.chain.total_seconds()
+    spent = ports.clock.elapsed() - began
+    hand_on = spent > ports.limits.chain.total_seconds()
     try:
-        settled = await _step(order, row, engine, view, hand_on=hand_on)
+        applied = await _step(order, row, ports, claims, hand_on=hand_on)
     except InFlight as claimed:
         return Retry(because=str(claimed), delay=claimed.left, in_vain=False)
     except Tampered:
         return Done(what=TAMPERED)
     except Fault as fault:
         return Retry(because=str(fault))
-    if not isinstance(settled.decision, Step):
+    if not isinstance(applied.decision, Step):
         # Somebody else moved the row: they go on with it.
         return Done(what="overtaken")
-    return settled
+    return applied
 
 
-def _due_of(made: Settled, order: Order, row: Task | Queue, engine: Engine) -> Rows:
+def _due_of(made: Applied, order: Order, row: Task | Queue, ports: Ports) -> Rows:
     """Return what a chain goes on with: of what is due, the rows that it has moved."""
     if not isinstance(made.decision, Step):
         return []
@@ -233,44 +237,44 @@ def _due_of(made: Settled, order: Order, row: Task | Queue, engine: Engine) -> R
         moved.add(row.task_id)
     return [
         each
-        for each in all_due(order, engine)
+        for each in all_due(order, ports)
         if (each.task_id in moved if isinstance(each, Task) else made.decision.queue)
     ]
 
 
-def _view(settled: Settled, before: View) -> View:
+def _claims(applied: Applied, before: Claims) -> Claims:
     entered: frozenset[tuple[str, int]] = frozenset()
-    if settled.claimed and isinstance(settled.decision, Step):
-        changes = settled.decision.changes
+    if applied.claimed and isinstance(applied.decision, Step):
+        changes = applied.decision.changes
         entered = frozenset((c.after.task_id, c.after.version) for c in changes)
-    return replace(before, taken_at=settled.taken_at, entered=entered)
+    return replace(before, taken_at=applied.taken_at, entered=entered)
 
 
 async def _step(
-    order: Order, row: Task | Queue, engine: Engine, view: View, *, hand_on: bool
-) -> Settled:
+    order: Order, row: Task | Queue, ports: Ports, claims: Claims, *, hand_on: bool
+) -> Applied:
     if isinstance(row, Queue):
-        return await _notify(order, engine)
-    flow = engine.flow_of(order)
+        return await _notify(order, ports)
+    flow = ports.flow_of(order)
     if order.sound:
-        event = await flow.call(order, row, engine=engine, view=view)
+        event = await flow.call(order, row, ports=ports, claims=claims)
     else:
-        event = await flow.give_up(order, row, engine=engine)
-    lifecycle = engine.rules.of(row)
-    rings = hand_on and event.trigger not in lifecycle.unbroken
-    bells = all_bells if rings else no_bells
-    settled = await settle(order, row.task_id, event, engine=engine, bells=bells)
-    if not isinstance(settled.decision, Wait) or lifecycle.makes_way is None:
-        return settled
+        event = await flow.give_up(order, row, ports=ports)
+    lifecycle = ports.rules.of(row)
+    redrives = hand_on and event.trigger not in lifecycle.unbroken
+    wakeups = all_wakeups if redrives else no_wakeups
+    applied = await apply(order, row.task_id, event, ports=ports, wakeups=wakeups)
+    if not isinstance(applied.decision, Wait) or lifecycle.makes_way is None:
+        return applied
     # An answer cannot wait in the inbox as a webhook can: what it waits for ends here.
     ends = Event(trigger=lifecycle.makes_way, source=Source.TIMER)
-    made = await settle(settled.order, row.task_id, ends, engine=engine)
-    return await settle(made.order, row.task_id, event, engine=engine, bells=bells)
+    made = await apply(applied.order, row.task_id, ends, ports=ports)
+    return await apply(made.order, row.task_id, event, ports=ports, wakeups=wakeups)
 
 
-async def _notify(order: Order, engine: Engine) -> Settled:
+async def _notify(order: Order, ports: Ports) -> Applied:
     if not order.sound:
-        raise await halted(order, order.queue.tasks[0], NOT_AS_REQUESTED, engine)
-    at = order.finished_at or engine.clock.now()
-    await engine.core.notify(outcome_of(order, at))
-    return await commit(order, lambda queue, _: notified(queue), engine=engine)
+        raise await halted(order, order.queue.tasks[0], NOT_AS_REQUESTED, ports)
+    at = order.finished_at or ports.clock.now()
+    await ports.core.notify(outcome_of(order, at))
+    return await commit(order, lambda queue, _: notified(queue), ports=ports)

@@ -7,8 +7,8 @@ from typing import Final
 from fsm.domain.erasure import erasure_of, is_erased
 from fsm.domain.errors import NotNow, StaleWrite, UnknownOrder
 from fsm.domain.orders import Order
-from handlers.engine import Engine
-from handlers.ports.desk import Desk
+from handlers.commit import Ports
+from handlers.ports.operator_store import OperatorStore
 from handlers.ports.reads import Reads, Search
 from handlers.sound import NOT_AS_REQUESTED, looked_over
 
@@ -25,7 +25,12 @@ class Erased:
 
 
 async def erase(
-    order: Order, *, reason: str, actor: str, engine: Engine, desk: Desk
+    order: Order,
+    *,
+    reason: str,
+    actor: str,
+    ports: Ports,
+    operator_store: OperatorStore,
 ) -> bool:
     """Erase one order in one transaction; False where it was erased before.
 
@@ -37,17 +42,15 @@ async def erase(
         if is_erased(order):
             return False
         _require_rest(order)
-        order = await looked_over(order, engine)
+        order = await looked_over(order, ports)
         if not order.sound:
             raise NotNow(NOT_AS_REQUESTED)
-        now = engine.clock.now()
-        erasure = erasure_of(
-            order, reason=reason, actor=actor, at=now, keys=engine.keys
-        )
+        now = ports.clock.now()
+        erasure = erasure_of(order, reason=reason, actor=actor, at=now, keys=ports.keys)
         try:
-            await desk.erase(erasure)
+            await operator_store.erase(erasure)
         except StaleWrite:
-            order = await _again(order.queue_id, engine)
+            order = await _again(order.queue_id, ports)
         else:
             return True
     raise NotNow(f"order {order.order_id} changes all the time: try again")
@@ -58,8 +61,8 @@ async def erase_customer(
     *,
     reason: str,
     actor: str,
-    engine: Engine,
-    desk: Desk,
+    ports: Ports,
+    operator_store: OperatorStore,
     reads: Reads,
 ) -> Erased:
     """Erase every order of a customer that may be erased now, one by one.
@@ -73,7 +76,13 @@ async def erase_customer(
         page = await reads.search(sought)
         for order in page.items:
             try:
-                await erase(order, reason=reason, actor=actor, engine=engine, desk=desk)
+                await erase(
+                    order,
+                    reason=reason,
+                    actor=actor,
+                    ports=ports,
+                    operator_store=operator_store,
+                )
                 done.append(order.queue_id)
             except NotNow as refusal:
                 refused[order.queue_id] = str(refusal)
@@ -92,8 +101,8 @@ def _require_rest(order: Order) -> None:
         raise NotNow(f"order {order.order_id} still waits for {', '.join(found)}")
 
 
-async def _again(queue_id: str, engine: Engine) -> Order:
-    order = await engine.store.load(queue_id)
+async def _again(queue_id: str, ports: Ports) -> Order:
+    order = await ports.store.load(queue_id)
     if order is None:
         raise UnknownOrder(queue_id)
     return order

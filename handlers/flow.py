@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from fsm.domain.news import News
 from fsm.domain.orders import Order, Request
+from fsm.domain.webhook_events import WebhookEvent
 from fsm.engine.flow import Flow
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
-from handlers.claims import View
+from handlers.claims import Claims
 
 EngineT_contra = TypeVar("EngineT_contra", contravariant=True)
 
@@ -26,7 +26,7 @@ class FlowHandlers(Protocol[EngineT_contra]):
         ...
 
     async def call(
-        self, order: Order, task: Task, *, engine: EngineT_contra, view: View
+        self, order: Order, task: Task, *, ports: EngineT_contra, claims: Claims
     ) -> Event:
         """Make the one outside call that a task's row says is due.
 
@@ -35,7 +35,7 @@ class FlowHandlers(Protocol[EngineT_contra]):
         ...
 
     async def give_up(
-        self, order: Order, task: Task, *, engine: EngineT_contra
+        self, order: Order, task: Task, *, ports: EngineT_contra
     ) -> Event:
         """Return what becomes of a task that is not as it was requested.
 
@@ -43,6 +43,6 @@ class FlowHandlers(Protocol[EngineT_contra]):
         """
         ...
 
-    def heard(self, news: News, order: Order) -> Event | None:
+    def heard(self, webhook: WebhookEvent, order: Order) -> Event | None:
         """Return what a webhook means for the task it is about; None for nothing."""
         ...

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from fsm.engine.words import Kind
-from handlers.engine import Engine
+from handlers.commit import Ports
 from handlers.flow import FlowHandlers
 from handlers.withdrawal import WithdrawalHandlers
 
-_ALL: Final[tuple[FlowHandlers[Engine], ...]] = (WithdrawalHandlers(),)
-FLOWS: Final[Mapping[tuple[Kind, int], FlowHandlers[Engine]]] = {
+_ALL: Final[tuple[FlowHandlers[Ports], ...]] = (WithdrawalHandlers(),)
+FLOWS: Final[Mapping[tuple[Kind, int], FlowHandlers[Ports]]] = {
     (each.flow.kind, each.flow.version): each for each in _ALL
 }

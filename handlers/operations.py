@@ -12,13 +12,13 @@ from fsm.domain.acts import NO_REASON
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.orders import Order
 from fsm.domain.votes import Vote
-from handlers import letters
+from handlers import dead_letters as letters
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.close import close_case, withdraw_closing
-from handlers.engine import Engine
+from handlers.commit import Ports
 from handlers.erase import erase, erase_customer
 from handlers.ports.controls import Controls
-from handlers.ports.desk import Desk
+from handlers.ports.operator_store import OperatorStore
 from handlers.ports.reads import Reads
 from handlers.resolve import Ruling, resolve, withdraw_resolution
 from handlers.withdrawal.returns import settle_return, withdraw_settlement
@@ -32,8 +32,8 @@ class Operations:
     amounts two must agree now.
     """
 
-    engine: Engine
-    desk: Desk
+    ports: Ports
+    operator_store: OperatorStore
     reads: Reads
     controls: Controls
     providers: Container[str]
@@ -63,7 +63,7 @@ class Operations:
             evidence=evidence,
             actor=actor,
             four_eyes=await self.four_eyes(),
-            engine=self.engine,
+            ports=self.ports,
             by_hand=by_hand,
             person=person,
         )
@@ -81,7 +81,7 @@ class Operations:
             reason=reason,
             actor=actor,
             person=person,
-            engine=self.engine,
+            ports=self.ports,
         )
 
     async def cancel_task(self, task_id: str, *, reason: str, actor: str) -> None:
@@ -90,14 +90,14 @@ class Operations:
         :raises UnknownOrder: no such task.
         :raises NotNow: the task is final.
         """
-        await request_cancel_of_task(task_id, reason, actor=actor, engine=self.engine)
+        await request_cancel_of_task(task_id, reason, actor=actor, ports=self.ports)
 
     async def cancel_order(self, order: Order, *, reason: str, actor: str) -> None:
         """Ask for the cancellation of an order.
 
         :raises NotNow: the order is final.
         """
-        await request_cancel_of_order(order, reason, actor=actor, engine=self.engine)
+        await request_cancel_of_order(order, reason, actor=actor, ports=self.ports)
 
     async def erase_order(self, order: Order, *, reason: str, actor: str) -> bool:
         """Take what is personal out of a final order; False where that was done before.
@@ -108,8 +108,8 @@ class Operations:
             order,
             reason=reason,
             actor=actor,
-            engine=self.engine,
-            desk=self.desk,
+            ports=self.ports,
+            operator_store=self.operator_store,
         )
 
     async def erase_customer(
@@ -123,8 +123,8 @@ class Operations:
             customer_id,
             reason=reason,
             actor=actor,
-            engine=self.engine,
-            desk=self.desk,
+            ports=self.ports,
+            operator_store=self.operator_store,
             reads=self.reads,
         )
         return erased.done, erased.refused
@@ -143,8 +143,8 @@ class Operations:
             actor=actor,
             person=person,
             four_eyes=await self.four_eyes(),
-            desk=self.desk,
-            engine=self.engine,
+            operator_store=self.operator_store,
+            ports=self.ports,
         )
 
     async def withdraw_closing(
@@ -160,8 +160,8 @@ class Operations:
             reason=reason,
             actor=actor,
             person=person,
-            desk=self.desk,
-            engine=self.engine,
+            operator_store=self.operator_store,
+            ports=self.ports,
         )
 
     async def assign_case(
@@ -172,8 +172,8 @@ class Operations:
         :raises UnknownOrder: no such case.
         :raises NotNow: it is over.
         """
-        why, at = reason or NO_REASON, self.engine.clock.now()
-        await self.desk.assign_case(
+        why, at = reason or NO_REASON, self.ports.clock.now()
+        await self.operator_store.assign_case(
             item_id, owner=owner, actor=actor, reason=why, at=at
         )
 
@@ -197,8 +197,8 @@ class Operations:
             evidence=evidence,
             actor=actor,
             four_eyes=await self.four_eyes(),
-            desk=self.desk,
-            engine=self.engine,
+            operator_store=self.operator_store,
+            ports=self.ports,
             person=person,
         )
 
@@ -215,8 +215,8 @@ class Operations:
             reason=reason,
             actor=actor,
             person=person,
-            desk=self.desk,
-            engine=self.engine,
+            operator_store=self.operator_store,
+            ports=self.ports,
         )
 
     async def replay(self, item_id: str, *, reason: str | None, actor: str) -> None:
@@ -229,8 +229,8 @@ class Operations:
             item_id,
             actor=actor,
             reason=reason,
-            desk=self.desk,
-            clock=self.engine.clock,
+            operator_store=self.operator_store,
+            clock=self.ports.clock,
         )
 
     async def discard(self, item_id: str, *, reason: str, actor: str) -> None:
@@ -243,8 +243,8 @@ class Operations:
             item_id,
             actor=actor,
             reason=reason,
-            desk=self.desk,
-            clock=self.engine.clock,
+            operator_store=self.operator_store,
+            clock=self.ports.clock,
         )
 
     async def pause(
@@ -256,7 +256,7 @@ class Operations:
         """
         if name not in self.providers:
             return False
-        until = None if lasting is None else self.engine.clock.now() + lasting
+        until = None if lasting is None else self.ports.clock.now() + lasting
         await self.controls.pause(name, reason=reason, until=until, by=actor)
         return True
 

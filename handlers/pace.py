@@ -13,7 +13,7 @@ Given = ParamSpec("Given")
 _PLACE: Final[ContextVar[asyncio.Semaphore | None]] = ContextVar("place", default=None)
 
 
-def at_pace(
+def limited(
     work: Callable[[Item], Awaitable[Result]], at_work_max: int
 ) -> Callable[[Item], Coroutine[Any, Any, Result]]:
     """Return the same work, done for so many at a time.
@@ -31,7 +31,7 @@ def at_pace(
     return paced
 
 
-def elsewhere(
+def releases_slot(
     call: Callable[Given, Coroutine[Any, Any, Result]],
 ) -> Callable[Given, Coroutine[Any, Any, Result]]:
     """Give up one's place for as long as the call waits for somebody outside."""

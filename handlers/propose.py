@@ -11,7 +11,7 @@ from typing import Final
 from fsm.domain.audit import AuditLine
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.errors import NotNow
-from fsm.domain.messages import Message, queue_doorbell
+from fsm.domain.messages import Message, queue_wakeup
 from fsm.domain.orders import Order
 from fsm.domain.proposals import (
     CANCEL,
@@ -23,7 +23,7 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Queue
 from fsm.engine.steps import QueueChange, Step
 from fsm.engine.words import CaseKind, CaseState, State
-from handlers.engine import Books, commit
+from handlers.commit import Books, commit
 from handlers.ports.reads import CaseRecord
 
 PROPOSALS_MAX: Final = 20
@@ -62,7 +62,7 @@ async def propose(
             f"order {order.order_id} has {len(before)} proposals already: "
             "a person with a key has to decide"
         )
-    await commit(order, judge, engine=books, bells=_bells)
+    await commit(order, judge, ports=books, wakeups=_wakeups)
     return True
 
 
@@ -127,7 +127,7 @@ def _remarked(queue: Queue, proposal: Proposal) -> Step:
     return Step(changes=(), queue=change, announcements=(), cases=(), after=after)
 
 
-def _bells(moved: Order, _now: datetime) -> list[Message]:
+def _wakeups(moved: Order, _now: datetime) -> list[Message]:
     """Ring anew for what the order waits for: the row has another version now."""
-    bell = queue_doorbell(moved.queue)
-    return [] if bell is None else [bell]
+    wakeup = queue_wakeup(moved.queue)
+    return [] if wakeup is None else [wakeup]

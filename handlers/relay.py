@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from fsm.domain.errors import Fault
-from handlers.letters import letter_of_unfit
+from handlers.dead_letters import dead_letter_of_unfit
 from handlers.ports.bus import Publisher
 from handlers.ports.clock import Clock
 from handlers.ports.store import Outbox, Store, Unsent
@@ -72,8 +72,8 @@ class Relay:
         if row.bundled:
             await self._outbox.unbundle([row.seq], taken=())
             return 0
-        letter, copies = letter_of_unfit(row.message, because, self._clock)
-        await self._store.bury(letter, copies)
+        letter, copies = dead_letter_of_unfit(row.message, because, self._clock)
+        await self._store.dead_letter(letter, copies)
         await self._outbox.sent([row.seq])
         return 1
 
@@ -119,7 +119,7 @@ def _whole(taken: Sequence[Unsent], refused: Sequence[Unsent]) -> list[int]:
     return [seq for seq in dict.fromkeys(row.seq for row in taken) if seq not in left]
 
 
-class Courier:
+class OutboxPublisher:
     """Publishes what this process has just committed, in batches, in order.
 
     It holds a bounded backlog; what does not fit, or is not acknowledged, stays in
@@ -136,7 +136,7 @@ class Courier:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def hand(self, rows: Sequence[Unsent]) -> None:
+    def enqueue(self, rows: Sequence[Unsent]) -> None:
         """Take rows that have just been committed."""
         if len(self._backlog) + len(rows) > BACKLOG_MAX:
             return
@@ -167,6 +167,6 @@ class Courier:
         taken, refused = [r for r, ok in told if ok], [r for r, ok in told if not ok]
         self._remove(_whole(taken, refused))
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Return once everything handed so far has been tried."""
         await self._idle.wait()

@@ -4,15 +4,15 @@ from enum import StrEnum
 
 from fsm.domain.errors import InvalidRequest, NotNow
 from fsm.domain.four_eyes import FourEyes
-from fsm.domain.messages import resolved_doorbell
+from fsm.domain.messages import resolved_wakeup
 from fsm.domain.votes import Vote
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.words import State
 from fsm.payout.words import Trigger, Waiting
+from handlers.approval import approve, event_by_person, withdraw_vote
 from handlers.cancel import order_of_task
-from handlers.engine import Engine
-from handlers.together import decide_together, event_by_person, withdraw_vote
+from handlers.commit import Ports
 
 
 class Ruling(StrEnum):
@@ -38,7 +38,7 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
     evidence: object,
     actor: str,
     four_eyes: FourEyes,
-    engine: Engine,
+    ports: Ports,
     by_hand: bool = False,
     person: str | None = None,
 ) -> Vote:
@@ -57,7 +57,7 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
     """
     if by_hand and not evidence:
         raise InvalidRequest("evidence: is needed where the balance is settled by hand")
-    order = await order_of_task(task_id, engine=engine)
+    order = await order_of_task(task_id, ports=ports)
     task = order.task(task_id)
     _check_undecided(task, by_hand=by_hand)
     trigger = _TRIGGERS[ruling, by_hand]
@@ -68,15 +68,15 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
         decision=f"settled_{ruling}" if by_hand else ruling.value,
         code=None if ruling is Ruling.POSITIVE else trigger.value.replace(".", "_"),
     )
-    return await decide_together(
+    return await approve(
         order,
         task,
         event,
         proposal=Trigger.RESOLUTION_PROPOSED,
         contest=Trigger.RESOLUTION_CONTESTED,
         needs_two=four_eyes.needs_two(order.money) or (by_hand and four_eyes.exists),
-        bell=resolved_doorbell,
-        engine=engine,
+        wakeup=resolved_wakeup,
+        ports=ports,
     )
 
 
@@ -85,7 +85,7 @@ async def withdraw_resolution(
     *,
     reason: str,
     actor: str,
-    engine: Engine,
+    ports: Ports,
     person: str | None = None,
 ) -> None:
     """Take one's own vote back, as long as no second person has agreed.
@@ -93,7 +93,7 @@ async def withdraw_resolution(
     :raises UnknownOrder: no such task.
     :raises NotNow: nobody has voted, or somebody else has.
     """
-    order = await order_of_task(task_id, engine=engine)
+    order = await order_of_task(task_id, ports=ports)
     task = order.task(task_id)
     if task.state is not State.MANUAL_CHECK:
         raise NotNow(f"task {task_id} is {task.state}, not in MANUAL_CHECK")
@@ -104,7 +104,7 @@ async def withdraw_resolution(
         reason=reason,
         actor=actor,
         person=person,
-        engine=engine,
+        ports=ports,
     )
 
 

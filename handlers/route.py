@@ -12,18 +12,18 @@ from fsm.domain import messages as subjects
 from fsm.domain.errors import Fault, InvalidRequest, StoreUnavailable, Unstorable
 from fsm.domain.ids import is_uuid
 from fsm.domain.orders import Request, Submission
-from handlers.drive import Doorbell, ring
-from handlers.engine import Engine
+from handlers.commit import Ports
+from handlers.drive import Wakeup, wake
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Outcome, Park, Retry
 from handlers.request import requested
-from handlers.webhook import Stored, webhook_received
+from handlers.webhook import WebhookHint, webhook_received
 
 Told = Mapping[str, str | None]
 """An answer's fields; those that are None are left out."""
 
 CANCELS: Final = frozenset({subjects.TASK_CANCEL, subjects.QUEUE_CANCEL})
-DOORBELLS: Final = frozenset(
+WAKEUPS: Final = frozenset(
     {
         subjects.STEP_DUE,
         subjects.RECHECK_TICK,
@@ -42,7 +42,7 @@ REQUEST_KINDS: Final = {
 ANSWERED: Final = frozenset({*REQUEST_KINDS, subjects.WITHDRAWAL_CANCEL})
 """What has a sender who waits to hear what became of it."""
 
-KNOWN: Final = DOORBELLS | CANCELS | ANSWERED | {subjects.WEBHOOK_RECEIVED}
+KNOWN: Final = WAKEUPS | CANCELS | ANSWERED | {subjects.WEBHOOK_RECEIVED}
 NOBODY: Final = "nobody may say so here: no forwarder is configured"
 
 
@@ -111,7 +111,7 @@ class Dispatch:
     tells its sender what became of it; ``store_lost`` hears of a store that is away.
     """
 
-    engine: Engine
+    ports: Ports
     read_request: Callable[[Delivery], Request]
     answer: Callable[[Delivery, Told], Awaitable[None]] = nobody_waits
     forwarded: Forwarded = field(default_factory=NobodyForwards)
@@ -138,20 +138,20 @@ class Dispatch:
         subject = delivery.subject
         if subject in REQUEST_KINDS:
             return await self._request(delivery, trace_parent)
-        if subject in DOORBELLS:
-            return await ring(_doorbell(delivery), engine=self.engine)
+        if subject in WAKEUPS:
+            return await wake(_wakeup(delivery), ports=self.ports)
         if subject in CANCELS:
             # Without a sender it is a wake-up: it does what a committed row says.
             if self.forwarded.is_named(delivery):
                 return await self.forwarded.cancel_row(delivery)
-            return await ring(_doorbell(delivery), engine=self.engine)
+            return await wake(_wakeup(delivery), ports=self.ports)
         if subject == subjects.WITHDRAWAL_CANCEL:
             return await self._cancel_withdrawal(delivery)
         if subject == subjects.WEBHOOK_RECEIVED:
             if "body" in delivery.fields():
                 return await self.forwarded.webhook(delivery)
             return await webhook_received(
-                _stored(delivery), again=delivery.deliveries > 1, engine=self.engine
+                _stored(delivery), again=delivery.deliveries > 1, ports=self.ports
             )
         return Park(because=f"subject {subject!r} is not known to this version")
 
@@ -168,7 +168,7 @@ class Dispatch:
 
         return await requested(
             self.read_request(delivery),
-            engine=self.engine,
+            ports=self.ports,
             trace_parent=trace_parent,
             again=delivery.deliveries > 1,
             answer=answer,
@@ -181,14 +181,14 @@ class Dispatch:
         return outcome
 
 
-def _stored(delivery: Delivery) -> Stored:
+def _stored(delivery: Delivery) -> WebhookHint:
     """Return which stored webhook the message says has come, and about what."""
     fields = delivery.fields()
     provider, event_id = fields.get("provider"), fields.get("event_id")
     if not isinstance(provider, str) or not isinstance(event_id, str):
         raise InvalidRequest("provider and event_id must be strings")
     queue_id, task_id = fields.get("queue_id"), fields.get("task_id")
-    return Stored(
+    return WebhookHint(
         provider=provider,
         event_id=event_id,
         queue_id=queue_id if is_uuid(queue_id) else None,
@@ -196,7 +196,7 @@ def _stored(delivery: Delivery) -> Stored:
     )
 
 
-def _doorbell(delivery: Delivery) -> Doorbell:
+def _wakeup(delivery: Delivery) -> Wakeup:
     fields = delivery.fields()
     task_id, queue_id = fields.get("task_id"), fields.get("queue_id")
     version = fields.get("version")
@@ -209,7 +209,7 @@ def _doorbell(delivery: Delivery) -> Doorbell:
         raise InvalidRequest("task_id must be a UUID")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise InvalidRequest("version must be a positive integer")
-    return Doorbell(
+    return Wakeup(
         queue_id=queue_id,
         task_id=task_id,
         version=version,

@@ -1,4 +1,4 @@
-"""Accepts a request: an order, its tasks and the first doorbell, in one transaction."""
+"""Accepts a request: an order, its tasks and the first wake-up, in one transaction."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,47 +14,51 @@ from fsm.domain.seals import sealed_queue, sealed_task
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Announced, Announcement
-from handlers.engine import Engine
+from handlers.commit import Ports
 from handlers.flow import FlowHandlers
 from handlers.ports.store import NewOrder
-from handlers.work import Bells, all_bells, traced
+from handlers.work import Wakeups, all_wakeups, traced
 
 REQUESTED = "order.requested"
 
 
 async def submit(
-    request: Request, *, engine: Engine, actor: str, trace_parent: str | None
+    request: Request, *, ports: Ports, actor: str, trace_parent: str | None
 ) -> Submission:
     """Store the order unless it is known; after it returns the order is not lost.
 
     A repeat with the same content is ``duplicate``, with another one ``conflict``.
     """
     new = open_order(
-        request, engine=engine, actor=actor, trace_parent=trace_parent, bells=all_bells
+        request,
+        ports=ports,
+        actor=actor,
+        trace_parent=trace_parent,
+        wakeups=all_wakeups,
     )
-    return await engine.store.submit(new)
+    return await ports.store.submit(new)
 
 
 def open_order(
     request: Request,
     *,
-    engine: Engine,
+    ports: Ports,
     actor: str,
     trace_parent: str | None,
-    bells: Bells,
+    wakeups: Wakeups,
 ) -> NewOrder:
     """Return the order that a request asks for, ready to be stored."""
-    now = engine.clock.now()
+    now = ports.clock.now()
     order, lines = _opened(
         request,
         now,
-        flow=engine.newest_of(request.kind),
+        flow=ports.newest_of(request.kind),
         actor=actor,
         trace_parent=trace_parent,
-        keys=engine.keys,
+        keys=ports.keys,
     )
     accepted = order_event(order, Announcement(type=Announced.ACCEPTED), now)
-    messages = [traced(m, trace_parent) for m in (accepted, *bells(order, now))]
+    messages = [traced(m, trace_parent) for m in (accepted, *wakeups(order, now))]
     return NewOrder(
         request=request, order=order, lines=tuple(lines), messages=tuple(messages)
     )
@@ -64,7 +68,7 @@ def _opened(
     request: Request,
     now: datetime,
     *,
-    flow: FlowHandlers[Engine],
+    flow: FlowHandlers[Ports],
     actor: str,
     trace_parent: str | None,
     keys: AuditKeys,

@@ -7,21 +7,21 @@ from typing import Final
 
 import orjson
 
+from fsm.domain.dead_letters import DeadLetter, Reason
 from fsm.domain.ids import derived_id
-from fsm.domain.letters import DeadLetter, Reason
 from fsm.domain.messages import (
     WEBHOOK_RECEIVED,
     Message,
-    queue_doorbell,
-    task_doorbell,
+    queue_wakeup,
+    task_wakeup,
 )
-from fsm.domain.news import NEWS_KEPT, NewsState
 from fsm.domain.orders import Order
+from fsm.domain.webhook_events import WEBHOOKS_KEPT, WebhookEventState
 from fsm.engine.records import replace
-from handlers.letters import copy_of
+from handlers.dead_letters import copy_of
 from handlers.ports.bus import Publisher
 from handlers.ports.clock import Clock
-from handlers.ports.store import Store, StoredNews, Sweepable
+from handlers.ports.store import Store, StoredWebhook, Sweepable
 from handlers.work import traced
 
 BATCH: Final = 500
@@ -35,7 +35,7 @@ class Swept:
     """
 
     rows: int
-    news: int
+    webhook: int
     expired: int = 0
     foreign: Mapping[str, int] = field(default_factory=dict)
     full: bool = False
@@ -54,17 +54,17 @@ async def sweep(
 
     What nobody's task ever came for is given up first: looking at it puts it off.
     """
-    expired = await rows.expired_news(after=NEWS_KEPT, limit=BATCH)
+    expired = await rows.expired_webhooks(after=WEBHOOKS_KEPT, limit=BATCH)
     for stored in expired:
-        letter = letter_of_news(stored, clock.now())
-        await store.bury(letter, [copy_of(letter, {})])
-        await store.close_news(stored.inbox_id, NewsState.DEAD)
-    foreign = await rows.forget_foreign(after=NEWS_KEPT, limit=BATCH)
-    rung = await ring_overdue(
+        letter = dead_letter_of_webhook(stored, clock.now())
+        await store.dead_letter(letter, [copy_of(letter, {})])
+        await store.close_webhook(stored.inbox_id, WebhookEventState.DEAD)
+    foreign = await rows.forget_foreign(after=WEBHOOKS_KEPT, limit=BATCH)
+    woken = await ring_overdue(
         rows=rows, publisher=publisher, clock=clock, grace=grace, limit=limit
     )
-    full = rung.full or max(len(expired), sum(foreign.values())) >= BATCH
-    return replace(rung, expired=len(expired), foreign=foreign, full=full)
+    full = woken.full or max(len(expired), sum(foreign.values())) >= BATCH
+    return replace(woken, expired=len(expired), foreign=foreign, full=full)
 
 
 async def ring_overdue(
@@ -80,28 +80,30 @@ async def ring_overdue(
     A worker gives itself for the publisher, where nobody can publish.
     """
     orders = await rows.overdue(grace=grace, limit=limit)
-    news = await rows.overdue_news(grace=grace, limit=limit)
+    webhook = await rows.overdue_webhooks(grace=grace, limit=limit)
     now = clock.now()
     again = f"sweep:{int(now.timestamp() * 1000)}"
     # Rung rows bear the database's time, which may be ahead of this machine's.
     soon = now + grace
-    bells = [bell for order in orders for bell in _bells(order, soon, again)]
-    await publisher.publish([*bells, *(_news_bell(n, again) for n in news)])
+    wakeups = [wakeup for order in orders for wakeup in _wakeups(order, soon, again)]
+    await publisher.publish([*wakeups, *(_webhook_wakeup(n, again) for n in webhook)])
     return Swept(
-        rows=len(bells), news=len(news), full=max(len(orders), len(news)) >= limit
+        rows=len(wakeups),
+        webhook=len(webhook),
+        full=max(len(orders), len(webhook)) >= limit,
     )
 
 
-def _bells(order: Order, now: datetime, again: str) -> list[Message]:
-    due = [task_doorbell(t, now, again=again) for t in order.queue.tasks if t.due(now)]
+def _wakeups(order: Order, now: datetime, again: str) -> list[Message]:
+    due = [task_wakeup(t, now, again=again) for t in order.queue.tasks if t.due(now)]
     if order.queue.due(now):
-        due.append(queue_doorbell(order.queue, again=again))
-    return [traced(bell, order.trace_parent) for bell in due if bell is not None]
+        due.append(queue_wakeup(order.queue, again=again))
+    return [traced(wakeup, order.trace_parent) for wakeup in due if wakeup is not None]
 
 
-def _news_bell(stored: StoredNews, again: str) -> Message:
-    body = {"provider": stored.news.provider, "event_id": stored.news.event_id}
-    cause = f"news:{stored.news.provider}:{stored.news.event_id}"
+def _webhook_wakeup(stored: StoredWebhook, again: str) -> Message:
+    body = {"provider": stored.webhook.provider, "event_id": stored.webhook.event_id}
+    cause = f"webhook:{stored.webhook.provider}:{stored.webhook.event_id}"
     return Message(
         subject=WEBHOOK_RECEIVED,
         body=orjson.dumps(body),
@@ -109,27 +111,28 @@ def _news_bell(stored: StoredNews, again: str) -> Message:
     )
 
 
-def letter_of_news(stored: StoredNews, now: datetime) -> DeadLetter:
+def dead_letter_of_webhook(stored: StoredWebhook, now: datetime) -> DeadLetter:
     """Return the letter of a webhook that no task is there for."""
-    news = stored.news
+    webhook = stored.webhook
     body = {
-        "provider": news.provider,
-        "event_id": news.event_id,
-        "type": news.type.value,
-        "reference": news.reference,
-        "provider_reference": news.provider_reference,
-        "amount": news.amount,
-        "currency": news.currency,
-        "code": news.code,
+        "provider": webhook.provider,
+        "event_id": webhook.event_id,
+        "type": webhook.type.value,
+        "reference": webhook.reference,
+        "provider_reference": webhook.provider_reference,
+        "amount": webhook.amount,
+        "currency": webhook.currency,
+        "code": webhook.code,
     }
     return DeadLetter(
-        id=derived_id("letter", "news", news.provider, news.event_id),
+        id=derived_id("letter", "webhook", webhook.provider, webhook.event_id),
         subject=WEBHOOK_RECEIVED,
         reason=Reason.UNKNOWN_TASK,
-        error=f"no task {news.reference!r} of {news.provider} in {NEWS_KEPT.days} days",
+        error=f"no task {webhook.reference!r} of {webhook.provider} "
+        f"in {WEBHOOKS_KEPT.days} days",
         deliveries=0,
         body=orjson.dumps(body),
         headers={},
         at=now,
-        task_id=news.task_id,
+        task_id=webhook.task_id,
     )

@@ -6,31 +6,31 @@ from datetime import datetime
 from fsm.domain.audit import audit_line
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.events import order_event
-from fsm.domain.messages import Message, queue_doorbell, task_doorbell, trace_id_of
-from fsm.domain.news import NewsState
+from fsm.domain.messages import Message, queue_wakeup, task_wakeup, trace_id_of
 from fsm.domain.orders import Order
 from fsm.domain.seals import sealed_queue, sealed_task
+from fsm.domain.webhook_events import WebhookEventState
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Step
-from handlers.ports.store import Work
+from handlers.ports.store import StepWrite
 
-Bells = Callable[[Order, datetime], list[Message]]
+Wakeups = Callable[[Order, datetime], list[Message]]
 
 
-def no_bells(order: Order, now: datetime) -> list[Message]:
+def no_wakeups(order: Order, now: datetime) -> list[Message]:
     """Ring for nothing that is due at once: the caller goes on with it."""
     del order, now
     return []
 
 
-def all_bells(order: Order, now: datetime) -> list[Message]:
+def all_wakeups(order: Order, now: datetime) -> list[Message]:
     """Ring for all that is due at once: any worker goes on with it."""
     queue = order.queue
-    bells = [task_doorbell(task, now) for task in queue.tasks if task.due(now)]
+    wakeups = [task_wakeup(task, now) for task in queue.tasks if task.due(now)]
     if queue.due(now):
-        bells.append(queue_doorbell(queue))
-    return [bell for bell in bells if bell is not None]
+        wakeups.append(queue_wakeup(queue))
+    return [wakeup for wakeup in wakeups if wakeup is not None]
 
 
 def work_of(
@@ -38,10 +38,10 @@ def work_of(
     step: Step,
     now: datetime,
     *,
-    bells: Bells = no_bells,
-    news: Mapping[str, NewsState],
+    wakeups: Wakeups = no_wakeups,
+    webhook: Mapping[str, WebhookEventState],
     keys: AuditKeys = UNKEYED,
-) -> Work:
+) -> StepWrite:
     """Return the step with its audit lines and messages, ready to be committed."""
     trace_id = trace_id_of(order.trace_parent)
     key_id = order.signature.key_id
@@ -64,20 +64,20 @@ def work_of(
         order, queue=after_queue, finished_at=order.finished_at or finished_at
     )
     told = [order_event(moved, a, now) for a in step.announcements]
-    timers = [task_doorbell(c.after, now) for c in changes if _is_later(c.after, now)]
-    rung = bells(moved, now)
-    return Work(
+    timers = [task_wakeup(c.after, now) for c in changes if _is_later(c.after, now)]
+    woken = wakeups(moved, now)
+    return StepWrite(
         order=moved,
         step=replace(step, changes=tuple(changes), queue=queue_change),
         lines=tuple(lines),
         messages=tuple(
             traced(message, order.trace_parent)
-            for message in (*told, *timers, *rung)
+            for message in (*told, *timers, *woken)
             if message is not None
         ),
         at=now,
-        news=news,
-        rung=bool(rung),
+        webhook=webhook,
+        woken=bool(woken),
     )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fsm.domain.news import HASHED, digest_of
 from fsm.domain.text import is_id
+from fsm.domain.webhook_events import HASHED, digest_of
 from providers.config import ProviderTable
 from providers.config.events import EventId, InHeader
 from providers.config.places import Place

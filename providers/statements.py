@@ -11,7 +11,7 @@ from typing import Final
 
 from providers.answering import Answer
 from providers.http.outbound import Response
-from providers.silence import silence_asked
+from providers.retry_after import retry_after_asked
 
 PAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 PAGE_ROWS_MAX: Final = 100_000
@@ -120,7 +120,7 @@ class Walk:
             if isinstance(answer, Response):
                 if answer.status not in BUSY:
                     return answer
-                wait = max(wait, silence_asked(answer))
+                wait = max(wait, retry_after_asked(answer))
             await self._wait(wait, page)
             wait *= 2
         return await call()

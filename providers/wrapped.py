@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from fsm.domain.news import News
-from fsm.payout.policy import Plan
+from fsm.domain.webhook_events import WebhookEvent
+from fsm.payout.policy import ProviderPolicy
 from providers.port import Provider, Providers, Rejected, Verified
 
 
@@ -14,7 +14,7 @@ class WrappedProvider:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self.name: str = provider.name
-        self.plan: Plan = provider.plan
+        self.plan: ProviderPolicy = provider.plan
         self.timeout: timedelta = provider.timeout
         self.takes_webhooks: bool = provider.takes_webhooks
 
@@ -24,11 +24,11 @@ class WrappedProvider:
         """Check a webhook's signature."""
         return self._provider.verify(headers, body, now)
 
-    def read_news(
+    def read_webhook(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
+    ) -> WebhookEvent | None:
         """Read a verified webhook."""
-        return self._provider.read_news(event_id, body, now)
+        return self._provider.read_webhook(event_id, body, now)
 
 
 class WrappedProviders:

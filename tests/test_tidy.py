@@ -45,7 +45,7 @@ def test_a_commit_is_held_to_what_every_run_is_held_to():
     asked = [hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]]
     makefile = (tidy.ROOT / "Makefile").read_text()
 
-    strays = [
+    unrouted = [
         entry
         for entry in asked
         if f"$(BIN)/{entry.removeprefix('.venv/bin/').partition(' --')[0]}"
@@ -53,7 +53,7 @@ def test_a_commit_is_held_to_what_every_run_is_held_to():
     ]
 
     assert len(asked) >= 6
-    assert strays == []
+    assert unrouted == []
 
 
 def test_dependencies_are_declared_as_used():

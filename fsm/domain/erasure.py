@@ -13,9 +13,9 @@ from fsm.domain.audit import AuditLine, chained
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import Signature, sign
 from fsm.domain.masking import masked_text
-from fsm.domain.news import FORWARDED, UNREADABLE, News
 from fsm.domain.orders import Order
 from fsm.domain.seals import head_of, sealed_queue
+from fsm.domain.webhook_events import FORWARDED, UNREADABLE, WebhookEvent
 from fsm.engine.records import replace
 
 ERASED: Final = "order.erased"
@@ -48,13 +48,13 @@ def is_erased(order: Order) -> bool:
     return order.customer_id == NOBODY
 
 
-def without_words(news: News) -> News:
+def without_words(webhook: WebhookEvent) -> WebhookEvent:
     """Return news about an erased order: what it says that counts, in nobody's words.
 
     What is left is all that was signed when it came in.
     """
-    kept = {n: v for n, v in news.detail.items() if n in {FORWARDED, UNREADABLE}}
-    return replace(news, message=None, detail=kept)
+    kept = {n: v for n, v in webhook.detail.items() if n in {FORWARDED, UNREADABLE}}
+    return replace(webhook, message=None, detail=kept)
 
 
 def erasure_of(

@@ -26,7 +26,7 @@ PaymentServiceError
 │   │   ├── TooManyWaiters      as many callers wait as may
 │   │   └── NotAsked            whom NATS lets in is still being found out
 │   └── StaleWrite              somebody else moved the row first; decide again
-│       └── SettledNews         … and the webhook that the step is made of
+│       └── WebhookSettled         … and the webhook that the step is made of
 ├── BrokenInvariant             the database refused a step that must never be tried
 │   └── Unstorable              a value that no column takes, today or tomorrow
 ├── SettingsError               the environment cannot be used; names each setting
@@ -210,7 +210,7 @@ class StaleWrite(Later):
         self.queue_id = queue_id
 
 
-class SettledNews(StaleWrite):
+class WebhookSettled(StaleWrite):
     """The webhook that the step was decided on was settled by another step."""
 
 

@@ -67,7 +67,7 @@ class Message:
     queue_id: str | None = None
 
 
-def _doorbell(
+def _wakeup(
     subject: str, row: Task | Queue, *, at: datetime | None = None, again: str = ""
 ) -> Message:
     body: dict[str, object] = {"queue_id": row.queue_id, "version": row.version}
@@ -105,7 +105,7 @@ def subject_for(task: Task) -> str:
     return _TIMERS.get(task.waiting_for, STEP_DUE)
 
 
-def task_doorbell(task: Task, now: datetime, *, again: str = "") -> Message | None:
+def task_wakeup(task: Task, now: datetime, *, again: str = "") -> Message | None:
     """Return the message a task needs to go on, or None if nothing is due ever.
 
     ``again`` tells a repeat from the first ring, which JetStream would drop.
@@ -113,26 +113,26 @@ def task_doorbell(task: Task, now: datetime, *, again: str = "") -> Message | No
     if task.wake_at is None:
         return None
     at = task.wake_at if task.wake_at > now else None
-    return _doorbell(subject_for(task), task, at=at, again=again)
+    return _wakeup(subject_for(task), task, at=at, again=again)
 
 
-def queue_doorbell(queue: Queue, *, again: str = "") -> Message | None:
+def queue_wakeup(queue: Queue, *, again: str = "") -> Message | None:
     """Return the message that lets core be told the outcome, where that is due."""
     if queue.wake_at is None:
         return None
-    return _doorbell(NOTIFICATION_DUE, queue, again=again)
+    return _wakeup(NOTIFICATION_DUE, queue, again=again)
 
 
-def resolved_doorbell(task: Task) -> Message:
+def resolved_wakeup(task: Task) -> Message:
     """A person's decision is in the row: go on with it."""
-    return _doorbell(MANUAL_RESOLVED, task)
+    return _wakeup(MANUAL_RESOLVED, task)
 
 
-def step_doorbell(task: Task) -> Message:
+def step_wakeup(task: Task) -> Message:
     """A call is due from the row: go on with it."""
-    return _doorbell(STEP_DUE, task)
+    return _wakeup(STEP_DUE, task)
 
 
-def cancel_doorbell(row: Task | Queue) -> Message:
+def cancel_wakeup(row: Task | Queue) -> Message:
     """A cancellation is in the row: go on with it."""
-    return _doorbell(TASK_CANCEL if isinstance(row, Task) else QUEUE_CANCEL, row)
+    return _wakeup(TASK_CANCEL if isinstance(row, Task) else QUEUE_CANCEL, row)

@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 from fsm.domain.ids import ID_LENGTH_MAX
 from fsm.domain.masking import masked_prose
 from fsm.domain.money import AMOUNT_MAX
-from fsm.domain.news import NewsType
 from fsm.domain.odd import Odd
+from fsm.domain.webhook_events import WebhookEventType
 
 CODE_LENGTH_MAX: Final = 64
 MESSAGE_LENGTH_MAX: Final = 300
@@ -51,7 +51,7 @@ def currency_in(body: Mapping[str, object]) -> str | None:
 
 
 def money_in(
-    body: Mapping[str, object], kind: NewsType
+    body: Mapping[str, object], kind: WebhookEventType
 ) -> tuple[int | None, str | None, dict[str, str]]:
     """Return amount and currency, and what of them is there and cannot be read.
 

@@ -4,7 +4,7 @@ An order's row and each of its tasks' keep, in ``audit_hash``, the hash of their
 audit line, and behind it a seal: a keyed hash over that and over every column that
 decides. It is checked once for each time an order is loaded, and made again for the
 rows that a step moves. Columns that move without a step are not in it: ``wake_at`` and
-``rings`` (a bell says nothing), ``news_waiting`` and ``news_sequence``.
+``redrives`` (a bell says nothing), ``webhook_pending`` and ``webhook_sequence``.
 
 A webhook in the inbox is signed when it comes in, by who has verified it.
 """
@@ -16,7 +16,7 @@ import orjson
 
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import Signature
-from fsm.domain.news import FORWARDED, UNREADABLE, News
+from fsm.domain.webhook_events import FORWARDED, UNREADABLE, WebhookEvent
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 
@@ -82,15 +82,17 @@ def queue_is_sealed(queue: Any, key_id: str, keys: AuditKeys) -> bool:  # noqa: 
     return _holds(_of_queue(queue), queue.audit_hash, key_id, keys)
 
 
-def signed_news(news: News, keys: AuditKeys) -> News:
+def signed_webhook(webhook: WebhookEvent, keys: AuditKeys) -> WebhookEvent:
     """Return news as the inbox takes it, signed by who has verified it."""
     key_id = keys.signer
-    return replace(news, signature=Signature(key_id, keys.mac(key_id, _said(news))))
+    return replace(
+        webhook, signature=Signature(key_id, keys.mac(key_id, _said(webhook)))
+    )
 
 
-def news_is_signed(news: News, keys: AuditKeys) -> bool:
+def webhook_is_signed(webhook: WebhookEvent, keys: AuditKeys) -> bool:
     """Tell whether news came in by us, and says what it said then."""
-    return keys.holds(news.signature.key_id, _said(news), news.signature.mac)
+    return keys.holds(webhook.signature.key_id, _said(webhook), webhook.signature.mac)
 
 
 def _seal(row: tuple[Any, ...], head: bytes, key_id: str, keys: AuditKeys) -> bytes:
@@ -104,25 +106,25 @@ def _holds(
     return audit_hash[HEAD_BYTES:] == _seal(row, head, key_id, keys)
 
 
-def _said(news: News) -> bytes:
+def _said(webhook: WebhookEvent) -> bytes:
     """Write all that counts of news; its id is the one that its sender gave it."""
     return orjson.dumps(
         [
-            "news",
-            news.provider,
-            news.seen_as or news.event_id,
-            news.type,
-            news.reference,
-            news.provider_reference,
-            news.amount,
-            news.currency,
-            news.code,
-            news.received_at,
-            news.body_hash.hex(),
-            news.content_hash.hex(),
-            news.sequence,
-            news.detail.get(UNREADABLE),
-            news.detail.get(FORWARDED),
+            "webhook",
+            webhook.provider,
+            webhook.seen_as or webhook.event_id,
+            webhook.type,
+            webhook.reference,
+            webhook.provider_reference,
+            webhook.amount,
+            webhook.currency,
+            webhook.code,
+            webhook.received_at,
+            webhook.body_hash.hex(),
+            webhook.content_hash.hex(),
+            webhook.sequence,
+            webhook.detail.get(UNREADABLE),
+            webhook.detail.get(FORWARDED),
         ],
         option=orjson.OPT_SORT_KEYS,
     )

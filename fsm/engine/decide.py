@@ -95,7 +95,7 @@ def notified(queue: Queue) -> Step | Known:
 
 def _is_overtaken(task: Task, event: Event) -> bool:
     """True for news that the other side made before some that was heard already."""
-    known = task.news_sequence
+    known = task.webhook_sequence
     return None not in {known, event.sequence} and newest(task, event) != event.sequence
 
 
@@ -118,7 +118,7 @@ def _at_rest(
         task,
         version=task.version + 1,
         updated_at=moved_at(task, now),
-        news_sequence=newest(task, event),
+        webhook_sequence=newest(task, event),
     )
     case = hearing.case(kind, task, event)
     return step_of(queue, [change_of(task, after, event)], (case,), rules, now)

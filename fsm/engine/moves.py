@@ -28,7 +28,7 @@ def moved(
         cancel_requested=task.cancel_requested
         or event.trigger is EngineTrigger.CANCEL_REQUESTED,
         provider_reference=task.provider_reference or event.reference,
-        news_sequence=newest(task, event),
+        webhook_sequence=newest(task, event),
     )
     if isinstance(row.then, Keep):
         return after
@@ -48,7 +48,7 @@ def moved_at(task: Task, now: datetime) -> datetime | None:
 
 def newest(task: Task, event: Event) -> int | None:
     """Return the highest number that the other side has given to what it said."""
-    known = [n for n in (task.news_sequence, event.sequence) if n is not None]
+    known = [n for n in (task.webhook_sequence, event.sequence) if n is not None]
     return max(known, default=None)
 
 

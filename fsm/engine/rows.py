@@ -32,8 +32,9 @@ class Task:
     ``sla`` of this cascade entry is None where the provider's own holds;
     ``taken`` says that the provider took the payout or may have.
     ``sent_first_at`` is a lower bound of the first create, ``sent_last_at`` an
-    upper bound of the last one. ``news_sequence`` is the provider's own number of the
-    newest webhook; ``returned`` says that core has taken a payout back that came back.
+    upper bound of the last one. ``webhook_sequence`` is the provider's own number of
+    the newest webhook; ``returned`` says that core has taken a payout back that came
+    back.
     """
 
     task_id: str
@@ -53,13 +54,13 @@ class Task:
     verdict: Verdict | None = None
     taken: bool = False
     cancel_requested: bool = False
-    news_waiting: bool = False
+    webhook_pending: bool = False
     sent_first_at: datetime | None = None
     sent_last_at: datetime | None = None
     sla_at: datetime | None = None
     deadline_at: datetime | None = None
     provider_reference: str | None = None
-    news_sequence: int | None = None
+    webhook_sequence: int | None = None
     returned: bool = False
     code: str | None = None
     proposed_by: str | None = None

@@ -10,7 +10,7 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import EngineWait, Verdict
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.payout.words import Trigger, Waiting
 
 _BY_HAND: Final[dict[StrEnum, Verdict]] = {
@@ -31,7 +31,7 @@ def ended(after: Task, task: Task, event: Event) -> Task:
 
 
 def _to_freeze(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     """Freeze at once, or when the provider may be given new work again."""
     del task, plan
@@ -39,7 +39,7 @@ def _to_freeze(
 
 
 def _to_create(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     del plan
     tries = task.tries if event.trigger is Trigger.RETRY_DUE else 0
@@ -56,7 +56,7 @@ def _to_create(
 
 
 def _to_create_retry(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     if event.trigger is Trigger.HELD:
         # Nothing was tried, so no try is used up.
@@ -71,7 +71,7 @@ def _tries(task: Task, event: Event) -> int:
 
 
 def _recheck_wait(
-    task: Task, event: Event, plan: Plan, now: datetime, *, tries: int
+    task: Task, event: Event, plan: ProviderPolicy, now: datetime, *, tries: int
 ) -> timedelta:
     """Return how long to wait; where no try is counted, as long as it took so far."""
     wait = plan.recheck.after(tries, jitter(task))
@@ -81,7 +81,7 @@ def _recheck_wait(
 
 
 def _to_weighing(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     del plan
     after = replace(after, wake_at=now, tries=0)
@@ -92,7 +92,7 @@ def _to_weighing(
 
 
 def _to_recheck(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     tries = 0 if event.trigger is Trigger.WEIGHED else _tries(task, event)
     recreated = task.waiting_for is Waiting.RECREATE
@@ -106,13 +106,15 @@ def _to_recheck(
 
 
 def _to_recreate(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     del event, plan
     return replace(after, wake_at=now, tries=task.tries, sent_last_at=now)
 
 
-def _accepted(after: Task, task: Task, event: Event, plan: Plan, now: datetime) -> Task:
+def _accepted(
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
+) -> Task:
     """Start the SLA where the provider has just taken the payout."""
     if event.trigger is not Trigger.ACCEPTED:
         return after
@@ -122,7 +124,7 @@ def _accepted(after: Task, task: Task, event: Event, plan: Plan, now: datetime) 
 
 
 def _to_webhook(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     after = _accepted(after, task, event, plan, now)
     if after.deadline_at is not None:
@@ -132,7 +134,7 @@ def _to_webhook(
 
 def _polling(
     after: Task,
-    plan: Plan,
+    plan: ProviderPolicy,
     now: datetime,
     *,
     tries: int,
@@ -149,7 +151,9 @@ def _polling(
     )
 
 
-def _to_poll(after: Task, task: Task, event: Event, plan: Plan, now: datetime) -> Task:
+def _to_poll(
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
+) -> Task:
     first = event.trigger in {Trigger.SLA_PASSED, Trigger.CANCEL_UNCLEAR}
     tries = 0 if first else _tries(task, event)
     polling = _polling(after, plan, now, tries=tries, at_least=event.after)
@@ -160,7 +164,7 @@ def _to_poll(after: Task, task: Task, event: Event, plan: Plan, now: datetime) -
 
 
 def _to_cancel(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     after = _accepted(after, task, event, plan, now)
     if event.trigger is not Trigger.CANCEL_UNCLEAR:
@@ -170,14 +174,14 @@ def _to_cancel(
 
 
 def _to_commit(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     del task, event, plan
     return replace(after, wake_at=now, tries=0, taken=True, verdict=Verdict.PAID)
 
 
 def _to_rollback(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     del plan
     return replace(
@@ -190,21 +194,21 @@ def _to_rollback(
 
 
 def _to_return(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     del task, event, plan
     return replace(after, wake_at=now, tries=0)
 
 
 def _to_decision(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     del plan, now
     return replace(after, wake_at=None, tries=0, code=event.code or task.code)
 
 
 def _to_last_question(
-    after: Task, task: Task, event: Event, plan: Plan, now: datetime
+    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
     """Ask the provider before a person's no is acted on, and again at growing waits.
 
@@ -219,7 +223,7 @@ def _to_last_question(
     return replace(after, wake_at=now + wait, tries=tries)
 
 
-DUE: Final[dict[StrEnum, Due[Plan]]] = {
+DUE: Final[dict[StrEnum, Due[ProviderPolicy]]] = {
     Waiting.FREEZE: _to_freeze,
     Waiting.CREATE: _to_create,
     Waiting.CREATE_RETRY: _to_create_retry,

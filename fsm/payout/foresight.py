@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Final
 
-from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.policy import AskedBy, ProviderPolicy
 
 EARLIEST: Final = 0.9
 LATEST: Final = 1.1
@@ -23,7 +23,7 @@ class Chance(Enum):
     YES = "yes"
 
 
-def checks(plan: Plan) -> list[timedelta]:
+def checks(plan: ProviderPolicy) -> list[timedelta]:
     """Return when the checks are due, from the end of the create that was unclear."""
     due, at = [], timedelta(0)
     for tries in range(plan.recheck_attempts):
@@ -32,7 +32,7 @@ def checks(plan: Plan) -> list[timedelta]:
     return due
 
 
-def absence_proves(plan: Plan, timeout: timedelta) -> Chance:
+def absence_proves(plan: ProviderPolicy, timeout: timedelta) -> Chance:
     """Tell whether `not found` can ever prove that it did not pay.
 
     A call takes up to ``timeout``, so later checks come later than they are due.
@@ -49,7 +49,7 @@ def absence_proves(plan: Plan, timeout: timedelta) -> Chance:
     return Chance.PERHAPS if slow >= plan.not_found_grace else Chance.NEVER
 
 
-def repeat_follows(plan: Plan, timeout: timedelta) -> Chance:
+def repeat_follows(plan: ProviderPolicy, timeout: timedelta) -> Chance:
     """Tell whether `not found` can ever lead to a repeat of the create.
 
     The last check never does: nobody would see what the repeat came to.
@@ -67,7 +67,7 @@ def repeat_follows(plan: Plan, timeout: timedelta) -> Chance:
     return chance
 
 
-def repeat_asks(plan: Plan, needs: timedelta) -> Chance:
+def repeat_asks(plan: ProviderPolicy, needs: timedelta) -> Chance:
     """Tell whether a repeat can be the question where the status cannot be asked.
 
     A repeat has to arrive while the key lives, and takes ``needs`` for it.

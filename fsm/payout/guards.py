@@ -6,18 +6,18 @@ from typing import Final
 
 from fsm.engine.table import Facts
 from fsm.engine.words import EngineWait, Verdict
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.payout.table import Guard
 from fsm.payout.words import Waiting
 
 
-def _grace_is_over(facts: Facts[Plan]) -> bool:
+def _grace_is_over(facts: Facts[ProviderPolicy]) -> bool:
     sent = facts.task.sent_last_at
     asked = facts.asked_at or facts.now
     return sent is not None and asked >= sent + facts.terms.not_found_grace
 
 
-def _key_lives(facts: Facts[Plan]) -> bool:
+def _key_lives(facts: Facts[ProviderPolicy]) -> bool:
     """True where a repeat finds the first; nothing is repeated that nobody wants."""
     sent = facts.task.sent_first_at
     return (
@@ -28,43 +28,43 @@ def _key_lives(facts: Facts[Plan]) -> bool:
     )
 
 
-def _may_repeat_create(facts: Facts[Plan]) -> bool:
+def _may_repeat_create(facts: Facts[ProviderPolicy]) -> bool:
     return _key_lives(facts) and _checks_left(facts) and _grace_is_over(facts)
 
 
-def _repeat_asks(facts: Facts[Plan]) -> bool:
+def _repeat_asks(facts: Facts[ProviderPolicy]) -> bool:
     due = _waits(facts, Waiting.RECHECK)
     return due and not _can_ask(facts) and _key_lives(facts)
 
 
-def _can_ask(facts: Facts[Plan]) -> bool:
+def _can_ask(facts: Facts[ProviderPolicy]) -> bool:
     return facts.terms.can_ask(facts.task)
 
 
-def _can_poll(facts: Facts[Plan]) -> bool:
+def _can_poll(facts: Facts[ProviderPolicy]) -> bool:
     return facts.terms.polls and _can_ask(facts)
 
 
-def _checks_left(facts: Facts[Plan]) -> bool:
+def _checks_left(facts: Facts[ProviderPolicy]) -> bool:
     return facts.lacking or facts.task.tries + 1 < facts.terms.recheck_attempts
 
 
-def _waits(facts: Facts[Plan], *waiting: StrEnum) -> bool:
+def _waits(facts: Facts[ProviderPolicy], *waiting: StrEnum) -> bool:
     return facts.task.waiting_for in waiting
 
 
-def _unproven(facts: Facts[Plan]) -> bool:
+def _unproven(facts: Facts[ProviderPolicy]) -> bool:
     return facts.task.verdict is None
 
 
-def _cancelling_untimed(facts: Facts[Plan]) -> bool:
+def _cancelling_untimed(facts: Facts[ProviderPolicy]) -> bool:
     """A cancel that nobody answered may be true: no webhook need ever come."""
     task = facts.task
     timed = task.sla_at is not None or task.deadline_at is not None
     return _unproven(facts) and _waits(facts, Waiting.CANCEL) and not timed
 
 
-def _returnable(facts: Facts[Plan]) -> bool:
+def _returnable(facts: Facts[ProviderPolicy]) -> bool:
     """True where the provider's return came in time, and core knows nothing of it."""
     task, finality = facts.task, facts.terms.finality
     if task.returned or task.waiting_for is not None or finality is None:
@@ -73,32 +73,32 @@ def _returnable(facts: Facts[Plan]) -> bool:
     return (facts.asked_at or facts.now) <= succeeded_at + finality
 
 
-def _decidable(facts: Facts[Plan]) -> bool:
+def _decidable(facts: Facts[ProviderPolicy]) -> bool:
     return _waits(facts, EngineWait.DECISION)
 
 
-def _core_refused(facts: Facts[Plan]) -> bool:
+def _core_refused(facts: Facts[ProviderPolicy]) -> bool:
     return _decidable(facts) and not _unproven(facts)
 
 
-def _no_is_known(facts: Facts[Plan]) -> bool:
+def _no_is_known(facts: Facts[ProviderPolicy]) -> bool:
     return _decidable(facts) and facts.task.verdict is Verdict.NOT_PAID
 
 
-def _asking(facts: Facts[Plan]) -> bool:
+def _asking(facts: Facts[ProviderPolicy]) -> bool:
     return _waits(facts, Waiting.LAST_QUESTION)
 
 
-def _asked_enough(facts: Facts[Plan]) -> bool:
+def _asked_enough(facts: Facts[ProviderPolicy]) -> bool:
     spent = facts.task.tries >= facts.terms.recheck_attempts
     return _asking(facts) and (spent or not _can_ask(facts))
 
 
-def _never_sent(facts: Facts[Plan]) -> bool:
+def _never_sent(facts: Facts[ProviderPolicy]) -> bool:
     return _unproven(facts) and not facts.task.taken
 
 
-GUARDS: Final[dict[StrEnum, Callable[[Facts[Plan]], bool]]] = {
+GUARDS: Final[dict[StrEnum, Callable[[Facts[ProviderPolicy]], bool]]] = {
     Guard.BEFORE_TURN: lambda f: _waits(f, EngineWait.TURN),
     Guard.FREEZE_DUE: lambda f: _waits(f, Waiting.FREEZE),
     Guard.FREEZE_UNWANTED: lambda f: (

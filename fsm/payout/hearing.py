@@ -19,7 +19,7 @@ from fsm.engine.words import (
 )
 from fsm.payout.words import Trigger, Waiting
 
-NEWS: Final = frozenset(
+WEBHOOK: Final = frozenset(
     {
         Trigger.PAID,
         Trigger.ACCEPTED,
@@ -46,7 +46,7 @@ class PayoutHearing(Hearing):
         while that create is still in flight; and a no that is being weighed lasts
         for one step only.
         """
-        if event.trigger not in NEWS:
+        if event.trigger not in WEBHOOK:
             return False
         if task.waiting_for is Waiting.WEIGHING:
             return True
@@ -61,7 +61,7 @@ class PayoutHearing(Hearing):
 
     def disagrees(self, task: Task, event: Event) -> Event | None:
         """What is known is said of an attempt of another name."""
-        if event.trigger in NEWS and _names_another(task, event):
+        if event.trigger in WEBHOOK and _names_another(task, event):
             return replace(event, trigger=Trigger.MISMATCHED)
         return None
 

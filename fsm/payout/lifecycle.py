@@ -8,7 +8,7 @@ from fsm.engine.rows import FIRST_LIFECYCLE
 from fsm.payout.due import DUE, ended
 from fsm.payout.guards import GUARDS
 from fsm.payout.hearing import PayoutHearing, announced
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.payout.table import OTHERWISE, TABLE
 from fsm.payout.words import Trigger, Waiting
 
@@ -26,7 +26,7 @@ UNBROKEN: Final[frozenset[StrEnum]] = frozenset(
     }
 )
 
-PAYOUT: Final[Lifecycle[Plan]] = Lifecycle(
+PAYOUT: Final[Lifecycle[ProviderPolicy]] = Lifecycle(
     name=FIRST_LIFECYCLE,
     waits=Waiting,
     triggers=Trigger,

@@ -22,7 +22,7 @@ class AskedBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ProviderPolicy:
     """How a provider may be treated: its capabilities as the core sees them.
 
     ``asked_by`` is the name that its status is asked by: where that is not known, or

@@ -22,7 +22,7 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
+class Heartbeat:
     """How one replica finds one provider, as it says once a second.
 
     ``since`` is when its breaker opened, ``open_until`` when it tries again;
@@ -43,11 +43,11 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standings:
+class FleetView:
     """What the rows say: pauses by provider, and the beats of live replicas."""
 
     paused: Mapping[str, Control] = field(default_factory=dict)
-    beats: Mapping[str, Sequence[Beat]] = field(default_factory=dict)
+    beats: Mapping[str, Sequence[Heartbeat]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +65,11 @@ class ControlEvent:
 class Controls(Protocol):
     """The rows that replicas share; any method may raise StoreUnavailable."""
 
-    async def beat(self, beats: Sequence[Beat]) -> None:
+    async def beat(self, beats: Sequence[Heartbeat]) -> None:
         """Say how this replica finds its providers."""
         ...
 
-    async def standings(self) -> Standings:
+    async def fleet_view(self) -> FleetView:
         """Return the pauses, and what every replica that is alive has said last."""
         ...
 

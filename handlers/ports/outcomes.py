@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from fsm.domain.letters import Reason
+from fsm.domain.dead_letters import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from fsm.domain.money import Money
-from fsm.domain.news import News
-from fsm.payout.policy import Plan
+from fsm.domain.webhook_events import WebhookEvent
+from fsm.payout.policy import ProviderPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ CancelAnswer = Cancelled | TooLate | NotSent | Unclear
 class Verified:
     """A webhook whose signature holds, and which event it is.
 
-    ``event_id`` None means: the scheme leaves it to the body (``read_news``).
+    ``event_id`` None means: the scheme leaves it to the body (``read_webhook``).
     """
 
     event_id: str | None
@@ -145,7 +145,7 @@ class Provider(Protocol):
         ...
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> ProviderPolicy:
         """Its capabilities, from the configuration."""
         ...
 
@@ -180,9 +180,9 @@ class Provider(Protocol):
         """
         ...
 
-    def read_news(
+    def read_webhook(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
+    ) -> WebhookEvent | None:
         """Read a verified, parsed webhook; None where no reference can be read.
 
         A value that has no one meaning is an ``Odd`` in it. Money that cannot be read

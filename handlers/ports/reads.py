@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from fsm.domain.audit import AuditLine
-from fsm.domain.letters import DeadLetter
+from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.orders import Order
 from fsm.engine.words import CaseKind, CaseState, Kind, OrderState, State
 

@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from fsm.domain.audit import AuditLine
-from fsm.domain.letters import DeadLetter
+from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.messages import Message
-from fsm.domain.news import Arrival, News, NewsState
 from fsm.domain.orders import Order, Request, Submission
+from fsm.domain.webhook_events import Arrival, WebhookEvent, WebhookEventState
 from fsm.engine.steps import Case, Step
 from fsm.engine.words import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class StepWrite:
     """One step and all that must be committed with it.
 
     ``rung`` says that wake-ups for what is due at once are among the messages.
@@ -26,27 +26,27 @@ class Work:
     lines: tuple[AuditLine, ...]
     messages: tuple[Message, ...] = ()
     at: datetime
-    news: Mapping[str, NewsState] = field(default_factory=dict)
-    rung: bool = False
+    webhook: Mapping[str, WebhookEventState] = field(default_factory=dict)
+    woken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """A committed step: what its tasks' inboxes hold."""
 
-    news_waiting: frozenset[str] = frozenset()
+    webhook_pending: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredNews:
+class StoredWebhook:
     """A webhook in the inbox.
 
     ``repeats`` says that the same statement was stored under another id before.
     """
 
     inbox_id: str
-    news: News
-    state: NewsState
+    webhook: WebhookEvent
+    state: WebhookEventState
     repeats: bool = False
 
 
@@ -91,29 +91,29 @@ class Store(Protocol):
         """Return the queue of the one order that its merchant calls so."""
         ...
 
-    async def record(self, work: Work) -> Recorded:
+    async def record(self, work: StepWrite) -> Recorded:
         """Commit a step: compare-and-set, audit lines, messages, cases, news.
 
         :raises StaleWrite: a row of the step is not the one that it was decided on;
             nothing is written.
-        :raises SettledNews: a webhook of the step is settled; nothing is written.
+        :raises WebhookSettled: a webhook of the step is settled; nothing is written.
         :raises BrokenInvariant: a constraint refused it; nothing is written.
         """
         ...
 
-    async def keep_news(self, *events: News) -> Sequence[Arrival]:
-        """Store events with their doorbells, all or none; say of each what it was.
+    async def store_webhooks(self, *events: WebhookEvent) -> Sequence[Arrival]:
+        """Store events with their wake-ups, all or none; say of each what it was.
 
         One whose id is known is not stored again. Where it says something else than
         then, that is kept beside it, as news that ``seen_as`` marks.
         """
         ...
 
-    async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
+    async def pending_webhooks(self, task_id: str) -> Sequence[StoredWebhook]:
         """Return the webhooks of a task that nobody has applied, oldest first."""
         ...
 
-    async def find_news(self, provider: str, event_id: str) -> StoredNews | None:
+    async def find_webhook(self, provider: str, event_id: str) -> StoredWebhook | None:
         """Return a stored webhook."""
         ...
 
@@ -121,7 +121,7 @@ class Store(Protocol):
         """Tell the task's next step that news waits; False if it has moved on."""
         ...
 
-    async def close_news(self, inbox_id: str, state: NewsState) -> None:
+    async def close_webhook(self, inbox_id: str, state: WebhookEventState) -> None:
         """Settle a webhook that changes nothing; its place in the order counts."""
         ...
 
@@ -136,7 +136,9 @@ class Store(Protocol):
         """Open a case that belongs to no step; the same one twice, once."""
         ...
 
-    async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
+    async def dead_letter(
+        self, letter: DeadLetter, messages: Sequence[Message]
+    ) -> None:
         """Keep a dead letter and post ``messages``; the same one twice, once."""
         ...
 
@@ -193,18 +195,18 @@ class Sweepable(Protocol):
         """
         ...
 
-    async def overdue_news(
+    async def overdue_webhooks(
         self, *, grace: timedelta, limit: int
-    ) -> Sequence[StoredNews]:
+    ) -> Sequence[StoredWebhook]:
         """Return webhooks that wait although their task is there.
 
         One without a task is looked at less and less often, and not returned.
         """
         ...
 
-    async def expired_news(
+    async def expired_webhooks(
         self, *, after: timedelta, limit: int
-    ) -> Sequence[StoredNews]:
+    ) -> Sequence[StoredWebhook]:
         """Return webhooks that name a task which never appeared."""
         ...
 

@@ -2,13 +2,13 @@
 
 from typing import Protocol
 
-from handlers.ports.store import Work
+from handlers.ports.store import StepWrite
 
 
 class Watch(Protocol):
     """Is told what happened; never fails, never waits."""
 
-    def recorded(self, work: Work) -> None:
+    def recorded(self, work: StepWrite) -> None:
         """A step was committed."""
         ...
 
@@ -24,7 +24,7 @@ class Watch(Protocol):
 class NobodyWatches:
     """Counts nothing."""
 
-    def recorded(self, work: Work) -> None:
+    def recorded(self, work: StepWrite) -> None:
         """Ignore a step."""
 
     def conflicted(self) -> None:

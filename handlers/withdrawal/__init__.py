@@ -2,17 +2,17 @@
 
 from datetime import datetime
 
-from fsm.domain.news import News
 from fsm.domain.orders import Order, Request
+from fsm.domain.webhook_events import WebhookEvent
 from fsm.engine.flow import Flow
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.flows import WITHDRAWAL
-from handlers.claims import View
-from handlers.engine import Engine
+from handlers.claims import Claims
+from handlers.commit import Ports
 from handlers.withdrawal.calls import call_for, given_up
 from handlers.withdrawal.open import opened
-from handlers.withdrawal.webhooks import event_of_news
+from handlers.withdrawal.webhooks import event_of_webhook
 
 
 class WithdrawalHandlers:
@@ -25,15 +25,15 @@ class WithdrawalHandlers:
         return opened(request, queue_id, now)
 
     async def call(
-        self, order: Order, task: Task, *, engine: Engine, view: View
+        self, order: Order, task: Task, *, ports: Ports, claims: Claims
     ) -> Event:
         """Make the call that is due to core or to a provider."""
-        return await call_for(order, task, engine=engine, view=view)
+        return await call_for(order, task, ports=ports, claims=claims)
 
-    async def give_up(self, order: Order, task: Task, *, engine: Engine) -> Event:
+    async def give_up(self, order: Order, task: Task, *, ports: Ports) -> Event:
         """Return what becomes of a task that is not as it was requested."""
-        return await given_up(order, task, engine)
+        return await given_up(order, task, ports)
 
-    def heard(self, news: News, order: Order) -> Event | None:
+    def heard(self, webhook: WebhookEvent, order: Order) -> Event | None:
         """Return what a provider's webhook means."""
-        return event_of_news(news, order)
+        return event_of_webhook(webhook, order)

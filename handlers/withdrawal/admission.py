@@ -11,12 +11,12 @@ from fsm.engine.steps import Event
 from fsm.engine.words import EngineWait, Source
 from fsm.payout.words import Trigger
 from handlers.claims import Admissions
-from handlers.engine import Engine
-from handlers.ports.gate import Shut
+from handlers.commit import Ports
+from handlers.ports.admission import NotAdmitted
 
 
 def at_gate(
-    order: Order, task: Task, engine: Engine, admissions: Admissions
+    order: Order, task: Task, ports: Ports, admissions: Admissions
 ) -> Event | None:
     """Return None where the attempt may go on, else that it waits or is passed over.
 
@@ -24,11 +24,11 @@ def at_gate(
     """
     if task.cancel_requested or admissions.has(task.task_id):
         return None
-    found = engine.gate.enter(task.provider, waited=task.code is not None)
-    if not isinstance(found, Shut):
+    found = ports.gate.admit(task.provider, waited=task.code is not None)
+    if not isinstance(found, NotAdmitted):
         admissions.keep(task.task_id, found)
         return None
-    passed = found.outlasts and _another(order, task, engine)
+    passed = found.outlasts and _another(order, task, ports)
     return Event(
         trigger=Trigger.PASSED_OVER if passed else Trigger.HELD,
         source=Source.TIMER,
@@ -40,19 +40,21 @@ def at_gate(
     )
 
 
-def _another(order: Order, task: Task, engine: Engine) -> bool:
+def _another(order: Order, task: Task, ports: Ports) -> bool:
     """True where a provider later in the cascade can be had in its stead."""
     return any(
-        other.waiting_for is EngineWait.TURN and engine.gate.admits(other.provider)
+        other.waiting_for is EngineWait.TURN and ports.gate.admits(other.provider)
         for other in order.queue.tasks
         if other.position > task.position
     )
 
 
-def may_repeat_now(task: Task, engine: Engine, admissions: Admissions) -> Shut | None:
+def may_repeat_now(
+    task: Task, ports: Ports, admissions: Admissions
+) -> NotAdmitted | None:
     """Return why a create that may have arrived is asked about and not repeated."""
-    found = engine.gate.repeat(task.provider)
-    if isinstance(found, Shut):
+    found = ports.gate.repeat(task.provider)
+    if isinstance(found, NotAdmitted):
         return found
     admissions.keep(task.task_id, found)
     return None

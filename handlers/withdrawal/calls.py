@@ -13,8 +13,8 @@ from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import EngineWait, Source, State
 from fsm.payout.words import Trigger, Waiting, waits_for
-from handlers.claims import ClaimTooOld, InFlight, View
-from handlers.engine import Engine
+from handlers.claims import Claims, ClaimTooOld, InFlight
+from handlers.commit import Ports
 from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
 from handlers.ports.provider import (
     Accepted,
@@ -49,7 +49,7 @@ STOPPED: Final = "resolution_stopped"
 CLAIM_LOST: Final = "the worker that was to send it is gone: it may have been sent"
 
 
-async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> Event:
+async def call_for(order: Order, task: Task, *, ports: Ports, claims: Claims) -> Event:
     """Make the call that the task's row says is due, and return what it means.
 
     :raises CoreUnavailable: core gave no definite answer.
@@ -58,36 +58,36 @@ async def call_for(order: Order, task: Task, *, engine: Engine, view: View) -> E
     match waits_for(task):
         case Waiting.FREEZE:
             # Asked before there is a hold: who waits for a provider ties up no money.
-            kept_out = at_gate(order, task, engine, view.admissions)
-            return kept_out or await _balance(Operation.FREEZE, order, task, engine)
+            kept_out = at_gate(order, task, ports, claims.admissions)
+            return kept_out or await _balance(Operation.FREEZE, order, task, ports)
         case Waiting.COMMIT | Waiting.ROLLBACK | Waiting.RETURN as due:
-            return await _balance(Operation(due.value), order, task, engine)
+            return await _balance(Operation(due.value), order, task, ports)
         case Waiting.CREATE:
-            return await _create(order, task, engine, view)
+            return await _create(order, task, ports, claims)
         case Waiting.RECREATE:
-            return await _recreate(order, task, engine, view)
+            return await _recreate(order, task, ports, claims)
         case Waiting.CREATE_RETRY:
-            kept_out = at_gate(order, task, engine, view.admissions)
+            kept_out = at_gate(order, task, ports, claims.admissions)
             return kept_out or _timed(Trigger.RETRY_DUE, task)
         case Waiting.WEIGHING:
-            return _weighed(task, engine)
+            return _weighed(task, ports)
         case Waiting.WEBHOOK:
             return _timed(Trigger.SLA_PASSED, task)
         case Waiting.RECHECK:
-            return await _recheck(order, task, engine)
+            return await _recheck(order, task, ports)
         case Waiting.POLL:
-            if task.deadline_at is not None and engine.clock.now() >= task.deadline_at:
+            if task.deadline_at is not None and ports.clock.now() >= task.deadline_at:
                 return _timed(Trigger.DEADLINE_PASSED, task)
-            return await _status(order, task, engine)
+            return await _status(order, task, ports)
         case Waiting.CANCEL:
-            return await _cancel(order, task, engine)
+            return await _cancel(order, task, ports)
         case Waiting.LAST_QUESTION:
-            return await _last_question(order, task, engine)
+            return await _last_question(order, task, ports)
         case EngineWait.TURN | EngineWait.DECISION | EngineWait.NOTIFICATION | None:
             raise ValueError(f"no call is due for {task.waiting_for}")
 
 
-async def given_up(order: Order, task: Task, engine: Engine) -> Event:
+async def given_up(order: Order, task: Task, ports: Ports) -> Event:
     """Make no call for what is not as it was requested, and give it to a person.
 
     It is neither frozen nor sent, committed or given back, and not asked about either:
@@ -96,13 +96,13 @@ async def given_up(order: Order, task: Task, engine: Engine) -> Event:
     :raises Tampered: it ties up no money that somebody would have to decide on.
     """
     if task.state in {State.PENDING, State.SUCCEEDED}:
-        raise await not_as_requested(order, task, engine)
+        raise await not_as_requested(order, task, ports)
     return _tampered(task)
 
 
-async def not_as_requested(order: Order, task: Task, engine: Engine) -> Tampered:
+async def not_as_requested(order: Order, task: Task, ports: Ports) -> Tampered:
     """Open a case about an order that another request was written into."""
-    return await halted(order, task, NOT_AS_REQUESTED, engine)
+    return await halted(order, task, NOT_AS_REQUESTED, ports)
 
 
 def _timed(trigger: Trigger, task: Task) -> Event:
@@ -110,9 +110,9 @@ def _timed(trigger: Trigger, task: Task) -> Event:
     return Event(trigger=trigger, source=Source.TIMER, version=task.version)
 
 
-def _weighed(task: Task, engine: Engine) -> Event:
+def _weighed(task: Task, ports: Ports) -> Event:
     # What wants to be left alone is left alone by the question, too.
-    silence = engine.gate.silence(task.provider)
+    silence = ports.gate.silence(task.provider)
     return replace(_timed(Trigger.WEIGHED, task), after=silence)
 
 
@@ -125,7 +125,7 @@ _BALANCE: Final = {
 
 
 async def _balance(
-    operation: Operation, order: Order, task: Task, engine: Engine
+    operation: Operation, order: Order, task: Task, ports: Ports
 ) -> Event:
     call = BalanceCall(
         task_id=task.task_id,
@@ -137,72 +137,72 @@ async def _balance(
         money=order.money,
     )
     confirmed, refused = _BALANCE[operation]
-    match await engine.core.balance(operation, call):
+    match await ports.core.balance(operation, call):
         case Confirmed():
             return Event(trigger=confirmed, actor="core")
         case Refused(code=code, message=message):
             return Event(trigger=refused, actor="core", code=code, message=message)
 
 
-async def _create(order: Order, task: Task, engine: Engine, view: View) -> Event:
+async def _create(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
     """Send a create that this chain has claimed; see to one that it only found.
 
     What is found is left alone while its claimant may be sending it. After that it
     is taken over by a version of one's own, or given up for asking.
     """
-    provider = engine.providers.get(task.provider)
-    if view.claims(task):
+    provider = ports.providers.get(task.provider)
+    if claims.claims(task):
         if provider is None:
             return _unconfigured(task)
-        if task.taken and not _may_repeat(task, provider, engine):
+        if task.taken and not _may_repeat(task, provider, ports):
             # This process slept between taking it over and saying so.
             return _unasked(task, CLAIM_LOST)
-        return await _send(provider, order, task, engine, view)
-    _leave_to_claimant(task, provider, engine)
-    if provider is None or not _may_repeat(task, provider, engine):
+        return await _send(provider, order, task, ports, claims)
+    _leave_to_claimant(task, provider, ports)
+    if provider is None or not _may_repeat(task, provider, ports):
         return _unasked(task, CLAIM_LOST)
-    shut = may_repeat_now(task, engine, view.admissions)
+    shut = may_repeat_now(task, ports, claims.admissions)
     if shut is not None:
         return _unasked(task, f"{CLAIM_LOST}; not repeated: {shut.because}")
     return _timed(Trigger.TAKEN_OVER, task)
 
 
-async def _recreate(order: Order, task: Task, engine: Engine, view: View) -> Event:
-    provider = engine.providers.get(task.provider)
+async def _recreate(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
+    provider = ports.providers.get(task.provider)
     if provider is None:
         return _unconfigured(task)
-    if not view.claims(task):
-        _leave_to_claimant(task, provider, engine)
-    if not _may_repeat(task, provider, engine):
+    if not claims.claims(task):
+        _leave_to_claimant(task, provider, ports)
+    if not _may_repeat(task, provider, ports):
         return _unasked(task, NO_REPEAT)
-    shut = may_repeat_now(task, engine, view.admissions)
+    shut = may_repeat_now(task, ports, claims.admissions)
     # A repeat that is the question is asked as a status would be: whatever stands.
-    if shut is not None and engine.plan_of(task).can_ask(task):
+    if shut is not None and ports.policy_of(task).can_ask(task):
         return _unasked(task, f"not repeated: {shut.because}")
-    heard = await _send(provider, order, task, engine, view)
+    heard = await _send(provider, order, task, ports, claims)
     return replace(heard, detail={**heard.detail, QUESTION: "create"})
 
 
-def _leave_to_claimant(task: Task, provider: Provider | None, engine: Engine) -> None:
+def _leave_to_claimant(task: Task, provider: Provider | None, ports: Ports) -> None:
     timeout = timedelta(0) if provider is None else provider.timeout
-    entered = task.updated_at or engine.clock.now()
-    until = entered + engine.limits.send_within + timeout
-    left = until - engine.clock.now()
+    entered = task.updated_at or ports.clock.now()
+    until = entered + ports.limits.send_within + timeout
+    left = until - ports.clock.now()
     if left > timedelta(0):
         raise InFlight(task.task_id, left)
 
 
 async def _send(
-    provider: Provider, order: Order, task: Task, engine: Engine, view: View
+    provider: Provider, order: Order, task: Task, ports: Ports, claims: Claims
 ) -> Event:
     """Send the create; checked last of all: that this chain did not oversleep."""
-    age = engine.clock.elapsed() - view.taken_at
-    if age > engine.limits.send_within.total_seconds():
+    age = ports.clock.elapsed() - claims.taken_at
+    if age > ports.limits.send_within.total_seconds():
         raise ClaimTooOld(f"the picture of task {task.task_id} is {age:.1f} s old")
     try:
         answer = await provider.create(payout_of(order, task))
     finally:
-        view.admissions.give_back(task.task_id)
+        claims.admissions.give_back(task.task_id)
     heard = event_of_create(answer, order, task)
     if task.taken and (heard.trigger is Trigger.NOT_SENT or _names_the_first(heard)):
         # This request did nothing; one before it may have.
@@ -228,19 +228,19 @@ def _tampered(task: Task) -> Event:
     )
 
 
-def _may_repeat(task: Task, provider: Provider, engine: Engine) -> bool:
+def _may_repeat(task: Task, provider: Provider, ports: Ports) -> bool:
     """True where a create that is sent now arrives while its key still lives.
 
     What somebody has given up meanwhile is not asked for once more.
     """
-    plan = engine.plan_of(task)
+    plan = ports.policy_of(task)
     first = task.sent_first_at
-    until = engine.limits.send_within + provider.timeout
+    until = ports.limits.send_within + provider.timeout
     return (
         plan.idempotent_create
         and not task.cancel_requested
         and first is not None
-        and engine.clock.now() + until < first + plan.key_lifetime
+        and ports.clock.now() + until < first + plan.key_lifetime
     )
 
 
@@ -251,14 +251,14 @@ def _unconfigured(task: Task) -> Event:
     return Event(trigger=trigger, code=UNCONFIGURED, message=problem)
 
 
-async def _recheck(order: Order, task: Task, engine: Engine) -> Event:
+async def _recheck(order: Order, task: Task, ports: Ports) -> Event:
     """Ask what became of it: by its status, else by a repeat of the create."""
-    provider = engine.providers.get(task.provider)
-    if provider is None or engine.plan_of(task).can_ask(task):
-        return await _status(order, task, engine)
-    if _may_repeat(task, provider, engine):
+    provider = ports.providers.get(task.provider)
+    if provider is None or ports.policy_of(task).can_ask(task):
+        return await _status(order, task, ports)
+    if _may_repeat(task, provider, ports):
         return _timed(Trigger.REPEAT_DUE, task)
-    plan = engine.plan_of(task)
+    plan = ports.policy_of(task)
     why = NO_REPEAT if plan.idempotent_create else ONCE_ONLY
     return _unasked(task, f"{UNASKED}; {why}")
 
@@ -268,11 +268,11 @@ def _unasked(task: Task, because: str) -> Event:
     return Event(trigger=Trigger.UNCLEAR, message=because, version=task.version)
 
 
-async def _status(order: Order, task: Task, engine: Engine) -> Event:
-    provider = engine.providers.get(task.provider)
+async def _status(order: Order, task: Task, ports: Ports) -> Event:
+    provider = ports.providers.get(task.provider)
     if provider is None:
         return _unconfigured(task)
-    asked_at = engine.clock.now()
+    asked_at = ports.clock.now()
     answer = await provider.status(payout_of(order, task))
     # What was asked within the grace proves nothing, however late it is recorded.
     return replace(event_of_status(answer, order, task), asked_at=asked_at)
@@ -286,16 +286,16 @@ _LAST_WORDS: Final[dict[StrEnum, tuple[Trigger, str | None]]] = {
 }
 
 
-async def _last_question(order: Order, task: Task, engine: Engine) -> Event:
+async def _last_question(order: Order, task: Task, ports: Ports) -> Event:
     """Ask once more what became of what a person says was not paid.
 
     Only the status is asked: nobody wants a repeat of the create any more. A definite
     answer is that whenever it was heard; the rest is about this question alone.
     """
-    plan = engine.plan_of(task)
+    plan = ports.policy_of(task)
     if not plan.can_ask(task) or task.tries >= plan.recheck_attempts:
         return _unasked_no(task)
-    heard = await _status(order, task, engine)
+    heard = await _status(order, task, ports)
     if heard.trigger not in _LAST_WORDS:
         return heard
     trigger, code = _LAST_WORDS[heard.trigger]
@@ -310,8 +310,8 @@ def _unasked_no(task: Task) -> Event:
     return replace(unasked, code=NO, message=because, detail={"asked": asked})
 
 
-async def _cancel(order: Order, task: Task, engine: Engine) -> Event:
-    provider = engine.providers.get(task.provider)
+async def _cancel(order: Order, task: Task, ports: Ports) -> Event:
+    provider = ports.providers.get(task.provider)
     if provider is None:
         return Event(trigger=Trigger.CANCEL_UNCLEAR, code=UNCONFIGURED)
     return event_of_cancel(await provider.cancel(payout_of(order, task)), task)

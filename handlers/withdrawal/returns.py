@@ -3,20 +3,20 @@
 from fsm.domain.durations import format_duration
 from fsm.domain.errors import NotNow
 from fsm.domain.four_eyes import FourEyes
-from fsm.domain.messages import step_doorbell
+from fsm.domain.messages import step_wakeup
 from fsm.domain.orders import Order
 from fsm.domain.votes import Vote
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.words import CaseKind, CaseState, State
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.payout.words import Trigger, Waiting
+from handlers.approval import approve, event_by_person, withdraw_vote
 from handlers.cancel import order_of_task
 from handlers.close import contest_closing, settling
-from handlers.engine import Engine
-from handlers.ports.desk import Desk
+from handlers.commit import Ports
+from handlers.ports.operator_store import OperatorStore
 from handlers.ports.reads import CaseRecord
-from handlers.together import decide_together, event_by_person, withdraw_vote
 
 
 async def settle_return(  # noqa: PLR0913 - what a decision is made of
@@ -26,8 +26,8 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
     evidence: object,
     actor: str,
     four_eyes: FourEyes,
-    desk: Desk,
-    engine: Engine,
+    operator_store: OperatorStore,
+    ports: Ports,
     person: str | None = None,
 ) -> Vote:
     """Have core take a returned payout back, once as many agree as it takes.
@@ -42,11 +42,16 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
 
     A vote of somebody else to close the case is cleared by it: neither stands then.
     """
-    case, order, task = await _open_return(case_id, desk, engine)
-    _check_returnable(task, case, engine.plan_of(task))
-    await _check_opened(case, desk, engine)
+    case, order, task = await _open_return(case_id, operator_store, ports)
+    _check_returnable(task, case, ports.policy_of(task))
+    await _check_opened(case, operator_store, ports)
     if await contest_closing(
-        case, reason=reason, actor=actor, person=person, desk=desk, engine=engine
+        case,
+        reason=reason,
+        actor=actor,
+        person=person,
+        operator_store=operator_store,
+        ports=ports,
     ):
         return Vote.CLEARS
     event = replace(
@@ -63,15 +68,15 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
         # It counts by when the provider told, not by when a person got to it.
         asked_at=case.opened_at,
     )
-    return await decide_together(
+    return await approve(
         order,
         task,
         event,
         proposal=Trigger.RETURN_PROPOSED,
         contest=Trigger.RETURN_CONTESTED,
         needs_two=four_eyes.needs_two(order.money),
-        bell=step_doorbell,
-        engine=engine,
+        wakeup=step_wakeup,
+        ports=ports,
     )
 
 
@@ -80,8 +85,8 @@ async def withdraw_settlement(
     *,
     reason: str,
     actor: str,
-    desk: Desk,
-    engine: Engine,
+    operator_store: OperatorStore,
+    ports: Ports,
     person: str | None = None,
 ) -> None:
     """Take one's own vote on a return back, as long as no second person has agreed.
@@ -89,7 +94,7 @@ async def withdraw_settlement(
     :raises UnknownOrder: no such case.
     :raises NotNow: nobody has voted, or somebody else has; or it is over.
     """
-    _, order, task = await _open_return(case_id, desk, engine)
+    _, order, task = await _open_return(case_id, operator_store, ports)
     await withdraw_vote(
         order,
         task,
@@ -97,36 +102,38 @@ async def withdraw_settlement(
         reason=reason,
         actor=actor,
         person=person,
-        engine=engine,
+        ports=ports,
     )
 
 
 async def _open_return(
-    case_id: str, desk: Desk, engine: Engine
+    case_id: str, operator_store: OperatorStore, ports: Ports
 ) -> tuple[CaseRecord, Order, Task]:
-    case = await desk.case(case_id)
+    case = await operator_store.case(case_id)
     if case.kind is not CaseKind.RETURN_AFTER_SUCCESS:
         raise NotNow(f"case {case_id} is no return: settle it by hand, and close it")
     if case.state is not CaseState.OPEN:
         raise NotNow(f"case {case_id} is {case.state}")
-    order = await order_of_task(case.task_id, engine=engine)
+    order = await order_of_task(case.task_id, ports=ports)
     return case, order, order.task(case.task_id)
 
 
-async def _check_opened(case: CaseRecord, desk: Desk, engine: Engine) -> None:
+async def _check_opened(
+    case: CaseRecord, operator_store: OperatorStore, ports: Ports
+) -> None:
     """Refuse a case that another hand has put there: nobody has sent money back.
 
     The audit line by which the payout came back is of the time of its case, and signed.
     """
-    opening = await desk.opening_of(case)
-    if opening is None or not opening.holds(engine.keys):
+    opening = await operator_store.opening_of(case)
+    if opening is None or not opening.holds(ports.keys):
         raise NotNow(
             f"no audit line has opened case {case.id}: it is not ours, and nothing is "
             "settled; `verify` says what else was changed"
         )
 
 
-def _check_returnable(task: Task, case: CaseRecord, plan: Plan) -> None:
+def _check_returnable(task: Task, case: CaseRecord, plan: ProviderPolicy) -> None:
     if task.state is not State.SUCCEEDED or task.returned:
         raise NotNow(f"core has nothing to take back for task {task.task_id}")
     if task.waiting_for is Waiting.RETURN:

@@ -2,57 +2,63 @@
 
 from typing import Final
 
-from fsm.domain.news import FORWARDED, FORWARDER, UNREADABLE, News, NewsType
 from fsm.domain.orders import Order
+from fsm.domain.webhook_events import (
+    FORWARDED,
+    FORWARDER,
+    UNREADABLE,
+    WebhookEvent,
+    WebhookEventType,
+)
 from fsm.engine.steps import Event
 from fsm.engine.words import Source
 from fsm.payout.words import Trigger
 
 TRIGGERS: Final = {
-    NewsType.SUCCEEDED: Trigger.PAID,
-    NewsType.FAILED: Trigger.DECLINED,
-    NewsType.ACCEPTED: Trigger.ACCEPTED,
-    NewsType.RETURNED: Trigger.RETURNED,
+    WebhookEventType.SUCCEEDED: Trigger.PAID,
+    WebhookEventType.FAILED: Trigger.DECLINED,
+    WebhookEventType.ACCEPTED: Trigger.ACCEPTED,
+    WebhookEventType.RETURNED: Trigger.RETURNED,
 }
 
 
-def event_of_news(news: News, order: Order) -> Event | None:
+def event_of_webhook(webhook: WebhookEvent, order: Order) -> Event | None:
     """Return what a webhook means; None where its type is unknown to us.
 
     What was said under an id that had said something else is no place in the
     provider's own order either.
     """
-    trigger = TRIGGERS.get(news.type)
+    trigger = TRIGGERS.get(webhook.type)
     if trigger is None:
         return None
     evidence: dict[str, object] = {
-        "event_id": news.event_id.strip(),
-        "type": news.type.value,
+        "event_id": webhook.event_id.strip(),
+        "type": webhook.type.value,
     }
-    disputed = news.seen_as is not None
+    disputed = webhook.seen_as is not None
     if disputed:
-        evidence["seen_as"] = news.seen_as
-    if news.sequence is not None:
-        evidence["sequence"] = news.sequence
-    differs = differing(order, news.amount, news.currency)
-    if unreadable := news.detail.get(UNREADABLE):
+        evidence["seen_as"] = webhook.seen_as
+    if webhook.sequence is not None:
+        evidence["sequence"] = webhook.sequence
+    differs = differing(order, webhook.amount, webhook.currency)
+    if unreadable := webhook.detail.get(UNREADABLE):
         # What cannot be compared does not agree.
         differs |= {UNREADABLE: unreadable}
     if differs:
         trigger = Trigger.MISMATCHED
-    by = news.detail.get(FORWARDED)
+    by = webhook.detail.get(FORWARDED)
     return Event(
         trigger=trigger,
         source=Source.WEBHOOK,
-        actor=f"provider:{news.provider}" if by is None else f"{FORWARDER}{by}",
-        code="amount_mismatch" if differs else news.code,
-        message=news.message,
-        reference=None if differs else news.provider_reference,
+        actor=f"provider:{webhook.provider}" if by is None else f"{FORWARDER}{by}",
+        code="amount_mismatch" if differs else webhook.code,
+        message=webhook.message,
+        reference=None if differs else webhook.provider_reference,
         # A return counts by when it was told, however late it is looked at.
-        asked_at=news.received_at if trigger is Trigger.RETURNED else None,
-        sequence=None if disputed else news.sequence,
+        asked_at=webhook.received_at if trigger is Trigger.RETURNED else None,
+        sequence=None if disputed else webhook.sequence,
         disputed=disputed,
-        content=news.content_hash.hex() or None,
+        content=webhook.content_hash.hex() or None,
         detail={
             **({} if by is None else {"forwarded": True}),
             "evidence": {**evidence, **differs},

@@ -55,7 +55,7 @@ CREATE TABLE order_queues (
     state text NOT NULL,
     waiting_for text,
     wake_at timestamptz,
-    rings smallint NOT NULL DEFAULT 0,
+    redrives smallint NOT NULL DEFAULT 0,
     cancel_requested boolean NOT NULL DEFAULT false,
     customer_message text,
     finished_at timestamptz,
@@ -104,9 +104,9 @@ CREATE TABLE order_tasks (
         OR (state = 'PENDING' AND waiting_for IS DISTINCT FROM 'turn'))
         STORED,
     cancel_requested boolean NOT NULL DEFAULT false,
-    news_waiting boolean NOT NULL DEFAULT false,
+    webhook_pending boolean NOT NULL DEFAULT false,
     returned boolean NOT NULL DEFAULT false,
-    rings smallint NOT NULL DEFAULT 0,
+    redrives smallint NOT NULL DEFAULT 0,
     -- What the sweeper finds the row by: never later than ``wake_at``. It stays where
     -- it is at most half a minute earlier, so that a chain of steps does not move it;
     -- the sweeper asks ``wake_at`` as well.
@@ -116,7 +116,7 @@ CREATE TABLE order_tasks (
     sla_at timestamptz,
     deadline_at timestamptz,
     provider_reference text,
-    news_sequence bigint,
+    webhook_sequence bigint,
     proposed_by text,
     proposed_decision text,
     succeeded boolean NOT NULL GENERATED ALWAYS AS (state = 'SUCCEEDED') STORED,
@@ -686,7 +686,7 @@ EXECUTE FUNCTION refuse_unless_about_erased();
 """
 
 # What can be about no task of ours goes after the week in which one might have asked
-# for it (`NEWS_KEPT`); what may be about one never does.
+# for it (`WEBHOOKS_KEPT`); what may be about one never does.
 FORGETTING = """
 CREATE FUNCTION refuse_unless_forgotten() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -19,7 +19,7 @@ from ops.bench.world import (
     with_provider,
 )
 from payment_service.bus import Wire
-from payment_service.bus.frames import publication
+from payment_service.bus.protocol import publication
 
 WELL: Final = ("well-1", "well-2", "well-3", "well-4")
 ANSWERS: Final = "answers"

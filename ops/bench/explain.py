@@ -20,16 +20,16 @@ HOT: Final = (
     "FIND",
     "TRAIL",
     "QUEUES_OF",
-    "KEEP_NEWS",
-    "WAITING_NEWS",
-    "FIND_NEWS",
+    "STORE_WEBHOOKS",
+    "PENDING_WEBHOOKS",
+    "FIND_WEBHOOK",
     "FIND_KEPT",
     "MARK_WAITING",
-    "CLOSE_NEWS",
+    "CLOSE_WEBHOOK",
     "UNSENT",
     "SENT",
     "OVERDUE",
-    "OVERDUE_NEWS",
+    "OVERDUE_WEBHOOKS",
 )
 # The relay reads the outbox from its oldest row on; it is as long as what is unsent.
 READ_IN_ORDER: Final = {"UNSENT": {"outbox"}}

@@ -11,7 +11,7 @@ import orjson
 
 from ops.bench.world import Stage
 from payment_service.bus import Wire
-from payment_service.bus.frames import publication, publication_with_headers
+from payment_service.bus.protocol import publication, publication_with_headers
 
 UNIT: Final = ("first", "second", "third")
 """Two decline, the third approves: 10 calls and 10 durable steps."""
@@ -94,9 +94,9 @@ class Load:
     async def open(self) -> None:
         """Subscribe to what ends an order, to acknowledgements and to replies."""
         for subject in self._events:
-            await self._wire.tap(subject, self._hear)
-        await self._wire.tap(self._acks, self._acknowledged)
-        await self._wire.tap(self._replies, self._replied)
+            await self._wire.subscribe_raw(subject, self._hear)
+        await self._wire.subscribe_raw(self._acks, self._acknowledged)
+        await self._wire.subscribe_raw(self._replies, self._replied)
         await self._wire.round_trip(5.0)
 
     def publish(self, cascade: Sequence[str], *, reply: bool = False) -> str:

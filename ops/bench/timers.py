@@ -44,11 +44,11 @@ async def measure(world: World, *, timers: int, workers: int) -> None:
         await arming.close()
         spare = (due - datetime.now(UTC)).total_seconds()
         await asyncio.sleep(max(0.0, spare))
-        news = asyncio.create_task(
+        webhook = asyncio.create_task(
             load.paced(NEW_PER_SECOND * SECONDS_MAX // 2, NEW_PER_SECOND, UNIT)
         )
         seconds, left = await _handled(stage.database_url, due)
-        timed = await news
+        timed = await webhook
         await wire.close()
     note = f"{workers} workers; armed {spare:.0f} s before they were due"
     figures = [

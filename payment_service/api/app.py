@@ -66,7 +66,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
     if deps.people is not None:
         for part in (keys, four_eyes):
             app.include_router(part.routes(deps, deps.people).router)
-    app.add_middleware(Gate, keys=deps.keys)
+    app.add_middleware(Lock, keys=deps.keys)
     problems.install(app, deps.report)
     return app
 
@@ -88,7 +88,7 @@ def _plain_webhook(scope: Scope) -> Scope:
     return {**scope, "path": decoded, "raw_path": plain}
 
 
-class Gate:
+class Lock:
     """Stands before the routes.
 
     Without any key the service is locked but for probes and webhooks. Paths are

@@ -9,9 +9,9 @@ from typing import Final
 from fsm.domain.errors import InvalidRequest
 from fsm.domain.foreign_json import read_foreign
 from fsm.domain.masking import masked_prose
-from fsm.domain.news import News, NewsType, hash_of_content
 from fsm.domain.reading import shortened
 from fsm.domain.text import is_id
+from fsm.domain.webhook_events import WebhookEvent, WebhookEventType, hash_of_content
 from handlers.ports.provider import Provider, Verified
 from providers.events import Events, Headers, Told, bounded
 
@@ -26,7 +26,7 @@ FIELD_LENGTH_MAX: Final = 40
 class Heard:
     """One event as it will be stored; ``idle`` says why it is of no use to us."""
 
-    news: News
+    webhook: WebhookEvent
     idle: str | None = None
 
 
@@ -51,53 +51,55 @@ def read_delivery(
     told = events.of(verified, headers, read_foreign(body))
     heard = [_heard(provider, one, now, alone=len(told) == 1) for one in told]
     digest = hashlib.sha256(body).digest()
-    stored = [replace(h, news=replace(h.news, body_hash=digest)) for h in heard]
+    stored = [replace(h, webhook=replace(h.webhook, body_hash=digest)) for h in heard]
     # A request has no order of its own, and what came back was paid before.
-    return sorted(stored, key=lambda each: each.news.type is NewsType.RETURNED)
+    return sorted(
+        stored, key=lambda each: each.webhook.type is WebhookEventType.RETURNED
+    )
 
 
 def _heard(provider: Provider, told: Told, now: datetime, *, alone: bool) -> Heard:
     try:
-        news, idle = _read(provider, told, now)
+        webhook, idle = _read(provider, told, now)
     except InvalidRequest as odd:
         if alone:
             raise
-        news, idle = None, odd.problem
-    if news is None:
-        news = _nothing_of_ours(provider.name, told, now, because=idle)
+        webhook, idle = None, odd.problem
+    if webhook is None:
+        webhook = _nothing_of_ours(provider.name, told, now, because=idle)
     said = told.body if isinstance(told.body, Mapping) else {"event": told.body}
     return Heard(
-        news=replace(news, content_hash=hash_of_content(news, said)), idle=idle
+        webhook=replace(webhook, content_hash=hash_of_content(webhook, said)), idle=idle
     )
 
 
 def _read(
     provider: Provider, told: Told, now: datetime
-) -> tuple[News | None, str | None]:
+) -> tuple[WebhookEvent | None, str | None]:
     """Return what an event says, and why that is of no use to us."""
     body = told.body
     if not isinstance(body, Mapping):
         return None, NO_OBJECT
-    news = provider.read_news(told.event_id, body, now)
-    if news is None and told.event_id is None:
+    webhook = provider.read_webhook(told.event_id, body, now)
+    if webhook is None and told.event_id is None:
         # What has no id is known by what it says.
-        news = provider.read_news(told.digest, body, now)
-    if news is None or not is_id(news.reference):
+        webhook = provider.read_webhook(told.digest, body, now)
+    if webhook is None or not is_id(webhook.reference):
         return None, NO_REFERENCE
-    news = replace(news, event_id=bounded(news.event_id))
-    return news, None if news.task_id is not None else FOREIGN
+    webhook = replace(webhook, event_id=bounded(webhook.event_id))
+    return webhook, None if webhook.task_id is not None else FOREIGN
 
 
 def _nothing_of_ours(
     provider: str, told: Told, now: datetime, *, because: str | None
-) -> News:
+) -> WebhookEvent:
     """Return an event for people's eyes: the names of its fields, and no value."""
     names = sorted(told.body)[:FIELDS_MAX] if isinstance(told.body, Mapping) else []
     fields = [shortened(masked_prose(name))[:FIELD_LENGTH_MAX] for name in names]
-    return News(
+    return WebhookEvent(
         provider=provider,
         event_id=told.event_id or told.digest,
-        type=NewsType.UNKNOWN,
+        type=WebhookEventType.UNKNOWN,
         reference="",
         received_at=now,
         detail={"because": because, "fields": fields},

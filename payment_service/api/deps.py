@@ -7,10 +7,10 @@ from typing import Protocol
 
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.keys import ApiKey
-from fsm.domain.news import Arrival, News
 from fsm.domain.orders import Request, Submission
 from fsm.domain.rates import Rate
 from fsm.domain.roster import KeyRecord, Threshold
+from fsm.domain.webhook_events import Arrival, WebhookEvent
 from handlers.operations import Operations
 from handlers.people import Admin
 from handlers.ports.clock import Clock
@@ -30,18 +30,18 @@ class Submit(Protocol):
     ) -> Submission: ...
 
 
-class KeepNews(Protocol):
+class StoreWebhooks(Protocol):
     """Stores the events of one verified webhook for good, all or none.
 
     :raises StoreUnavailable: they may not be stored; the sender sends them again.
     """
 
     async def __call__(
-        self, events: Sequence[News], *, trace_parent: str | None
+        self, events: Sequence[WebhookEvent], *, trace_parent: str | None
     ) -> Sequence[Arrival]: ...
 
 
-class PeopleDesk(Protocol):
+class PeopleOperations(Protocol):
     """Shows and changes who holds keys, and from which amounts two decide.
 
     :raises UnknownOrder: no such key.
@@ -105,11 +105,11 @@ class ApiDeps:
     waiters: Waiters
     submit: Submit
     operations: Operations
-    keep_news: KeepNews
+    store_webhooks: StoreWebhooks
     provider_statuses: Callable[[], Awaitable[Sequence[ProviderStatus]]]
     ready: Callable[[], Awaitable[Sequence[str]]]
     metrics: Callable[[], bytes]
-    people: PeopleDesk | None = None
+    people: PeopleOperations | None = None
     webhook_rates: Mapping[str, Rate] = field(default_factory=dict)
     webhook_events: Mapping[str, Events] = field(default_factory=dict)
     count_webhook: Callable[[str, str], None] = _uncounted

@@ -8,7 +8,7 @@ from fsm.domain.keys import KeyRole
 from fsm.domain.roster import DEFAULT
 from payment_service.api.auth import admin_of
 from payment_service.api.bodies import ModelReader
-from payment_service.api.deps import ApiDeps, PeopleDesk
+from payment_service.api.deps import ApiDeps, PeopleOperations
 from payment_service.api.openapi import Responses, answer, body_of, problem
 from payment_service.api.responses import Json
 from payment_service.api.routing import Routes
@@ -22,22 +22,22 @@ FLOOR: Final = "PAYMENT_FOUR_EYES_FROM asks two from {} on, whatever is set here
 class Thresholds:
     """From which amounts two decide: shown and set."""
 
-    def __init__(self, deps: ApiDeps, desk: PeopleDesk) -> None:
+    def __init__(self, deps: ApiDeps, people: PeopleOperations) -> None:
         self._wishes = ModelReader(deps.body_time_limit)
-        self._desk = desk
+        self._people = people
 
     async def show(self) -> Json:
         """Show from which amounts two decide, and what waits for a second admin."""
-        return Json(four_eyes_view(*await self._desk.thresholds()))
+        return Json(four_eyes_view(*await self._people.thresholds()))
 
     async def set(self, request: Request) -> Json:
         """Set an amount; 202: a second admin must agree to what asks two less often."""
         wish = await self._wishes.read(request, ThresholdWish)
         currency = wish.currency or DEFAULT
-        threshold = await self._desk.set_threshold(
+        threshold = await self._people.set_threshold(
             currency, wish.from_, by=admin_of(request), reason=wish.reason
         )
-        four_eyes, _ = await self._desk.thresholds()
+        four_eyes, _ = await self._people.thresholds()
         waits = threshold.proposal is not None
         told: ThresholdAnswer = {
             "currency": currency,
@@ -51,9 +51,9 @@ class Thresholds:
         return Json(told, 202 if waits else 200)
 
 
-def routes(deps: ApiDeps, desk: PeopleDesk) -> Routes:
+def routes(deps: ApiDeps, people: PeopleOperations) -> Routes:
     """Return the routes of admins."""
-    add, thresholds = Routes("people", deps), Thresholds(deps, desk)
+    add, thresholds = Routes("people", deps), Thresholds(deps, people)
     done: Responses = {
         200: answer("Set.", ThresholdAnswer),
         **problem(409, "The present state does not allow it."),

@@ -11,7 +11,7 @@ from fsm.domain.keys import ApiKey, KeyRole, is_key_name, require_merchants
 from handlers.people import NO_REASON, hash_of, new_secret
 from payment_service.api.auth import admin_of
 from payment_service.api.bodies import ModelReader
-from payment_service.api.deps import ApiDeps, PeopleDesk
+from payment_service.api.deps import ApiDeps, PeopleOperations
 from payment_service.api.openapi import Responses, answer, body_of, problem
 from payment_service.api.params import PAGE_SIZE, Limit, segment
 from payment_service.api.responses import Json
@@ -26,13 +26,13 @@ After = Annotated[str | None, Query(alias="cursor", max_length=64)]
 class Keys:
     """The keys: listed, made, agreed to and revoked."""
 
-    def __init__(self, deps: ApiDeps, desk: PeopleDesk) -> None:
+    def __init__(self, deps: ApiDeps, people: PeopleOperations) -> None:
         self._wishes = ModelReader(deps.body_time_limit)
-        self._desk = desk
+        self._people = people
 
     async def list(self, limit: Limit = PAGE_SIZE, cursor: After = None) -> Json:
         """List the keys by name, those of the environment too; never a key itself."""
-        found = [v for v in await self._desk.keys() if v["name"] > (cursor or "")]
+        found = [v for v in await self._people.keys() if v["name"] > (cursor or "")]
         page = found[:limit]
         more = page[-1]["name"] if len(found) > limit else None
         told: KeysShape = {"keys": page, "next_cursor": more}
@@ -44,7 +44,7 @@ class Keys:
         secret = new_secret() if wish.sha256 is None else None
         key = _wanted(wish, secret)
         reason = wish.reason or NO_REASON
-        record = await self._desk.make_key(key, by=admin_of(request), reason=reason)
+        record = await self._people.make_key(key, by=admin_of(request), reason=reason)
         told = made_key_view(record, secret=secret)
         return Json(told, 202 if record.waits else 200)
 
@@ -52,7 +52,7 @@ class Keys:
         """Agree to a key that another admin has made."""
         wish = await self._wishes.read_or_none(request, Replaying)
         reason = (wish and wish.reason) or NO_REASON
-        record = await self._desk.agree_to_key(
+        record = await self._people.agree_to_key(
             _name(name), by=admin_of(request), reason=reason
         )
         return Json(made_key_view(record))
@@ -60,7 +60,7 @@ class Keys:
     async def revoke(self, request: Request, name: str) -> Json:
         """End a key for good."""
         wish = await self._wishes.read(request, Revoking)
-        record = await self._desk.revoke_key(
+        record = await self._people.revoke_key(
             _name(name), by=admin_of(request), reason=wish.reason
         )
         return Json(made_key_view(record))
@@ -89,9 +89,9 @@ def _name(raw: str) -> str:
     return found
 
 
-def routes(deps: ApiDeps, desk: PeopleDesk) -> Routes:
+def routes(deps: ApiDeps, people: PeopleOperations) -> Routes:
     """Return the routes of admins."""
-    add, keys = Routes("people", deps), Keys(deps, desk)
+    add, keys = Routes("people", deps), Keys(deps, people)
     done: Responses = {
         200: answer("Done.", KeyAnswer),
         **problem(409, "The present state does not allow it."),

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fsm.domain.errors import InvalidRequest, StoreUnavailable
-from fsm.domain.news import Arrival
 from fsm.domain.rates import Rate, TokenBucket
+from fsm.domain.webhook_events import Arrival
 from handlers.ports.clock import Clock
 from handlers.ports.provider import Provider, Rejected
 from payment_service.api.bodies import BodyReader, require_json, require_uncompressed
@@ -190,8 +190,8 @@ class Webhooks:
         if not heard:
             return []
         try:
-            arrivals = await self._deps.keep_news(
-                [each.news for each in heard], trace_parent=trace_parent
+            arrivals = await self._deps.store_webhooks(
+                [each.webhook for each in heard], trace_parent=trace_parent
             )
         except StoreUnavailable:
             return Kept.NOT_STORED
@@ -201,17 +201,20 @@ class Webhooks:
 
     def _note(self, heard: Heard, arrival: Arrival) -> None:
         """Count an event, and tell of one that is of no use or not what it was."""
-        news = heard.news
-        told: dict[str, object] = {"provider": news.provider, "event_id": news.event_id}
+        webhook = heard.webhook
+        told: dict[str, object] = {
+            "provider": webhook.provider,
+            "event_id": webhook.event_id,
+        }
         kept = Kept(arrival)
         if heard.idle is not None and arrival is Arrival.STORED:
             kept = Kept.IGNORED
-            said = {"because": heard.idle, "fields": news.detail.get("fields")}
+            said = {"because": heard.idle, "fields": webhook.detail.get("fields")}
             self._deps.note(IGNORED, told | said)
         elif arrival is Arrival.DIFFERS:
-            facts = {"type": news.type.value, "reference": news.reference}
+            facts = {"type": webhook.type.value, "reference": webhook.reference}
             self._deps.note(DIFFERS, told | facts)
-        self._deps.count_webhook(news.provider, kept)
+        self._deps.count_webhook(webhook.provider, kept)
 
     def _acknowledge(self, provider: str, arrivals: Sequence[Arrival]) -> Response:
         """Answer what is stored; one that said nothing is counted here."""

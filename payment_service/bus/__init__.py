@@ -11,7 +11,6 @@ from payment_service.bus.probe import probe
 from payment_service.bus.publisher import JetStreamPublisher, Refusal
 from payment_service.bus.pulls import PullTimes
 from payment_service.bus.strangers import beyond_need, takes_anybody
-from payment_service.bus.strays import STRAYS_MAX, bury_strays
 from payment_service.bus.topology import (
     Durable,
     Stream,
@@ -19,12 +18,13 @@ from payment_service.bus.topology import (
     Topology,
     wanted,
 )
+from payment_service.bus.unrouted import UNROUTED_MAX, dead_letter_unrouted
 from payment_service.bus.waiters import TooManyWaiters, Waiters
 from payment_service.bus.watchdog import Watchdog, WatchListeners, WatchTimes
 from payment_service.bus.wire import PermissionRefused, Wire
 
 __all__ = [
-    "STRAYS_MAX",
+    "UNROUTED_MAX",
     "Access",
     "Api",
     "Change",
@@ -52,8 +52,8 @@ __all__ = [
     "Watchdog",
     "Wire",
     "beyond_need",
-    "bury_strays",
     "connect",
+    "dead_letter_unrouted",
     "ensure",
     "probe",
     "takes_anybody",

@@ -14,7 +14,7 @@ import orjson
 
 from fsm.domain.errors import BusUnavailable, SinkUnavailable
 from payment_service.bus.api import Api, Json
-from payment_service.bus.frames import status_of
+from payment_service.bus.protocol import status_of
 from payment_service.bus.wire import Wire
 
 NAME: Final = "stream"

@@ -5,7 +5,7 @@ from typing import Any, Final
 import orjson
 
 from fsm.domain.errors import BusUnavailable
-from payment_service.bus.frames import status_of
+from payment_service.bus.protocol import status_of
 from payment_service.bus.wire import Wire
 
 CALL_SECONDS_MAX: Final = 5.0

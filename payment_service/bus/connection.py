@@ -48,7 +48,7 @@ class OldServer(PaymentServiceError):
         self.found = found
 
 
-def _ignore(_news: str) -> None:
+def _ignore(_webhook: str) -> None:
     """Do nothing with it."""
 
 

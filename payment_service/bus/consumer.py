@@ -11,13 +11,13 @@ from typing import Final
 
 import orjson
 
+from fsm.domain.dead_letters import Reason
 from fsm.domain.errors import BusUnavailable
-from fsm.domain.letters import Reason
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
-from payment_service.bus.frames import headers_of, publication, text_of
 from payment_service.bus.names import Names
-from payment_service.bus.pulls import Pulls, PullTimes
+from payment_service.bus.protocol import headers_of, publication, text_of
+from payment_service.bus.pulls import PullSubscription, PullTimes
 from payment_service.bus.wire import Wire
 
 BACKOFF_SECONDS_MIN: Final = 1.0
@@ -32,7 +32,7 @@ REMEMBERED_MAX: Final = 10_000
 V2_TOKENS_MIN: Final = 11
 
 Handle = Callable[[Delivery], Awaitable[Outcome]]
-Bury = Callable[[Delivery, Reason, str], Awaitable[None]]
+DeadLettering = Callable[[Delivery, Reason, str], Awaitable[None]]
 """Makes a dead letter durable before it returns."""
 
 OnHandled = Callable[[Delivery, Outcome, float], None]
@@ -98,7 +98,7 @@ class Consumer:
         *,
         limits: Limits,
         handle: Handle,
-        bury: Bury,
+        dead_letter: DeadLettering,
         listeners: Listeners,
         times: PullTimes | None = None,
     ) -> None:
@@ -108,10 +108,10 @@ class Consumer:
         self._names = names
         self._limits = limits
         self._handle = handle
-        self._bury = bury
+        self._dead_letter = dead_letter
         self._listeners = listeners
         self._times = times or PullTimes()
-        self._pulls = Pulls(
+        self._pulls = PullSubscription(
             wire,
             stream=source.stream,
             durable=source.durable,
@@ -123,7 +123,7 @@ class Consumer:
         self._held: set[_Held] = set()
         self._queued: deque[_Held] = deque()
         self._running: set[asyncio.Task[None]] = set()
-        self._unburied: OrderedDict[str, Park] = OrderedDict()
+        self._not_dead_lettered: OrderedDict[str, Park] = OrderedDict()
         self._beating: asyncio.Task[None] | None = None
         self._is_paused = False
         self._is_stopping = False
@@ -238,13 +238,13 @@ class Consumer:
         """Handle it; bury what never ends, ends in vain too often, or asks for it."""
         limit = self._limits.max_deliver
         if delivery.deliveries > limit:
-            return await self._buried(delivery, self._unopened(delivery))
+            return await self._dead_lettered(delivery, self._unopened(delivery))
         outcome = await self._guarded(delivery, self._handle(delivery))
         spent = delivery.deliveries >= limit
         if isinstance(outcome, Retry) and outcome.in_vain and spent:
             outcome = Park(because=outcome.because, reason=Reason.EXHAUSTED)
         if isinstance(outcome, Park):
-            return await self._buried(delivery, outcome)
+            return await self._dead_lettered(delivery, outcome)
         return outcome
 
     async def _guarded(self, delivery: Delivery, work: Awaitable[Outcome]) -> Outcome:
@@ -255,18 +255,18 @@ class Consumer:
             self._listeners.on_error(delivery, error)
             return Retry(because=f"{type(error).__name__}: {error}")
 
-    async def _buried(self, delivery: Delivery, park: Park) -> Outcome:
+    async def _dead_lettered(self, delivery: Delivery, park: Park) -> Outcome:
         outcome = await self._guarded(delivery, self._make_durable(delivery, park))
         if outcome is not park:
             self._remember(delivery, park)
         return outcome
 
     async def _make_durable(self, delivery: Delivery, park: Park) -> Outcome:
-        await self._bury(delivery, park.reason, park.because)
+        await self._dead_letter(delivery, park.reason, park.because)
         return park
 
     def _unopened(self, delivery: Delivery) -> Park:
-        remembered = self._unburied.pop(delivery.identity, None)
+        remembered = self._not_dead_lettered.pop(delivery.identity, None)
         return remembered or Park(
             because=f"delivered {delivery.deliveries} times and never finished",
             reason=Reason.CRASHED,
@@ -274,9 +274,9 @@ class Consumer:
 
     def _remember(self, delivery: Delivery, park: Park) -> None:
         # Its handler has come to an end; the next delivery must not say it crashed.
-        self._unburied[delivery.identity] = park
-        if len(self._unburied) > REMEMBERED_MAX:
-            self._unburied.popitem(last=False)
+        self._not_dead_lettered[delivery.identity] = park
+        if len(self._not_dead_lettered) > REMEMBERED_MAX:
+            self._not_dead_lettered.popitem(last=False)
 
     def _settle(self, held: _Held, outcome: Outcome) -> None:
         match outcome:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from fsm.domain import messages
-from payment_service.bus.frames import publication, publication_with_headers
 from payment_service.bus.names import Names
+from payment_service.bus.protocol import publication, publication_with_headers
 from payment_service.bus.topology import Topology
 from payment_service.bus.wire import PermissionRefused, Wire
 

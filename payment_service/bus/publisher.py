@@ -12,7 +12,8 @@ import orjson
 
 from fsm.domain.errors import BusUnavailable
 from fsm.domain.messages import Message
-from payment_service.bus.frames import (
+from payment_service.bus.names import Names, is_subject
+from payment_service.bus.protocol import (
     Unprintable,
     foreign,
     number_of,
@@ -20,7 +21,6 @@ from payment_service.bus.frames import (
     publication_with_headers,
     status_of,
 )
-from payment_service.bus.names import Names, is_subject
 from payment_service.bus.replies import may_be_answered
 from payment_service.bus.topology import stream_of
 from payment_service.bus.wire import PermissionRefused, Wire
@@ -117,7 +117,7 @@ class JetStreamPublisher:
 
     async def start(self) -> None:
         """Listen for acknowledgements; nothing may be published before."""
-        await self._wire.tap(f"{self._inbox}*", self._receive)
+        await self._wire.subscribe_raw(f"{self._inbox}*", self._receive)
 
     async def publish(self, messages: Sequence[Message]) -> Sequence[bool]:
         """Return for each message whether the server has acknowledged it."""

@@ -9,7 +9,7 @@ import orjson
 from nats.aio.subscription import Subscription
 
 from fsm.domain.errors import BusUnavailable
-from payment_service.bus.frames import (
+from payment_service.bus.protocol import (
     description_of,
     headers_of,
     number_of,
@@ -40,7 +40,7 @@ class PullTimes:
     heartbeat_seconds: float = 5.0
 
 
-class Pulls:
+class PullSubscription:
     """The pull requests of one consumer in this process.
 
     Messages go to `receive`; `room` says how many more may be asked for in all;
@@ -81,7 +81,9 @@ class Pulls:
         return self._outstanding
 
     async def open(self) -> None:
-        self._subscription = await self._wire.tap(f"{self._inbox}*", self._receive)
+        self._subscription = await self._wire.subscribe_raw(
+            f"{self._inbox}*", self._receive
+        )
         self._is_open = True
         self._wire.on_reconnected.append(self.renew)
         self.renew()

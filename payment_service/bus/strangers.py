@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from fsm.domain.errors import PaymentServiceError
 from payment_service.bus.access import Access
 from payment_service.bus.connection import connect
-from payment_service.bus.frames import publication, publication_with_headers
 from payment_service.bus.names import Names
 from payment_service.bus.probe import ANSWER_SECONDS_MAX, NOWHERE, UNREADABLE
+from payment_service.bus.protocol import publication, publication_with_headers
 from payment_service.bus.wire import PUBLISH, SUBSCRIBE, PermissionRefused, Wire
 
 STRANGER_SECONDS_MAX: Final = 3.0
@@ -83,7 +83,7 @@ async def beyond_need(wire: Wire, names: Names) -> list[str]:
         # Nobody hears the one, and no stream has the other's name.
         wire.send(publication_with_headers(away, b"", reply="", headers=NOWHERE))
         wire.send(publication(delete, UNREADABLE))
-        listening = await wire.tap(away, lambda *_: None)
+        listening = await wire.subscribe_raw(away, lambda *_: None)
         await wire.round_trip(ANSWER_SECONDS_MAX)
         await wire.untap(listening)
     finally:

@@ -43,7 +43,9 @@ class Waiters:
     async def start(self) -> None:
         for event in FINAL_EVENTS:
             subject = self._names.subject(f"order.event.*.{event}")
-            self._subscriptions.append(await self._wire.tap(subject, self._receive))
+            self._subscriptions.append(
+                await self._wire.subscribe_raw(subject, self._receive)
+            )
 
     async def stop(self) -> None:
         for subscription in self._subscriptions:

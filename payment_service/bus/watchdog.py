@@ -25,7 +25,7 @@ FULL: Final = 0.9
 """Of what a stream may hold; an operator should hear of it before it is full."""
 
 
-def _forget(*_news: str) -> None:
+def _forget(*_webhook: str) -> None:
     """Do nothing with it."""
 
 

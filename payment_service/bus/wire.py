@@ -21,7 +21,7 @@ from nats.errors import Error as NatsError
 
 from fsm.domain.errors import BusUnavailable
 from payment_service.bus.access import Access, Login, login_of
-from payment_service.bus.frames import publication, publication_with_headers
+from payment_service.bus.protocol import publication, publication_with_headers
 from payment_service.bus.reader import FrameReader
 from payment_service.bus.transport import Transport
 
@@ -152,7 +152,7 @@ class Wire(Client):
         :raises PermissionRefused: they may not be heard.
         """
         subject = f"{self._inbox}*"
-        await self.tap(subject, self._hear)
+        await self.subscribe_raw(subject, self._hear)
         await self.round_trip(seconds_max)
         self.permit(SUBSCRIBE, subject)
 
@@ -196,7 +196,7 @@ class Wire(Client):
         finally:
             del self._asked[b"%d" % token]
 
-    async def tap(self, subject: str, receive: Receive) -> Subscription:
+    async def subscribe_raw(self, subject: str, receive: Receive) -> Subscription:
         """Subscribe without queue, task or parsing between the socket and `receive`."""
         try:
             subscription = await self.subscribe(subject)

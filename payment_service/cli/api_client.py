@@ -15,7 +15,14 @@ from pydantic import SecretStr
 from payment_service.cli.failures import Usage, Wrong, in_one_line
 from payment_service.cli.opening import read_settings, run_async
 from payment_service.settings import Settings, proxies
-from providers.http.outbound import Lane, Lost, Method, NotSent, Outbound, Response
+from providers.http.outbound import (
+    ConnectionLimit,
+    Lost,
+    Method,
+    NotSent,
+    Outbound,
+    Response,
+)
 from providers.http.proxies import NO_PROXIES
 from providers.http.targets import is_here
 
@@ -130,7 +137,7 @@ def operate(
 class Api:
     """Makes calls over one connection."""
 
-    def __init__(self, access: Access, lane: Lane) -> None:
+    def __init__(self, access: Access, lane: ConnectionLimit) -> None:
         self._access = access
         self._lane = lane
 

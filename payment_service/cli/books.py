@@ -19,7 +19,7 @@ from payment_service.settings import Settings, proxies
 from providers.answering import Answer
 from providers.config import ProviderTable
 from providers.config.unsafe import OWN_ADAPTERS
-from providers.http.outbound import Lane, Outbound, Response
+from providers.http.outbound import ConnectionLimit, Outbound, Response
 from providers.http.trust import trusting
 from providers.http.unreadable import kind_of
 from providers.rest.statement import DeclaredStatement, statement_of
@@ -242,7 +242,11 @@ class _Ledger:
     """Core's entries, page by page."""
 
     def __init__(
-        self, lane: Lane, url: str, headers: Mapping[str, str], limit: timedelta
+        self,
+        lane: ConnectionLimit,
+        url: str,
+        headers: Mapping[str, str],
+        limit: timedelta,
     ) -> None:
         self._lane = lane
         self._url = url

@@ -15,7 +15,7 @@ from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.orders import word_of
 from payment_service.cli.screen import print_json, print_table, print_text
 from payment_service.storage.clock import DatabaseClock
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads
 from payment_service.wire.views import View, case_view
 
@@ -92,7 +92,7 @@ async def _assign(case_id: str, owner: str, reason: str) -> None:
     async with open_database() as database:
         clock = DatabaseClock(database)
         await clock.calibrate()
-        desk = PostgresDesk(database, read_settings().audit_keys)
-        await desk.assign_case(
+        operator_store = PostgresOperatorStore(database, read_settings().audit_keys)
+        await operator_store.assign_case(
             case_id, owner=owner, actor=actor(), reason=reason, at=clock.now()
         )

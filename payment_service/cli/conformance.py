@@ -8,8 +8,8 @@ from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.screen import print_json, print_table, print_text
 from providers.config.file import read_raw
 from providers.testing.conformance.doubles import NoDouble
-from providers.testing.conformance.playing import Candidate
 from providers.testing.conformance.report import lines_of, views_of
+from providers.testing.conformance.runner import Candidate
 from providers.testing.conformance.scenario import Scenario
 from providers.testing.conformance.scenarios import SCENARIOS
 

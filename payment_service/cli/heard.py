@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Any, Final, LiteralString, NamedTuple
 
 from fsm.domain.audit_keys import AuditKeys
-from fsm.domain.news import UNREADABLE, News, NewsState
-from fsm.domain.seals import news_is_signed
+from fsm.domain.seals import webhook_is_signed
+from fsm.domain.webhook_events import UNREADABLE, WebhookEvent, WebhookEventState
 from fsm.engine.table import Otherwise
 from fsm.engine.words import FINAL, State
 from fsm.invariants import Invariant, Offence
 from fsm.payout.table import OTHERWISE, TABLE
 from fsm.payout.words import Trigger, Waiting
-from fsm.tampering import forged_news
+from fsm.tampering import forged_webhook
 from handlers.withdrawal.webhooks import TRIGGERS
-from payment_service.cli.snapshot import NEWS, Snapshot, news_of
+from payment_service.cli.snapshot import WEBHOOK, Snapshot, webhook_of
 
 # One that came before its task is looked at again within the hour.
 PUT_OFF: Final[LiteralString] = """
@@ -25,10 +25,10 @@ WHERE i.wake_at > %(as_of)s::timestamptz + interval '61 minutes'
 """
 # What a provider numbers lower than what was heard is too old to be listened to.
 DEAF: Final[LiteralString] = """
-SELECT t.queue_id::text, t.task_id::text, t.provider, t.news_sequence
-FROM order_tasks t WHERE t.news_sequence IS NOT NULL AND NOT EXISTS (
+SELECT t.queue_id::text, t.task_id::text, t.provider, t.webhook_sequence
+FROM order_tasks t WHERE t.webhook_sequence IS NOT NULL AND NOT EXISTS (
     SELECT FROM webhook_inbox i WHERE i.reference = t.task_id::text
-    AND i.provider = t.provider AND i.sequence >= t.news_sequence
+    AND i.provider = t.provider AND i.sequence >= t.webhook_sequence
     AND i.state IN ('applied', 'known'))
 """
 # Settled, and in no line of its task; beside it what else it could have been known by:
@@ -56,8 +56,8 @@ WHERE i.task_id IS DISTINCT FROM t.task_id OR (i.state <> 'waiting' AND NOT EXIS
     AND e.detail #>> '{evidence,event_id}' = btrim(i.event_id)
     AND e.detail #>> '{evidence,type}' = i.type
     AND e.detail #>> '{evidence,seen_as}' IS NOT DISTINCT FROM i.seen_as))
-""".replace("<news>", NEWS)
-_NEWS_COLUMNS: Final = 19
+""".replace("<news>", WEBHOOK)
+_WEBHOOK_COLUMNS: Final = 19
 
 
 class Untold(NamedTuple):
@@ -67,7 +67,7 @@ class Untold(NamedTuple):
     """
 
     state: str
-    news: News
+    webhook: WebhookEvent
     queue_id: str
     task_id: str
     astray: bool
@@ -96,15 +96,15 @@ _PROVEN: Final = {
 }
 
 
-def news_offences(
+def webhook_offences(
     snapshot: Snapshot, keys: AuditKeys, as_of: datetime
 ) -> Iterator[Offence]:
     """Find webhooks that are none, and what keeps a task from hearing one.
 
     ``as_of`` is the database's time at which the rows were read.
     """
-    for news in snapshot.inbox():
-        yield from forged_news(news, keys)
+    for webhook in snapshot.inbox():
+        yield from forged_webhook(webhook, keys)
     asked = {"as_of": as_of}
     for queue_id, task_id, *event in snapshot.rows("put_off", PUT_OFF, asked):
         what = f"the webhook {event[1]!r} of {event[0]} was put off"
@@ -117,18 +117,21 @@ def news_offences(
 
 
 def _untold(row: tuple[Any, ...]) -> Untold:
-    news, more = news_of(row[:_NEWS_COLUMNS]), row[_NEWS_COLUMNS:]
-    return Untold(row[1], news, *more)
+    webhook, more = webhook_of(row[:_WEBHOOK_COLUMNS]), row[_WEBHOOK_COLUMNS:]
+    return Untold(row[1], webhook, *more)
 
 
 def _unheard(untold: Untold, keys: AuditKeys) -> Iterator[Offence]:
     """Judge one that stands as dealt with; of one that is forged it is said already."""
-    news = untold.news
-    if not news_is_signed(news, keys) or not (untold.astray or _is_new(untold)):
+    webhook = untold.webhook
+    if not webhook_is_signed(webhook, keys) or not (untold.astray or _is_new(untold)):
         return
-    what = f"the webhook {news.event_id!r} of {news.provider} counts as {untold.state}"
+    what = (
+        f"the webhook {webhook.event_id!r} of {webhook.provider} "
+        f"counts as {untold.state}"
+    )
     if untold.astray:
-        what = f"the webhook {news.event_id!r} of {news.provider} was led astray"
+        what = f"the webhook {webhook.event_id!r} of {webhook.provider} was led astray"
     else:
         what += ", and its task has never heard it"
     yield Offence(Invariant.TAMPERED, untold.queue_id, untold.task_id, what)
@@ -136,14 +139,14 @@ def _unheard(untold: Untold, keys: AuditKeys) -> Iterator[Offence]:
 
 def _is_new(untold: Untold) -> bool:
     """Tell whether there would have been a line of it, whenever it was looked at."""
-    trigger = TRIGGERS.get(untold.news.type)
+    trigger = TRIGGERS.get(untold.webhook.type)
     if trigger is None:
-        return untold.state == NewsState.APPLIED
-    if untold.state == NewsState.APPLIED:
+        return untold.state == WebhookEventState.APPLIED
+    if untold.state == WebhookEventState.APPLIED:
         return True
     if untold.repeats:
         return False
-    if untold.differs or UNREADABLE in untold.news.detail:
+    if untold.differs or UNREADABLE in untold.webhook.detail:
         trigger = Trigger.MISMATCHED
     answers = {answer for (of, _), answer in OTHERWISE.items() if of is trigger}
     if Otherwise.KNOWN in answers:

@@ -7,8 +7,8 @@ the database. What is replayed is a message like any other, and proves nothing.
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.errors import Refusal, UnknownOrder
-from fsm.domain.letters import DeadLetter
 from handlers.ports.reads import Page
 from payment_service.cli import letters_by_key as by_key
 from payment_service.cli.api_client import access_of, operate
@@ -19,7 +19,7 @@ from payment_service.cli.opening import read_settings, run_async
 from payment_service.cli.screen import print_json, print_pairs, print_table, print_text
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads
 from payment_service.wire.views import View, dead_letter_view, dead_letter_whole
 
@@ -28,8 +28,8 @@ BATCH: Final = 500
 RELAY_SAYS: Final = "A running relay publishes what is replayed."
 
 
-def _desk(database: Database) -> PostgresDesk:
-    return PostgresDesk(database, read_settings().audit_keys)
+def _operator_store(database: Database) -> PostgresOperatorStore:
+    return PostgresOperatorStore(database, read_settings().audit_keys)
 
 
 def list_(*, limit: int, cursor: str | None, as_json: bool) -> int:
@@ -64,7 +64,9 @@ def show(letter_id: str, *, as_json: bool) -> int:
 
 async def _letter(letter_id: str) -> DeadLetter:
     async with open_database() as database:
-        return await _found(_desk(database).letter(plain_id(letter_id)), letter_id)
+        return await _found(
+            _operator_store(database).letter(plain_id(letter_id)), letter_id
+        )
 
 
 async def _found(work: Awaitable[T], letter_id: str) -> T:
@@ -133,11 +135,11 @@ async def _replay_all(
     """Replay what is open now, page by page; what fails is not tried twice."""
     done: dict[str, View] = {}
     async with open_database() as database:
-        desk = _desk(database)
+        operator_store = _operator_store(database)
         while True:
             # Those of earlier pages that are still open come again, so ask for more.
             limit = len(done) + BATCH
-            found = await desk.open_letters(subject=subject, limit=limit)
+            found = await operator_store.open_dead_letters(subject=subject, limit=limit)
             fresh = [letter_id for letter_id in found if letter_id not in done]
             if not fresh:
                 return list(done.values())
@@ -152,21 +154,21 @@ async def _each(
     *,
     dry_run: bool,
 ) -> list[View]:
-    from handlers.letters import replay as send_again  # noqa: PLC0415 - not for lists
+    from handlers.dead_letters import replay as send_again  # noqa: PLC0415 - not for lists
 
-    clock, desk = DatabaseClock(database), _desk(database)
+    clock, operator_store = DatabaseClock(database), _operator_store(database)
     await clock.calibrate()
     results: list[View] = []
     for letter_id in letter_ids:
         try:
             if dry_run:
-                await _found(desk.letter(letter_id), letter_id)
+                await _found(operator_store.letter(letter_id), letter_id)
             else:
                 again = send_again(
                     letter_id,
                     actor=actor(),
                     reason=reason,
-                    desk=desk,
+                    operator_store=operator_store,
                     clock=clock,
                 )
                 await _found(again, letter_id)
@@ -199,7 +201,7 @@ def discard(letter_id: str, *, reason: str, as_json: bool) -> int:
 
 
 async def _discard(letter_id: str, reason: str) -> None:
-    from handlers.letters import discard as give_up  # noqa: PLC0415 - not for lists
+    from handlers.dead_letters import discard as give_up  # noqa: PLC0415 - not for lists
 
     async with open_database() as database:
         clock = DatabaseClock(database)
@@ -208,7 +210,7 @@ async def _discard(letter_id: str, reason: str) -> None:
             letter_id,
             actor=actor(),
             reason=reason,
-            desk=_desk(database),
+            operator_store=_operator_store(database),
             clock=clock,
         )
         await _found(work, letter_id)

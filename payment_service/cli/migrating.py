@@ -18,7 +18,7 @@ from payment_service.cli.screen import print_json, print_text
 from payment_service.settings import Settings
 from payment_service.storage import migrate as schema
 from payment_service.storage.database import Database
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.session import NAME, Door
 
 NONE: Final = "none"
@@ -66,7 +66,7 @@ async def _make_partitions(settings: Settings) -> None:
     )
     await database.open()
     try:
-        await PostgresDesk(database, settings.audit_keys).make_partitions()
+        await PostgresOperatorStore(database, settings.audit_keys).make_partitions()
     finally:
         await database.close()
 

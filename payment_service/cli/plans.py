@@ -13,7 +13,7 @@ from fsm.payout.foresight import (
     repeat_asks,
     repeat_follows,
 )
-from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from payment_service.cli.new_work import new_work
 from payment_service.cli.promises import says_not_found, why_no_definite_no
 from providers.config import ProviderTable
@@ -113,13 +113,13 @@ def _either(choices: Iterable[object]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def _unclear(table: ProviderTable, plan: Plan) -> str:
+def _unclear(table: ProviderTable, plan: ProviderPolicy) -> str:
     limit = format_duration(table.timeout)
     follows = _rechecks(table, plan)
     return f"A timeout ({limit}) or an unclear answer is no no: {follows}."
 
 
-def _rechecks(table: ProviderTable, plan: Plan) -> str:
+def _rechecks(table: ProviderTable, plan: ProviderPolicy) -> str:
     attempts = plan.recheck_attempts
     times = "once" if attempts == 1 else f"up to {attempts} times"
     how = f"after {_pace(plan.recheck, attempts)}, {times}"
@@ -153,7 +153,7 @@ def _rough(length: timedelta) -> str:
     return format_duration(timedelta(seconds=round(length.total_seconds())))
 
 
-def _repeats(table: ProviderTable, plan: Plan) -> Iterator[str]:
+def _repeats(table: ProviderTable, plan: ProviderPolicy) -> Iterator[str]:
     if not plan.idempotent_create:
         yield "The create is never repeated once it may have left."
         return
@@ -175,7 +175,7 @@ def _repeats(table: ProviderTable, plan: Plan) -> Iterator[str]:
             )
 
 
-def _repeats_after_not_found(table: ProviderTable, plan: Plan) -> str:
+def _repeats_after_not_found(table: ProviderTable, plan: ProviderPolicy) -> str:
     grace = format_duration(plan.not_found_grace)
     life = format_duration(plan.key_lifetime)
     if not says_not_found(table):
@@ -194,7 +194,7 @@ def _repeats_after_not_found(table: ProviderTable, plan: Plan) -> str:
     )
 
 
-def _not_found(table: ProviderTable, plan: Plan) -> str:
+def _not_found(table: ProviderTable, plan: ProviderPolicy) -> str:
     if not table.status:
         return "The status cannot be asked."
     if plan.asked_by is AskedBy.THEIRS and not plan.not_found_definite:
@@ -218,13 +218,13 @@ def _not_found(table: ProviderTable, plan: Plan) -> str:
             )
 
 
-def _due(plan: Plan, number: int) -> str:
+def _due(plan: ProviderPolicy, number: int) -> str:
     """Return after how long one of the checks is due, from the last or the first."""
     due = checks(plan)
     return _rough(due[number] if len(due) >= abs(number) else timedelta(0))
 
 
-def _after_sla(table: ProviderTable, plan: Plan) -> str:
+def _after_sla(table: ProviderTable, plan: ProviderPolicy) -> str:
     if plan.sla is None and table.webhook is None:
         return "It waits for a person, without end."
     if plan.sla is None:
@@ -239,7 +239,7 @@ def _after_sla(table: ProviderTable, plan: Plan) -> str:
     )
 
 
-def _polls(plan: Plan) -> int:
+def _polls(plan: ProviderPolicy) -> int:
     """Return how many waits there are before the deadline."""
     spent, polls = timedelta(0), 0
     while spent < plan.poll_deadline and polls < POLLS_COUNTED_MAX:
@@ -248,7 +248,7 @@ def _polls(plan: Plan) -> int:
     return polls
 
 
-def _returns(table: ProviderTable, plan: Plan) -> Iterator[str]:
+def _returns(table: ProviderTable, plan: ProviderPolicy) -> Iterator[str]:
     """Say what happens where a payout comes back after its success."""
     if plan.settles_returns and plan.finality is not None:
         within = format_duration(plan.finality)
@@ -275,7 +275,7 @@ def _webhooks(table: ProviderTable) -> str:
     return f"{signed}, ±{format_duration(tolerance)}."
 
 
-def _manual(table: ProviderTable, plan: Plan) -> str:
+def _manual(table: ProviderTable, plan: ProviderPolicy) -> str:
     many = plan.recheck_attempts
     reasons = [f"{many} check{'s' * (many > 1)} without a definite answer"]
     repeats = repeat_asks(plan, table.timeout) is not Chance.NEVER

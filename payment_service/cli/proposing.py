@@ -14,7 +14,7 @@ from payment_service.cli.opening import read_settings
 from payment_service.cli.orders import found_order
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.store import PostgresStore
 
@@ -58,8 +58,8 @@ async def _about(
     if by_id == "order_id":
         return await found_order(PostgresReads(database), asked), None, proposal
     if by_id == "task_id":
-        order = await order_of_task(asked, engine=books)
+        order = await order_of_task(asked, ports=books)
         return order, None, replace(proposal, task_id=asked)
-    case = await PostgresDesk(database, books.keys).case(asked)
-    order = await order_of_task(case.task_id, engine=books)
+    case = await PostgresOperatorStore(database, books.keys).case(asked)
+    order = await order_of_task(case.task_id, ports=books)
     return order, case, replace(proposal, task_id=case.task_id, case_id=asked)

@@ -15,7 +15,7 @@ from psycopg.types.json import set_json_loads
 from fsm.domain.acts import SERVICE
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.decided import Decided, Subject
-from fsm.domain.news import News, NewsType
+from fsm.domain.webhook_events import WebhookEvent, WebhookEventType
 from fsm.invariants import (
     Line,
     OrderRow,
@@ -26,7 +26,7 @@ from fsm.invariants import (
 from fsm.tampering import CaseRow
 from payment_service.cli.database import connected
 from payment_service.cli.failures import Wrong
-from payment_service.storage.rows import news_from
+from payment_service.storage.rows import webhook_from
 from payment_service.storage.session import NAME, UNLIMITED, Door
 
 FETCHED: Final = 5_000
@@ -100,14 +100,14 @@ SELECT k.kind, k.queue_id::text, k.task_id::text, k.amount, k.currency,
         WHERE e.entity_id = k.task_id AND e.at = k.opened_at)
 FROM cases k JOIN order_queues q USING (queue_id)
 """
-NEWS: Final[LiteralString] = """
+WEBHOOK: Final[LiteralString] = """
 SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
     i.provider_reference, i.amount, i.currency, i.code, i.message, i.received_at,
     i.body_hash, i.detail, i.content_hash, i.sequence, i.seen_as, i.signed_by,
     i.signature
 """
-"""What :func:`news_of` reads a webhook from."""
-INBOX: Final[LiteralString] = f"{NEWS} FROM webhook_inbox i"
+"""What :func:`webhook_of` reads a webhook from."""
+INBOX: Final[LiteralString] = f"{WEBHOOK} FROM webhook_inbox i"
 HOMELESS: Final[LiteralString] = """
 SELECT t.task_id::text, t.queue_id::text FROM order_tasks t
 WHERE NOT EXISTS (SELECT FROM order_queues q WHERE q.queue_id = t.queue_id)
@@ -214,10 +214,10 @@ class Snapshot(AbstractContextManager["Snapshot"]):
         for row in self._stream("opened", CASES):
             yield CaseRow._make((*row[:8], tuple(row[8:11]), row[11]))
 
-    def inbox(self) -> Iterator[News]:
+    def inbox(self) -> Iterator[WebhookEvent]:
         """Return every webhook that is kept."""
         for row in self._stream("inbox", INBOX):
-            yield news_of(row)
+            yield webhook_of(row)
 
     def unknown(self, task_ids: Collection[str]) -> list[str]:
         """Return which of these are not the ids of our tasks."""
@@ -241,15 +241,15 @@ class Snapshot(AbstractContextManager["Snapshot"]):
             yield from cursor
 
 
-def news_of(row: tuple[Any, ...]) -> News:
+def webhook_of(row: tuple[Any, ...]) -> WebhookEvent:
     """Read a webhook; of one that nobody here can have written only its name."""
     try:
-        return news_from(row).news
+        return webhook_from(row).webhook
     except ValueError:
-        return News(
+        return WebhookEvent(
             provider=row[2],
             event_id=row[3],
-            type=NewsType.UNKNOWN,
+            type=WebhookEventType.UNKNOWN,
             reference=row[5],
             received_at=row[11],
         )

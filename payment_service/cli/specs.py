@@ -29,7 +29,7 @@ def openapi() -> int:
         waiters=nothing,
         submit=nothing,
         operations=nothing,
-        keep_news=nothing,
+        store_webhooks=nothing,
         provider_statuses=nothing,
         ready=nothing,
         metrics=nothing,

@@ -106,7 +106,7 @@ def known_statuses() -> dict[str, ProviderStatus]:
     async def work(
         controls: PostgresControls, clock: DatabaseClock
     ) -> list[ProviderStatus]:
-        return statuses(shown(config), await controls.standings(), clock.now())
+        return statuses(shown(config), await controls.fleet_view(), clock.now())
 
     return {status.name: status for status in run_async(_with_controls(work))}
 

@@ -22,7 +22,7 @@ from fsm.tampering import forged_case, tampered
 from payment_service.cli.anchored import against_anchors
 from payment_service.cli.books import Books, fetch
 from payment_service.cli.failures import DONE, FOUND_WRONG
-from payment_service.cli.heard import news_offences
+from payment_service.cli.heard import webhook_offences
 from payment_service.cli.opening import (
     configuration,
     database_url,
@@ -191,7 +191,7 @@ def _judge_all(
     report.offences += roster_offences(snapshot, settings.audit_keys)
     for case in snapshot.opened():
         report.offences += forged_case(case)
-    report.offences += news_offences(snapshot, settings.audit_keys, facts.taken_at)
+    report.offences += webhook_offences(snapshot, settings.audit_keys, facts.taken_at)
     for trail in snapshot.unclaimed():
         report.add(without_row(trail))
     for task_id, queue_id in snapshot.homeless():

@@ -11,7 +11,7 @@ from fsm.domain.errors import CoreUnavailable
 from fsm.engine.graph import NOT_NEEDED
 from fsm.engine.steps import Change
 from handlers.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
-from handlers.ports.store import Work
+from handlers.ports.store import StepWrite
 from payment_service.observability.metrics import Metrics
 from providers.health.observed import CallNote
 
@@ -71,7 +71,7 @@ class StepWatch:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def recorded(self, work: Work) -> None:
+    def recorded(self, work: StepWrite) -> None:
         """Count the moves of a step, and the order's end."""
         for change in work.step.changes:
             self._count(change, work)
@@ -85,7 +85,7 @@ class StepWatch:
         """Note how late a timer was handled."""
         self._metrics.timer_lateness.observe(max(0.0, lateness_seconds))
 
-    def _count(self, change: Change, work: Work) -> None:
+    def _count(self, change: Change, work: StepWrite) -> None:
         before, after = change.before, change.after
         if before.state is after.state:
             return
@@ -96,7 +96,7 @@ class StepWatch:
         if after.final and after.code != NOT_NEEDED:
             child(self._metrics.attempts, after.provider, after.state.lower()).inc()
 
-    def _count_order(self, work: Work) -> None:
+    def _count_order(self, work: StepWrite) -> None:
         queue = work.step.queue
         if queue is None or queue.before.final or not queue.after.final:
             return

@@ -10,7 +10,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from handlers.ports.standing import Standing
+from handlers.ports.backlog import Backlog
 
 CALLS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 STAYS: Final = (
@@ -50,7 +50,7 @@ class Metrics:
             ["reason"],
             registry=r,
         )
-        self.letters_reduced = Counter(
+        self.dead_letters_reduced = Counter(
             "dead_letters_reduced",
             "Dead letters of which the database took the bytes alone",
             registry=r,
@@ -144,7 +144,7 @@ class Metrics:
             "optimistic_conflicts", "Steps lost to another worker", registry=r
         )
         self.timers_stale = Counter(
-            "timers_stale", "Timers and doorbells for an older version", registry=r
+            "timers_stale", "Timers and wake-ups for an older version", registry=r
         )
         self.timer_lateness = Histogram(
             "timer_lateness_seconds",
@@ -188,7 +188,7 @@ class Metrics:
             "outbox_lag_seconds", "Age of the oldest row to publish", registry=r
         )
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: Backlog) -> None:
         """Set the gauges to what the rows say; what is not named is gone."""
         self.tasks.clear()
         for state, provider, count in standing.tasks:

@@ -10,7 +10,7 @@ from sqlalchemy import TextClause, text
 from fsm.domain.acts import SERVICE, Act, ServiceTrigger
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.masking import masked_text
-from handlers.ports.controls import Beat, Control, ControlEvent, Standings
+from handlers.ports.controls import Control, ControlEvent, FleetView, Heartbeat
 from payment_service.storage import service_trail
 from payment_service.storage.database import Database
 
@@ -44,7 +44,7 @@ DELETE FROM provider_health WHERE seen_at < clock_timestamp() - %(dead_after)s *
 
 LEAVE: Final[LiteralString] = "DELETE FROM provider_health WHERE replica = %(replica)s"
 
-STANDINGS: Final[LiteralString] = """
+FLEET_VIEW: Final[LiteralString] = """
 SELECT 'paused', json_build_object('provider', provider, 'reason', reason,
     'until', until, 'by', changed_by, 'at', changed_at)::text
 FROM provider_controls
@@ -105,23 +105,23 @@ class PostgresControls:
         self._database = database
         self._keys = keys
 
-    async def beat(self, beats: Sequence[Beat]) -> None:
+    async def beat(self, beats: Sequence[Heartbeat]) -> None:
         """Say how this replica finds its providers."""
         told = orjson.dumps([_said(beat) for beat in beats]).decode()
         await self._database.run(BEAT, {"beats": told, "dead_after": DEAD_AFTER})
 
-    async def standings(self) -> Standings:
+    async def fleet_view(self) -> FleetView:
         """Return the pauses, and what every replica that is alive has said last."""
-        rows = await self._database.run(STANDINGS, {"dead_after": DEAD_AFTER})
+        rows = await self._database.run(FLEET_VIEW, {"dead_after": DEAD_AFTER})
         paused: dict[str, Control] = {}
-        beats: dict[str, list[Beat]] = {}
+        beats: dict[str, list[Heartbeat]] = {}
         for what, told in rows:
             fields = _read(told)
             if what == "paused":
                 paused[fields["provider"]] = Control(**fields)
             else:
-                beats.setdefault(fields["provider"], []).append(Beat(**fields))
-        return Standings(paused=paused, beats=beats)
+                beats.setdefault(fields["provider"], []).append(Heartbeat(**fields))
+        return FleetView(paused=paused, beats=beats)
 
     async def leave(self, replica: str) -> None:
         """Take back what a replica has said: it is about to end."""
@@ -188,8 +188,10 @@ class PostgresControls:
         return True
 
 
-def _said(beat: Beat) -> dict[str, object]:
-    return {name: getattr(beat, name) for name in Beat.__slots__ if name != "joined_at"}
+def _said(beat: Heartbeat) -> dict[str, object]:
+    return {
+        name: getattr(beat, name) for name in Heartbeat.__slots__ if name != "joined_at"
+    }
 
 
 def _read(told: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ WHERE queue_id = CAST(:queue_id AS uuid)
 # Of what a webhook says beside its fields: what was signed when it came in.
 _SIGNED: Final = """(SELECT coalesce(jsonb_object_agg(d.key, d.value), '{}')
     FROM jsonb_each(detail) d WHERE d.key IN ('forwarded_by', 'unreadable'))"""
-NEWS: Final = text(
+WEBHOOK: Final = text(
     f"""
 UPDATE webhook_inbox SET message = NULL, detail = {_SIGNED}
 WHERE task_id = ANY(CAST(:tasks AS uuid[]))
@@ -84,7 +84,7 @@ async def erase(connection: AsyncConnection, erasure: Erasure) -> None:
         if found is not None:
             raise NotNow(f"{what} {found} about order {known['order_id']} is open")
     await service_trail.write(connection, erasure.line)
-    for statement in (ROW, NEWS, LETTERS):
+    for statement in (ROW, WEBHOOK, LETTERS):
         await connection.execute(statement, known)
 
 

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from fsm.domain.audit_keys import AuditKeys
-from fsm.domain.letters import DeadLetter
+from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.messages import Message
 from fsm.domain.vouched import VOUCHER, asks, voucher
 from payment_service.storage import statements as sql
@@ -24,7 +24,7 @@ AT_ONCE: Final = 20
 
 LANES: Final = 2
 
-Burial: TypeAlias = tuple[DeadLetter, Sequence[Message]]
+DeadLettering: TypeAlias = tuple[DeadLetter, Sequence[Message]]
 Posted: TypeAlias = Sequence[tuple[str, int]]
 """Messages by their id, with the row of the outbox."""
 
@@ -54,24 +54,33 @@ class Graves:
         self._database = database
         self._keys = keys
         self._publish = publish
-        self._burying: Grouped[Burial, None] = Grouped(
-            self._bury, lanes=LANES, size_max=AT_ONCE, key=lambda burial: burial[0].id
+        self._dead_lettering: Grouped[DeadLettering, None] = Grouped(
+            self._dead_letter,
+            lanes=LANES,
+            size_max=AT_ONCE,
+            key=lambda burial: burial[0].id,
         )
 
-    async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
+    async def dead_letter(
+        self, letter: DeadLetter, messages: Sequence[Message]
+    ) -> None:
         """Keep a letter and post its messages; the same one twice is kept once."""
-        await self._burying((letter, messages))
+        await self._dead_lettering((letter, messages))
 
-    async def _bury(self, burials: Sequence[Burial]) -> Sequence[None]:
-        messages = [(letter.id, m) for letter, told in burials for m in told]
+    async def _dead_letter(
+        self, dead_letterings: Sequence[DeadLettering]
+    ) -> Sequence[None]:
+        messages = [(letter.id, m) for letter, told in dead_letterings for m in told]
         rows = await self._database.run(
-            sql.BURY,
+            sql.STORE_DEAD_LETTER,
             {
                 **{
-                    name: [getattr(letter, name) for letter, _ in burials]
+                    name: [getattr(letter, name) for letter, _ in dead_letterings]
                     for name in _FIELDS
                 },
-                "headers": [_text(self._headers(letter)) for letter, _ in burials],
+                "headers": [
+                    _text(self._headers(letter)) for letter, _ in dead_letterings
+                ],
                 "letters": [letter_id for letter_id, _ in messages],
                 "message_ids": [m.message_id for _, m in messages],
                 "subjects": [m.subject for _, m in messages],
@@ -81,13 +90,13 @@ class Graves:
         )
         posted = [(name, seq) for what, name, seq in rows if what == "message"]
         dealt_with = {name for what, name, _ in rows if what == "dealt with"}
-        for letter, told in burials:
+        for letter, told in dead_letterings:
             if letter.id in dealt_with:
                 posted += await reopen(
                     letter, told, database=self._database, keys=self._keys
                 )
         self._publish([m for _, m in messages], posted)
-        return [None] * len(burials)
+        return [None] * len(dead_letterings)
 
     def _headers(self, letter: DeadLetter) -> Mapping[str, str]:
         """Vouch for what asks for something: a replay sends it in our name."""

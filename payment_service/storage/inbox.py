@@ -5,20 +5,25 @@ from typing import Final, TypeAlias
 
 from fsm.domain.errors import StoreUnavailable
 from fsm.domain.messages import WEBHOOK_RECEIVED
-from fsm.domain.news import (
-    NEWS_KEPT,
+from fsm.domain.webhook_events import (
+    WEBHOOKS_KEPT,
     Arrival,
-    News,
+    WebhookEvent,
     differing_facts,
     disputing,
 )
 from handlers.ports.store import Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
-from payment_service.storage.rows import as_json, message_from, news_from, news_row
+from payment_service.storage.rows import (
+    as_json,
+    message_from,
+    webhook_from,
+    webhook_row,
+)
 
 Key: TypeAlias = tuple[str, str]
-Request: TypeAlias = Sequence[News]
+Request: TypeAlias = Sequence[WebhookEvent]
 """The events of one request: all of them are stored, or none."""
 
 SPOKEN_FOR: Final = "a webhook is being written"
@@ -41,29 +46,29 @@ class Inbox:
         What was stored before and says something else now is stored beside it: those
         rows come second, so a process that dies in between has acknowledged nothing.
         """
-        events = [news for request in requests for news in request]
-        firsts: dict[Key, News] = {}
-        for news in events:
-            firsts.setdefault(_key(news), news)
+        events = [webhook for request in requests for webhook in request]
+        firsts: dict[Key, WebhookEvent] = {}
+        for webhook in events:
+            firsts.setdefault(_key(webhook), webhook)
         new = await self._insert(list(firsts.values()))
         known = await self._find([key for key in firsts if key not in new])
         told = known | {key: firsts[key] for key in new}
         disputes = [
-            disputing(told[key], news)
-            for key, news in ((_key(news), news) for news in events)
-            if key in told and differing_facts(told[key], news)
+            disputing(told[key], webhook)
+            for key, webhook in ((_key(webhook), webhook) for webhook in events)
+            if key in told and differing_facts(told[key], webhook)
         ]
         if disputes:
             await self._insert(disputes)
         return [_arrivals(request, told, new) for request in requests]
 
-    async def _insert(self, events: Sequence[News]) -> set[Key]:
-        """Store events with their doorbells; return those that were not known."""
+    async def _insert(self, events: Sequence[WebhookEvent]) -> set[Key]:
+        """Store events with their wake-ups; return those that were not known."""
         rows = await self._database.run(
-            sql.KEEP_NEWS,
+            sql.STORE_WEBHOOKS,
             {
-                "news": as_json([news_row(news) for news in events]),
-                "kept": NEWS_KEPT,
+                "webhook": as_json([webhook_row(webhook) for webhook in events]),
+                "kept": WEBHOOKS_KEPT,
                 "subject": WEBHOOK_RECEIVED,
             },
         )
@@ -76,7 +81,7 @@ class Inbox:
         )
         return {(row[0], row[1]) for row in rows}
 
-    async def _find(self, keys: Sequence[Key]) -> dict[Key, News]:
+    async def _find(self, keys: Sequence[Key]) -> dict[Key, WebhookEvent]:
         if not keys:
             return {}
         rows = await self._database.run(
@@ -86,29 +91,29 @@ class Inbox:
                 "event_ids": [event_id for _, event_id in keys],
             },
         )
-        found = (news_from(row).news for row in rows)
-        return {_key(news): news for news in found}
+        found = (webhook_from(row).webhook for row in rows)
+        return {_key(webhook): webhook for webhook in found}
 
 
 def _arrivals(
-    request: Request, told: Mapping[Key, News], new: set[Key]
+    request: Request, told: Mapping[Key, WebhookEvent], new: set[Key]
 ) -> Sequence[Arrival] | StoreUnavailable:
     """Say of each event what it was; of several new ones alike the first is."""
     arrivals = []
-    for news in request:
-        first = told.get(_key(news))
+    for webhook in request:
+        first = told.get(_key(webhook))
         if first is None:
             # It collided with a row that is gone since; the sender sends it again.
             return StoreUnavailable(SPOKEN_FOR)
-        if differing_facts(first, news):
+        if differing_facts(first, webhook):
             arrivals.append(Arrival.DIFFERS)
-        elif _key(news) in new:
-            new.discard(_key(news))
+        elif _key(webhook) in new:
+            new.discard(_key(webhook))
             arrivals.append(Arrival.STORED)
         else:
             arrivals.append(Arrival.SEEN)
     return arrivals
 
 
-def _key(news: News) -> Key:
-    return news.provider, news.event_id
+def _key(webhook: WebhookEvent) -> Key:
+    return webhook.provider, webhook.event_id

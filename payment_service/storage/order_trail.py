@@ -26,7 +26,7 @@ FROM order_queues WHERE queue_id = CAST(:queue_id AS uuid) FOR UPDATE
 MOVE: Final = text(
     """
 UPDATE order_queues SET version = :version, audit_hash = :hash, updated_at = :at,
-    rings = 0
+    redrives = 0
 WHERE queue_id = CAST(:queue_id AS uuid)
 """
 )

@@ -39,7 +39,7 @@ class Member:
         """Look whether it can be handed out, without asking the server."""
         if self.connection.closed or now > self.ends_at:
             return False
-        return now < self.idle_since + IDLE_SECONDS_MAX and not self._has_news()
+        return now < self.idle_since + IDLE_SECONDS_MAX and not self._has_webhook()
 
     async def answers(self) -> bool:
         """Ask the server whether it is there, where that is not known."""
@@ -47,7 +47,7 @@ class Member:
             return True
         return await self.connection.answers()
 
-    def _has_news(self) -> bool:
+    def _has_webhook(self) -> bool:
         # Nothing was asked: what comes now is its end, or a change of its settings.
         poll = select.poll()
         poll.register(self.connection.fileno(), select.POLLIN)

@@ -7,9 +7,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, exists, select, tuple_
 
 from fsm.domain.acts import SERVICE
+from fsm.domain.dead_letters import DeadLetter, Reason
 from fsm.domain.errors import AmbiguousOrder, InvalidRequest, UnknownOrder
 from fsm.domain.ids import is_uuid
-from fsm.domain.letters import DeadLetter, Reason
 from fsm.domain.orders import Order
 from fsm.domain.vouched import VOUCHER
 from fsm.engine.words import CaseKind, CaseState

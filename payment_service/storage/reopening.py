@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fsm.domain.acts import SYSTEM, LetterTrigger, letter_act
 from fsm.domain.audit_keys import AuditKeys
-from fsm.domain.letters import DeadLetter
+from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.messages import Message
-from payment_service.storage import letter_trail
+from payment_service.storage import dead_letter_trail as letter_trail
 from payment_service.storage.database import Database
 
 # The clocks of who replayed it and of who buries it may be a little apart.

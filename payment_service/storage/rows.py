@@ -12,14 +12,14 @@ from fsm.domain.cases import case_id, money_at_risk
 from fsm.domain.errors import BrokenInvariant
 from fsm.domain.messages import Message
 from fsm.domain.money import Money
-from fsm.domain.news import News, NewsState, NewsType
 from fsm.domain.orders import Order
+from fsm.domain.webhook_events import WebhookEvent, WebhookEventState, WebhookEventType
 from fsm.engine.flow import Rules
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Case, CaseMove
 from fsm.engine.words import UNSETTLED, EngineWait, Kind, OrderState, State, Verdict
 from fsm.flows import RULES
-from handlers.ports.store import NewOrder, StoredNews, Unsent, Work
+from handlers.ports.store import NewOrder, StepWrite, StoredWebhook, Unsent
 
 Json = dict[str, Any]
 
@@ -96,13 +96,13 @@ def task_from(row: Json, queue_id: str, rules: Rules) -> Task:
         verdict=Verdict(row["verdict"]) if row["verdict"] else None,
         taken=row["taken"],
         cancel_requested=row["cancel_requested"],
-        news_waiting=row["news_waiting"],
+        webhook_pending=row["webhook_pending"],
         sent_first_at=_time(row["sent_first_at"]),
         sent_last_at=_time(row["sent_last_at"]),
         sla_at=_time(row["sla_at"]),
         deadline_at=_time(row["deadline_at"]),
         provider_reference=row["provider_reference"],
-        news_sequence=row["news_sequence"],
+        webhook_sequence=row["webhook_sequence"],
         returned=row["returned"],
         code=row["code"],
         proposed_by=row["proposed_by"],
@@ -130,7 +130,7 @@ def task_row(task: Task) -> Json:
         "sla_at": task.sla_at,
         "deadline_at": task.deadline_at,
         "provider_reference": task.provider_reference,
-        "news_sequence": task.news_sequence,
+        "webhook_sequence": task.webhook_sequence,
         "returned": task.returned,
         "code": task.code,
         "proposed_by": task.proposed_by,
@@ -140,7 +140,7 @@ def task_row(task: Task) -> Json:
     }
 
 
-def queue_row(queue: Queue, work: Work) -> Json:
+def queue_row(queue: Queue, work: StepWrite) -> Json:
     """Write the columns of an order's own row that a step may move."""
     return {
         "queue_id": queue.queue_id,
@@ -208,7 +208,7 @@ def case_row(case: Case, order: Order, at: datetime) -> Json:
     }
 
 
-def case_move_row(move: CaseMove, work: Work) -> Json:
+def case_move_row(move: CaseMove, work: StepWrite) -> Json:
     """Write what becomes of the open cases about a return."""
     over = move.state not in UNSETTLED
     return {
@@ -274,39 +274,39 @@ def as_json(rows: Sequence[Mapping[str, object]]) -> str:
         raise BrokenInvariant(f"a row cannot be written: {error}") from error
 
 
-def news_row(news: News) -> Json:
+def webhook_row(webhook: WebhookEvent) -> Json:
     """Write a webhook."""
     return {
-        "provider": news.provider,
-        "event_id": news.event_id,
-        "type": news.type,
-        "reference": news.reference,
-        "task_id": news.task_id,
-        "provider_reference": news.provider_reference,
-        "amount": news.amount,
-        "currency": news.currency,
-        "code": news.code,
-        "message": news.message,
-        "detail": dict(news.detail),
-        "body_hash": hexed(news.body_hash),
-        "content_hash": hexed(news.content_hash),
-        "sequence": news.sequence,
-        "seen_as": news.seen_as,
-        "signed_by": news.signature.key_id,
-        "signature": hexed(news.signature.mac),
-        "received_at": news.received_at,
+        "provider": webhook.provider,
+        "event_id": webhook.event_id,
+        "type": webhook.type,
+        "reference": webhook.reference,
+        "task_id": webhook.task_id,
+        "provider_reference": webhook.provider_reference,
+        "amount": webhook.amount,
+        "currency": webhook.currency,
+        "code": webhook.code,
+        "message": webhook.message,
+        "detail": dict(webhook.detail),
+        "body_hash": hexed(webhook.body_hash),
+        "content_hash": hexed(webhook.content_hash),
+        "sequence": webhook.sequence,
+        "seen_as": webhook.seen_as,
+        "signed_by": webhook.signature.key_id,
+        "signature": hexed(webhook.signature.mac),
+        "received_at": webhook.received_at,
     }
 
 
-def news_from(row: tuple[Any, ...]) -> StoredNews:
+def webhook_from(row: tuple[Any, ...]) -> StoredWebhook:
     """Read a webhook."""
-    return StoredNews(
+    return StoredWebhook(
         inbox_id=row[0],
-        state=NewsState(row[1]),
-        news=News(
+        state=WebhookEventState(row[1]),
+        webhook=WebhookEvent(
             provider=row[2],
             event_id=row[3],
-            type=NewsType(row[4]),
+            type=WebhookEventType(row[4]),
             reference=row[5],
             provider_reference=row[6],
             amount=row[7],

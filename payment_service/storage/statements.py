@@ -15,7 +15,7 @@ _TASK: Final = """
     task_id uuid, state text, version int, waiting_for text, wake_at timestamptz,
     tries int, verdict text, taken bool, cancel_requested bool,
     sent_first_at timestamptz, sent_last_at timestamptz, sla_at timestamptz,
-    deadline_at timestamptz, provider_reference text, news_sequence bigint,
+    deadline_at timestamptz, provider_reference text, webhook_sequence bigint,
     returned bool, code text, proposed_by text,
     proposed_decision text, audit_hash bytea, updated_at timestamptz"""
 
@@ -54,13 +54,13 @@ _MOVE_TASKS: Final = """
         wake_at = c.wake_at, watch_at = CASE
             WHEN t.watch_at BETWEEN c.wake_at - interval '30 s' AND c.wake_at
             THEN t.watch_at ELSE c.wake_at END,
-        tries = c.tries, rings = 0, verdict = c.verdict,
+        tries = c.tries, redrives = 0, verdict = c.verdict,
         taken = c.taken, cancel_requested = c.cancel_requested,
-        news_waiting = t.news_waiting AND NOT c.settles_news,
+        webhook_pending = t.webhook_pending AND NOT c.settles_webhook,
         sent_first_at = c.sent_first_at, sent_last_at = c.sent_last_at,
         sla_at = c.sla_at, deadline_at = c.deadline_at,
         provider_reference = c.provider_reference,
-        news_sequence = greatest(t.news_sequence, c.news_sequence),
+        webhook_sequence = greatest(t.webhook_sequence, c.webhook_sequence),
         returned = c.returned, code = c.code,
         proposed_by = c.proposed_by, proposed_decision = c.proposed_decision,
         audit_hash = c.audit_hash, updated_at = c.updated_at
@@ -69,17 +69,17 @@ _MOVE_TASKS: Final = """
 
 # Record steps: a step whose rows all are those it was decided on moves as a whole; any
 # other leaves no trace. The hash is compared beside the version: a database that forgot
-# its last seconds counts the same versions again. News counts once: what another step
-# has settled is not settled again. Rows are locked in one order, against deadlock. The
-# one whose turn ends is written before the one whose turn begins, which looks at what
-# was written: two never have it.
+# its last seconds counts the same versions again. WebhookEvent counts once: what
+# another step has settled is not settled again. Rows are locked in one order, against
+# deadlock. The one whose turn ends is written before the one whose turn begins, which
+# looks at what was written: two never have it.
 RECORD: Final[LiteralString] = f"""
 WITH wanted AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(steps)s::json)
-        AS s(step int, tasks int, queues int, news int)
+        AS s(step int, tasks int, queues int, webhook int)
 ), c AS MATERIALIZED (
     SELECT *, c.state = 'PENDING' AS turns FROM json_to_recordset(%(tasks)s::json)
-        AS c(step int, base int, base_hash bytea, settles_news bool, {_TASK})
+        AS c(step int, base int, base_hash bytea, settles_webhook bool, {_TASK})
 ), q AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(queues)s::json)
         AS q(step int, base int, base_hash bytea, queue_id uuid, state text,
@@ -87,7 +87,7 @@ WITH wanted AS MATERIALIZED (
              tries int, audit_hash bytea, updated_at timestamptz,
              finished_at timestamptz)
 ), n AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(news)s::json)
+    SELECT * FROM json_to_recordset(%(webhook)s::json)
         AS n(step int, inbox_id bigint, state text)
 ), held_tasks AS MATERIALIZED (
     SELECT held.step FROM (SELECT * FROM c ORDER BY task_id) c, LATERAL (
@@ -101,29 +101,29 @@ WITH wanted AS MATERIALIZED (
         WHERE o.queue_id = q.queue_id AND o.version = q.base
             AND o.audit_hash = q.base_hash
         FOR UPDATE OF o) held
-), held_news AS MATERIALIZED (
+), held_webhook AS MATERIALIZED (
     SELECT held.step FROM (SELECT * FROM n ORDER BY inbox_id) n, LATERAL (
         SELECT n.step FROM webhook_inbox i
         WHERE i.inbox_id = n.inbox_id AND i.wake_at IS NOT NULL
         FOR UPDATE OF i) held
-), current_news AS MATERIALIZED (
+), current_webhook AS MATERIALIZED (
     SELECT w.step FROM wanted w
-    WHERE w.news = (SELECT count(*) FROM held_news h WHERE h.step = w.step)
+    WHERE w.webhook = (SELECT count(*) FROM held_webhook h WHERE h.step = w.step)
 ), good AS MATERIALIZED (
     SELECT w.step FROM wanted w
     WHERE w.tasks = (SELECT count(*) FROM held_tasks h WHERE h.step = w.step)
     AND w.queues = (SELECT count(*) FROM held_queues h WHERE h.step = w.step)
-    AND w.step IN (SELECT step FROM current_news)
+    AND w.step IN (SELECT step FROM current_webhook)
 ), moved AS ({_MOVE_TASKS} AND NOT c.turns
-    RETURNING c.step, t.task_id, t.news_waiting
+    RETURNING c.step, t.task_id, t.webhook_pending
 ), turned AS ({_MOVE_TASKS} AND c.turns
         AND (SELECT count(*) FROM moved) IS NOT NULL
-    RETURNING c.step, t.task_id, t.news_waiting
+    RETURNING c.step, t.task_id, t.webhook_pending
 ), queues_moved AS (
     UPDATE order_queues o SET
         state = q.state, version = q.version, cancel_requested = q.cancel_requested,
         waiting_for = q.waiting_for, wake_at = q.wake_at, tries = q.tries,
-        rings = 0, audit_hash = q.audit_hash, updated_at = q.updated_at,
+        redrives = 0, audit_hash = q.audit_hash, updated_at = q.updated_at,
         finished_at = coalesce(o.finished_at, q.finished_at)
     FROM q JOIN good USING (step)
     WHERE o.queue_id = q.queue_id AND o.version = q.base
@@ -159,9 +159,9 @@ WITH wanted AS MATERIALIZED (
 )
 SELECT 'step', step, NULL::text, NULL::bigint FROM good
 UNION ALL SELECT 'settled', step, NULL, NULL FROM wanted
-    WHERE step NOT IN (SELECT step FROM current_news)
-UNION ALL SELECT 'news', step, task_id::text, NULL FROM moved WHERE news_waiting
-UNION ALL SELECT 'news', step, task_id::text, NULL FROM turned WHERE news_waiting
+    WHERE step NOT IN (SELECT step FROM current_webhook)
+UNION ALL SELECT 'webhook', step, task_id::text, NULL FROM moved WHERE webhook_pending
+UNION ALL SELECT 'webhook', step, task_id::text, NULL FROM turned WHERE webhook_pending
 UNION ALL SELECT 'posted', NULL, NULL, seq FROM posted
 """
 
@@ -238,11 +238,13 @@ SELECT q.queue_id::text, json_build_object(
             'terminal_id', t.terminal_id, 'sla', t.sla, 'state', t.state,
             'version', t.version, 'waiting_for', t.waiting_for, 'wake_at', t.wake_at,
             'tries', t.tries, 'verdict', t.verdict, 'taken', t.taken,
-            'cancel_requested', t.cancel_requested, 'news_waiting', t.news_waiting,
+            'cancel_requested', t.cancel_requested,
+            'webhook_pending', t.webhook_pending,
             'sent_first_at', t.sent_first_at, 'sent_last_at', t.sent_last_at,
             'sla_at', t.sla_at, 'deadline_at', t.deadline_at,
             'provider_reference', t.provider_reference,
-            'news_sequence', t.news_sequence, 'returned', t.returned, 'code', t.code,
+            'webhook_sequence', t.webhook_sequence,
+            'returned', t.returned, 'code', t.code,
             'proposed_by', t.proposed_by, 'proposed_decision', t.proposed_decision,
             'audit_hash', t.audit_hash, 'created_at', t.created_at,
             'updated_at', t.updated_at) ORDER BY t.position)
@@ -286,13 +288,13 @@ SELECT task_id::text, queue_id::text FROM order_tasks
 WHERE task_id = ANY(%(task_ids)s::uuid[])
 """
 
-# Keep webhooks: each event once for ever, with the doorbell that has it handled. They
+# Keep webhooks: each event once for ever, with the wake-up that has it handled. They
 # are numbered in the order they came in and written in one order, against deadlock.
 # What can be about no task rings for nobody: it waits to be forgotten.
-KEEP_NEWS: Final[LiteralString] = """
+STORE_WEBHOOKS: Final[LiteralString] = """
 WITH n AS MATERIALIZED (
     SELECT nextval('webhook_inbox_inbox_id_seq') AS inbox_id, r.*
-    FROM json_to_recordset(%(news)s::json) AS r(provider text, event_id text,
+    FROM json_to_recordset(%(webhook)s::json) AS r(provider text, event_id text,
         type text, reference text, task_id uuid, provider_reference text,
         amount bigint, currency text, code text, message text, detail jsonb,
         body_hash bytea, content_hash bytea, sequence bigint, seen_as text,
@@ -312,7 +314,7 @@ WITH n AS MATERIALIZED (
     RETURNING inbox_id, provider, event_id, task_id
 ), posted AS (
     INSERT INTO outbox (message_id, subject, body, headers, queue_id)
-    SELECT 'news:' || i.provider || ':' || i.event_id, %(subject)s,
+    SELECT 'webhook:' || i.provider || ':' || i.event_id, %(subject)s,
         convert_to(json_build_object('provider', i.provider, 'event_id', i.event_id,
             'task_id', t.task_id, 'queue_id', t.queue_id, 'version', t.version)::text,
             'UTF8'),
@@ -328,10 +330,11 @@ WITH n AS MATERIALIZED (
 )
 SELECT i.provider, i.event_id, p.seq, p.message_id, p.subject, p.body, p.headers,
     NULL::timestamptz, NULL::text, p.queue_id::text
-FROM i LEFT JOIN posted p ON p.message_id = 'news:' || i.provider || ':' || i.event_id
+FROM i LEFT JOIN posted p ON p.message_id = 'webhook:' || i.provider || ':' ||
+i.event_id
 """
 
-_NEWS: Final = """
+_WEBHOOK: Final = """
 SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
     i.provider_reference, i.amount, i.currency, i.code, i.message, i.received_at,
     i.body_hash, i.detail, i.content_hash, i.sequence, i.seen_as, i.signed_by,
@@ -339,7 +342,7 @@ SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
 """
 
 # What was stored before under the ids of these events.
-FIND_KEPT: Final[LiteralString] = f"""{_NEWS}
+FIND_KEPT: Final[LiteralString] = f"""{_WEBHOOK}
 FROM unnest(%(providers)s::text[], %(event_ids)s::text[]) AS n(provider, event_id),
 LATERAL (SELECT * FROM webhook_inbox i WHERE i.provider = n.provider
     AND i.event_id = n.event_id LIMIT 1) i
@@ -354,7 +357,7 @@ i.content_hash <> '' AND (SELECT true FROM webhook_inbox o
         OR (o.state = 'waiting' AND o.inbox_id < i.inbox_id)) LIMIT 1) IS NOT NULL
 """
 
-WAITING_NEWS: Final[LiteralString] = f"""{_NEWS}, {_REPEATS}
+PENDING_WEBHOOKS: Final[LiteralString] = f"""{_WEBHOOK}, {_REPEATS}
 FROM (SELECT * FROM webhook_inbox
     WHERE reference = %(task_id)s AND wake_at IS NOT NULL OFFSET 0) i
 WHERE (SELECT true FROM order_tasks t
@@ -362,27 +365,27 @@ WHERE (SELECT true FROM order_tasks t
 ORDER BY i.inbox_id LIMIT 100
 """
 
-FIND_NEWS: Final[LiteralString] = f"""{_NEWS} FROM webhook_inbox i
+FIND_WEBHOOK: Final[LiteralString] = f"""{_WEBHOOK} FROM webhook_inbox i
 WHERE i.provider = %(provider)s AND i.event_id = %(event_id)s
 """
 
 MARK_WAITING: Final[LiteralString] = """
-UPDATE order_tasks SET news_waiting = true
+UPDATE order_tasks SET webhook_pending = true
 WHERE task_id = %(task_id)s::uuid AND version = %(version)s RETURNING task_id
 """
 
 # What changes nothing was heard all the same: what is older comes too late now.
-CLOSE_NEWS: Final[LiteralString] = """
+CLOSE_WEBHOOK: Final[LiteralString] = """
 WITH closed AS (
     UPDATE webhook_inbox SET state = %(state)s, wake_at = NULL,
         settled_at = clock_timestamp()
     WHERE inbox_id = %(inbox_id)s::bigint AND wake_at IS NOT NULL
     RETURNING task_id, provider, sequence, state
 )
-UPDATE order_tasks t SET news_sequence = (SELECT sequence FROM closed)
+UPDATE order_tasks t SET webhook_sequence = (SELECT sequence FROM closed)
 WHERE t.task_id = (SELECT task_id FROM closed WHERE state = 'known')
 AND t.provider = (SELECT provider FROM closed)
-AND (SELECT sequence FROM closed) > coalesce(t.news_sequence,
+AND (SELECT sequence FROM closed) > coalesce(t.webhook_sequence,
     (SELECT sequence FROM closed) - 1)
 """
 
@@ -392,7 +395,7 @@ ON CONFLICT DO NOTHING
 """
 
 # Bury a message: the letter first, its copy for the stream in the same transaction.
-BURY: Final[LiteralString] = """
+STORE_DEAD_LETTER: Final[LiteralString] = """
 WITH l AS (
     INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers,
         task_id, queue_id, order_id, at)
@@ -447,8 +450,9 @@ SENT: Final[LiteralString] = "DELETE FROM outbox WHERE seq = ANY(%(seqs)s)"
 # Rows overdue by the grace; ringing for them moves their time, so none is rung for
 # twice in one grace and none of a long queue of them starves. A row that ringing does
 # not move (core is away, a message is being retried) is rung for less and less often.
-_OVERDUE: Final = """wake_at < statement_timestamp() - %(grace)s AND (rings < 2
-        OR wake_at < statement_timestamp() - %(grace)s * (1 << least(rings - 1, 3)))"""
+_OVERDUE: Final = """wake_at < statement_timestamp() - %(grace)s AND (redrives < 2
+        OR wake_at < statement_timestamp()
+            - %(grace)s * (1 << least(redrives - 1, 3)))"""
 OVERDUE: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
     SELECT task_id FROM order_tasks
@@ -460,10 +464,10 @@ WITH due AS MATERIALIZED (
     ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), rung AS (
     UPDATE order_tasks SET wake_at = clock_timestamp(),
-        watch_at = statement_timestamp(), rings = rings + 1
+        watch_at = statement_timestamp(), redrives = redrives + 1
     WHERE task_id = ANY(ARRAY(SELECT task_id FROM due)) RETURNING queue_id
 ), rung_queues AS (
-    UPDATE order_queues SET wake_at = clock_timestamp(), rings = rings + 1
+    UPDATE order_queues SET wake_at = clock_timestamp(), redrives = redrives + 1
     WHERE queue_id = ANY(ARRAY(SELECT queue_id FROM due_queues)) RETURNING queue_id
 )
 SELECT queue_id::text FROM rung UNION SELECT queue_id::text FROM rung_queues
@@ -471,7 +475,7 @@ SELECT queue_id::text FROM rung UNION SELECT queue_id::text FROM rung_queues
 
 # Webhooks that nobody has applied. One that no task is there for is looked at less and
 # less often, and rung for by nobody.
-OVERDUE_NEWS: Final[LiteralString] = f"""
+OVERDUE_WEBHOOKS: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
     SELECT i.inbox_id, i.task_id, i.provider FROM webhook_inbox i
     WHERE i.wake_at < statement_timestamp() - %(grace)s
@@ -487,13 +491,13 @@ WITH due AS MATERIALIZED (
         ELSE least(clock_timestamp() - i.received_at, interval '1 hour') END
     WHERE i.inbox_id = ANY(ARRAY(SELECT inbox_id FROM matched))
 )
-{_NEWS} FROM webhook_inbox i
+{_WEBHOOK} FROM webhook_inbox i
 WHERE i.inbox_id = ANY(ARRAY(SELECT inbox_id FROM matched WHERE there))
 ORDER BY i.inbox_id
 """
 
 # Only what is due is looked at: what waits to be forgotten may be much.
-EXPIRED_NEWS: Final[LiteralString] = f"""{_NEWS} FROM webhook_inbox i
+EXPIRED_WEBHOOKS: Final[LiteralString] = f"""{_WEBHOOK} FROM webhook_inbox i
 WHERE i.wake_at < statement_timestamp() AND i.task_id IS NOT NULL
 AND i.received_at < clock_timestamp() - %(after)s
 AND NOT EXISTS (SELECT FROM order_tasks t
@@ -526,9 +530,9 @@ REPEATABLE: Final = frozenset(
         FIND,
         TRAIL,
         QUEUES_OF,
-        KEEP_NEWS,
-        WAITING_NEWS,
-        FIND_NEWS,
+        STORE_WEBHOOKS,
+        PENDING_WEBHOOKS,
+        FIND_WEBHOOK,
         UNSENT,
     }
 )

@@ -7,24 +7,24 @@ from typing import Final
 import orjson
 
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
+from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.errors import (
     BrokenInvariant,
-    SettledNews,
     StaleWrite,
     StoreUnavailable,
     UnreadableRow,
+    WebhookSettled,
 )
 from fsm.domain.ids import is_uuid
-from fsm.domain.letters import DeadLetter
 from fsm.domain.messages import Message
-from fsm.domain.news import Arrival, News, NewsState
 from fsm.domain.orders import Order, Submission
+from fsm.domain.webhook_events import Arrival, WebhookEvent, WebhookEventState
 from fsm.engine.flow import Rules
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Case
 from fsm.engine.words import Kind
 from fsm.flows import RULES
-from handlers.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
+from handlers.ports.store import NewOrder, Recorded, StepWrite, StoredWebhook, Unsent
 from payment_service.storage import erasing
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
@@ -42,9 +42,9 @@ from payment_service.storage.rows import (
     message_row,
     new_order_row,
     new_task_row,
-    news_from,
     queue_row,
     task_row,
+    webhook_from,
 )
 from payment_service.storage.submitted import (
     Submitted,
@@ -90,7 +90,7 @@ class PostgresStore:
         self._keeping = Grouped(inbox.keep, lanes=lanes, size_max=GROUP_MAX)
         self._graves = Graves(database, keys, self._publish)
 
-    async def record(self, work: Work) -> Recorded:
+    async def record(self, work: StepWrite) -> Recorded:
         """Commit a step, in one statement with those that are ready beside it."""
         return await self._recording(work)
 
@@ -114,8 +114,8 @@ class PostgresStore:
         found = (await self._find_submitted([key])).get(key)
         return None if found is None else found.queue_id
 
-    async def keep_news(self, *events: News) -> Sequence[Arrival]:
-        """Store events once for ever, with their doorbells."""
+    async def store_webhooks(self, *events: WebhookEvent) -> Sequence[Arrival]:
+        """Store events once for ever, with their wake-ups."""
         return await self._keeping(events) if events else []
 
     def remove_soon(self, seqs: Iterable[int]) -> None:
@@ -127,7 +127,9 @@ class PostgresStore:
         sent, self._sent = self._sent, []
         return sent
 
-    async def _record(self, works: Sequence[Work]) -> Sequence[Recorded | StaleWrite]:
+    async def _record(
+        self, works: Sequence[StepWrite]
+    ) -> Sequence[Recorded | StaleWrite]:
         sent = self.take_removable()
         try:
             found = await self._database.run(
@@ -144,12 +146,14 @@ class PostgresStore:
         settled = {r[1] for r in found if r[0] == "settled"}
         waiting: dict[int, set[str]] = {}
         for what, step, task_id, _ in found:
-            if what == "news":
+            if what == "webhook":
                 waiting.setdefault(step, set()).add(task_id)
         return [
-            Recorded(news_waiting=frozenset(waiting.get(step, ())))
+            Recorded(webhook_pending=frozenset(waiting.get(step, ())))
             if step in good
-            else (SettledNews if step in settled else StaleWrite)(work.order.queue_id)
+            else (WebhookSettled if step in settled else StaleWrite)(
+                work.order.queue_id
+            )
             for step, work in enumerate(works)
         ]
 
@@ -199,28 +203,30 @@ class PostgresStore:
         found: dict[str, str] = {row[0]: row[1] for row in rows}
         return [found.get(task_id) for task_id in task_ids]
 
-    async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
+    async def pending_webhooks(self, task_id: str) -> Sequence[StoredWebhook]:
         """Return a task's webhooks that nobody has applied, oldest first."""
-        rows = await self._database.run(sql.WAITING_NEWS, {"task_id": task_id})
-        return [news_from(row) for row in rows]
+        rows = await self._database.run(sql.PENDING_WEBHOOKS, {"task_id": task_id})
+        return [webhook_from(row) for row in rows]
 
-    async def find_news(self, provider: str, event_id: str) -> StoredNews | None:
+    async def find_webhook(self, provider: str, event_id: str) -> StoredWebhook | None:
         """Return a stored webhook."""
         rows = await self._database.run(
-            sql.FIND_NEWS, {"provider": provider, "event_id": event_id}
+            sql.FIND_WEBHOOK, {"provider": provider, "event_id": event_id}
         )
-        return news_from(rows[0]) if rows else None
+        return webhook_from(rows[0]) if rows else None
 
     async def mark_waiting(self, task_id: str, version: int) -> bool:
-        """Tell the task's next step that news waits."""
+        """Tell the task's next step that webhook waits."""
         rows = await self._database.run(
             sql.MARK_WAITING, {"task_id": task_id, "version": version}
         )
         return bool(rows)
 
-    async def close_news(self, inbox_id: str, state: NewsState) -> None:
+    async def close_webhook(self, inbox_id: str, state: WebhookEventState) -> None:
         """Settle a webhook that changes nothing."""
-        await self._database.run(sql.CLOSE_NEWS, {"inbox_id": inbox_id, "state": state})
+        await self._database.run(
+            sql.CLOSE_WEBHOOK, {"inbox_id": inbox_id, "state": state}
+        )
 
     async def forget_words(self, inbox_id: str) -> None:
         """Take a webhook's own words out of its row."""
@@ -231,9 +237,11 @@ class PostgresStore:
         row = as_json([case_row(case, order, at)])
         await self._database.run(sql.OPEN_CASE, {"cases": row})
 
-    async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
+    async def dead_letter(
+        self, letter: DeadLetter, messages: Sequence[Message]
+    ) -> None:
         """Keep a dead letter and post its messages; the same one twice is kept once."""
-        await self._graves.bury(letter, messages)
+        await self._graves.dead_letter(letter, messages)
 
     async def post(self, message: Message) -> None:
         """Put a message that belongs to no step into the outbox."""
@@ -268,11 +276,11 @@ class PostgresStore:
         self._hand_on(rows)
 
 
-def _queue_of_work(work: Work) -> str:
+def _queue_of_work(work: StepWrite) -> str:
     return work.order.queue_id
 
 
-def _record_rows(works: Sequence[Work]) -> dict[str, str]:
+def _record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
     steps: list[Json] = []
     tasks: list[Json] = []
     queues: list[Json] = []
@@ -283,15 +291,15 @@ def _record_rows(works: Sequence[Work]) -> dict[str, str]:
                 "step": step,
                 "tasks": len(changes),
                 "queues": 1 if queue else 0,
-                "news": len(work.news),
+                "webhook": len(work.webhook),
             }
         )
         tasks += [
             {
                 "step": step,
                 **_base(change.before),
-                # The first change is the task's that the news is about.
-                "settles_news": bool(work.news) and place == 0,
+                # The first change is the task's that the webhook is about.
+                "settles_webhook": bool(work.webhook) and place == 0,
                 **task_row(change.after),
             }
             for place, change in enumerate(changes)
@@ -321,11 +329,11 @@ def _record_rows(works: Sequence[Work]) -> dict[str, str]:
                 for move in w.step.case_moves
             ]
         ),
-        "news": as_json(
+        "webhook": as_json(
             [
                 {"step": n, "inbox_id": int(inbox_id), "state": state}
                 for n, w in every
-                for inbox_id, state in w.news.items()
+                for inbox_id, state in w.webhook.items()
             ]
         ),
         "messages": as_json(

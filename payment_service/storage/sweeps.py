@@ -10,11 +10,11 @@ from fsm.domain.orders import Order
 from fsm.domain.vouched import asks, is_vouched
 from fsm.engine.flow import Rules
 from fsm.flows import RULES
-from handlers.ports.store import StoredNews, Unsent
+from handlers.ports.store import StoredWebhook, Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.readable import readable
-from payment_service.storage.rows import news_from, unsent_from
+from payment_service.storage.rows import unsent_from, webhook_from
 
 # What was not taken of a bundle goes on as rows of its own, as old as it was.
 UNBUNDLE: Final[LiteralString] = """
@@ -86,30 +86,30 @@ class PostgresSweeps:
 
         One that this version cannot read is left to those that can.
         """
-        rung = await self._database.run(sql.OVERDUE, {"grace": grace, "limit": limit})
+        woken = await self._database.run(sql.OVERDUE, {"grace": grace, "limit": limit})
         rows = await self._database.run(
-            sql.LOAD, {"queue_ids": [row[0] for row in rung]}
+            sql.LOAD, {"queue_ids": [row[0] for row in woken]}
         )
         found = [readable(row[0], row[1], self._rules) for row in rows]
         return [order for order in found if isinstance(order, Order)]
 
-    async def overdue_news(
+    async def overdue_webhooks(
         self, *, grace: timedelta, limit: int
-    ) -> Sequence[StoredNews]:
+    ) -> Sequence[StoredWebhook]:
         """Return webhooks whose task is there, waiting longer than ``grace``."""
         rows = await self._database.run(
-            sql.OVERDUE_NEWS, {"grace": grace, "limit": limit}
+            sql.OVERDUE_WEBHOOKS, {"grace": grace, "limit": limit}
         )
-        return [news_from(row) for row in rows]
+        return [webhook_from(row) for row in rows]
 
-    async def expired_news(
+    async def expired_webhooks(
         self, *, after: timedelta, limit: int
-    ) -> Sequence[StoredNews]:
+    ) -> Sequence[StoredWebhook]:
         """Return webhooks that name a task which never appeared."""
         rows = await self._database.run(
-            sql.EXPIRED_NEWS, {"after": after, "limit": limit}
+            sql.EXPIRED_WEBHOOKS, {"after": after, "limit": limit}
         )
-        return [news_from(row) for row in rows]
+        return [webhook_from(row) for row in rows]
 
     async def forget_foreign(
         self, *, after: timedelta, limit: int

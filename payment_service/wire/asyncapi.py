@@ -5,7 +5,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from fsm.domain.letters import Reason
+from fsm.domain.dead_letters import Reason
 from fsm.domain.messages import (
     DEAD_LETTER,
     MANUAL_RESOLVED,
@@ -60,7 +60,7 @@ STREAMS: Final[dict[str, Json]] = {
 }
 
 SIGNED_CANCEL: Final = "With a forwarder's headers and a reason it is the wish itself."
-_TASK_DOORBELLS: Final = {
+_TASK_WAKEUPS: Final = {
     STEP_DUE: "The next call of a task is due.",
     RECHECK_TICK: "Ask again what became of an unclear attempt.",
     WEBHOOK_TIMEOUT: "No webhook came in time.",
@@ -69,7 +69,7 @@ _TASK_DOORBELLS: Final = {
     MANUAL_RESOLVED: "A person's decision is in the row.",
     TASK_CANCEL: f"A cancellation of a task is in the row. {SIGNED_CANCEL}",
 }
-_QUEUE_DOORBELLS: Final = {
+_QUEUE_WAKEUPS: Final = {
     QUEUE_CANCEL: f"A cancellation of an order is in the row. {SIGNED_CANCEL}",
     NOTIFICATION_DUE: "Core is to be told the outcome.",
 }
@@ -121,7 +121,7 @@ _CANCEL_HEADERS: Final[Json] = {
 }
 
 
-class TaskDoorbell(BaseModel):
+class TaskWakeup(BaseModel):
     """A task's version to go on with; a stale one is acknowledged and counted."""
 
     task_id: str
@@ -129,7 +129,7 @@ class TaskDoorbell(BaseModel):
     version: int
 
 
-class QueueDoorbell(BaseModel):
+class QueueWakeup(BaseModel):
     """An order queue's version to go on with."""
 
     queue_id: str
@@ -174,8 +174,8 @@ _MODELS: Final[tuple[type[BaseModel], ...]] = (
     WithdrawalCancel,
     OtherRequest,
     WebhookMessage,
-    TaskDoorbell,
-    QueueDoorbell,
+    TaskWakeup,
+    QueueWakeup,
     Answer,
     OrderEvent,
 )
@@ -321,10 +321,10 @@ def _answers(channels: _Channels) -> None:
 
 
 def _tasks(channels: _Channels) -> None:
-    for subject, text in _TASK_DOORBELLS.items():
-        channels.add(subject, "TaskDoorbell", text, actions="send receive")
-    for subject, text in _QUEUE_DOORBELLS.items():
-        channels.add(subject, "QueueDoorbell", text, actions="send receive")
+    for subject, text in _TASK_WAKEUPS.items():
+        channels.add(subject, "TaskWakeup", text, actions="send receive")
+    for subject, text in _QUEUE_WAKEUPS.items():
+        channels.add(subject, "QueueWakeup", text, actions="send receive")
     channels.add(
         WEBHOOK_RECEIVED,
         "WebhookMessage",

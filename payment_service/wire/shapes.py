@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from fsm.domain.letters import Reason
+from fsm.domain.dead_letters import Reason
 from fsm.domain.votes import Vote
 from fsm.engine.words import CaseKind, CaseState, Kind, OrderState, State
 from fsm.payout.words import Wait

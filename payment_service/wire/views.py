@@ -8,10 +8,10 @@ from typing import Any, TypeVar, cast
 import orjson
 
 from fsm.domain.audit import AuditLine
+from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.errors import InvalidRequest
 from fsm.domain.events import stamp
 from fsm.domain.explain import Attempt, explain, in_words
-from fsm.domain.letters import DeadLetter
 from fsm.domain.masking import masked, shortened_number
 from fsm.domain.orders import Order
 from fsm.domain.strict_json import SIZE_MAX, require_depth

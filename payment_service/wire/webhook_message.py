@@ -12,9 +12,14 @@ from pydantic_core import PydanticCustomError
 from fsm.domain.ids import ID_LENGTH_MAX
 from fsm.domain.masking import masked_prose
 from fsm.domain.money import AMOUNT_MAX
-from fsm.domain.news import News, NewsType, forwarded, hash_of_content
 from fsm.domain.strict_json import parse_strict
 from fsm.domain.text import parse_time
+from fsm.domain.webhook_events import (
+    WebhookEvent,
+    WebhookEventType,
+    forwarded,
+    hash_of_content,
+)
 from payment_service.wire.models import Id, Wire, validated
 
 TYPE_LENGTH_MAX: Final = 128
@@ -112,30 +117,30 @@ EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-def read_webhook_message(data: bytes, *, by: str, now: datetime) -> News:
+def read_webhook_message(data: bytes, *, by: str, now: datetime) -> WebhookEvent:
     """Return the news as the word of the forwarder ``by``; none is from the future.
 
     :raises InvalidRequest: with every problem.
     """
     message = validated(WebhookMessage, parse_strict(data))
-    news = news_of(
+    webhook = webhook_of(
         message.body,
         provider=message.provider,
         event_id=message.event_id,
         received_at=min(parse_time(message.received_at), now),
     )
-    return forwarded(news, by)
+    return forwarded(webhook, by)
 
 
-def news_of(
+def webhook_of(
     body: WebhookBody, *, provider: str, event_id: str, received_at: datetime
-) -> News:
+) -> WebhookEvent:
     """Return what the default body says; a word that nobody knows is UNKNOWN."""
-    known = body.type in {each.value for each in NewsType}
-    news = News(
+    known = body.type in {each.value for each in WebhookEventType}
+    webhook = WebhookEvent(
         provider=provider,
         event_id=event_id,
-        type=NewsType(body.type) if known else NewsType.UNKNOWN,
+        type=WebhookEventType(body.type) if known else WebhookEventType.UNKNOWN,
         reference=body.reference,
         provider_reference=body.provider_reference,
         amount=body.amount,
@@ -147,7 +152,7 @@ def news_of(
         detail={} if known else {"type": masked_prose(body.type)},
     )
     told = body.model_dump(exclude_none=True)
-    return replace(news, content_hash=hash_of_content(news, told))
+    return replace(webhook, content_hash=hash_of_content(webhook, told))
 
 
 def _canonical(body: WebhookBody) -> bytes:

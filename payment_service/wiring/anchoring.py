@@ -134,5 +134,5 @@ def _anchor_access(settings: Settings) -> bus.Access:
     return access
 
 
-def _ignore(_news: str) -> None:
+def _ignore(_webhook: str) -> None:
     """Do nothing with it: the next anchor connects anew."""

@@ -20,9 +20,9 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from fsm.domain.news import Arrival, News
 from fsm.domain.orders import Request, Submission
-from handlers.news import keep
+from fsm.domain.webhook_events import Arrival, WebhookEvent
+from handlers.inbox import keep
 from handlers.operations import Operations
 from handlers.people import Environment
 from handlers.ports.reads import ProviderStatus
@@ -36,7 +36,7 @@ from payment_service.observability.notes import Notes
 from payment_service.observability.repeats import Repeats
 from payment_service.wiring.heads import HeadLimits, limited
 from payment_service.wiring.health import shown
-from payment_service.wiring.people import Desk
+from payment_service.wiring.people import PostgresPeopleOperations
 from payment_service.wiring.service import Service
 from providers.events import events_of
 from providers.health.summary import statuses
@@ -80,27 +80,27 @@ class _Calls:
     ) -> Submission:
         return await submit(
             request,
-            engine=self._service.engine,
+            ports=self._service.ports,
             actor=actor,
             trace_parent=trace_parent,
         )
 
-    async def keep_news(
-        self, events: Sequence[News], *, trace_parent: str | None
+    async def store_webhooks(
+        self, events: Sequence[WebhookEvent], *, trace_parent: str | None
     ) -> Sequence[Arrival]:
         del trace_parent  # the order's own trace goes on from its row
-        return await keep(*events, engine=self._service.engine)
+        return await keep(*events, ports=self._service.ports)
 
     async def provider_statuses(self) -> Sequence[ProviderStatus]:
         s = self._service
-        return statuses(shown(s.config), await s.controls.standings(), s.clock.now())
+        return statuses(shown(s.config), await s.controls.fleet_view(), s.clock.now())
 
 
 def operations(service: Service) -> Operations:
     """Return what people can do with the ports of this process."""
     return Operations(
-        engine=service.engine,
-        desk=service.desk,
+        ports=service.ports,
+        operator_store=service.operator_store,
         reads=service.reads,
         controls=service.controls,
         providers=service.config.providers,
@@ -116,14 +116,14 @@ def application(service: Service, waiters: bus.Waiters) -> FastAPI:
         ApiDeps(
             keys=service.keyring,
             clock=service.clock,
-            providers=service.engine.providers,
+            providers=service.ports.providers,
             reads=service.reads,
             waiters=_QueueWaiters(waiters),
             submit=calls.submit,
             operations=operations(service),
-            keep_news=calls.keep_news,
+            store_webhooks=calls.store_webhooks,
             provider_statuses=calls.provider_statuses,
-            people=Desk(
+            people=PostgresPeopleOperations(
                 service.people,
                 service.follower,
                 Environment(

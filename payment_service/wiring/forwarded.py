@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from fsm.domain import messages as subjects
+from fsm.domain.dead_letters import Reason
 from fsm.domain.errors import InvalidRequest, UnknownOrder
-from fsm.domain.letters import Reason
 from fsm.domain.orders import Order
 from fsm.engine.words import Kind
 from handlers.cancel import cancel_known, order_of_task
-from handlers.engine import Engine
-from handlers.news import keep
+from handlers.commit import Ports
+from handlers.inbox import keep
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.route import Told
@@ -38,7 +38,7 @@ TOLD: Final[Mapping[str, dict[str, str | None]]] = {
 class Forwarded:
     """What counts only where it is known who said it."""
 
-    engine: Engine
+    ports: Ports
     forwarders: Forwarders
 
     def is_named(self, delivery: Delivery) -> bool:
@@ -50,14 +50,15 @@ class Forwarded:
 
         :raises InvalidRequest: nobody may say so, or it cannot be read.
         """
-        now = self.engine.clock.now()
+        now = self.ports.clock.now()
         sender = self.forwarders.sender(delivery, "webhooks", now)
-        news = read_webhook_message(delivery.body, by=sender.name, now=now)
-        if news.provider not in sender.providers:
+        webhook = read_webhook_message(delivery.body, by=sender.name, now=now)
+        if webhook.provider not in sender.providers:
             raise InvalidRequest(
-                f"forwarder {sender.name} may not speak for provider {news.provider!r}"
+                f"forwarder {sender.name} may not speak "
+                f"for provider {webhook.provider!r}"
             )
-        (arrival,) = await keep(news, engine=self.engine)
+        (arrival,) = await keep(webhook, ports=self.ports)
         return Done(what=arrival.value)
 
     async def cancel_row(self, delivery: Delivery) -> Outcome:
@@ -65,14 +66,14 @@ class Forwarded:
 
         :raises InvalidRequest: nobody may say so, or it cannot be read.
         """
-        sender = self.forwarders.sender(delivery, "cancel", self.engine.clock.now())
+        sender = self.forwarders.sender(delivery, "cancel", self.ports.clock.now())
         if delivery.subject == subjects.QUEUE_CANCEL:
             whole = read_queue_cancel(delivery.body)
-            order = await self.engine.store.load(whole.queue_id)
+            order = await self.ports.store.load(whole.queue_id)
             return await self._cancel(order, whole.reason, sender.name)
         one = read_task_cancel(delivery.body)
         try:
-            order = await order_of_task(one.task_id, engine=self.engine)
+            order = await order_of_task(one.task_id, ports=self.ports)
         except UnknownOrder:
             order = None
         return await self._cancel(order, one.reason, sender.name, one.task_id)
@@ -84,9 +85,9 @@ class Forwarded:
 
         :raises InvalidRequest: nobody may say so, or it cannot be read.
         """
-        sender = self.forwarders.sender(delivery, "cancel", self.engine.clock.now())
+        sender = self.forwarders.sender(delivery, "cancel", self.ports.clock.now())
         wish = read_withdrawal_cancel(delivery.body)
-        store = self.engine.store
+        store = self.ports.store
         queue_id = await store.queue_of_order(
             wish.merchant_id, Kind.WITHDRAWAL, wish.order_id
         )
@@ -108,6 +109,6 @@ class Forwarded:
         if order is None:
             return Park(because="no such order or task", reason=Reason.UNKNOWN_TASK)
         what = await cancel_known(
-            order, reason, by=by, task_id=task_id, engine=self.engine
+            order, reason, by=by, task_id=task_id, ports=self.ports
         )
         return Done(what=what, order_id=order.order_id)

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final, Self
 
 from fsm.domain import messages as subjects
+from fsm.domain.dead_letters import REPLAY_OF
 from fsm.domain.errors import InvalidRequest
-from fsm.domain.letters import REPLAY_OF
 from handlers.ports.bus import Delivery
 from handlers.ports.provider import Rejected
 from payment_service.wiring.trust import Trust

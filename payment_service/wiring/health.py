@@ -10,13 +10,13 @@ from typing import Final
 import structlog
 
 from fsm.domain.errors import Fault
+from handlers.ports.admission import NotAdmittedCode
 from handlers.ports.clock import Clock
-from handlers.ports.gate import ShutCode
 from payment_service.observability.metrics import Metrics
 from payment_service.storage.controls import PostgresControls
 from providers.config import Config
+from providers.health.admission import AdmissionControl
 from providers.health.calendar import Weekly
-from providers.health.keeper import Keeper
 
 LOG: Final = structlog.get_logger("payment_service")
 BEAT_EVERY: Final = timedelta(seconds=1)
@@ -30,7 +30,7 @@ class Told:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def kept_out(self, provider: str, code: ShutCode) -> None:
+    def kept_out(self, provider: str, code: NotAdmittedCode) -> None:
         """Count an attempt that was not let in."""
         because = code.value.removeprefix("provider_")
         self._metrics.provider_kept_out.labels(provider, because).inc()
@@ -42,9 +42,11 @@ class Told:
         tell("provider.turned", provider=provider, state=state, because=because)
 
 
-def keeper_of(config: Config, clock: Clock, metrics: Metrics) -> Keeper:
+def admission_control_of(
+    config: Config, clock: Clock, metrics: Metrics
+) -> AdmissionControl:
     """Return the keeper of this process, which has heard of nobody yet."""
-    return Keeper(
+    return AdmissionControl(
         {name: table.terms for name, table in config.providers.items()},
         clock,
         replica=f"{gethostname()}-{token_hex(4)}",
@@ -52,12 +54,14 @@ def keeper_of(config: Config, clock: Clock, metrics: Metrics) -> Keeper:
     )
 
 
-async def follow(keeper: Keeper, controls: PostgresControls, metrics: Metrics) -> None:
+async def follow(
+    admission_control: AdmissionControl, controls: PostgresControls, metrics: Metrics
+) -> None:
     """Say how this process finds its providers, and hear what the others say."""
-    beats = keeper.beats()
+    beats = admission_control.beats()
     await controls.beat(beats)
-    keeper.heard(await controls.standings())
-    for provider, state in keeper.states().items():
+    admission_control.heard(await controls.fleet_view())
+    for provider, state in admission_control.states().items():
         metrics.provider_breaker_state.labels(provider).set(_NUMBERS[state])
     for beat in beats:
         taken = beat.calls - beat.failed - beat.refused
@@ -65,10 +69,12 @@ async def follow(keeper: Keeper, controls: PostgresControls, metrics: Metrics) -
         metrics.provider_success_rate.labels(beat.provider).set(rate)
 
 
-async def take_leave(keeper: Keeper, controls: PostgresControls) -> None:
+async def take_leave(
+    admission_control: AdmissionControl, controls: PostgresControls
+) -> None:
     """Leave the share of this process to the others, at once."""
     with suppress(Fault):
-        await controls.leave(keeper.replica)
+        await controls.leave(admission_control.replica)
 
 
 def shown(config: Config) -> Mapping[str, tuple[str, Sequence[Weekly]]]:

@@ -8,7 +8,7 @@ from payment_service.bus.connection import CONNECT_SECONDS_MAX
 from payment_service.settings import Settings
 
 
-def _ignore(_news: str) -> None:
+def _ignore(_webhook: str) -> None:
     """Do nothing with it."""
 
 

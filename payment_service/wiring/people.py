@@ -73,8 +73,8 @@ class KeyFollower:
             raise
 
 
-class Desk:
-    """Implements ``api.deps.PeopleDesk``; what it changes holds here at once."""
+class PostgresPeopleOperations:
+    """Implements ``api.deps.PeopleOperations``; what it changes holds here at once."""
 
     def __init__(
         self,

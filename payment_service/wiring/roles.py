@@ -9,14 +9,14 @@ from typing import Any, Final
 import structlog
 
 from fsm.domain.errors import Fault, PaymentServiceError
-from handlers.pace import at_pace
+from handlers.pace import limited
 from handlers.ports.bus import Delivery
 from handlers.relay import BATCH, Relay
 from handlers.sweep import BATCH as SWEEP_BATCH
 from handlers.sweep import sweep
 from payment_service import bus
 from payment_service.observability.repeats import Repeats
-from payment_service.storage.standing import standing
+from payment_service.storage.gauges import standing
 from payment_service.wiring.anchoring import anchoring_of
 from payment_service.wiring.forwarded import Forwarded
 from payment_service.wiring.forwarders import Forwarders
@@ -52,7 +52,7 @@ TIDY_EVERY: Final = timedelta(milliseconds=500)
 CALIBRATE_EVERY: Final = timedelta(seconds=30)
 FOREIGN: Final = "foreign"
 """Webhooks about nothing of ours, counted when they are forgotten."""
-STRAYS_EVERY: Final = timedelta(seconds=60)
+UNROUTED_EVERY: Final = timedelta(seconds=60)
 PARTITIONS_EVERY: Final = timedelta(hours=6)
 STORE_PROBE_EVERY: Final = timedelta(milliseconds=500)
 STOP_GRACE: Final = timedelta(seconds=20)
@@ -75,7 +75,9 @@ async def at_work(service: Service, roles: frozenset[str]) -> AsyncIterator[None
         await consumer.start()
     unrung = Unrung(_router(service))
     loops = _loops(service, roles, consumers, unrung)
-    tasks = [asyncio.create_task(loop) for loop in (service.courier.run(), *loops)]
+    tasks = [
+        asyncio.create_task(loop) for loop in (service.outbox_publisher.run(), *loops)
+    ]
     for task in tasks:
         task.add_done_callback(lambda done: _ended(service, done))
     try:
@@ -87,7 +89,7 @@ async def at_work(service: Service, roles: frozenset[str]) -> AsyncIterator[None
         )
         await _settle(service)
         await cancel_all(tasks)
-        await take_leave(service.keeper, service.controls)
+        await take_leave(service.admission_control, service.controls)
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -112,16 +114,16 @@ def _ended(service: Service, task: asyncio.Task[None]) -> None:
 async def _settle(service: Service) -> None:
     with suppress(TimeoutError, Fault):
         async with asyncio.timeout(STOP_GRACE.total_seconds() / 4):
-            await service.courier.settle()
+            await service.outbox_publisher.flush()
             await _tidy(service)
             await service.follower.note_uses()
 
 
 def _router(service: Service) -> Router:
     return Router.of(
-        service.engine,
+        service.ports,
         forwarded=Forwarded(
-            engine=service.engine,
+            ports=service.ports,
             forwarders=Forwarders.of(service.config, service.trust),
         ),
         publisher=service.publisher,
@@ -133,7 +135,7 @@ def _router(service: Service) -> Router:
 def _consumers(service: Service) -> list[bus.Consumer]:
     router = _router(service)
     names = bus.topology
-    paced = at_pace(router.handle, TIMERS_AT_WORK_MAX)
+    paced = limited(router.handle, TIMERS_AT_WORK_MAX)
     sources = (
         (names.TASKS, names.TASK_CONSUMER, STEPS_IN_FLIGHT_MAX, router.handle),
         (names.TASKS, names.TIMER_CONSUMER, TIMERS_IN_FLIGHT_MAX, paced),
@@ -150,7 +152,7 @@ def _consumers(service: Service) -> list[bus.Consumer]:
                 max_deliver=service.settings.max_deliver,
             ),
             handle=handle,
-            bury=router.bury,
+            dead_letter=router.dead_letter,
             listeners=bus.Listeners(
                 on_handled=lambda *_: None,
                 on_error=_crashed,
@@ -203,9 +205,9 @@ def _loops(
     if "sweeper" in roles:
         sweeping = Sweeping(service)
         loops.append(_every(settings.sweep_interval, sweeping.go_on))
-        loops.append(_every(STRAYS_EVERY, lambda: _bury_strays(service)))
+        loops.append(_every(UNROUTED_EVERY, lambda: _dead_letter_unrouted(service)))
         loops.append(_every(GAUGES_EVERY, lambda: _show(service), share=GAUGES_SHARE))
-        loops.append(_every(PARTITIONS_EVERY, service.desk.make_partitions))
+        loops.append(_every(PARTITIONS_EVERY, service.operator_store.make_partitions))
         loops.append(_every(HEALTH_TIDY_EVERY, service.controls.tidy))
         anchoring = anchoring_of(settings, service.database, service.metrics)
         if anchoring is not None:
@@ -322,28 +324,30 @@ async def _swept(service: Service, limit: int) -> bool:
         grace=service.settings.sweep_grace,
         limit=limit,
     )
-    service.metrics.sweeper_redriven.inc(swept.rows + swept.news)
-    if swept.rows or swept.news or swept.expired:
-        LOG.info("sweep.rang", rows=swept.rows, news=swept.news)
+    service.metrics.sweeper_redriven.inc(swept.rows + swept.webhook)
+    if swept.rows or swept.webhook or swept.expired:
+        LOG.info("sweep.rang", rows=swept.rows, webhook=swept.webhook)
     for provider, count in swept.foreign.items():
         service.metrics.webhooks.labels(provider, FOREIGN).inc(count)
         LOG.info("webhooks.forgotten", provider=provider, count=count)
     return swept.full
 
 
-async def _bury_strays(service: Service) -> None:
+async def _dead_letter_unrouted(service: Service) -> None:
     """Bury what no consumer takes, until none is left: it fills the stream of work."""
-    bury = _router(service).bury
+    dead_letter = _router(service).dead_letter
     is_full, api = True, bus.Api(service.wire)
     while is_full:
-        count = await bus.bury_strays(api, service.names, service.topology, bury)
-        is_full = count >= bus.STRAYS_MAX
+        count = await bus.dead_letter_unrouted(
+            api, service.names, service.topology, dead_letter
+        )
+        is_full = count >= bus.UNROUTED_MAX
         if count:
             LOG.warning("strays.buried", count=count)
 
 
 async def _follow(service: Service) -> None:
-    await follow(service.keeper, service.controls, service.metrics)
+    await follow(service.admission_control, service.controls, service.metrics)
 
 
 async def _show(service: Service) -> None:

@@ -10,10 +10,10 @@ import structlog
 from opentelemetry.trace import SpanKind
 
 from fsm.domain import messages as subjects
-from fsm.domain.letters import Reason
+from fsm.domain.dead_letters import Reason
 from fsm.domain.orders import Request
-from handlers.engine import Engine
-from handlers.letters import bury, ids_of
+from handlers.commit import Ports
+from handlers.dead_letters import dead_letter, ids_of
 from handlers.ports.bus import Delivery, Publisher
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.route import (
@@ -48,7 +48,7 @@ class Router:
     @classmethod
     def of(
         cls,
-        engine: Engine,
+        ports: Ports,
         *,
         forwarded: Forwarded,
         publisher: Publisher,
@@ -61,8 +61,8 @@ class Router:
             await _reply(publisher, delivery, told)
 
         dispatch = Dispatch(
-            engine=engine,
-            read_request=_reader(engine),
+            ports=ports,
+            read_request=_reader(ports),
             answer=answer,
             forwarded=forwarded,
             store_lost=store_lost,
@@ -78,23 +78,23 @@ class Router:
         self._note(delivery, outcome, time.perf_counter() - began, trace)
         return outcome
 
-    async def bury(self, delivery: Delivery, reason: Reason, error: str) -> None:
+    async def dead_letter(self, delivery: Delivery, reason: Reason, error: str) -> None:
         """Keep a dead letter; tell the sender of a request that it was refused."""
         rejected = None
         order_id = ids_of(delivery).get("order_id") or None
         kind = REQUEST_KINDS.get(delivery.subject)
         if kind is not None and order_id is not None and reason is Reason.INVALID:
             rejected = (kind, order_id)
-        is_whole = await bury(
+        is_whole = await dead_letter(
             delivery,
             reason,
             error,
-            store=self.dispatch.engine.store,
-            clock=self.dispatch.engine.clock,
+            store=self.dispatch.ports.store,
+            clock=self.dispatch.ports.clock,
             rejected=rejected,
         )
         if not is_whole:
-            self.metrics.letters_reduced.inc()
+            self.metrics.dead_letters_reduced.inc()
         if delivery.subject in ANSWERED:
             answer = {"order_id": order_id, "status": "rejected", "error": error}
             await _reply(self.publisher, delivery, answer)
@@ -142,11 +142,11 @@ def _word(outcome: Outcome) -> str:
             return reason.value
 
 
-def _reader(engine: Engine) -> Callable[[Delivery], Request]:
+def _reader(ports: Ports) -> Callable[[Delivery], Request]:
     def read(delivery: Delivery) -> Request:
         if delivery.subject != subjects.WITHDRAWAL_REQUESTED:
             raise refuse_unsupported(delivery.body, delivery.subject)
-        return read_withdrawal(delivery.body, engine.providers.names())
+        return read_withdrawal(delivery.body, ports.providers.names())
 
     return read
 

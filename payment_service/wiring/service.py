@@ -12,9 +12,9 @@ from fsm.domain.errors import Fault
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.roster import four_eyes_of
 from fsm.engine.records import replace
-from handlers.engine import Engine, Limits
+from handlers.commit import Limits, Ports
 from handlers.flows import FLOWS
-from handlers.relay import Courier
+from handlers.relay import OutboxPublisher
 from payment_service import bus
 from payment_service.api.keyring import Keyring
 from payment_service.observability import tracing
@@ -28,20 +28,20 @@ from payment_service.settings import ROLES, Settings, proxies
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.people import PostgresPeople
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.session import NAME
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring.bus_health import BusHealth
-from payment_service.wiring.health import keeper_of
+from payment_service.wiring.health import admission_control_of
 from payment_service.wiring.nats import connect_nats, topology_of
 from payment_service.wiring.people import KeyFollower
 from payment_service.wiring.trust import Trust, require_trust
 from providers.config import Config
 from providers.core import HttpCore
-from providers.health.keeper import Keeper
+from providers.health.admission import AdmissionControl
 from providers.health.observed import ObservedProviders
 from providers.http.outbound import Outbound
 from providers.registry import build_providers
@@ -63,15 +63,15 @@ class Service:
     names: bus.Names
     topology: bus.Topology
     publisher: bus.JetStreamPublisher
-    courier: Courier
+    outbox_publisher: OutboxPublisher
     metrics: Metrics
     bus_health: BusHealth
-    desk: PostgresDesk
+    operator_store: PostgresOperatorStore
     reads: PostgresReads
     sweeps: PostgresSweeps
     outbound: Outbound
-    engine: Engine
-    keeper: Keeper
+    ports: Ports
+    admission_control: AdmissionControl
     controls: PostgresControls
     people: PostgresPeople
     keyring: Keyring
@@ -163,9 +163,9 @@ async def open_service(
         )
         await publisher.start()
         store = PostgresStore(database, keys=settings.audit_keys)
-        courier = Courier(publisher, remove=store.remove_soon)
-        store.on_committed = courier.hand
-        keeper = keeper_of(config, clock, metrics)
+        outbox_publisher = OutboxPublisher(publisher, remove=store.remove_soon)
+        store.on_committed = outbox_publisher.enqueue
+        admission_control = admission_control_of(config, clock, metrics)
         people = PostgresPeople(
             database, settings.audit_keys, on_unsigned=_tell_unsigned
         )
@@ -180,21 +180,23 @@ async def open_service(
             names=names,
             topology=topology,
             publisher=publisher,
-            courier=courier,
+            outbox_publisher=outbox_publisher,
             metrics=metrics,
             bus_health=bus_health,
-            desk=PostgresDesk(database, settings.audit_keys, on_committed=courier.hand),
+            operator_store=PostgresOperatorStore(
+                database, settings.audit_keys, on_committed=outbox_publisher.enqueue
+            ),
             reads=PostgresReads(database),
             sweeps=PostgresSweeps(
                 database, settings.audit_keys, on_forged=_tell_forged
             ),
             outbound=outbound,
-            engine=_observed(
+            ports=_observed(
                 _engine(settings, config, store, clock, metrics, outbound),
-                keeper,
+                admission_control,
                 metrics,
             ),
-            keeper=keeper,
+            admission_control=admission_control,
             controls=PostgresControls(database, settings.audit_keys),
             people=people,
             keyring=keyring,
@@ -241,10 +243,12 @@ async def _connected(
     return wire
 
 
-def _observed(engine: Engine, keeper: Keeper, metrics: Metrics) -> Engine:
+def _observed(
+    ports: Ports, admission_control: AdmissionControl, metrics: Metrics
+) -> Ports:
     """Ask the keeper before each new attempt, and have it hear how they end."""
-    observed = ObservedProviders(engine.providers, keeper, call_note(metrics))
-    return replace(engine, providers=observed, gate=keeper)
+    observed = ObservedProviders(ports.providers, admission_control, call_note(metrics))
+    return replace(ports, providers=observed, gate=admission_control)
 
 
 def _engine(
@@ -254,7 +258,7 @@ def _engine(
     clock: DatabaseClock,
     metrics: Metrics,
     outbound: Outbound,
-) -> Engine:
+) -> Ports:
     token = settings.core_token.get_secret_value() if settings.core_token else None
     core = HttpCore(
         outbound,
@@ -264,7 +268,7 @@ def _engine(
         authority=settings.core_ca,
     )
     providers = build_providers(config, outbound, public_url=settings.public_url)
-    return Engine(
+    return Ports(
         flows=FLOWS,
         store=store,
         core=MeasuredCore(core, metrics),

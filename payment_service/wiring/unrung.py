@@ -80,7 +80,9 @@ class Unrung:
             )
             outcome = await self._router.handle(delivery)
             if isinstance(outcome, Park):
-                await self._router.bury(delivery, outcome.reason, outcome.because)
+                await self._router.dead_letter(
+                    delivery, outcome.reason, outcome.because
+                )
 
 
 def unrung_after(settings: Settings) -> timedelta:
@@ -106,9 +108,9 @@ async def drive_unrung(service: Service, unrung: Unrung) -> None:
             grace=grace,
             limit=BATCH,
         )
-        count = swept.rows + swept.news
+        count = swept.rows + swept.webhook
         if count:
             service.metrics.driven_unrung.inc(count)
-            LOG.warning("unrung.driven", rows=swept.rows, news=swept.news)
+            LOG.warning("unrung.driven", rows=swept.rows, webhook=swept.webhook)
         if not swept.full:
             return

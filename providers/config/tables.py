@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from fsm.domain.rates import Rate
 from fsm.engine.backoff import Backoff
-from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from providers.config.events import EventIdAt
 from providers.config.fields import Duration, HttpUrl
 from providers.config.forms import (
@@ -52,8 +52,8 @@ from providers.config.values import (
     secret_table,
 )
 from providers.config.vocabulary import PROVIDER_REFERENCE
+from providers.health.admission import Terms
 from providers.health.breaker import BreakerTerms
-from providers.health.keeper import Terms
 from providers.signatures import Form, Pins, Secret, Settings, Verifier, verifier
 from providers.signatures.settings import Encoding, TimeUnit
 
@@ -268,9 +268,9 @@ class ProviderTable(Table):
     options: Mapping[str, Any] = Field(default={}, repr=False)
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> ProviderPolicy:
         """Return its capabilities as the core sees them."""
-        return Plan(
+        return ProviderPolicy(
             asked_by=self.asked_by,
             idempotent_create=self.idempotent_create,
             key_lifetime=self.key_lifetime,

@@ -198,10 +198,10 @@ def _unsafe_webhooks(table: ProviderTable) -> Problems:
         return
     if webhook is None:
         yield "webhook_body", "has no meaning without webhook"
-    yield from _unsafe_news(body)
+    yield from _unsafe_webhook(body)
 
 
-def _unsafe_news(body: WebhookBodyTable) -> Problems:
+def _unsafe_webhook(body: WebhookBodyTable) -> Problems:
     if not {Telling.SUCCEEDED, Telling.FAILED} & set(body.type_map.values()):
         yield "webhook_body.type_map", "must have a type for succeeded or failed"
     if body.currency_at is not None and body.amount_at is None:

@@ -48,7 +48,7 @@ class Budget:
         return self._bucket.wait() if self.a_second else BURST_SECONDS
 
 
-class Turns:
+class Pacer:
     """Gives those that have to wait a time each, so that they do not all come at once.
 
     Who would have to wait longer than five minutes more than the others begins anew.

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from providers.health.keeper import Keeper
+from providers.health.admission import AdmissionControl
 from providers.health.window import Heard
 from providers.port import (
     Accepted,
@@ -59,16 +59,19 @@ class ObservedProvider(WrappedProvider):
     """A provider, with its keeper listening and its calls measured."""
 
     def __init__(
-        self, provider: Provider, keeper: Keeper, note: CallNote = nobody_notes
+        self,
+        provider: Provider,
+        admission_control: AdmissionControl,
+        note: CallNote = nobody_notes,
     ) -> None:
         super().__init__(provider)
-        self._keeper = keeper
+        self._admission_control = admission_control
         self._note = note
 
     async def create(self, payout: Payout) -> CreateAnswer:
         """Ask for the payout; while it is under way it may turn out to hang."""
         began, outcome = time.perf_counter(), FAILED
-        call, heard = self._keeper.began(self.name), None
+        call, heard = self._admission_control.began(self.name), None
         try:
             answer = await self._provider.create(payout)
             outcome, heard = type(answer).__name__.lower(), heard_in(answer)
@@ -76,7 +79,7 @@ class ObservedProvider(WrappedProvider):
             heard = Heard.FAILED
             raise
         finally:
-            self._keeper.ended(self.name, call, heard)
+            self._admission_control.ended(self.name, call, heard)
             self._note(self.name, "create", outcome, time.perf_counter() - began)
         return self._heeded(answer)
 
@@ -105,7 +108,7 @@ class ObservedProvider(WrappedProvider):
     def _heeded(self, answer: Answer) -> Answer:
         """Leave the provider alone where it has asked for it, for a bounded time."""
         if isinstance(answer, NotSent | Unclear) and answer.after:
-            granted = self._keeper.hush(self.name, answer.after)
+            granted = self._admission_control.back_off(self.name, answer.after)
             return replace(answer, after=granted)
         return answer
 
@@ -114,8 +117,13 @@ class ObservedProviders(WrappedProviders):
     """All providers, each observed."""
 
     def __init__(
-        self, providers: Providers, keeper: Keeper, note: CallNote = nobody_notes
+        self,
+        providers: Providers,
+        admission_control: AdmissionControl,
+        note: CallNote = nobody_notes,
     ) -> None:
         super().__init__(
-            providers, keeper.names(), lambda p: ObservedProvider(p, keeper, note)
+            providers,
+            admission_control.names(),
+            lambda p: ObservedProvider(p, admission_control, note),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from handlers.ports.controls import Beat, Standings
+from handlers.ports.controls import FleetView, Heartbeat
 from handlers.ports.reads import ProviderState, ProviderStatus
 from providers.health.breaker import BreakerState
 from providers.health.calendar import Weekly, ends_at
@@ -12,14 +12,14 @@ from providers.health.calendar import Weekly, ends_at
 def status_of(
     name: str,
     adapter: str,
-    standings: Standings,
+    fleet_view: FleetView,
     *,
     maintenance: Sequence[Weekly],
     now: datetime,
 ) -> ProviderStatus:
     """Return the worst that is known of it, and the sums of all replicas."""
-    beats = standings.beats.get(name, ())
-    state, because = _state(name, standings, maintenance, now)
+    beats = fleet_view.beats.get(name, ())
+    state, because = _state(name, fleet_view, maintenance, now)
     calls = sum(beat.calls for beat in beats)
     taken = calls - sum(beat.failed + beat.refused for beat in beats)
     return ProviderStatus(
@@ -34,20 +34,20 @@ def status_of(
 
 def statuses(
     tables: Mapping[str, tuple[str, Sequence[Weekly]]],
-    standings: Standings,
+    fleet_view: FleetView,
     now: datetime,
 ) -> list[ProviderStatus]:
     """Return how all providers do, by name; a table is its adapter and maintenance."""
     return [
-        status_of(name, adapter, standings, maintenance=windows, now=now)
+        status_of(name, adapter, fleet_view, maintenance=windows, now=now)
         for name, (adapter, windows) in sorted(tables.items())
     ]
 
 
 def _state(
-    name: str, standings: Standings, maintenance: Sequence[Weekly], now: datetime
+    name: str, fleet_view: FleetView, maintenance: Sequence[Weekly], now: datetime
 ) -> tuple[ProviderState, str | None]:
-    control = standings.paused.get(name)
+    control = fleet_view.paused.get(name)
     if control is not None and control.holds(now):
         until = f" until {control.until:%Y-%m-%dT%H:%M:%SZ}" if control.until else ""
         return (
@@ -57,10 +57,12 @@ def _state(
     end = ends_at(maintenance, now)
     if end is not None:
         return ProviderState.PAUSED, f"maintenance until {end:%Y-%m-%dT%H:%MZ}"
-    return _found(standings.beats.get(name, ()), now)
+    return _found(fleet_view.beats.get(name, ()), now)
 
 
-def _found(beats: Sequence[Beat], now: datetime) -> tuple[ProviderState, str | None]:
+def _found(
+    beats: Sequence[Heartbeat], now: datetime
+) -> tuple[ProviderState, str | None]:
     if any(beat.state == BreakerState.OPEN for beat in beats):
         return ProviderState.OPEN, "its calls fail"
     if any(beat.silent_until and beat.silent_until > now for beat in beats):

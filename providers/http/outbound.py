@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from fsm.domain.strict_json import parse_unambiguous
-from handlers.pace import elsewhere
+from handlers.pace import releases_slot
 from providers.http.connection import (
     BODY_BYTES_MAX,
     Answered,
@@ -23,7 +23,7 @@ from providers.http.tunnel import ProxyFailed, through, why_not
 
 __all__ = [
     "BODY_BYTES_MAX",
-    "Lane",
+    "ConnectionLimit",
     "Lost",
     "Method",
     "NotSent",
@@ -136,12 +136,12 @@ class Outbound:
         *,
         tls: ssl.SSLContext | None = None,
         body_max: int = BODY_BYTES_MAX,
-    ) -> "Lane":
+    ) -> "ConnectionLimit":
         """Return a way out for at most so many requests at the same time.
 
         An answer of more than ``body_max`` bytes is lost.
         """
-        return Lane(self, max_in_flight, tls, body_max)
+        return ConnectionLimit(self, max_in_flight, tls, body_max)
 
     async def send(
         self,
@@ -151,7 +151,7 @@ class Outbound:
         body: bytes | None,
         headers: Mapping[str, str],
         seconds: float,
-        lane: "Lane",
+        lane: "ConnectionLimit",
     ) -> Response | NotSent | Lost:
         """Send it once, on a connection that is certainly still open; never again."""
         if not self._is_open:
@@ -281,7 +281,7 @@ class Outbound:
         return "".join(lines).encode("latin-1") + body
 
 
-class Lane:
+class ConnectionLimit:
     """The way to one neighbour: no more than so many requests in flight.
 
     Waiting, connecting, sending and reading together never take more than the time
@@ -305,7 +305,7 @@ class Lane:
         """Connect as a call would within so many seconds; nothing is asked."""
         return await self._outbound.reach(url, tls=self.tls, seconds=seconds)
 
-    @elsewhere
+    @releases_slot
     async def request(
         self,
         method: Method,

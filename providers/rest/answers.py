@@ -21,8 +21,7 @@ from providers.port import (
     TooLate,
 )
 from providers.rest.listed import listed_answer
-from providers.rest.reading import Reading
-from providers.rest.said import (
+from providers.rest.parsed import (
     DEFINITE,
     NOT_DEFINITE,
     PAID_OR_COMING,
@@ -30,6 +29,7 @@ from providers.rest.said import (
     RETURNED,
     Said,
 )
+from providers.rest.reading import Reading
 
 _BECAUSE: Final = {
     Failing.UNCLEAR: "its error proves nothing",

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import orjson
 
-from providers.http.outbound import Lane, Lost, NotSent, Response
+from providers.http.outbound import ConnectionLimit, Lost, NotSent, Response
 
 
 class RestClient:
@@ -14,7 +14,7 @@ class RestClient:
 
     def __init__(
         self,
-        lane: Lane,
+        lane: ConnectionLimit,
         *,
         base_url: str,
         headers: Mapping[str, str],

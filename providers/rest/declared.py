@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from fsm.domain.news import News
+from fsm.domain.webhook_events import WebhookEvent
 from fsm.payout.policy import AskedBy
 from providers.config import ProviderTable
 from providers.config.forms import CancelTable, CreateTable, StatusTable
 from providers.http import outbound
-from providers.http.outbound import Lane, Lost, Response
+from providers.http.outbound import ConnectionLimit, Lost, Response
 from providers.port import (
     CancelAnswer,
     CreateAnswer,
@@ -19,13 +19,13 @@ from providers.port import (
     Unclear,
 )
 from providers.rest import answers
-from providers.rest.bodies import read_declared
-from providers.rest.news import read_news
-from providers.rest.proofs import proof_of
+from providers.rest.auth import proof_of
+from providers.rest.parsed import SUCCESSES
 from providers.rest.reading import OK, Reading
 from providers.rest.requests import Call, Unsendable, values_of
-from providers.rest.said import SUCCESSES
-from providers.silence import heeding
+from providers.rest.webhook_mapping import read_declared
+from providers.rest.webhooks import read_webhook
+from providers.retry_after import heeding
 
 NO_STATUS: Final = "the status cannot be asked"
 
@@ -58,7 +58,7 @@ class DeclaredForm:
         self,
         table: ProviderTable,
         create: CreateTable,
-        lane: Lane,
+        lane: ConnectionLimit,
         *,
         base_url: str,
         callback_url: str | None,
@@ -105,12 +105,12 @@ class DeclaredForm:
         )
         return heeding(said, answer)
 
-    def read_news(
+    def read_webhook(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
+    ) -> WebhookEvent | None:
         """Read a verified webhook as the table says."""
         if self._table.webhook_body is None:
-            return read_news(self._table.name, event_id, body, now)
+            return read_webhook(self._table.name, event_id, body, now)
         return read_declared(
             self._table.webhook_body,
             body,

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from fsm.domain.news import News
+from fsm.domain.webhook_events import WebhookEvent
 from providers.config import ProviderTable
-from providers.http.outbound import Lane
+from providers.http.outbound import ConnectionLimit
 from providers.port import CancelAnswer, CreateAnswer, Payout, StatusAnswer, Unclear
 from providers.rest import translate
+from providers.rest.auth import fixed_headers
 from providers.rest.client import RestClient
-from providers.rest.news import read_news
-from providers.rest.proofs import fixed_headers
-from providers.silence import heeding
+from providers.rest.webhooks import read_webhook
+from providers.retry_after import heeding
 
 NO_STATUS: Final = "the status cannot be asked"
 
@@ -23,7 +23,7 @@ class DefaultForm:
     def __init__(
         self,
         table: ProviderTable,
-        lane: Lane,
+        lane: ConnectionLimit,
         *,
         base_url: str,
         callback_url: str | None,
@@ -58,8 +58,8 @@ class DefaultForm:
         answer = await self._client.cancel(payout.reference)
         return heeding(translate.cancel_answer(answer, payout), answer)
 
-    def read_news(
+    def read_webhook(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
+    ) -> WebhookEvent | None:
         """Read a verified webhook in its default form."""
-        return read_news(self._name, event_id, body, now)
+        return read_webhook(self._name, event_id, body, now)

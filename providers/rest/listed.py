@@ -10,8 +10,8 @@ from typing import Final
 from fsm.domain.reading import identifier_in
 from providers.http.outbound import Response
 from providers.port import Declined, NotFound, Payout, StatusAnswer, Unclear
+from providers.rest.parsed import Said
 from providers.rest.reading import Reading
-from providers.rest.said import Said
 
 NO_LIST: Final = "there is no list of payouts where one should be"
 NONE_OURS: Final = "it lists payouts, and none is said to be ours"

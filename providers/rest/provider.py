@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
-from fsm.domain.news import News
+from fsm.domain.webhook_events import WebhookEvent
 from providers.config import ProviderTable
 from providers.config.places import Place
-from providers.http.outbound import Lane, Outbound
+from providers.http.outbound import ConnectionLimit, Outbound
 from providers.port import (
     CancelAnswer,
     CreateAnswer,
@@ -19,7 +19,7 @@ from providers.port import (
 )
 from providers.rest.declared import DeclaredForm
 from providers.rest.default import DefaultForm
-from providers.rest.news import sequence_of
+from providers.rest.webhooks import sequence_of
 
 NO_WEBHOOKS: Final = "no_webhooks"
 
@@ -30,9 +30,9 @@ class Form(Protocol):
     async def create(self, payout: Payout) -> CreateAnswer: ...
     async def status(self, payout: Payout) -> StatusAnswer: ...
     async def cancel(self, payout: Payout) -> CancelAnswer: ...
-    def read_news(
+    def read_webhook(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None: ...
+    ) -> WebhookEvent | None: ...
 
 
 class RestProvider:
@@ -76,14 +76,14 @@ class RestProvider:
             return Rejected(NO_WEBHOOKS)
         return self._verifier.verify(headers, body, now)
 
-    def read_news(
+    def read_webhook(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
+    ) -> WebhookEvent | None:
         """Read a verified webhook in the form of its table, with its place in order."""
-        news = self._form.read_news(event_id, body, now)
-        if news is None or self._ordering is None:
-            return news
-        return replace(news, sequence=sequence_of(self._ordering.look(body)))
+        webhook = self._form.read_webhook(event_id, body, now)
+        if webhook is None or self._ordering is None:
+            return webhook
+        return replace(webhook, sequence=sequence_of(self._ordering.look(body)))
 
 
 def _ordering(table: ProviderTable) -> Place | None:
@@ -94,7 +94,7 @@ def _ordering(table: ProviderTable) -> Place | None:
 
 
 def _form(
-    table: ProviderTable, lane: Lane, base_url: str, callback_url: str | None
+    table: ProviderTable, lane: ConnectionLimit, base_url: str, callback_url: str | None
 ) -> Form:
     if table.create is None:
         return DefaultForm(table, lane, base_url=base_url, callback_url=callback_url)

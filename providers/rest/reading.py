@@ -11,8 +11,8 @@ from providers.config.places import Place, first_of
 from providers.http.outbound import Response
 from providers.port import Payout
 from providers.rest.amounts import minor_in
+from providers.rest.parsed import Said, doubt_of, evidence_of, unread
 from providers.rest.requests import ours
-from providers.rest.said import Said, doubt_of, evidence_of, unread
 
 OK: Final = (200,)
 RETRY_AFTER_LENGTH_MAX: Final = 32

@@ -12,9 +12,9 @@ from providers.answering import Answer
 from providers.config import ProviderTable
 from providers.config.forms import Listed, StatementTable
 from providers.config.vocabulary import CURSOR, PAGE
-from providers.http.outbound import Lane, Outbound, Response
+from providers.http.outbound import ConnectionLimit, Outbound, Response
 from providers.http.unreadable import kind_of
-from providers.rest.proofs import proof_of
+from providers.rest.auth import proof_of
 from providers.rest.reading import (
     SPOILT,
     amount_of,
@@ -65,7 +65,7 @@ class DeclaredStatement:
         self._call = Call(form, table.base_url or "")
         self._proof = proof_of(table)
         tls = table.tls.context() if table.tls else None
-        self._lane: Lane = outbound.lane(1, tls=tls, body_max=PAGE_BYTES_MAX)
+        self._lane: ConnectionLimit = outbound.lane(1, tls=tls, body_max=PAGE_BYTES_MAX)
         self._seconds = table.timeout.total_seconds()
         self._pace = Pace(pause=form.pause, deadline=form.deadline)
 

@@ -19,7 +19,7 @@ from providers.port import (
     StatusAnswer,
     TooLate,
 )
-from providers.rest.said import (
+from providers.rest.parsed import (
     DECLINED,
     DEFINITE,
     NOT_DEFINITE,

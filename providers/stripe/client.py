@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
 
-from providers.http.outbound import Lane, Lost, NotSent, Response
+from providers.http.outbound import ConnectionLimit, Lost, NotSent, Response
 from providers.stripe.requests import Form
 
 # What is left of a time limit is never so short that a call fails for that alone.
@@ -20,7 +20,7 @@ class StripeClient:
 
     def __init__(
         self,
-        lane: Lane,
+        lane: ConnectionLimit,
         *,
         base_url: str,
         headers: Mapping[str, str],

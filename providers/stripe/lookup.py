@@ -11,7 +11,7 @@ from typing import Final
 from providers.answering import unanswered
 from providers.http.outbound import Response
 from providers.port import NotFound, StatusAnswer, Unclear
-from providers.silence import heeding
+from providers.retry_after import heeding
 from providers.stripe.client import StripeClient
 from providers.stripe.objects import PLACES, Body, reference_in
 from providers.stripe.requests import Form, Target

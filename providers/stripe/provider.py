@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
-from fsm.domain.news import News
+from fsm.domain.webhook_events import WebhookEvent
 from providers.config import ProviderTable
 from providers.config.forms import AuthTable
 from providers.http.outbound import Outbound
@@ -20,15 +20,15 @@ from providers.port import (
     Unclear,
     Verified,
 )
-from providers.silence import heeding
+from providers.retry_after import heeding
 from providers.stripe import translate
 from providers.stripe.amounts import NotPayable
 from providers.stripe.client import StripeClient
 from providers.stripe.lookup import look_up
-from providers.stripe.news import read_news
 from providers.stripe.objects import PLACES
 from providers.stripe.requests import Target, create_form, target_of
 from providers.stripe.translate import Context
+from providers.stripe.webhooks import read_webhook
 
 NO_WEBHOOKS: Final = "no_webhooks"
 NO_STATUS: Final = "the status cannot be asked"
@@ -112,12 +112,12 @@ class StripeProvider:
             return Rejected(NO_WEBHOOKS)
         return self._verifier.verify(headers, body, now)
 
-    def read_news(
+    def read_webhook(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
+    ) -> WebhookEvent | None:
         """Read a verified event; its id is in the body, and so under the signature."""
         del event_id
-        return read_news(
+        return read_webhook(
             body, now, provider=self.name, makes=self._making.makes, live=self._live
         )
 

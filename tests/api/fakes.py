@@ -15,6 +15,7 @@ import aiohttp
 import uvicorn
 
 from fsm.domain.audit import GENESIS, AuditLine
+from fsm.domain.dead_letters import DeadLetter, Reason
 from fsm.domain.errors import (
     AmbiguousOrder,
     InvalidRequest,
@@ -25,16 +26,20 @@ from fsm.domain.errors import (
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.ids import new_id
 from fsm.domain.keys import ApiKey, KeyRole, parse_api_keys
-from fsm.domain.letters import DeadLetter, Reason
 from fsm.domain.money import Money
-from fsm.domain.news import Arrival, News, NewsType, differing_facts
 from fsm.domain.orders import Order, Submission
 from fsm.domain.rates import Rate
 from fsm.domain.roster import KeyRecord, Proposal, Threshold
 from fsm.domain.votes import Vote
+from fsm.domain.webhook_events import (
+    Arrival,
+    WebhookEvent,
+    WebhookEventType,
+    differing_facts,
+)
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import CaseKind, OrderState, State
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.payout.words import Waiting
 from handlers.ports.provider import Rejected, Verified
 from handlers.ports.reads import (
@@ -150,7 +155,7 @@ class WallClock:
 class Signed:
     """A provider whose webhooks are signed with HMAC-SHA256."""
 
-    plan = Plan()
+    plan = ProviderPolicy()
     timeout = timedelta(seconds=5)
 
     def __init__(self, name, *, takes_webhooks=True):
@@ -166,16 +171,16 @@ class Signed:
             return Rejected("wrong")
         return Verified(headers.get("x-event-id", [None])[0])
 
-    def read_news(self, event_id, body, now):
+    def read_webhook(self, event_id, body, now):
         event_id = event_id or body.get("id")
         reference = body.get("reference")
         require_clear([Place(("amount",))], body)
         if not isinstance(reference, str) or event_id is None:
             return None
-        return News(
+        return WebhookEvent(
             provider=self.name,
             event_id=event_id,
-            type=NewsType(body.get("type", NewsType.UNKNOWN)),
+            type=WebhookEventType(body.get("type", WebhookEventType.UNKNOWN)),
             reference=reference,
             received_at=now,
         )
@@ -202,7 +207,7 @@ class World:
     def __init__(self):
         self.orders = {}
         self.contents = {}
-        self.news = {}
+        self.webhook = {}
         self.trails = defaultdict(list)
         self.all_cases = []
         self.letters = []
@@ -218,7 +223,7 @@ class World:
         self.reports = []
         self.noted = []
         self.events_of_waiters = {}
-        self.rings = True
+        self.redrives = True
         self.before_expecting = None
 
     def put(self, order):
@@ -227,7 +232,7 @@ class World:
 
     def finish(self, order):
         self.put(finished(order))
-        if order.queue_id in self.events_of_waiters and self.rings:
+        if order.queue_id in self.events_of_waiters and self.redrives:
             self.events_of_waiters[order.queue_id].set()
 
     def _check(self):
@@ -318,16 +323,16 @@ class World:
         del limit, cursor
         return Page(items=self.letters)
 
-    async def keep_news(self, events, *, trace_parent):
+    async def store_webhooks(self, events, *, trace_parent):
         self._check()
         del trace_parent
-        return [self._arrived(news) for news in events]
+        return [self._arrived(webhook) for webhook in events]
 
-    def _arrived(self, news):
-        first = self.news.setdefault((news.provider, news.event_id), news)
-        if first is news:
+    def _arrived(self, webhook):
+        first = self.webhook.setdefault((webhook.provider, webhook.event_id), webhook)
+        if first is webhook:
             return Arrival.STORED
-        return Arrival.DIFFERS if differing_facts(first, news) else Arrival.SEEN
+        return Arrival.DIFFERS if differing_facts(first, webhook) else Arrival.SEEN
 
     @asynccontextmanager
     async def expect(self, queue_id):
@@ -466,7 +471,7 @@ class World:
         self.reports.append((correlation_id, failure))
 
 
-class FakeDesk:
+class FakeOperatorStore:
     """Who holds keys, as one test sees it: what is ``big`` waits for a second admin."""
 
     def __init__(self, world):
@@ -535,11 +540,11 @@ def deps_of(world, **changes):
         waiters=world,
         submit=world.submit,
         operations=world,
-        keep_news=world.keep_news,
+        store_webhooks=world.store_webhooks,
         provider_statuses=world.statuses,
         ready=world.ready,
         metrics=lambda: b"dlq_size 0\n",
-        people=FakeDesk(world),
+        people=FakeOperatorStore(world),
         webhook_rates={"zeta": Rate(2, timedelta(hours=1))},
         count_webhook=world.count,
         note=world.note,

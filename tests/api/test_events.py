@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from fsm.domain.news import NewsType
+from fsm.domain.webhook_events import WebhookEventType
 from providers.config.places import parse_place
 from providers.events import EVENTS_MAX, Events
 from tests.api.fakes import calling, deps_of
@@ -32,7 +32,7 @@ async def session(world):
 async def test_each_event_of_a_request_is_stored_under_its_own_id(world, session):
     assert await deliver_all(session, an_event("a"), an_event("b", "failed")) == 202
 
-    assert {event for _, event in world.news} == {"a", "b"}
+    assert {event for _, event in world.webhook} == {"a", "b"}
     assert world.counted == {("acme", "stored"): 2}
 
 
@@ -65,8 +65,8 @@ async def test_one_odd_event_stops_nothing_and_is_told_by_name(
 ):
     assert await deliver_all(session, an_event("a"), odd, an_event("b")) == 202
 
-    assert {("acme", "a"), ("acme", "b")} < set(world.news)
-    assert len(world.news) == 3
+    assert {("acme", "a"), ("acme", "b")} < set(world.webhook)
+    assert len(world.webhook) == 3
     ((event, told),) = world.noted
     assert (event, told["because"]) == ("webhook.ignored", because)
     assert world.counted == {("acme", "stored"): 2, ("acme", "ignored"): 1}
@@ -79,7 +79,7 @@ async def test_an_event_that_cannot_be_read_is_kept_by_the_names_in_it(world, se
 
     assert await deliver(session, body, headers=signed(body) | JSON) == 202
 
-    kept = next(n for n in world.news.values() if n.event_id != "a")
+    kept = next(n for n in world.webhook.values() if n.event_id != "a")
     assert kept.detail["because"] == "/amount is there twice"
     assert kept.detail["fields"] == ["***", "amount", "id"]
 
@@ -87,9 +87,9 @@ async def test_an_event_that_cannot_be_read_is_kept_by_the_names_in_it(world, se
 async def test_what_came_back_is_stored_after_what_was_paid(world, session):
     await deliver_all(session, an_event("b", "returned"), an_event("a"))
 
-    assert [n.type for n in world.news.values()] == [
-        NewsType.SUCCEEDED,
-        NewsType.RETURNED,
+    assert [n.type for n in world.webhook.values()] == [
+        WebhookEventType.SUCCEEDED,
+        WebhookEventType.RETURNED,
     ]
 
 
@@ -113,14 +113,14 @@ async def test_too_many_events_are_413_and_none_is_stored(world, session):
     assert await deliver_all(session, *events) == 413
     assert await deliver_all(session, *events[1:]) == 202
 
-    assert len(world.news) == EVENTS_MAX
+    assert len(world.webhook) == EVENTS_MAX
 
 
 async def test_all_events_are_stored_or_none(world, session):
     world.down = True
 
     assert await deliver_all(session, an_event("a"), an_event("b")) == 503
-    assert not world.news
+    assert not world.webhook
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ async def test_all_events_are_stored_or_none(world, session):
 async def test_a_ping_that_is_signed_is_answered_and_counted(world, session, body):
     assert await deliver(session, body, headers=signed(body) | JSON) == 200
 
-    assert not world.news
+    assert not world.webhook
     assert world.counted == {("acme", "ignored"): 1}
 
 
@@ -147,7 +147,7 @@ async def test_who_looks_before_sending_is_answered_and_nothing_is_read(
         assert b"x" not in await answer.read()
     async with session.request(method, "/webhooks/nobody") as answer:
         assert answer.status == 404
-    assert not world.news
+    assert not world.webhook
 
 
 @pytest.mark.parametrize("several", [SEVERAL, {}])
@@ -156,7 +156,7 @@ async def test_a_list_can_be_nothing_but_events(world, several):
     async with calling(deps_of(world, webhook_events=several)) as session:
         assert await deliver(session, body, headers=signed(body, "d-1") | JSON) == 202
 
-    assert {event for _, event in world.news} == {"a", "b"}
+    assert {event for _, event in world.webhook} == {"a", "b"}
 
 
 async def test_without_a_list_at_its_place_the_body_is_one_event(world, session):
@@ -188,5 +188,5 @@ async def test_an_id_that_is_too_long_is_kept_as_its_hash(world):
     async with calling(deps_of(world)) as session:
         assert [await deliver(session, headers=headers) for _ in range(2)] == [202, 200]
 
-    ((_, event_id),) = world.news
+    ((_, event_id),) = world.webhook
     assert event_id.startswith("sha256:")

@@ -47,8 +47,8 @@ async def asked(session, method, path, body=None):
         return answer.status, await answer.json(content_type=None)
 
 
-def name_of(ring, text):
-    found = ring.holder(text)
+def name_of(wake, text):
+    found = wake.holder(text)
     return found and found.name
 
 
@@ -212,43 +212,43 @@ async def test_a_key_that_expires_while_it_waits_is_answered_401(world):
 
 
 def test_keys_of_the_database_are_taken_beside_those_of_the_environment():
-    ring = Keyring([a_key("one", "one")], StoppedClock())
-    assert ring.holder("two") is None
+    wake = Keyring([a_key("one", "one")], StoppedClock())
+    assert wake.holder("two") is None
 
-    ring.adopt([a_key("two", "two")])
+    wake.adopt([a_key("two", "two")])
 
-    assert [name_of(ring, text) for text in ("one", "two")] == ["one", "two"]
+    assert [name_of(wake, text) for text in ("one", "two")] == ["one", "two"]
 
 
 @pytest.mark.attack("role", "A key that was revoked is none")
 def test_a_key_that_is_gone_from_the_database_is_not_taken_any_more():
-    ring = Keyring([], StoppedClock())
-    ring.adopt([a_key("two", "two")])
+    wake = Keyring([], StoppedClock())
+    wake.adopt([a_key("two", "two")])
     two = a_key("two", "two")
-    assert ring.still_takes(two)
-    ring.adopt([])
+    assert wake.still_takes(two)
+    wake.adopt([])
 
-    assert ring.holder("two") is None
-    assert not ring.still_takes(two)
-    assert ring.is_empty
+    assert wake.holder("two") is None
+    assert not wake.still_takes(two)
+    assert wake.is_empty
 
 
 def test_without_the_database_its_keys_are_taken_for_a_bounded_time():
     clock = StoppedClock()
-    ring = Keyring([a_key("one", "one")], clock)
-    ring.adopt([a_key("two", "two")])
+    wake = Keyring([a_key("one", "one")], clock)
+    wake.adopt([a_key("two", "two")])
 
     clock.seconds += KEPT_FOR.total_seconds() - 1
-    assert ring.holder("two") is not None
+    assert wake.holder("two") is not None
     clock.seconds += 1
 
-    assert ring.holder("two") is None
-    assert ring.holder("one") is not None
+    assert wake.holder("two") is None
+    assert wake.holder("one") is not None
 
 
 def test_ten_thousand_keys_are_told_apart_without_looking_at_each():
-    ring = Keyring([], StoppedClock())
-    ring.adopt(a_key(f"key-{n}", f"name-{n}") for n in range(10_000))
+    wake = Keyring([], StoppedClock())
+    wake.adopt(a_key(f"key-{n}", f"name-{n}") for n in range(10_000))
     looked_at = 0
 
     class Counted(bytes):
@@ -259,19 +259,19 @@ def test_ten_thousand_keys_are_told_apart_without_looking_at_each():
 
         __hash__ = bytes.__hash__
 
-    ring._stored = {Counted(k): v for k, v in ring._stored.items()}
+    wake._stored = {Counted(k): v for k, v in wake._stored.items()}
 
-    assert name_of(ring, "key-9999") == "name-9999"
-    assert ring.holder("key-10000") is None
+    assert name_of(wake, "key-9999") == "name-9999"
+    assert wake.holder("key-10000") is None
     assert looked_at <= 5
 
 
 def test_what_was_used_is_told_once():
-    ring = Keyring([a_key("one", "one"), a_key("two", "two")], StoppedClock())
-    ring.holder("one")
-    ring.holder("three")
+    wake = Keyring([a_key("one", "one"), a_key("two", "two")], StoppedClock())
+    wake.holder("one")
+    wake.holder("three")
 
-    assert [set(ring.take_used()) for _ in range(2)] == [{"one"}, set()]
+    assert [set(wake.take_used()) for _ in range(2)] == [{"one"}, set()]
 
 
 def test_who_is_let_in_is_not_printed_with_what_proves_it():

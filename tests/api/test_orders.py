@@ -98,7 +98,7 @@ async def test_an_end_between_the_first_look_and_the_wait_is_not_missed(world):
 
 async def test_who_is_not_woken_looks_again_by_himself(world):
     order = world.put(an_order())
-    world.rings = False
+    world.redrives = False
     async with calling(deps_of(world)) as session, asyncio.timeout(SOON):
         waiting = asyncio.create_task(get(session, "/v1/orders/w-1?wait=60s"))
         await asyncio.sleep(0.1)

@@ -47,8 +47,8 @@ async def test_a_webhook_is_stored_once_whatever_its_second_body_says(world):
         assert await deliver(session) == 202
         assert await deliver(session) == 200
         assert await deliver(session, other) == 200
-    assert len(world.news) == 1
-    assert world.news["acme", "evt-1"].body_hash == hashlib.sha256(BODY).digest()
+    assert len(world.webhook) == 1
+    assert world.webhook["acme", "evt-1"].body_hash == hashlib.sha256(BODY).digest()
     assert world.counted == {
         ("acme", "stored"): 1,
         ("acme", "seen"): 1,
@@ -72,7 +72,7 @@ async def test_a_webhook_is_stored_once_whatever_its_second_body_says(world):
 async def test_a_signature_that_does_not_hold_is_401(world, headers):
     async with calling(deps_of(world)) as session:
         assert await deliver(session, headers=headers | JSON) == 401
-    assert not world.news
+    assert not world.webhook
     assert world.counted == {("acme", "unsigned"): 1}
 
 
@@ -160,8 +160,8 @@ async def test_what_nobody_reads_spoils_nothing(world, more):
     async with calling(deps_of(world)) as session:
         assert await deliver(session, body) == 202
         assert await deliver(session, body) == 200
-    (news,) = world.news.values()
-    assert len(news.content_hash) == 32
+    (webhook,) = world.webhook.values()
+    assert len(webhook.content_hash) == 32
 
 
 async def test_who_signed_a_body_is_told_what_is_wrong_with_it(world):
@@ -198,7 +198,7 @@ async def test_a_slash_too_many_opens_nothing_else(world):
             url = session._base_url.with_path(path, encoded=True)
             async with session.post(url, data=BODY, headers=JSON) as response:
                 assert response.status in {401, 404}
-    assert not world.news
+    assert not world.webhook
 
 
 async def test_an_unreadable_body_without_a_signature_is_401(world):
@@ -231,7 +231,7 @@ async def test_a_webhook_that_is_not_json_is_415(world, kind):
     async with calling(deps_of(world)) as session:
         headers = signed(BODY) | {"Content-Type": kind}
         assert await deliver(session, headers=headers) == 415
-    assert not world.news
+    assert not world.webhook
 
 
 @pytest.mark.parametrize(
@@ -265,10 +265,10 @@ async def test_over_the_rate_is_429_and_only_signed_ones_count(world):
         for _ in range(5):
             assert await deliver(session, provider="zeta", headers=JSON) == 401
         for status in (202, 202, 429):
-            event = signed(BODY, f"evt-{status}-{len(world.news)}") | JSON
+            event = signed(BODY, f"evt-{status}-{len(world.webhook)}") | JSON
             assert await deliver(session, provider="zeta", headers=event) == status
         assert await deliver(session) == 202
-    assert len(world.news) == 3
+    assert len(world.webhook) == 3
 
 
 async def test_what_is_not_stored_is_503_so_that_it_comes_again(world):
@@ -352,6 +352,6 @@ async def test_the_same_statement_under_another_id_has_the_same_content(world):
             headers = signed(body, f"evt-{number}") | JSON
             assert await deliver(session, body, headers=headers) == 202
 
-    contents = [world.news["acme", f"evt-{n}"].content_hash for n in range(3)]
+    contents = [world.webhook["acme", f"evt-{n}"].content_hash for n in range(3)]
     assert contents[0] == contents[1] != contents[2]
     assert len(contents[0]) == 32

@@ -56,7 +56,7 @@ def refused():
 @pytest.fixture
 async def publisher(wire, names, refused):
     publisher = JetStreamPublisher(
-        wire, names, schedules=True, on_refused=lambda *news: refused.append(news)
+        wire, names, schedules=True, on_refused=lambda *webhook: refused.append(webhook)
     )
     await publisher.start()
     return publisher

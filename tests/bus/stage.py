@@ -40,7 +40,7 @@ async def state_of(api, stream):
     return (await api.call(f"STREAM.INFO.{stream}"))["state"]
 
 
-def forget(*_news):
+def forget(*_webhook):
     """Hear of it and do nothing."""
 
 
@@ -55,14 +55,14 @@ class Stage:
         self.outcomes = list(outcomes)
         self.deliveries: asyncio.Queue[Any] = asyncio.Queue()
         self.handled: asyncio.Queue[Any] = asyncio.Queue()
-        self.buried: asyncio.Queue[Any] = asyncio.Queue()
+        self.dead_lettered: asyncio.Queue[Any] = asyncio.Queue()
         self.errors = []
         self.gone = asyncio.Event()
         self.may_end = asyncio.Event()
-        self.may_bury = asyncio.Event()
+        self.may_dead_letter = asyncio.Event()
         self.may_end.set()
-        self.may_bury.set()
-        self.burials_to_fail = 0
+        self.may_dead_letter.set()
+        self.dead_letterings_to_fail = 0
         self.at_once = 0
         self.at_once_max = 0
 
@@ -79,11 +79,11 @@ class Stage:
             raise outcome
         return outcome
 
-    async def bury(self, delivery, reason, because):
-        self.buried.put_nowait((delivery, reason, because))
-        await self.may_bury.wait()
-        if self.burials_to_fail:
-            self.burials_to_fail -= 1
+    async def dead_letter(self, delivery, reason, because):
+        self.dead_lettered.put_nowait((delivery, reason, because))
+        await self.may_dead_letter.wait()
+        if self.dead_letterings_to_fail:
+            self.dead_letterings_to_fail -= 1
             raise OSError("the store is down")
 
     def consumer(self, wire, names, *, limits=LIMITS, times=TIMES, source=None):
@@ -93,10 +93,10 @@ class Stage:
             source or Source(names.stream("ORDER_TASKS"), "payment-tasks"),
             limits=limits,
             handle=self.handle,
-            bury=self.bury,
+            dead_letter=self.dead_letter,
             listeners=Listeners(
-                on_handled=lambda *news: self.handled.put_nowait(news),
-                on_error=lambda *news: self.errors.append(news),
+                on_handled=lambda *webhook: self.handled.put_nowait(webhook),
+                on_error=lambda *webhook: self.errors.append(webhook),
                 on_gone=self.gone.set,
             ),
             times=times,
@@ -110,7 +110,7 @@ class Stage:
             yield consumer
         finally:
             self.may_end.set()
-            self.may_bury.set()
+            self.may_dead_letter.set()
             await consumer.stop(timedelta(seconds=5))
 
 
@@ -121,7 +121,7 @@ class AckSpy:
         self.answers: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def listen(self, wire, stream):
-        await wire.tap(f"$JS.ACK.{stream}.>", self._receive)
+        await wire.subscribe_raw(f"$JS.ACK.{stream}.>", self._receive)
         await wire.round_trip(SOON)
 
     def _receive(self, _subject, _reply, body, _headers):

@@ -17,7 +17,7 @@ from tests.bus.stage import SOON, forget, soon, until
 OLD = b'INFO {"version":"2.11.9","headers":true,"max_payload":1048576}\r\n'
 
 
-def never(_news):
+def never(_webhook):
     raise AssertionError
 
 
@@ -120,7 +120,7 @@ async def test_what_was_not_sent_does_not_turn_up_later(own_server, own_wire):
     again = asyncio.Event()
     heard: asyncio.Queue[bytes] = asyncio.Queue()
     own_wire.on_reconnected.append(again.set)
-    await own_wire.tap("news", lambda *frame: heard.put_nowait(frame[2]))
+    await own_wire.subscribe_raw("webhook", lambda *frame: heard.put_nowait(frame[2]))
     await own_wire.round_trip(SOON)
     own_wire._flusher_task.cancel()
     await asyncio.sleep(0)
@@ -136,9 +136,9 @@ async def test_what_was_not_sent_does_not_turn_up_later(own_server, own_wire):
 async def test_nothing_is_left_of_a_tap(wire):
     subscriptions = dict(wire._subs)
     taps = dict(wire._taps)
-    tap = await wire.tap("news", forget)
+    subscribe_raw = await wire.subscribe_raw("webhook", forget)
 
-    await wire.untap(tap)
+    await wire.untap(subscribe_raw)
 
     assert (wire._subs, wire._taps) == (subscriptions, taps)
 

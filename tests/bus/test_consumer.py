@@ -7,7 +7,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from fsm.domain.letters import Reason
+from fsm.domain.dead_letters import Reason
 from handlers.ports.outcomes import Done, Park, Retry
 from payment_service.bus import Api, JetStreamPublisher, Limits, ensure, wanted
 from payment_service.bus.consumer import _bounded, _origin
@@ -37,7 +37,7 @@ async def deliver_and_leave(wire, tasks):
     """Let somebody take a message who is never heard of again."""
     taken = asyncio.Event()
     inbox = wire.new_inbox()
-    subscription = await wire.tap(inbox, lambda *_: taken.set())
+    subscription = await wire.subscribe_raw(inbox, lambda *_: taken.set())
     await wire.publish(
         f"$JS.API.CONSUMER.MSG.NEXT.{tasks}.payment-tasks", b"1", reply=inbox
     )
@@ -136,15 +136,15 @@ async def test_what_the_handler_refuses_is_buried_before_it_is_gone(
     api, wire, names, tasks, publisher, acks
 ):
     stage = Stage(Park(because="unreadable"))
-    stage.may_bury.clear()
+    stage.may_dead_letter.clear()
     async with stage.running(wire, names):
         await publisher.publish([a_message()])
-        delivery, reason, because = await soon(stage.buried.get())
+        delivery, reason, because = await soon(stage.dead_lettered.get())
         await wire.round_trip(SOON)
         assert not await is_empty(api, tasks)
         assert acks.empty()
 
-        stage.may_bury.set()
+        stage.may_dead_letter.set()
         assert await soon(acks.get()) == b"+TERM invalid"
         await until(lambda: is_empty(api, tasks))
 
@@ -158,7 +158,7 @@ async def test_the_last_retry_in_vain_is_exhausted(wire, names, publisher):
     stage = Stage(again, again, again)
     async with stage.running(wire, names):
         await publisher.publish([a_message()])
-        delivery, reason, because = await soon(stage.buried.get())
+        delivery, reason, because = await soon(stage.dead_lettered.get())
 
     assert delivery.deliveries == LIMITS.max_deliver
     assert (reason, because) == (Reason.EXHAUSTED, "core is down")
@@ -173,7 +173,7 @@ async def test_the_last_delivery_may_still_succeed(api, wire, names, tasks, publ
         await publisher.publish([a_message()])
         await until(lambda: is_empty(api, tasks))
 
-    assert stage.buried.empty()
+    assert stage.dead_lettered.empty()
 
 
 @pytest.mark.usefixtures("quick_streams")
@@ -184,7 +184,7 @@ async def test_what_kills_its_workers_is_not_opened_again(
     await deliver_and_leave(wire, tasks)
     stage = Stage()
     async with stage.running(wire, names, limits=replace(QUICK, max_deliver=1)):
-        delivery, reason, _ = await soon(stage.buried.get())
+        delivery, reason, _ = await soon(stage.dead_lettered.get())
         assert await soon(acks.get()) == b"+TERM crashed"
         await until(lambda: is_empty(api, tasks))
 
@@ -197,14 +197,14 @@ async def test_without_a_grave_a_message_lives(
     api, wire, names, tasks, publisher, acks
 ):
     stage = Stage(Retry(because="core is down"))
-    stage.burials_to_fail = 1
+    stage.dead_letterings_to_fail = 1
     async with stage.running(wire, names, limits=replace(LIMITS, max_deliver=1)):
         await publisher.publish([a_message()])
-        first = await soon(stage.buried.get())
+        first = await soon(stage.dead_lettered.get())
         assert (await soon(acks.get())).startswith(b"-NAK")
         assert not await is_empty(api, tasks)
 
-        second = await soon(stage.buried.get())
+        second = await soon(stage.dead_lettered.get())
         assert await soon(acks.get()) == b"+TERM exhausted"
 
     # Its handler came to an end, so it has not crashed, whatever the count says.
@@ -398,14 +398,17 @@ async def test_a_deleted_consumer_is_told_and_found_again(
 
 @pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize(
-    "news", ["409 Leadership Change", "409 Exceeded MaxWaiting", "409 Server Shutdown"]
+    "webhook",
+    ["409 Leadership Change", "409 Exceeded MaxWaiting", "409 Server Shutdown"],
 )
-async def test_a_request_that_is_cut_short_is_made_again(wire, names, publisher, news):
+async def test_a_request_that_is_cut_short_is_made_again(
+    wire, names, publisher, webhook
+):
     stage = Stage()
     async with stage.running(wire, names) as consumer:
         pulls = consumer._pulls
         generation = pulls._generation
-        header = f"NATS/1.0 {news}\r\n\r\n"
+        header = f"NATS/1.0 {webhook}\r\n\r\n"
         size = len(header)
         to = f"{pulls._inbox}{generation}"
         wire.send(f"HPUB {to} {size} {size}\r\n{header}\r\n".encode())
@@ -443,7 +446,7 @@ async def test_a_request_that_runs_out_is_made_again(wire, names, publisher):
 
 
 @pytest.mark.usefixtures("streams")
-async def test_forged_news_are_not_believed(wire, names, publisher):
+async def test_forged_webhook_are_not_believed(wire, names, publisher):
     stage = Stage()
     async with stage.running(wire, names) as consumer:
         for body in (b"", b"x"):

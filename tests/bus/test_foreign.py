@@ -10,9 +10,9 @@ from nats.errors import ProtocolError
 
 from fsm.domain.messages import STEP_DUE
 from handlers.ports.outcomes import Park
-from payment_service.bus.frames import RAW_HEADERS, headers_of, number_of, text_of
+from payment_service.bus.protocol import RAW_HEADERS, headers_of, number_of, text_of
 from payment_service.bus.reader import FrameReader
-from payment_service.bus.strays import bury_strays
+from payment_service.bus.unrouted import dead_letter_unrouted
 from payment_service.bus.wire import Wire
 from tests.bus.raw import block, raw
 from tests.bus.stage import Stage, a_message, is_empty, soon
@@ -115,14 +115,14 @@ async def test_an_illegible_stray_is_buried_among_those_that_are_taken(
 ):
     letters = []
 
-    async def bury(delivery, *_):
+    async def dead_letter(delivery, *_):
         letters.append(delivery)
 
     await publisher.publish([a_message() for _ in range(3)])
     async with speaking() as say:
         await say(b"order.task.\xff.\xfe", b"whoever it was")
 
-    assert await bury_strays(api, names, topology, bury) == 1
+    assert await dead_letter_unrouted(api, names, topology, dead_letter) == 1
     assert letters[0].body == b"whoever it was"
     assert (await api.call(f"STREAM.INFO.{tasks}"))["state"]["messages"] == 3
 
@@ -162,7 +162,7 @@ async def test_a_receiver_that_raises_ends_nothing(wire):
         heard.set()
 
     inbox = wire.new_inbox()
-    await wire.tap(inbox, receive)
+    await wire.subscribe_raw(inbox, receive)
     await wire.publish(inbox, b"odd")
     await wire.publish(inbox, b"plain")
 

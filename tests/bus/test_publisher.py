@@ -97,9 +97,9 @@ async def test_timers_can_be_switched_off(api, wire, names, tasks):
 
 @pytest.mark.usefixtures("streams")
 async def test_a_timer_that_can_never_be_set_is_not_tried_again(publisher, refused):
-    elsewhere = a_timer(5, subject="order.event.withdrawal.completed")
+    releases_slot = a_timer(5, subject="order.event.withdrawal.completed")
 
-    assert await publisher.publish([elsewhere]) == [True]
+    assert await publisher.publish([releases_slot]) == [True]
 
     assert "10190" in refused[0][1]
 
@@ -197,7 +197,7 @@ async def requester(nats_server):
 async def test_a_requester_is_answered(requester, publisher):
     answers: asyncio.Queue[bytes] = asyncio.Queue()
     inbox = requester.new_inbox()
-    await requester.tap(inbox, lambda *frame: answers.put_nowait(frame[2]))
+    await requester.subscribe_raw(inbox, lambda *frame: answers.put_nowait(frame[2]))
     await requester.round_trip(SOON)
 
     assert await publisher.reply(inbox, b"accepted")
@@ -233,13 +233,13 @@ async def test_a_requester_cannot_make_us_send_elsewhere(
     heard: asyncio.Queue[tuple[bytes, ...]] = asyncio.Queue()
     own = ("order.>", "withdrawal.>", "$JS.API.STREAM.>", f"{names.prefix}.>")
     for each in (*own, "somebody.>", "upstream.>", "_INBOX_payment.>"):
-        await requester.tap(each, lambda *frame: heard.put_nowait(frame))
+        await requester.subscribe_raw(each, lambda *frame: heard.put_nowait(frame))
     await requester.round_trip(SOON)
     publisher = JetStreamPublisher(
         wire,
         names,
         schedules=True,
-        on_refused=lambda *news: refused.append(news),
+        on_refused=lambda *webhook: refused.append(webhook),
         answers=("upstream.answers.>",),
     )
 
@@ -261,7 +261,9 @@ async def test_a_requester_cannot_answer_for_the_server(wire, publisher):
 
 async def test_an_allowed_subject_is_answered(wire, names, requester):
     answers: asyncio.Queue[bytes] = asyncio.Queue()
-    await requester.tap("upstream.>", lambda *frame: answers.put_nowait(frame[2]))
+    await requester.subscribe_raw(
+        "upstream.>", lambda *frame: answers.put_nowait(frame[2])
+    )
     await requester.round_trip(SOON)
     publisher = JetStreamPublisher(
         wire,

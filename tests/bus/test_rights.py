@@ -116,7 +116,10 @@ async def test_a_publish_that_is_not_permitted_is_told_at_once():
         await made_by_the_operator(server)
         async with api_of(server) as (_, wire):
             publisher = JetStreamPublisher(
-                wire, NAMES, schedules=True, on_refused=lambda *news: heard.append(news)
+                wire,
+                NAMES,
+                schedules=True,
+                on_refused=lambda *webhook: heard.append(webhook),
             )
             await publisher.start()
             event = a_message("order.event.withdrawal.completed")

@@ -62,8 +62,8 @@ async def play(script: Script, say: Say) -> Played:
     async with started(script.layout) as fleet:
         say(f"Everything is up; logs are in {fleet.logs}")
         load = Load(fleet, rate=script.rate, seed=script.seed, ways=script.ways)
-        keeper, desk = Keeper(fleet, say), Desk(fleet, load)
-        helpers = [asyncio.create_task(x.run()) for x in (keeper, desk)]
+        admission_control, desk = AdmissionControl(fleet, say), Desk(fleet, load)
+        helpers = [asyncio.create_task(x.run()) for x in (admission_control, desk)]
         sending = asyncio.create_task(load.run(seconds=script.seconds))
         try:
             incidents = await _break_things(fleet, script, say)
@@ -81,7 +81,7 @@ async def play(script: Script, say: Say) -> Played:
     return Played(
         script=script,
         incidents=incidents,
-        restarts=keeper.restarts,
+        restarts=admission_control.restarts,
         sent=load.sent,
         verdict=verdict,
         rest_seconds=rest_seconds,
@@ -129,7 +129,7 @@ async def inflict(
     )
 
 
-class Keeper:
+class AdmissionControl:
     """Starts again what has ended by itself, as an orchestrator would."""
 
     def __init__(self, fleet: Fleet, say: Say) -> None:

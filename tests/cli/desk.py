@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psycopg
 
-from fsm.domain.news import News, NewsType
 from fsm.domain.orders import Order
-from handlers.news import keep
-from handlers.webhook import Stored, webhook_received
+from fsm.domain.webhook_events import WebhookEvent, WebhookEventType
+from handlers.inbox import keep
+from handlers.webhook import WebhookHint, webhook_received
 from tests.cli.stage import SECONDS_MAX, SECRET, TABLE, TOKEN, Here, Shell, with_world
 
 FOUR_EYES_FROM = 1_000_000
@@ -170,15 +170,15 @@ async def _work(world):
 
 
 async def _come_back(world, order, event_id):
-    news = News(
+    webhook = WebhookEvent(
         provider="acme",
         event_id=event_id,
-        type=NewsType.RETURNED,
+        type=WebhookEventType.RETURNED,
         reference=order.queue.tasks[0].task_id,
-        received_at=world.engine.clock.now() + timedelta(seconds=1),
+        received_at=world.ports.clock.now() + timedelta(seconds=1),
         content_hash=event_id.encode(),
     )
-    await keep(news, engine=world.engine)
+    await keep(webhook, ports=world.ports)
     await webhook_received(
-        Stored(provider="acme", event_id=event_id), again=False, engine=world.engine
+        WebhookHint(provider="acme", event_id=event_id), again=False, ports=world.ports
     )

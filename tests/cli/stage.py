@@ -19,9 +19,9 @@ from fsm.domain.audit import GENESIS, hash_of
 from fsm.domain.audit_keys import UNKEYED
 from fsm.engine.words import OrderState, State
 from fsm.invariants import Line
-from handlers.claims import View
+from handlers.claims import Claims
+from handlers.commit import Ports
 from handlers.drive import drive, next_due
-from handlers.engine import Engine
 from handlers.flows import FLOWS
 from handlers.submit import submit
 from payment_service.cli import main
@@ -152,7 +152,7 @@ class World:
 
     core: SimulatedCore
     simulator: Simulator
-    engine: Engine
+    ports: Ports
     config: str
 
     async def order(self, order_id, script="succeed", **changes):
@@ -173,25 +173,25 @@ class World:
         }
         request = read_withdrawal(json.dumps(body).encode(), PROVIDERS)
         done = await submit(
-            request, engine=self.engine, actor="key:test", trace_parent=None
+            request, ports=self.ports, actor="key:test", trace_parent=None
         )
         return done.queue_id
 
     async def _rest(self, queue_id):
-        engine = self.engine
+        ports = self.ports
         async with asyncio.timeout(SECONDS_MAX):
             while True:
-                order = await engine.store.load(queue_id)
+                order = await ports.store.load(queue_id)
                 assert order is not None
                 if order.queue.final and order.queue.wake_at is None:
                     return order
                 if any(t.state is State.MANUAL_CHECK for t in order.queue.tasks):
                     return order
-                if next_due(order, engine) is None:
+                if next_due(order, ports) is None:
                     await asyncio.sleep(0.02)
                     continue
-                view = View(taken_at=engine.clock.elapsed())
-                await drive(order, engine=engine, view=view)
+                claims = Claims(taken_at=ports.clock.elapsed())
+                await drive(order, ports=ports, claims=claims)
 
 
 async def with_world(database_url, work, *, keys=UNKEYED):
@@ -217,7 +217,7 @@ async def with_world(database_url, work, *, keys=UNKEYED):
             ack_wait=timedelta(seconds=30),
             environment={"SECRET_OF_PROVIDERS": SECRET},
         )
-        engine = Engine(
+        ports = Ports(
             flows=FLOWS,
             store=PostgresStore(database, keys=keys),
             core=HttpCore(
@@ -230,7 +230,7 @@ async def with_world(database_url, work, *, keys=UNKEYED):
             clock=clock,
             keys=keys,
         )
-        return await work(World(core, simulator, engine, text))
+        return await work(World(core, simulator, ports, text))
 
 
 def fill(database_url):

@@ -219,8 +219,8 @@ async def over_nats(url, prefix, out):
         data = data if number % 3 else data[:-1]
         await stream.publish(f"{prefix}.withdrawal.requested", data, headers=headers)
     for card in CARDS[:1]:
-        bell = orjson.dumps({"task_id": card, "queue_id": card, "order_id": card})
-        await stream.publish(f"{prefix}.order.task.step.due", bell)
+        wakeup = orjson.dumps({"task_id": card, "queue_id": card, "order_id": card})
+        await stream.publish(f"{prefix}.order.task.step.due", wakeup)
     honest = orjson.dumps(a_withdrawal(order_id="honest"))
     await stream.publish(f"{prefix}.withdrawal.requested", honest)
     async with asyncio.timeout(SECONDS_MAX):

@@ -14,7 +14,7 @@ from payment_service.cli.verifying import verify
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.store import PostgresStore
 from tests.cli.stage import corrupt
 from tests.storage.builders import a_letter
@@ -53,14 +53,17 @@ def by_ann(reason, clock):
 
 async def decided(database, orders):
     """Have a case of each order closed, and a letter about it dealt with."""
-    desk, store = PostgresDesk(database, UNKEYED), PostgresStore(database)
+    desk, store = (
+        PostgresOperatorStore(database, UNKEYED),
+        PostgresStore(database),
+    )
     clock = DatabaseClock(database)
     await clock.calibrate()
     for name, (queue_id, case_id, letter_id) in ids_of(orders).items():
         task_id = orders[name].queue.tasks[0].task_id
         await database.run(CASE, {"id": case_id, "queue": queue_id, "task": task_id})
         letter = a_letter(queue_id=queue_id, now=clock.now())
-        await store.bury(replace(letter, id=letter_id), [])
+        await store.dead_letter(replace(letter, id=letter_id), [])
         said = by_ann("seen", clock)
         await desk.assign_case(case_id, owner="ann", **said)
         bob = {**said, "actor": "key:bob"}
@@ -75,10 +78,10 @@ async def decided(database, orders):
         mark = desk.mark_replayed if name == "w-paid" else desk.mark_discarded
         await mark(letter_id, **said)
     nobodys = a_letter("nobody's", now=clock.now())
-    await store.bury(nobodys, [])
+    await store.dead_letter(nobodys, [])
     await desk.mark_discarded(nobodys.id, **said)
     await desk.mark_replayed(nobodys.id, **said)
-    await store.bury(replace(nobodys, at=clock.now(), error="again"), [])
+    await store.dead_letter(replace(nobodys, at=clock.now(), error="again"), [])
 
 
 async def prepared(url, orders):
@@ -314,7 +317,7 @@ async def forge_act(database_url, case_id):
     clock = DatabaseClock(database)
     await clock.calibrate()
     said = by_ann("all is well", clock)
-    await PostgresDesk(database, STOLEN).close_case(case_id, **said)
+    await PostgresOperatorStore(database, STOLEN).close_case(case_id, **said)
     await database.close()
 
 

@@ -7,11 +7,11 @@ from sqlalchemy import text
 
 from fsm.domain.audit_keys import parse_audit_keys
 from fsm.domain.errors import StoreUnavailable
-from fsm.domain.news import News, NewsType
+from fsm.domain.webhook_events import WebhookEvent, WebhookEventType
 from handlers.erase import erase, erase_customer
-from handlers.news import apply_news, keep
+from handlers.inbox import apply_webhook, keep
 from payment_service.storage import erasing
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads
 from tests.cli.desk import WHY
 from tests.cli.stage import corrupt, with_world
@@ -30,14 +30,16 @@ def paid(database_url):
     async def work(world):
         order = await world.order("w-1", metadata={"name": "Ann"})
         await world.order("w-2")
-        await erase(order, engine=world.engine, desk=desk_of(world), **BY)
+        await erase(
+            order, ports=world.ports, operator_store=operator_store_of(world), **BY
+        )
         return order
 
     return asyncio.run(with_world(database_url, work, keys=KEYS))
 
 
-def desk_of(world):
-    return PostgresDesk(world.engine.store._database, world.engine.keys)
+def operator_store_of(world):
+    return PostgresOperatorStore(world.ports.store._database, world.ports.keys)
 
 
 def verified(shell):
@@ -62,18 +64,18 @@ def test_it_still_says_so_after_a_late_webhook(at_database, database_url, paid):
     task = next(t for t in paid.queue.tasks if t.state == "SUCCEEDED")
 
     async def work(world):
-        said = News(
+        said = WebhookEvent(
             provider=task.provider,
             event_id="late",
-            type=NewsType.RETURNED,
+            type=WebhookEventType.RETURNED,
             reference=task.task_id,
             message="for Ann",
-            received_at=world.engine.clock.now(),
+            received_at=world.ports.clock.now(),
         )
-        await keep(said, engine=world.engine)
-        order = await world.engine.store.load(paid.queue_id)
-        stored = await world.engine.store.find_news(task.provider, "late")
-        await apply_news(order, stored, engine=world.engine)
+        await keep(said, ports=world.ports)
+        order = await world.ports.store.load(paid.queue_id)
+        stored = await world.ports.store.find_webhook(task.provider, "late")
+        await apply_webhook(order, stored, ports=world.ports)
 
     asyncio.run(with_world(database_url, work, keys=KEYS))
     report, found = verified(at_database)
@@ -145,8 +147,10 @@ def test_where_it_ends_half_way_nothing_was_done(
     async def work(world):
         order = await world.order("w-1")
         with pytest.raises(StoreUnavailable):
-            await erase(order, engine=world.engine, desk=desk_of(world), **BY)
-        return await world.engine.store.load(order.queue_id)
+            await erase(
+                order, ports=world.ports, operator_store=operator_store_of(world), **BY
+            )
+        return await world.ports.store.load(order.queue_id)
 
     order = asyncio.run(with_world(database_url, work, keys=KEYS))
     report, found = verified(at_database)
@@ -161,10 +165,10 @@ def test_all_of_a_customer_goes_but_what_is_under_way(at_database, database_url)
             await world.order(f"w-{n}")
         await world.order("w-silent", "accept_silence")
         await world.order("w-other", customer_id="c-1")
-        reads = PostgresReads(world.engine.store._database)
+        reads = PostgresReads(world.ports.store._database)
         everything = {
-            "engine": world.engine,
-            "desk": desk_of(world),
+            "ports": world.ports,
+            "operator_store": operator_store_of(world),
             "reads": reads,
             **BY,
         }

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from fsm.domain.dead_letters import DeadLetter, Reason
 from fsm.domain.ids import new_id
-from fsm.domain.letters import DeadLetter, Reason
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from tests.cli.stage import Here
@@ -25,10 +25,10 @@ def shell(tmp_path):
 @pytest.fixture
 def letters(database_url):
     """Bury three requests; return their ids."""
-    return asyncio.run(buried(database_url, 3))
+    return asyncio.run(dead_lettered(database_url, 3))
 
 
-async def buried(database_url, count, subject=None):
+async def dead_lettered(database_url, count, subject=None):
     database = Database(database_url)
     await database.open()
     store = PostgresStore(database)
@@ -47,7 +47,7 @@ async def buried(database_url, count, subject=None):
             at=datetime.now(UTC),
             order_id="w-1",
         )
-        await store.bury(letter, [])
+        await store.dead_letter(letter, [])
     await database.close()
     return ids
 
@@ -133,7 +133,7 @@ def test_an_unknown_letter_is_one_line(at_database, letter_id):
 def theirs(desk):
     """Bury letters of a subject that no other test has, where the service runs."""
     subject = f"letters.{new_id(datetime.now(UTC))}"
-    return subject, asyncio.run(buried(desk.url, 3, subject=subject))
+    return subject, asyncio.run(dead_lettered(desk.url, 3, subject=subject))
 
 
 def test_a_dry_run_with_a_key_changes_nothing(desk, theirs):
@@ -155,7 +155,10 @@ def test_a_dry_run_with_a_key_changes_nothing(desk, theirs):
 
 def test_letters_are_replayed_and_discarded_by_the_name_of_the_key(desk, theirs):
     subject, ids = theirs
-    anna, bert = desk.holding("anna"), desk.holding("bert", LOGNAME="mallory")
+    anna, bert = (
+        desk.holding("anna"),
+        desk.holding("bert", LOGNAME="mallory"),
+    )
     gone = bert("dlq", "discard", ids[2], "--reason", "a test of theirs", "--json")
 
     one = anna("dlq", "replay", ids[0], UNKNOWN, "..")

@@ -41,7 +41,7 @@ def foreign(at_database, database_url):
         store = PostgresStore(database)
         named = {"merchant_id": NAME, "order_id": NAME}
         await store.submit(a_new_order("acme", **named))
-        await store.bury(a_letter(error=NAME), [])
+        await store.dead_letter(a_letter(error=NAME), [])
         await database.close()
 
     asyncio.run(fill())

@@ -60,7 +60,10 @@ def test_a_key_decides_as_who_holds_it_whatever_the_shell_is_called(desk):
 
     assert answer.json == {"task_id": task_id, "status": "recorded"}
     assert desk.row(task_id)[1:3] == ("commit", "paid")
-    assert desk.lines(order.queue_id)[-1][:2] == ("resolved.positive", "key:anna")
+    assert desk.lines(order.queue_id)[-1][:2] == (
+        "resolved.positive",
+        "key:anna",
+    )
     again = desk.holding("anna")("task", "resolve", task_id, "negative", *WHY)
     assert (again.code, again.err.count("\n")) == (1, 1)
     assert "not in MANUAL_CHECK" in again.err
@@ -146,7 +149,10 @@ def test_who_has_ordered_cancels_its_own_and_no_others(desk):
 
 
 def test_a_return_is_settled_and_a_case_closed(desk):
-    settled, closed = desk.orders["back"].pop(), desk.orders["back"].pop()
+    settled, closed = (
+        desk.orders["back"].pop(),
+        desk.orders["back"].pop(),
+    )
     anna = desk.holding("anna")
     first, second = case_of(desk, settled), case_of(desk, closed)
 

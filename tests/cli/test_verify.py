@@ -469,13 +469,13 @@ def test_a_statement_that_is_not_there_makes_the_check_incomplete(
     at_database, database_url, tmp_path
 ):
     """A wrong path must neither pass for no statement, nor blame what it hides."""
-    elsewhere = STATEMENT.replace("/payouts", "/nowhere")
+    releases_slot = STATEMENT.replace("/payouts", "/nowhere")
 
     answer = with_books(
         at_database,
         database_url,
         tmp_path,
-        declared(tmp_path, elsewhere),
+        declared(tmp_path, releases_slot),
         verified=whole,
     )
 
@@ -487,13 +487,13 @@ def test_a_statement_that_is_not_there_makes_the_check_incomplete(
 
 
 def test_an_incomplete_check_says_so_to_people(at_database, database_url, tmp_path):
-    elsewhere = STATEMENT.replace("/payouts", "/nowhere")
+    releases_slot = STATEMENT.replace("/payouts", "/nowhere")
 
     answer = with_books(
         at_database,
         database_url,
         tmp_path,
-        declared(tmp_path, elsewhere),
+        declared(tmp_path, releases_slot),
         verified=lambda shell, *options: shell("verify", *options),
     )
 

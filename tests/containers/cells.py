@@ -104,9 +104,9 @@ class Running:
         """
         kinds = ("--mount", "--net", "--pid", "--ipc", "--uts", "--root", "--wd")
         user = (f"--setuid={self.cell.uid}", f"--setgid={self.cell.gid}")
-        enter = (str(shutil.which("nsenter")), f"--target={self.pid}")
+        admit = (str(shutil.which("nsenter")), f"--target={self.pid}")
         return subprocess.run(
-            [*enter, *kinds, *user, "--", *argv],
+            [*admit, *kinds, *user, "--", *argv],
             env={**self.cell.env, **env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -74,7 +74,7 @@ class Seen:
     deaths: int
     seconds: float
     offences: Sequence[str]
-    elsewhere: tuple[str, ...] | None = None
+    releases_slot: tuple[str, ...] | None = None
     """Where it ended, if the twins never end there; a slow machine may do that once."""
 
 
@@ -153,7 +153,7 @@ async def visit(place: Place, wanted: Visit, ends: Ends) -> Seen:
         deaths=world.deaths,
         seconds=time.monotonic() - began,
         offences=offences,
-        elsewhere=None if end in ends else end,
+        releases_slot=None if end in ends else end,
     )
 
 
@@ -199,11 +199,11 @@ async def _found(place: Place, wanted: Visit, ends: Ends) -> Seen:
         await cleared(place)
         seen = await visit(place, wanted, ends)
         met = seen.struck or wanted.crash is None
-        if (met or seen.offences) and not seen.elsewhere:
+        if (met or seen.offences) and not seen.releases_slot:
             break
-    if not seen.elsewhere:
+    if not seen.releases_slot:
         return seen
-    because = f"it ended in {seen.elsewhere} every time, which the twins never do"
+    because = f"it ended in {seen.releases_slot} every time, which the twins never do"
     return replace(seen, offences=[*seen.offences, because])
 
 

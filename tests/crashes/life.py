@@ -13,14 +13,14 @@ from fsm.domain.errors import (
     StoreUnavailable,
 )
 from fsm.domain.messages import Message
-from handlers.engine import Engine, Limits
+from handlers.commit import Limits, Ports
 from handlers.flows import FLOWS
 from handlers.ports.bus import Delivery
 from handlers.ports.core import Core
 from handlers.ports.outcomes import Outcome, Retry
 from handlers.ports.provider import Providers
 from handlers.ports.store import Store, Unsent
-from handlers.relay import Courier, relay
+from handlers.relay import OutboxPublisher, relay
 from handlers.sweep import sweep
 from payment_service import bus
 from payment_service.bus.consumer import _Held
@@ -45,7 +45,7 @@ SWEEP_GRACE: Final = timedelta(milliseconds=700)
 TIDY_EVERY: Final = timedelta(milliseconds=200)
 FLUSH_SECONDS_MAX: Final = 2.0
 CONNECTIONS_MAX: Final = 3
-READS: Final = frozenset({"load", "queue_of", "waiting_news", "find_news"})
+READS: Final = frozenset({"load", "queue_of", "pending_webhooks", "find_webhook"})
 
 Result = TypeVar("Result")
 
@@ -73,10 +73,12 @@ class CrashStore:
     What a commit put into the outbox is handed on once its caller knows of it.
     """
 
-    def __init__(self, store: PostgresStore, door: Door, courier: Courier) -> None:
+    def __init__(
+        self, store: PostgresStore, door: Door, outbox_publisher: OutboxPublisher
+    ) -> None:
         self._store = store
         self._door = door
-        self._courier = courier
+        self._outbox_publisher = outbox_publisher
         self._committed: list[Unsent] = []
         store.on_committed = self._committed.extend
 
@@ -98,7 +100,7 @@ class CrashStore:
         result = await self._door.through(name, act, failed)
         rows, self._committed[:] = [*self._committed], []
         if rows:
-            self._courier.hand(rows)
+            self._outbox_publisher.enqueue(rows)
         return result
 
 
@@ -192,10 +194,14 @@ class Life:
         await publisher.start()
         self.publisher = CrashPublisher(publisher, self._door)
         self.rows = PostgresStore(self.database)
-        self.courier = Courier(self.publisher, remove=self.rows.remove_soon)
-        self.store = cast("Store", CrashStore(self.rows, self._door, self.courier))
+        self.outbox_publisher = OutboxPublisher(
+            self.publisher, remove=self.rows.remove_soon
+        )
+        self.store = cast(
+            "Store", CrashStore(self.rows, self._door, self.outbox_publisher)
+        )
         self.sweeps = PostgresSweeps(self.database)
-        self.engine = Engine(
+        self.ports = Ports(
             flows=FLOWS,
             store=self.store,
             core=self._core,
@@ -229,8 +235,8 @@ class Life:
 
     def _consumer(self, durable: bus.Durable) -> CrashConsumer:
         router = Router.of(
-            self.engine,
-            forwarded=Forwarded(engine=self.engine, forwarders=Forwarders()),
+            self.ports,
+            forwarded=Forwarded(ports=self.ports, forwarders=Forwarders()),
             publisher=self.publisher,
             metrics=Metrics(),
         )
@@ -242,7 +248,7 @@ class Life:
                 in_flight_max=100, ack_wait=ACK_WAIT, max_deliver=MAX_DELIVER
             ),
             handle=router.handle,
-            bury=router.bury,
+            dead_letter=router.dead_letter,
             listeners=bus.Listeners(
                 on_handled=lambda *_: None,
                 on_error=lambda *_: None,
@@ -267,7 +273,7 @@ class Life:
             ),
         )
         return [
-            self.courier.run(),
+            self.outbox_publisher.run(),
             self._dog.run(),
             _every(RELAY_EVERY, self._relay),
             _every(SWEEP_EVERY, self._sweep),
@@ -282,7 +288,7 @@ class Life:
             rows=self.sweeps,
             store=self.store,
             publisher=self.publisher,
-            clock=self.engine.clock,
+            clock=self.ports.clock,
             grace=SWEEP_GRACE,
         )
 

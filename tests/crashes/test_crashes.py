@@ -13,7 +13,7 @@ POINTS = (
     Point("acme.create", 1),
     Point("zeta.create", 1),
     Point("core.rollback", 1),
-    Point("store.keep_news", 1),
+    Point("store.store_webhooks", 1),
     Point("core.commit", 1),
     Point("core.notify", 1),
     Point(ACK, 1),

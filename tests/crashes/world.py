@@ -18,7 +18,7 @@ from fsm.domain.messages import WITHDRAWAL_REQUESTED
 from fsm.domain.orders import Order, Request
 from fsm.engine.backoff import Backoff
 from fsm.invariants import Offence, order_offences, without_row
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.reconciliation import (
     LedgerEntry,
     StatementEntry,
@@ -26,9 +26,9 @@ from fsm.reconciliation import (
     provider_offences,
 )
 from fsm.tampering import tampered
-from handlers.engine import Engine
+from handlers.commit import Ports
 from payment_service.bus import Api
-from payment_service.bus.frames import publication
+from payment_service.bus.protocol import publication
 from payment_service.cli.snapshot import Snapshot
 from payment_service.playground.memory.bus import MemoryBus
 from payment_service.playground.memory.clock import VirtualClock
@@ -40,7 +40,7 @@ from payment_service.playground.memory.world import (
     a_request,
 )
 from payment_service.storage.database import Database
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
@@ -61,7 +61,7 @@ A_WHILE_SECONDS: Final = 1.0
 Result = TypeVar("Result")
 
 
-def quick(plan: Plan) -> Plan:
+def quick(plan: ProviderPolicy) -> ProviderPolicy:
     """Return the plan with every wait a thousandth or so of what it is."""
     steps = Backoff(
         first=timedelta(milliseconds=100),
@@ -99,7 +99,7 @@ class RealRows(PostgresRows):
         self.reads = PostgresReads(self.database)
         self.reading = self.store = PostgresStore(self.database)
         self.sweeps = PostgresSweeps(self.database)
-        self.desk = PostgresDesk(self.database, UNKEYED)
+        self.operator_store = PostgresOperatorStore(self.database, UNKEYED)
 
     async def tell_time(self) -> None:
         return
@@ -146,13 +146,13 @@ class RealWorld(World):
         )
 
     @property
-    def engine(self) -> Engine:
-        return self.life.engine
+    def ports(self) -> Ports:
+        return self.life.ports
 
     def provider(
-        self, name: str, *script: Conduct, plan: Plan | None = None
+        self, name: str, *script: Conduct, plan: ProviderPolicy | None = None
     ) -> MemoryProvider:
-        twin = super().provider(name, *script, plan=quick(plan or Plan()))
+        twin = super().provider(name, *script, plan=quick(plan or ProviderPolicy()))
         twin.timeout = PROVIDER_TIMEOUT
         return twin
 
@@ -161,12 +161,12 @@ class RealWorld(World):
         """Keep the service running until the block is left."""
         await self.real_rows.database.open()
         await self._be_born()
-        keeper = asyncio.create_task(self._keep())
+        admission_control = asyncio.create_task(self._keep())
         try:
             yield self
         finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            admission_control.cancel()
+            await asyncio.gather(admission_control, return_exceptions=True)
             await self.life.end()
             await self.real_rows.close()
 
@@ -274,7 +274,7 @@ class RealWorld(World):
             dying.cancel()
 
     async def _is_quiet(self) -> bool:
-        if self.door.died.is_set() or not self.life.courier._idle.is_set():
+        if self.door.died.is_set() or not self.life.outbox_publisher._idle.is_set():
             return False
         # What goes on in the middle of an effect cannot wait for its handler.
         if self.life.in_flight > int(self.door.others_at_work):

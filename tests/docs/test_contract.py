@@ -160,7 +160,7 @@ def test_the_bodies_of_messages_are_those_of_the_document():
     for begins, schema in (
         ('{"order_id", "queue_id"?, "status"', "Answer"),
         ('{"event_id", "type"', "OrderEvent"),
-        ('{"task_id", "queue_id", "version"}', "TaskDoorbell"),
+        ('{"task_id", "queue_id", "version"}', "TaskWakeup"),
         ('{"provider", "event_id", "received_at", "body"}', "WebhookMessage"),
         ('{"order_id", "merchant_id", "reason"}', "WithdrawalCancel"),
     ):

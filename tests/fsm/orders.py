@@ -10,8 +10,8 @@ from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Decision, Event, Step
 from fsm.engine.words import LIVE, EngineTrigger, EngineWait, Source, State, Verdict
 from fsm.flows import RULES
-from fsm.payout.hearing import NEWS
-from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.hearing import WEBHOOK
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from fsm.payout.table import TABLE
 from fsm.payout.words import Trigger, Waiting
 from handlers.ports.core import Confirmed, Refused
@@ -27,7 +27,7 @@ from handlers.ports.provider import (
 )
 from tests.model.asking import GRACE, NOW, OLD, ask, blurred
 
-PLAN = Plan(not_found_grace=GRACE, recheck_attempts=2)
+PLAN = ProviderPolicy(not_found_grace=GRACE, recheck_attempts=2)
 DEFINITE = replace(PLAN, not_found_definite=True)
 IDEMPOTENT = replace(PLAN, idempotent_create=True)
 PLANS = {
@@ -181,7 +181,7 @@ def paused(queue):
     return replace(queue, tasks=tasks)
 
 
-def _happens(queue: Queue, plan: Plan, *, wild: bool) -> Iterator[Edge]:
+def _happens(queue: Queue, plan: ProviderPolicy, *, wild: bool) -> Iterator[Edge]:
     for position, task in enumerate(queue.tasks):
         due = [*_heard(task, plan)] if task.due(NOW) else []
         for event in due:
@@ -205,7 +205,7 @@ def _edge(queue, position, event, plan, *, due):
     return Edge(queue, position, event, due=due, decision=decision)
 
 
-def _heard(task: Task, plan: Plan) -> Iterator[Event]:
+def _heard(task: Task, plan: ProviderPolicy) -> Iterator[Event]:
     """Return all that the call of a due row can mean, in the handlers' own words."""
     seen = set()
     for claimed in (True, False):
@@ -248,7 +248,7 @@ _WILD = (
         for t in dict.fromkeys(row.trigger for row in TABLE)
         if t not in _RULED | _DECIDED
     ),
-    *(Event(trigger=t, source=Source.WEBHOOK) for t in sorted(NEWS)),
+    *(Event(trigger=t, source=Source.WEBHOOK) for t in sorted(WEBHOOK)),
     Event(trigger=Trigger.NOT_FOUND, asked_at=OLD),
 )
 

@@ -27,7 +27,7 @@ from fsm.engine.words import (
 )
 from fsm.flows import RULES
 from fsm.payout.lifecycle import PAYOUT
-from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from fsm.payout.words import Trigger
 
 DRAWS: Final = 32
@@ -91,7 +91,7 @@ TASK_FIELDS: Final = [
     "sla_at",
     "deadline_at",
     "provider_reference",
-    "news_sequence",
+    "webhook_sequence",
     "returned",
     "code",
     "proposed_by",
@@ -183,7 +183,9 @@ def said(decision: Any) -> str:
     )
 
 
-def _a_task(draw: Random, state: str, waiting: str | None, plan: Plan) -> Task:
+def _a_task(
+    draw: Random, state: str, waiting: str | None, plan: ProviderPolicy
+) -> Task:
     sent = draw.choice([(None, None), (OLD, OLD), (OLD, NOW), (NOW, NOW)])
     succeeded = draw.choice([NOW, ANCIENT])
     timed = draw.choice([(None, None)] * 3 + [(NOW, None), (None, NOW + GRACE)])
@@ -205,7 +207,7 @@ def _a_task(draw: Random, state: str, waiting: str | None, plan: Plan) -> Task:
         "sla_at": timed[0],
         "deadline_at": timed[1],
         "provider_reference": draw.choice([None, "p-1"]),
-        "news_sequence": draw.choice([None, 5]),
+        "webhook_sequence": draw.choice([None, 5]),
         "returned": draw.random() < 0.25,
         "code": draw.choice([None, "before"]),
         "proposed_by": draw.choice([None, None, "somebody"]),
@@ -239,7 +241,7 @@ def _another(draw: Random) -> tuple[Task, ...]:
     return draw.choice([(), (), (other,), (last, other)])
 
 
-def _a_plan(draw: Random) -> Plan:
+def _a_plan(draw: Random) -> ProviderPolicy:
     facts = {
         "asked_by": draw.choice([AskedBy.OURS, AskedBy.THEIRS, AskedBy.NOTHING]),
         "idempotent_create": draw.random() < 0.6,
@@ -250,7 +252,7 @@ def _a_plan(draw: Random) -> Plan:
         "recheck_attempts": 3,
         "settles_returns": draw.random() < 0.5,
     }
-    return Plan(**_named(facts))
+    return ProviderPolicy(**_named(facts))
 
 
 def _an_event(draw: Random, trigger: str) -> Event:
@@ -295,7 +297,7 @@ class Picture:
     """An order in some state, and how its provider may be treated."""
 
     queue: Queue
-    plan: Plan
+    plan: ProviderPolicy
 
 
 @cache

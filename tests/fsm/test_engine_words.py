@@ -51,13 +51,14 @@ WORDS = {
     "webhook",
     "withdrawal",
 }
+COLUMNS = re.compile("provider_reference|webhook_sequence|webhook_pending")
 MODULES = sorted(p for p in ENGINE.glob("*.py") if p.name not in VOCABULARY)
 
 
 def foreign(text):
     """Return the flows' words in a text, whole or as a part of a name."""
     parts = re.sub(r"([a-z])([A-Z])", r"\1_\2", text).lower()
-    said = {*re.findall(r"[a-z]+", parts.replace("provider_reference", ""))}
+    said = {*re.findall(r"[a-z]+", COLUMNS.sub("", parts))}
     return sorted(said & (WORDS | {f"{word}s" for word in WORDS}))
 
 

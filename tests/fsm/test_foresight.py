@@ -18,7 +18,7 @@ from fsm.payout.foresight import (
     repeat_asks,
     repeat_follows,
 )
-from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from fsm.payout.words import Trigger, Waiting
 from tests.fsm.orders import an_order
 from tests.model.asking import NOW
@@ -32,7 +32,7 @@ waits = some.builds(
     longest=some.integers(1, 900).map(lambda n: n * SECOND),
 )
 plans = some.builds(
-    Plan,
+    ProviderPolicy,
     asked_by=some.sampled_from([AskedBy.OURS, AskedBy.NOTHING]),
     idempotent_create=some.booleans(),
     key_lifetime=some.integers(1, 7200).map(lambda n: n * SECOND),

@@ -4,15 +4,15 @@ import pytest
 
 from fsm import invariants, reconciliation
 from fsm.domain.audit_keys import UNKEYED
-from fsm.domain.news import NewsType
+from fsm.domain.webhook_events import WebhookEventType
 from fsm.invariants import trail_of
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.reconciliation import LedgerEntry
 from fsm.tampering import tampered
 from handlers.ports.core import Operation
 from handlers.resolve import Ruling
 from payment_service.playground.memory.world import a_request
-from tests.simulation.judge import line_of, order_row, task_row
+from tests.simulation.oracle import line_of, order_row, task_row
 from tests.world.judged import World
 
 
@@ -85,10 +85,10 @@ async def test_a_return_that_nobody_asked_for_is_wrong(world, operations):
 
 
 async def test_a_return_that_core_does_not_know_is_wrong(world):
-    world.provider("acme", plan=Plan(settles_returns=True))
+    world.provider("acme", plan=ProviderPolicy(settles_returns=True))
     await world.submit(a_request("acme"))
     await world.rest()
-    await world.tell("acme", NewsType.RETURNED, (await world.task()).task_id)
+    await world.tell("acme", WebhookEventType.RETURNED, (await world.task()).task_id)
     await world.rest()
 
     assert await judged(world, "freeze", "commit", "return") == []

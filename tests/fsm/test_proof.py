@@ -240,7 +240,7 @@ def test_a_no_stands_at_once_where_nobody_can_be_asked():
         T.RESOLUTION_UNASKED,
     ],
 )
-def test_an_answer_to_a_question_that_nobody_asks_any_more_is_old_news(answer):
+def test_an_answer_to_a_question_that_nobody_asks_any_more_is_old_webhook(answer):
     order = moved(an_order(), *orders.TO_MANUAL)
 
     assert isinstance(judged(order, answer), Known)

@@ -7,7 +7,7 @@ import pytest
 from fsm.invariants import SKEW
 from fsm.reconciliation import LedgerEntry, core_offences
 from payment_service.playground.memory.world import a_request
-from tests.simulation.judge import order_row, task_row
+from tests.simulation.oracle import order_row, task_row
 from tests.world.judged import World
 
 

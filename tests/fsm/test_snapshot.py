@@ -46,7 +46,7 @@ def test_waits_are_spread_by_a_tenth_at_the_most(task_id, version):
 
 @pytest.mark.parametrize("state", State)
 def test_final_is_what_the_contract_calls_final(state):
-    names = {"SUCCEEDED", "SKIPPED", "FAILED", "CANCELLED"}
+    names = {"SUCCEEDED", "SKIPPED", "FAILED", "CANCELLED", "REVERSED"}
 
     assert a_task(state=state).final is (state in FINAL) is (state.value in names)
 

@@ -6,7 +6,7 @@ from fsm.engine.machine import fired
 from fsm.engine.table import Facts
 from fsm.engine.words import FINAL, State
 from fsm.payout.lifecycle import PAYOUT
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.payout.table import OTHERWISE, TABLE, Guard
 from fsm.payout.words import Trigger
 from tests.fsm import orders
@@ -82,7 +82,11 @@ def test_no_row_stands_behind_one_that_always_fires():
 def test_the_machine_keeps_no_model():
     for trigger in EVERY:
         for state in STATES:
-            fired(PAYOUT.machine, Facts(a_task(state=state), Plan(), NOW), trigger)
+            fired(
+                PAYOUT.machine,
+                Facts(a_task(state=state), ProviderPolicy(), NOW),
+                trigger,
+            )
 
     assert PAYOUT.machine.models == []
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from fsm.domain.news import News, NewsType
-from fsm.payout.policy import Plan
+from fsm.domain.webhook_events import WebhookEvent, WebhookEventType
+from fsm.payout.policy import ProviderPolicy
 from handlers.ports.provider import (
     CancelAnswer,
     CreateAnswer,
@@ -30,7 +30,7 @@ class Listener:
         if table.webhook is None:
             raise ValueError("needs a webhook table")
         self.name = table.name
-        self.plan: Plan = table.plan
+        self.plan: ProviderPolicy = table.plan
         self.timeout = table.timeout
         self.takes_webhooks = True
         self._verifier = table.webhook.verifier()
@@ -56,17 +56,17 @@ class Listener:
         """Check a webhook's signature on its raw bytes."""
         return self._verifier.verify(headers, body, now)
 
-    def read_news(
+    def read_webhook(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
+    ) -> WebhookEvent | None:
         """Read the event alone."""
         del body
         if event_id is None:
             return None
-        return News(
+        return WebhookEvent(
             provider=self.name,
             event_id=event_id,
-            type=NewsType.UNKNOWN,
+            type=WebhookEventType.UNKNOWN,
             reference=event_id,
             received_at=now,
         )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from fsm.domain.news import Arrival, News
+from fsm.domain.webhook_events import Arrival, WebhookEvent
 from tests.fuzz.requests import Sent
 from tests.fuzz.routes import NOW, Route
 from tests.fuzz.second import loose
@@ -34,12 +34,12 @@ class Inbox:
     asked: int = 0
 
     async def keep(
-        self, events: Sequence[News], *, trace_parent: str | None
+        self, events: Sequence[WebhookEvent], *, trace_parent: str | None
     ) -> Sequence[Arrival]:
         """Store the events of a webhook; say which were seen before."""
         del trace_parent
         self.asked += 1
-        return [self._arrival(news.provider, news.event_id) for news in events]
+        return [self._arrival(webhook.provider, webhook.event_id) for webhook in events]
 
     def _arrival(self, provider: str, event_id: str) -> Arrival:
         key = (provider, event_id)

@@ -21,7 +21,7 @@ async def by_hand(world, ruling, *, actor=ANNA, evidence="ticket 17"):
         evidence=evidence,
         actor=actor,
         four_eyes=world.four_eyes,
-        engine=world.engine,
+        ports=world.ports,
         by_hand=True,
     )
 
@@ -121,7 +121,7 @@ async def test_refused_again_and_again_it_is_one_open_case(world):
 async def test_refused_after_the_case_was_closed_it_is_another(world):
     await refused(world, times=2)
     (case,) = await world.rows.cases()
-    await world.rows.desk.close_case(
+    await world.rows.operator_store.close_case(
         case.id, actor=ANNA, reason="core is mended", at=world.clock.now()
     )
     await world.decide(Ruling.POSITIVE)

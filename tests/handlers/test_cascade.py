@@ -5,7 +5,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from handlers.engine import Limits
+from handlers.commit import Limits
 from handlers.ports.core import Operation
 from payment_service.playground.memory.core import NOTIFY, CoreTrouble
 from payment_service.playground.memory.providers import (

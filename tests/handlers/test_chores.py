@@ -48,8 +48,8 @@ class Helpers:
         tasks = tasks_of(queue_id, now)
         return tuple(replace(task, task_id=new_id(now)) for task in tasks)
 
-    async def call(self, order: Order, task: Task, *, engine, view) -> Event:
-        del order, engine, view
+    async def call(self, order: Order, task: Task, *, ports, claims) -> Event:
+        del order, ports, claims
         name = task.name or ""
         if task.waiting_for is ChoreWait.UNDO:
             self.did.append(f"undo {name}")
@@ -62,11 +62,11 @@ class Helpers:
         self.did.append(name)
         return Event(trigger=Chore.REFUSED if name in self.refuse else Chore.DONE)
 
-    async def give_up(self, order, task, *, engine):
+    async def give_up(self, order, task, *, ports):
         raise NotImplementedError
 
-    def heard(self, news, order):
-        del news, order
+    def heard(self, webhook, order):
+        del webhook, order
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from fsm.domain.errors import NotNow, UnknownOrder
 from fsm.domain.four_eyes import FourEyes
-from fsm.domain.news import NewsType
 from fsm.domain.votes import Vote
+from fsm.domain.webhook_events import WebhookEventType
 from handlers.close import close_case, withdraw_closing
 from handlers.withdrawal.returns import settle_return
 from tests.handlers.test_settling import NOBODY, come_back
@@ -30,8 +30,8 @@ async def close(world, case, *, actor=ANNA, person=None):
         actor=actor,
         person=person,
         four_eyes=world.four_eyes,
-        desk=world.rows.desk,
-        engine=world.engine,
+        operator_store=world.rows.operator_store,
+        ports=world.ports,
     )
 
 
@@ -42,8 +42,8 @@ async def settle(world, case, *, actor):
         evidence=None,
         actor=actor,
         four_eyes=world.four_eyes,
-        desk=world.rows.desk,
-        engine=world.engine,
+        operator_store=world.rows.operator_store,
+        ports=world.ports,
     )
 
 
@@ -52,8 +52,8 @@ async def withdraw(world, case, *, actor=ANNA):
         case.id,
         reason="misread",
         actor=actor,
-        desk=world.rows.desk,
-        engine=world.engine,
+        operator_store=world.rows.operator_store,
+        ports=world.ports,
     )
 
 
@@ -201,7 +201,7 @@ async def test_who_wants_it_settled_does_not_close_it_too(world, case):
 
 
 async def test_a_vote_to_settle_another_case_is_left_alone(world, case):
-    await world.tell("acme", NewsType.RETURNED, case.task_id, code="another")
+    await world.tell("acme", WebhookEventType.RETURNED, case.task_id, code="another")
     await world.rest(within=timedelta(minutes=1))
     (other,) = [each for each in await world.rows.cases() if each.id != case.id]
     await settle(world, other, actor=ANNA)
@@ -222,15 +222,15 @@ async def test_what_is_over_is_not_closed_again_and_takes_no_vote(world, case):
 
 
 async def test_a_vote_that_is_gone_meanwhile_closes_nothing(world, case):
-    desk = world.rows.desk
+    operator_store = world.rows.operator_store
     seen = await now(world)
     said = {"actor": BERT, "reason": "x", "at": world.clock.now()}
 
     with pytest.raises(NotNow, match="changed"):
-        await desk.close_case(case.id, **said, agrees_with=ANNA)
+        await operator_store.close_case(case.id, **said, agrees_with=ANNA)
     await close(world, case, actor=ANNA)
     with pytest.raises(NotNow, match="changed"):
-        await desk.vote_to_close(seen.id, voter=BERT, **said)
+        await operator_store.vote_to_close(seen.id, voter=BERT, **said)
 
     assert (await now(world)).close_voter == ANNA
 
@@ -250,6 +250,6 @@ async def test_a_case_that_is_not_cannot_be_closed(world):
             reason="x",
             actor=ANNA,
             four_eyes=TWO,
-            desk=world.rows.desk,
-            engine=world.engine,
+            operator_store=world.rows.operator_store,
+            ports=world.ports,
         )

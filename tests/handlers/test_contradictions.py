@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from fsm.domain.news import NewsState, NewsType
+from fsm.domain.webhook_events import WebhookEventState, WebhookEventType
 from handlers.ports.provider import Returned
 from payment_service.playground.memory.core import NOTIFY, CoreTrouble
 from payment_service.playground.memory.providers import (
@@ -29,7 +29,7 @@ async def test_late_success_of_a_declined_attempt_is_a_case(world):
     before = await world.states()
 
     world.providers["acme"].pays_after_all(task.task_id, (await world.order()).money)
-    await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
     await world.rest()
 
     assert await world.kinds_of_cases() == ["late_success"]
@@ -45,7 +45,7 @@ async def test_late_success_of_a_cancelled_attempt_is_a_case(world):
     task = await world.task()
 
     world.providers["acme"].pays_after_all(task.task_id, (await world.order()).money)
-    await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
     await world.rest()
 
     assert await world.kinds_of_cases() == ["late_success"]
@@ -55,7 +55,7 @@ async def test_late_success_of_a_cancelled_attempt_is_a_case(world):
 async def test_money_that_is_returned_after_success_is_a_case(world):
     task = await the_end(world)
 
-    await world.tell("acme", NewsType.RETURNED, task.task_id)
+    await world.tell("acme", WebhookEventType.RETURNED, task.task_id)
     await world.rest()
 
     assert await world.kinds_of_cases() == ["return_after_success"]
@@ -65,7 +65,7 @@ async def test_money_that_is_returned_after_success_is_a_case(world):
 async def test_failed_after_success_is_a_contradiction(world):
     task = await the_end(world)
 
-    await world.tell("acme", NewsType.FAILED, task.task_id)
+    await world.tell("acme", WebhookEventType.FAILED, task.task_id)
     await world.rest()
 
     assert await world.kinds_of_cases() == ["contradiction"]
@@ -75,16 +75,17 @@ async def test_failed_after_success_is_a_contradiction(world):
 async def test_another_amount_after_the_end_is_a_mismatch(world):
     task = await the_end(world)
 
-    await world.tell("acme", NewsType.SUCCEEDED, task.task_id, amount=1)
+    await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id, amount=1)
     await world.rest()
 
     assert await world.kinds_of_cases() == ["amount_mismatch"]
 
 
 @pytest.mark.parametrize(
-    ("kind", "script"), [(NewsType.SUCCEEDED, None), (NewsType.FAILED, DECLINES)]
+    ("kind", "script"),
+    [(WebhookEventType.SUCCEEDED, None), (WebhookEventType.FAILED, DECLINES)],
 )
-async def test_news_that_agrees_with_the_end_is_known(world, kind, script):
+async def test_webhook_that_agrees_with_the_end_is_known(world, kind, script):
     if script:
         world.provider("acme", script)
     task = await the_end(world, "acme")
@@ -105,7 +106,7 @@ async def test_success_while_the_rollback_is_due_is_a_contradiction(world):
     assert task.state == "NEGATIVE_EVAL"
 
     world.providers["acme"].pays_after_all(task.task_id, (await world.order()).money)
-    await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
     await world.rest()
 
     assert await world.kinds_of_cases() == ["contradiction"]
@@ -118,7 +119,7 @@ async def test_failure_while_the_commit_is_due_is_a_contradiction(world):
     await world.work_off()
     task = await world.task()
 
-    await world.tell("acme", NewsType.FAILED, task.task_id)
+    await world.tell("acme", WebhookEventType.FAILED, task.task_id)
     await world.rest()
 
     assert await world.kinds_of_cases() == ["contradiction"]
@@ -128,8 +129,8 @@ async def test_failure_while_the_commit_is_due_is_a_contradiction(world):
 async def test_what_is_said_again_under_other_ids_opens_one_case(world):
     task = await the_end(world)
     for _ in range(3):
-        news = await world.tell("acme", NewsType.RETURNED, task.task_id)
-        assert not await world.webhook(news)
+        webhook = await world.tell("acme", WebhookEventType.RETURNED, task.task_id)
+        assert not await world.webhook(webhook)
     await world.rest()
 
     assert await world.kinds_of_cases() == ["return_after_success"]
@@ -138,24 +139,25 @@ async def test_what_is_said_again_under_other_ids_opens_one_case(world):
 async def test_what_is_said_again_is_known_and_leaves_no_trace_in_the_trail(world):
     task = await the_end(world)
     first, *others = [
-        await world.tell("acme", NewsType.RETURNED, task.task_id) for _ in range(3)
+        await world.tell("acme", WebhookEventType.RETURNED, task.task_id)
+        for _ in range(3)
     ]
     await world.rest()
 
-    assert await state_of(world, first) is NewsState.APPLIED
-    assert {await state_of(world, each) for each in others} == {NewsState.KNOWN}
+    assert await state_of(world, first) is WebhookEventState.APPLIED
+    assert {await state_of(world, each) for each in others} == {WebhookEventState.KNOWN}
     assert (await world.task()).version == task.version + 1
 
 
-async def state_of(world, news):
-    stored = await world.rows.store.find_news(news.provider, news.event_id)
+async def state_of(world, webhook):
+    stored = await world.rows.store.find_webhook(webhook.provider, webhook.event_id)
     return stored.state
 
 
 async def test_another_statement_opens_another_case(world):
     task = await the_end(world)
     for code in ("account_closed", "account_closed", "recalled"):
-        await world.tell("acme", NewsType.RETURNED, task.task_id, code=code)
+        await world.tell("acme", WebhookEventType.RETURNED, task.task_id, code=code)
         await world.rest()
 
     assert await world.kinds_of_cases() == ["return_after_success"] * 2
@@ -170,7 +172,7 @@ async def test_core_is_told_the_same_whatever_comes_in_between(world):
     task = await world.task()
 
     await world.pass_time(timedelta(milliseconds=1))
-    await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
     await world.rest()
 
     first, second = (notice.body for notice in world.core.notices)

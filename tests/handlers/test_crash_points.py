@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from fsm.domain.four_eyes import FourEyes
-from fsm.domain.news import NewsType
-from fsm.payout.policy import AskedBy, Plan
+from fsm.domain.webhook_events import WebhookEventType
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from handlers.ports.core import Operation
 from handlers.ports.provider import TooLate, Unclear
 from handlers.resolve import Ruling
@@ -29,12 +29,12 @@ from payment_service.playground.memory.providers import (
 from payment_service.playground.memory.world import a_request
 from tests.world.judged import World
 
-PLAN = Plan()
-IDEMPOTENT = Plan(idempotent_create=True)
-DEFINITE = Plan(not_found_definite=True)
-MANUAL = Plan(polls=False)
-FEW = Plan(recheck_attempts=2)
-UNASKED = Plan(idempotent_create=True, asked_by=AskedBy.NOTHING)
+PLAN = ProviderPolicy()
+IDEMPOTENT = ProviderPolicy(idempotent_create=True)
+DEFINITE = ProviderPolicy(not_found_definite=True)
+MANUAL = ProviderPolicy(polls=False)
+FEW = ProviderPolicy(recheck_attempts=2)
+UNASKED = ProviderPolicy(idempotent_create=True, asked_by=AskedBy.NOTHING)
 THEIRS = replace(UNASKED, asked_by=AskedBy.THEIRS)
 TWO = a_request("acme", "zeta")
 
@@ -97,15 +97,15 @@ async def is_contradicted(world: World) -> None:
     for task in await world.tasks():
         provider = world.providers[task.provider]
         if task.state == "SUCCEEDED":
-            await world.tell(task.provider, NewsType.RETURNED, task.task_id)
+            await world.tell(task.provider, WebhookEventType.RETURNED, task.task_id)
         elif task.verdict == "not_paid":
             provider.pays_after_all(task.task_id, (await world.order()).money)
-            await world.tell(task.provider, NewsType.SUCCEEDED, task.task_id)
+            await world.tell(task.provider, WebhookEventType.SUCCEEDED, task.task_id)
 
 
 async def is_told_another_amount(world: World) -> None:
     task = await world.task()
-    await world.tell("acme", NewsType.SUCCEEDED, task.task_id, amount=1)
+    await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id, amount=1)
     await is_decided(world)
 
 
@@ -124,7 +124,7 @@ class Scenario:
     """How acme behaves, and what happens after it was asked for the first time."""
 
     acme: tuple[Conduct, ...]
-    plan: Plan = PLAN
+    plan: ProviderPolicy = PLAN
     then: Callable[[World], Awaitable[None]] = nothing_else
     zeta: Conduct = PAYS
     refuses: Operation | None = None
@@ -170,7 +170,7 @@ SCENARIOS = {
     "paid behind a timeout, denied": Scenario((PAYS_SILENTLY,), FEW, then=is_denied),
     "under way, denied": Scenario((ACCEPTS_SILENTLY,), FEW, then=is_denied_too_early),
     "not sent, then paid": Scenario((UNREACHABLE, PAYS)),
-    "never sent": Scenario((UNREACHABLE,), Plan(recheck_attempts=3)),
+    "never sent": Scenario((UNREACHABLE,), ProviderPolicy(recheck_attempts=3)),
     "freeze refused": Scenario((PAYS,), refuses=Operation.FREEZE),
     "commit refused": Scenario((PAYS,), refuses=Operation.COMMIT),
     "rollback refused": Scenario((DECLINES,), refuses=Operation.ROLLBACK),
@@ -208,7 +208,7 @@ async def played(scenario: Scenario, world: World) -> World:
         task = await world.task()
         if acme.fate(task.task_id) is not None:
             acme.pays(task.task_id)
-            await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+            await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
             await world.work_off()
 
     if scenario.overtaken:

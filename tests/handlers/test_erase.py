@@ -5,21 +5,21 @@ from dataclasses import replace
 
 import pytest
 
+from fsm.domain.dead_letters import Reason
 from fsm.domain.erasure import ERASED, NOBODY, erasure_of, is_erased
 from fsm.domain.errors import NotNow, StaleWrite
-from fsm.domain.letters import Reason
-from fsm.domain.news import FORWARDED, NewsType, forwarded
-from fsm.domain.seals import news_is_signed
-from fsm.payout.policy import Plan
+from fsm.domain.seals import webhook_is_signed
+from fsm.domain.webhook_events import FORWARDED, WebhookEventType, forwarded
+from fsm.payout.policy import ProviderPolicy
+from handlers.dead_letters import dead_letter
 from handlers.erase import erase
-from handlers.letters import bury
 from payment_service.playground.memory.core import Hold
 from payment_service.playground.memory.providers import ACCEPTS, DECLINES
 from payment_service.playground.memory.rows import MemoryRows
 from payment_service.playground.memory.world import a_request
-from tests.handlers.test_doorbells import dies
-from tests.handlers.test_letters import a_delivery
+from tests.handlers.test_dead_letters import a_delivery
 from tests.handlers.test_settling import settle
+from tests.handlers.test_wakeups import dies
 
 
 async def over(world, **changes):
@@ -34,8 +34,8 @@ async def erased(world, order=None):
         order or await world.order(),
         reason="he asked for it",
         actor="key:ops",
-        engine=world.engine,
-        desk=world.rows.desk,
+        ports=world.ports,
+        operator_store=world.rows.operator_store,
     )
 
 
@@ -55,7 +55,7 @@ async def test_nothing_personal_is_left_and_who_did_it_stands_in_the_trail(world
     kept = ("order_id", "merchant_id", "money", "content_hash")
     assert [getattr(after, n) for n in kept] == [getattr(before, n) for n in kept]
     assert after.signature.key_id == before.signature.key_id
-    assert after.is_as_requested(world.engine.keys)
+    assert after.is_as_requested(world.ports.keys)
     (line,) = await lines(world)
     assert (line.actor, line.detail) == ("key:ops", {"reason": "he asked for it"})
     assert (line.source, line.target) == ("COMPLETED", "COMPLETED")
@@ -119,13 +119,13 @@ async def test_an_open_case_is_looked_at_first(world):
     order = await over(world)
     task = await world.task()
     world.providers["acme"].pays_after_all(task.task_id, order.money)
-    await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
     await world.rest()
 
     with pytest.raises(NotNow, match="case"):
         await erased(world)
     (case,) = await world.rows.cases()
-    await world.rows.desk.close_case(
+    await world.rows.operator_store.close_case(
         case.id, actor="key:ops", reason="paid back", at=world.clock.now()
     )
 
@@ -136,7 +136,7 @@ async def test_an_open_dead_letter_too_and_a_closed_one_is_emptied(world):
     order = await over(world)
     body = b'{"order_id":"w-1001","merchant_id":"m-1","customer_id":"c-9"}'
     message = a_delivery(body)
-    await bury(
+    await dead_letter(
         message,
         Reason.INVALID,
         "customer c-9 is odd",
@@ -149,7 +149,7 @@ async def test_an_open_dead_letter_too_and_a_closed_one_is_emptied(world):
 
     with pytest.raises(NotNow, match="dead letter"):
         await erased(world, order)
-    await world.rows.desk.mark_discarded(
+    await world.rows.operator_store.mark_discarded(
         letter.id, actor="key:ops", reason="done", at=world.clock.now()
     )
 
@@ -171,7 +171,7 @@ async def test_another_merchants_letter_about_his_own_order_stays(world):
     order = await over(world)
     body = b'{"order_id":"w-1001","merchant_id":"m-2"}'
     message = a_delivery(body)
-    await bury(
+    await dead_letter(
         message,
         Reason.INVALID,
         "odd",
@@ -189,11 +189,13 @@ async def test_another_merchants_letter_about_his_own_order_stays(world):
 async def test_it_is_decided_on_the_row_as_it_is(world):
     order = await over(world)
     at = world.clock.now()
-    known = {"reason": "x", "actor": "key:ops", "at": at, "keys": world.engine.keys}
+    known = {"reason": "x", "actor": "key:ops", "at": at, "keys": world.ports.keys}
     queue = replace(order.queue, audit_hash=b"\1" * 32)
 
     with pytest.raises(StaleWrite):
-        await world.rows.desk.erase(erasure_of(order.with_queue(queue), **known))
+        await world.rows.operator_store.erase(
+            erasure_of(order.with_queue(queue), **known)
+        )
 
     assert not is_erased(await world.order())
 
@@ -203,9 +205,9 @@ WORDS = "to Ann Other, 12 Elm Street"
 
 async def told_late(world, kind, task, **said):
     """Have a provider tell more than it should about an order that was erased."""
-    news = await world.tell("acme", kind, task.task_id, message=WORDS, **said)
+    webhook = await world.tell("acme", kind, task.task_id, message=WORDS, **said)
     await world.rest()
-    return await world.rows.store.find_news("acme", news.event_id)
+    return await world.rows.store.find_webhook("acme", webhook.event_id)
 
 
 async def everything(world):
@@ -220,25 +222,25 @@ async def test_a_late_success_reaches_a_person_and_brings_nothing_back(world):
     world.providers["acme"].pays_after_all(task.task_id, order.money)
 
     stored = await told_late(
-        world, NewsType.SUCCEEDED, task, detail={"order": "Ann's", "type": "x"}
+        world, WebhookEventType.SUCCEEDED, task, detail={"order": "Ann's", "type": "x"}
     )
 
     (case,) = await world.rows.cases()
     assert (case.kind, case.money_at_risk) == ("late_success", 12550)
-    assert (stored.news.message, stored.news.detail) == (None, {})
-    assert news_is_signed(stored.news, world.engine.keys)
+    assert (stored.webhook.message, stored.webhook.detail) == (None, {})
+    assert webhook_is_signed(stored.webhook, world.ports.keys)
     assert "Ann" not in await everything(world)
     assert is_erased(await world.order())
 
 
 @pytest.mark.parametrize("settles", [False, True])
 async def test_a_late_return_can_be_settled_all_the_same(world, settles):
-    world.provider("acme", plan=Plan(settles_returns=settles))
+    world.provider("acme", plan=ProviderPolicy(settles_returns=settles))
     await over(world)
     task = await world.task()
     await erased(world)
 
-    await told_late(world, NewsType.RETURNED, task)
+    await told_late(world, WebhookEventType.RETURNED, task)
 
     (case,) = await world.rows.cases()
     assert case.kind == "return_after_success"
@@ -259,10 +261,10 @@ async def test_a_worker_that_dies_over_it_leaves_no_words_behind(world):
     world.providers["acme"].pays_after_all(task.task_id, order.money)
     world.probe.on_recorded = [dies]
 
-    stored = await told_late(world, NewsType.SUCCEEDED, task)
+    stored = await told_late(world, WebhookEventType.SUCCEEDED, task)
 
     assert world.deaths == 1
-    assert stored.news.message is None
+    assert stored.webhook.message is None
     assert await world.kinds_of_cases() == ["late_success"]
 
 
@@ -272,13 +274,16 @@ async def test_what_a_forwarder_told_is_still_signed_after_the_erasure(world):
     await world.work_off()
     task = await world.task()
     world.providers["acme"].pays(task.task_id)
-    told = world.providers["acme"].news(NewsType.SUCCEEDED, task.task_id)
-    news = forwarded(replace(told, message=WORDS), "ours")
-    await world.webhook(news)
+    told = world.providers["acme"].webhook(WebhookEventType.SUCCEEDED, task.task_id)
+    webhook = forwarded(replace(told, message=WORDS), "ours")
+    await world.webhook(webhook)
     await world.rest()
 
     await erased(world)
 
-    stored = await world.rows.store.find_news("acme", news.event_id)
-    assert (stored.news.message, stored.news.detail) == (None, {FORWARDED: "ours"})
-    assert news_is_signed(stored.news, world.engine.keys)
+    stored = await world.rows.store.find_webhook("acme", webhook.event_id)
+    assert (stored.webhook.message, stored.webhook.detail) == (
+        None,
+        {FORWARDED: "ours"},
+    )
+    assert webhook_is_signed(stored.webhook, world.ports.keys)

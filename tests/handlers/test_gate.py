@@ -8,10 +8,10 @@ import pytest
 
 from fsm.domain.orders import CascadeEntry
 from fsm.domain.rates import Rate
-from fsm.payout.policy import Plan
-from handlers.claims import View
+from fsm.payout.policy import ProviderPolicy
+from handlers.claims import Claims
 from handlers.drive import drive
-from handlers.ports.controls import Standings
+from handlers.ports.controls import FleetView
 from handlers.ports.core import Operation
 from handlers.ports.provider import Unclear
 from payment_service.playground.memory.providers import (
@@ -33,8 +33,8 @@ def creates(world, name):
     return [asked for asked in world.providers[name].asked if asked.call == "create"]
 
 
-def pause(world, keeper, *names):
-    keeper.heard(paused(*names, at=world.clock.now()))
+def pause(world, admission_control, *names):
+    admission_control.heard(paused(*names, at=world.clock.now()))
 
 
 async def codes(world):
@@ -65,8 +65,8 @@ async def test_a_paused_provider_is_passed_over_where_another_can_be_had(world):
 
 
 async def test_where_every_provider_is_paused_the_order_waits_and_then_goes_on(world):
-    keeper = world.keep()
-    pause(world, keeper, "acme", "zeta", "nova")
+    admission_control = world.keep()
+    pause(world, admission_control, "acme", "zeta", "nova")
     await world.submit()
     await world.work_off()
     for _ in range(30):
@@ -76,7 +76,7 @@ async def test_where_every_provider_is_paused_the_order_waits_and_then_goes_on(w
     assert await world.states() == ["PENDING"] * 3 + ["ACTIVE"]
     assert (await world.task()).code == "provider_paused"
     assert world.core.frozen == set(), "who waits ties up no money"
-    keeper.heard(Standings())
+    admission_control.heard(FleetView())
     await world.rest()
     assert await world.states() == ["SUCCEEDED", "SKIPPED", "SKIPPED", "COMPLETED"]
     assert (await world.task()).code is None
@@ -84,21 +84,21 @@ async def test_where_every_provider_is_paused_the_order_waits_and_then_goes_on(w
 
 async def test_the_last_of_a_cascade_waits_for_its_provider_though_it_is_paused(world):
     world.provider("acme", DECLINES)
-    keeper = world.keep()
-    pause(world, keeper, "zeta")
+    admission_control = world.keep()
+    pause(world, admission_control, "zeta")
     await world.submit(a_request("acme", "zeta"))
     await world.work_off()
     assert await world.states() == ["SKIPPED", "PENDING", "ACTIVE"]
 
-    keeper.heard(Standings())
+    admission_control.heard(FleetView())
     await world.rest()
 
     assert await world.states() == ["SKIPPED", "SUCCEEDED", "COMPLETED"]
 
 
 async def test_who_waits_can_be_cancelled_at_once(world):
-    keeper = world.keep()
-    pause(world, keeper, "acme", "zeta", "nova")
+    admission_control = world.keep()
+    pause(world, admission_control, "acme", "zeta", "nova")
     await world.submit()
     await world.work_off()
 
@@ -111,11 +111,11 @@ async def test_who_waits_can_be_cancelled_at_once(world):
 
 async def test_an_outage_is_waited_for_within_patience_and_then_passed_over(world):
     world.provider("acme", *[UNREACHABLE] * 3, PAYS)
-    keeper = world.keep()
+    admission_control = world.keep()
     for n in range(3):
         await world.submit(a_request("acme", order_id=f"first-{n}"))
         await world.work_off()
-    assert not keeper.admits("acme")
+    assert not admission_control.admits("acme")
 
     await world.submit(a_request("acme", "zeta", order_id="soon"))
     await world.work_off()
@@ -129,11 +129,11 @@ async def test_an_outage_is_waited_for_within_patience_and_then_passed_over(worl
 
 
 async def test_a_long_outage_is_passed_over(world):
-    keeper = world.keep(patience=10 * SECOND)
+    admission_control = world.keep(patience=10 * SECOND)
     for _ in range(3):
-        call = keeper.began("acme")
-        keeper.ended("acme", call, None)
-    keeper.hush("acme", MINUTE)
+        call = admission_control.began("acme")
+        admission_control.ended("acme", call, None)
+    admission_control.back_off("acme", MINUTE)
 
     await world.submit()
     await world.rest()
@@ -144,11 +144,11 @@ async def test_a_long_outage_is_passed_over(world):
 
 async def test_no_try_is_used_up_while_an_unsent_create_waits(world):
     world.provider("acme", UNREACHABLE, PAYS)
-    keeper = world.keep()
+    admission_control = world.keep()
     await world.submit(a_request("acme"))
     await world.work_off()
     assert (await world.task()).tries == 1
-    pause(world, keeper, "acme")
+    pause(world, admission_control, "acme")
     for _ in range(20):
         await world.pass_time(MINUTE)
         await world.work_off()
@@ -156,17 +156,17 @@ async def test_no_try_is_used_up_while_an_unsent_create_waits(world):
     waiting = await world.task()
     assert (waiting.state, waiting.tries) == ("CREATING", 1)
     assert waiting.code == "provider_paused"
-    keeper.heard(Standings())
+    admission_control.heard(FleetView())
     await world.rest()
     assert (await world.states())[-1] == "COMPLETED"
 
 
 async def test_an_unsent_create_is_rolled_back_where_it_is_passed_over(world):
     world.provider("acme", UNREACHABLE)
-    keeper = world.keep()
+    admission_control = world.keep()
     await world.submit()
     await world.work_off()
-    pause(world, keeper, "acme")
+    pause(world, admission_control, "acme")
 
     await world.rest()
 
@@ -185,10 +185,10 @@ async def test_a_create_that_may_have_arrived_is_asked_about_and_never_passed_ov
     world, conduct
 ):
     world.provider("acme", conduct)
-    keeper = world.keep()
+    admission_control = world.keep()
     await world.submit()
     await world.work_off()
-    pause(world, keeper, "acme")
+    pause(world, admission_control, "acme")
 
     await world.pass_time(MINUTE)
     await world.work_off()
@@ -201,12 +201,12 @@ async def test_a_create_that_may_have_arrived_is_asked_about_and_never_passed_ov
 
 
 async def test_a_lost_create_is_not_repeated_while_its_provider_is_paused(world):
-    plan = Plan(idempotent_create=True, not_found_grace=SECOND)
+    plan = ProviderPolicy(idempotent_create=True, not_found_grace=SECOND)
     world.provider("acme", LOSES_REQUEST, PAYS, plan=plan)
-    keeper = world.keep()
+    admission_control = world.keep()
     await world.submit(a_request("acme"))
     await world.work_off()
-    pause(world, keeper, "acme")
+    pause(world, admission_control, "acme")
 
     for _ in range(3):
         await world.pass_time(MINUTE)
@@ -214,7 +214,7 @@ async def test_a_lost_create_is_not_repeated_while_its_provider_is_paused(world)
 
     assert len(creates(world, "acme")) == 1
     assert (await world.states())[0] == "RECHECKING"
-    keeper.heard(Standings())
+    admission_control.heard(FleetView())
     await world.rest()
     assert (await world.states())[-1] == "COMPLETED"
     assert len(creates(world, "acme")) == 2
@@ -239,17 +239,17 @@ class SlowAtFreezing:
 
 async def test_a_worker_that_was_freezing_and_one_that_passes_over_leave_no_hold(world):
     """One asks before the pause and is slow at core; the other one asks after it."""
-    keeper = world.keep()
+    admission_control = world.keep()
     await world.submit()
     order = (await world.rows.orders())[0]
-    view = View(taken_at=world.clock.elapsed())
+    claims = Claims(taken_at=world.clock.elapsed())
 
     async def passed_over():
-        pause(world, keeper, "acme")
-        await drive(order, engine=world.engine, view=view)
+        pause(world, admission_control, "acme")
+        await drive(order, ports=world.ports, claims=claims)
 
-    slow = replace(world.engine, core=SlowAtFreezing(world.core, passed_over))
-    await drive(order, engine=slow, view=View(taken_at=world.clock.elapsed()))
+    slow = replace(world.ports, core=SlowAtFreezing(world.core, passed_over))
+    await drive(order, ports=slow, claims=Claims(taken_at=world.clock.elapsed()))
     await world.rest()
 
     assert (await world.states())[0] == "SKIPPED"
@@ -272,8 +272,8 @@ async def test_a_refused_rollback_of_one_passed_over_ends_with_a_person(world):
 
 
 async def test_what_a_rate_lets_through_goes_on_and_the_rest_comes_one_by_one(world):
-    keeper = world.keep(rate=Rate(1, SECOND))
-    keeper.heard(beats("replica-1", joined_at=world.clock.now()))
+    admission_control = world.keep(rate=Rate(1, SECOND))
+    admission_control.heard(beats("replica-1", joined_at=world.clock.now()))
     world.clock.advance(SECOND)
     for n in range(4):
         await world.submit(a_request("acme", order_id=f"w-{n}"))
@@ -282,7 +282,7 @@ async def test_what_a_rate_lets_through_goes_on_and_the_rest_comes_one_by_one(wo
 
     for _ in range(60):
         await world.pass_time(SECOND)
-        keeper.heard(beats("replica-1", joined_at=world.clock.now()))
+        admission_control.heard(beats("replica-1", joined_at=world.clock.now()))
         await world.work_off()
 
     assert len(creates(world, "acme")) == 4

@@ -8,9 +8,9 @@ import pytest
 from fsm.domain.errors import NotNow
 from fsm.domain.explain import explain, in_words
 from fsm.domain.four_eyes import FourEyes
-from fsm.domain.news import NewsType
+from fsm.domain.webhook_events import WebhookEventType
 from fsm.engine.words import EngineWait
-from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from fsm.payout.words import Waiting
 from handlers.ports.core import Operation
 from handlers.ports.provider import Accepted, NotFound, Returned, Succeeded, Unclear
@@ -26,7 +26,7 @@ from payment_service.playground.memory.providers import (
 from payment_service.playground.memory.world import a_request
 
 ANNA, BERT = "key:anna", "key:bert"
-FEW = Plan(recheck_attempts=3)
+FEW = ProviderPolicy(recheck_attempts=3)
 UNASKED = replace(FEW, asked_by=AskedBy.NOTHING, idempotent_create=True)
 SILENT = Unclear(because="503")
 STOPS = "the person's no does not stand"
@@ -39,7 +39,7 @@ async def a_check(world, conduct, *, plan=FEW):
     acme.statuses.extend([SILENT] * plan.recheck_attempts)
     await world.submit(a_request("acme", "zeta"))
     await world.rest()
-    await world.pass_time(Plan().not_found_grace)
+    await world.pass_time(ProviderPolicy().not_found_grace)
     assert (await world.states())[0] == "MANUAL_CHECK"
     acme.statuses.clear()
     acme.asked.clear()
@@ -277,7 +277,8 @@ async def test_a_payout_that_came_back_lets_it_stand(world):
 
 
 @pytest.mark.parametrize(
-    ("kind", "ends"), [(NewsType.SUCCEEDED, "SUCCEEDED"), (NewsType.FAILED, "FAILED")]
+    ("kind", "ends"),
+    [(WebhookEventType.SUCCEEDED, "SUCCEEDED"), (WebhookEventType.FAILED, "FAILED")],
 )
 async def test_a_webhook_that_comes_meanwhile_settles_it(world, kind, ends):
     acme = await a_check(world, ACCEPTS_SILENTLY)
@@ -286,7 +287,7 @@ async def test_a_webhook_that_comes_meanwhile_settles_it(world, kind, ends):
     await world.work_off()
     assert await waits_for(world) is Waiting.LAST_QUESTION
 
-    await world.settle_pending("acme", paid=kind is NewsType.SUCCEEDED)
+    await world.settle_pending("acme", paid=kind is WebhookEventType.SUCCEEDED)
     await world.rest()
 
     assert (await world.states())[0] == ends
@@ -299,7 +300,7 @@ async def test_a_webhook_of_before_does_not_stop_it(world):
     await world.decide(Ruling.NEGATIVE)
     await world.work_off()
 
-    await world.tell("acme", NewsType.ACCEPTED, task_id)
+    await world.tell("acme", WebhookEventType.ACCEPTED, task_id)
     await world.work_off()
 
     assert await waits_for(world) is Waiting.LAST_QUESTION
@@ -318,7 +319,7 @@ async def test_nobody_decides_or_withdraws_what_is_decided(world):
                 await world.decide(ruling, actor=BERT)
     with pytest.raises(NotNow):
         await withdraw_resolution(
-            (await world.task()).task_id, reason="x", actor=ANNA, engine=world.engine
+            (await world.task()).task_id, reason="x", actor=ANNA, ports=world.ports
         )
 
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from fsm.domain.news import NewsState, NewsType
+from fsm.domain.webhook_events import WebhookEventState, WebhookEventType
 from payment_service.playground.memory.providers import ACCEPTS
 from payment_service.playground.memory.world import a_request
 
-ACCEPTED, PAID = NewsType.ACCEPTED, NewsType.SUCCEEDED
-FAILED, RETURNED = NewsType.FAILED, NewsType.RETURNED
+ACCEPTED, PAID = WebhookEventType.ACCEPTED, WebhookEventType.SUCCEEDED
+FAILED, RETURNED = WebhookEventType.FAILED, WebhookEventType.RETURNED
 SOON = timedelta(seconds=1)
 
 
@@ -25,13 +25,13 @@ async def accepted(world):
 
 async def tell(world, kind, sequence, **said):
     task_id = (await world.task()).task_id
-    news = await world.tell("acme", kind, task_id, sequence=sequence, **said)
+    webhook = await world.tell("acme", kind, task_id, sequence=sequence, **said)
     await world.work_off()
-    return news
+    return webhook
 
 
-async def state_of(world, news):
-    stored = await world.rows.store.find_news(news.provider, news.event_id)
+async def state_of(world, webhook):
+    stored = await world.rows.store.find_webhook(webhook.provider, webhook.event_id)
     return stored.state
 
 
@@ -44,7 +44,7 @@ async def test_an_old_accepted_after_paid_is_stale(accepted):
     await tell(accepted, PAID, 2)
     old = await tell(accepted, ACCEPTED, 1)
 
-    assert await state_of(accepted, old) is NewsState.KNOWN
+    assert await state_of(accepted, old) is WebhookEventState.KNOWN
     assert await accepted.kinds_of_cases() == []
     assert await accepted.states() == ["SUCCEEDED", "COMPLETED"]
 
@@ -60,7 +60,7 @@ async def test_an_old_failure_after_paid_contradicts(accepted):
 
 async def test_an_old_failure_moves_nothing_over_a_newer_accepted(accepted):
     newer = await tell(accepted, ACCEPTED, 2)
-    assert await state_of(accepted, newer) is NewsState.KNOWN
+    assert await state_of(accepted, newer) is WebhookEventState.KNOWN
 
     await tell(accepted, FAILED, 1)
 
@@ -103,7 +103,7 @@ async def test_what_waits_together_is_applied_in_order(world):
     provider = world.providers["acme"]
     for kind, sequence in ((RETURNED, 2), (PAID, 1)):
         await world.webhook(
-            replace(provider.news(kind, task.task_id), sequence=sequence)
+            replace(provider.webhook(kind, task.task_id), sequence=sequence)
         )
     await world.work_off()
 

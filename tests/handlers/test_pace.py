@@ -2,7 +2,7 @@
 
 import asyncio
 
-from handlers.pace import at_pace, elsewhere
+from handlers.pace import limited, releases_slot
 
 
 class Gauge:
@@ -25,7 +25,7 @@ async def test_only_so_many_are_at_work():
             await asyncio.sleep(0)
         return item
 
-    paced = at_pace(work, 3)
+    paced = limited(work, 3)
 
     assert await asyncio.gather(*(paced(n) for n in range(20))) == list(range(20))
     assert gauge.most == 3
@@ -35,7 +35,7 @@ async def test_whoever_waits_for_the_outside_gives_up_its_place():
     outside, inside = Gauge(), Gauge()
     answered, all_outside = asyncio.Event(), asyncio.Event()
 
-    @elsewhere
+    @releases_slot
     async def call():
         with outside:
             if outside.now == 10:
@@ -49,7 +49,7 @@ async def test_whoever_waits_for_the_outside_gives_up_its_place():
         with inside:
             await asyncio.sleep(0)
 
-    paced = at_pace(work, 2)
+    paced = limited(work, 2)
     tasks = [asyncio.create_task(paced(n)) for n in range(10)]
     async with asyncio.timeout(60):
         await all_outside.wait()
@@ -60,7 +60,7 @@ async def test_whoever_waits_for_the_outside_gives_up_its_place():
 
 
 async def test_without_a_pace_a_call_is_just_made():
-    @elsewhere
+    @releases_slot
     async def call(what, *, more):
         return what, more
 
@@ -68,7 +68,7 @@ async def test_without_a_pace_a_call_is_just_made():
 
 
 async def test_a_call_that_fails_takes_its_place_again():
-    @elsewhere
+    @releases_slot
     async def call():
         raise OSError("gone")
 
@@ -78,6 +78,6 @@ async def test_a_call_that_fails_takes_its_place_again():
         except OSError:
             return "failed"
 
-    paced = at_pace(work, 1)
+    paced = limited(work, 1)
 
     assert [await paced(n) for n in range(3)] == ["failed"] * 3

@@ -7,7 +7,7 @@ import pytest
 from fsm.domain.errors import NotNow, UnknownOrder
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.votes import Vote
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from handlers.cancel import request_cancel_of_task
 from handlers.ports.core import Operation
 from handlers.ports.provider import TooLate, Unclear
@@ -74,7 +74,7 @@ async def test_a_decided_task_cannot_be_decided_again(stuck):
     await stuck.decide(Ruling.NEGATIVE)
 
     with pytest.raises(NotNow):
-        await stuck._decided(task.task_id, Ruling.POSITIVE, BERT, insist=False)
+        await stuck.decide_task(task.task_id, Ruling.POSITIVE, actor=BERT)
 
 
 async def test_a_task_that_needs_no_decision_cannot_be_decided(world):
@@ -82,14 +82,14 @@ async def test_a_task_that_needs_no_decision_cannot_be_decided(world):
     task = await world.task()
 
     with pytest.raises(NotNow):
-        await world._decided(task.task_id, Ruling.POSITIVE, ANNA, insist=False)
+        await world.decide_task(task.task_id, Ruling.POSITIVE, actor=ANNA)
 
 
 async def test_a_task_that_is_not_cannot_be_decided_or_cancelled(world):
     with pytest.raises(UnknownOrder):
-        await world._decided(NOBODY, Ruling.POSITIVE, ANNA, insist=False)
+        await world.decide_task(NOBODY, Ruling.POSITIVE, actor=ANNA)
     with pytest.raises(UnknownOrder):
-        await request_cancel_of_task(NOBODY, "x", actor=ANNA, engine=world.engine)
+        await request_cancel_of_task(NOBODY, "x", actor=ANNA, ports=world.ports)
 
 
 @pytest.mark.attack("role", "A large decision waits for a second person")
@@ -168,9 +168,7 @@ async def test_after_two_disagreed_two_others_still_decide(stuck):
 
 async def withdraw(world, actor):
     task_id = (await world.task()).task_id
-    await withdraw_resolution(
-        task_id, reason="misread", actor=actor, engine=world.engine
-    )
+    await withdraw_resolution(task_id, reason="misread", actor=actor, ports=world.ports)
 
 
 async def test_a_first_vote_is_withdrawn_by_who_gave_it(stuck):
@@ -355,7 +353,7 @@ async def test_a_cancel_that_is_never_answered_falls_back_to_waiting(world):
 
 
 async def test_a_cancel_while_it_is_rechecked_waits_for_the_proof(world):
-    world.provider("acme", LOSES_REQUEST, plan=Plan(not_found_definite=True))
+    world.provider("acme", LOSES_REQUEST, plan=ProviderPolicy(not_found_definite=True))
     await world.submit()
     await world.rest(within=timedelta(seconds=20))
     assert (await world.states())[0] == "RECHECKING"
@@ -367,7 +365,7 @@ async def test_a_cancel_while_it_is_rechecked_waits_for_the_proof(world):
 
 
 async def test_a_cancelled_create_is_not_repeated(world):
-    world.provider("acme", LOSES_REQUEST, plan=Plan(idempotent_create=True))
+    world.provider("acme", LOSES_REQUEST, plan=ProviderPolicy(idempotent_create=True))
     await world.submit()
     await world.rest(within=timedelta(seconds=20))
     await world.cancel_order()

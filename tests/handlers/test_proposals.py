@@ -47,7 +47,7 @@ async def proposing(world, *, case=None, whole=False, **changes):
         order,
         replace(proposal, **changes),
         trail=await world.rows.trail(),
-        books=world.engine,
+        books=world.ports,
         case=case,
     )
 
@@ -193,7 +193,7 @@ class Elsewhere:
 
 async def test_a_trail_is_not_gone_on_with_by_who_does_not_know_its_key(world):
     await world.submit(a_request("acme"))
-    order, engine = await world.order(), world.engine
+    order, ports = await world.order(), world.ports
     keys = parse_audit_keys("k1:" + "ab" * 32)
 
     with pytest.raises(NotNow, match="set PAYMENT_AUDIT_KEYS"):
@@ -201,7 +201,7 @@ async def test_a_trail_is_not_gone_on_with_by_who_does_not_know_its_key(world):
             order,
             Proposal(decision="cancel", actor="user:anna", reason="x"),
             trail=await world.rows.trail(),
-            books=Elsewhere(engine.store, engine.clock, engine.watch, keys),
+            books=Elsewhere(ports.store, ports.clock, ports.watch, keys),
         )
     assert await lines(world) == []
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from fsm.domain.news import NewsType
-from fsm.payout.policy import AskedBy, Plan
+from fsm.domain.webhook_events import WebhookEventType
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from handlers.ports.provider import Declined, NotFound
 from handlers.resolve import Ruling
 from payment_service.playground.memory.effects import Died
@@ -21,7 +21,7 @@ from payment_service.playground.memory.providers import (
 )
 from tests.handlers.test_gate import pause
 
-UNASKED = Plan(idempotent_create=True, asked_by=AskedBy.NOTHING)
+UNASKED = ProviderPolicy(idempotent_create=True, asked_by=AskedBy.NOTHING)
 THEIRS = replace(UNASKED, asked_by=AskedBy.THEIRS)
 MINUTE = timedelta(minutes=1)
 
@@ -57,7 +57,7 @@ TWICE = [
 
 
 @pytest.mark.parametrize("again", TWICE)
-@pytest.mark.parametrize("plan", [UNASKED, Plan(idempotent_create=True)])
+@pytest.mark.parametrize("plan", [UNASKED, ProviderPolicy(idempotent_create=True)])
 async def test_a_repeat_refused_for_the_first_is_no_no(world, again, plan):
     world.provider("acme", replace(PAYS_SILENTLY, again=again), plan=plan)
     world.providers["acme"].statuses += [NotFound()] * 7
@@ -120,7 +120,7 @@ async def test_no_repeat_may_arrive_after_the_keys_lifetime(world):
     await world.rest()
 
     first, *_, last = [asked.at for asked in acme.asked]
-    send_within = world.engine.limits.send_within
+    send_within = world.ports.limits.send_within
     assert last + send_within + acme.timeout < first + 2 * MINUTE
     assert (await world.states())[0] == "MANUAL_CHECK"
 
@@ -184,7 +184,7 @@ async def test_a_no_by_webhook_ends_the_repeats(world):
     task = await world.task()
     world.providers["acme"].fails(task.task_id)
 
-    await world.tell("acme", NewsType.FAILED, task.task_id)
+    await world.tell("acme", WebhookEventType.FAILED, task.task_id)
     await world.rest()
 
     assert (await world.states())[0] == "FAILED"
@@ -193,11 +193,11 @@ async def test_a_no_by_webhook_ends_the_repeats(world):
 
 async def test_a_paused_provider_is_asked_all_the_same(world):
     world.provider("acme", PAYS_SILENTLY, plan=UNASKED)
-    keeper = world.keep()
+    admission_control = world.keep()
     await world.submit()
     await world.work_off()
 
-    pause(world, keeper, "acme")
+    pause(world, admission_control, "acme")
     await world.rest()
 
     assert (await world.states())[0] == "SUCCEEDED"
@@ -217,7 +217,7 @@ async def test_a_provider_asked_by_its_own_id_is_asked_once_that_is_known(world)
 
 
 async def test_who_cannot_be_asked_at_all_gets_a_person(world):
-    world.provider("acme", PAYS_SILENTLY, plan=Plan(asked_by=AskedBy.NOTHING))
+    world.provider("acme", PAYS_SILENTLY, plan=ProviderPolicy(asked_by=AskedBy.NOTHING))
     await world.submit()
 
     await world.rest()

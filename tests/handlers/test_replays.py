@@ -3,9 +3,9 @@
 import pytest
 
 from fsm.domain.errors import Fault, NotNow
-from fsm.domain.news import NewsState, NewsType
-from handlers.letters import replay
-from handlers.sweep import letter_of_news
+from fsm.domain.webhook_events import WebhookEventState, WebhookEventType
+from handlers.dead_letters import replay
+from handlers.sweep import dead_letter_of_webhook
 from payment_service.playground.memory.clock import VirtualClock, run
 from payment_service.playground.memory.effects import Died, FailureForm
 from payment_service.playground.memory.providers import ACCEPTS
@@ -21,22 +21,25 @@ class HeldUp:
         self._world = world
 
     def __getattr__(self, name):
-        return getattr(self._world.rows.desk, name)
+        return getattr(self._world.rows.operator_store, name)
 
     async def mark_replayed(self, *args, **given):
         await self._world.rest()
-        return await self._world.rows.desk.mark_replayed(*args, **given)
+        return await self._world.rows.operator_store.mark_replayed(*args, **given)
 
 
-async def replayed(world, letter, desk=None):
+async def replayed(world, letter, operator_store=None):
     await replay(
-        letter.id, actor="key:anna", desk=desk or world.rows.desk, clock=world.clock
+        letter.id,
+        actor="key:anna",
+        operator_store=operator_store or world.rows.operator_store,
+        clock=world.clock,
     )
 
 
 async def without_a_task(world):
     """Bury a webhook that nobody's task ever came for; return the letter."""
-    await world.tell("acme", NewsType.SUCCEEDED, NOBODY)
+    await world.tell("acme", WebhookEventType.SUCCEEDED, NOBODY)
     await world.rest()
     (letter,) = await world.rows.letters()
     return letter
@@ -57,7 +60,7 @@ async def test_what_dies_twice_in_a_moment_is_sent_twice(world):
     for _ in range(2):
         await replayed(world, letter)
         sent += [row.message.message_id for row in world.committed]
-        await world.rows.store.bury(letter, [])
+        await world.rows.store.dead_letter(letter, [])
         (letter,) = await world.rows.letters()
 
     # The server takes an id that it has had a moment ago for a repeat.
@@ -69,7 +72,7 @@ async def test_a_letter_that_somebody_has_dealt_with_sends_nothing(world):
     await replayed(world, letter)
     world.committed.clear()
 
-    marked = await world.rows.desk.mark_replayed(
+    marked = await world.rows.operator_store.mark_replayed(
         letter.id,
         actor="key:bert",
         reason="r",
@@ -93,12 +96,12 @@ async def with_a_letter(world):
     await world.work_off()
     task = await world.task()
     acme.pays(task.task_id)
-    news = await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    webhook = await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
     store = world.rows.store
-    stored = await store.find_news("acme", news.event_id)
-    letter = letter_of_news(stored, world.clock.now())
-    await store.bury(letter, [])
-    await store.close_news(stored.inbox_id, NewsState.DEAD)
+    stored = await store.find_webhook("acme", webhook.event_id)
+    letter = dead_letter_of_webhook(stored, world.clock.now())
+    await store.dead_letter(letter, [])
+    await store.close_webhook(stored.inbox_id, WebhookEventState.DEAD)
     await world.work_off()
     return letter
 
@@ -107,7 +110,7 @@ async def outcome(world, letter):
     """Say whether a letter is listed, or its replay is on its way."""
     if await world.rows.letters():
         return "open"
-    waits = await world.rows.store.waiting_news(letter.task_id)
+    waits = await world.rows.store.pending_webhooks(letter.task_id)
     return "replayed" if waits and await written(world) else "lost"
 
 

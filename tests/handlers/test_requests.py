@@ -51,7 +51,7 @@ async def test_a_worker_that_dies_leaves_the_request_to_another_one(world):
     assert (await world.states())[-1] == "COMPLETED"
 
 
-async def test_while_core_is_away_requests_are_accepted_and_left_to_a_doorbell(world):
+async def test_while_core_is_away_requests_are_accepted_and_left_to_a_wakeup(world):
     world.core.goes_down()
     await world.request()
 
@@ -70,7 +70,7 @@ async def test_the_answer_comes_before_anything_is_asked_for(world):
         asked.append((done.status, len(world.core.book)))
 
     outcome = await requested(
-        a_request(), engine=world.engine, trace_parent=TRACE, again=False, answer=answer
+        a_request(), ports=world.ports, trace_parent=TRACE, again=False, answer=answer
     )
 
     assert outcome == Done(what="accepted", order_id="w-1001")

@@ -4,16 +4,16 @@ from collections import Counter
 
 import pytest
 
-from fsm.domain.news import NewsType
+from fsm.domain.webhook_events import WebhookEventType
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Park
 from handlers.route import Dispatch
-from handlers.webhook import Stored, webhook_received
+from handlers.webhook import WebhookHint, webhook_received
 from payment_service.playground.memory.providers import ACCEPTS
 from payment_service.playground.memory.world import a_request
 
 QUEUE = b"0197f0a4-7c1b-7d0e-9c55-3f2a1b6c8d9e"
-READS = ("load", "queue_of", "find_news", "waiting_news")
+READS = ("load", "queue_of", "find_webhook", "pending_webhooks")
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ async def paid(world):
     await world.work_off()
     task = await world.task()
     world.providers["acme"].pays(task.task_id)
-    news = await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
-    return world, task, news
+    webhook = await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
+    return world, task, webhook
 
 
 @pytest.fixture
@@ -52,27 +52,27 @@ async def test_a_webhook_costs_two_reads(paid, reads):
     await world.publish()
     assert await world.deliver()
 
-    assert reads == {"load": 1, "waiting_news": 1}
+    assert reads == {"load": 1, "pending_webhooks": 1}
     assert (await world.states())[0] == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("named", ["another order", "another task"])
 async def test_a_hint_that_names_what_is_another_s_is_no_evidence(paid, named):
-    world, task, news = paid
+    world, task, webhook = paid
     world.committed.clear()
     other = await world.submit(a_request("nova", order_id="w-2"))
     await world.publish()
     orders = {o.queue_id: o for o in await world.rows.orders()}
     theirs = orders[other.queue_id].queue.tasks[0].task_id
     before = orders[other.queue_id].queue.tasks[0].version
-    told = Stored(
+    told = WebhookHint(
         provider="acme",
-        event_id=news.event_id,
+        event_id=webhook.event_id,
         queue_id=other.queue_id if named == "another order" else task.queue_id,
         task_id=theirs if named == "another task" else task.task_id,
     )
 
-    await webhook_received(told, again=False, engine=world.engine)
+    await webhook_received(told, again=False, ports=world.ports)
 
     orders = {o.queue_id: o for o in await world.rows.orders()}
     assert orders[task.queue_id].task(task.task_id).state.value == "SUCCEEDED"
@@ -88,17 +88,17 @@ async def test_a_hint_that_names_what_is_another_s_is_no_evidence(paid, named):
     ],
 )
 async def test_what_does_not_wait_changes_nothing(paid, event_id, again, word):
-    world, task, news = paid
+    world, task, webhook = paid
     await world.work_off()
     versions = [(t.task_id, t.version) for t in await world.tasks()]
-    told = Stored(
+    told = WebhookHint(
         provider="acme",
-        event_id=event_id or news.event_id,
+        event_id=event_id or webhook.event_id,
         queue_id=task.queue_id,
         task_id=task.task_id,
     )
 
-    outcome = await webhook_received(told, again=again, engine=world.engine)
+    outcome = await webhook_received(told, again=again, ports=world.ports)
 
     assert isinstance(outcome, Done)
     assert outcome.what == word
@@ -139,7 +139,7 @@ async def test_what_does_not_wait_changes_nothing(paid, event_id, again, word):
 async def test_what_no_use_case_takes_is_parked_with_the_reason(
     world, subject, body, because
 ):
-    dispatch = Dispatch(engine=world.engine, read_request=lambda _: a_request())
+    dispatch = Dispatch(ports=world.ports, read_request=lambda _: a_request())
 
     delivery = Delivery(
         subject=subject, body=body, headers={}, deliveries=1, identity="t.1.1"

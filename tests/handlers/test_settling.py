@@ -6,9 +6,9 @@ import pytest
 
 from fsm.domain.errors import NotNow, UnknownOrder
 from fsm.domain.four_eyes import FourEyes
-from fsm.domain.news import NewsType
 from fsm.domain.votes import Vote
-from fsm.payout.policy import Plan
+from fsm.domain.webhook_events import WebhookEventType
+from fsm.payout.policy import ProviderPolicy
 from handlers.ports.core import Operation
 from handlers.withdrawal.returns import settle_return, withdraw_settlement
 from payment_service.playground.memory.core import CoreTrouble, Hold
@@ -17,7 +17,7 @@ from payment_service.playground.memory.world import a_request
 
 ANNA, BERT = "key:anna", "key:bert"
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
-BY_POLICY = Plan(settles_returns=True)
+BY_POLICY = ProviderPolicy(settles_returns=True)
 
 
 async def settle(world, case, *, actor=ANNA):
@@ -27,8 +27,8 @@ async def settle(world, case, *, actor=ANNA):
         evidence="line 17",
         actor=actor,
         four_eyes=world.four_eyes,
-        desk=world.rows.desk,
-        engine=world.engine,
+        operator_store=world.rows.operator_store,
+        ports=world.ports,
     )
 
 
@@ -43,7 +43,9 @@ async def come_back(world, *, after=timedelta(days=1), plan=None, **said):
     await world.submit(a_request("acme"))
     await world.rest()
     await world.pass_time(after)
-    await world.tell("acme", NewsType.RETURNED, (await world.task()).task_id, **said)
+    await world.tell(
+        "acme", WebhookEventType.RETURNED, (await world.task()).task_id, **said
+    )
     await world.rest(within=timedelta(minutes=1))
     return await the_case(world)
 
@@ -116,7 +118,7 @@ async def test_a_refusal_of_core_leaves_the_case_open_with_its_reason(world):
 
 async def test_a_case_about_something_else_is_left_alone(world):
     case = await come_back(world)
-    await world.tell("acme", NewsType.FAILED, case.task_id)
+    await world.tell("acme", WebhookEventType.FAILED, case.task_id)
     await world.rest()
 
     await settle(world, case)
@@ -157,7 +159,7 @@ async def test_a_large_one_takes_two_persons(world):
 
 async def test_votes_on_two_cases_are_not_two_on_one(world):
     first = await come_back(world)
-    await world.tell("acme", NewsType.RETURNED, first.task_id, code="recalled")
+    await world.tell("acme", WebhookEventType.RETURNED, first.task_id, code="recalled")
     await world.rest()
     world.four_eyes = FourEyes(12550)
     (second,) = [c for c in await world.rows.cases() if c.id != first.id]
@@ -172,21 +174,21 @@ async def test_votes_on_two_cases_are_not_two_on_one(world):
 
 
 async def test_what_came_back_within_the_finality_may_be_settled_after_it(world):
-    case = await come_back(world, plan=Plan(finality=timedelta(days=2)))
+    case = await come_back(world, plan=ProviderPolicy(finality=timedelta(days=2)))
     await world.pass_time(timedelta(days=30))
 
     assert await settle(world, case)
 
 
 async def test_what_came_back_after_the_finality_is_for_people_alone(world):
-    case = await come_back(world, plan=Plan(finality=timedelta(hours=23)))
+    case = await come_back(world, plan=ProviderPolicy(finality=timedelta(hours=23)))
 
     with pytest.raises(NotNow, match="later than 23h"):
         await settle(world, case)
 
 
 async def test_without_a_finality_nothing_is_settled(world):
-    case = await come_back(world, plan=Plan(finality=None))
+    case = await come_back(world, plan=ProviderPolicy(finality=None))
 
     with pytest.raises(NotNow, match="no finality"):
         await settle(world, case)
@@ -198,7 +200,7 @@ async def test_a_settled_case_is_not_settled_again_and_not_closed(world):
     with pytest.raises(NotNow, match="settling"):
         await settle(world, case)
     with pytest.raises(NotNow, match="settling"):
-        await world.rows.desk.close_case(
+        await world.rows.operator_store.close_case(
             case.id, actor=ANNA, reason="x", at=world.clock.now()
         )
     await world.rest()
@@ -212,7 +214,7 @@ async def test_core_takes_back_once_however_many_statements_there_are(world):
     task_id = case.task_id
     await settle(world, case)
     await world.rest()
-    await world.tell("acme", NewsType.RETURNED, task_id, code="recalled")
+    await world.tell("acme", WebhookEventType.RETURNED, task_id, code="recalled")
     await world.rest()
 
     (second,) = [c for c in await world.rows.cases() if c.state == "open"]
@@ -226,13 +228,13 @@ async def test_only_a_return_is_settled_through_core(world):
     await world.rest()
     task = await world.task()
     world.providers["acme"].pays_after_all(task.task_id, (await world.order()).money)
-    await world.tell("acme", NewsType.SUCCEEDED, task.task_id)
+    await world.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
     await world.rest()
 
     with pytest.raises(NotNow, match="no return"):
         await settle(world, await the_case(world))
     with pytest.raises(UnknownOrder, match="no case"):
-        await world.rows.desk.case(NOBODY)
+        await world.rows.operator_store.case(NOBODY)
 
 
 async def test_by_policy_it_is_settled_at_once(world):
@@ -244,7 +246,7 @@ async def test_by_policy_it_is_settled_at_once(world):
 
 
 async def test_by_policy_nothing_is_settled_after_the_finality(world):
-    plan = Plan(settles_returns=True, finality=timedelta(hours=1))
+    plan = ProviderPolicy(settles_returns=True, finality=timedelta(hours=1))
     case = await come_back(world, plan=plan)
 
     assert case.state == "open"
@@ -255,14 +257,14 @@ async def test_a_case_is_assigned_until_it_is_over(world):
     case = await come_back(world)
     given = {"actor": ANNA, "reason": "hers", "at": world.clock.now()}
 
-    await world.rows.desk.assign_case(case.id, owner="anna", **given)
+    await world.rows.operator_store.assign_case(case.id, owner="anna", **given)
     assert (await the_case(world)).owner == "anna"
-    await world.rows.desk.close_case(
+    await world.rows.operator_store.close_case(
         case.id, actor=ANNA, reason="by hand", at=world.clock.now()
     )
 
     with pytest.raises(NotNow, match="closed"):
-        await world.rows.desk.assign_case(case.id, owner="bert", **given)
+        await world.rows.operator_store.assign_case(case.id, owner="bert", **given)
 
 
 async def test_a_vote_on_a_return_is_withdrawn_by_who_gave_it(world):
@@ -287,6 +289,6 @@ async def withdraw(world, case, actor):
         case.id,
         reason="misread",
         actor=actor,
-        desk=world.rows.desk,
-        engine=world.engine,
+        operator_store=world.rows.operator_store,
+        ports=world.ports,
     )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from payment_service.playground.memory.providers import (
     ACCEPTS,
     LACKING,
@@ -14,7 +14,7 @@ from payment_service.playground.memory.providers import (
     UNREACHABLE,
 )
 
-FEW = Plan(recheck_attempts=3)
+FEW = ProviderPolicy(recheck_attempts=3)
 UNASKED = replace(FEW, idempotent_create=True, asked_by=AskedBy.NOTHING)
 MANY = 12
 """More than any budget."""

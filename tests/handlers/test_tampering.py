@@ -14,10 +14,10 @@ from fsm.domain.errors import NotNow, Tampered
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.ids import derived_id
 from fsm.domain.money import Money
-from fsm.domain.news import NewsType
-from fsm.domain.seals import signed_news
+from fsm.domain.seals import signed_webhook
+from fsm.domain.webhook_events import WebhookEventType
 from fsm.engine.words import CaseKind, State, Verdict
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.payout.words import Trigger, Waiting
 from handlers.ports.core import Operation
 from handlers.ports.reads import CaseRecord
@@ -179,11 +179,11 @@ async def test_what_was_changed_is_neither_committed_nor_rolled_back(world, due)
 
 
 async def test_what_came_back_is_not_returned_where_the_order_was_changed(world):
-    world.provider("acme", plan=Plan(settles_returns=True))
+    world.provider("acme", plan=ProviderPolicy(settles_returns=True))
     await world.submit(a_request("acme"))
     await world.rest()
     put_back = await change(world, "order", money=Money(1, "EUR"))
-    await world.tell("acme", NewsType.RETURNED, (await world.task()).task_id)
+    await world.tell("acme", WebhookEventType.RETURNED, (await world.task()).task_id)
 
     await world.rest(within=SOON)
 
@@ -193,7 +193,9 @@ async def test_what_came_back_is_not_returned_where_the_order_was_changed(world)
 
 
 async def test_the_status_of_what_was_changed_is_no_evidence_so_nobody_asks(world):
-    acme = world.provider("acme", ACCEPTS, plan=Plan(sla=timedelta(minutes=1)))
+    acme = world.provider(
+        "acme", ACCEPTS, plan=ProviderPolicy(sla=timedelta(minutes=1))
+    )
     await world.submit(a_request("acme"))
     await world.work_off()
     put_back = await change(world, "order", money=Money(1, "EUR"))
@@ -247,14 +249,16 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
 )
 @pytest.mark.parametrize("what", ROWS)
 async def test_no_step_is_made_of_a_row_that_was_changed(world, what):
-    acme = world.provider("acme", ACCEPTS, plan=Plan(sla=timedelta(minutes=1)))
+    acme = world.provider(
+        "acme", ACCEPTS, plan=ProviderPolicy(sla=timedelta(minutes=1))
+    )
     await world.submit(a_request("acme"))
     await world.work_off()
     lines = len(await world.rows.trail())
     part, changes = ROWS[what]
     put_back = await change(world, part, **changes)
 
-    await world.tell("acme", NewsType.SUCCEEDED, (await world.task()).task_id)
+    await world.tell("acme", WebhookEventType.SUCCEEDED, (await world.task()).task_id)
     await world.rest(within=SOON)
 
     assert (calls(acme), len(world.core.book)) == (["create"], 1)
@@ -304,7 +308,7 @@ async def test_a_planted_first_vote_does_not_count(world):
             (await world.task()).task_id,
             reason="r",
             actor="key:bert",
-            engine=world.engine,
+            ports=world.ports,
         )
 
     assert await world.states() == ["MANUAL_CHECK", "ACTIVE"]
@@ -314,13 +318,13 @@ async def test_a_planted_first_vote_does_not_count(world):
 
 
 FORGED = {
-    "unsigned": lambda news: replace(news, signature=UNSIGNED),
-    "another amount": lambda news: replace(news, amount=news.amount + 1),
-    "another kind": lambda news: replace(news, type=NewsType.FAILED),
-    "another task": lambda news: replace(news, provider_reference="po_other"),
-    "another id": lambda news: replace(news, event_id="evt_of_mallory"),
-    "another time": lambda news: replace(
-        news, received_at=news.received_at - timedelta(days=9)
+    "unsigned": lambda webhook: replace(webhook, signature=UNSIGNED),
+    "another amount": lambda webhook: replace(webhook, amount=webhook.amount + 1),
+    "another kind": lambda webhook: replace(webhook, type=WebhookEventType.FAILED),
+    "another task": lambda webhook: replace(webhook, provider_reference="po_other"),
+    "another id": lambda webhook: replace(webhook, event_id="evt_of_mallory"),
+    "another time": lambda webhook: replace(
+        webhook, received_at=webhook.received_at - timedelta(days=9)
     ),
 }
 
@@ -331,12 +335,12 @@ FORGED = {
 )
 @pytest.mark.parametrize("how", FORGED)
 async def test_a_webhook_that_nobody_sent_moves_nothing(world, how):
-    acme = world.provider("acme", ACCEPTS, plan=Plan(sla=None))
+    acme = world.provider("acme", ACCEPTS, plan=ProviderPolicy(sla=None))
     await world.submit(a_request("acme"))
     await world.work_off()
-    news = acme.news(NewsType.SUCCEEDED, (await world.task()).task_id)
-    known = signed_news(replace(news, amount=12550, currency="EUR"), world.keys)
-    await world.rows.store.keep_news(FORGED[how](known))
+    webhook = acme.webhook(WebhookEventType.SUCCEEDED, (await world.task()).task_id)
+    known = signed_webhook(replace(webhook, amount=12550, currency="EUR"), world.keys)
+    await world.rows.store.store_webhooks(FORGED[how](known))
 
     await world.rest(within=SOON)
 
@@ -393,7 +397,7 @@ async def rewrite_line(world, version, **changes):
 )
 @pytest.mark.parametrize("when", ["at no time of its trail", "when it succeeded"])
 async def test_a_planted_return_is_settled_by_nobody(world, when):
-    world.provider("acme", plan=Plan(finality=timedelta(days=30)))
+    world.provider("acme", plan=ProviderPolicy(finality=timedelta(days=30)))
     await world.submit(a_request("acme"))
     await world.rest()
     at = world.clock.now()
@@ -411,7 +415,7 @@ async def test_a_planted_return_is_settled_by_nobody(world, when):
 
 
 async def test_a_planted_return_is_settled_by_no_line_that_is_planted_too(world):
-    world.provider("acme", plan=Plan(finality=timedelta(days=30)))
+    world.provider("acme", plan=ProviderPolicy(finality=timedelta(days=30)))
     await world.submit(a_request("acme"))
     await world.rest()
     task = await world.task()
@@ -430,8 +434,8 @@ async def settled(world, case_id, actor):
         evidence="line 17",
         actor=actor,
         four_eyes=world.four_eyes,
-        desk=world.rows.desk,
-        engine=world.engine,
+        operator_store=world.rows.operator_store,
+        ports=world.ports,
     )
 
 
@@ -440,7 +444,9 @@ async def settled(world, case_id, actor):
     "The repeat of a create is refused like the first",
 )
 async def test_a_repeat_of_the_create_is_not_sent_either(world):
-    acme = world.provider("acme", LOSES_REQUEST, plan=Plan(idempotent_create=True))
+    acme = world.provider(
+        "acme", LOSES_REQUEST, plan=ProviderPolicy(idempotent_create=True)
+    )
     await world.submit(a_request("acme"))
     await world.work_off()
     assert calls(acme) == ["create"]
@@ -466,7 +472,7 @@ async def test_a_signature_of_another_order_holds_for_no_other(world):
     one, two = await world.rows.orders()
 
     assert one.signature != two.signature
-    assert not replace(one, signature=two.signature).is_as_requested(world.engine.keys)
+    assert not replace(one, signature=two.signature).is_as_requested(world.ports.keys)
 
 
 async def test_an_order_waits_without_a_hold_for_who_has_its_key():

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from fsm.domain.news import NewsType
+from fsm.domain.webhook_events import WebhookEventType
 from fsm.engine.backoff import Backoff
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from handlers.ports.provider import Unclear
 from handlers.resolve import Ruling
 from payment_service.playground.memory.effects import Died
@@ -23,8 +23,8 @@ from payment_service.playground.memory.providers import (
     PayoutFate,
 )
 
-IDEMPOTENT = Plan(idempotent_create=True)
-DEFINITE = Plan(not_found_definite=True)
+IDEMPOTENT = ProviderPolicy(idempotent_create=True)
+DEFINITE = ProviderPolicy(not_found_definite=True)
 
 
 def calls(world, name="acme"):
@@ -157,7 +157,7 @@ async def test_not_sent_in_a_recheck_proves_nothing(world):
 
 
 async def test_unclear_answers_use_up_the_checks(world):
-    plan = Plan(recheck_attempts=3)
+    plan = ProviderPolicy(recheck_attempts=3)
     world.provider("acme", PAYS_SILENTLY, plan=plan)
     world.providers["acme"].statuses.extend([Unclear(because="500")] * 3)
     await world.submit()
@@ -170,7 +170,7 @@ async def test_unclear_answers_use_up_the_checks(world):
 
 async def test_a_webhook_ends_the_rechecks(world):
     slow = Backoff(first=timedelta(hours=1), factor=1.0, longest=timedelta(hours=1))
-    world.provider("acme", ACCEPTS_SILENTLY, plan=Plan(recheck=slow))
+    world.provider("acme", ACCEPTS_SILENTLY, plan=ProviderPolicy(recheck=slow))
     await world.submit()
     await world.work_off()
 
@@ -197,10 +197,10 @@ def overtaken_by(world, kind, script):
     async def the_webhook_comes():
         task = await world.task()
         if acme.fate(task.task_id) is PayoutFate.PENDING:
-            acme.pays(task.task_id) if kind is NewsType.SUCCEEDED else acme.fails(
+            acme.pays(
                 task.task_id
-            )
-        await world.webhook(acme.news(kind, task.task_id))
+            ) if kind is WebhookEventType.SUCCEEDED else acme.fails(task.task_id)
+        await world.webhook(acme.webhook(kind, task.task_id))
         await world.work_off()
 
     world.effects.meanwhile("acme.create", the_webhook_comes)
@@ -209,7 +209,7 @@ def overtaken_by(world, kind, script):
 @pytest.mark.parametrize("script", [ACCEPTS, ACCEPTS_SILENTLY])
 @pytest.mark.parametrize(
     ("kind", "ended"),
-    [(NewsType.SUCCEEDED, "SUCCEEDED"), (NewsType.FAILED, "FAILED")],
+    [(WebhookEventType.SUCCEEDED, "SUCCEEDED"), (WebhookEventType.FAILED, "FAILED")],
 )
 async def test_a_webhook_that_overtakes_the_answer_is_applied(
     world, kind, ended, script
@@ -223,7 +223,7 @@ async def test_a_webhook_that_overtakes_the_answer_is_applied(
 
 
 async def test_a_webhook_does_not_take_a_create_in_flight_for_lost(world):
-    overtaken_by(world, NewsType.SUCCEEDED, ACCEPTS)
+    overtaken_by(world, WebhookEventType.SUCCEEDED, ACCEPTS)
     await world.submit()
 
     await world.rest()
@@ -231,8 +231,8 @@ async def test_a_webhook_does_not_take_a_create_in_flight_for_lost(world):
     assert "RECHECKING" not in await world.steps()
 
 
-async def test_news_that_waited_is_applied_by_the_step_that_makes_it_ready(world):
-    overtaken_by(world, NewsType.SUCCEEDED, ACCEPTS)
+async def test_webhook_that_waited_is_applied_by_the_step_that_makes_it_ready(world):
+    overtaken_by(world, WebhookEventType.SUCCEEDED, ACCEPTS)
     await world.submit()
 
     await world.work_off()

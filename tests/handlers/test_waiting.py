@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from fsm.domain.news import NewsType
 from fsm.domain.orders import CascadeEntry
-from fsm.payout.policy import Plan
+from fsm.domain.webhook_events import WebhookEventType
+from fsm.payout.policy import ProviderPolicy
 from handlers.ports.provider import NotFound, NotSent, Succeeded, Unclear
 from handlers.resolve import Ruling
 from payment_service.playground.memory.providers import ACCEPTS
@@ -46,34 +46,39 @@ async def test_a_webhook_that_says_failed_is_followed_by_the_next_provider(accep
 async def test_the_same_webhook_twice_is_stored_once(accepted):
     task = await accepted.task()
     accepted.providers["acme"].pays(task.task_id)
-    news = accepted.providers["acme"].news(NewsType.SUCCEEDED, task.task_id)
+    webhook = accepted.providers["acme"].webhook(
+        WebhookEventType.SUCCEEDED, task.task_id
+    )
 
-    assert [await accepted.webhook(news), await accepted.webhook(news)] == [True, False]
+    assert [await accepted.webhook(webhook), await accepted.webhook(webhook)] == [
+        True,
+        False,
+    ]
     await accepted.rest()
 
     assert (await accepted.states())[-1] == "COMPLETED"
 
 
-async def test_the_webhooks_doorbell_may_ring_many_times(accepted):
+async def test_the_webhooks_wakeup_may_ring_many_times(accepted):
     task = await accepted.task()
     accepted.providers["acme"].pays(task.task_id)
-    await accepted.tell("acme", NewsType.SUCCEEDED, task.task_id)
-    bell = accepted.committed[0].message
+    await accepted.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
+    wakeup = accepted.committed[0].message
     await accepted.rest()
 
-    accepted.bus.deliver_again(bell)
+    accepted.bus.deliver_again(wakeup)
     await accepted.rest()
 
     assert accepted.words()[-1] == "duplicate"
 
 
-async def test_a_doorbell_of_an_unknown_webhook_is_stale(accepted):
+async def test_a_wakeup_of_an_unknown_webhook_is_stale(accepted):
     task = await accepted.task()
     accepted.providers["acme"].pays(task.task_id)
-    await accepted.tell("acme", NewsType.SUCCEEDED, task.task_id)
-    bell = accepted.committed[0].message
-    body = bell.body.replace(b"acme-event", b"other-event")
-    accepted.bus.deliver_again(replace(bell, body=body))
+    await accepted.tell("acme", WebhookEventType.SUCCEEDED, task.task_id)
+    wakeup = accepted.committed[0].message
+    body = wakeup.body.replace(b"acme-event", b"other-event")
+    accepted.bus.deliver_again(replace(wakeup, body=body))
 
     await accepted.rest()
 
@@ -138,7 +143,7 @@ async def test_a_webhook_that_says_failed_settles_a_manual_check(accepted):
 
 
 async def test_a_provider_may_leave_the_sla_to_a_person(world):
-    world.provider("acme", ACCEPTS, plan=Plan(polls=False))
+    world.provider("acme", ACCEPTS, plan=ProviderPolicy(polls=False))
     await world.submit()
 
     await world.rest()
@@ -148,7 +153,7 @@ async def test_a_provider_may_leave_the_sla_to_a_person(world):
 
 
 async def test_an_entry_may_have_a_shorter_sla_than_its_provider(world):
-    world.provider("acme", ACCEPTS, plan=Plan(polls=False))
+    world.provider("acme", ACCEPTS, plan=ProviderPolicy(polls=False))
     await world.submit(a_request(CascadeEntry(provider="acme", sla="1m")))
 
     await world.rest()
@@ -170,7 +175,7 @@ async def test_without_an_sla_only_a_webhook_or_a_person_moves_it(world):
 
 async def test_accepted_by_webhook_is_known_already(accepted):
     task = await accepted.task()
-    await accepted.tell("acme", NewsType.ACCEPTED, task.task_id)
+    await accepted.tell("acme", WebhookEventType.ACCEPTED, task.task_id)
     await accepted.work_off()
 
     assert (await accepted.task()).version == task.version
@@ -178,16 +183,16 @@ async def test_accepted_by_webhook_is_known_already(accepted):
 
 async def test_a_webhook_of_an_unknown_type_is_kept_and_ignored(accepted):
     task = await accepted.task()
-    news = await accepted.tell("acme", NewsType.UNKNOWN, task.task_id)
+    webhook = await accepted.tell("acme", WebhookEventType.UNKNOWN, task.task_id)
     await accepted.work_off()
 
-    stored = await accepted.rows.store.find_news("acme", news.event_id)
+    stored = await accepted.rows.store.find_webhook("acme", webhook.event_id)
     assert stored.state == "ignored"
 
 
 async def test_another_amount_by_webhook_is_for_a_person(accepted):
     task = await accepted.task()
-    await accepted.tell("acme", NewsType.SUCCEEDED, task.task_id, amount=1)
+    await accepted.tell("acme", WebhookEventType.SUCCEEDED, task.task_id, amount=1)
 
     await accepted.rest()
 
@@ -197,14 +202,16 @@ async def test_another_amount_by_webhook_is_for_a_person(accepted):
 
 async def test_another_currency_by_webhook_is_for_a_person(accepted):
     task = await accepted.task()
-    await accepted.tell("acme", NewsType.SUCCEEDED, task.task_id, currency="USD")
+    await accepted.tell(
+        "acme", WebhookEventType.SUCCEEDED, task.task_id, currency="USD"
+    )
 
     await accepted.rest()
 
     assert await accepted.kinds_of_cases() == ["amount_mismatch"]
 
 
-@pytest.mark.parametrize("kind", [NewsType.SUCCEEDED, NewsType.FAILED])
+@pytest.mark.parametrize("kind", [WebhookEventType.SUCCEEDED, WebhookEventType.FAILED])
 @pytest.mark.parametrize("name", ["amount", "currency"])
 async def test_money_that_cannot_be_read_is_for_a_person(accepted, kind, name):
     task = await accepted.task()
@@ -228,7 +235,7 @@ async def test_another_amount_by_status_is_for_a_person(accepted):
 
 async def test_returned_before_paid_is_for_a_person(accepted):
     task = await accepted.task()
-    await accepted.tell("acme", NewsType.RETURNED, task.task_id)
+    await accepted.tell("acme", WebhookEventType.RETURNED, task.task_id)
 
     await accepted.rest()
 
@@ -238,7 +245,7 @@ async def test_returned_before_paid_is_for_a_person(accepted):
 
 async def test_a_webhook_of_another_provider_does_not_move_the_task(accepted):
     task = await accepted.task()
-    await accepted.tell("zeta", NewsType.SUCCEEDED, task.task_id)
+    await accepted.tell("zeta", WebhookEventType.SUCCEEDED, task.task_id)
     await accepted.work_off()
 
     assert (await accepted.task()).version == task.version
@@ -247,7 +254,7 @@ async def test_a_webhook_of_another_provider_does_not_move_the_task(accepted):
 
 async def test_a_webhook_of_nobodys_task_is_buried_after_a_week(accepted):
     nobody = "0195f1de-0000-7000-8000-000000000000"
-    await accepted.tell("acme", NewsType.SUCCEEDED, nobody)
+    await accepted.tell("acme", WebhookEventType.SUCCEEDED, nobody)
     await accepted.rest()
     await accepted.decide(Ruling.NEGATIVE)
     await accepted.rest()
@@ -257,7 +264,7 @@ async def test_a_webhook_of_nobodys_task_is_buried_after_a_week(accepted):
 
 
 async def test_a_webhook_with_an_unreadable_reference_hurts_nobody(accepted):
-    await accepted.tell("acme", NewsType.SUCCEEDED, "not-a-uuid")
+    await accepted.tell("acme", WebhookEventType.SUCCEEDED, "not-a-uuid")
     await accepted.settle_pending("acme", paid=True)
     await accepted.work_off()
 
@@ -267,7 +274,7 @@ async def test_a_webhook_with_an_unreadable_reference_hurts_nobody(accepted):
 
 async def test_a_webhook_for_a_task_that_appears_later_is_applied(world):
     world.provider("acme", ACCEPTS)
-    early = world.providers["acme"].news(NewsType.SUCCEEDED, "")
+    early = world.providers["acme"].webhook(WebhookEventType.SUCCEEDED, "")
     await world.submit()
     task = await world.task()
 

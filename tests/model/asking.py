@@ -11,10 +11,10 @@ from fsm.domain.orders import Order
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Event
 from fsm.engine.words import State
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.payout.words import Waiting
-from handlers.claims import ClaimTooOld, InFlight, View
-from handlers.engine import Engine
+from handlers.claims import Claims, ClaimTooOld, InFlight
+from handlers.commit import Ports
 from handlers.flows import FLOWS
 from handlers.ports.core import Operation
 from handlers.ports.provider import Succeeded, Unclear
@@ -56,7 +56,7 @@ class _Clock:
 class _Neighbours:
     """Core and every provider at once: notes what was asked, answers what it holds."""
 
-    def __init__(self, plan: Plan, answer: object) -> None:
+    def __init__(self, plan: ProviderPolicy, answer: object) -> None:
         self.plan = plan
         self.timeout = timedelta(seconds=10)
         self.answer = answer
@@ -88,7 +88,7 @@ class _Neighbours:
 
 def ask(
     task: Task,
-    plan: Plan,
+    plan: ProviderPolicy,
     answer: object = None,
     *,
     claimed: bool = True,
@@ -103,10 +103,10 @@ def ask(
     neighbours = _Neighbours(plan, answer)
     clock = _Clock(at=LATER if deadline_passed else NOW, age=1e6 if overslept else 0.0)
     fakes: Any = neighbours
-    engine = Engine(flows=FLOWS, store=fakes, core=fakes, providers=fakes, clock=clock)
+    ports = Ports(flows=FLOWS, store=fakes, core=fakes, providers=fakes, clock=clock)
     entered = frozenset({(task.task_id, task.version)}) if claimed else frozenset()
-    view = View(taken_at=0.0, entered=entered)
-    asking = call_for(_SIGNED, task, engine=engine, view=view)
+    claims = Claims(taken_at=0.0, entered=entered)
+    asking = call_for(_SIGNED, task, ports=ports, claims=claims)
     try:
         asking.send(None)
     except StopIteration as done:

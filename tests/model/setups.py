@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Final
 
-from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from tests.model.asking import GRACE
 from tests.model.world import Setup
 
-ASKED: Final = Plan(not_found_grace=GRACE, recheck_attempts=2)
+ASKED: Final = ProviderPolicy(not_found_grace=GRACE, recheck_attempts=2)
 DEFINITE: Final = replace(ASKED, not_found_definite=True)
 IDEMPOTENT: Final = replace(ASKED, idempotent_create=True)
 BOTH: Final = replace(DEFINITE, idempotent_create=True)
@@ -17,20 +17,23 @@ SETTLING: Final = replace(ASKED, settles_returns=True, recheck_attempts=1)
 UNASKED: Final = replace(IDEMPOTENT, asked_by=AskedBy.NOTHING)
 FORGETFUL: Final = replace(UNASKED, key_lifetime=GRACE)
 THEIRS: Final = replace(IDEMPOTENT, asked_by=AskedBy.THEIRS)
-ALL_NEWS: Final = ("succeeded", "failed", "accepted")
+ALL_WEBHOOKS: Final = ("succeeded", "failed", "accepted")
 
 SETUPS: Final = (
-    Setup(name="definite", plan=DEFINITE, news=()),
-    Setup(name="definite, webhooks", plan=DEFINITE, crashes=0, news=("failed",)),
+    Setup(name="definite", plan=DEFINITE, webhook=()),
+    Setup(name="definite, webhooks", plan=DEFINITE, crashes=0, webhook=("failed",)),
     Setup(
-        name="definite, all webhooks, in turn", plan=DEFINITE, overlaps=0, news=ALL_NEWS
+        name="definite, all webhooks, in turn",
+        plan=DEFINITE,
+        overlaps=0,
+        webhook=ALL_WEBHOOKS,
     ),
     Setup(name="idempotent", plan=IDEMPOTENT, providers=1),
     Setup(
         name="idempotent, webhooks", plan=IDEMPOTENT, crashes=0, providers=1, overlaps=2
     ),
-    Setup(name="both", plan=BOTH, news=("succeeded",), crashes=0),
-    Setup(name="only asked", plan=ASKED, news=()),
+    Setup(name="both", plan=BOTH, webhook=("succeeded",), crashes=0),
+    Setup(name="only asked", plan=ASKED, webhook=()),
     Setup(name="a person after the SLA", plan=MANUAL, answers_status=False),
     Setup(name="no SLA", plan=PATIENT, crashes=0),
     Setup(
@@ -41,13 +44,13 @@ SETUPS: Final = (
         poor=True,
         refusals=1,
     ),
-    Setup(name="cancelled", plan=BOTH, providers=1, crashes=0, cancels=1, news=()),
-    Setup(name="paused", plan=DEFINITE, news=(), gates=True, crashes=0),
+    Setup(name="cancelled", plan=BOTH, providers=1, crashes=0, cancels=1, webhook=()),
+    Setup(name="paused", plan=DEFINITE, webhook=(), gates=True, crashes=0),
     Setup(
         name="paused, in turn",
         plan=BOTH,
         overlaps=0,
-        news=(),
+        webhook=(),
         gates=True,
         cancels=1,
         poor=True,
@@ -58,7 +61,7 @@ SETUPS: Final = (
         plan=SETTLING,
         providers=1,
         refusals=1,
-        news=("succeeded", "returned"),
+        webhook=("succeeded", "returned"),
     ),
     Setup(
         name="a person errs",
@@ -66,14 +69,14 @@ SETUPS: Final = (
         overlaps=0,
         misreads=2,
         refusals=1,
-        news=(),
+        webhook=(),
     ),
     Setup(
         name="a person errs, webhooks",
         plan=MANUAL,
         providers=1,
         misreads=1,
-        news=ALL_NEWS,
+        webhook=ALL_WEBHOOKS,
     ),
     Setup(
         name="a person errs, the key lives",
@@ -82,10 +85,10 @@ SETUPS: Final = (
         crashes=0,
         cancels=1,
         misreads=1,
-        news=("succeeded",),
+        webhook=("succeeded",),
     ),
     Setup(name="the repeat asks", plan=UNASKED, providers=1),
-    Setup(name="the repeat asks, two providers", plan=UNASKED, crashes=0, news=()),
+    Setup(name="the repeat asks, two providers", plan=UNASKED, crashes=0, webhook=()),
     Setup(
         name="the repeat asks, paused, cancelled",
         plan=UNASKED,
@@ -96,5 +99,5 @@ SETUPS: Final = (
     ),
     Setup(name="the repeat asks, keys die", plan=FORGETFUL, providers=1),
     Setup(name="asked by the provider's id", plan=THEIRS, providers=1),
-    Setup(name="the order cancelled", plan=MANUAL, crashes=0, cancels=1, news=()),
+    Setup(name="the order cancelled", plan=MANUAL, crashes=0, cancels=1, webhook=()),
 )

@@ -22,17 +22,17 @@ from tests.model.setups import ASKED, BOTH, DEFINITE, FORGETFUL, IDEMPOTENT, UNA
 from tests.model.world import Bugs, Setup
 
 ALONE = Setup(
-    name="one worker", plan=DEFINITE, workers=1, overlaps=0, news=(), cancels=1
+    name="one worker", plan=DEFINITE, workers=1, overlaps=0, webhook=(), cancels=1
 )
-PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, news=())
+PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, webhook=())
 BRITTLE = replace(IDEMPOTENT, recheck_attempts=1)
-REPEATING = Setup(name="repeats", plan=BRITTLE, providers=1, news=())
+REPEATING = Setup(name="repeats", plan=BRITTLE, providers=1, webhook=())
 REPEAT_ASKS = Setup(name="the repeat asks", plan=UNASKED, providers=1, crashes=0)
 POLITE = replace(ALONE, plan=BOTH, refusals=1)
 
 
 ERRS = Setup(
-    name="a person errs", plan=ASKED, workers=1, overlaps=0, misreads=1, news=()
+    name="a person errs", plan=ASKED, workers=1, overlaps=0, misreads=1, webhook=()
 )
 
 
@@ -167,7 +167,7 @@ def test_a_cancel_that_takes_effect_while_a_create_may_be_sent_is_found(monkeypa
 
 
 def test_a_webhook_applied_before_the_create_has_answered_is_found(monkeypatch):
-    setup = replace(PAIR, news=("failed",))
+    setup = replace(PAIR, webhook=("failed",))
     assert holds(setup)
     monkeypatch.setattr(PayoutHearing, "is_early", lambda *_: False)
 
@@ -189,7 +189,7 @@ def test_a_repeat_once_a_rollback_is_due_is_found(monkeypatch):
 
 
 def test_a_repeat_after_a_persons_no_is_found(monkeypatch):
-    setup = replace(REPEAT_ASKS, news=())
+    setup = replace(REPEAT_ASKS, webhook=())
     assert holds(setup)
     only = lambda task: task.proposed_by  # noqa: E731
     monkeypatch.setattr(calls, "_balance", repeating_first(calls._balance, only))
@@ -226,8 +226,8 @@ def test_a_last_question_that_repeats_the_create_is_found(monkeypatch):
     assert check(ERRS).broken
 
 
-async def asks_by_a_create(order, task, engine):
-    provider = engine.providers.get(task.provider)
+async def asks_by_a_create(order, task, ports):
+    provider = ports.providers.get(task.provider)
     heard = await provider.create(calls.payout_of(order, task))
     return calls.event_of_create(heard, order, task)
 
@@ -252,11 +252,11 @@ def remembers_the_person(_, step):
 def repeating_first(really, only=lambda task: task.taken):
     """Plant: who is to roll back asks once more, since the status cannot be asked."""
 
-    async def balance(operation, order, task, engine):
+    async def balance(operation, order, task, ports):
         asks = operation is Operation.ROLLBACK and only(task)
         if not asks:
-            return await really(operation, order, task, engine)
-        provider = engine.providers.get(task.provider)
+            return await really(operation, order, task, ports)
+        provider = ports.providers.get(task.provider)
         heard = await provider.create(calls.payout_of(order, task))
         return calls.event_of_create(heard, order, task)
 
@@ -264,7 +264,7 @@ def repeating_first(really, only=lambda task: task.taken):
 
 
 def test_a_repeat_after_the_keys_lifetime_is_found(monkeypatch):
-    setup = replace(REPEAT_ASKS, plan=FORGETFUL, news=())
+    setup = replace(REPEAT_ASKS, plan=FORGETFUL, webhook=())
     assert holds(setup)
     idle = lambda f: f.task.waiting_for is Waiting.RECHECK  # noqa: E731
     monkeypatch.setitem(guards.GUARDS, Guard.REPEAT_ASKS, idle)
@@ -274,7 +274,7 @@ def test_a_repeat_after_the_keys_lifetime_is_found(monkeypatch):
 
 
 def test_a_repeat_by_who_slept_past_the_keys_lifetime_is_found(monkeypatch):
-    setup = replace(REPEAT_ASKS, plan=FORGETFUL, news=(), crashes=1)
+    setup = replace(REPEAT_ASKS, plan=FORGETFUL, webhook=(), crashes=1)
     assert holds(setup)
     monkeypatch.setattr(calls, "_create", without_a_second_look(calls._create))
 
@@ -282,24 +282,24 @@ def test_a_repeat_by_who_slept_past_the_keys_lifetime_is_found(monkeypatch):
 
 
 def without_a_second_look(really):
-    async def create(order, task, engine, view):
+    async def create(order, task, ports, view):
         if view.claims(task):
-            return await sends_again(order, task, engine, view)
-        return await really(order, task, engine, view)
+            return await sends_again(order, task, ports, view)
+        return await really(order, task, ports, view)
 
     return create
 
 
 def test_a_repeat_that_the_table_does_not_know_is_found(monkeypatch):
-    alone = replace(REPEAT_ASKS, workers=1, overlaps=0, news=())
+    alone = replace(REPEAT_ASKS, workers=1, overlaps=0, webhook=())
     monkeypatch.setitem(guards.GUARDS, Guard.REPEAT_ASKS, lambda _: False)
 
     assert check(alone).broken == "no way to rest from here"
 
 
-async def sends_again(order, task, engine, view):
-    provider = engine.providers.get(task.provider)
-    return await calls._send(provider, order, task, engine, view)
+async def sends_again(order, task, ports, view):
+    provider = ports.providers.get(task.provider)
+    return await calls._send(provider, order, task, ports, view)
 
 
 def test_a_worker_before_that_may_have_sent_it_forgotten_is_found(monkeypatch):

@@ -17,7 +17,7 @@ from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Event, Known, Step
 from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, Source, State
 from fsm.flows import RULES
-from fsm.payout.policy import AskedBy, Plan
+from fsm.payout.policy import AskedBy, ProviderPolicy
 from fsm.payout.words import Trigger, Waiting
 from handlers.ports.core import Confirmed, Refused
 from handlers.ports.provider import (
@@ -60,7 +60,7 @@ TOO_LATE: Final = TooLate()
 CONFIRMED: Final = Confirmed()
 CORE_REFUSES: Final = Refused(code="no", message="no")
 
-NEWS: Final = {
+WEBHOOK: Final = {
     "succeeded": (Trigger.PAID, frozenset({PAID})),
     "failed": (Trigger.DECLINED, frozenset({REFUSED, FAILED})),
     "accepted": (Trigger.ACCEPTED, frozenset({TAKEN, PAID, FAILED})),
@@ -82,7 +82,7 @@ class Setup:
     """What there is in a world, and how often each fault may strike."""
 
     name: str
-    plan: Plan
+    plan: ProviderPolicy
     providers: int = 2
     workers: int = 2
     crashes: int = 1
@@ -92,7 +92,7 @@ class Setup:
     misreads: int = 0
     poor: bool = False
     delays: bool = True
-    news: tuple[str, ...] = ("succeeded", "failed")
+    webhook: tuple[str, ...] = ("succeeded", "failed")
     answers_status: bool = True
     gates: bool = False
 
@@ -276,7 +276,7 @@ class Model:
             return self.number(replace(thing, updated_at=OLD))
         return number
 
-    def _plan_of(self, task: Task) -> Plan:
+    def _plan_of(self, task: Task) -> ProviderPolicy:
         del task
         return self.setup.plan
 
@@ -403,7 +403,7 @@ def moves(model: Model, world: World) -> Iterator[Move]:
         else:
             yield from _works(model, world, n, worker)
     yield from _providers(model, world)
-    yield from _news(model, world)
+    yield from _webhook(model, world)
     yield from _people(model, world)
     yield from _pause(model, world)
 
@@ -710,7 +710,7 @@ OF_RETURNS: Final = frozenset({CaseKind.RETURN_AFTER_SUCCESS, CaseKind.CONTRADIC
 
 
 def check_cases(model: Model, step: Moved, said: str) -> None:
-    returns = "returned" in model.setup.news
+    returns = "returned" in model.setup.webhook
     allowed = ALLOWED_CASES | OF_RETURNS if returns else ALLOWED_CASES
     for case in step.cases:
         if case not in allowed:
@@ -729,8 +729,8 @@ def _providers(model: Model, world: World) -> Iterator[Move]:
             for after in (PAID, FAILED):
                 moved = world._replace(books=put(world.books, place, after))
                 yield Move(f"provider {place} lets it become {after}", moved)
-        for kind in model.setup.news:
-            if kind not in world.told[place] and book in NEWS[kind][1]:
+        for kind in model.setup.webhook:
+            if kind not in world.told[place] and book in WEBHOOK[kind][1]:
                 told = world._replace(
                     told=put(world.told, place, world.told[place] | {kind}),
                     inbox=put(world.inbox, place, world.inbox[place] | {kind}),
@@ -738,11 +738,11 @@ def _providers(model: Model, world: World) -> Iterator[Move]:
                 yield Move(f"a webhook about {place} is stored: {kind}", told)
 
 
-def _news(model: Model, world: World) -> Iterator[Move]:
+def _webhook(model: Model, world: World) -> Iterator[Move]:
     """Handle webhooks; nothing but the row's compare-and-set can come between."""
     for place, waiting in enumerate(world.inbox):
         for kind in sorted(waiting):
-            trigger = NEWS[kind][0]
+            trigger = WEBHOOK[kind][0]
             event = model.event(Event(trigger=trigger, source=Source.WEBHOOK))
             decision = model.decided(world.rows, place, event)
             if decision == TOO_EARLY:
@@ -952,7 +952,7 @@ def _forgotten(model: Model, world: World, place: int) -> World:
         rows=put(world.rows, place, model.over),
         ledgers=put(world.ledgers, place, NOTHING),
         books=put(world.books, place, REFUSED),
-        told=put(world.told, place, frozenset(NEWS)),
+        told=put(world.told, place, frozenset(WEBHOOK)),
         inbox=put(world.inbox, place, frozenset()),
     )
 

@@ -9,8 +9,9 @@ from sqlalchemy import text, update
 from fsm import decided
 from fsm.domain.acts import Act
 from payment_service.playground.memory import store as twin
-from payment_service.storage import letter_trail, order_trail, service_trail
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage import dead_letter_trail as letter_trail
+from payment_service.storage import order_trail, service_trail
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.tables import CASES
 
 
@@ -28,7 +29,12 @@ def letter_without_a_line(patch: pytest.MonkeyPatch) -> None:
 
 def line_without_the_row(patch: pytest.MonkeyPatch) -> None:
     async def only_the_line(
-        self: PostgresDesk, case_id: str, act: Act, at: datetime, *_: Any, **__: Any
+        self: PostgresOperatorStore,
+        case_id: str,
+        act: Act,
+        at: datetime,
+        *_: Any,
+        **__: Any,
     ) -> None:
         found = await self.case(case_id)
         async with self._database.connection() as connection:
@@ -36,12 +42,12 @@ def line_without_the_row(patch: pytest.MonkeyPatch) -> None:
             assert head is not None
             await order_trail.append(connection, head, act, keys=self._keys, at=at)
 
-    patch.setattr(PostgresDesk, "_change_case", only_the_line)
+    patch.setattr(PostgresOperatorStore, "_change_case", only_the_line)
 
 
 def row_and_line_apart(patch: pytest.MonkeyPatch) -> None:
     async def in_two_commits(
-        self: PostgresDesk,
+        self: PostgresOperatorStore,
         case_id: str,
         act: Act,
         at: datetime,
@@ -57,7 +63,7 @@ def row_and_line_apart(patch: pytest.MonkeyPatch) -> None:
             assert head is not None
             await order_trail.append(connection, head, act, keys=self._keys, at=at)
 
-    patch.setattr(PostgresDesk, "_change_case", in_two_commits)
+    patch.setattr(PostgresOperatorStore, "_change_case", in_two_commits)
 
 
 def nobody_waits_for_his_turn(patch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ import pytest
 from fsm.domain import foreign_json
 from fsm.domain.anchors import Anchor, OddLine, read_anchor
 from fsm.domain.keys import ApiKey
-from fsm.domain.news import News
 from fsm.domain.orders import Order
 from fsm.domain.votes import Vote
+from fsm.domain.webhook_events import WebhookEvent
 from fsm.engine import decide as decisions
 from fsm.engine import graph
 from fsm.engine.records import replace
@@ -30,8 +30,8 @@ from handlers import (
     cancel,
     claims,
     close,
+    commit,
     drive,
-    engine,
     erase,
     people,
     relay,
@@ -53,7 +53,7 @@ from payment_service.playground.memory import store as twin
 from payment_service.playground.memory.store import MemoryStore
 from payment_service.storage import anchors, statements
 from payment_service.storage import people as people_rows
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
@@ -78,7 +78,7 @@ ANCHORS: Final = "tests/storage/test_anchors.py"
 VERIFIED: Final = "tests/cli/test_anchors.py"
 ACTS: Final = "tests/storage/test_acts.py"
 SERVICE_TRAIL: Final = "tests/storage/test_service_trail.py"
-DOORBELLS: Final = "tests/handlers/test_doorbells.py"
+WAKEUPS: Final = "tests/handlers/test_wakeups.py"
 GRAPH: Final = "tests/fsm/test_graph.py"
 MACHINE: Final = "tests/simulation/test_machine.py"
 KEYS: Final = "tests/api/test_keys.py"
@@ -90,7 +90,7 @@ STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
 TAMPERING: Final = "tests/handlers/test_tampering.py"
 WAITING: Final = "tests/handlers/test_waiting.py"
-PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, news=())
+PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, webhook=())
 REPEAT_ASKS = replace(PAIR, name="the repeat asks", plan=UNASKED)
 KEYS_DIE = replace(PAIR, name="keys die", plan=FORGETFUL)
 ERRS = replace(PAIR, name="nobody answers", plan=MANUAL, answers_status=False)
@@ -180,12 +180,12 @@ def the_invented_are_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(anchored, "LATE", never)
 
 
-def news_not_unique(patch: pytest.MonkeyPatch) -> None:
-    doubled = statements.KEEP_NEWS.replace(
+def webhook_not_unique(patch: pytest.MonkeyPatch) -> None:
+    doubled = statements.STORE_WEBHOOKS.replace(
         "ON CONFLICT (provider, event_id) DO NOTHING",
         "ON CONFLICT (provider, event_id) DO UPDATE SET type = excluded.type",
     )
-    patch.setattr(statements, "KEEP_NEWS", doubled)
+    patch.setattr(statements, "STORE_WEBHOOKS", doubled)
 
 
 def parsed_before_verified(patch: pytest.MonkeyPatch) -> None:
@@ -208,12 +208,12 @@ def doubled_is_guessed(patch: pytest.MonkeyPatch) -> None:
 
 
 def unreadable_money_is_no_money(patch: pytest.MonkeyPatch) -> None:
-    real = webhooks.event_of_news
+    real = webhooks.event_of_webhook
 
-    def event_of_news(told: News, order: Order) -> Any:
+    def event_of_webhook(told: WebhookEvent, order: Order) -> Any:
         return real(replace(told, detail={}), order)
 
-    patch.setattr(withdrawal, "event_of_news", event_of_news)
+    patch.setattr(withdrawal, "event_of_webhook", event_of_webhook)
 
 
 def high_water_mark(patch: pytest.MonkeyPatch) -> None:
@@ -248,17 +248,17 @@ def a_bundle_goes_for_one(patch: pytest.MonkeyPatch) -> None:
 
 
 def early_is_overdue(patch: pytest.MonkeyPatch) -> None:
-    exact = " AND wake_at < statement_timestamp() - %(grace)s AND (rings < 2"
-    blind = statements.OVERDUE.replace(exact, " AND (rings < 2", 1)
+    exact = " AND wake_at < statement_timestamp() - %(grace)s AND (redrives < 2"
+    blind = statements.OVERDUE.replace(exact, " AND (redrives < 2", 1)
     assert blind != statements.OVERDUE
     patch.setattr(statements, "OVERDUE", blind)
 
 
 def any_version_rings(patch: pytest.MonkeyPatch) -> None:
-    async def ring(bell: Any, *, engine: Any) -> Any:
-        return await drive.ring(replace(bell, again=True), engine=engine)
+    async def wake(wakeup: Any, *, ports: Any) -> Any:
+        return await drive.wake(replace(wakeup, again=True), ports=ports)
 
-    patch.setattr(route, "ring", ring)
+    patch.setattr(route, "wake", wake)
 
 
 def trust_is_never_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,15 +272,15 @@ def replays_are_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_message_is_a_wish(patch: pytest.MonkeyPatch) -> None:
-    async def rung(bell: Any, *, engine: Any) -> Any:
-        order = await engine.store.load(bell.queue_id)
-        if bell.task_id is None and not order.queue.final:
+    async def woken(wakeup: Any, *, ports: Any) -> Any:
+        order = await ports.store.load(wakeup.queue_id)
+        if wakeup.task_id is None and not order.queue.final:
             await cancel.request_cancel_of_order(
-                order, "asked", actor="system", engine=engine
+                order, "asked", actor="system", ports=ports
             )
-        return await drive.ring(bell, engine=engine)
+        return await drive.wake(wakeup, ports=ports)
 
-    patch.setattr(route, "ring", rung)
+    patch.setattr(route, "wake", woken)
 
 
 def early_timer_is_due(patch: pytest.MonkeyPatch) -> None:
@@ -300,12 +300,12 @@ def case_swallowed(patch: pytest.MonkeyPatch) -> None:
 
 
 def always_claims(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(claims.View, "claims", lambda *_: True)
+    patch.setattr(claims.Claims, "claims", lambda *_: True)
 
 
-async def _sends_again(order: Any, task: Any, engine: Any, view: Any) -> Any:
-    provider = engine.providers.get(task.provider)
-    return await calls._send(provider, order, task, engine, view)
+async def _sends_again(order: Any, task: Any, ports: Any, claims: Any) -> Any:
+    provider = ports.providers.get(task.provider)
+    return await calls._send(provider, order, task, ports, claims)
 
 
 def taken_over_without_a_version(patch: pytest.MonkeyPatch) -> None:
@@ -322,9 +322,11 @@ def claims_never_age(patch: pytest.MonkeyPatch) -> None:
 
     real = calls._send
 
-    async def send(provider: Any, order: Any, task: Any, engine: Any, view: Any) -> Any:
+    async def send(
+        provider: Any, order: Any, task: Any, ports: Any, claims: Any
+    ) -> Any:
         return await real(
-            provider, order, task, engine, replace(view, taken_at=Young())
+            provider, order, task, ports, replace(claims, taken_at=Young())
         )
 
     patch.setattr(calls, "_send", send)
@@ -363,15 +365,15 @@ def steps_end_apart(patch: pytest.MonkeyPatch) -> None:
 
 def notification_dropped(patch: pytest.MonkeyPatch) -> None:
     async def notify(order: Any, given: Any) -> Any:
-        return await engine.commit(
-            order, lambda queue, _: decisions.notified(queue), engine=given
+        return await commit.commit(
+            order, lambda queue, _: decisions.notified(queue), ports=given
         )
 
     patch.setattr(drive, "_notify", notify)
 
 
 def sweeper_does_not_ring(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sweep, "_bells", lambda *_: [])
+    patch.setattr(sweep, "_wakeups", lambda *_: [])
 
 
 def audit_line_missing(patch: pytest.MonkeyPatch) -> None:
@@ -381,7 +383,7 @@ def audit_line_missing(patch: pytest.MonkeyPatch) -> None:
         made = real(*given, **more)
         return replace(made, lines=made.lines[:1])
 
-    patch.setattr(engine, "work_of", work_of)
+    patch.setattr(commit, "work_of", work_of)
 
 
 def amount_not_compared(patch: pytest.MonkeyPatch) -> None:
@@ -391,9 +393,9 @@ def amount_not_compared(patch: pytest.MonkeyPatch) -> None:
 
 def late_answer_thrown_away(patch: pytest.MonkeyPatch) -> None:
     async def again(order: Any, _: Any) -> Any:
-        raise engine.Contended(order.queue_id)
+        raise commit.Contended(order.queue_id)
 
-    patch.setattr(engine, "_again", again)
+    patch.setattr(commit, "_again", again)
 
 
 def cancel_in_flight(patch: pytest.MonkeyPatch) -> None:
@@ -403,11 +405,11 @@ def cancel_in_flight(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-def not_buried(patch: pytest.MonkeyPatch) -> None:
-    async def bury(*_: Any) -> None:
+def not_dead_lettered(patch: pytest.MonkeyPatch) -> None:
+    async def dead_letter(*_: Any) -> None:
         return
 
-    patch.setattr(Fleet, "_bury", bury)
+    patch.setattr(Fleet, "_dead_letter", dead_letter)
 
 
 def never_early(patch: pytest.MonkeyPatch) -> None:
@@ -427,11 +429,11 @@ def always_repeats(patch: pytest.MonkeyPatch) -> None:
 def repeats_before_it_rolls_back(patch: pytest.MonkeyPatch) -> None:
     real = calls._balance
 
-    async def balance(operation: Any, order: Any, task: Task, engine: Any) -> Event:
-        provider = engine.providers.get(task.provider)
+    async def balance(operation: Any, order: Any, task: Task, ports: Any) -> Event:
+        provider = ports.providers.get(task.provider)
         unasked = provider is not None and not provider.plan.can_ask(task)
         if operation is not Operation.ROLLBACK or not (task.taken and unasked):
-            return await real(operation, order, task, engine)
+            return await real(operation, order, task, ports)
         heard = await provider.create(calls.payout_of(order, task))
         return calls.event_of_create(heard, order, task)
 
@@ -466,8 +468,8 @@ def last_words(heard: Trigger, taken_for: Trigger) -> Plant:
 
 
 def a_last_question_is_a_create(patch: pytest.MonkeyPatch) -> None:
-    async def asks(order: Order, task: Task, engine: Any) -> Event:
-        provider = engine.providers.get(task.provider)
+    async def asks(order: Order, task: Task, ports: Any) -> Event:
+        provider = ports.providers.get(task.provider)
         heard = await provider.create(calls.payout_of(order, task))
         return calls.event_of_create(heard, order, task)
 
@@ -479,12 +481,12 @@ def one_person_closes_a_large_case(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_vote_that_is_gone_closes(patch: pytest.MonkeyPatch) -> None:
-    real = PostgresDesk.close_case
+    real = PostgresOperatorStore.close_case
 
-    async def blind(self: PostgresDesk, case_id: str, **said: Any) -> None:
+    async def blind(self: PostgresOperatorStore, case_id: str, **said: Any) -> None:
         await real(self, case_id, **{**said, "agrees_with": None})
 
-    patch.setattr(PostgresDesk, "close_case", blind)
+    patch.setattr(PostgresOperatorStore, "close_case", blind)
 
 
 def ack_before_commit(patch: pytest.MonkeyPatch) -> None:
@@ -509,7 +511,7 @@ def submitted_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_pair_of_eyes(patch: pytest.MonkeyPatch) -> None:
-    from handlers import together  # noqa: PLC0415
+    from handlers import approval as together  # noqa: PLC0415
 
     def whoever(task: Task, _event: Event) -> Vote:
         return Vote.WAITS if task.proposed_by is None else Vote.DECIDES
@@ -561,8 +563,8 @@ def what_stands_as_known_was_heard(patch: pytest.MonkeyPatch) -> None:
 def revoked_keys_stay(patch: pytest.MonkeyPatch) -> None:
     real = Keyring.adopt
 
-    def adopt(ring: Keyring, stored: Any) -> None:
-        real(ring, [*stored, *ring._stored.values()])
+    def adopt(wake: Keyring, stored: Any) -> None:
+        real(wake, [*stored, *wake._stored.values()])
 
     patch.setattr(Keyring, "adopt", adopt)
 
@@ -655,9 +657,9 @@ BUGS: Final[Mapping[str, Bug]] = {
         test=f"{STORE}::test_a_step_on_an_older_version_is_stale_and_leaves_nothing",
     ),
     "the inbox is not unique": Bug(
-        plant=news_not_unique,
+        plant=webhook_not_unique,
         layer=CONFORMANCE,
-        test=f"{STORE}::test_news_is_stored_once_for_ever",
+        test=f"{STORE}::test_webhook_is_stored_once_for_ever",
     ),
     "what was done to a case has no line": Bug(
         plant=acts.act_without_a_line,
@@ -728,9 +730,9 @@ BUGS: Final[Mapping[str, Bug]] = {
     "a bundle goes when one of it was taken": Bug(
         plant=a_bundle_goes_for_one,
         layer=UNIT,
-        test=f"{DOORBELLS}::test_what_is_refused_of_a_bundle_goes_on_alone",
+        test=f"{WAKEUPS}::test_what_is_refused_of_a_bundle_goes_on_alone",
     ),
-    "a row is rung for by where its chain began": Bug(
+    "a row is woken for by where its chain began": Bug(
         plant=early_is_overdue,
         layer=UNIT,
         test="tests/storage/test_heap_only.py::test_what_is_found_early_is_not_rung_for_early",
@@ -738,7 +740,7 @@ BUGS: Final[Mapping[str, Bug]] = {
     "a timer needs no version": Bug(
         plant=any_version_rings,
         layer=UNIT,
-        test=f"{DOORBELLS}::test_a_doorbell_for_an_older_version_is_stale_whatever_is_due",
+        test=f"{WAKEUPS}::test_a_wakeup_for_an_older_version_is_stale_whatever_is_due",
     ),
     "NATS is trusted once and for all": Bug(
         plant=trust_is_never_lost,
@@ -753,7 +755,7 @@ BUGS: Final[Mapping[str, Bug]] = {
     "a cancel by message is a wish": Bug(
         plant=a_message_is_a_wish,
         layer=UNIT,
-        test=f"{DOORBELLS}::test_a_cancel_by_a_message_is_no_wish_whatever_its_version",
+        test=f"{WAKEUPS}::test_a_cancel_by_a_message_is_no_wish_whatever_its_version",
     ),
     "an early timer is due": Bug(plant=early_timer_is_due, layer=SIMULATION),
     "a case is swallowed": Bug(plant=case_swallowed, layer=SIMULATION),
@@ -775,7 +777,7 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=steps_end_apart, layer=UNIT, test=GRAPH
     ),
     "the notification is dropped": Bug(plant=notification_dropped, layer=SIMULATION),
-    "the sweeper marks and does not ring": Bug(
+    "the sweeper marks and does not wake": Bug(
         plant=sweeper_does_not_ring, layer=SIMULATION
     ),
     "an audit line is missing": Bug(plant=audit_line_missing, layer=CRASHES),
@@ -787,10 +789,10 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=cancel_in_flight, layer=MODEL, world=replace(PAIR, cancels=1)
     ),
     "a dead letter is not kept before it is gone": Bug(
-        plant=not_buried, layer=SIMULATION
+        plant=not_dead_lettered, layer=SIMULATION
     ),
     "a webhook is applied before the create has answered": Bug(
-        plant=never_early, layer=MODEL, world=replace(PAIR, news=("failed",))
+        plant=never_early, layer=MODEL, world=replace(PAIR, webhook=("failed",))
     ),
     "absence is proof before the grace": Bug(
         plant=guard(Guard.ABSENCE_IS_PROOF, lambda f: f.terms.not_found_definite),

@@ -6,7 +6,8 @@ import pytest
 
 from fsm.domain.audit import Link
 from fsm.domain.orders import Order
-from handlers import news, sound
+from handlers import inbox as webhook
+from handlers import sound
 from handlers.withdrawal import returns
 from payment_service.storage import people as people_rows
 
@@ -21,7 +22,7 @@ def requests_are_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_inbox_is_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(news, "news_is_signed", lambda *_: True)
+    patch.setattr(webhook, "webhook_is_signed", lambda *_: True)
 
 
 def a_forged_line_opens_a_case(patch: pytest.MonkeyPatch) -> None:

@@ -33,12 +33,12 @@ async def test_a_stuck_row_makes_one_letter_however_often_it_is_rung_for(impatie
     await stage.until(lambda: stage.letters)
     refused = stage.core.faults.happened
 
-    async def rung_again():
+    async def woken_again():
         async with stage.http.get(f"{stage.url}/metrics") as answer:
             page = (await answer.read()).decode()
         return "sweeper_redriven_total 0.0" not in page and sum(refused.values()) > 3
 
-    await stage.until(rung_again)
+    await stage.until(woken_again)
     _, page = await stage.call("GET", "/v1/dead-letters", role="viewer")
 
     assert len(page["dead_letters"]) == 1

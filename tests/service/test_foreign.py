@@ -73,10 +73,10 @@ async def test_it_is_buried_at_once_and_the_next_order_completes(
     await speaking(subject, body, headers=headers)
     await stage.ask(a_withdrawal())
 
-    async def buried():
+    async def dead_lettered():
         return await rows(database_url, LETTERS)
 
-    ((_, reason, kept, found),) = await stage.until(buried)
+    ((_, reason, kept, found),) = await stage.until(dead_lettered)
     order = await stage.final("w-1")
 
     assert (found, order["state"]) == (body, "COMPLETED")
@@ -104,11 +104,11 @@ async def test_many_of_them_do_not_fill_what_may_be_pending(
 
     assert (await stage.final("w-1"))["state"] == "COMPLETED"
 
-    async def all_buried():
+    async def all_dead_lettered():
         found = await rows(database_url, "SELECT count(*) FROM dead_letters")
         return found[0][0] >= many * (len(ODD) - 2)
 
-    await stage.until(all_buried)
+    await stage.until(all_dead_lettered)
 
 
 REFUSING = """
@@ -207,14 +207,14 @@ async def test_more_of_them_than_may_be_pending_stand_in_nobodys_way(
     await stage.publish("withdrawal.requested", a_withdrawal())
 
     async with asyncio.timeout(200):
-        while await buried(database_url) < WINDOW:  # noqa: ASYNC110 - nobody tells us
+        while await dead_lettered(database_url) < WINDOW:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.1)
     assert (await stage.final("w-1"))["state"] == "COMPLETED"
     assert await stage.until(lambda: is_done(stage))
     assert resident() - before < GROWTH_MAX
 
 
-async def buried(url):
+async def dead_lettered(url):
     return (await rows(url, "SELECT count(*) FROM dead_letters"))[0][0]
 
 

@@ -99,12 +99,12 @@ async def test_what_was_stored_while_anybody_could_is_never_believed(
         restarted(server, GUEST)
         await until_distrusted(stage, "1.0")
         await stage.publish(RECEIVED, a_webhook(task, "payout.failed"))
-        await stage.until(lambda: buried_for(stage, "without credentials"))
+        await stage.until(lambda: dead_lettered_for(stage, "without credentials"))
 
         restarted(server, account())
         await until_distrusted(stage, "0.0")
         await replayed(stage)
-        await stage.until(lambda: buried_for(stage, "vouches for nobody"))
+        await stage.until(lambda: dead_lettered_for(stage, "vouches for nobody"))
 
         assert (await stage.order("w-1"))["tasks"][0] == task
         await stage.publish(RECEIVED, a_webhook(task))
@@ -143,7 +143,7 @@ async def until_distrusted(stage, number):
     await stage.until(look)
 
 
-async def buried_for(stage, why):
+async def dead_lettered_for(stage, why):
     """Return the letters that say why; a client of the test may have been away."""
     _, page = await stage.call("GET", "/v1/dead-letters", role="viewer")
     return [letter for letter in page["dead_letters"] if why in letter["error"]]

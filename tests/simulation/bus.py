@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from fsm.domain.letters import Reason
+from fsm.domain.dead_letters import Reason
 from fsm.domain.messages import DEAD_LETTER, Message
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
@@ -15,15 +15,15 @@ from payment_service.playground.memory.bus import (
     _Stored,
 )
 from payment_service.playground.memory.effects import Died
-from tests.simulation.dials import HOUR, MINUTE, SECOND
-from tests.simulation.door import Door
-from tests.simulation.ground import Ground, Process
+from tests.simulation.environment import Ground, Process
+from tests.simulation.fault_injection import Door
+from tests.simulation.rates import HOUR, MINUTE, SECOND
 from tests.simulation.store import micros_of
 
 DEDUPLICATED: Final = DEDUPLICATED_FOR // timedelta(microseconds=1)
 
 Handle = Callable[[Process, Delivery], Awaitable[Outcome]]
-Bury = Callable[[Process, Delivery, Reason, str], Awaitable[None]]
+DeadLettering = Callable[[Process, Delivery, Reason, str], Awaitable[None]]
 
 
 class SimBus(MemoryBus):
@@ -41,7 +41,7 @@ class SimBus(MemoryBus):
         self.door = door
         self.processes: list[Process] = []
         self.handle: Handle
-        self.bury: Bury
+        self.dead_letter: DeadLettering
         self.on_handled: Callable[[Delivery, Outcome], None] = lambda *_: None
         self._pump_at: int | None = None
         self._sent_at: dict[str, int] = {}
@@ -108,22 +108,22 @@ class SimBus(MemoryBus):
         if name is None or at is None:
             return
         self._timers[name] = message
-        rings = micros_of(ground, at) + dials.bus_skew
+        redrives = micros_of(ground, at) + dials.bus_skew
         if dials.bus_skew:
             ground.faults["clock skew of NATS"] += 1
         if ground.chance(dials.timer_lost):
             ground.struck("timer lost", name)
             return
         if ground.chance(dials.timer_late):
-            rings += ground.between(SECOND, HOUR)
+            redrives += ground.between(SECOND, HOUR)
             ground.struck("timer late", name)
         elif ground.chance(dials.timer_early):
-            rings -= ground.between(SECOND, HOUR)
+            redrives -= ground.between(SECOND, HOUR)
             ground.struck("timer early", name)
-        self._ring_at(rings, message)
+        self._ring_at(redrives, message)
         if ground.chance(dials.timer_twice):
             ground.struck("timer twice", name)
-            self._ring_at(rings + ground.between(0, HOUR), message)
+            self._ring_at(redrives + ground.between(0, HOUR), message)
 
     def _ring_at(self, micros: int, message: Message) -> None:
         late = max(micros, self.ground.clock.micros + 1)
@@ -211,11 +211,11 @@ class SimBus(MemoryBus):
         async def handle(given: Delivery) -> Outcome:
             return await self.handle(process, given)
 
-        async def bury(given: Delivery, reason: Reason, error: str) -> None:
-            await self.bury(process, given, reason, error)
+        async def dead_letter(given: Delivery, reason: Reason, error: str) -> None:
+            await self.dead_letter(process, given, reason, error)
 
         try:
-            return await self._outcome(delivery, handle, bury)
+            return await self._outcome(delivery, handle, dead_letter)
         except Died:
             raise
         except Exception as error:  # noqa: BLE001 - as the consumer does

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final, Self
 
-from tests.simulation.dials import DAY, setting
+from tests.simulation.rates import DAY, setting
 from tests.simulation.simulation import Report, Simulation, simulate
 
 CHUNK: Final = 50

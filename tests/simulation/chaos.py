@@ -6,12 +6,12 @@ from typing import Final
 
 from handlers.ports.controls import Control
 from payment_service.playground.memory.store import MemoryTables
-from tests.simulation.dials import DAY, HOUR, MINUTE, SECOND
-from tests.simulation.door import Door
+from tests.simulation.actors import People
+from tests.simulation.counterparties import SimProvider
+from tests.simulation.environment import NOWHERE, Ground
+from tests.simulation.fault_injection import Door
 from tests.simulation.fleet import Fleet
-from tests.simulation.ground import NOWHERE, Ground
-from tests.simulation.neighbours import SimProvider
-from tests.simulation.people import People
+from tests.simulation.rates import DAY, HOUR, MINUTE, SECOND
 
 PAUSED_MAX: Final = 12 * HOUR
 FORGETS_MAX: Final = 5 * SECOND

@@ -6,7 +6,7 @@ from typing import Final
 from fsm.engine.words import CaseKind, EngineTrigger, State
 from fsm.payout.table import TABLE
 from fsm.payout.words import Trigger
-from handlers.ports.gate import ShutCode
+from handlers.ports.admission import NotAdmittedCode
 from payment_service.playground.memory.effects import FailureForm
 from tests.simulation.campaign import Tally
 from tests.simulation.simulation import CELLS, ROWS
@@ -16,9 +16,9 @@ EFFECTS: Final = (
     "store.load",
     "store.record",
     "store.submit",
-    "store.keep_news",
+    "store.store_webhooks",
     "store.close_news",
-    "store.bury",
+    "store.dead_letter",
     "core.freeze",
     "core.commit",
     "core.rollback",
@@ -90,7 +90,7 @@ SEEN: Final = (
     "decision refused: NotNow",
     "decision wrong: no",
     "duplicate publish suppressed",
-    *(f"kept out: {code}" for code in ShutCode),
+    *(f"kept out: {code}" for code in NotAdmittedCode),
     "outbox resend",
     "outbox resend stored again",
     "outcome duplicate",
@@ -295,5 +295,5 @@ def missing(total: Tally) -> list[str]:
     """Return what stayed at zero although it must not, and what must be and is not."""
     seen = total.seen + total.faults
     never = [name for name in expected() if not seen[name]]
-    news = [f"NEWS: {name}" for name in impossible() if seen[name]]
-    return never + news
+    webhook = [f"NEWS: {name}" for name in impossible() if seen[name]]
+    return never + webhook

@@ -7,35 +7,35 @@ from typing import Any, Final, TypeVar, cast
 
 import orjson
 
+from fsm.domain.dead_letters import Reason
 from fsm.domain.errors import Fault
-from fsm.domain.letters import Reason
 from fsm.domain.messages import (
     WITHDRAWAL_REQUESTED,
     Message,
 )
 from fsm.domain.orders import Request, Submission
-from handlers.engine import Engine, Limits
+from handlers.commit import Limits, Ports
+from handlers.dead_letters import dead_letter
 from handlers.flows import FLOWS
-from handlers.letters import bury
+from handlers.ports.admission import NotAdmittedCode
 from handlers.ports.bus import Delivery
-from handlers.ports.controls import Control, Standings
-from handlers.ports.gate import ShutCode
+from handlers.ports.controls import Control, FleetView
 from handlers.ports.outcomes import Outcome
 from handlers.ports.provider import Provider
-from handlers.relay import LEFT_AFTER, Courier, relay
+from handlers.relay import LEFT_AFTER, OutboxPublisher, relay
 from handlers.route import Dispatch, Told
 from handlers.sweep import sweep
 from payment_service.playground.memory.clock import SkewedClock
 from payment_service.playground.memory.effects import Died
 from payment_service.playground.memory.providers import MemoryProviders
+from providers.health.admission import AdmissionControl, Terms
 from providers.health.breaker import BreakerTerms
-from providers.health.keeper import Keeper, Terms
 from providers.health.observed import ObservedProviders
 from tests.simulation.bus import SimBus
-from tests.simulation.dials import CALM, MINUTE, SECOND
-from tests.simulation.door import Door
-from tests.simulation.ground import CURRENT, Ground, Process
-from tests.simulation.neighbours import SimCore
+from tests.simulation.counterparties import SimCore
+from tests.simulation.environment import CURRENT, Ground, Process
+from tests.simulation.fault_injection import Door
+from tests.simulation.rates import CALM, MINUTE, SECOND
 from tests.simulation.store import SimStore
 
 Result = TypeVar("Result")
@@ -74,7 +74,7 @@ class Fleet:
         door.kills = self.kill
         bus.processes = self.processes
         bus.handle = self.handle
-        bus.bury = self._bury
+        bus.dead_letter = self._dead_letter
 
     # Lives.
 
@@ -83,14 +83,16 @@ class Fleet:
         self._started += 1
         odd = "" if self.ground.dials is CALM else odd
         process = Process(f"p{self._started}", odd)
-        process.courier = Courier(self.bus, remove=self.store.remove_soon)
-        process.engine = self._engine(process)
+        process.outbox_publisher = OutboxPublisher(
+            self.bus, remove=self.store.remove_soon
+        )
+        process.ports = self._engine(process)
         self.processes.append(process)
         self.ground.note("starts", process.name)
-        self.ground.spawn(process, process.courier.run())
+        self.ground.spawn(process, process.outbox_publisher.run())
         self.bus.pump_at(self.ground.clock.micros)
 
-    def _engine(self, process: Process) -> Engine:
+    def _engine(self, process: Process) -> Ports:
         setting = self.ground.setting
         ack_wait = timedelta(microseconds=setting.ack_wait)
         limits = Limits(chain=ack_wait / 3, send_within=ack_wait / 6)
@@ -101,7 +103,7 @@ class Fleet:
             providers = MemoryProviders(*self.providers.every()[1:])
         off = int((self.ground.draw() - 0.5) * 2 * setting.skew)
         by = timedelta(microseconds=off)
-        engine = Engine(
+        ports = Ports(
             flows=FLOWS,
             store=self.store,
             core=self.core,
@@ -110,33 +112,35 @@ class Fleet:
             limits=limits,
             watch=_Watch(self.ground),
         )
-        return self._kept(process, engine) if setting.in_flight else engine
+        return self._kept(process, ports) if setting.in_flight else ports
 
-    def _kept(self, process: Process, engine: Engine) -> Engine:
+    def _kept(self, process: Process, ports: Ports) -> Ports:
         """Put a keeper at the gates of a process; it knows at once who is paused."""
         terms = {}
-        for name in engine.providers.names():
-            provider = engine.providers.get(name)
+        for name in ports.providers.names():
+            provider = ports.providers.get(name)
             if provider is not None:
                 terms[name] = _terms(provider, self.ground.setting.in_flight)
-        keeper = Keeper(
-            terms, engine.clock, replica=process.name, listener=_Listener(self.ground)
+        admission_control = AdmissionControl(
+            terms, ports.clock, replica=process.name, listener=_Listener(self.ground)
         )
-        process.keeper = keeper
-        keeper.heard(Standings(paused=self.paused))
+        process.admission_control = admission_control
+        admission_control.heard(FleetView(paused=self.paused))
         return replace(
-            engine, providers=ObservedProviders(engine.providers, keeper), gate=keeper
+            ports,
+            providers=ObservedProviders(ports.providers, admission_control),
+            gate=admission_control,
         )
 
     def tell_of_pauses(self) -> None:
         """Have every process hear within a second who is paused and who is not."""
         for process in self.processes:
-            if process.keeper is not None:
+            if process.admission_control is not None:
                 soon = self.ground.clock.micros + int(self.ground.draw() * SECOND)
                 self.ground.loop.at(soon, self._hear, process)
 
     def _hear(self, process: Process) -> None:
-        process.keeper.heard(Standings(paused=self.paused))
+        process.admission_control.heard(FleetView(paused=self.paused))
 
     def kill(self, process: Process, why: str) -> None:
         """End a process at once; another one is started in its place."""
@@ -215,7 +219,7 @@ class Fleet:
 
     async def handle(self, process: Process, delivery: Delivery) -> Outcome:
         dispatch = Dispatch(
-            engine=process.engine, read_request=self._read, answer=self._answered
+            ports=process.ports, read_request=self._read, answer=self._answered
         )
         try:
             return await dispatch.handle(delivery)
@@ -224,12 +228,12 @@ class Fleet:
             self.ground.note("CRASHES", f"{type(error).__name__}: {error}")
             raise
 
-    async def _bury(
+    async def _dead_letter(
         self, process: Process, delivery: Delivery, reason: Reason, error: str
     ) -> None:
         self.ground.seen[f"dead letter: {reason.value}"] += 1
-        await bury(
-            delivery, reason, error, store=self.store, clock=process.engine.clock
+        await dead_letter(
+            delivery, reason, error, store=self.store, clock=process.ports.clock
         )
 
     # Sweeper and relay: they look at fixed times, and only where there may be work.
@@ -258,14 +262,16 @@ class Fleet:
                 rows=self.store,
                 store=self.store,
                 publisher=self.bus,
-                clock=process.engine.clock,
+                clock=process.ports.clock,
                 grace=GRACE,
             )
-            if swept.rows or swept.news or swept.expired:
+            if swept.rows or swept.webhook or swept.expired:
                 self.ground.seen["sweeper rescue of a row"] += swept.rows
-                self.ground.seen["sweeper rescue of a webhook"] += swept.news
+                self.ground.seen["sweeper rescue of a webhook"] += swept.webhook
                 self.ground.seen["webhook expired"] += swept.expired
-                self.ground.note("sweep", f"{swept.rows} {swept.news} {swept.expired}")
+                self.ground.note(
+                    "sweep", f"{swept.rows} {swept.webhook} {swept.expired}"
+                )
         except Fault:
             pass
         finally:
@@ -321,7 +327,7 @@ class _Listener:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
 
-    def kept_out(self, provider: str, code: ShutCode) -> None:
+    def kept_out(self, provider: str, code: NotAdmittedCode) -> None:
         del provider
         self._ground.seen[f"kept out: {code}"] += 1
 

@@ -15,20 +15,20 @@ from fsm.payout.hearing import PayoutHearing
 from fsm.payout.table import OTHERWISE, TABLE
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
-from handlers.ports.store import Work
+from handlers.ports.store import StepWrite
 from payment_service.playground.memory.clock import same_ids
 from payment_service.playground.memory.providers import MemoryProviders
+from tests.simulation.actors import People
 from tests.simulation.bus import SimBus
 from tests.simulation.chaos import Chaos
-from tests.simulation.dials import DAY, Dials, Setting, dials, gated, setting
-from tests.simulation.door import Door
+from tests.simulation.counterparties import SimCore, SimProvider, policy_of
+from tests.simulation.environment import Ground, moment
+from tests.simulation.fault_injection import Door
 from tests.simulation.fleet import GRACE_MICROS, LEFT, Fleet
-from tests.simulation.ground import Ground, moment
-from tests.simulation.judge import Judge
-from tests.simulation.neighbours import SimCore, SimProvider, plan_of
-from tests.simulation.newsroom import Newsroom
-from tests.simulation.people import People
+from tests.simulation.oracle import Judge
+from tests.simulation.rates import DAY, Dials, Setting, dials, gated, setting
 from tests.simulation.store import SimStore, micros_of
+from tests.simulation.webhook_delivery import WebhookDelivery
 
 REST_WITHIN: Final = 45 * DAY
 """So long after the healing the slowest cascade of providers and people may take."""
@@ -84,8 +84,8 @@ class Simulation:
             self.ground, self.door, self.store, self.bus, self.core, self.providers
         )
         self.people = People(self.ground, self.fleet)
-        self.newsroom = Newsroom(self.ground, self.fleet)
-        self.judge = Judge(self.ground, self.fleet, self.people, self.newsroom)
+        self.webhook_delivery = WebhookDelivery(self.ground, self.fleet)
+        self.judge = Judge(self.ground, self.fleet, self.people, self.webhook_delivery)
         self.chaos = Chaos(self.ground, self.door, self.fleet, self.people)
         self._connect()
 
@@ -93,7 +93,7 @@ class Simulation:
         names = ["acme", "zeta", "nova", "orbi", "kiwi", "luna"]
         return MemoryProviders(
             *(
-                SimProvider(self.ground, self.door, name, plan_of(random))
+                SimProvider(self.ground, self.door, name, policy_of(random))
                 for name in names[: self.ground.setting.providers]
             )
         )
@@ -107,11 +107,11 @@ class Simulation:
         self.chaos.on_forgotten = self.judge.forgot
         for provider in self.providers.every():
             if isinstance(provider, SimProvider):
-                provider.on_taken = self.newsroom.taken
+                provider.on_taken = self.webhook_delivery.taken
                 provider.on_paid = self.judge.paid_by
-                provider.on_cancelled = self.newsroom.cancelled
+                provider.on_cancelled = self.webhook_delivery.cancelled
 
-    def _stepped(self, order: Order, work: Work) -> None:
+    def _stepped(self, order: Order, work: StepWrite) -> None:
         self.judge.committed(order, work)
         self.chaos.after_commit()
         queue = work.step.queue
@@ -175,7 +175,7 @@ class Simulation:
         self.ground.heal()
         self.chaos.heal()
         self.fleet.heal()
-        self.newsroom.tell_what_was_lost()
+        self.webhook_delivery.tell_what_was_lost()
 
 
 REASONS: Final = frozenset({"the timer rang early"})

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from fsm.domain.errors import StoreUnavailable, UnreadableRow
-from fsm.domain.news import NEWS_KEPT, Arrival
 from fsm.domain.orders import Order
+from fsm.domain.webhook_events import WEBHOOKS_KEPT, Arrival
 from fsm.engine.rows import Task
 from fsm.payout.words import Waiting
-from handlers.ports.store import NewOrder, Work
+from handlers.ports.store import NewOrder, StepWrite
 from payment_service.playground.memory.store import MemoryStore
-from tests.simulation.door import Door
-from tests.simulation.ground import CURRENT, Ground
+from tests.simulation.environment import CURRENT, Ground
+from tests.simulation.fault_injection import Door
 
 UNKNOWN_TO_THE_OLD: Final = frozenset({Waiting.RECREATE, Waiting.CANCEL})
 
@@ -20,10 +20,10 @@ class SimStore(MemoryStore):
     """A store that tells the simulation what was committed, at that very moment."""
 
     def __init__(self, ground: Ground, door: Door) -> None:
-        super().__init__(ground.clock, door, on_committed=_hand_to_courier)
+        super().__init__(ground.clock, door, on_committed=_enqueue)
         self.ground = ground
         self.door = door
-        self.on_step: Callable[[Order, Work], None] = lambda *_: None
+        self.on_step: Callable[[Order, StepWrite], None] = lambda *_: None
         self.on_submitted: Callable[[Order], None] = lambda _: None
         self.on_posted: Callable[[Any], None] = lambda _: None
         self.on_kept: Callable[[], None] = lambda: None
@@ -47,7 +47,7 @@ class SimStore(MemoryStore):
                 self.ground.seen["unknown state parked"] += 1
                 raise UnreadableRow(order.queue_id, f"{task.waiting_for} is unknown")
 
-    def _record(self, work: Work) -> Any:
+    def _record(self, work: StepWrite) -> Any:
         done = super()._record(work)
         order = self.tables.orders[work.order.queue_id]
         self.ground.note("step", _told(work))
@@ -60,8 +60,8 @@ class SimStore(MemoryStore):
             self.on_submitted(self.tables.orders[new.order.queue_id])
         return done
 
-    def _keep(self, news: Any) -> Any:
-        done = super()._keep(news)
+    def _keep(self, webhook: Any) -> Any:
+        done = super()._keep(webhook)
         if done[0] is Arrival.STORED:
             self.on_kept()
         return done
@@ -83,8 +83,8 @@ class SimStore(MemoryStore):
             micros_of(
                 self.ground,
                 kept.wake_at
-                if self.is_matched(kept.stored.news)
-                else max(kept.wake_at, kept.stored.news.received_at + NEWS_KEPT),
+                if self.is_matched(kept.stored.webhook)
+                else max(kept.wake_at, kept.stored.webhook.received_at + WEBHOOKS_KEPT),
             )
             + grace
             for kept in self.tables.inbox.values()
@@ -114,7 +114,7 @@ def micros_of(ground: Ground, at: Any) -> int:
     return int(passed.total_seconds() * 1_000_000)
 
 
-def _told(work: Work) -> str:
+def _told(work: StepWrite) -> str:
     told = [
         f"{c.after.task_id[-6:]} {c.trigger} {c.after.state}" for c in work.step.changes
     ]
@@ -123,7 +123,7 @@ def _told(work: Work) -> str:
     return ", ".join(told)
 
 
-def _hand_to_courier(rows: Any) -> None:
-    courier = CURRENT.get().courier
-    if courier is not None:
-        courier.hand(rows)
+def _enqueue(rows: Any) -> None:
+    outbox_publisher = CURRENT.get().outbox_publisher
+    if outbox_publisher is not None:
+        outbox_publisher.enqueue(rows)

@@ -14,9 +14,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from fsm.domain.news import News, NewsType
+from fsm.domain.webhook_events import WebhookEvent, WebhookEventType
 from fsm.engine.words import State
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from handlers.resolve import Ruling
 from payment_service.playground.memory.clock import run
 from payment_service.playground.memory.effects import FailureForm
@@ -47,7 +47,7 @@ CONDUCTS = st.sampled_from(
     ]
 )
 PLANS = st.builds(
-    Plan,
+    ProviderPolicy,
     idempotent_create=st.booleans(),
     not_found_definite=st.booleans(),
     polls=st.booleans(),
@@ -55,7 +55,10 @@ PLANS = st.builds(
     sla=st.sampled_from([None, timedelta(seconds=10), timedelta(minutes=15)]),
 )
 PROVIDERS = ("acme", "zeta")
-TELLS = {PayoutFate.PAID: NewsType.SUCCEEDED, PayoutFate.PENDING: NewsType.ACCEPTED}
+TELLS = {
+    PayoutFate.PAID: WebhookEventType.SUCCEEDED,
+    PayoutFate.PENDING: WebhookEventType.ACCEPTED,
+}
 
 
 class Everybody(RuleBasedStateMachine):
@@ -65,7 +68,7 @@ class Everybody(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.turns = 0
-        self.told: deque[News] = deque(maxlen=5)
+        self.told: deque[WebhookEvent] = deque(maxlen=5)
 
     def do(self, work):
         """Run something now; ids differ from turn to turn."""
@@ -145,9 +148,9 @@ class Everybody(RuleBasedStateMachine):
         for task in self.do(self.world.tasks()):
             fate = provider.fate(task.task_id)
             if fate is not None:
-                kind = TELLS.get(fate, NewsType.FAILED)
-                news = self.do(self.world.tell(name, kind, task.task_id))
-                self.told.append(news)
+                kind = TELLS.get(fate, WebhookEventType.FAILED)
+                webhook = self.do(self.world.tell(name, kind, task.task_id))
+                self.told.append(webhook)
 
     @precondition(lambda self: self.told)
     @rule()

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.campaign import Tally, tally
-from tests.simulation.dials import CALM, Setting, dials, gated
 from tests.simulation.expected import missing
+from tests.simulation.rates import CALM, Setting, dials, gated
 from tests.simulation.simulation import Simulation, simulate
 
 # All that has to be seen has been by the 450th.

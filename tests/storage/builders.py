@@ -5,15 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.dead_letters import DeadLetter, Reason
 from fsm.domain.ids import derived_id
-from fsm.domain.letters import DeadLetter, Reason
 from fsm.domain.messages import Message
-from fsm.domain.news import News, NewsType
+from fsm.domain.webhook_events import WebhookEvent, WebhookEventType
 from fsm.engine.decide import cancel_order, decide
 from fsm.engine.steps import Case, Change, Event, QueueChange, Step
 from fsm.engine.words import CaseKind, EngineTrigger, OrderState, State, Verdict
 from fsm.flows import RULES
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from fsm.payout.words import Waiting
 from handlers.ports.store import NewOrder
 from handlers.submit import _opened
@@ -22,7 +22,7 @@ from handlers.work import work_of
 from payment_service.playground.memory.clock import START
 from payment_service.playground.memory.world import a_request
 
-PLAN = Plan()
+PLAN = ProviderPolicy()
 
 
 def a_message(name="bell", **changes):
@@ -40,14 +40,14 @@ def a_new_order(*cascade, now=START, messages=None, **changes):
         trace_parent=None,
         keys=UNKEYED,
     )
-    bells = messages or [a_message(order.queue_id)]
-    bells = [replace(bell, queue_id=order.queue_id) for bell in bells]
+    wakeups = messages or [a_message(order.queue_id)]
+    wakeups = [replace(wakeup, queue_id=order.queue_id) for wakeup in wakeups]
     return NewOrder(
-        request=request, order=order, lines=tuple(lines), messages=tuple(bells)
+        request=request, order=order, lines=tuple(lines), messages=tuple(wakeups)
     )
 
 
-def a_work(order, trigger, *, now=START, messages=(), news=None, task=0, **event):
+def a_work(order, trigger, *, now=START, messages=(), webhook=None, task=0, **event):
     """Return the step that an event is, ready to be recorded."""
     happened = Event(trigger=trigger, **event)
     task_id = order.queue.tasks[task].task_id
@@ -55,7 +55,7 @@ def a_work(order, trigger, *, now=START, messages=(), news=None, task=0, **event
         order.queue, task_id, happened, rules=RULES, terms_of=lambda _: PLAN, now=now
     )
     assert isinstance(decision, Step), decision
-    work = work_of(order, decision, now, news=news or {})
+    work = work_of(order, decision, now, webhook=webhook or {})
     return replace(work, messages=(*work.messages, *messages))
 
 
@@ -65,7 +65,7 @@ def a_cancel(order, *, now=START):
         order.queue, happened, rules=RULES, terms_of=lambda _: PLAN, now=now
     )
     assert isinstance(step, Step), step
-    return work_of(order, step, now, news={})
+    return work_of(order, step, now, webhook={})
 
 
 def a_forced_work(order, *, task=0, queue=None, now=START, case=None, **columns):
@@ -91,7 +91,7 @@ def a_forced_work(order, *, task=0, queue=None, now=START, case=None, **columns)
         cases=() if case is None else (case,),
         after=moved,
     )
-    return work_of(order, step, now, news={})
+    return work_of(order, step, now, webhook={})
 
 
 def a_case(order, task=0):
@@ -99,16 +99,16 @@ def a_case(order, task=0):
     return Case(kind=CaseKind.CONTRADICTION, task_id=task_id, detail={"state": "x"})
 
 
-def a_news(reference, event_id="e-1", *, provider="acme", now=START, **changes):
-    news = News(
+def a_webhook(reference, event_id="e-1", *, provider="acme", now=START, **changes):
+    webhook = WebhookEvent(
         provider=provider,
         event_id=event_id,
-        type=NewsType.SUCCEEDED,
+        type=WebhookEventType.SUCCEEDED,
         reference=reference,
         received_at=now,
         body_hash=hashlib.sha256(event_id.encode()).digest(),
     )
-    return replace(news, **changes)
+    return replace(webhook, **changes)
 
 
 def a_letter(cause="one", *, now=START, **changes):

@@ -21,7 +21,7 @@ from fsm.engine.words import State
 from fsm.invariants import trail_of
 from fsm.payout.words import Trigger
 from payment_service.playground.memory.clock import START
-from tests.simulation.judge import line_of
+from tests.simulation.oracle import line_of
 from tests.storage.builders import (
     FAILED,
     a_case,
@@ -66,7 +66,7 @@ def chained(rows_trail, order):
 
 
 async def test_a_closed_case_is_a_line_of_its_order(rows, store, order, case):
-    await rows.desk.close_case(case, **SAID)
+    await rows.operator_store.close_case(case, **SAID)
 
     (line,) = await acts_of(rows, order)
     assert (line.version, line.task_id) == (2, None)
@@ -81,19 +81,19 @@ async def test_a_closed_case_is_a_line_of_its_order(rows, store, order, case):
 
 
 async def test_a_case_that_is_closed_twice_has_one_line(rows, order, case):
-    await rows.desk.close_case(case, **SAID)
+    await rows.operator_store.close_case(case, **SAID)
 
     with pytest.raises(NotNow, match="is closed"):
-        await rows.desk.close_case(case, **SAID)
+        await rows.operator_store.close_case(case, **SAID)
     with pytest.raises(NotNow, match="is closed"):
-        await rows.desk.assign_case(case, owner="bert", **SAID)
+        await rows.operator_store.assign_case(case, owner="bert", **SAID)
 
     assert len(await acts_of(rows, order)) == 1
 
 
 async def test_every_owner_of_a_case_is_a_line(rows, order, case):
     for owner in ("anna", "bert"):
-        await rows.desk.assign_case(case, owner=owner, **SAID)
+        await rows.operator_store.assign_case(case, owner=owner, **SAID)
 
     told = [(e.version, e.trigger, e.detail) for e in await acts_of(rows, order)]
     assert told == [
@@ -107,7 +107,7 @@ async def test_every_owner_of_a_case_is_a_line(rows, order, case):
 
 
 async def test_what_may_not_be_seen_is_hidden_in_case_and_line(rows, order, case):
-    await rows.desk.close_case(case, **{**SAID, "reason": f"card {CARD}"})
+    await rows.operator_store.close_case(case, **{**SAID, "reason": f"card {CARD}"})
 
     (line,) = await acts_of(rows, order)
     (closed,) = await rows.cases()
@@ -120,11 +120,11 @@ async def test_a_letter_about_an_order_is_a_line_of_it(rows, store, order, named
     task_id = order.queue.tasks[0].task_id
     ids = {"task": {"task_id": task_id}, "queue": {"queue_id": order.queue_id}}
     for cause in ("one", "two"):
-        await store.bury(a_letter(cause, **ids[named]), [])
+        await store.dead_letter(a_letter(cause, **ids[named]), [])
 
-    assert await rows.desk.mark_replayed(a_letter("one").id, **SAID)
-    assert await rows.desk.mark_discarded(a_letter("two").id, **SAID)
-    assert not await rows.desk.mark_discarded(a_letter("two").id, **SAID)
+    assert await rows.operator_store.mark_replayed(a_letter("one").id, **SAID)
+    assert await rows.operator_store.mark_discarded(a_letter("two").id, **SAID)
+    assert not await rows.operator_store.mark_discarded(a_letter("two").id, **SAID)
 
     told = [(e.trigger, e.detail["dead_letter_id"]) for e in await acts_of(rows, order)]
     assert told == [
@@ -135,9 +135,9 @@ async def test_a_letter_about_an_order_is_a_line_of_it(rows, store, order, named
 
 
 async def test_a_letter_of_nobody_is_a_line_of_the_service(rows, store):
-    await store.bury(a_letter(), [])
+    await store.dead_letter(a_letter(), [])
 
-    assert await rows.desk.mark_discarded(a_letter().id, **SAID)
+    assert await rows.operator_store.mark_discarded(a_letter().id, **SAID)
 
     (line,) = await rows.service_trail()
     assert (line.entity_id, line.version, line.actor) == (SERVICE, 1, "key:anna")
@@ -146,27 +146,27 @@ async def test_a_letter_of_nobody_is_a_line_of_the_service(rows, store):
 
 async def test_a_letter_that_dies_again_is_a_line_of_the_system(rows, store, order):
     letter = a_letter(queue_id=order.queue_id)
-    await store.bury(letter, [])
-    await rows.desk.mark_replayed(letter.id, **SAID)
+    await store.dead_letter(letter, [])
+    await rows.operator_store.mark_replayed(letter.id, **SAID)
 
     again = replace(letter, error=f"again, {CARD}")
-    await store.bury(again, [a_message("again")])
-    await store.bury(again, [a_message("again and again")])
+    await store.dead_letter(again, [a_message("again")])
+    await store.dead_letter(again, [a_message("again and again")])
 
     _, line = await acts_of(rows, order)
     assert (line.trigger, line.actor) == ("dead_letter.reopened", "system")
     assert CARD not in str(line.detail)
-    assert await rows.desk.letter(letter.id) == again
+    assert await rows.operator_store.letter(letter.id) == again
 
 
 async def test_it_is_opened_again_by_a_clock_that_is_behind(rows, store):
-    await store.bury(a_letter(), [])
+    await store.dead_letter(a_letter(), [])
     later = {**SAID, "at": START + timedelta(seconds=1)}
-    await rows.desk.mark_replayed(a_letter().id, **later)
+    await rows.operator_store.mark_replayed(a_letter().id, **later)
 
-    await store.bury(a_letter(error="again"), [])
+    await store.dead_letter(a_letter(error="again"), [])
 
-    assert (await rows.desk.letter(a_letter().id)).error == "again"
+    assert (await rows.operator_store.letter(a_letter().id)).error == "again"
 
 
 async def test_a_final_order_stays_as_it_is(rows, store, order):
@@ -176,7 +176,7 @@ async def test_a_final_order_stays_as_it_is(rows, store, order):
     before = (await store.load(order.queue_id)).queue
     (opened,) = await rows.cases()
 
-    await rows.desk.close_case(opened.id, **SAID)
+    await rows.operator_store.close_case(opened.id, **SAID)
 
     after = (await store.load(order.queue_id)).queue
     told = {"version": after.version, "audit_hash": after.audit_hash}
@@ -188,7 +188,7 @@ async def test_a_step_decided_before_the_act_is_decided_again(rows, store, order
     seen = await store.load(order.queue_id)
     work = a_forced_work(seen, queue={})
 
-    await rows.desk.close_case(case, **SAID)
+    await rows.operator_store.close_case(case, **SAID)
 
     with pytest.raises(StaleWrite):
         await store.record(work)
@@ -199,7 +199,7 @@ async def test_a_step_of_a_task_goes_on_beside_the_act(rows, store, order, case)
     seen = await store.load(order.queue_id)
     work = a_work(seen, Trigger.FREEZE_CONFIRMED)
 
-    await rows.desk.close_case(case, **SAID)
+    await rows.operator_store.close_case(case, **SAID)
 
     await store.record(work)
 
@@ -220,24 +220,24 @@ class Desk:
         await self.rows.store.record(work)
         self.case = case_id(case, work.order.queue.tasks[0].version)
         self.letter = a_letter(queue_id=self.order.queue_id).id
-        await self.rows.store.bury(a_letter(queue_id=self.order.queue_id), [])
+        await self.rows.store.dead_letter(a_letter(queue_id=self.order.queue_id), [])
         return self
 
     async def close(self, actor="key:anna"):
-        await self.rows.desk.close_case(self.case, **{**SAID, "actor": actor})
+        await self.rows.operator_store.close_case(self.case, **{**SAID, "actor": actor})
 
     async def assign(self):
-        await self.rows.desk.assign_case(self.case, owner="anna", **SAID)
+        await self.rows.operator_store.assign_case(self.case, owner="anna", **SAID)
 
     async def replay(self):
-        await self.rows.desk.mark_replayed(self.letter, **SAID)
+        await self.rows.operator_store.mark_replayed(self.letter, **SAID)
 
     async def discard(self):
-        await self.rows.desk.mark_discarded(self.letter, **SAID)
+        await self.rows.operator_store.mark_discarded(self.letter, **SAID)
 
     async def again(self):
         letter = a_letter(queue_id=self.order.queue_id, error="again")
-        await self.rows.store.bury(letter, [a_message("again")])
+        await self.rows.store.dead_letter(letter, [a_message("again")])
 
     async def acts(self):
         return [e.trigger for e in await acts_of(self.rows, self.order)]
@@ -248,42 +248,43 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(postgres, connection):
+async def operator_store(postgres, connection):
     return await Desk(postgres, connection).prepared()
 
 
-async def test_of_many_who_close_a_case_at_once_one_does(desk):
-    closing = [desk.close(f"key:{n}") for n in range(4)]
+async def test_of_many_who_close_a_case_at_once_one_does(operator_store):
+    closing = [operator_store.close(f"key:{n}") for n in range(4)]
 
     answers = await asyncio.gather(*closing, return_exceptions=True)
 
     assert answers.count(None) == 1
     assert {type(a) for a in answers if a is not None} == {NotNow}
-    assert await desk.acts() == ["case.closed"]
+    assert await operator_store.acts() == ["case.closed"]
 
 
-async def test_people_and_steps_at_once_are_one_chain(desk):
+async def test_people_and_steps_at_once_are_one_chain(operator_store):
     async def step():
         for _ in range(20):
-            seen = await desk.rows.store.load(desk.order.queue_id)
+            seen = await operator_store.rows.store.load(operator_store.order.queue_id)
             try:
-                await desk.rows.store.record(a_forced_work(seen, queue={}))
+                await operator_store.rows.store.record(a_forced_work(seen, queue={}))
             except StaleWrite:
                 continue
             return
 
     await asyncio.gather(
-        *(desk.assign() for _ in range(5)), *(step() for _ in range(5))
+        *(operator_store.assign() for _ in range(5)), *(step() for _ in range(5))
     )
 
-    trail = chained(await desk.rows.trail(), desk.order)
+    trail = chained(await operator_store.rows.trail(), operator_store.order)
     assert (trail.offences, trail.version) != ([], 1)
     assert trail.version == 11
     heads = {
-        line.version: line.trigger for line in await acts_of(desk.rows, desk.order)
+        line.version: line.trigger
+        for line in await acts_of(operator_store.rows, operator_store.order)
     }
     assert sorted(heads.values()) == ["case.assigned"] * 5 + ["x"] * 5
-    now = (await desk.rows.store.load(desk.order.queue_id)).queue
+    now = (await operator_store.rows.store.load(operator_store.order.queue_id)).queue
     assert (now.version, head_of(now.audit_hash)) == (11, trail.head)
 
 
@@ -299,25 +300,27 @@ LINE_REFUSED = "ALTER TABLE order_task_events ADD CHECK (trigger NOT LIKE '%{}')
         ("discard", "discarded", "dead_letters"),
     ],
 )
-async def test_where_the_line_cannot_be_written_no_row_changes(desk, act, word, table):
-    desk.connection.execute(LINE_REFUSED.format(word))
-    before = desk.row(table), desk.row("order_queues")
+async def test_where_the_line_cannot_be_written_no_row_changes(
+    operator_store, act, word, table
+):
+    operator_store.connection.execute(LINE_REFUSED.format(word))
+    before = operator_store.row(table), operator_store.row("order_queues")
 
     with pytest.raises(BrokenInvariant):
-        await getattr(desk, act)()
+        await getattr(operator_store, act)()
 
-    assert (desk.row(table), desk.row("order_queues")) == before
+    assert (operator_store.row(table), operator_store.row("order_queues")) == before
 
 
-async def test_a_letter_is_not_opened_again_without_its_line(desk):
-    await desk.replay()
-    desk.connection.execute(LINE_REFUSED.format("reopened"))
-    before = desk.row("dead_letters"), desk.row("outbox")
+async def test_a_letter_is_not_opened_again_without_its_line(operator_store):
+    await operator_store.replay()
+    operator_store.connection.execute(LINE_REFUSED.format("reopened"))
+    before = operator_store.row("dead_letters"), operator_store.row("outbox")
 
     with pytest.raises(BrokenInvariant):
-        await desk.again()
+        await operator_store.again()
 
-    assert (desk.row("dead_letters"), desk.row("outbox")) == before
+    assert (operator_store.row("dead_letters"), operator_store.row("outbox")) == before
 
 
 @pytest.mark.parametrize(
@@ -329,20 +332,24 @@ async def test_a_letter_is_not_opened_again_without_its_line(desk):
         ("discard", "ALTER TABLE dead_letters ADD CHECK (discarded_by IS NULL)"),
     ],
 )
-async def test_where_the_row_cannot_change_no_line_is_written(desk, act, refused):
-    desk.connection.execute(refused)
+async def test_where_the_row_cannot_change_no_line_is_written(
+    operator_store, act, refused
+):
+    operator_store.connection.execute(refused)
 
     with pytest.raises(BrokenInvariant):
-        await getattr(desk, act)()
+        await getattr(operator_store, act)()
 
-    assert await desk.acts() == []
-    assert (await desk.rows.store.load(desk.order.queue_id)).queue.version == 1
+    assert await operator_store.acts() == []
+    assert (
+        await operator_store.rows.store.load(operator_store.order.queue_id)
+    ).queue.version == 1
 
 
 async def test_pages_give_every_line_of_the_service_once(postgres):
     for number in range(5):
-        await postgres.store.bury(a_letter(number), [])
-        await postgres.desk.mark_discarded(a_letter(number).id, **SAID)
+        await postgres.store.dead_letter(a_letter(number), [])
+        await postgres.operator_store.mark_discarded(a_letter(number).id, **SAID)
     found, cursor = [], None
     while True:
         page = await postgres.reads.service_events(limit=2, cursor=cursor)
@@ -362,10 +369,10 @@ async def test_a_cursor_that_was_not_handed_out_is_refused(postgres, cursor):
 
 async def test_the_relay_sends_a_request_again_that_was_buried_here(rows, store):
     letter = a_letter(body=b"{}", headers={})
-    await store.bury(letter, [])
+    await store.dead_letter(letter, [])
     again = a_message("again", subject=letter.subject, body=letter.body)
 
-    assert await rows.desk.mark_replayed(letter.id, **SAID, messages=[again])
+    assert await rows.operator_store.mark_replayed(letter.id, **SAID, messages=[again])
 
     (sent,) = await rows.sweeps.unsent(older_than=-timedelta(days=1), limit=9)
     assert (sent.message.subject, sent.message.body) == (letter.subject, b"{}")

@@ -17,7 +17,7 @@ from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.tables import PROVIDER_CONTROLS
 from tests.chaos.proxy import Proxy, Toxic
-from tests.storage.builders import a_message, a_new_order, a_news, a_work
+from tests.storage.builders import a_message, a_new_order, a_webhook, a_work
 
 NOBODY = "0195f1de-0000-7000-8000-000000000000"
 PID = "SELECT pg_backend_pid()"
@@ -255,8 +255,8 @@ async def test_an_order_whose_answer_was_lost_is_accepted_once(between, count):
 
 async def test_a_webhook_whose_answer_was_lost_is_kept_once(between, count):
     store, proxy = between
-    await store.keep_news(a_news(NOBODY, "e-before"))
-    work = store.keep_news(a_news(NOBODY))
+    await store.store_webhooks(a_webhook(NOBODY, "e-before"))
+    work = store.store_webhooks(a_webhook(NOBODY))
 
     await answer_lost(proxy, lambda: count("webhook_inbox"), work)
 

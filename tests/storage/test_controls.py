@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fsm.domain.audit_keys import UNKEYED
-from handlers.ports.controls import Beat
+from handlers.ports.controls import Heartbeat
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
 
@@ -27,13 +27,15 @@ def controls(database):
 
 
 def beat(replica, **said):
-    return Beat(**{"provider": "acme", "replica": replica, "state": "ready", **said})
+    return Heartbeat(
+        **{"provider": "acme", "replica": replica, "state": "ready", **said}
+    )
 
 
 async def test_a_pause_holds_until_it_is_resumed(controls):
     await controls.pause("acme", reason="they said so", until=None, by="user:ann")
 
-    (control,) = (await controls.standings()).paused.values()
+    (control,) = (await controls.fleet_view()).paused.values()
     assert (control.provider, control.reason, control.by) == (
         "acme",
         "they said so",
@@ -41,14 +43,14 @@ async def test_a_pause_holds_until_it_is_resumed(controls):
     )
     assert control.holds(FOR_LATER)
     assert await controls.resume("acme", reason="it is back", by="user:bob")
-    assert (await controls.standings()).paused == {}
+    assert (await controls.fleet_view()).paused == {}
 
 
 async def test_a_pause_with_an_end_is_over_then(controls):
     await controls.pause("acme", reason="r", until=FOR_LATER, by="user:ann")
     await controls.pause("zeta", reason="r", until=LONG_AGO, by="user:ann")
 
-    paused = (await controls.standings()).paused
+    paused = (await controls.fleet_view()).paused
 
     assert list(paused) == ["acme"]
     assert paused["acme"].until == FOR_LATER
@@ -84,7 +86,7 @@ async def test_replicas_hear_what_each_has_said_last(controls):
     await controls.beat([beat("r-2", state="open", open_until=FOR_LATER, failed=3)])
     await controls.beat([beat("r-1", state="half_open", in_flight=4)])
 
-    beats = (await controls.standings()).beats
+    beats = (await controls.fleet_view()).beats
 
     told = {each.replica: each for each in beats["acme"]}
     assert (told["r-1"].state, told["r-1"].in_flight) == ("half_open", 4)
@@ -102,11 +104,11 @@ async def test_a_replica_that_leaves_or_falls_silent_counts_no_more(controls, da
         {},
     )
 
-    (lives,) = (await controls.standings()).beats["acme"]
+    (lives,) = (await controls.fleet_view()).beats["acme"]
     assert lives.replica == "lives"
 
     await controls.beat([beat("dies")])
-    back = {b.replica: b for b in (await controls.standings()).beats["acme"]}
+    back = {b.replica: b for b in (await controls.fleet_view()).beats["acme"]}
     young = datetime.now(UTC) - timedelta(minutes=10)
     assert back["dies"].joined_at > young, "its share was given away: it joins anew"
 

@@ -12,14 +12,14 @@ from fsm.payout.words import Trigger
 from handlers.ports.reads import Search
 from payment_service.storage import migrate
 from payment_service.storage.database import Database
-from payment_service.storage.desk import PostgresDesk
 from payment_service.storage.fitness import Unfit
+from payment_service.storage.gauges import standing
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.session import OURS, Door, connect_plainly
-from payment_service.storage.standing import standing
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
-from tests.storage.builders import a_letter, a_new_order, a_news, a_work
+from tests.storage.builders import a_letter, a_new_order, a_webhook, a_work
 
 NASTY = {
     "array_nulls": "off",
@@ -86,19 +86,19 @@ async def goes_through(url):
         assert order == new.order
         await store.record(a_work(order, Trigger.FREEZE_CONFIRMED))
         task_id = order.queue.tasks[0].task_id
-        assert await store.keep_news(a_news(task_id))
-        (kept,) = await store.waiting_news(task_id)
-        assert kept.news == a_news(task_id)
+        assert await store.store_webhooks(a_webhook(task_id))
+        (kept,) = await store.pending_webhooks(task_id)
+        assert kept.webhook == a_webhook(task_id)
         trail = await reads.events(order.queue_id)
         assert [each.line for each in trail][: len(new.lines)] == list(new.lines)
-        await store.bury(a_letter(), [])
+        await store.dead_letter(a_letter(), [])
         (letter,) = (await reads.dead_letters(limit=9, cursor=None)).items
         assert letter == a_letter()
         (found,) = (await reads.search(Search(limit=9))).items
         assert found.queue_id == order.queue_id
         assert await PostgresSweeps(database).unsent(older_than=SOON, limit=9)
         assert (await standing(database)).dlq_size == 1
-        await PostgresDesk(database, UNKEYED).make_partitions()
+        await PostgresOperatorStore(database, UNKEYED).make_partitions()
         assert await database.run(LIMITS, {}) == [AS_WANTED]
     finally:
         await database.close()

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from fsm.domain.errors import BrokenInvariant, StaleWrite, StoreUnavailable
-from fsm.domain.news import Arrival, NewsType
+from fsm.domain.webhook_events import Arrival, WebhookEventType
 from fsm.engine.words import EngineTrigger
 from fsm.payout.words import Trigger
 from handlers.ports.store import Recorded
@@ -20,7 +20,7 @@ from tests.storage.builders import (
     a_forced_work,
     a_message,
     a_new_order,
-    a_news,
+    a_webhook,
     a_work,
 )
 
@@ -98,21 +98,21 @@ async def test_of_five_who_submit_the_same_order_one_is_accepted(stores, postgre
     assert len(await postgres.orders()) == 1
 
 
-async def test_of_five_who_keep_the_same_news_one_keeps_it(stores, order):
-    news = a_news(order.queue.tasks[0].task_id)
+async def test_of_five_who_keep_the_same_webhook_one_keeps_it(stores, order):
+    webhook = a_webhook(order.queue.tasks[0].task_id)
 
-    kept = await asyncio.gather(*(s.keep_news(news) for s in stores))
+    kept = await asyncio.gather(*(s.store_webhooks(webhook) for s in stores))
 
     assert sorted(kept) == [[Arrival.SEEN]] * 4 + [[Arrival.STORED]]
 
 
 async def test_the_same_events_in_any_order_meet_without_a_deadlock(stores, order):
     task_id = order.queue.tasks[0].task_id
-    events = [a_news(task_id, f"e-{number}") for number in range(200)]
+    events = [a_webhook(task_id, f"e-{number}") for number in range(200)]
     orders = [events, events[::-1], events[100:] + events[:100], events, events[::-1]]
 
     kept = await asyncio.gather(
-        *(s.keep_news(*told) for s, told in zip(stores, orders, strict=True))
+        *(s.store_webhooks(*told) for s, told in zip(stores, orders, strict=True))
     )
 
     arrivals = [arrival for each in kept for arrival in each]
@@ -123,14 +123,14 @@ async def test_the_same_events_in_any_order_meet_without_a_deadlock(stores, orde
 async def test_of_five_who_say_another_thing_all_are_told_and_one_is_kept(
     stores, order
 ):
-    news = a_news(order.queue.tasks[0].task_id)
-    await stores[0].keep_news(news)
-    other = replace(news, type=NewsType.RETURNED)
+    webhook = a_webhook(order.queue.tasks[0].task_id)
+    await stores[0].store_webhooks(webhook)
+    other = replace(webhook, type=WebhookEventType.RETURNED)
 
-    kept = await asyncio.gather(*(s.keep_news(other) for s in stores))
+    kept = await asyncio.gather(*(s.store_webhooks(other) for s in stores))
 
     assert kept == [[Arrival.DIFFERS]] * 5
-    assert len(await stores[0].waiting_news(news.reference)) == 2
+    assert len(await stores[0].pending_webhooks(webhook.reference)) == 2
 
 
 async def test_a_mark_made_while_a_step_is_recorded_is_not_lost(
@@ -139,14 +139,15 @@ async def test_a_mark_made_while_a_step_is_recorded_is_not_lost(
     task_id = order.queue.tasks[0].task_id
     async with await psycopg.AsyncConnection.connect(database_url) as other:
         await other.execute(
-            "UPDATE order_tasks SET news_waiting = true WHERE task_id = %s", [task_id]
+            "UPDATE order_tasks SET webhook_pending = true WHERE task_id = %s",
+            [task_id],
         )
         work = a_work(order, Trigger.FREEZE_CONFIRMED)
         recording = asyncio.create_task(postgres.store.record(work))
         await blocked(postgres)
         await other.commit()
 
-    assert (await recording).news_waiting == {task_id}
+    assert (await recording).webhook_pending == {task_id}
 
 
 async def test_a_mark_that_waited_for_a_step_finds_it_has_moved_on(

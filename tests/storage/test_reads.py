@@ -261,7 +261,9 @@ async def test_pages_give_every_case_once(postgres, reads, limit, step):
 async def test_a_closed_case_is_found_as_closed(postgres, reads):
     first, second = await opened(postgres, 2)
 
-    await postgres.desk.close_case(first, actor="key:anna", reason="paid", at=START)
+    await postgres.operator_store.close_case(
+        first, actor="key:anna", reason="paid", at=START
+    )
 
     states = {}
     for state in (CaseState.OPEN, CaseState.CLOSED, None):
@@ -275,23 +277,25 @@ async def test_a_closed_case_is_found_as_closed(postgres, reads):
 async def test_a_case_is_closed_once(postgres):
     (case_id,) = await opened(postgres, 1)
     close = {"actor": "key:anna", "reason": "paid", "at": START}
-    await postgres.desk.close_case(case_id, **close)
+    await postgres.operator_store.close_case(case_id, **close)
 
     with pytest.raises(NotNow):
-        await postgres.desk.close_case(case_id, **close)
+        await postgres.operator_store.close_case(case_id, **close)
 
 
 @pytest.mark.parametrize("case_id", [NOBODY, "no id"])
 async def test_a_case_that_is_not_cannot_be_closed(postgres, case_id):
     with pytest.raises(UnknownOrder):
-        await postgres.desk.close_case(case_id, actor="a", reason="r", at=START)
+        await postgres.operator_store.close_case(
+            case_id, actor="a", reason="r", at=START
+        )
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 7])
 @pytest.mark.parametrize("step", [MINUTE, timedelta(0)])
 async def test_pages_give_every_letter_once(postgres, reads, limit, step):
     for n in range(5):
-        await postgres.store.bury(a_letter(n, now=START + n * step), [])
+        await postgres.store.dead_letter(a_letter(n, now=START + n * step), [])
     every = {a_letter(n).id for n in range(5)}
 
     found = await paged(reads.dead_letters, limit)
@@ -301,49 +305,49 @@ async def test_pages_give_every_letter_once(postgres, reads, limit, step):
 
 async def test_a_letter_comes_back_whole(postgres, reads):
     letter = a_letter(task_id=NOBODY, queue_id=NOBODY, order_id="w-1")
-    await postgres.store.bury(letter, [])
+    await postgres.store.dead_letter(letter, [])
 
     assert (await reads.dead_letters(limit=1, cursor=None)).items == [letter]
-    assert await postgres.desk.letter(letter.id) == letter
+    assert await postgres.operator_store.letter(letter.id) == letter
 
 
 async def test_letters_that_were_dealt_with_are_found_no_more(postgres, reads):
     for n in range(3):
-        await postgres.store.bury(a_letter(n, now=START + n * MINUTE), [])
-    desk = postgres.desk
+        await postgres.store.dead_letter(a_letter(n, now=START + n * MINUTE), [])
+    operator_store = postgres.operator_store
     replayed, discarded, left = (a_letter(n).id for n in range(3))
 
-    assert await desk.mark_replayed(replayed, **SAID)
-    assert await desk.mark_discarded(discarded, **SAID)
+    assert await operator_store.mark_replayed(replayed, **SAID)
+    assert await operator_store.mark_discarded(discarded, **SAID)
 
     page = await reads.dead_letters(limit=10, cursor=None)
     assert [letter.id for letter in page.items] == [left]
-    assert await desk.open_letters(subject=None, limit=10) == [left]
+    assert await operator_store.open_dead_letters(subject=None, limit=10) == [left]
 
 
 async def test_a_letter_is_marked_once(postgres):
-    await postgres.store.bury(a_letter(), [])
-    desk, letter_id = postgres.desk, a_letter().id
-    assert await desk.mark_replayed(letter_id, **SAID)
+    await postgres.store.dead_letter(a_letter(), [])
+    operator_store, letter_id = postgres.operator_store, a_letter().id
+    assert await operator_store.mark_replayed(letter_id, **SAID)
 
-    assert not await desk.mark_replayed(letter_id, **SAID)
-    assert not await desk.mark_discarded(letter_id, **SAID)
+    assert not await operator_store.mark_replayed(letter_id, **SAID)
+    assert not await operator_store.mark_discarded(letter_id, **SAID)
     with pytest.raises(NotNow):
-        await desk.letter(letter_id)
+        await operator_store.letter(letter_id)
 
 
 @pytest.mark.parametrize("letter_id", [NOBODY, "no id"])
 async def test_a_letter_that_is_not_is_unknown(postgres, letter_id):
     with pytest.raises(UnknownOrder):
-        await postgres.desk.letter(letter_id)
+        await postgres.operator_store.letter(letter_id)
 
 
 async def test_open_letters_are_listed_by_subject_oldest_first(postgres):
     for n, subject in enumerate(("a", "b", "a")):
         letter = a_letter(n, subject=subject, now=START - n * MINUTE)
-        await postgres.store.bury(letter, [])
+        await postgres.store.dead_letter(letter, [])
 
-    listed = await postgres.desk.open_letters(subject="a", limit=10)
+    listed = await postgres.operator_store.open_dead_letters(subject="a", limit=10)
 
     assert listed == [a_letter(2).id, a_letter(0).id]
 

@@ -10,8 +10,8 @@ import pytest
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
-from fsm.domain.letters import Reason
-from fsm.domain.news import NewsState
+from fsm.domain.dead_letters import Reason
+from fsm.domain.webhook_events import WebhookEventState
 from fsm.engine.words import (
     FINAL,
     LIVE,
@@ -74,7 +74,7 @@ VALUES (gen_random_uuid(), 'contradiction', '0195f1de-0000-7000-8000-00000000000
     1, 'EUR', 1, '{}', now())
 """
 ONE_OPEN = CASE.replace("contradiction", "balance_refused")
-NEWS = """
+WEBHOOK = """
 INSERT INTO webhook_inbox (provider, event_id, type, reference, detail, body_hash,
     content_hash, signed_by, signature, received_at, wake_at)
 VALUES ('acme', 'e-1', 'x', 'r', '{}', '', '', 'open', '', now(), now())
@@ -92,7 +92,7 @@ def rows(connection):
     connection.execute(QUEUE)
     for n in (2, 3):
         connection.execute(TASK.format(n=n))
-    for statement in (EVENT, CASE, NEWS, LETTER):
+    for statement in (EVENT, CASE, WEBHOOK, LETTER):
         connection.execute(statement)
     return connection
 
@@ -104,7 +104,7 @@ RECORDED = (
     "events",
     "cases",
     "case_moves",
-    "news",
+    "webhook",
     "messages",
 )
 WAITS = "UPDATE order_tasks SET version = 2, waiting_for ="
@@ -305,7 +305,7 @@ REFUSED = {
         "UPDATE webhook_inbox SET state = 'applied'",
         "UPDATE webhook_inbox SET wake_at = NULL",
     ],
-    "uq_webhook_inbox_event": [NEWS],
+    "uq_webhook_inbox_event": [WEBHOOK],
     "webhook_inbox_content_is_fixed": [
         INBOX.format(changed)
         for changed in (
@@ -344,7 +344,7 @@ REFUSED = {
     "webhook_inbox_stays": [
         "DELETE FROM webhook_inbox",
         then(
-            NEWS.replace("reference, ", "reference, task_id, ")
+            WEBHOOK.replace("reference, ", "reference, task_id, ")
             .replace("'e-1', 'x', 'r'", "'e-2', 'x', 'r', gen_random_uuid()")
             .replace("now(), now()", "now() - interval '9 days', now()"),
             "DELETE FROM webhook_inbox WHERE task_id IS NOT NULL",
@@ -517,12 +517,12 @@ def test_every_constraint_and_guard_is_tested(rows):
         """
     ).fetchall()
 
-    elsewhere = {
+    releases_slot = {
         "ck_order_tasks_version",
         "order_tasks_final_has_no_exit",
         "order_queues_final_has_no_exit",
     }
-    assert {name for (name,) in names} <= REFUSED.keys() | elsewhere
+    assert {name for (name,) in names} <= REFUSED.keys() | releases_slot
 
 
 ENUMS: dict[str, Iterable[StrEnum]] = {
@@ -535,7 +535,7 @@ ENUMS: dict[str, Iterable[StrEnum]] = {
     "ck_cases_kind": CaseKind,
     "ck_cases_state": CaseState,
     "ck_dead_letters_reason": Reason,
-    "ck_webhook_inbox_state": NewsState,
+    "ck_webhook_inbox_state": WebhookEventState,
 }
 
 
@@ -672,8 +672,8 @@ MADE = ((2026, 3), (2026, 4), (2026, 5))
 
 
 async def test_partitions_of_this_month_and_the_next_are_made(postgres, connection):
-    await postgres.desk.make_partitions()
-    await postgres.desk.make_partitions()
+    await postgres.operator_store.make_partitions()
+    await postgres.operator_store.make_partitions()
 
     ((now,),) = connection.execute("SELECT now() AT TIME ZONE 'UTC'").fetchall()
     months = [now.year * 12 + now.month - 1 + ahead for ahead in range(3)]
@@ -789,14 +789,14 @@ HOT = {
     "QUEUES_OF": {"task_ids": ["0195f1de-0000-7000-8000-000000000000"] * 20},
     "SUBMIT": dict.fromkeys(("orders", "tasks", "events", "messages"), "[]"),
     "FIND_SUBMITTED": {"merchants": ["m"], "kinds": ["withdrawal"], "orders": ["w"]},
-    "KEEP_NEWS": {"news": "[]", "subject": "s", "kept": timedelta(days=7)},
+    "STORE_WEBHOOKS": {"webhook": "[]", "subject": "s", "kept": timedelta(days=7)},
     "FIND_KEPT": {"providers": ["acme"] * 20, "event_ids": ["7"] * 20},
-    "WAITING_NEWS": {"task_id": "0195f1de-0000-7000-8000-000000000000"},
-    "FIND_NEWS": {"provider": "acme", "event_id": "7"},
+    "PENDING_WEBHOOKS": {"task_id": "0195f1de-0000-7000-8000-000000000000"},
+    "FIND_WEBHOOK": {"provider": "acme", "event_id": "7"},
     "MARK_WAITING": {"task_id": "0195f1de-0000-7000-8000-000000000000", "version": 1},
     "OVERDUE": {"grace": timedelta(seconds=30), "limit": 100},
-    "OVERDUE_NEWS": {"grace": timedelta(seconds=30), "limit": 100},
-    "EXPIRED_NEWS": {"after": timedelta(days=7), "limit": 100},
+    "OVERDUE_WEBHOOKS": {"grace": timedelta(seconds=30), "limit": 100},
+    "EXPIRED_WEBHOOKS": {"after": timedelta(days=7), "limit": 100},
     "FORGET_FOREIGN": {"after": timedelta(days=7), "limit": 100},
 }
 BIG = ("order_tasks", "order_queues", "webhook_inbox")

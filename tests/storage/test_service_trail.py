@@ -106,7 +106,7 @@ async def test_a_pause_whose_line_cannot_be_written_is_none(controls, connection
     with pytest.raises(BrokenInvariant):
         await controls.pause("acme", reason="r", until=None, by="key:ops")
 
-    assert (await controls.standings()).paused == {}
+    assert (await controls.fleet_view()).paused == {}
 
 
 async def test_a_pause_that_cannot_be_stored_has_no_line(
@@ -142,6 +142,6 @@ async def test_what_may_not_be_seen_is_hidden_in_row_and_line(controls, database
     )
 
     (line,) = await lines_of(database)
-    (paused,) = (await controls.standings()).paused.values()
+    (paused,) = (await controls.fleet_view()).paused.values()
     assert "1111 1111" not in str(line.detail) + paused.reason
     assert line.detail["reason"] == paused.reason

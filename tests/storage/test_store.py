@@ -9,8 +9,13 @@ import pytest
 
 from fsm.domain.audit import GENESIS, chained
 from fsm.domain.audit_keys import UNKEYED
-from fsm.domain.errors import BrokenInvariant, SettledNews, StaleWrite
-from fsm.domain.news import Arrival, NewsState, NewsType, disputing
+from fsm.domain.errors import BrokenInvariant, StaleWrite, WebhookSettled
+from fsm.domain.webhook_events import (
+    Arrival,
+    WebhookEventState,
+    WebhookEventType,
+    disputing,
+)
 from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, Kind, State, Verdict
 from fsm.payout.words import Trigger, Waiting
 from payment_service.playground.memory.clock import START
@@ -25,7 +30,7 @@ from tests.storage.builders import (
     a_letter,
     a_message,
     a_new_order,
-    a_news,
+    a_webhook,
     a_work,
 )
 from tests.world import oracle
@@ -78,7 +83,7 @@ async def test_an_order_comes_back_as_it_was_submitted(store):
 async def test_what_is_not_there_is_none(store):
     assert await store.load(NOBODY) is None
     assert await store.queue_of(NOBODY) is None
-    assert await store.find_news("acme", "e-1") is None
+    assert await store.find_webhook("acme", "e-1") is None
 
 
 @pytest.mark.parametrize(
@@ -367,21 +372,25 @@ async def test_a_cancelled_caller_harms_neither_its_step_nor_its_neighbours(stor
     assert await store.load(one.order.queue_id) == works[0].order
 
 
-async def test_news_is_stored_once_for_ever(store, order):
-    news = a_news(order.queue.tasks[0].task_id)
+async def test_webhook_is_stored_once_for_ever(store, order):
+    webhook = a_webhook(order.queue.tasks[0].task_id)
 
-    assert [await store.keep_news(news) for _ in range(3)] == [[NEW], [SEEN], [SEEN]]
-    stored = await store.find_news("acme", "e-1")
-    await store.close_news(stored.inbox_id, NewsState.IGNORED)
-    later = news.received_at + timedelta(days=1)
-    resent = replace(news, message="again", received_at=later, content_hash=b"2")
-    assert await store.keep_news(resent) == [SEEN]
+    assert [await store.store_webhooks(webhook) for _ in range(3)] == [
+        [NEW],
+        [SEEN],
+        [SEEN],
+    ]
+    stored = await store.find_webhook("acme", "e-1")
+    await store.close_webhook(stored.inbox_id, WebhookEventState.IGNORED)
+    later = webhook.received_at + timedelta(days=1)
+    resent = replace(webhook, message="again", received_at=later, content_hash=b"2")
+    assert await store.store_webhooks(resent) == [SEEN]
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"type": NewsType.RETURNED},
+        {"type": WebhookEventType.RETURNED},
         {"reference": NOBODY},
         {"provider_reference": "po_2"},
         {"amount": 1},
@@ -394,54 +403,56 @@ async def test_what_differs_under_a_known_id_is_told_and_kept_beside_it(
     rows, store, order, changes
 ):
     task_id = order.queue.tasks[0].task_id
-    news = a_news(task_id, amount=12550, currency="EUR", provider_reference="po_1")
-    other = replace(news, **changes)
-    await store.keep_news(news)
+    webhook = a_webhook(
+        task_id, amount=12550, currency="EUR", provider_reference="po_1"
+    )
+    other = replace(webhook, **changes)
+    await store.store_webhooks(webhook)
 
-    assert [await store.keep_news(other) for _ in range(2)] == [[DIFFERS]] * 2
+    assert [await store.store_webhooks(other) for _ in range(2)] == [[DIFFERS]] * 2
 
-    beside = disputing(news, other)
-    stored = await store.find_news("acme", beside.event_id)
-    assert (await store.find_news("acme", "e-1")).news == news
-    assert (stored.news, stored.news.seen_as) == (beside, "e-1")
-    assert f"news:acme:{beside.event_id}" in await unsent(rows)
+    beside = disputing(webhook, other)
+    stored = await store.find_webhook("acme", beside.event_id)
+    assert (await store.find_webhook("acme", "e-1")).webhook == webhook
+    assert (stored.webhook, stored.webhook.seen_as) == (beside, "e-1")
+    assert f"webhook:acme:{beside.event_id}" in await unsent(rows)
 
 
 async def test_the_events_of_a_request_are_stored_in_its_order(store, order):
     task_id = order.queue.tasks[0].task_id
-    events = [a_news(task_id, name) for name in ("e-9", "e-1", "e-5")]
+    events = [a_webhook(task_id, name) for name in ("e-9", "e-1", "e-5")]
 
-    assert await store.keep_news(*events, events[0]) == [NEW, NEW, NEW, SEEN]
+    assert await store.store_webhooks(*events, events[0]) == [NEW, NEW, NEW, SEEN]
 
-    waiting = await store.waiting_news(task_id)
-    assert [s.news.event_id for s in waiting] == ["e-9", "e-1", "e-5"]
+    waiting = await store.pending_webhooks(task_id)
+    assert [s.webhook.event_id for s in waiting] == ["e-9", "e-1", "e-5"]
 
 
 async def test_of_a_request_that_was_partly_seen_the_rest_is_stored(store, order):
     task_id = order.queue.tasks[0].task_id
-    await store.keep_news(a_news(task_id, "e-1"))
+    await store.store_webhooks(a_webhook(task_id, "e-1"))
 
-    events = [a_news(task_id, "e-1", code="other"), a_news(task_id, "e-2")]
+    events = [a_webhook(task_id, "e-1", code="other"), a_webhook(task_id, "e-2")]
 
-    assert await store.keep_news(*events) == [DIFFERS, NEW]
+    assert await store.store_webhooks(*events) == [DIFFERS, NEW]
 
 
 async def test_one_id_twice_in_a_request_is_stored_once(store, order):
-    first = a_news(order.queue.tasks[0].task_id)
-    second = replace(first, type=NewsType.RETURNED)
+    first = a_webhook(order.queue.tasks[0].task_id)
+    second = replace(first, type=WebhookEventType.RETURNED)
 
-    assert await store.keep_news(first, second) == [NEW, DIFFERS]
-    assert (await store.find_news("acme", "e-1")).news == first
+    assert await store.store_webhooks(first, second) == [NEW, DIFFERS]
+    assert (await store.find_webhook("acme", "e-1")).webhook == first
 
 
 async def test_a_request_without_events_stores_nothing(store):
-    assert await store.keep_news() == []
+    assert await store.store_webhooks() == []
 
 
-async def test_news_kept_together_is_stored_once(store, order):
-    news = a_news(order.queue.tasks[0].task_id)
+async def test_webhook_kept_together_is_stored_once(store, order):
+    webhook = a_webhook(order.queue.tasks[0].task_id)
 
-    kept = await asyncio.gather(*(store.keep_news(news) for _ in range(5)))
+    kept = await asyncio.gather(*(store.store_webhooks(webhook) for _ in range(5)))
 
     assert sorted(kept) == [[SEEN]] * 4 + [[NEW]]
 
@@ -449,12 +460,12 @@ async def test_news_kept_together_is_stored_once(store, order):
 async def test_two_providers_may_use_the_same_event_id(store, order):
     task_id = order.queue.tasks[0].task_id
 
-    assert await store.keep_news(a_news(task_id, provider="acme"))
-    assert await store.keep_news(a_news(task_id, provider="zeta"))
+    assert await store.store_webhooks(a_webhook(task_id, provider="acme"))
+    assert await store.store_webhooks(a_webhook(task_id, provider="zeta"))
 
 
-async def test_news_comes_back_as_it_was_kept(store, order):
-    news = a_news(
+async def test_webhook_comes_back_as_it_was_kept(store, order):
+    webhook = a_webhook(
         order.queue.tasks[0].task_id,
         amount=1,
         currency="EUR",
@@ -463,67 +474,71 @@ async def test_news_comes_back_as_it_was_kept(store, order):
         provider_reference="r",
         detail={"a": [1]},
     )
-    await store.keep_news(news)
+    await store.store_webhooks(webhook)
 
-    stored = await store.find_news("acme", "e-1")
+    stored = await store.find_webhook("acme", "e-1")
 
-    assert (stored.news, stored.state) == (news, NewsState.WAITING)
-
-
-async def test_news_brings_its_own_doorbell(rows, store, order):
-    await store.keep_news(a_news(order.queue.tasks[0].task_id))
-
-    assert "news:acme:e-1" in await unsent(rows)
+    assert (stored.webhook, stored.state) == (webhook, WebhookEventState.WAITING)
 
 
-async def test_only_the_tasks_own_provider_has_news_for_it(store, order):
+async def test_webhook_brings_its_own_wakeup(rows, store, order):
+    await store.store_webhooks(a_webhook(order.queue.tasks[0].task_id))
+
+    assert "webhook:acme:e-1" in await unsent(rows)
+
+
+async def test_only_the_tasks_own_provider_has_webhook_for_it(store, order):
     task_id = order.queue.tasks[0].task_id
-    await store.keep_news(a_news(task_id, provider="zeta"))
-    await store.keep_news(a_news(task_id, "e-1"))
-    await store.keep_news(a_news(task_id, "e-2"))
+    await store.store_webhooks(a_webhook(task_id, provider="zeta"))
+    await store.store_webhooks(a_webhook(task_id, "e-1"))
+    await store.store_webhooks(a_webhook(task_id, "e-2"))
 
-    waiting = await store.waiting_news(task_id)
+    waiting = await store.pending_webhooks(task_id)
 
-    assert [s.news.event_id for s in waiting] == ["e-1", "e-2"]
-    assert {s.news.provider for s in waiting} == {"acme"}
+    assert [s.webhook.event_id for s in waiting] == ["e-1", "e-2"]
+    assert {s.webhook.provider for s in waiting} == {"acme"}
 
 
-async def test_a_step_settles_the_news_it_came_from(store, order):
+async def test_a_step_settles_the_webhook_it_came_from(store, order):
     task_id = order.queue.tasks[0].task_id
-    await store.keep_news(a_news(task_id))
-    stored = await store.find_news("acme", "e-1")
+    await store.store_webhooks(a_webhook(task_id))
+    stored = await store.find_webhook("acme", "e-1")
 
     await store.record(
         a_work(
-            order, Trigger.FREEZE_CONFIRMED, news={stored.inbox_id: NewsState.APPLIED}
+            order,
+            Trigger.FREEZE_CONFIRMED,
+            webhook={stored.inbox_id: WebhookEventState.APPLIED},
         )
     )
 
-    assert (await store.find_news("acme", "e-1")).state is NewsState.APPLIED
-    assert await store.waiting_news(task_id) == []
+    assert (await store.find_webhook("acme", "e-1")).state is WebhookEventState.APPLIED
+    assert await store.pending_webhooks(task_id) == []
 
 
-async def test_a_stale_step_settles_no_news(store, order):
-    await store.keep_news(a_news(order.queue.tasks[0].task_id))
-    stored = await store.find_news("acme", "e-1")
+async def test_a_stale_step_settles_no_webhook(store, order):
+    await store.store_webhooks(a_webhook(order.queue.tasks[0].task_id))
+    stored = await store.find_webhook("acme", "e-1")
     work = a_work(order, Trigger.FREEZE_CONFIRMED)
     await store.record(work)
 
     with pytest.raises(StaleWrite):
-        await store.record(replace(work, news={stored.inbox_id: NewsState.APPLIED}))
+        await store.record(
+            replace(work, webhook={stored.inbox_id: WebhookEventState.APPLIED})
+        )
 
-    assert (await store.find_news("acme", "e-1")).state is NewsState.WAITING
+    assert (await store.find_webhook("acme", "e-1")).state is WebhookEventState.WAITING
 
 
-async def test_news_is_settled_by_one_step_only(store, order):
-    await store.keep_news(a_news(order.queue.tasks[0].task_id))
-    stored = await store.find_news("acme", "e-1")
-    settles = {stored.inbox_id: NewsState.APPLIED}
-    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED, news=settles))
+async def test_webhook_is_settled_by_one_step_only(store, order):
+    await store.store_webhooks(a_webhook(order.queue.tasks[0].task_id))
+    stored = await store.find_webhook("acme", "e-1")
+    settles = {stored.inbox_id: WebhookEventState.APPLIED}
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED, webhook=settles))
     moved = await store.load(order.queue_id)
 
-    with pytest.raises(SettledNews):
-        await store.record(a_work(moved, Trigger.PAID, news=settles))
+    with pytest.raises(WebhookSettled):
+        await store.record(a_work(moved, Trigger.PAID, webhook=settles))
 
     assert await store.load(order.queue_id) == moved
 
@@ -556,44 +571,47 @@ async def test_an_order_of_a_forgotten_past_is_stale(store, order):
 async def test_only_what_was_given_up_waits_again(rows, store, order):
     task_id = order.queue.tasks[0].task_id
     said = {"actor": "key:anna", "reason": "r", "at": START}
-    for event_id, state in (("e-1", NewsState.DEAD), ("e-2", NewsState.APPLIED)):
-        await store.keep_news(a_news(task_id, event_id))
-        stored = await store.find_news("acme", event_id)
-        await store.close_news(stored.inbox_id, state)
-        await store.bury(a_letter(event_id), [])
+    for event_id, state in (
+        ("e-1", WebhookEventState.DEAD),
+        ("e-2", WebhookEventState.APPLIED),
+    ):
+        await store.store_webhooks(a_webhook(task_id, event_id))
+        stored = await store.find_webhook("acme", event_id)
+        await store.close_webhook(stored.inbox_id, state)
+        await store.dead_letter(a_letter(event_id), [])
         named = {"reopens": ("acme", event_id), **said}
-        assert await rows.desk.mark_replayed(a_letter(event_id).id, **named)
+        assert await rows.operator_store.mark_replayed(a_letter(event_id).id, **named)
 
-    (waiting,) = await store.waiting_news(task_id)
+    (waiting,) = await store.pending_webhooks(task_id)
 
-    assert waiting.news.event_id == "e-1"
-    assert waiting.state is NewsState.WAITING
-
-
-async def test_settled_news_stays_as_it_was_settled(store, order):
-    await store.keep_news(a_news(order.queue.tasks[0].task_id))
-    stored = await store.find_news("acme", "e-1")
-
-    await store.close_news(stored.inbox_id, NewsState.APPLIED)
-    await store.close_news(stored.inbox_id, NewsState.KNOWN)
-
-    assert (await store.find_news("acme", "e-1")).state is NewsState.APPLIED
+    assert waiting.webhook.event_id == "e-1"
+    assert waiting.state is WebhookEventState.WAITING
 
 
-async def test_a_mark_is_told_to_the_next_step_and_stays_until_news_is_settled(
+async def test_settled_webhook_stays_as_it_was_settled(store, order):
+    await store.store_webhooks(a_webhook(order.queue.tasks[0].task_id))
+    stored = await store.find_webhook("acme", "e-1")
+
+    await store.close_webhook(stored.inbox_id, WebhookEventState.APPLIED)
+    await store.close_webhook(stored.inbox_id, WebhookEventState.KNOWN)
+
+    assert (await store.find_webhook("acme", "e-1")).state is WebhookEventState.APPLIED
+
+
+async def test_a_mark_is_told_to_the_next_step_and_stays_until_webhook_is_settled(
     store, order
 ):
     task_id = order.queue.tasks[0].task_id
-    await store.keep_news(a_news(task_id))
-    stored = await store.find_news("acme", "e-1")
+    await store.store_webhooks(a_webhook(task_id))
+    stored = await store.find_webhook("acme", "e-1")
     assert await store.mark_waiting(task_id, 1)
 
     frozen = a_work(await store.load(order.queue_id), Trigger.FREEZE_CONFIRMED)
-    assert (await store.record(frozen)).news_waiting == {task_id}
-    settles = {stored.inbox_id: NewsState.APPLIED}
-    paid = a_work(await store.load(order.queue_id), Trigger.PAID, news=settles)
+    assert (await store.record(frozen)).webhook_pending == {task_id}
+    settles = {stored.inbox_id: WebhookEventState.APPLIED}
+    paid = a_work(await store.load(order.queue_id), Trigger.PAID, webhook=settles)
 
-    assert (await store.record(paid)).news_waiting == frozenset()
+    assert (await store.record(paid)).webhook_pending == frozenset()
 
 
 async def test_a_mark_moves_no_version(store, order):
@@ -602,7 +620,7 @@ async def test_a_mark_moves_no_version(store, order):
     await store.mark_waiting(task.task_id, 1)
 
     assert (await store.load(order.queue_id)).task(task.task_id) == replace(
-        task, news_waiting=True
+        task, webhook_pending=True
     )
 
 
@@ -619,7 +637,7 @@ async def test_a_mark_of_a_task_that_a_step_only_follows_is_told(store, order):
 
     recorded = await store.record(a_cancel(await store.load(order.queue_id)))
 
-    assert recorded.news_waiting == {other}
+    assert recorded.webhook_pending == {other}
 
 
 async def test_what_is_overdue_by_the_grace_is_found_once_a_grace(rows, clock, order):
@@ -640,7 +658,7 @@ async def test_what_is_overdue_by_the_grace_is_found_once_a_grace(rows, clock, o
 async def test_what_ringing_does_not_move_is_rung_for_less_and_less_often(
     rows, clock, store, order
 ):
-    async def rung_at(horizon):
+    async def woken_at(horizon):
         found = []
         for second in range(0, horizon, 10):
             if await rows.sweeps.overdue(grace=GRACE, limit=10):
@@ -648,9 +666,9 @@ async def test_what_ringing_does_not_move_is_rung_for_less_and_less_often(
             await later(rows, clock, timedelta(seconds=10))
         return found
 
-    assert await rung_at(1200) == [40, 80, 150, 280, 530, 780, 1030]
+    assert await woken_at(1200) == [40, 80, 150, 280, 530, 780, 1030]
     await store.record(a_work(order, Trigger.FREEZE_CONFIRMED, now=clock.now()))
-    assert await rung_at(100) == [40, 80]
+    assert await woken_at(100) == [40, 80]
 
 
 async def test_nothing_overdue_starves_behind_a_small_limit(rows, clock, store):
@@ -687,41 +705,43 @@ async def test_ringing_moves_no_version(rows, clock, store, order):
     await store.record(a_work(order, Trigger.FREEZE_CONFIRMED))
 
 
-async def test_overdue_news_is_found_once_a_grace(rows, clock, store, order):
-    await store.keep_news(a_news(order.queue.tasks[0].task_id))
+async def test_overdue_webhook_is_found_once_a_grace(rows, clock, store, order):
+    await store.store_webhooks(a_webhook(order.queue.tasks[0].task_id))
     await later(rows, clock)
 
-    first = await rows.sweeps.overdue_news(grace=GRACE, limit=10)
-    second = await rows.sweeps.overdue_news(grace=GRACE, limit=10)
+    first = await rows.sweeps.overdue_webhooks(grace=GRACE, limit=10)
+    second = await rows.sweeps.overdue_webhooks(grace=GRACE, limit=10)
 
     assert [len(first), len(second)] == [1, 0]
 
 
-async def test_news_is_rung_for_only_once_its_task_is_there(rows, clock, store):
+async def test_webhook_is_rung_for_only_once_its_task_is_there(rows, clock, store):
     new = a_new_order()
-    await store.keep_news(a_news(new.order.queue.tasks[0].task_id))
+    await store.store_webhooks(a_webhook(new.order.queue.tasks[0].task_id))
     for _ in range(60):
         await later(rows, clock, timedelta(minutes=2))
-        assert not await rows.sweeps.overdue_news(grace=GRACE, limit=10)
+        assert not await rows.sweeps.overdue_webhooks(grace=GRACE, limit=10)
 
     await store.submit(new)
     await later(rows, clock, timedelta(hours=1, minutes=1))
 
-    assert await rows.sweeps.overdue_news(grace=GRACE, limit=10)
+    assert await rows.sweeps.overdue_webhooks(grace=GRACE, limit=10)
 
 
-async def test_only_news_of_nobodys_task_expires(rows, clock, store, order):
-    await store.keep_news(a_news(order.queue.tasks[0].task_id, "e-1"))
-    await store.keep_news(a_news(NOBODY, "e-2"))
-    await store.keep_news(a_news("not an id", "e-3"))
-    await store.keep_news(a_news(order.queue.tasks[0].task_id, "e-4", provider="zeta"))
+async def test_only_webhook_of_nobodys_task_expires(rows, clock, store, order):
+    await store.store_webhooks(a_webhook(order.queue.tasks[0].task_id, "e-1"))
+    await store.store_webhooks(a_webhook(NOBODY, "e-2"))
+    await store.store_webhooks(a_webhook("not an id", "e-3"))
+    await store.store_webhooks(
+        a_webhook(order.queue.tasks[0].task_id, "e-4", provider="zeta")
+    )
     week = timedelta(days=7)
-    assert await rows.sweeps.expired_news(after=week, limit=10) == []
+    assert await rows.sweeps.expired_webhooks(after=week, limit=10) == []
 
     await later(rows, clock, week + GRACE)
-    expired = await rows.sweeps.expired_news(after=week, limit=10)
+    expired = await rows.sweeps.expired_webhooks(after=week, limit=10)
 
-    assert [s.news.event_id for s in expired] == ["e-2", "e-4"]
+    assert [s.webhook.event_id for s in expired] == ["e-2", "e-4"]
 
 
 OTHERS = ["", "not an id", "0195F1DE-0000-7000-8000-000000000000", str(UUID(int=4))]
@@ -729,19 +749,19 @@ OTHERS = ["", "not an id", "0195F1DE-0000-7000-8000-000000000000", str(UUID(int=
 
 async def test_what_is_about_no_task_of_ours_rings_for_nobody(rows, store, clock):
     for number, reference in enumerate(OTHERS):
-        await store.keep_news(a_news(reference, f"e-{number}"))
+        await store.store_webhooks(a_webhook(reference, f"e-{number}"))
     await later(rows, clock, timedelta(days=6))
 
     assert await unsent(rows) == []
-    assert await rows.sweeps.overdue_news(grace=GRACE, limit=10) == []
+    assert await rows.sweeps.overdue_webhooks(grace=GRACE, limit=10) == []
 
 
 async def test_what_is_about_no_task_of_ours_is_forgotten_after_a_week(
     rows, store, clock, order
 ):
-    await store.keep_news(*(a_news(r, f"e-{n}") for n, r in enumerate(OTHERS)))
-    await store.keep_news(a_news("an invoice", provider="zeta"))
-    await store.keep_news(a_news(order.queue.tasks[0].task_id, "ours"))
+    await store.store_webhooks(*(a_webhook(r, f"e-{n}") for n, r in enumerate(OTHERS)))
+    await store.store_webhooks(a_webhook("an invoice", provider="zeta"))
+    await store.store_webhooks(a_webhook(order.queue.tasks[0].task_id, "ours"))
     week = timedelta(days=7)
     assert await rows.sweeps.forget_foreign(after=week, limit=10) == {}
 
@@ -750,32 +770,34 @@ async def test_what_is_about_no_task_of_ours_is_forgotten_after_a_week(
     assert await rows.sweeps.forget_foreign(after=week, limit=3) == {"acme": 3}
     forgotten = await rows.sweeps.forget_foreign(after=week, limit=3)
     assert forgotten == {"acme": 1, "zeta": 1}
-    assert await store.find_news("acme", "e-0") is None
-    assert await store.find_news("acme", "ours")
+    assert await store.find_webhook("acme", "e-0") is None
+    assert await store.find_webhook("acme", "ours")
 
 
 async def test_a_letter_is_buried_once_with_its_messages(rows, store):
     for name in ("first", "second"):
-        await store.bury(a_letter(), [a_message(name, headers={"X-Reason": "x"})])
+        await store.dead_letter(
+            a_letter(), [a_message(name, headers={"X-Reason": "x"})]
+        )
 
     assert await rows.letters() == [a_letter()]
     assert await unsent(rows) == ["first"]
 
 
 async def test_a_letter_that_was_dealt_with_and_dies_again_is_open_again(rows, store):
-    await store.bury(a_letter(), [])
+    await store.dead_letter(a_letter(), [])
     said = {"actor": "key:anna", "reason": "r", "at": START}
-    await rows.desk.mark_replayed(a_letter().id, **said)
+    await rows.operator_store.mark_replayed(a_letter().id, **said)
     assert await rows.letters() == []
 
-    await store.bury(a_letter(error="again"), [a_message("again")])
+    await store.dead_letter(a_letter(error="again"), [a_message("again")])
 
     assert [letter.error for letter in await rows.letters()] == ["again"]
     assert await unsent(rows) == ["again"]
 
 
 async def test_a_letter_may_have_no_message(rows, store):
-    await store.bury(a_letter(), [])
+    await store.dead_letter(a_letter(), [])
 
     assert len(await rows.letters()) == 1
 
@@ -911,11 +933,11 @@ async def test_every_committed_message_is_handed_on_at_once(store, committed, or
         a_work(order, Trigger.FREEZE_CONFIRMED, messages=[a_message("m-1")])
     )
     await store.post(a_message("m-2"))
-    await store.bury(a_letter(), [a_message("m-3")])
-    await store.keep_news(a_news(NOBODY))
+    await store.dead_letter(a_letter(), [a_message("m-3")])
+    await store.store_webhooks(a_webhook(NOBODY))
 
     handed = {row.message.message_id for row in committed}
-    assert handed > {"m-1", "m-2", "m-3", "news:acme:e-1", order.queue_id}
+    assert handed > {"m-1", "m-2", "m-3", "webhook:acme:e-1", order.queue_id}
 
 
 async def test_a_published_row_is_removed_in_the_end(rows, store, committed, order):

@@ -12,8 +12,8 @@ from psycopg import sql
 from fsm.domain.audit_keys import parse_audit_keys
 from fsm.domain.ids import derived_id
 from fsm.domain.keys import ApiKey, KeyRole
-from fsm.domain.news import NewsType
-from handlers.news import keep
+from fsm.domain.webhook_events import WebhookEventType
+from handlers.inbox import keep
 from handlers.people import (
     Admin,
     Environment,
@@ -22,15 +22,15 @@ from handlers.people import (
     revoke_key,
     set_threshold,
 )
-from handlers.webhook import Stored, webhook_received
+from handlers.webhook import WebhookHint, webhook_received
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.people import PostgresPeople
 from payment_service.storage.store import PostgresStore
 from tests.cli.anchors import anchor
 from tests.cli.stage import Here, with_world
-from tests.storage.builders import a_letter, a_news
+from tests.storage.builders import a_letter, a_webhook
 
 KEYS_SET = "k1:" + "5a" * 32
 KEYS = parse_audit_keys(KEYS_SET)
@@ -48,17 +48,17 @@ def execute(server, statement, *names):
 async def told(world, order, kind, event_id, **said):
     """Have the order's first provider say something by webhook; nobody applies it."""
     task = order.queue.tasks[0]
-    news = a_news(
-        task.task_id, event_id, now=world.engine.clock.now(), type=kind, **said
+    webhook = a_webhook(
+        task.task_id, event_id, now=world.ports.clock.now(), type=kind, **said
     )
-    await keep(news, engine=world.engine)
+    await keep(webhook, ports=world.ports)
 
 
 async def heard(world, order, kind, event_id, **said):
     """Have the order's first provider say something by webhook, and apply it."""
     await told(world, order, kind, event_id, **said)
-    stored = Stored(provider="acme", event_id=event_id)
-    await webhook_received(stored, again=False, engine=world.engine)
+    stored = WebhookHint(provider="acme", event_id=event_id)
+    await webhook_received(stored, again=False, ports=world.ports)
 
 
 async def worked(world):
@@ -67,16 +67,16 @@ async def worked(world):
     declined = await world.order("w-declined", "decline")
     await world.order("w-silent", "accept_silence")
     await world.submitted("w-new")
-    await heard(world, paid, NewsType.RETURNED, "evt-w-paid", sequence=7)
+    await heard(world, paid, WebhookEventType.RETURNED, "evt-w-paid", sequence=7)
     # What is known already has no line of its own, and is as it should be.
     for order, kind in (
-        (paid, NewsType.SUCCEEDED),
-        (paid, NewsType.ACCEPTED),
-        (declined, NewsType.FAILED),
+        (paid, WebhookEventType.SUCCEEDED),
+        (paid, WebhookEventType.ACCEPTED),
+        (declined, WebhookEventType.FAILED),
     ):
         await heard(world, order, kind, f"evt-{kind}")
     waiting = await world.order("w-waiting", "succeed")
-    await told(world, waiting, NewsType.RETURNED, "evt-w-waiting")
+    await told(world, waiting, WebhookEventType.RETURNED, "evt-w-waiting")
 
 
 async def decided(url):
@@ -95,9 +95,9 @@ async def decided(url):
     now = datetime.now(UTC)
     died = now - timedelta(minutes=1)
     letter = replace(a_letter(now=died), id=derived_id("letter", "planted"))
-    await PostgresStore(database, keys=KEYS).bury(letter, [])
-    desk = PostgresDesk(database, KEYS)
-    await desk.mark_discarded(letter.id, actor="key:anna", reason="x", at=now)
+    await PostgresStore(database, keys=KEYS).dead_letter(letter, [])
+    operator_store = PostgresOperatorStore(database, KEYS)
+    await operator_store.mark_discarded(letter.id, actor="key:anna", reason="x", at=now)
     await database.close()
 
 

@@ -66,7 +66,7 @@ INBOX = (
     "DELETE FROM webhook_inbox i USING order_tasks t, order_queues q WHERE "
     "i.task_id = t.task_id AND q.queue_id = t.queue_id AND q.order_id = 'ORDER'"
 )
-ERASED_WITH_NEWS = (INBOX, *ERASED)
+ERASED_WITH_WEBHOOK = (INBOX, *ERASED)
 # The last line of the order itself, and its row as it was before.
 BACK = (
     "UPDATE order_queues q SET version = e.version, audit_hash = e.hash, "
@@ -79,7 +79,7 @@ CUT = (
     "DELETE FROM order_task_events e USING order_queues q WHERE q.order_id = 'ORDER' "
     "AND e.entity_id = q.queue_id AND e.version > q.version"
 )
-NEWS = "UPDATE webhook_inbox SET {} WHERE event_id = 'evt-ORDER'"
+WEBHOOK = "UPDATE webhook_inbox SET {} WHERE event_id = 'evt-ORDER'"
 CASE = (
     "UPDATE cases k SET {} FROM order_queues q "
     "WHERE q.queue_id = k.queue_id AND q.order_id = 'ORDER'"
@@ -91,7 +91,7 @@ NEW_CASE = (
     "amount, '{}', now() FROM order_queues q JOIN order_tasks t USING (queue_id) "
     "WHERE order_id = 'ORDER' AND position = 0"
 )
-NEW_NEWS = (
+NEW_WEBHOOK = (
     "INSERT INTO webhook_inbox (provider, event_id, type, reference, task_id, amount, "
     "currency, detail, body_hash, content_hash, signed_by, signature, received_at, "
     "wake_at) SELECT provider, 'evt-mallory', 'payout.succeeded', task_id::text, "
@@ -457,7 +457,7 @@ TRAILS = (
     ),
     Kind(
         what="an order erased whole",
-        sql=ERASED_WITH_NEWS,
+        sql=ERASED_WITH_WEBHOOK,
         found={
             GUARD: "webhook_inbox_stays",
             BOOKS: "orphan: core or",
@@ -466,7 +466,7 @@ TRAILS = (
     ),
     Kind(
         what="an order erased whole, and its anchored heads",
-        sql=(OF_ORDER.format("anchor_heads"), *ERASED_WITH_NEWS),
+        sql=(OF_ORDER.format("anchor_heads"), *ERASED_WITH_WEBHOOK),
         found={GUARD: "denied", ANCHOR: "anchor: anchor 1 in the database has "},
     ),
     Kind(
@@ -490,7 +490,7 @@ TRAILS = (
 HEARD = (
     Kind(
         what="a planted webhook: it was paid",
-        sql=(NEW_NEWS,),
+        sql=(NEW_WEBHOOK,),
         found={
             STOPS: "under way",
             VERIFY: "tampered: the webhook 'evt-mallory' of acme is none",
@@ -499,7 +499,7 @@ HEARD = (
     ),
     Kind(
         what="a webhook says another amount",
-        sql=(NEWS.format("amount = 1"),),
+        sql=(WEBHOOK.format("amount = 1"),),
         found={
             GUARD: "webhook_inbox_content_is_fixed",
             VERIFY: "tampered: the webhook 'evt-w-paid' of acme is none",
@@ -507,7 +507,7 @@ HEARD = (
     ),
     Kind(
         what="a webhook that waits put off for years",
-        sql=(NEWS.format("state = 'waiting', wake_at = '9999-01-01'"),),
+        sql=(WEBHOOK.format("state = 'waiting', wake_at = '9999-01-01'"),),
         found={
             GUARD: "webhook_inbox_settled_stays",
             VERIFY: "tampered: the webhook 'evt-w-paid' of acme was put off",
@@ -537,7 +537,7 @@ HEARD = (
     ),
     Kind(
         what="a return that waits is led away from its task",
-        sql=(NEWS.format("task_id = NULL"),),
+        sql=(WEBHOOK.format("task_id = NULL"),),
         found={
             GUARD: "webhook_inbox_content_is_fixed",
             VERIFY: "tampered: the webhook 'evt-w-waiting' of acme was led astray",
@@ -552,7 +552,7 @@ HEARD = (
     ),
     Kind(
         what="a task made deaf: what its provider says counts as too old",
-        sql=(TASK.format("news_sequence = 999999"),),
+        sql=(TASK.format("webhook_sequence = 999999"),),
         found={VERIFY: "tampered: it hears nothing of acme up to 999999"},
         of="w-silent",
     ),
@@ -566,7 +566,7 @@ HEARD = (
     ),
     Kind(
         what="a webhook is about another payout",
-        sql=(NEWS.format("reference = 'po_of_another'"),),
+        sql=(WEBHOOK.format("reference = 'po_of_another'"),),
         found={
             GUARD: "webhook_inbox_content_is_fixed",
             VERIFY: "tampered: the webhook 'evt-w-paid' of acme is none",

@@ -11,11 +11,11 @@ from psycopg import errors, sql
 
 from fsm.domain.errors import NotNow, Tampered
 from fsm.domain.four_eyes import FourEyes
-from fsm.domain.news import NewsType
-from handlers.claims import View
+from fsm.domain.webhook_events import WebhookEventType
+from handlers.claims import Claims
 from handlers.drive import drive
 from handlers.resolve import Ruling, resolve
-from handlers.webhook import Stored, webhook_received
+from handlers.webhook import WebhookHint, webhook_received
 from payment_service.cli import verifying
 from payment_service.storage.rights import lacking
 from tests.cli.anchors import seal_again
@@ -118,9 +118,9 @@ async def new(world, url, kind):
     """Have an order changed before anything was done for it, and go on with it."""
     queue_id = await world.submitted("w-1")
     plant(url, kind, "w-1")
-    engine = world.engine
-    order = await engine.store.load(queue_id)
-    await drive(order, engine=engine, view=View(taken_at=engine.clock.elapsed()))
+    ports = world.ports
+    order = await ports.store.load(queue_id)
+    await drive(order, ports=ports, claims=Claims(taken_at=ports.clock.elapsed()))
     return []
 
 
@@ -129,8 +129,8 @@ async def under_way(world, url, kind):
     order = await world.order("w-1", "accept_silence")
     plant(url, kind, "w-1")
     if "webhook_inbox" in kind.sql[0]:
-        told = Stored(provider="acme", event_id="evt-mallory")
-        await webhook_received(told, again=False, engine=world.engine)
+        told = WebhookHint(provider="acme", event_id="evt-mallory")
+        await webhook_received(told, again=False, ports=world.ports)
         return ["freeze"]
     with pytest.raises((Tampered, NotNow)):
         await resolve(
@@ -140,10 +140,10 @@ async def under_way(world, url, kind):
             evidence="x",
             actor="key:anna",
             four_eyes=FourEyes(),
-            engine=world.engine,
+            ports=world.ports,
         )
     said = {"amount": 12550, "currency": "EUR"}
-    await heard(world, order, NewsType.SUCCEEDED, "evt-true", **said)
+    await heard(world, order, WebhookEventType.SUCCEEDED, "evt-true", **said)
     return ["freeze"]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.domain.errors import InvalidRequest
-from fsm.domain.news import NewsType
+from fsm.domain.webhook_events import WebhookEventType
 from payment_service.wire.webhook_message import EXAMPLE, read_webhook_message
 
 BODY = EXAMPLE["body"]
@@ -17,20 +17,20 @@ def read(**changes):
     return read_webhook_message(orjson.dumps({**EXAMPLE, **changes}), by="svc", now=NOW)
 
 
-def test_the_example_becomes_news():
-    news = read()
-    assert news.type is NewsType.SUCCEEDED
-    assert (news.provider, news.event_id) == ("acme", " forwarded:svc:evt_71")
-    assert news.detail == {"forwarded_by": "svc"}
-    assert (news.amount, news.currency) == (12550, "EUR")
-    assert news.received_at == datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
-    assert len(news.body_hash) == 32
+def test_the_example_becomes_webhook():
+    webhook = read()
+    assert webhook.type is WebhookEventType.SUCCEEDED
+    assert (webhook.provider, webhook.event_id) == ("acme", " forwarded:svc:evt_71")
+    assert webhook.detail == {"forwarded_by": "svc"}
+    assert (webhook.amount, webhook.currency) == (12550, "EUR")
+    assert webhook.received_at == datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
+    assert len(webhook.body_hash) == 32
 
 
 def test_a_word_that_nobody_knows_is_kept_as_unknown():
-    news = read(body={**BODY, "type": "payout.sneezed"})
-    assert news.type is NewsType.UNKNOWN
-    assert news.detail == {"type": "payout.sneezed", "forwarded_by": "svc"}
+    webhook = read(body={**BODY, "type": "payout.sneezed"})
+    assert webhook.type is WebhookEventType.UNKNOWN
+    assert webhook.detail == {"type": "payout.sneezed", "forwarded_by": "svc"}
 
 
 @pytest.mark.parametrize("amount", [0, -5])
@@ -46,7 +46,7 @@ def test_a_time_is_rfc_3339_with_its_zone(at):
         read(received_at=at)
 
 
-def test_no_news_is_from_the_future():
+def test_no_webhook_is_from_the_future():
     assert read(received_at="2126-01-31T23:59:59Z").received_at == NOW
 
 
@@ -58,8 +58,8 @@ def test_how_much_it_is_about_is_never_left_out(field):
 
 
 def test_an_offset_is_turned_into_utc():
-    news = read(received_at="2026-02-01T01:59:59+02:00")
-    assert news.received_at == datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
+    webhook = read(received_at="2026-02-01T01:59:59+02:00")
+    assert webhook.received_at == datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

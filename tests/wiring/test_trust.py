@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fsm.domain.dead_letters import REPLAY_OF
 from fsm.domain.errors import InvalidRequest
-from fsm.domain.letters import REPLAY_OF
 from handlers.ports.bus import Delivery
 from payment_service.wiring.forwarders import Forwarder, Forwarders
 from payment_service.wiring.trust import CLOCKS_APART, NotAsked, Trust
@@ -67,14 +67,14 @@ def test_whether_it_holds_is_shown():
 
 
 def test_a_replay_is_nobodys_word(trust):
-    courier = Forwarder(
-        name="courier",
+    outbox_publisher = Forwarder(
+        name="outbox_publisher",
         providers=frozenset({"acme"}),
         may=frozenset({"webhooks"}),
         checks={},
     )
-    forwarders = Forwarders({"courier": courier}, trust)
-    assert forwarders.sender(a_delivery(), "webhooks", NOON) is courier
+    forwarders = Forwarders({"outbox_publisher": outbox_publisher}, trust)
+    assert forwarders.sender(a_delivery(), "webhooks", NOON) is outbox_publisher
 
     with pytest.raises(InvalidRequest, match="vouches for nobody"):
         forwarders.sender(a_delivery(**{REPLAY_OF: "id"}), "webhooks", NOON)

@@ -17,10 +17,10 @@ def decided_rows(tables: MemoryTables) -> Iterator[tuple[Subject, Decided]]:
         if case.state is CaseState.CLOSED:
             closed = Decided("closed", None, at, why, None, case.queue_id)
             yield Subject(CASE, case.id), closed
-    for letter_id, buried in tables.letters.items():
+    for letter_id, dead_lettered in tables.letters.items():
         for what, by in (
-            ("replayed", buried.replayed_by),
-            ("discarded", buried.discarded_by),
+            ("replayed", dead_lettered.replayed_by),
+            ("discarded", dead_lettered.discarded_by),
         ):
             if by is not None:
                 yield Subject(LETTER, letter_id), Decided(what, by, None, None)

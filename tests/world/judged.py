@@ -3,7 +3,7 @@
 from typing import Any
 
 from payment_service.playground.memory.world import MemoryWorld
-from providers.health.keeper import Keeper
+from providers.health.admission import AdmissionControl
 from providers.health.observed import ObservedProviders
 from tests.world import oracle
 from tests.world.keepers import terms
@@ -12,12 +12,14 @@ from tests.world.keepers import terms
 class World(MemoryWorld):
     """A world whose money can be judged by what its neighbours have written down."""
 
-    def keep(self, **changed: Any) -> Keeper:
+    def keep(self, **changed: Any) -> AdmissionControl:
         """Have a keeper at the gate of every provider there is; return it."""
         known = {name: terms(**changed) for name in self.providers.names()}
-        self.gate = keeper = Keeper(known, self.clock, replica="replica-1")
-        self.watched = ObservedProviders(self.providers, keeper)
-        return keeper
+        self.gate = admission_control = AdmissionControl(
+            known, self.clock, replica="replica-1"
+        )
+        self.watched = ObservedProviders(self.providers, admission_control)
+        return admission_control
 
     async def offences(self, *, at_rest: bool = True) -> list[str]:
         """Return what is wrong with the money; nothing is right."""

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.ports.controls import Beat, Control, Standings
+from handlers.ports.controls import Control, FleetView, Heartbeat
+from providers.health.admission import Terms
 from providers.health.breaker import BreakerTerms
-from providers.health.keeper import Terms
 
 TIMEOUT = timedelta(seconds=10)
 
@@ -27,9 +27,9 @@ def terms(**changed: Any) -> Terms:
 
 def paused(
     *names: str, at: datetime, until: datetime | None = None, beats: Any = None
-) -> Standings:
+) -> FleetView:
     """Return what is known where somebody has paused some providers."""
-    return Standings(
+    return FleetView(
         paused={
             name: Control(
                 provider=name, reason="they said so", until=until, by="key:ops", at=at
@@ -40,10 +40,10 @@ def paused(
     )
 
 
-def beats(*replicas: str, joined_at: datetime, **said: Any) -> Standings:
+def beats(*replicas: str, joined_at: datetime, **said: Any) -> FleetView:
     """Return what is known where some replicas have told of ``acme``."""
     told = [
-        Beat(
+        Heartbeat(
             provider="acme",
             replica=replica,
             joined_at=joined_at,
@@ -51,4 +51,4 @@ def beats(*replicas: str, joined_at: datetime, **said: Any) -> Standings:
         )
         for replica in replicas
     ]
-    return Standings(beats={"acme": told})
+    return FleetView(beats={"acme": told})

@@ -8,16 +8,16 @@ from psycopg import sql
 
 from fsm.domain.audit import AuditLine
 from fsm.domain.audit_keys import UNKEYED
-from fsm.domain.letters import DeadLetter
-from fsm.domain.news import NEWS_KEPT
+from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.orders import Order
-from handlers.ports.desk import Desk
+from fsm.domain.webhook_events import WEBHOOKS_KEPT
+from handlers.ports.operator_store import OperatorStore
 from handlers.ports.reads import CaseRecord, CaseSearch
 from handlers.ports.store import Store
 from payment_service.playground.memory.clock import MICROSECOND, VirtualClock
 from payment_service.playground.memory.rows import OnCommitted, SweepableOutbox
 from payment_service.storage.database import Database
-from payment_service.storage.desk import PostgresDesk
+from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.session import Prepare
 from payment_service.storage.store import PostgresStore
@@ -59,7 +59,7 @@ class PostgresRows:
         self.reads = PostgresReads(self.database)
         self.store: Store = PostgresStore(self.database, on_committed=on_committed)
         self.sweeps: SweepableOutbox = PostgresSweeps(self.database)
-        self.desk: Desk = PostgresDesk(
+        self.operator_store: OperatorStore = PostgresOperatorStore(
             self.database, UNKEYED, on_committed=on_committed
         )
 
@@ -78,9 +78,9 @@ class PostgresRows:
             SELECT least(
                 (SELECT min(created_at) FROM outbox) + %(left)s,
                 (SELECT min(wake_at + %(grace)s
-                    * (1 << least(greatest(rings - 1, 0), 3))) FROM order_tasks),
+                    * (1 << least(greatest(redrives - 1, 0), 3))) FROM order_tasks),
                 (SELECT min(wake_at + %(grace)s
-                    * (1 << least(greatest(rings - 1, 0), 3))) FROM order_queues),
+                    * (1 << least(greatest(redrives - 1, 0), 3))) FROM order_queues),
                 (SELECT min(CASE WHEN t.task_id IS NULL
                     THEN greatest(i.wake_at, i.received_at + %(kept)s)
                     ELSE i.wake_at + %(grace)s END)
@@ -88,7 +88,7 @@ class PostgresRows:
                     ON t.task_id = i.task_id AND t.provider = i.provider
                 WHERE i.wake_at IS NOT NULL))
             """,
-            {"left": left, "grace": grace, "kept": NEWS_KEPT},
+            {"left": left, "grace": grace, "kept": WEBHOOKS_KEPT},
         )
         first: datetime | None = rows[0][0]
         return None if first is None else first + MICROSECOND

@@ -11,7 +11,7 @@ from fsm.domain.events import stamp
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.settings import Settings
 from providers.config import Config, ConfigError, ProviderTable
-from providers.http.outbound import Lane, Outbound, Response
+from providers.http.outbound import ConnectionLimit, Outbound, Response
 from providers.http.proxies import Proxies
 from providers.http.trust import expired, trusting
 from providers.http.unreadable import kind_of
@@ -99,7 +99,7 @@ async def _reached(
     """Connect as its calls do, and greet where it is TLS; nothing is asked."""
     parts = urlsplit(url)
     whom = f"{parts.hostname}:{parts.port or PORTS[parts.scheme]}"
-    lane = Lane(outbound, 1, table.tls.context() if table.tls else None)
+    lane = ConnectionLimit(outbound, 1, table.tls.context() if table.tls else None)
     failed = await lane.reach(url, seconds=CONNECT_SECONDS_MAX)
     if failed is not None:
         mend = f"see base_url of [providers.{name}]"

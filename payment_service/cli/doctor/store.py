@@ -11,7 +11,7 @@ import psycopg
 
 from fsm.domain.durations import format_duration
 from fsm.domain.errors import Fault
-from handlers.ports.standing import Standing
+from handlers.ports.backlog import Backlog
 from payment_service.cli.doctor import people
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.cli.failures import in_one_line
@@ -19,6 +19,7 @@ from payment_service.settings import Settings
 from payment_service.storage import migrate
 from payment_service.storage.database import Database
 from payment_service.storage.failures import mend_of, mend_of_connection
+from payment_service.storage.gauges import standing
 from payment_service.storage.rights import beyond_need, lacking
 from payment_service.storage.session import (
     NAME,
@@ -27,7 +28,6 @@ from payment_service.storage.session import (
     connect_plainly,
     look,
 )
-from payment_service.storage.standing import standing
 
 Answer = TypeVar("Answer")
 
@@ -239,7 +239,7 @@ async def _work(
         await database.close()
 
 
-def _piles(now: Standing) -> Iterator[Finding]:
+def _piles(now: Backlog) -> Iterator[Finding]:
     lag = timedelta(seconds=now.outbox_lag_seconds)
     told = f"{now.outbox_pending} messages, the oldest {_age(lag)} old"
     if now.outbox_pending and lag > LAG_MAX:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from fsm.domain.errors import PaymentServiceError
-from payment_service.playground.embedded import guard
+from payment_service.playground.embedded import supervisor as guard
 
 HOST: Final = "127.0.0.1"
 # Below Linux's ephemeral ports: no outgoing connection takes it during a restart.

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from fsm.domain.letters import Reason
+from fsm.domain.dead_letters import Reason
 from fsm.domain.messages import DEAD_LETTER, Message
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
@@ -18,7 +18,7 @@ BACKOFF_MAX: Final = timedelta(seconds=30)
 DELAY_MAX: Final = timedelta(minutes=5)
 
 Handle = Callable[[Delivery], Awaitable[Outcome]]
-Bury = Callable[[Delivery, Reason, str], Awaitable[None]]
+DeadLettering = Callable[[Delivery, Reason, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class MemoryBus:
         times += [m.at for m in self._timers.values() if m.at is not None]
         return min(times, default=None)
 
-    async def deliver(self, handle: Handle, bury: Bury) -> bool:
+    async def deliver(self, handle: Handle, dead_letter: DeadLettering) -> bool:
         """Deliver one message that is ready; False where none is.
 
         Where the handler dies the message comes again after the ack wait.
@@ -133,22 +133,24 @@ class MemoryBus:
         stored.deliveries += 1
         stored.ready_at = self._clock.now() + self._ack_wait
         delivery = _delivery(stored)
-        outcome = await self._outcome(delivery, handle, bury)
+        outcome = await self._outcome(delivery, handle, dead_letter)
         self.outcomes.append((delivery.subject, outcome))
         self._settle(stored, outcome)
         return True
 
-    async def _outcome(self, delivery: Delivery, handle: Handle, bury: Bury) -> Outcome:
+    async def _outcome(
+        self, delivery: Delivery, handle: Handle, dead_letter: DeadLettering
+    ) -> Outcome:
         if delivery.deliveries > self._max_deliver:
             because = f"delivered {delivery.deliveries} times and never finished"
-            await bury(delivery, Reason.CRASHED, because)
+            await dead_letter(delivery, Reason.CRASHED, because)
             return Park(because=because, reason=Reason.CRASHED)
         outcome = await handle(delivery)
         spent = delivery.deliveries >= self._max_deliver
         if isinstance(outcome, Retry) and outcome.in_vain and spent:
             outcome = Park(because=outcome.because, reason=Reason.EXHAUSTED)
         if isinstance(outcome, Park):
-            await bury(delivery, outcome.reason, outcome.because)
+            await dead_letter(delivery, outcome.reason, outcome.because)
         return outcome
 
     def _settle(self, stored: _Stored, outcome: Outcome) -> None:

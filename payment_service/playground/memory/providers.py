@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from fsm.domain.money import Money
-from fsm.domain.news import News, NewsType, hash_of_content
-from fsm.payout.policy import Plan
+from fsm.domain.webhook_events import WebhookEvent, WebhookEventType, hash_of_content
+from fsm.payout.policy import ProviderPolicy
 from handlers.ports.provider import (
     Accepted,
     CancelAnswer,
@@ -117,9 +117,9 @@ class _Known:
     answers: list[CancelAnswer] = field(default_factory=list)
 
 
-def stated(news: News, **said: object) -> News:
+def stated(webhook: WebhookEvent, **said: object) -> WebhookEvent:
     """Return a webhook that says this, with the hash of what it says then."""
-    changed: News = replace(news, **said)  # type: ignore[arg-type]
+    changed: WebhookEvent = replace(webhook, **said)  # type: ignore[arg-type]
     body = {"sequence": changed.sequence}
     return replace(changed, content_hash=hash_of_content(changed, body))
 
@@ -136,12 +136,12 @@ class MemoryProvider:
         name: str,
         *,
         clock: VirtualClock,
-        plan: Plan | None = None,
+        plan: ProviderPolicy | None = None,
         effects: Effects | None = None,
         script: tuple[Conduct, ...] = (PAYS,),
     ) -> None:
         self.name = name
-        self.plan = plan or Plan()
+        self.plan = plan or ProviderPolicy()
         self.timeout = timedelta(seconds=10)
         self.takes_webhooks = True
         self.script = list(script)
@@ -182,9 +182,9 @@ class MemoryProvider:
         del headers, body, now
         return Rejected("webhooks of this world come in memory")
 
-    def read_news(
+    def read_webhook(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
+    ) -> WebhookEvent | None:
         del event_id, body, now
         return None
 
@@ -210,20 +210,20 @@ class MemoryProvider:
         """Lose what it knows of a reference, as a bad provider may."""
         del self._known[reference]
 
-    def news(
+    def webhook(
         self,
-        kind: NewsType,
+        kind: WebhookEventType,
         reference: str,
         *,
         event_id: str | None = None,
         amount: int | None = None,
         code: str | None = None,
-    ) -> News:
+    ) -> WebhookEvent:
         """Return a webhook of this provider about a payout."""
         self._events += 1
         known = self._known.get(reference)
-        failed = kind is NewsType.FAILED
-        news = News(
+        failed = kind is WebhookEventType.FAILED
+        webhook = WebhookEvent(
             provider=self.name,
             event_id=event_id or f"{self.name}-event-{self._events}",
             type=kind,
@@ -233,7 +233,7 @@ class MemoryProvider:
             code=code or ("returned_by_bank" if failed else None),
             received_at=self._clock.now(),
         )
-        return stated(news)
+        return stated(webhook)
 
     def _note(self, call: str, payout: Payout) -> None:
         self.asked.append(

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from fsm.domain.acts import SERVICE
 from fsm.domain.audit import AuditLine
-from fsm.domain.letters import DeadLetter
-from fsm.domain.news import NEWS_KEPT
+from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.orders import Order
-from handlers.ports.desk import Desk
+from fsm.domain.webhook_events import WEBHOOKS_KEPT
+from handlers.ports.operator_store import OperatorStore
 from handlers.ports.reads import CaseRecord
 from handlers.ports.store import Outbox, Store, Sweepable, Unsent
 from payment_service.playground.memory.clock import MICROSECOND, VirtualClock
@@ -28,7 +28,7 @@ class Rows(Protocol):
 
     store: Store
     sweeps: SweepableOutbox
-    desk: Desk
+    operator_store: OperatorStore
 
     async def tell_time(self) -> None:
         """Let the rows know that time has passed."""
@@ -68,7 +68,7 @@ class MemoryRows:
         self.memory = memory
         self.store: Store = memory
         self.sweeps: SweepableOutbox = memory
-        self.desk: Desk = memory
+        self.operator_store: OperatorStore = memory
 
     async def tell_time(self) -> None:
         return
@@ -82,8 +82,8 @@ class MemoryRows:
         ]
         times += [
             kept.wake_at + grace
-            if self.memory.is_matched(kept.stored.news)
-            else max(kept.wake_at, kept.stored.news.received_at + NEWS_KEPT)
+            if self.memory.is_matched(kept.stored.webhook)
+            else max(kept.wake_at, kept.stored.webhook.received_at + WEBHOOKS_KEPT)
             for kept in tables.inbox.values()
             if kept.wake_at is not None
         ]

@@ -23,27 +23,27 @@ from fsm.domain.acts import (
 from fsm.domain.audit import AuditLine, Link
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.cases import ONE_OPEN, case_id, money_at_risk
+from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.erasure import NOBODY, Erasure, without_words
 from fsm.domain.errors import (
     BrokenInvariant,
     NotNow,
-    SettledNews,
     StaleWrite,
     StoreUnavailable,
     UnknownOrder,
+    WebhookSettled,
 )
-from fsm.domain.letters import DeadLetter
 from fsm.domain.masking import masked_text
 from fsm.domain.messages import WEBHOOK_RECEIVED, Message, trace_id_of
-from fsm.domain.news import (
-    NEWS_KEPT,
+from fsm.domain.orders import Order, Submission
+from fsm.domain.webhook_events import (
+    WEBHOOKS_KEPT,
     Arrival,
-    News,
-    NewsState,
+    WebhookEvent,
+    WebhookEventState,
     differing_facts,
     disputing,
 )
-from fsm.domain.orders import Order, Submission
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Case, CaseMove, Change
 from fsm.engine.words import (
@@ -60,11 +60,11 @@ from fsm.engine.words import (
 from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.words import Trigger, Waiting
 from handlers.ports.reads import CaseRecord
-from handlers.ports.store import NewOrder, Recorded, StoredNews, Unsent, Work
+from handlers.ports.store import NewOrder, Recorded, StepWrite, StoredWebhook, Unsent
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.effects import Effects
 
-NEWS_READ_MAX: Final = 100
+WEBHOOK_READ_MAX: Final = 100
 UNPAID: Final = FINAL - {State.SUCCEEDED}
 TIMELESS: Final = frozenset({EngineWait.TURN, EngineWait.DECISION, Waiting.WEBHOOK})
 
@@ -84,12 +84,12 @@ class Posted:
 class InboxRow:
     """A row of the inbox; ``wake_at`` None once it is settled."""
 
-    stored: StoredNews
+    stored: StoredWebhook
     wake_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Buried:
+class DeadLettered:
     """A dead letter and what became of it."""
 
     letter: DeadLetter
@@ -113,15 +113,15 @@ class MemoryTables:
     outbox: dict[int, Posted] = field(default_factory=dict)
     inbox: dict[str, InboxRow] = field(default_factory=dict)
     events: dict[tuple[str, str], str] = field(default_factory=dict)
-    letters: dict[str, Buried] = field(default_factory=dict)
+    letters: dict[str, DeadLettered] = field(default_factory=dict)
     cases: dict[str, CaseRecord] = field(default_factory=dict)
-    rings: dict[tuple[str, int], int] = field(default_factory=dict)
+    redrives: dict[tuple[str, int], int] = field(default_factory=dict)
     last_seq: int = 0
 
     def graces(self, row: Task | Queue) -> int:
         """Return after how many graces a row is rung for, again and again."""
-        rung = self.rings.get(_place(row), 0)
-        return 1 << min(max(rung - 1, 0), 3)
+        woken = self.redrives.get(_place(row), 0)
+        return 1 << min(max(woken - 1, 0), 3)
 
     def rows(self) -> Iterator[Task | Queue]:
         """Yield the row of every order and of every task."""
@@ -142,13 +142,13 @@ class MemoryTables:
             events=dict(self.events),
             letters=dict(self.letters),
             cases=dict(self.cases),
-            rings=dict(self.rings),
+            redrives=dict(self.redrives),
             last_seq=self.last_seq,
         )
 
 
 class MemoryStore:
-    """Implements the ports ``Store``, ``Outbox``, ``Sweepable`` and ``Desk``.
+    """Implements the ports ``Store``, ``Outbox``, ``Sweepable`` and ``OperatorStore``.
 
     Each method is one transaction: it does all of its work or none.
     """
@@ -201,24 +201,26 @@ class MemoryStore:
 
         await self._commit("store.open_case", act)
 
-    async def record(self, work: Work) -> Recorded:
+    async def record(self, work: StepWrite) -> Recorded:
         return await self._commit("store.record", lambda: self._record(work))
 
-    async def keep_news(self, *events: News) -> Sequence[Arrival]:
-        return await self._commit("store.keep_news", lambda: self._keep_all(events))
+    async def store_webhooks(self, *events: WebhookEvent) -> Sequence[Arrival]:
+        return await self._commit(
+            "store.store_webhooks", lambda: self._keep_all(events)
+        )
 
-    async def waiting_news(self, task_id: str) -> Sequence[StoredNews]:
+    async def pending_webhooks(self, task_id: str) -> Sequence[StoredWebhook]:
         provider = self._provider_of(task_id)
         waiting = [
             replace(kept.stored, repeats=self._repeats(kept.stored))
             for kept in self.tables.inbox.values()
             if kept.wake_at is not None
-            and kept.stored.news.reference == task_id
-            and kept.stored.news.provider == provider
+            and kept.stored.webhook.reference == task_id
+            and kept.stored.webhook.provider == provider
         ]
-        return waiting[:NEWS_READ_MAX]
+        return waiting[:WEBHOOK_READ_MAX]
 
-    async def find_news(self, provider: str, event_id: str) -> StoredNews | None:
+    async def find_webhook(self, provider: str, event_id: str) -> StoredWebhook | None:
         inbox_id = self.tables.events.get((provider, event_id))
         return None if inbox_id is None else self.tables.inbox[inbox_id].stored
 
@@ -227,11 +229,15 @@ class MemoryStore:
             "store.mark_waiting", lambda: self._mark(task_id, version)
         )
 
-    async def close_news(self, inbox_id: str, state: NewsState) -> None:
+    async def close_webhook(self, inbox_id: str, state: WebhookEventState) -> None:
         await self._commit("store.close_news", lambda: self._close(inbox_id, state))
 
-    async def bury(self, letter: DeadLetter, messages: Sequence[Message]) -> None:
-        await self._commit("store.bury", lambda: self._bury(letter, messages))
+    async def dead_letter(
+        self, letter: DeadLetter, messages: Sequence[Message]
+    ) -> None:
+        await self._commit(
+            "store.dead_letter", lambda: self._dead_letter(letter, messages)
+        )
 
     async def post(self, message: Message) -> None:
         await self._commit("store.post", lambda: (None, self._posted([message])))
@@ -273,17 +279,17 @@ class MemoryStore:
             self._put_task(replace(task, wake_at=self._clock.now()))
         for queue in late_queues:
             order = self.tables.orders[queue.queue_id]
-            rung = replace(order.queue, wake_at=self._clock.now())
-            self.tables.orders[queue.queue_id] = order.with_queue(rung)
-        rung_for = dict.fromkeys(
+            woken = replace(order.queue, wake_at=self._clock.now())
+            self.tables.orders[queue.queue_id] = order.with_queue(woken)
+        woken_for = dict.fromkeys(
             [task.queue_id for task in late_tasks]
             + [queue.queue_id for queue in late_queues]
         )
-        return [self.tables.orders[queue_id] for queue_id in rung_for]
+        return [self.tables.orders[queue_id] for queue_id in woken_for]
 
-    async def overdue_news(
+    async def overdue_webhooks(
         self, *, grace: timedelta, limit: int
-    ) -> Sequence[StoredNews]:
+    ) -> Sequence[StoredWebhook]:
         now = self._clock.now()
         late = sorted(
             (
@@ -294,21 +300,21 @@ class MemoryStore:
             key=lambda kept: kept.wake_at or now,
         )[:limit]
         for kept in late:
-            news = kept.stored.news
-            age = min(now - news.received_at, timedelta(hours=1))
-            wait = timedelta(0) if self.is_matched(news) else age
+            webhook = kept.stored.webhook
+            age = min(now - webhook.received_at, timedelta(hours=1))
+            wait = timedelta(0) if self.is_matched(webhook) else age
             inbox_id = kept.stored.inbox_id
             self.tables.inbox[inbox_id] = replace(kept, wake_at=now + wait)
-        there = [k.stored for k in late if self.is_matched(k.stored.news)]
+        there = [k.stored for k in late if self.is_matched(k.stored.webhook)]
         return sorted(there, key=lambda s: int(s.inbox_id))
 
-    async def expired_news(
+    async def expired_webhooks(
         self, *, after: timedelta, limit: int
-    ) -> Sequence[StoredNews]:
+    ) -> Sequence[StoredWebhook]:
         expired = [
             kept.stored
             for kept in self._given_up(after)
-            if kept.stored.news.task_id is not None
+            if kept.stored.webhook.task_id is not None
         ]
         return expired[:limit]
 
@@ -318,12 +324,12 @@ class MemoryStore:
         foreign = [
             kept.stored
             for kept in self._given_up(after)
-            if kept.stored.news.task_id is None
+            if kept.stored.webhook.task_id is None
         ][:limit]
         for stored in foreign:
             del self.tables.inbox[stored.inbox_id]
-            del self.tables.events[stored.news.provider, stored.news.event_id]
-        return Counter(stored.news.provider for stored in foreign)
+            del self.tables.events[stored.webhook.provider, stored.webhook.event_id]
+        return Counter(stored.webhook.provider for stored in foreign)
 
     def _given_up(self, after: timedelta) -> list[InboxRow]:
         now = self._clock.now()
@@ -332,22 +338,24 @@ class MemoryStore:
             for kept in self.tables.inbox.values()
             if kept.wake_at is not None
             and kept.wake_at < now
-            and kept.stored.news.received_at < now - after
-            and not self.is_matched(kept.stored.news)
+            and kept.stored.webhook.received_at < now - after
+            and not self.is_matched(kept.stored.webhook)
         ]
         return sorted(due, key=lambda kept: kept.wake_at or now)
 
     async def letter(self, letter_id: str) -> DeadLetter:
-        buried = self.tables.letters.get(letter_id)
-        if buried is None:
+        dead_lettered = self.tables.letters.get(letter_id)
+        if dead_lettered is None:
             raise UnknownOrder(letter_id, "dead letter")
-        if not buried.open:
+        if not dead_lettered.open:
             raise NotNow(f"dead letter {letter_id} was dealt with already")
-        return buried.letter
+        return dead_lettered.letter
 
-    async def open_letters(self, *, subject: str | None, limit: int) -> Sequence[str]:
-        buried = [b.letter for b in self.tables.letters.values() if b.open]
-        wanted = [b for b in buried if subject is None or b.subject == subject]
+    async def open_dead_letters(
+        self, *, subject: str | None, limit: int
+    ) -> Sequence[str]:
+        dead_lettered = [b.letter for b in self.tables.letters.values() if b.open]
+        wanted = [b for b in dead_lettered if subject is None or b.subject == subject]
         return [b.id for b in sorted(wanted, key=lambda b: b.at)][:limit]
 
     async def mark_replayed(
@@ -470,7 +478,7 @@ class MemoryStore:
             signature=erasure.signature,
         )
         for inbox_id, kept in self.tables.inbox.items():
-            if kept.stored.news.task_id in tasks:
+            if kept.stored.webhook.task_id in tasks:
                 self._forget_words(inbox_id)
         self.tables.trail[line.entity_id, line.version] = line
 
@@ -518,9 +526,9 @@ class MemoryStore:
     def _order_of(self, letter: DeadLetter) -> str | None:
         return self.tables.queues.get(letter.task_id or "") or letter.queue_id
 
-    def is_matched(self, news: News) -> bool:
+    def is_matched(self, webhook: WebhookEvent) -> bool:
         """True where the task is there, and its provider's."""
-        return self._provider_of(news.reference) == news.provider
+        return self._provider_of(webhook.reference) == webhook.provider
 
     async def _commit(
         self, name: str, act: Callable[[], tuple[Result, list[Unsent]]]
@@ -561,9 +569,9 @@ class MemoryStore:
             status="accepted", order_id=request.order_id, queue_id=queue.queue_id
         ), self._posted(new.messages, bundled=True)
 
-    def _record(self, work: Work) -> tuple[Recorded, list[Unsent]]:
-        if not all(self._still_waits(inbox_id) for inbox_id in work.news):
-            raise SettledNews(work.order.queue_id)
+    def _record(self, work: StepWrite) -> tuple[Recorded, list[Unsent]]:
+        if not all(self._still_waits(inbox_id) for inbox_id in work.webhook):
+            raise WebhookSettled(work.order.queue_id)
         order = self.tables.orders.get(work.order.queue_id)
         if order is None or not _is_current(order, work):
             raise StaleWrite(work.order.queue_id)
@@ -571,7 +579,7 @@ class MemoryStore:
             change.after.task_id: _moved(
                 order.task(change.after.task_id),
                 change,
-                settles=bool(work.news) and place == 0,
+                settles=bool(work.webhook) and place == 0,
             )
             for place, change in enumerate(work.step.changes)
         }
@@ -583,14 +591,14 @@ class MemoryStore:
             self._open(_case_record(case, work.order, work.at))
         for move in work.step.case_moves:
             self._move_cases(move, work.at)
-        for inbox_id, state in work.news.items():
+        for inbox_id, state in work.webhook.items():
             self._settle(inbox_id, state)
-        waiting = (task.task_id for task in moved.values() if task.news_waiting)
-        return Recorded(news_waiting=frozenset(waiting)), self._posted(
+        waiting = (task.task_id for task in moved.values() if task.webhook_pending)
+        return Recorded(webhook_pending=frozenset(waiting)), self._posted(
             work.messages, bundled=True
         )
 
-    def _with_queue(self, order: Order, work: Work, queue: Queue) -> Order:
+    def _with_queue(self, order: Order, work: StepWrite, queue: Queue) -> Order:
         change = work.step.queue
         if change is None:
             return order.with_queue(queue)
@@ -608,7 +616,7 @@ class MemoryStore:
         finished_at = work.at if wanted.final else None
         return replace(order, queue=moved, finished_at=order.finished_at or finished_at)
 
-    def _check(self, before: Order, after: Order, work: Work) -> None:
+    def _check(self, before: Order, after: Order, work: StepWrite) -> None:
         for change in work.step.changes:
             old, new = (
                 before.task(change.after.task_id),
@@ -639,43 +647,47 @@ class MemoryStore:
         for line in lines:
             self.tables.trail[line.entity_id, line.version] = line
 
-    def _keep_all(self, events: Sequence[News]) -> tuple[list[Arrival], list[Unsent]]:
-        kept = [self._keep(news) for news in events]
+    def _keep_all(
+        self, events: Sequence[WebhookEvent]
+    ) -> tuple[list[Arrival], list[Unsent]]:
+        kept = [self._keep(webhook) for webhook in events]
         return [arrival for arrival, _ in kept], [
             row for _, rows in kept for row in rows
         ]
 
-    def _keep(self, news: News) -> tuple[Arrival, list[Unsent]]:
-        key = (news.provider, news.event_id)
+    def _keep(self, webhook: WebhookEvent) -> tuple[Arrival, list[Unsent]]:
+        key = (webhook.provider, webhook.event_id)
         if key in self.tables.events:
-            first = self.tables.inbox[self.tables.events[key]].stored.news
-            if not differing_facts(first, news):
+            first = self.tables.inbox[self.tables.events[key]].stored.webhook
+            if not differing_facts(first, webhook):
                 return Arrival.SEEN, []
-            return Arrival.DIFFERS, self._keep(disputing(first, news))[1]
+            return Arrival.DIFFERS, self._keep(disputing(first, webhook))[1]
         inbox_id = str(self._next())
-        stored = StoredNews(inbox_id=inbox_id, news=news, state=NewsState.WAITING)
-        foreign = news.task_id is None
-        wake_at = news.received_at + (NEWS_KEPT if foreign else timedelta(0))
+        stored = StoredWebhook(
+            inbox_id=inbox_id, webhook=webhook, state=WebhookEventState.WAITING
+        )
+        foreign = webhook.task_id is None
+        wake_at = webhook.received_at + (WEBHOOKS_KEPT if foreign else timedelta(0))
         self.tables.inbox[inbox_id] = InboxRow(stored=stored, wake_at=wake_at)
         self.tables.events[key] = inbox_id
         if foreign:
             return Arrival.STORED, []
-        queue_id = self.tables.queues.get(news.reference)
+        queue_id = self.tables.queues.get(webhook.reference)
         body: dict[str, object] = {
-            "provider": news.provider,
-            "event_id": news.event_id,
+            "provider": webhook.provider,
+            "event_id": webhook.event_id,
         }
         if queue_id is not None:
-            task = self.tables.orders[queue_id].task(news.reference)
+            task = self.tables.orders[queue_id].task(webhook.reference)
             hint = {"task_id": task.task_id, "version": task.version}
             body |= {"queue_id": queue_id, **hint}
-        bell = Message(
+        wakeup = Message(
             subject=WEBHOOK_RECEIVED,
             body=orjson.dumps(body),
-            message_id=f"news:{news.provider}:{news.event_id}",
+            message_id=f"webhook:{webhook.provider}:{webhook.event_id}",
             queue_id=queue_id,
         )
-        return Arrival.STORED, self._posted([bell])
+        return Arrival.STORED, self._posted([wakeup])
 
     def _mark(self, task_id: str, version: int) -> tuple[bool, list[Unsent]]:
         queue_id = self.tables.queues.get(task_id)
@@ -684,33 +696,35 @@ class MemoryStore:
         task = self.tables.orders[queue_id].task(task_id)
         if task.version != version:
             return False, []
-        self._put_task(replace(task, news_waiting=True))
+        self._put_task(replace(task, webhook_pending=True))
         return True, []
 
-    def _close(self, inbox_id: str, state: NewsState) -> tuple[None, list[Unsent]]:
+    def _close(
+        self, inbox_id: str, state: WebhookEventState
+    ) -> tuple[None, list[Unsent]]:
         if self.tables.inbox[inbox_id].wake_at is not None:
             self._settle(inbox_id, state)
-            news = self.tables.inbox[inbox_id].stored.news
-            if state is NewsState.KNOWN and news.sequence is not None:
-                self._hear(news.reference, news.sequence)
+            webhook = self.tables.inbox[inbox_id].stored.webhook
+            if state is WebhookEventState.KNOWN and webhook.sequence is not None:
+                self._hear(webhook.reference, webhook.sequence)
         return None, []
 
     def _hear(self, task_id: str, sequence: int) -> None:
         queue_id = self.tables.queues.get(task_id)
         if queue_id is not None:
             task = self.tables.orders[queue_id].task(task_id)
-            newest = max(task.news_sequence or sequence, sequence)
-            self._put_task(replace(task, news_sequence=newest))
+            newest = max(task.webhook_sequence or sequence, sequence)
+            self._put_task(replace(task, webhook_sequence=newest))
 
-    def _repeats(self, asked: StoredNews) -> bool:
+    def _repeats(self, asked: StoredWebhook) -> bool:
         return any(
             other.inbox_id != asked.inbox_id
-            and other.news.seen_as is None
-            and _statement(other.news) == _statement(asked.news)
+            and other.webhook.seen_as is None
+            and _statement(other.webhook) == _statement(asked.webhook)
             and (
-                other.state in {NewsState.APPLIED, NewsState.KNOWN}
+                other.state in {WebhookEventState.APPLIED, WebhookEventState.KNOWN}
                 or (
-                    other.state is NewsState.WAITING
+                    other.state is WebhookEventState.WAITING
                     and int(other.inbox_id) < int(asked.inbox_id)
                 )
             )
@@ -737,8 +751,8 @@ class MemoryStore:
 
     def _forget_words(self, inbox_id: str) -> None:
         kept = self.tables.inbox[inbox_id]
-        news = without_words(kept.stored.news)
-        stored = replace(kept.stored, news=news)
+        webhook = without_words(kept.stored.webhook)
+        stored = replace(kept.stored, webhook=webhook)
         self.tables.inbox[inbox_id] = replace(kept, stored=stored)
 
     def _still_waits(self, inbox_id: str) -> bool:
@@ -747,24 +761,24 @@ class MemoryStore:
 
     def _reopen(self, inbox_id: str) -> None:
         stored = self.tables.inbox[inbox_id].stored
-        if stored.state is NewsState.DEAD:
-            stored = replace(stored, state=NewsState.WAITING)
+        if stored.state is WebhookEventState.DEAD:
+            stored = replace(stored, state=WebhookEventState.WAITING)
             kept = InboxRow(stored=stored, wake_at=self._clock.now())
             self.tables.inbox[inbox_id] = kept
 
-    def _settle(self, inbox_id: str, state: NewsState) -> None:
+    def _settle(self, inbox_id: str, state: WebhookEventState) -> None:
         stored = self.tables.inbox[inbox_id].stored
         settled = replace(stored, state=state)
         self.tables.inbox[inbox_id] = InboxRow(stored=settled, wake_at=None)
 
-    def _bury(
+    def _dead_letter(
         self, letter: DeadLetter, messages: Sequence[Message]
     ) -> tuple[None, list[Unsent]]:
-        buried = self.tables.letters.get(letter.id)
-        if buried is not None and buried.open:
+        dead_lettered = self.tables.letters.get(letter.id)
+        if dead_lettered is not None and dead_lettered.open:
             return None, []
-        self.tables.letters[letter.id] = Buried(letter=letter)
-        if buried is not None:
+        self.tables.letters[letter.id] = DeadLettered(letter=letter)
+        if dead_lettered is not None:
             act = letter_act(
                 LetterTrigger.REOPENED, letter.id, actor=SYSTEM, reason=letter.error
             )
@@ -808,7 +822,9 @@ class MemoryStore:
         ]
         late = sorted(late, key=lambda row: row.wake_at or now)[:limit]
         for row in late:
-            self.tables.rings[_place(row)] = self.tables.rings.get(_place(row), 0) + 1
+            self.tables.redrives[_place(row)] = (
+                self.tables.redrives.get(_place(row), 0) + 1
+            )
         return late
 
     def _provider_of(self, task_id: str) -> str | None:
@@ -818,14 +834,14 @@ class MemoryStore:
         return self.tables.orders[queue_id].task(task_id).provider
 
     def _dealt_with(
-        self, act: Act, at: datetime, mark: Callable[[Buried], Buried]
+        self, act: Act, at: datetime, mark: Callable[[DeadLettered], DeadLettered]
     ) -> bool:
         letter_id = str(act.detail["dead_letter_id"])
-        buried = self.tables.letters.get(letter_id)
-        if buried is None or not buried.open:
+        dead_lettered = self.tables.letters.get(letter_id)
+        if dead_lettered is None or not dead_lettered.open:
             return False
-        self.tables.letters[letter_id] = mark(buried)
-        self._say(self._order_of(buried.letter), act, at)
+        self.tables.letters[letter_id] = mark(dead_lettered)
+        self._say(self._order_of(dead_lettered.letter), act, at)
         return True
 
 
@@ -833,7 +849,7 @@ def _place(row: Task | Queue) -> tuple[str, int]:
     return (row.task_id if isinstance(row, Task) else row.queue_id), row.version
 
 
-def _is_current(order: Order, work: Work) -> bool:
+def _is_current(order: Order, work: StepWrite) -> bool:
     change = work.step.queue
     if change is not None and _base(change.before) != _base(order.queue):
         return False
@@ -859,7 +875,7 @@ def _moved(stored: Task, change: Change, *, settles: bool) -> Task:
         terminal_id=stored.terminal_id,
         sla=stored.sla,
         created_at=stored.created_at,
-        news_waiting=stored.news_waiting and not settles,
+        webhook_pending=stored.webhook_pending and not settles,
     )
 
 
@@ -934,8 +950,12 @@ def _case_record(case: Case, order: Order, at: datetime) -> CaseRecord:
     )
 
 
-def _statement(news: News) -> tuple[str, str, bytes]:
-    return news.provider, news.reference, news.content_hash or news.event_id.encode()
+def _statement(webhook: WebhookEvent) -> tuple[str, str, bytes]:
+    return (
+        webhook.provider,
+        webhook.reference,
+        webhook.content_hash or webhook.event_id.encode(),
+    )
 
 
 def is_settled(order: Order) -> bool:

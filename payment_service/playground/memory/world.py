@@ -12,34 +12,34 @@ from typing import Final, TypeVar
 import orjson
 
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
+from fsm.domain.dead_letters import Reason
 from fsm.domain.errors import Fault, NotNow
 from fsm.domain.four_eyes import FourEyes
-from fsm.domain.letters import Reason
 from fsm.domain.messages import (
     STEP_DUE,
     WITHDRAWAL_REQUESTED,
     Message,
 )
 from fsm.domain.money import Money
-from fsm.domain.news import Arrival, News, NewsType
 from fsm.domain.orders import CascadeEntry, Order, Request, Submission
 from fsm.domain.votes import Vote
+from fsm.domain.webhook_events import Arrival, WebhookEvent, WebhookEventType
 from fsm.engine.rows import Task
 from fsm.engine.words import Kind, State
-from fsm.payout.policy import Plan
+from fsm.payout.policy import ProviderPolicy
 from handlers.cancel import (
     request_cancel_of_order,
     request_cancel_of_task,
 )
-from handlers.engine import Engine, Limits
+from handlers.commit import Limits, Ports
+from handlers.dead_letters import dead_letter
 from handlers.flows import FLOWS
-from handlers.letters import bury
-from handlers.news import keep
+from handlers.inbox import keep
+from handlers.ports.admission import AdmissionGate, OpenAdmission
 from handlers.ports.bus import Delivery
-from handlers.ports.gate import Gate, OpenGate
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.ports.provider import Providers
-from handlers.ports.store import Unsent, Work
+from handlers.ports.store import StepWrite, Unsent
 from handlers.relay import LEFT_AFTER, relay
 from handlers.resolve import Ruling, resolve
 from handlers.route import Dispatch, Told
@@ -103,9 +103,9 @@ class Probe:
     def __init__(self) -> None:
         self.conflicts = 0
         self.lateness: list[float] = []
-        self.on_recorded: list[Callable[[Work], None]] = []
+        self.on_recorded: list[Callable[[StepWrite], None]] = []
 
-    def recorded(self, work: Work) -> None:
+    def recorded(self, work: StepWrite) -> None:
         if self.on_recorded:
             self.on_recorded.pop(0)(work)
 
@@ -149,7 +149,7 @@ class MemoryWorld:
         self.core = MemoryCore(self.clock, self.effects)
         self.providers = MemoryProviders()
         self.watched: Providers | None = None
-        self.gate: Gate = OpenGate()
+        self.gate: AdmissionGate = OpenAdmission()
         self.limits = limits or Limits()
         self.probe = Probe()
         self.four_eyes = FourEyes()
@@ -160,8 +160,8 @@ class MemoryWorld:
             self.provider(name)
 
     @property
-    def engine(self) -> Engine:
-        return Engine(
+    def ports(self) -> Ports:
+        return Ports(
             flows=FLOWS,
             store=self.rows.store,
             core=self.core,
@@ -174,7 +174,7 @@ class MemoryWorld:
         )
 
     def provider(
-        self, name: str, *script: Conduct, plan: Plan | None = None
+        self, name: str, *script: Conduct, plan: ProviderPolicy | None = None
     ) -> MemoryProvider:
         """Configure a provider; one that is not told otherwise pays."""
         twin = MemoryProvider(name, clock=self.clock, plan=plan, effects=self.effects)
@@ -189,9 +189,7 @@ class MemoryWorld:
         """Send a request until it is answered."""
         wanted = request or a_request()
         return await self.insist(
-            lambda: submit(
-                wanted, engine=self.engine, actor="system", trace_parent=TRACE
-            )
+            lambda: submit(wanted, ports=self.ports, actor="system", trace_parent=TRACE)
         )
 
     async def request(self, request: Request | None = None) -> None:
@@ -204,18 +202,18 @@ class MemoryWorld:
             await self.pass_time(timedelta(seconds=31))
             await self.work_off()
 
-    async def webhook(self, news: News) -> bool:
+    async def webhook(self, webhook: WebhookEvent) -> bool:
         """Send a webhook until it is taken; False where it was seen before."""
-        (arrival,) = await self.insist(lambda: keep(news, engine=self.engine))
+        (arrival,) = await self.insist(lambda: keep(webhook, ports=self.ports))
         return arrival is Arrival.STORED
 
     async def tell(
-        self, name: str, kind: NewsType, reference: str, **said: object
-    ) -> News:
+        self, name: str, kind: WebhookEventType, reference: str, **said: object
+    ) -> WebhookEvent:
         """Have a provider send a webhook about a payout."""
-        news = stated(self.providers[name].news(kind, reference), **said)
-        await self.webhook(news)
-        return news
+        webhook = stated(self.providers[name].webhook(kind, reference), **said)
+        await self.webhook(webhook)
+        return webhook
 
     async def settle_pending(self, name: str, *, paid: bool) -> None:
         """Have a provider come to an end with all it has accepted, and tell."""
@@ -225,10 +223,10 @@ class MemoryWorld:
                 continue
             if paid:
                 provider.pays(task.task_id)
-                await self.tell(name, NewsType.SUCCEEDED, task.task_id)
+                await self.tell(name, WebhookEventType.SUCCEEDED, task.task_id)
             else:
                 provider.fails(task.task_id)
-                await self.tell(name, NewsType.FAILED, task.task_id)
+                await self.tell(name, WebhookEventType.FAILED, task.task_id)
 
     async def decide(
         self,
@@ -276,7 +274,7 @@ class MemoryWorld:
                 evidence="line 17",
                 actor=actor,
                 four_eyes=self.four_eyes,
-                engine=self.engine,
+                ports=self.ports,
                 by_hand=by_hand,
                 person=person,
             )
@@ -293,7 +291,7 @@ class MemoryWorld:
 
         def act() -> Awaitable[None]:
             return request_cancel_of_order(
-                order, "the customer asked", actor="key:anna", engine=self.engine
+                order, "the customer asked", actor="key:anna", ports=self.ports
             )
 
         await self._asked(act, insist=insist)
@@ -304,7 +302,7 @@ class MemoryWorld:
 
         def act() -> Awaitable[None]:
             return request_cancel_of_task(
-                task_id, "too slow", actor="key:anna", engine=self.engine
+                task_id, "too slow", actor="key:anna", ports=self.ports
             )
 
         await self._asked(act, insist=insist)
@@ -355,7 +353,9 @@ class MemoryWorld:
 
     async def deliver(self) -> bool:
         """Have one message handled that is ready; False where none is."""
-        handled = await self.alive(lambda: self.bus.deliver(self.handle, self.bury))
+        handled = await self.alive(
+            lambda: self.bus.deliver(self.handle, self.dead_letter)
+        )
         if self.committed:
             await self.alive(self.publish)
         # A worker that died has handled something too.
@@ -417,14 +417,16 @@ class MemoryWorld:
 
     async def handle(self, delivery: Delivery) -> Outcome:
         dispatch = Dispatch(
-            engine=self.engine,
+            ports=self.ports,
             read_request=lambda d: self.requests[str(d.fields()["order_id"])],
             answer=self._answered,
         )
         return await dispatch.handle(delivery, TRACE)
 
-    async def bury(self, delivery: Delivery, reason: Reason, error: str) -> None:
-        await bury(delivery, reason, error, store=self.rows.store, clock=self.clock)
+    async def dead_letter(self, delivery: Delivery, reason: Reason, error: str) -> None:
+        await dead_letter(
+            delivery, reason, error, store=self.rows.store, clock=self.clock
+        )
 
     async def _answered(self, delivery: Delivery, told: Told) -> None:
         del delivery
@@ -432,10 +434,10 @@ class MemoryWorld:
 
     # What can be seen.
 
-    def doorbell(self) -> Message:
-        """Return the doorbell that was just committed and is not published yet."""
-        (bell,) = (r.message for r in self.committed if r.message.subject == STEP_DUE)
-        return bell
+    def wakeup(self) -> Message:
+        """Return the wake-up that was just committed and is not published yet."""
+        (wakeup,) = (r.message for r in self.committed if r.message.subject == STEP_DUE)
+        return wakeup
 
     async def order(self) -> Order:
         return (await self.rows.orders())[0]

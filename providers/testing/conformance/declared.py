@@ -9,25 +9,16 @@ from typing import Final
 
 import orjson
 
-from fsm.domain.news import NewsType
+from fsm.domain.webhook_events import WebhookEventType
 from providers.config import ProviderTable
 from providers.config.forms import CallTable, Failing, Listed, Meaning
 from providers.config.places import WHOLE, parse_place
 from providers.config.unsafe_calls import holes_of
 from providers.config.vocabulary import OF_DESTINATION
-from providers.rest.bodies import PREFIX
 from providers.rest.statement import form_of
-from providers.testing.conformance.asked import Reader
-from providers.testing.conformance.wording import (
-    DESTINATION,
-    Asked,
-    Call,
-    Deal,
-    Heard,
-    Reply,
-    Saying,
-)
-from providers.testing.conformance.written import (
+from providers.rest.webhook_mapping import PREFIX
+from providers.testing.conformance.request_parser import Reader
+from providers.testing.conformance.response_writer import (
     A_REASON,
     OK,
     UNLISTED,
@@ -35,6 +26,15 @@ from providers.testing.conformance.written import (
     put,
     reply,
     write_deal,
+)
+from providers.testing.conformance.vocabulary import (
+    DESTINATION,
+    Asked,
+    Call,
+    Deal,
+    Heard,
+    Reply,
+    Saying,
 )
 
 REFUSED: Final = 422
@@ -152,13 +152,13 @@ class DeclaredDouble:
             found |= written.errors(means)
         return found | self._bare(call, saying)
 
-    def notices(self, kind: NewsType, deal: Deal) -> Mapping[str, bytes]:
+    def notices(self, kind: WebhookEventType, deal: Deal) -> Mapping[str, bytes]:
         """Write out every type of a webhook that is of this kind."""
         form = self._form.webhook_body
         if form is None:
             return {}
         types = [w for w, t in form.type_map.items() if f"{PREFIX}{t}" == kind]
-        if kind is NewsType.UNKNOWN:
+        if kind is WebhookEventType.UNKNOWN:
             types = [UNLISTED]
         return {word: self._notice(word, kind, deal) for word in types}
 
@@ -225,7 +225,7 @@ class DeclaredDouble:
             statuses = [s for s in known.get(saying, ()) if s not in listed]
         return {f"a bare HTTP {status}": Reply(status=status) for status in statuses}
 
-    def _notice(self, word: str, kind: NewsType, deal: Deal) -> bytes:
+    def _notice(self, word: str, kind: WebhookEventType, deal: Deal) -> bytes:
         form, webhook = self._form.webhook_body, self._table.webhook
         body: dict[str, object] = {}
         if form is None:
@@ -236,7 +236,7 @@ class DeclaredDouble:
         put(body, form.order_at, 7)
         if webhook is not None and webhook.form and webhook.form.event_id_pointer:
             put(body, parse_place(webhook.form.event_id_pointer), deal.event_id)
-        if kind is NewsType.FAILED:
+        if kind is WebhookEventType.FAILED:
             for place in form.code_at[-1:]:
                 put(body, place, A_REASON)
         return orjson.dumps(body)

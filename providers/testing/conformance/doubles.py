@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from providers.config import ProviderTable
 from providers.registry import adapter_named
 from providers.testing.conformance import declared
-from providers.testing.conformance.wording import Double
+from providers.testing.conformance.vocabulary import Double
 
 OURS: Final[Mapping[str, str]] = {
     "rest": declared.__name__,

@@ -17,7 +17,7 @@ import pytest
 from providers.config import ConfigError
 from providers.config.file import read_raw
 from providers.testing.conformance.doubles import NoDouble
-from providers.testing.conformance.playing import Candidate
+from providers.testing.conformance.runner import Candidate
 from providers.testing.conformance.scenario import Scenario
 from providers.testing.conformance.scenarios import SCENARIOS
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from providers.testing.conformance.playing import Outcome
+from providers.testing.conformance.runner import Outcome
 
 SHOWN_MAX: Final = 5
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from providers.testing.conformance.stage import Stage
+from providers.testing.conformance.harness import Stage
 
 PATIENT: Final = timedelta(seconds=5)
 IMPATIENT: Final = timedelta(milliseconds=300)

@@ -11,14 +11,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
-from fsm.domain.news import NewsType
 from fsm.domain.reading import UnreadableField
+from fsm.domain.webhook_events import WebhookEventType
 from providers.config import ProviderTable
 from providers.config.stripe import Makes
 from providers.stripe.amounts import NotPayable, ours, theirs
 from providers.stripe.objects import PLACES
-from providers.testing.conformance.rehearsal import made_up
-from providers.testing.conformance.wording import (
+from providers.testing.conformance.made_up_secrets import made_up
+from providers.testing.conformance.vocabulary import (
     WORDS_FOR_PEOPLE,
     Asked,
     Call,
@@ -60,19 +60,19 @@ _ERRORS: Final[Mapping[Saying, tuple[tuple[int, str, str], ...]]] = {
         (409, "idempotency_error", "idempotency_key_in_use"),
     ),
 }
-_EVENTS: Final[Mapping[Makes, Mapping[NewsType, tuple[str, str]]]] = {
+_EVENTS: Final[Mapping[Makes, Mapping[WebhookEventType, tuple[str, str]]]] = {
     "payout": {
-        NewsType.SUCCEEDED: ("payout.paid", "paid"),
-        NewsType.FAILED: ("payout.failed", "failed"),
-        NewsType.ACCEPTED: ("payout.updated", "in_transit"),
-        NewsType.RETURNED: ("payout.failed", "failed"),
-        NewsType.UNKNOWN: ("payout.conformance", UNLISTED),
+        WebhookEventType.SUCCEEDED: ("payout.paid", "paid"),
+        WebhookEventType.FAILED: ("payout.failed", "failed"),
+        WebhookEventType.ACCEPTED: ("payout.updated", "in_transit"),
+        WebhookEventType.RETURNED: ("payout.failed", "failed"),
+        WebhookEventType.UNKNOWN: ("payout.conformance", UNLISTED),
     },
     "payment_intent": {
-        NewsType.SUCCEEDED: ("payment_intent.succeeded", "succeeded"),
-        NewsType.FAILED: ("payment_intent.canceled", "canceled"),
-        NewsType.ACCEPTED: ("payment_intent.processing", "processing"),
-        NewsType.UNKNOWN: ("payment_intent.conformance", UNLISTED),
+        WebhookEventType.SUCCEEDED: ("payment_intent.succeeded", "succeeded"),
+        WebhookEventType.FAILED: ("payment_intent.canceled", "canceled"),
+        WebhookEventType.ACCEPTED: ("payment_intent.processing", "processing"),
+        WebhookEventType.UNKNOWN: ("payment_intent.conformance", UNLISTED),
     },
 }
 
@@ -122,13 +122,13 @@ class StripeDouble:
         statuses = _STATUSES[self._makes].get(saying, ())
         return {f"status {each}": self._object(deal, each) for each in statuses}
 
-    def notices(self, kind: NewsType, deal: Deal) -> Mapping[str, bytes]:
+    def notices(self, kind: WebhookEventType, deal: Deal) -> Mapping[str, bytes]:
         """Return an event with the object as it was."""
         if kind not in _EVENTS[self._makes]:
             return {}
         event, status = _EVENTS[self._makes][kind]
         data: dict[str, object] = {"object": self._shown(deal, status)}
-        if kind is NewsType.RETURNED:
+        if kind is WebhookEventType.RETURNED:
             data["previous_attributes"] = {"status": "paid"}
         body = {"id": deal.event_id, "object": "event", "type": event, "data": data}
         return {f"{event} ({status})": orjson.dumps(body)}

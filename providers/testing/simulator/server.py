@@ -319,14 +319,14 @@ class Simulator:
         if position == len(script.steps):
             return
 
-        def ring() -> None:
+        def wake() -> None:
             self._timers.discard(timer)
             played = self._play(payout, position, tried)
             self._arm(payout, position + 1, played)
 
         age = self._now() - payout.taken_at
         due_in = self._seconds(script, script.steps[position].after) - age
-        timer = asyncio.get_running_loop().call_later(max(0.0, due_in), ring)
+        timer = asyncio.get_running_loop().call_later(max(0.0, due_in), wake)
         self._timers.add(timer)
 
     def _play(

@@ -12,8 +12,8 @@ import pytest
 from fsm.domain.durations import format_duration
 from fsm.domain.rates import Rate
 from fsm.engine.backoff import Backoff
-from fsm.payout.policy import Plan
-from fsm.plans import plan_for
+from fsm.payout.policy import ProviderPolicy
+from fsm.policies import policy_for
 from providers.config import ConfigError, WebhookTable, parse_config, read_config
 from providers.config.health import BreakerTable, HealthTable, LimitsTable
 from providers.config.tables import HmacTable, PublicKeyTable
@@ -88,7 +88,7 @@ def test_the_example_of_the_contract_is_read():
 
 
 def test_the_plan_says_what_the_table_says():
-    assert read(CONTRACT).providers["acme"].plan == Plan(
+    assert read(CONTRACT).providers["acme"].plan == ProviderPolicy(
         idempotent_create=True,
         key_lifetime=timedelta(hours=24),
         not_found_definite=False,
@@ -103,11 +103,14 @@ def test_the_plan_says_what_the_table_says():
 
 
 def test_what_is_not_said_is_safe():
-    assert read(provider()).providers["acme"].plan == Plan()
+    assert read(provider()).providers["acme"].plan == ProviderPolicy()
 
 
 def test_a_simulator_needs_no_other_key():
-    assert read('[providers.x]\nadapter = "simulator"').providers["x"].plan == Plan()
+    assert (
+        read('[providers.x]\nadapter = "simulator"').providers["x"].plan
+        == ProviderPolicy()
+    )
 
 
 @pytest.mark.parametrize(
@@ -372,14 +375,14 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path):
 
 
 def test_a_cascade_entry_changes_the_sla_alone():
-    plan = Plan(idempotent_create=True)
+    plan = ProviderPolicy(idempotent_create=True)
 
-    assert plan_for(plan, None) is plan
-    assert plan_for(plan, "none") == Plan(idempotent_create=True, sla=None)
-    assert plan_for(plan, "1m") == Plan(idempotent_create=True, sla=MINUTE)
-    assert plan_for(plan, "1m") is plan_for(plan, "1m")
+    assert policy_for(plan, None) is plan
+    assert policy_for(plan, "none") == ProviderPolicy(idempotent_create=True, sla=None)
+    assert policy_for(plan, "1m") == ProviderPolicy(idempotent_create=True, sla=MINUTE)
+    assert policy_for(plan, "1m") is policy_for(plan, "1m")
     with pytest.raises(ValueError, match="not a duration"):
-        plan_for(plan, "soon")
+        policy_for(plan, "soon")
 
 
 # Webhooks of other schemes

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.domain.rates import Rate
-from providers.health.budget import QUEUE_SECONDS_MAX, Budget, Turns
+from providers.health.budget import QUEUE_SECONDS_MAX, Budget, Pacer
 
 EVENTS = st.lists(
     st.tuples(
@@ -85,7 +85,7 @@ def test_without_a_share_nothing_is_let_through():
 @given(st.lists(st.floats(0, 400), min_size=1, max_size=100), st.floats(0.1, 50))
 def test_nobody_comes_too_early_or_waits_much_longer_than_the_others(afters, pace):
     clock = Clock()
-    turns = Turns(clock)
+    turns = Pacer(clock)
 
     for after in afters:
         assert (
@@ -95,7 +95,7 @@ def test_nobody_comes_too_early_or_waits_much_longer_than_the_others(afters, pac
 
 def test_those_who_wait_come_one_by_one():
     clock = Clock()
-    turns = Turns(clock)
+    turns = Pacer(clock)
     assert not turns.are_waited_for
 
     times = [turns.next(1.0, 10.0) for _ in range(3)]

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from fsm.domain.errors import InvalidRequest
 from fsm.domain.money import AMOUNT_MAX, EXPONENTS, Money
-from fsm.domain.news import NewsType
 from fsm.domain.odd import Odd
 from fsm.domain.reading import UnreadableField
+from fsm.domain.webhook_events import WebhookEventType
 from handlers.ports.provider import (
     Accepted,
     Cancelled,
@@ -46,7 +46,7 @@ from providers.rest.answers import (
     create_answer,
     status_answer,
 )
-from providers.rest.proofs import proof_of, stamped
+from providers.rest.auth import proof_of, stamped
 from providers.rest.reading import Reading
 from providers.rest.requests import Call, Request, Unsendable, values_of
 
@@ -565,30 +565,34 @@ def provider(out=None, base_url="https://x.example", **table):
     return RestProvider(made, out or Outbound(), base_url=base_url, callback_url=None)
 
 
-def news(event_id=None, body=None, **changes):
+def webhook(event_id=None, body=None, **changes):
     table = {"webhook_body": WEBHOOK | changes, "reference_form": "hex"}
     whole = {"event": 2, "n": 5, "seq": 9, "o": {"ref": TASK.replace("-", "")}}
-    return provider(**table).read_news(event_id, whole | (body or {}), NOW)
+    return provider(**table).read_webhook(event_id, whole | (body or {}), NOW)
 
 
 def test_a_declared_webhook_is_read():
     order = {"ref": TASK.replace("-", ""), "id": 7, "sum": 125.5, "cur": "eur"}
 
-    told = news(body={"o": {**order, "why": 51}})
+    told = webhook(body={"o": {**order, "why": 51}})
 
-    assert (told.type, told.event_id, told.reference) == (NewsType.SUCCEEDED, "5", TASK)
+    assert (told.type, told.event_id, told.reference) == (
+        WebhookEventType.SUCCEEDED,
+        "5",
+        TASK,
+    )
     assert (told.provider_reference, told.code) == ("7", "51")
     assert (told.amount, told.currency) == (12550, "EUR")
     assert told.detail == {"order": "9"}
 
 
 def test_the_signatures_event_id_goes_first():
-    assert news("e-1").event_id == "e-1"
+    assert webhook("e-1").event_id == "e-1"
 
 
 @pytest.mark.parametrize("event", ["payout.succeeded", "succeeded", 3, None, True])
 def test_a_type_that_is_not_in_the_map_is_unknown(event):
-    assert news(body={"event": event}).type is NewsType.UNKNOWN
+    assert webhook(body={"event": event}).type is WebhookEventType.UNKNOWN
 
 
 ODD = Odd("is there twice", content=[1, 2])
@@ -611,19 +615,19 @@ ODD = Odd("is there twice", content=[1, 2])
     ],
 )
 def test_declared_money_that_cannot_be_read_is_told_of_a_definite_event(order, name):
-    told = news(body={"o": {"ref": TASK, **order}})
+    told = webhook(body={"o": {"ref": TASK, **order}})
 
-    assert (told.type, told.amount) == (NewsType.SUCCEEDED, None)
+    assert (told.type, told.amount) == (WebhookEventType.SUCCEEDED, None)
     assert name in told.detail["unreadable"]
 
 
 def test_a_declared_refusal_may_have_nulls_for_money():
     order = {"ref": TASK, "sum": None, "cur": None}
 
-    told = news(body={"event": "bad", "o": order})
+    told = webhook(body={"event": "bad", "o": order})
 
     assert (told.type, told.amount, told.detail) == (
-        NewsType.FAILED,
+        WebhookEventType.FAILED,
         None,
         {"order": "9"},
     )
@@ -640,25 +644,25 @@ def test_a_declared_refusal_may_have_nulls_for_money():
 )
 def test_what_is_odd_and_must_be_read_is_named_by_its_place(body, place):
     with pytest.raises(InvalidRequest, match=f"^{place} is there twice$"):
-        news(body=body)
+        webhook(body=body)
 
 
 def test_an_id_of_many_digits_is_exact():
     order = {"ref": TASK, "id": 2**70}
 
-    told = news(body={"n": 2**71, "o": order})
+    told = webhook(body={"n": 2**71, "o": order})
 
     assert (told.event_id, told.provider_reference) == (str(2**71), str(2**70))
 
 
 @pytest.mark.parametrize("body", [{"o": {}}, {"o": None}, {"n": None}])
-def test_without_a_reference_or_an_event_there_is_no_declared_news(body):
-    assert news(body=body) is None
+def test_without_a_reference_or_an_event_there_is_no_declared_webhook(body):
+    assert webhook(body=body) is None
 
 
 @given(st.dictionaries(st.sampled_from(["event", "n", "seq", "o"]), PARTS))
 def test_every_declared_webhook_is_read_or_refused(body):
-    news(body=body)
+    webhook(body=body)
 
 
 # Proofs.

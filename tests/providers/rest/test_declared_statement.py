@@ -250,17 +250,17 @@ async def test_a_page_that_names_itself_is_asked_for_twice_at_most():
 
 
 async def test_cursors_that_go_round_are_noticed():
-    ring = [{"rows": [numbered(n)], "next": f"{n % 3}"} for n in range(1, 9)]
+    wake = [{"rows": [numbered(n)], "next": f"{n % 3}"} for n in range(1, 9)]
 
     with pytest.raises(NoStatement, match="page 4 names a page read before"):
-        await pages(Canned(*ring))
+        await pages(Canned(*wake))
 
 
 async def test_empty_pages_that_name_each_other_are_noticed():
-    ring = [{"rows": [], "next": f"{n % 2}"} for n in range(9)]
+    wake = [{"rows": [], "next": f"{n % 2}"} for n in range(9)]
 
     with pytest.raises(NoStatement, match="goes round"):
-        await pages(Canned(*ring))
+        await pages(Canned(*wake))
 
 
 async def test_the_same_page_under_every_number_is_noticed():

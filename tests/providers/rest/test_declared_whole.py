@@ -146,10 +146,10 @@ class Lumen(Played):
             return self.error(409, "DUPLICATE")
         dropped = self.drops(request, script, asked["externalId"])
         if not known and not (dropped and script == "missed"):
-            known = self.enter(asked, script)
+            known = self.admit(asked, script)
         return web.Response() if dropped else web.json_response(known, status=201)
 
-    def enter(self, asked, script):
+    def admit(self, asked, script):
         state = "PAID" if script in {"paid", "lost", "missed", "busy"} else "NEW"
         made = {
             "transferId": next(self.numbers),
@@ -240,10 +240,10 @@ class Quipu(Played):
         dropped = self.drops(request, script, order["ref"])
         if dropped and script == "missed":
             return web.Response()
-        made = self.enter(order, script)
+        made = self.admit(order, script)
         return web.Response() if dropped else self.answer(0, "ok", {"order": made})
 
-    def enter(self, order, script):
+    def admit(self, order, script):
         paid = script in {"paid", "lost", "missed", "busy"}
         number = next(self.numbers)
         made = {

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from fsm.domain.errors import InvalidRequest
 from fsm.domain.money import Money
-from fsm.domain.news import NewsType
 from fsm.domain.odd import Odd
+from fsm.domain.webhook_events import WebhookEventType
 from handlers.ports.provider import (
     Accepted,
     Cancelled,
@@ -32,8 +32,8 @@ from providers.config import ProviderTable
 from providers.http import outbound
 from providers.http.outbound import Lost, Outbound, Response
 from providers.rest import RestProvider
-from providers.rest.news import read_news
 from providers.rest.translate import cancel_answer, create_answer, status_answer
+from providers.rest.webhooks import read_webhook
 
 TASK = "018f0000-0000-7000-8000-000000000001"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -304,12 +304,12 @@ def test_every_answer_is_translated(status, body):
 # News.
 
 
-def news(event_id="e-1", **body):
-    return read_news("acme", event_id, {"reference": TASK} | body, NOW)
+def webhook(event_id="e-1", **body):
+    return read_webhook("acme", event_id, {"reference": TASK} | body, NOW)
 
 
 def test_a_whole_webhook_is_read():
-    told = news(
+    told = webhook(
         id="other",
         type="payout.failed",
         provider_reference="p-1",
@@ -320,41 +320,43 @@ def test_a_whole_webhook_is_read():
     )
 
     assert (told.provider, told.event_id, told.reference) == ("acme", "e-1", TASK)
-    assert (told.type, told.provider_reference) == (NewsType.FAILED, "p-1")
+    assert (told.type, told.provider_reference) == (WebhookEventType.FAILED, "p-1")
     assert (told.amount, told.currency) == (12550, "EUR")
     assert (told.code, told.message, told.received_at) == ("limit", "too much", NOW)
 
 
-@pytest.mark.parametrize("kind", [k for k in NewsType if k is not NewsType.UNKNOWN])
+@pytest.mark.parametrize(
+    "kind", [k for k in WebhookEventType if k is not WebhookEventType.UNKNOWN]
+)
 def test_every_type_is_known(kind):
-    assert news(type=kind.value).type is kind
+    assert webhook(type=kind.value).type is kind
 
 
 def test_our_reference_is_known_in_either_case():
     task_id = "0195f1de-abcd-7000-8000-00000000000f"
 
-    told = news(type="payout.succeeded", reference=task_id.upper())
+    told = webhook(type="payout.succeeded", reference=task_id.upper())
 
     assert told.task_id == task_id
 
 
 @pytest.mark.parametrize("kind", [None, 7, "", "payout.lost", "unknown", ["a"], {}])
 def test_any_other_type_is_unknown(kind):
-    assert news(type=kind).type is NewsType.UNKNOWN
+    assert webhook(type=kind).type is WebhookEventType.UNKNOWN
 
 
 @pytest.mark.parametrize(
     "reference",
     [None, "", 7, True, ["a"], "a" * 129, "a\nb", "a\x00", "\x7f", "\u202e"],
 )
-def test_without_a_reference_there_is_no_news(reference):
-    assert news(reference=reference) is None
+def test_without_a_reference_there_is_no_webhook(reference):
+    assert webhook(reference=reference) is None
 
 
 def test_the_body_names_the_event_where_the_scheme_does_not():
-    assert news(event_id=None, id="e-2").event_id == "e-2"
-    assert news(event_id=None) is None
-    assert news(event_id=None, id=7) is None
+    assert webhook(event_id=None, id="e-2").event_id == "e-2"
+    assert webhook(event_id=None) is None
+    assert webhook(event_id=None, id=7) is None
 
 
 ODD = Odd("is there twice", content=[1, 2])
@@ -376,9 +378,9 @@ ODD = Odd("is there twice", content=[1, 2])
 def test_money_that_cannot_be_read_is_told_of_a_definite_event(strange):
     (name,) = strange
 
-    told = news(type="payout.succeeded", **strange)
+    told = webhook(type="payout.succeeded", **strange)
 
-    assert told.type is NewsType.SUCCEEDED
+    assert told.type is WebhookEventType.SUCCEEDED
     assert getattr(told, name) is None
     assert set(told.detail["unreadable"]) == {name}
 
@@ -386,14 +388,14 @@ def test_money_that_cannot_be_read_is_told_of_a_definite_event(strange):
 @pytest.mark.parametrize("kind", ["returned", "succeeded", "failed", "accepted"])
 @pytest.mark.parametrize("name", ["amount", "currency"])
 def test_a_null_is_unreadable_only_where_money_moved(kind, name):
-    told = news(type=f"payout.{kind}", **{name: None})
+    told = webhook(type=f"payout.{kind}", **{name: None})
 
     moved = kind in {"returned", "succeeded"}
     assert told.detail == ({"unreadable": {name: "null"}} if moved else {})
 
 
 def test_what_cannot_be_read_is_shown_to_people_without_a_card():
-    told = news(type="payout.failed", amount="12,50", currency="4111111111111111")
+    told = webhook(type="payout.failed", amount="12,50", currency="4111111111111111")
 
     assert told.detail["unreadable"] == {"amount": "12,50", "currency": "***"}
 
@@ -401,21 +403,21 @@ def test_what_cannot_be_read_is_shown_to_people_without_a_card():
 @pytest.mark.parametrize("name", ["reference", "type", "id"])
 def test_what_is_odd_and_must_be_read_is_named(name):
     with pytest.raises(InvalidRequest, match=f"^/{name} is there twice$"):
-        news(event_id=None, **{"id": "e", "type": "payout.failed", name: ODD})
+        webhook(event_id=None, **{"id": "e", "type": "payout.failed", name: ODD})
 
 
 def test_what_is_odd_and_need_not_be_read_spoils_nothing():
     odd = {"id": ODD, "code": ODD, "more": ODD}
-    told = news(
+    told = webhook(
         type="payout.failed", message=Odd("is not UTF-8", shown="a\ufffd"), **odd
     )
 
-    assert (told.type, told.detail) == (NewsType.FAILED, {})
+    assert (told.type, told.detail) == (WebhookEventType.FAILED, {})
     assert (told.code, told.message) == (None, "a\ufffd")
 
 
 def test_a_message_shows_no_card_and_has_one_line():
-    told = news(message="card 4111-1111-1111-1111\nis bad" + "!" * 1000)
+    told = webhook(message="card 4111-1111-1111-1111\nis bad" + "!" * 1000)
 
     assert told.message.startswith("card *** is bad!")
     assert len(told.message) <= 300
@@ -423,7 +425,7 @@ def test_a_message_shows_no_card_and_has_one_line():
 
 @given(OBJECTS, st.none() | st.just("e-1"))
 def test_every_webhook_is_read_or_refused(body, event_id):
-    read_news("acme", event_id, body, NOW)
+    read_webhook("acme", event_id, body, NOW)
 
 
 # Over the wire.
@@ -545,7 +547,7 @@ async def test_a_provider_is_what_its_table_says():
         assert (acme.name, acme.timeout) == ("acme", timedelta(seconds=7))
         assert acme.takes_webhooks
         assert isinstance(acme.verify({}, b"", NOW), Rejected)
-        assert acme.read_news("e-1", {"reference": TASK}, NOW).provider == "acme"
+        assert acme.read_webhook("e-1", {"reference": TASK}, NOW).provider == "acme"
     async with provider() as (acme, _):
         assert not acme.takes_webhooks
         assert acme.verify({}, b"", NOW) == Rejected("no_webhooks")
@@ -578,11 +580,11 @@ async def test_a_webhook_has_its_place_in_the_providers_order(said, sequence):
     }
     async with provider(webhook=webhook) as (acme, _):
         body = {"reference": TASK, "event": {"sequence": said}}
-        assert acme.read_news("e-1", body, NOW).sequence == sequence
-        assert acme.read_news("e-1", {"reference": TASK}, NOW).sequence is None
+        assert acme.read_webhook("e-1", body, NOW).sequence == sequence
+        assert acme.read_webhook("e-1", {"reference": TASK}, NOW).sequence is None
 
 
 async def test_without_an_ordering_no_webhook_has_a_place():
     async with provider() as (acme, _):
         body = {"reference": TASK, "sequence": 7}
-        assert acme.read_news("e-1", body, NOW).sequence is None
+        assert acme.read_webhook("e-1", body, NOW).sequence is None

@@ -3,11 +3,11 @@
 from typing import Final
 
 from providers.port import Cancelled, NotSent, TooLate, Unclear
-from providers.testing.conformance.counterpart import saying
+from providers.testing.conformance.corruptions import NEVER_A_NO, broken, errors
+from providers.testing.conformance.fake_server import saying
+from providers.testing.conformance.harness import NotHere, Stage
 from providers.testing.conformance.scenario import Scenes
-from providers.testing.conformance.spoiling import NEVER_A_NO, broken, errors
-from providers.testing.conformance.stage import NotHere, Stage
-from providers.testing.conformance.wording import Call, Reply, Saying
+from providers.testing.conformance.vocabulary import Call, Reply, Saying
 
 SCENES: Final = Scenes()
 CANCEL: Final = Call.CANCEL

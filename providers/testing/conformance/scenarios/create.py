@@ -5,17 +5,17 @@ from typing import Final
 from fsm.domain.money import Money
 from fsm.payout.policy import AskedBy
 from providers.port import Accepted, Declined, NotSent, Succeeded, Unclear
-from providers.testing.conformance.counterpart import hang_up, saying
-from providers.testing.conformance.scenario import Scenes
-from providers.testing.conformance.spoiling import (
+from providers.testing.conformance.corruptions import (
     NEVER_A_NO,
     SERVER_ERRORS,
     broken,
     errors,
     huge,
 )
-from providers.testing.conformance.stage import NotHere, Stage, a_deal
-from providers.testing.conformance.wording import Call, Reply, Saying
+from providers.testing.conformance.fake_server import hang_up, saying
+from providers.testing.conformance.harness import NotHere, Stage, a_deal
+from providers.testing.conformance.scenario import Scenes
+from providers.testing.conformance.vocabulary import Call, Reply, Saying
 
 SCENES: Final = Scenes()
 CREATE: Final = Call.CREATE

@@ -7,7 +7,7 @@ from typing import Final
 from providers.config import Config
 from providers.port import NotSent, Unclear
 from providers.registry import build_providers
-from providers.testing.conformance.counterpart import (
+from providers.testing.conformance.fake_server import (
     breaking_off,
     dripping,
     hang_up,
@@ -15,9 +15,9 @@ from providers.testing.conformance.counterpart import (
     reset_in_request,
     silence,
 )
+from providers.testing.conformance.harness import PUBLIC_URL, Stage
 from providers.testing.conformance.scenario import IMPATIENT, Scenes
-from providers.testing.conformance.stage import PUBLIC_URL, Stage
-from providers.testing.conformance.wording import Call, Saying
+from providers.testing.conformance.vocabulary import Call, Saying
 
 SCENES: Final = Scenes()
 

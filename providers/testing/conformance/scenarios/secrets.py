@@ -2,10 +2,15 @@
 
 from typing import Final
 
-from providers.testing.conformance.counterpart import saying
+from providers.testing.conformance.fake_server import saying
+from providers.testing.conformance.harness import Stage
 from providers.testing.conformance.scenario import Scenes
-from providers.testing.conformance.stage import Stage
-from providers.testing.conformance.wording import WORDS_FOR_PEOPLE, Call, Reply, Saying
+from providers.testing.conformance.vocabulary import (
+    WORDS_FOR_PEOPLE,
+    Call,
+    Reply,
+    Saying,
+)
 
 SCENES: Final = Scenes()
 

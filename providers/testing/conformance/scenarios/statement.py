@@ -6,18 +6,18 @@ from typing import Final
 
 from fsm.domain.money import AMOUNT_MAX, Money
 from providers.statements import NoStatement, Row
-from providers.testing.conformance.counterpart import saying, taking_turns
-from providers.testing.conformance.scenario import Scenes
-from providers.testing.conformance.spoiling import an_error, broken
-from providers.testing.conformance.stage import (
+from providers.testing.conformance.corruptions import an_error, broken
+from providers.testing.conformance.fake_server import saying, taking_turns
+from providers.testing.conformance.harness import (
     NOW,
     OTHER_REFERENCE,
     REFERENCE,
     NotHere,
     Stage,
 )
-from providers.testing.conformance.stage import a_deal as deal
-from providers.testing.conformance.wording import Lister, Reply
+from providers.testing.conformance.harness import a_deal as deal
+from providers.testing.conformance.scenario import Scenes
+from providers.testing.conformance.vocabulary import Lister, Reply
 
 SCENES: Final = Scenes()
 DEALS: Final = (

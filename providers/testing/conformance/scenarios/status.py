@@ -17,11 +17,16 @@ from providers.port import (
     Succeeded,
     Unclear,
 )
-from providers.testing.conformance.counterpart import saying
+from providers.testing.conformance.corruptions import NEVER_A_NO, broken, errors
+from providers.testing.conformance.fake_server import saying
+from providers.testing.conformance.harness import (
+    OTHER_REFERENCE,
+    NotHere,
+    Stage,
+    a_deal,
+)
 from providers.testing.conformance.scenario import Scenes
-from providers.testing.conformance.spoiling import NEVER_A_NO, broken, errors
-from providers.testing.conformance.stage import OTHER_REFERENCE, NotHere, Stage, a_deal
-from providers.testing.conformance.wording import Call, Deal, Reply, Saying
+from providers.testing.conformance.vocabulary import Call, Deal, Reply, Saying
 
 SCENES: Final = Scenes()
 STATUS: Final = Call.STATUS

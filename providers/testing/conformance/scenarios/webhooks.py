@@ -7,17 +7,17 @@ from typing import Final
 
 import orjson
 
-from fsm.domain.news import UNREADABLE, News, NewsType
 from fsm.domain.odd import Odd
+from fsm.domain.webhook_events import UNREADABLE, WebhookEvent, WebhookEventType
 from providers.config.places import WHOLE
 from providers.events import Events, Told, events_of
 from providers.port import Rejected, Verified
 from providers.signatures import BARE, UNCOVERED
+from providers.testing.conformance.harness import NOW, NotHere, Stage
+from providers.testing.conformance.response_writer import put
 from providers.testing.conformance.scenario import Scenes
 from providers.testing.conformance.signing import Delivery, Signer
-from providers.testing.conformance.stage import NOW, NotHere, Stage
-from providers.testing.conformance.wording import Deal
-from providers.testing.conformance.written import put
+from providers.testing.conformance.vocabulary import Deal
 
 SCENES: Final = Scenes()
 # Longer than any tolerance that the configuration allows.
@@ -90,8 +90,8 @@ async def old(stage: Stage) -> None:
 async def meaning(stage: Stage) -> None:
     _signer(stage)
     read = 0
-    for kind in NewsType:
-        if kind is not NewsType.UNKNOWN:
+    for kind in WebhookEventType:
+        if kind is not WebhookEventType.UNKNOWN:
             for word, body in stage.double.notices(kind, stage.deal).items():
                 read += 1
                 _must_mean(stage, kind, word, body)
@@ -103,11 +103,11 @@ async def meaning(stage: Stage) -> None:
 )
 async def unlisted(stage: Stage) -> None:
     _signer(stage)
-    bodies = stage.double.notices(NewsType.UNKNOWN, stage.deal)
+    bodies = stage.double.notices(WebhookEventType.UNKNOWN, stage.deal)
     if not bodies:
         raise NotHere("its double knows no type that nobody has listed")
     for word, body in bodies.items():
-        _must_mean(stage, NewsType.UNKNOWN, word, body)
+        _must_mean(stage, WebhookEventType.UNKNOWN, word, body)
 
 
 @SCENES.scene(
@@ -117,19 +117,19 @@ async def unlisted(stage: Stage) -> None:
 async def unreadable_money(stage: Stage) -> None:
     _signer(stage)
     spoilt = 0
-    for kind in (NewsType.SUCCEEDED, NewsType.FAILED):
+    for kind in (WebhookEventType.SUCCEEDED, WebhookEventType.FAILED):
         for word, body in stage.double.notices(kind, stage.deal).items():
             whole: dict[str, object] = orjson.loads(body)
-            genuine = _news(stage, whole, word)
+            genuine = _webhook(stage, whole, word)
             if genuine is None or genuine.amount is None:
                 continue
             spoilt += 1
             for said in NO_AMOUNTS:
-                news = _news(stage, _respelt(whole, said), f"{word} of {said!r}")
-                told = news is not None and (
-                    news.type is kind and news.detail.get(UNREADABLE)
+                webhook = _webhook(stage, _respelt(whole, said), f"{word} of {said!r}")
+                told = webhook is not None and (
+                    webhook.type is kind and webhook.detail.get(UNREADABLE)
                 )
-                case = f"{word} with the amount {said!r}: it means {news}"
+                case = f"{word} with the amount {said!r}: it means {webhook}"
                 stage.must(told, f"{case}, must say that it cannot be read")
     if not spoilt:
         raise NotHere("its webhooks say no amount")
@@ -145,7 +145,7 @@ async def events(stage: Stage) -> None:
     bodies = [
         body
         for kind, deal in zip(
-            (NewsType.SUCCEEDED, _after_success(stage)), deals, strict=True
+            (WebhookEventType.SUCCEEDED, _after_success(stage)), deals, strict=True
         )
         for body in list(stage.double.notices(kind, deal).values())[:1]
     ]
@@ -171,17 +171,19 @@ async def strange(stage: Stage) -> None:
             stage.be(verdict, [Rejected], case)
     for told in _strange_objects(_some_body(stage)):
         try:
-            news = stage.provider.read_news("evt-1", told, NOW)
+            webhook = stage.provider.read_webhook("evt-1", told, NOW)
         except Exception as error:  # noqa: BLE001 - whatever an adapter may raise
             stage.blame(f"an object that is not as it should be: it raised {error!r}")
         else:
-            settles = news is not None and news.reference != stage.deal.reference
-            stage.must(not settles, f"{told}: it is read as one about {news}")
+            settles = webhook is not None and webhook.reference != stage.deal.reference
+            stage.must(not settles, f"{told}: it is read as one about {webhook}")
 
 
-def _news(stage: Stage, body: Mapping[str, object], case: str) -> News | None:
+def _webhook(
+    stage: Stage, body: Mapping[str, object], case: str
+) -> WebhookEvent | None:
     try:
-        return stage.provider.read_news(stage.deal.event_id, body, NOW)
+        return stage.provider.read_webhook(stage.deal.event_id, body, NOW)
     except Exception as error:  # noqa: BLE001 - whatever an adapter may raise
         stage.blame(f"{case}: it raised {error!r}")
         return None
@@ -200,7 +202,7 @@ def _respelt(node: Mapping[str, object], said: object) -> dict[str, object]:
     return {name: respelt(value) for name, value in node.items()}
 
 
-def _must_mean(stage: Stage, kind: NewsType, word: str, body: bytes) -> None:
+def _must_mean(stage: Stage, kind: WebhookEventType, word: str, body: bytes) -> None:
     signer = _signer(stage)
     delivery = signer.deliver(
         _listed(stage, [body]),
@@ -212,18 +214,20 @@ def _must_mean(stage: Stage, kind: NewsType, word: str, body: bytes) -> None:
     if not isinstance(verdict, Verified):
         stage.be(verdict, [Verified], word)
         return
-    (news,) = _told(stage, verdict, delivery)
-    stage.be(news, [News], word)
-    if news is None:
+    (webhook,) = _told(stage, verdict, delivery)
+    stage.be(webhook, [WebhookEvent], word)
+    if webhook is None:
         return
     ours = stage.deal
-    stage.must(news.type is kind, f"{word}: it means {news.type}, must mean {kind}")
     stage.must(
-        news.reference == ours.reference, f"{word}: it is about {news.reference}"
+        webhook.type is kind, f"{word}: it means {webhook.type}, must mean {kind}"
     )
-    named = _events(stage).naming is not None or news.event_id == ours.event_id
-    stage.must(named, f"{word}: its event is {news.event_id}")
-    told = (news.amount, news.currency)
+    stage.must(
+        webhook.reference == ours.reference, f"{word}: it is about {webhook.reference}"
+    )
+    named = _events(stage).naming is not None or webhook.event_id == ours.event_id
+    stage.must(named, f"{word}: its event is {webhook.event_id}")
+    told = (webhook.amount, webhook.currency)
     fits = told in {(12550, "EUR"), (12550, None), (None, None), (None, "EUR")}
     stage.must(fits, f"{word}: it says {told}, and the provider 12550 EUR")
 
@@ -235,9 +239,9 @@ def _next_event(stage: Stage) -> Deal:
     return replace(stage.deal, event_id=f"{stage.deal.event_id}-next")
 
 
-def _after_success(stage: Stage) -> NewsType:
-    returned = stage.double.notices(NewsType.RETURNED, stage.deal)
-    return NewsType.RETURNED if returned else NewsType.FAILED
+def _after_success(stage: Stage) -> WebhookEventType:
+    returned = stage.double.notices(WebhookEventType.RETURNED, stage.deal)
+    return WebhookEventType.RETURNED if returned else WebhookEventType.FAILED
 
 
 def _named(stage: Stage, bodies: Sequence[bytes], deal: Deal) -> list[str | None]:
@@ -253,7 +257,7 @@ def _named(stage: Stage, bodies: Sequence[bytes], deal: Deal) -> list[str | None
     if not isinstance(verdict, Verified):
         return []
     told = _told(stage, verdict, delivery)
-    return [None if news is None else news.event_id for news in told]
+    return [None if webhook is None else webhook.event_id for webhook in told]
 
 
 def _events(stage: Stage) -> Events:
@@ -272,18 +276,20 @@ def _listed(stage: Stage, bodies: Sequence[bytes]) -> bytes:
     return orjson.dumps(events if place == WHOLE else whole)
 
 
-def _told(stage: Stage, verdict: Verified, delivery: Delivery) -> Sequence[News | None]:
+def _told(
+    stage: Stage, verdict: Verified, delivery: Delivery
+) -> Sequence[WebhookEvent | None]:
     """Read the events of a delivery as the service does."""
     headers = {name: [value] for name, value in delivery.headers.items()}
     told = _events(stage).of(verdict, headers, orjson.loads(delivery.body))
     return [_read(stage, one) for one in told]
 
 
-def _read(stage: Stage, told: Told) -> News | None:
+def _read(stage: Stage, told: Told) -> WebhookEvent | None:
     if not isinstance(told.body, Mapping):
         return None
-    news = stage.provider.read_news(told.event_id, told.body, NOW)
-    return news or stage.provider.read_news(told.digest, told.body, NOW)
+    webhook = stage.provider.read_webhook(told.event_id, told.body, NOW)
+    return webhook or stage.provider.read_webhook(told.digest, told.body, NOW)
 
 
 def _must_stay_out(stage: Stage, delivery: Delivery, case: str) -> None:
@@ -324,7 +330,7 @@ def _signs_bodies(stage: Stage) -> bool:
 
 
 def _some_body(stage: Stage) -> bytes:
-    for kind in NewsType:
+    for kind in WebhookEventType:
         for body in stage.double.notices(kind, stage.deal).values():
             return body
     raise NotHere("its double knows no webhook")

@@ -4,16 +4,16 @@ from typing import Final
 
 from fsm.domain.money import AMOUNT_MAX, Money
 from providers.port import Accepted, NotSent, Succeeded, Unclear
-from providers.testing.conformance.counterpart import saying
-from providers.testing.conformance.scenario import Scenes
-from providers.testing.conformance.stage import (
+from providers.testing.conformance.fake_server import saying
+from providers.testing.conformance.harness import (
     OTHER_REFERENCE,
     REFERENCE,
     NotHere,
     Stage,
     a_deal,
 )
-from providers.testing.conformance.wording import Call, Reply, Saying
+from providers.testing.conformance.scenario import Scenes
+from providers.testing.conformance.vocabulary import Call, Reply, Saying
 
 SCENES: Final = Scenes()
 MONEY: Final = (

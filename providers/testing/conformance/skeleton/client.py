@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import orjson
 
-from providers.http.outbound import Lane, Lost, NotSent, Response
+from providers.http.outbound import ConnectionLimit, Lost, NotSent, Response
 
 
 class AcmeClient:
@@ -15,7 +15,7 @@ class AcmeClient:
 
     def __init__(
         self,
-        lane: Lane,
+        lane: ConnectionLimit,
         *,
         base_url: str,
         headers: Mapping[str, str],

@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from fsm.domain.news import NewsType
+from fsm.domain.webhook_events import WebhookEventType
 from providers.config import ProviderTable
-from providers.testing.conformance.wording import (
+from providers.testing.conformance.vocabulary import (
     WORDS_FOR_PEOPLE,
     Asked,
     Call,
@@ -45,11 +45,11 @@ ERRORS = {
     (Call.CANCEL, Saying.TOO_LATE): (409, "too_late"),
 }
 EVENTS = {
-    NewsType.SUCCEEDED: "payout.paid",
-    NewsType.FAILED: "payout.failed",
-    NewsType.ACCEPTED: "payout.pending",
-    NewsType.RETURNED: "payout.returned",
-    NewsType.UNKNOWN: "payout.conformance",
+    WebhookEventType.SUCCEEDED: "payout.paid",
+    WebhookEventType.FAILED: "payout.failed",
+    WebhookEventType.ACCEPTED: "payout.pending",
+    WebhookEventType.RETURNED: "payout.returned",
+    WebhookEventType.UNKNOWN: "payout.conformance",
 }
 
 
@@ -80,7 +80,7 @@ class AcmeDouble:
             return {found[1]: _error(*found)}
         return {}
 
-    def notices(self, kind: NewsType, deal: Deal) -> Mapping[str, bytes]:
+    def notices(self, kind: WebhookEventType, deal: Deal) -> Mapping[str, bytes]:
         """Return a webhook of each kind."""
         event = EVENTS[kind]
         body = {"id": deal.event_id, "event": event, "payout": _payout(deal)}

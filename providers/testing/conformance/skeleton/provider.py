@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from fsm.domain.news import News
+from fsm.domain.webhook_events import WebhookEvent
 from providers.config import ProviderTable
 from providers.http.outbound import Outbound
 from providers.port import (
@@ -65,8 +65,8 @@ class AcmeProvider:
             return Rejected("no_webhooks")
         return self._verifier.verify(headers, body, now)
 
-    def read_news(
+    def read_webhook(
         self, event_id: str | None, body: Mapping[str, object], now: datetime
-    ) -> News | None:
+    ) -> WebhookEvent | None:
         """Read a verified webhook."""
-        return translate.read_news(self.name, event_id, body, now)
+        return translate.read_webhook(self.name, event_id, body, now)

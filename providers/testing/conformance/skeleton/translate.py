@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from fsm.domain.masking import masked_prose
-from fsm.domain.news import UNREADABLE, News, NewsType
 from fsm.domain.reading import (
     UnreadableField,
     amount_in,
@@ -20,6 +19,7 @@ from fsm.domain.reading import (
     money_in,
     shortened,
 )
+from fsm.domain.webhook_events import UNREADABLE, WebhookEvent, WebhookEventType
 from providers.config.places import Place, require_clear
 from providers.http import outbound
 from providers.http.outbound import Lost, Response
@@ -44,10 +44,10 @@ REASONS: Final = frozenset({"limit_exceeded", "card_blocked"})
 TAKEN: Final = frozenset({200, 201})
 GONE: Final = frozenset({"failed", "cancelled"})
 EVENTS: Final = {
-    "payout.paid": NewsType.SUCCEEDED,
-    "payout.failed": NewsType.FAILED,
-    "payout.pending": NewsType.ACCEPTED,
-    "payout.returned": NewsType.RETURNED,
+    "payout.paid": WebhookEventType.SUCCEEDED,
+    "payout.failed": WebhookEventType.FAILED,
+    "payout.pending": WebhookEventType.ACCEPTED,
+    "payout.returned": WebhookEventType.RETURNED,
 }
 
 Answer = Response | outbound.NotSent | Lost
@@ -115,9 +115,9 @@ _READ: Final = (
 )
 
 
-def read_news(
+def read_webhook(
     provider: str, event_id: str | None, body: Body, now: datetime
-) -> News | None:
+) -> WebhookEvent | None:
     """Read a verified webhook; what nobody has listed is kept, and settles nothing.
 
     :raises InvalidRequest: what has to be read is odd: there twice, for one.
@@ -133,14 +133,14 @@ def read_news(
     kind = EVENTS.get(word) if isinstance(word, str) else None
     said = shortened(masked_prose(str(word)))
     detail: dict[str, object] = {} if kind else {"type": said}
-    amount, currency, unreadable = money_in(payout, kind or NewsType.UNKNOWN)
+    amount, currency, unreadable = money_in(payout, kind or WebhookEventType.UNKNOWN)
     if unreadable:
         # It does not agree with the payout then, and is for a person.
         detail[UNREADABLE] = unreadable
-    return News(
+    return WebhookEvent(
         provider=provider,
         event_id=event,
-        type=kind or NewsType.UNKNOWN,
+        type=kind or WebhookEventType.UNKNOWN,
         reference=reference,
         provider_reference=identifier_in(payout, "id"),
         amount=amount,

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import orjson
 
-from fsm.domain.news import NewsType
+from fsm.domain.webhook_events import WebhookEventType
 from handlers.ports import provider as port
 from providers.http.outbound import Lost, Response
 from providers.rest import RestProvider, translate
-from providers.rest.news import read_news
+from providers.rest.webhooks import read_webhook
 
 
 class Right(RestProvider):
@@ -259,50 +259,50 @@ class HalfOfTheBodySigned(Right):
 
 
 class FailedIsSucceeded(Right):
-    def read_news(self, event_id, body, now):
+    def read_webhook(self, event_id, body, now):
         word = str(body.get("type"))
         swapped = {"payout.failed": "payout.succeeded"}.get(word, word)
-        return read_news(self.name, event_id, {**body, "type": swapped}, now)
+        return read_webhook(self.name, event_id, {**body, "type": swapped}, now)
 
 
 class UnknownTypeIsFailed(Right):
-    def read_news(self, event_id, body, now):
+    def read_webhook(self, event_id, body, now):
         word = str(body.get("type"))
         known = {"succeeded", "failed", "accepted", "returned"}
         kind = word if word.removeprefix("payout.") in known else "payout.failed"
-        return read_news(self.name, event_id, {**body, "type": kind}, now)
+        return read_webhook(self.name, event_id, {**body, "type": kind}, now)
 
 
 class UnknownTypeIsDropped(Right):
-    def read_news(self, event_id, body, now):
-        news = super().read_news(event_id, body, now)
-        return None if news is None or news.type == "unknown" else news
+    def read_webhook(self, event_id, body, now):
+        webhook = super().read_webhook(event_id, body, now)
+        return None if webhook is None or webhook.type == "unknown" else webhook
 
 
 class UnreadableMoneyIsDropped(Right):
-    def read_news(self, event_id, body, now):
-        news = super().read_news(event_id, body, now)
-        if news is not None and "unreadable" in news.detail:
-            return replace(news, type=NewsType.UNKNOWN, detail={})
-        return news
+    def read_webhook(self, event_id, body, now):
+        webhook = super().read_webhook(event_id, body, now)
+        if webhook is not None and "unreadable" in webhook.detail:
+            return replace(webhook, type=WebhookEventType.UNKNOWN, detail={})
+        return webhook
 
 
 class EventsOfAPayoutAreOne(Right):
-    def read_news(self, event_id, body, now):
+    def read_webhook(self, event_id, body, now):
         del event_id
-        return super().read_news(str(body.get("reference")), body, now)
+        return super().read_webhook(str(body.get("reference")), body, now)
 
 
 class EventsAreNeverTheSame(Right):
-    def read_news(self, event_id, body, now):
+    def read_webhook(self, event_id, body, now):
         self.count = getattr(self, "count", 0) + 1
-        return super().read_news(f"{event_id}-{self.count}", body, now)
+        return super().read_webhook(f"{event_id}-{self.count}", body, now)
 
 
 class StrangeBodiesRaise(Right):
-    def read_news(self, event_id, body, now):
+    def read_webhook(self, event_id, body, now):
         assert body["reference"].startswith("0")
-        return super().read_news(event_id, body, now)
+        return super().read_webhook(event_id, body, now)
 
 
 class ShowsItsSecrets(Right):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from providers.testing.conformance.playing import Candidate
+from providers.testing.conformance.runner import Candidate
 from providers.testing.conformance.scenarios import SCENARIOS
 
 EXAMPLES = Path(__file__).parents[4] / "ops" / "examples"

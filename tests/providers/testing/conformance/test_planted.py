@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from providers.testing.conformance.playing import Candidate
-from providers.testing.conformance.rehearsal import made_up
+from providers.testing.conformance.made_up_secrets import made_up
+from providers.testing.conformance.runner import Candidate
 from providers.testing.conformance.scenario import IMPATIENT
 from providers.testing.conformance.scenarios import SCENARIOS
 from tests.providers.testing.conformance import planted

@@ -67,20 +67,20 @@ class Receiver:
         self.answers = []
         self.is_free = asyncio.Event()
         self.is_free.set()
-        self._news = asyncio.Condition()
+        self._webhook = asyncio.Condition()
 
     async def _take(self, request):
         self.got.append((dict(request.headers), await request.read()))
         self.asked.append(f"{request.method} {request.path}")
-        async with self._news:
-            self._news.notify_all()
+        async with self._webhook:
+            self._webhook.notify_all()
         await self.is_free.wait()
         status = self.answers.pop(0) if self.answers else 202
         return web.Response(status=status, headers={"Location": "/elsewhere"})
 
     async def wait_for(self, count):
-        async with asyncio.timeout(SOON), self._news:
-            await self._news.wait_for(lambda: len(self.got) >= count)
+        async with asyncio.timeout(SOON), self._webhook:
+            await self._webhook.wait_for(lambda: len(self.got) >= count)
         return [orjson.loads(body) for _, body in self.got]
 
 

@@ -1,0 +1,54 @@
+"""Counts what stands in the rows, for the gauges."""
+
+from typing import Final, LiteralString
+
+from handlers.ports.backlog import Backlog
+from payment_service.storage.database import Database
+
+# At risk is what a provider may have paid or may yet pay, and nothing proves either.
+STANDING: Final[LiteralString] = """
+WITH open_tasks AS MATERIALIZED (
+    SELECT t.state, t.provider, t.updated_at, t.taken, t.verdict, t.queue_id
+    FROM order_tasks t WHERE t.waiting_for IS NOT NULL
+)
+SELECT 'tasks', state, provider, count(*)::bigint, 0::float8
+    FROM open_tasks GROUP BY state, provider
+UNION ALL SELECT 'risk', o.provider, q.currency, sum(q.amount)::bigint, 0
+    FROM open_tasks o JOIN order_queues q USING (queue_id)
+    WHERE o.state <> 'PENDING' AND o.verdict IS NULL GROUP BY o.provider, q.currency
+UNION ALL SELECT 'cases', kind, '', count(*),
+    extract(epoch FROM clock_timestamp() - min(opened_at))
+    FROM cases WHERE closed_at IS NULL GROUP BY kind
+UNION ALL SELECT 'cases_risk', kind, currency, sum(money_at_risk)::bigint, 0
+    FROM cases WHERE closed_at IS NULL GROUP BY kind, currency
+UNION ALL SELECT 'manual', '', '', count(*),
+    coalesce(extract(epoch FROM clock_timestamp() - min(updated_at)), 0)
+    FROM open_tasks WHERE state = 'MANUAL_CHECK'
+UNION ALL SELECT 'letters', '', '', count(*), 0
+    FROM dead_letters WHERE replayed_at IS NULL AND discarded_at IS NULL
+UNION ALL SELECT 'outbox', '', '', coalesce(sum(messages), 0),
+    coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)
+    FROM outbox
+"""
+
+
+async def standing(database: Database) -> Backlog:
+    """Return what the rows say now."""
+    async with database.connection() as connection:
+        # Its own plan each time: it reads all that is open, however much that is.
+        rows = (await connection.exec_driver_sql(STANDING)).all()
+    by: dict[str, list[tuple[str, str, int, float]]] = {}
+    for what, first, second, count, age in map(tuple, rows):
+        by.setdefault(what, []).append((first, second, int(count), float(age)))
+    manual, letters, outbox = by["manual"][0], by["letters"][0], by["outbox"][0]
+    return Backlog(
+        tasks=[row[:3] for row in by.get("tasks", [])],
+        money_at_risk=[row[:3] for row in by.get("risk", [])],
+        cases_open=[(row[0], row[2]) for row in by.get("cases", [])],
+        cases_oldest_seconds=[(row[0], row[3]) for row in by.get("cases", [])],
+        cases_money_at_risk=[row[:3] for row in by.get("cases_risk", [])],
+        manual_check_oldest_seconds=manual[3],
+        dlq_size=letters[2],
+        outbox_pending=outbox[2],
+        outbox_lag_seconds=outbox[3],
+    )

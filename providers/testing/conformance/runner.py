@@ -1,0 +1,99 @@
+"""Plays scenarios: each with an adapter, a counterpart and connections of its own."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from providers.config import Config, ConfigError
+from providers.http.outbound import Outbound
+from providers.registry import build_providers
+from providers.rest.statement import statement_of
+from providers.testing.conformance.doubles import double_of
+from providers.testing.conformance.fake_server import Counterpart
+from providers.testing.conformance.harness import PUBLIC_URL, NotHere, Stage
+from providers.testing.conformance.made_up_secrets import Rehearsal, rehearsed
+from providers.testing.conformance.scenario import Scenario
+from providers.testing.conformance.vocabulary import Double
+
+AT_ONCE: Final = 4
+DECLARED: Final = frozenset({"rest", "simulator"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one scenario found."""
+
+    scenario: Scenario
+    cases: int
+    seconds: float
+    wrong: tuple[str, ...] = ()
+    not_here: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A table as it stands in the file, to be checked; with a double of one's own."""
+
+    name: str
+    raw: Mapping[str, Any]
+    double: Double | None = None
+
+    async def play(self, scenario: Scenario) -> Outcome:
+        """Play one scenario.
+
+        :raises ConfigError: the table is refused, or its adapter cannot be used.
+        :raises NoDouble: nobody knows how the provider speaks.
+        """
+        began = time.monotonic()
+        async with Counterpart() as counterpart, Outbound() as outbound:
+            rehearsal = rehearsed(
+                self.name, self.raw, url=counterpart.url, timeout=scenario.timeout
+            )
+            stage = self._stage(rehearsal, counterpart, outbound)
+            not_here = None
+            try:
+                await scenario.play(stage)
+            except NotHere as why:
+                not_here = str(why)
+        if not stage.cases and not stage.wrong:
+            not_here = not_here or "there is nothing to try"
+        return Outcome(
+            scenario=scenario,
+            cases=stage.cases,
+            seconds=time.monotonic() - began,
+            wrong=tuple(dict.fromkeys(stage.wrong)),
+            not_here=not_here,
+        )
+
+    async def play_all(self, scenarios: Sequence[Scenario]) -> list[Outcome]:
+        """Play them all, a few at a time; as :meth:`play`."""
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def play(scenario: Scenario) -> Outcome:
+            async with free:
+                return await self.play(scenario)
+
+        return list(await asyncio.gather(*map(play, scenarios)))
+
+    def _stage(
+        self, rehearsal: Rehearsal, counterpart: Counterpart, outbound: Outbound
+    ) -> Stage:
+        table = rehearsal.table
+        config = Config(providers={self.name: table})
+        provider = build_providers(config, outbound, public_url=PUBLIC_URL).get(
+            self.name
+        )
+        if provider is None:
+            raise ConfigError([f"[providers.{self.name}]: is not there"])
+        return Stage(
+            rehearsal=rehearsal,
+            provider=provider,
+            double=self.double or double_of(table),
+            counterpart=counterpart,
+            outbound=outbound,
+            statement=statement_of(table, outbound)
+            if table.adapter in DECLARED
+            else None,
+        )
