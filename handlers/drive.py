@@ -44,7 +44,7 @@ class Wakeup:
 async def wake(wakeup: Wakeup, *, ports: Ports) -> Outcome:
     """Answer a wake-up: go on with the order if its row still is what it rang for.
 
-    A bell for an older version is stale. One that is delivered again may be what is
+    A wake-up for an older version is stale. One that is delivered again may be what is
     left of a worker that died further on: it goes on with whatever is due.
     """
     taken_at = ports.clock.elapsed()
@@ -77,7 +77,7 @@ def _row(order: Order, wakeup: Wakeup) -> Task | Queue | None:
 
 
 def _acted_on(row: Task | Queue, now: datetime) -> bool:
-    """Tell whether a bell for an older version may be all that rings for the row.
+    """Tell whether a wake-up for an older version may be all that comes for the row.
 
     What people do about an order is a version of its own row, and leaves due what was.
     """

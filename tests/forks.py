@@ -96,5 +96,6 @@ def _word(asking: socket.socket) -> int:
 
 
 def _heard_at_the_start(env: Mapping[str, str]) -> dict[str, str]:
-    own = {name: value for name, value in env.items() if name != "PYTHONPATH"}
+    here = ("PYTHONPATH", str(ROOT))
+    own = dict(setting for setting in env.items() if setting != here)
     return {n: v for n, v in own.items() if n.startswith(AT_THE_START)}

@@ -4,7 +4,7 @@ An order's row and each of its tasks' keep, in ``audit_hash``, the hash of their
 audit line, and behind it a seal: a keyed hash over that and over every column that
 decides. It is checked once for each time an order is loaded, and made again for the
 rows that a step moves. Columns that move without a step are not in it: ``wake_at`` and
-``redrives`` (a bell says nothing), ``webhook_pending`` and ``webhook_sequence``.
+``redrives`` (a wake-up says nothing), ``webhook_pending`` and ``webhook_sequence``.
 
 A webhook in the inbox is signed when it comes in, by who has verified it.
 """

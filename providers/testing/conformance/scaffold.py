@@ -36,7 +36,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 # In a project of its own these packages are no longer those of the project.
 _OURS: Final = re.compile(
-    r"^(import (?:orjson|pytest)\n)\n(from (?:payment_service|providers))",
+    r"^(import (?:orjson|pytest)\n)\n(from (?:fsm|handlers|providers|payment_service))",
     re.MULTILINE,
 )
 
