@@ -95,7 +95,7 @@ class PullSubscription:
         self._is_open = False
         self._cancel_retry()
         self._wire.on_reconnected.remove(self.renew)
-        await self._wire.untap(self._subscription)
+        await self._wire.unsubscribe_raw(self._subscription)
 
     async def reopen(self) -> None:
         await self.close()

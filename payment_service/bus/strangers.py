@@ -85,7 +85,7 @@ async def beyond_need(wire: Wire, names: Names) -> list[str]:
         wire.send(publication(delete, UNREADABLE))
         listening = await wire.subscribe_raw(away, lambda *_: None)
         await wire.round_trip(ANSWER_SECONDS_MAX)
-        await wire.untap(listening)
+        await wire.unsubscribe_raw(listening)
     finally:
         wire.on_denied.remove(hear)
     asked = {

@@ -49,7 +49,7 @@ class Waiters:
 
     async def stop(self) -> None:
         for subscription in self._subscriptions:
-            await self._wire.untap(subscription)
+            await self._wire.unsubscribe_raw(subscription)
         self._subscriptions.clear()
 
     @asynccontextmanager

@@ -68,7 +68,7 @@ class Wire(Client):
         self._public_nkey = self._access.public_key()
         self._transport = Transport()
         self._ps = FrameReader(self)
-        self._taps: dict[int, Receive] = {}
+        self._raw_subscriptions: dict[int, Receive] = {}
         self._kick: asyncio.Future[None] | None = None
         self.on_reconnected: list[Callable[[], None]] = []
         self.on_disconnected: list[Callable[[], None]] = []
@@ -203,7 +203,7 @@ class Wire(Client):
         except NatsError as error:
             message = f"cannot subscribe: {error}"
             raise BusUnavailable(message) from error
-        self._taps[subscription._id] = receive  # noqa: SLF001 - it has no other name
+        self._raw_subscriptions[subscription._id] = receive  # noqa: SLF001 - it has no other name
         return subscription
 
     async def round_trip(self, seconds_max: float) -> None:
@@ -217,13 +217,13 @@ class Wire(Client):
         except TimeoutError as error:
             raise BusUnavailable("NATS does not answer") from error
 
-    async def untap(self, subscription: Subscription) -> None:
-        """End a tap; what is under way to it arrives before this returns."""
+    async def unsubscribe_raw(self, subscription: Subscription) -> None:
+        """End one; what is under way to it arrives before this returns."""
         sid = subscription._id  # noqa: SLF001 - it has no other name
         with suppress(BusUnavailable):
             self.send(b"UNSUB %d\r\n" % sid)
             await self.round_trip(UNTAP_SECONDS_MAX)
-        self._taps.pop(sid, None)
+        self._raw_subscriptions.pop(sid, None)
         self._remove_sub(sid)
 
     def lost(self) -> None:
@@ -253,7 +253,7 @@ class Wire(Client):
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
     ) -> None:
-        receive = self._taps.get(sid)
+        receive = self._raw_subscriptions.get(sid)
         try:
             if receive is None:
                 await super()._process_msg(sid, subject, reply, data, headers)

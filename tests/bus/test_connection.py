@@ -120,7 +120,7 @@ async def test_what_was_not_sent_does_not_turn_up_later(own_server, own_wire):
     again = asyncio.Event()
     heard: asyncio.Queue[bytes] = asyncio.Queue()
     own_wire.on_reconnected.append(again.set)
-    await own_wire.subscribe_raw("webhook", lambda *frame: heard.put_nowait(frame[2]))
+    await own_wire.subscribe_raw("news", lambda *frame: heard.put_nowait(frame[2]))
     await own_wire.round_trip(SOON)
     own_wire._flusher_task.cancel()
     await asyncio.sleep(0)
@@ -135,12 +135,12 @@ async def test_what_was_not_sent_does_not_turn_up_later(own_server, own_wire):
 
 async def test_nothing_is_left_of_a_tap(wire):
     subscriptions = dict(wire._subs)
-    taps = dict(wire._taps)
-    subscribe_raw = await wire.subscribe_raw("webhook", forget)
+    raw = dict(wire._raw_subscriptions)
+    subscription = await wire.subscribe_raw("news", forget)
 
-    await wire.untap(subscribe_raw)
+    await wire.unsubscribe_raw(subscription)
 
-    assert (wire._subs, wire._taps) == (subscriptions, taps)
+    assert (wire._subs, wire._raw_subscriptions) == (subscriptions, raw)
 
 
 async def test_an_attempt_that_failed_leaves_no_socket(nats_server):

@@ -42,7 +42,7 @@ async def deliver_and_leave(wire, tasks):
         f"$JS.API.CONSUMER.MSG.NEXT.{tasks}.payment-tasks", b"1", reply=inbox
     )
     await soon(taken.wait())
-    await wire.untap(subscription)
+    await wire.unsubscribe_raw(subscription)
 
 
 @pytest.mark.usefixtures("streams")
