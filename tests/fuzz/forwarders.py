@@ -71,7 +71,7 @@ class Row:
 class Proof:
     """Who says that it was sent, with which secret, when, and for which subject."""
 
-    name: str = "outbox_publisher"
+    name: str = "courier"
     secret: bytes = SECRET
     late: int = 0
     subject: bytes | None = None

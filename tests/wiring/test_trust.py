@@ -67,14 +67,14 @@ def test_whether_it_holds_is_shown():
 
 
 def test_a_replay_is_nobodys_word(trust):
-    outbox_publisher = Forwarder(
-        name="outbox_publisher",
+    courier = Forwarder(
+        name="courier",
         providers=frozenset({"acme"}),
         may=frozenset({"webhooks"}),
         checks={},
     )
-    forwarders = Forwarders({"outbox_publisher": outbox_publisher}, trust)
-    assert forwarders.sender(a_delivery(), "webhooks", NOON) is outbox_publisher
+    forwarders = Forwarders({"courier": courier}, trust)
+    assert forwarders.sender(a_delivery(), "webhooks", NOON) is courier
 
     with pytest.raises(InvalidRequest, match="vouches for nobody"):
         forwarders.sender(a_delivery(**{REPLAY_OF: "id"}), "webhooks", NOON)

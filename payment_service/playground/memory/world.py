@@ -343,7 +343,7 @@ class MemoryWorld:
         return None
 
     async def publish(self) -> None:
-        """Publish what was just committed, as the courier does."""
+        """Publish what was just committed, as the outbox publisher does."""
         rows, publisher = list(self.committed), self.bus
         self.committed.clear()
         acknowledged = await publisher.publish([row.message for row in rows])
