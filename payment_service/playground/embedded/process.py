@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from fsm.domain.errors import PaymentServiceError
-from payment_service.playground.embedded import supervisor as guard
+from payment_service.playground.embedded import supervisor
 
 HOST: Final = "127.0.0.1"
 # Below Linux's ephemeral ports: no outgoing connection takes it during a restart.
@@ -75,7 +75,7 @@ class ServerProcess:
         self._command = command
         with command.log.open("ab") as log:
             self._guard = subprocess.Popen(  # noqa: S603 - the command is our own
-                [sys.executable, "-I", "-S", guard.__file__, _order(command)],
+                [sys.executable, "-I", "-S", supervisor.__file__, _order(command)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -159,7 +159,7 @@ def tail(log: Path) -> str:
 
 def _order(command: Command) -> str:
     account = command.account
-    order = guard.Order(
+    order = supervisor.Order(
         argv=list(command.argv),
         parent=os.getpid(),
         stop_signal=command.stop_signal,

@@ -167,7 +167,7 @@ def test_nothing_outlives_the_parent(death):
 
 
 def test_nothing_outlives_the_guard(server):
-    [guard] = [line for line in processes_of(server.folder) if "guard.py" in line]
+    [guard] = [line for line in processes_of(server.folder) if "supervisor.py" in line]
     assert guard
     [pid] = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()[1:2]
 
