@@ -281,7 +281,7 @@ ROWS = (
         sql=(
             TASK.format(
                 "state = 'EXECUTING', waiting_for = 'commit', verdict = 'paid', "
-                "taken = true, wake_at = now()"
+                "taken = true, wake_at = now(), watch_at = now()"
             ),
         ),
         found={
@@ -296,7 +296,7 @@ ROWS = (
         sql=(
             TASK.format(
                 "state = 'NEGATIVE_EVAL', waiting_for = 'rollback', wake_at = now(), "
-                "verdict = 'not_paid'"
+                "watch_at = now(), verdict = 'not_paid'"
             ),
         ),
         found={
