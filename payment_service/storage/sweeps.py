@@ -62,10 +62,18 @@ class PostgresSweeps:
         every = [unsent for row in rows for unsent in unsent_from(row)]
         forged = [each for each in every if not self._is_ours(each.message)]
         if forged:
-            await self.sent([each.seq for each in forged])
+            await self._without(forged)
             self._on_forged([each.message.subject for each in forged])
         gone = {each.seq for each in forged}
         return [each for each in every if each.seq not in gone]
+
+    async def _without(self, forged: Sequence[Unsent]) -> None:
+        """Remove these; what else is in their bundles stays, in rows of its own."""
+        bundles = sorted({each.seq for each in forged if each.bundled})
+        if bundles:
+            ids = [each.message.message_id for each in forged if each.bundled]
+            await self.unbundle(bundles, taken=ids)
+        await self.sent([each.seq for each in forged if not each.bundled])
 
     def _is_ours(self, message: Message) -> bool:
         """Tell whether it could have been posted here, by all that can be known."""
