@@ -89,7 +89,7 @@ class Ports:
 class Applied:
     """What became of an event: the order now, the decision, waiting webhooks.
 
-    ``taken_at`` is a local time before the rows had this version; ``rung`` says that
+    ``taken_at`` is a local time before the rows had this version; ``woken`` says that
     messages for what is due at once were committed with it. Not ``claimed`` is a step
     that was only found to have landed: it gives no right to send a create.
     """
@@ -113,7 +113,7 @@ async def apply(
     *,
     ports: Ports,
     wakeups: Wakeups = no_wakeups,
-    webhook: Mapping[str, WebhookEventState] | None = None,
+    webhooks: Mapping[str, WebhookEventState] | None = None,
 ) -> Applied:
     """Commit what the event means for one task.
 
@@ -130,7 +130,7 @@ async def apply(
             queue, task_id, event, rules=ports.rules, terms_of=ports.policy_of, now=now
         )
 
-    return await commit(order, judge, ports=ports, wakeups=wakeups, webhook=webhook)
+    return await commit(order, judge, ports=ports, wakeups=wakeups, webhooks=webhooks)
 
 
 async def apply_cancel_of_order(
@@ -152,7 +152,7 @@ async def commit(
     *,
     ports: Books,
     wakeups: Wakeups = no_wakeups,
-    webhook: Mapping[str, WebhookEventState] | None = None,
+    webhooks: Mapping[str, WebhookEventState] | None = None,
 ) -> Applied:
     """Judge and record until the record holds or nothing is left to record.
 
@@ -170,7 +170,7 @@ async def commit(
             decision,
             now,
             wakeups=wakeups,
-            webhook=webhook or {},
+            webhooks=webhooks or {},
             keys=ports.keys,
         )
         try:

@@ -1,7 +1,7 @@
 """Drives an order from wherever its rows stand until it has to wait."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -64,7 +64,7 @@ async def wake(wakeup: Wakeup, *, ports: Ports) -> Outcome:
         return Done(what="stale", order_id=order.order_id)
     if row.version == wakeup.version and row.wake_at is not None:
         ports.watch.woke((now - row.wake_at).total_seconds())
-    woken = None if wakeup.again else [each for each in (row,) if each.due(now)]
+    woken: Rows | None = None if wakeup.again else [row] if row.due(now) else []
     return await drive(
         order, ports=ports, claims=Claims(taken_at=taken_at), woken=woken
     )
@@ -93,18 +93,17 @@ def _early(wait: timedelta) -> Outcome:
 
 def next_due(order: Order, ports: Ports) -> Task | Queue | None:
     """Return the row whose call is due now, by position; None where the order waits."""
-    now = ports.clock.now()
-    for task in order.queue.tasks:
-        if task.due(now):
-            return task
-    return order.queue if order.queue.due(now) else None
+    return next(_due(order, ports.clock.now()), None)
 
 
 def all_due(order: Order, ports: Ports) -> list[Task | Queue]:
     """Return every row whose call is due now, by position, the order's own last."""
-    now, queue = ports.clock.now(), order.queue
-    due: list[Task | Queue] = [task for task in queue.tasks if task.due(now)]
-    return [*due, queue] if queue.due(now) else due
+    return [*_due(order, ports.clock.now())]
+
+
+def _due(order: Order, now: datetime) -> Iterator[Task | Queue]:
+    rows: Rows = (*order.queue.tasks, order.queue)
+    return (row for row in rows if row.due(now))
 
 
 async def drive(
@@ -114,7 +113,7 @@ async def drive(
 
     What is left after ``limits.chain`` is handed on to a message in the outbox. What
     another hand has changed is left alone: the sweeper comes back to it. Of an order of
-    several steps ``rung`` are the rows to go on with, and with what follows of them:
+    several steps ``woken`` are the rows to go on with, and with what follows of them:
     others that are due may be under way elsewhere.
     """
     began = ports.clock.elapsed()

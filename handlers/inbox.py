@@ -50,7 +50,7 @@ async def apply_webhook(order: Order, stored: StoredWebhook, *, ports: Ports) ->
             task_id,
             event,
             ports=ports,
-            webhook={stored.inbox_id: _after(stored.webhook)},
+            webhooks={stored.inbox_id: _after(stored.webhook)},
         )
         match applied.decision:
             case Step():

@@ -39,7 +39,7 @@ def work_of(
     now: datetime,
     *,
     wakeups: Wakeups = no_wakeups,
-    webhook: Mapping[str, WebhookEventState],
+    webhooks: Mapping[str, WebhookEventState],
     keys: AuditKeys = UNKEYED,
 ) -> StepWrite:
     """Return the step with its audit lines and messages, ready to be committed."""
@@ -76,7 +76,7 @@ def work_of(
             if message is not None
         ),
         at=now,
-        webhook=webhook,
+        webhooks=webhooks,
         woken=bool(woken),
     )
 

@@ -18,7 +18,7 @@ from fsm.engine.words import Kind
 class StepWrite:
     """One step and all that must be committed with it.
 
-    ``rung`` says that wake-ups for what is due at once are among the messages.
+    ``woken`` says that wake-ups for what is due at once are among the messages.
     """
 
     order: Order
@@ -26,7 +26,7 @@ class StepWrite:
     lines: tuple[AuditLine, ...]
     messages: tuple[Message, ...] = ()
     at: datetime
-    webhook: Mapping[str, WebhookEventState] = field(default_factory=dict)
+    webhooks: Mapping[str, WebhookEventState] = field(default_factory=dict)
     woken: bool = False
 
 

@@ -291,7 +291,7 @@ def _record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
                 "step": step,
                 "tasks": len(changes),
                 "queues": 1 if queue else 0,
-                "webhook": len(work.webhook),
+                "webhook": len(work.webhooks),
             }
         )
         tasks += [
@@ -299,7 +299,7 @@ def _record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
                 "step": step,
                 **_base(change.before),
                 # The first change is the task's that the webhook is about.
-                "settles_webhook": bool(work.webhook) and place == 0,
+                "settles_webhook": bool(work.webhooks) and place == 0,
                 **task_row(change.after),
             }
             for place, change in enumerate(changes)
@@ -333,7 +333,7 @@ def _record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
             [
                 {"step": n, "inbox_id": int(inbox_id), "state": state}
                 for n, w in every
-                for inbox_id, state in w.webhook.items()
+                for inbox_id, state in w.webhooks.items()
             ]
         ),
         "messages": as_json(

@@ -398,17 +398,17 @@ async def test_a_deleted_consumer_is_told_and_found_again(
 
 @pytest.mark.usefixtures("streams")
 @pytest.mark.parametrize(
-    "webhook",
+    "status",
     ["409 Leadership Change", "409 Exceeded MaxWaiting", "409 Server Shutdown"],
 )
 async def test_a_request_that_is_cut_short_is_made_again(
-    wire, names, publisher, webhook
+    wire, names, publisher, status
 ):
     stage = Stage()
     async with stage.running(wire, names) as consumer:
         pulls = consumer._pulls
         generation = pulls._generation
-        header = f"NATS/1.0 {webhook}\r\n\r\n"
+        header = f"NATS/1.0 {status}\r\n\r\n"
         size = len(header)
         to = f"{pulls._inbox}{generation}"
         wire.send(f"HPUB {to} {size} {size}\r\n{header}\r\n".encode())

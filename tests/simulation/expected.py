@@ -297,5 +297,4 @@ def missing(total: Tally) -> list[str]:
     """Return what stayed at zero although it must not, and what must be and is not."""
     seen = total.seen + total.faults
     never = [name for name in expected() if not seen[name]]
-    webhook = [f"NEWS: {name}" for name in impossible() if seen[name]]
-    return never + webhook
+    return never + [f"NEWS: {name}" for name in impossible() if seen[name]]

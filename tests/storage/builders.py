@@ -47,7 +47,7 @@ def a_new_order(*cascade, now=START, messages=None, **changes):
     )
 
 
-def a_work(order, trigger, *, now=START, messages=(), webhook=None, task=0, **event):
+def a_work(order, trigger, *, now=START, messages=(), webhooks=None, task=0, **event):
     """Return the step that an event is, ready to be recorded."""
     happened = Event(trigger=trigger, **event)
     task_id = order.queue.tasks[task].task_id
@@ -55,7 +55,7 @@ def a_work(order, trigger, *, now=START, messages=(), webhook=None, task=0, **ev
         order.queue, task_id, happened, rules=RULES, terms_of=lambda _: PLAN, now=now
     )
     assert isinstance(decision, Step), decision
-    work = work_of(order, decision, now, webhook=webhook or {})
+    work = work_of(order, decision, now, webhooks=webhooks or {})
     return replace(work, messages=(*work.messages, *messages))
 
 
@@ -65,7 +65,7 @@ def a_cancel(order, *, now=START):
         order.queue, happened, rules=RULES, terms_of=lambda _: PLAN, now=now
     )
     assert isinstance(step, Step), step
-    return work_of(order, step, now, webhook={})
+    return work_of(order, step, now, webhooks={})
 
 
 def a_forced_work(order, *, task=0, queue=None, now=START, case=None, **columns):
@@ -91,7 +91,7 @@ def a_forced_work(order, *, task=0, queue=None, now=START, case=None, **columns)
         cases=() if case is None else (case,),
         after=moved,
     )
-    return work_of(order, step, now, webhook={})
+    return work_of(order, step, now, webhooks={})
 
 
 def a_case(order, task=0):

@@ -508,7 +508,7 @@ async def test_a_step_settles_the_webhook_it_came_from(store, order):
         a_work(
             order,
             Trigger.FREEZE_CONFIRMED,
-            webhook={stored.inbox_id: WebhookEventState.APPLIED},
+            webhooks={stored.inbox_id: WebhookEventState.APPLIED},
         )
     )
 
@@ -524,7 +524,7 @@ async def test_a_stale_step_settles_no_webhook(store, order):
 
     with pytest.raises(StaleWrite):
         await store.record(
-            replace(work, webhook={stored.inbox_id: WebhookEventState.APPLIED})
+            replace(work, webhooks={stored.inbox_id: WebhookEventState.APPLIED})
         )
 
     assert (await store.find_webhook("acme", "e-1")).state is WebhookEventState.WAITING
@@ -534,11 +534,11 @@ async def test_webhook_is_settled_by_one_step_only(store, order):
     await store.store_webhooks(a_webhook(order.queue.tasks[0].task_id))
     stored = await store.find_webhook("acme", "e-1")
     settles = {stored.inbox_id: WebhookEventState.APPLIED}
-    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED, webhook=settles))
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED, webhooks=settles))
     moved = await store.load(order.queue_id)
 
     with pytest.raises(WebhookSettled):
-        await store.record(a_work(moved, Trigger.PAID, webhook=settles))
+        await store.record(a_work(moved, Trigger.PAID, webhooks=settles))
 
     assert await store.load(order.queue_id) == moved
 
@@ -609,7 +609,7 @@ async def test_a_mark_is_told_to_the_next_step_and_stays_until_webhook_is_settle
     frozen = a_work(await store.load(order.queue_id), Trigger.FREEZE_CONFIRMED)
     assert (await store.record(frozen)).webhook_pending == {task_id}
     settles = {stored.inbox_id: WebhookEventState.APPLIED}
-    paid = a_work(await store.load(order.queue_id), Trigger.PAID, webhook=settles)
+    paid = a_work(await store.load(order.queue_id), Trigger.PAID, webhooks=settles)
 
     assert (await store.record(paid)).webhook_pending == frozenset()
 

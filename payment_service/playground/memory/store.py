@@ -570,7 +570,7 @@ class MemoryStore:
         ), self._posted(new.messages, bundled=True)
 
     def _record(self, work: StepWrite) -> tuple[Recorded, list[Unsent]]:
-        if not all(self._still_waits(inbox_id) for inbox_id in work.webhook):
+        if not all(self._still_waits(inbox_id) for inbox_id in work.webhooks):
             raise WebhookSettled(work.order.queue_id)
         order = self.tables.orders.get(work.order.queue_id)
         if order is None or not _is_current(order, work):
@@ -579,7 +579,7 @@ class MemoryStore:
             change.after.task_id: _moved(
                 order.task(change.after.task_id),
                 change,
-                settles=bool(work.webhook) and place == 0,
+                settles=bool(work.webhooks) and place == 0,
             )
             for place, change in enumerate(work.step.changes)
         }
@@ -591,7 +591,7 @@ class MemoryStore:
             self._open(_case_record(case, work.order, work.at))
         for move in work.step.case_moves:
             self._move_cases(move, work.at)
-        for inbox_id, state in work.webhook.items():
+        for inbox_id, state in work.webhooks.items():
             self._settle(inbox_id, state)
         waiting = (task.task_id for task in moved.values() if task.webhook_pending)
         return Recorded(webhook_pending=frozenset(waiting)), self._posted(
