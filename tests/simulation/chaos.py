@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from handlers.ports.controls import Control
-from payment_service.playground.memory.store import MemoryTables
+from payment_service.playground.memory.tables import MemoryTables
 from tests.simulation.actors import People
 from tests.simulation.counterparties import SimProvider
 from tests.simulation.environment import NOWHERE, Ground

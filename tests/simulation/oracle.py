@@ -31,7 +31,7 @@ from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Outcome, Park
 from handlers.ports.store import StepWrite
 from payment_service.playground.memory.providers import ReceivedCall
-from payment_service.playground.memory.store import MemoryTables
+from payment_service.playground.memory.tables import MemoryTables
 from tests.simulation.actors import People
 from tests.simulation.counterparties import SimProvider
 from tests.simulation.environment import Ground

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fsm.domain.decided import CASE, LETTER, OWNER, Decided, Subject
 from fsm.engine.words import CaseState
-from payment_service.playground.memory.store import MemoryTables
+from payment_service.playground.memory.tables import MemoryTables
 
 
 def decided_rows(tables: MemoryTables) -> Iterator[tuple[Subject, Decided]]:

@@ -15,11 +15,7 @@ from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.dead_letters import Reason
 from fsm.domain.errors import Fault, NotNow
 from fsm.domain.four_eyes import FourEyes
-from fsm.domain.messages import (
-    STEP_DUE,
-    WITHDRAWAL_REQUESTED,
-    Message,
-)
+from fsm.domain.messages import STEP_DUE, WITHDRAWAL_REQUESTED, Message
 from fsm.domain.money import Money
 from fsm.domain.orders import CascadeEntry, Order, Request, Submission
 from fsm.domain.votes import Vote
@@ -27,10 +23,7 @@ from fsm.domain.webhook_events import Arrival, WebhookEvent, WebhookEventType
 from fsm.engine.rows import Task
 from fsm.engine.words import Kind, State
 from fsm.payout.policy import ProviderPolicy
-from handlers.cancel import (
-    request_cancel_of_order,
-    request_cancel_of_task,
-)
+from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.commit import Limits, Ports
 from handlers.dead_letters import dead_letter
 from handlers.flows import FLOWS
