@@ -20,8 +20,13 @@ demo: $(STAMP)  ## the whole service on embedded PostgreSQL and NATS, under load
 	@$(BIN)/payment-service demo
 
 .PHONY: test
-test: lint types contracts  ## what has to be green
-	$(BIN)/pytest -n auto --dist worksteal
+test: $(STAMP)  ## what has to be green
+	@$(MAKE) --no-print-directory --jobs 2 lint contracts types every-test
+
+# Beside the types, which keep one core busy and never wait.
+.PHONY: every-test
+every-test: $(STAMP)
+	$(BIN)/pytest -n auto --dist worksteal --durations 40
 
 # Without I/O or a server: what is decided, read, written and refused.
 PURE := tests/fsm tests/wire tests/providers/config tests/providers/health

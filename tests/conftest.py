@@ -36,6 +36,8 @@ sys.dont_write_bytecode = False
 
 TEMPLATE = "payment_template"
 MAX_CONNECTIONS = 400
+WAITING = 2
+"""So many processes are taken to wait while one for each core works."""
 # Of the advisory lock under which the first test makes the template.
 TEMPLATE_LOCK = 2_606
 POSTGRES = pytest.StashKey[EmbeddedPostgres]()
@@ -59,6 +61,12 @@ class PostgresServer:
 @dataclass(frozen=True, slots=True)
 class NatsServer:
     url: str
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Return how many work at the same time: many a test waits, for an answer say."""
+    return len(os.sched_getaffinity(0)) + WAITING
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -25,8 +25,9 @@ PUBLIC = (
     .hex()
 )
 OPEN = b"payment-service: PAYMENT_AUDIT_KEYS is not set"
+# A run may go on past midnight: the period has a day to spare on both sides.
 TODAY = datetime.now(UTC).date()
-PERIOD = ("--from", f"{TODAY - timedelta(days=1)}", "--to", f"{TODAY + timedelta(1)}")
+PERIOD = ("--from", f"{TODAY - timedelta(1)}", "--to", f"{TODAY + timedelta(2)}")
 NOTED = (
     "UPDATE order_task_events SET detail = detail || "
     "jsonb_build_object('note', %s::text) WHERE version = 2"

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
-import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 import pytest
 
+from tests.cli.stage import SECONDS_MAX, forks
 from tests.service.stage import KEYS, staged
 
 WHY = ("--reason", "hired")
@@ -23,15 +24,11 @@ class Desk:
 
     async def __call__(self, *arguments, **env):
         told = {"PATH": os.environ["PATH"], "LOGNAME": "root", **self.env, **env}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "payment_service", *arguments),
-            cwd=self.folder,
-            env={name: value for name, value in told.items() if value},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        return process.returncode, out.decode(), err.decode()
+        env = {name: value for name, value in told.items() if value}
+        # The API answers it from this loop, so another thread has to wait for its end.
+        run = partial(forks().run, cwd=self.folder, env=env, timeout=SECONDS_MAX)
+        done = await asyncio.to_thread(run, arguments)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     async def json(self, *arguments, **env):
         code, out, err = await self(*arguments, "--json", **env)
