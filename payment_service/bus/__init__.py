@@ -3,9 +3,10 @@
 from payment_service.bus.access import Access
 from payment_service.bus.anchor_stream import StreamSink
 from payment_service.bus.api import Api, JetStreamRefused
+from payment_service.bus.changes import Change, TopologyRefused
 from payment_service.bus.connection import OldServer, connect
 from payment_service.bus.consumer import Consumer, Limits, Listeners, Source
-from payment_service.bus.ensure import Change, TopologyRefused, ensure
+from payment_service.bus.ensure import ensure
 from payment_service.bus.names import Names
 from payment_service.bus.probe import probe
 from payment_service.bus.publisher import JetStreamPublisher, Refusal

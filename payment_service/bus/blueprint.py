@@ -55,6 +55,7 @@ def _publishes(api: str, names: Names, topology: Topology) -> Iterable[str]:
         yield f"$JS.ACK.{at}.>"
     # Of messages that no consumer takes.
     tasks = names.stream(TASKS)
+    yield f"{api}.CONSUMER.LIST.{tasks}"
     yield f"{api}.STREAM.MSG.GET.{tasks}"
     yield f"{api}.STREAM.MSG.DELETE.{tasks}"
 

@@ -1,62 +1,46 @@
 """Makes missing streams and consumers, and judges those that an operator has made.
 
 What an operator has set is left; where it would break a promise it is refused with the
-reason, and never undone. Only what the service itself needs is added.
+reason, and never undone. Only what the service itself needs is added, and nothing is
+taken away: another version may run beside this one, and need it.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
-from fsm.domain.errors import BusUnavailable
 from payment_service.bus.api import Api, JetStreamRefused, Json
-from payment_service.bus.space import Room, is_guess, room_of, sizes
-from payment_service.bus.topology import Durable, Stream, Topology
-from payment_service.bus.unfit import (
-    NEEDED,
-    missing_subjects,
-    unfit_consumer,
-    unfit_stream,
+from payment_service.bus.changes import (
+    ENSURE_ATTEMPTS_MAX,
+    SPEC,
+    Change,
+    TopologyRefused,
+    texts,
+    told,
 )
+from payment_service.bus.durables import ensure_consumer
+from payment_service.bus.space import Room, is_guess, room_of, sizes
+from payment_service.bus.topology import Stream, Topology
+from payment_service.bus.unfit import NEEDED, missing_subjects, unfit_stream
 from payment_service.bus.wire import PermissionRefused
 
-ENSURE_ATTEMPTS_MAX: Final = 5
 ROOM_ATTEMPTS_MAX: Final = 8
 ROOM_PAUSE_SECONDS_MAX: Final = 0.4
 """Who makes an archive holds twice its size for a moment: others find no room then."""
 STREAM_EXISTS: Final = 10058
 SUBJECTS_OVERLAP: Final = 10065
 NO_ROOM: Final = frozenset({10002, 10023, 10028, 10047})
-SPEC: Final = "`payment-service spec streams` prints what to make"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """Something :func:`ensure` had to do."""
-
-    name: str
-    what: str
-
-
-class TopologyRefused(BusUnavailable):
-    """A stream or consumer is not as it must be, and stays so.
-
-    `changes` are those that were made all the same: one that is refused stops no other.
-    """
-
-    mend = SPEC
-
-    def __init__(self, problems: Sequence[str], changes: Sequence[Change] = ()) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
-        self.changes = tuple(changes)
-
-
-async def ensure(api: Api, topology: Topology) -> tuple[Change, ...]:
+async def ensure(
+    api: Api, topology: Topology, *, asks: bool = True
+) -> tuple[Change, ...]:
     """Make what is missing, add what is needed; any number of replicas may do so.
+
+    Not ``asks`` leaves streams that are there as other settings have made them: said
+    again and again, the settings of two versions would change them for ever.
 
     :raises TopologyRefused: names all that cannot be made or used.
     """
@@ -64,31 +48,32 @@ async def ensure(api: Api, topology: Topology) -> tuple[Change, ...]:
     problems: list[str] = []
     missing: set[str] = set()
     for stream in topology.streams:
-        if await _tried(_ensure_stream(api, stream), changes, problems):
+        if await _tried(_ensure_stream(api, stream, asks=asks), changes, problems):
             continue
         missing.add(stream.name)
     for durable in topology.consumers:
         if durable.stream not in missing:
-            await _tried(_ensure_consumer(api, durable), changes, problems)
+            beside = [
+                each.name
+                for each in topology.consumers
+                if each.stream == durable.stream and each is not durable
+            ]
+            made = ensure_consumer(api, durable, beside)
+            await _tried(made, changes, problems)
     if problems:
         raise TopologyRefused(problems, changes)
     return tuple(changes)
 
 
-async def recreate(api: Api, durable: Durable) -> None:
-    """Make a consumer anew: all that is not acknowledged is delivered again."""
-    await api.find(f"CONSUMER.DELETE.{durable.stream}.{durable.name}")
-    await _ensure_consumer(api, durable)
-
-
-def additions(stream: Stream, live: Mapping[str, object]) -> Json:
+def additions(stream: Stream, live: Mapping[str, object], *, asks: bool = True) -> Json:
     """Return what an existing stream lacks, or what the settings say otherwise."""
+    asked = stream.asked if asks else {}
     lacking: Json = {
-        key: value for key, value in stream.asked.items() if live.get(key) != value
+        key: value for key, value in asked.items() if live.get(key) != value
     }
     subjects = missing_subjects(stream, live)
     if subjects:
-        lacking["subjects"] = [*_texts(live.get("subjects")), *subjects]
+        lacking["subjects"] = [*texts(live.get("subjects")), *subjects]
     if stream.config.get("allow_msg_schedules") and not live.get("allow_msg_schedules"):
         lacking["allow_msg_schedules"] = True
     wanted, has = stream.config["num_replicas"], live.get("num_replicas")
@@ -96,22 +81,6 @@ def additions(stream: Stream, live: Mapping[str, object]) -> Json:
     if isinstance(wanted, int) and isinstance(has, int) and has < wanted:
         lacking["num_replicas"] = wanted
     return lacking
-
-
-def corrections(durable: Durable, live: Mapping[str, object]) -> Json:
-    """Return what an existing consumer has to be told: what is the service's own."""
-    return {
-        key: durable.config[key]
-        for key in ("filter_subjects", "ack_wait")
-        if not _agrees(live.get(key), durable.config[key])
-    }
-
-
-def told(lacking: Mapping[str, object], live: Mapping[str, object]) -> str:
-    """Say in words what would be changed."""
-    return "; ".join(
-        f"{key} is {live.get(key)!r}, not {value!r}" for key, value in lacking.items()
-    )
 
 
 async def _tried(
@@ -127,14 +96,14 @@ async def _tried(
     return True
 
 
-async def _ensure_stream(api: Api, stream: Stream) -> Change | None:
+async def _ensure_stream(api: Api, stream: Stream, *, asks: bool) -> Change | None:
     for _ in range(ENSURE_ATTEMPTS_MAX):
         try:
             found = await api.find(f"STREAM.INFO.{stream.name}")
         except PermissionRefused:
             return await _make_unseen(api, stream)
         if found is not None:
-            return await _use_stream(api, stream, found["config"])
+            return await _use_stream(api, stream, found["config"], asks=asks)
         if await _make_stream(api, stream):
             return Change(name=stream.name, what="created")
     raise TopologyRefused([f"stream {stream.name}: others make it and remove it"])
@@ -227,14 +196,16 @@ async def _why(api: Api, stream: Stream, refused: JetStreamRefused) -> str:
         hint = NEEDED.get(refused.err_code, "").format(stream.word)
         return f"{because}{hint}"
     others: set[str] = set()
-    for subject in _texts(stream.config["subjects"]):
+    for subject in texts(stream.config["subjects"]):
         names = await api.find("STREAM.NAMES", {"subject": subject})
-        others.update(_texts((names or {}).get("streams")))
+        others.update(texts((names or {}).get("streams")))
     return f"{because}: they belong to {', '.join(sorted(others)) or 'another stream'}"
 
 
-async def _use_stream(api: Api, stream: Stream, live: Json) -> Change | None:
-    lacking = additions(stream, live)
+async def _use_stream(
+    api: Api, stream: Stream, live: Json, *, asks: bool
+) -> Change | None:
+    lacking = additions(stream, live, asks=asks)
     room = Room()
     problems = unfit_stream(stream, live, room, lacking=lacking)
     if problems and stream.is_work:
@@ -252,65 +223,3 @@ async def _use_stream(api: Api, stream: Stream, live: Json) -> Change | None:
         problem = f"stream {stream.name} cannot be changed ({what}): {refused}"
         raise TopologyRefused([problem]) from refused
     return Change(name=stream.name, what=f"updated: {what}")
-
-
-async def _ensure_consumer(api: Api, durable: Durable) -> Change | None:
-    at = f"{durable.stream}.{durable.name}"
-    try:
-        found = await api.find(f"CONSUMER.INFO.{at}")
-    except PermissionRefused:
-        return await _make_consumer_unseen(api, durable)
-    if found is None:
-        await _make_consumer(api, durable, durable.initial)
-        return Change(name=at, what="created")
-    live: Json = found["config"]
-    problems = unfit_consumer(live)
-    if problems:
-        raise TopologyRefused([f"consumer {at} {each}" for each in problems])
-    lacking = corrections(durable, live)
-    if not lacking:
-        return None
-    what = told(lacking, live)
-    await _make_consumer(api, durable, live, what)
-    return Change(name=at, what=f"updated: {what}")
-
-
-async def _make_consumer_unseen(api: Api, durable: Durable) -> Change | None:
-    """Make a consumer that may not be looked at; if it may not be made it is there."""
-    try:
-        await _make_consumer(api, durable, durable.initial)
-    except TopologyRefused as refused:
-        if isinstance(refused.__cause__, PermissionRefused):
-            return None
-        raise
-    return None
-
-
-async def _make_consumer(
-    api: Api, durable: Durable, rest: Mapping[str, object], what: str = "missing"
-) -> None:
-    """Create or update it: replicas that do so at the same time agree."""
-    at = f"{durable.stream}.{durable.name}"
-    body: Json = {
-        "stream_name": durable.stream,
-        "config": {**rest, **durable.config},
-    }
-    try:
-        await api.call(f"CONSUMER.CREATE.{at}", body)
-    except PermissionRefused as refused:
-        problem = f"consumer {at} ({what}): {refused}: {SPEC}"
-        raise TopologyRefused([problem]) from refused
-    except JetStreamRefused as refused:
-        hint = NEEDED.get(refused.err_code, "")
-        problem = f"consumer {at} ({what}): {refused.description} ({refused.err_code})"
-        raise TopologyRefused([problem + hint]) from refused
-
-
-def _agrees(live: object, value: object) -> bool:
-    if isinstance(value, list):
-        return set(_texts(live)) == set(_texts(value))
-    return live == value
-
-
-def _texts(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []

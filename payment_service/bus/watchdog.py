@@ -8,8 +8,10 @@ from typing import Final
 
 from fsm.domain.errors import BusUnavailable
 from payment_service.bus.api import Api, JetStreamRefused, Json
+from payment_service.bus.changes import Change, TopologyRefused
 from payment_service.bus.consumer import Consumer
-from payment_service.bus.ensure import Change, TopologyRefused, ensure, recreate
+from payment_service.bus.durables import recreate
+from payment_service.bus.ensure import ensure
 from payment_service.bus.topology import Durable, Topology
 from payment_service.bus.wire import PermissionRefused, Wire
 
@@ -160,7 +162,7 @@ class Watchdog:
     async def _heal(self) -> None:
         refusal = None
         try:
-            changes = await ensure(self._api, self._topology)
+            changes = await ensure(self._api, self._topology, asks=False)
         except TopologyRefused as refused:
             refusal, changes = refused, refused.changes
         for change in changes:

@@ -131,11 +131,11 @@ async def test_a_vanished_consumer_is_made_again_at_a_nudge(
             await soon(stage.deliveries.get())
 
 
-async def test_a_changed_consumer_is_set_right(wire, api, names, streams):
+@pytest.mark.usefixtures("streams")
+async def test_a_changed_consumer_is_set_right(wire, names):
     slow = wanted(names, replicas=1, ack_wait=ACK_WAIT * 2)
-    await ensure(api, slow)
 
-    async with Kennel(wire, streams).watching() as kennel:
+    async with Kennel(wire, slow).watching() as kennel:
         change = await soon(kennel.healed.get())
 
     assert change.name.endswith("payment-tasks") or change.name.endswith("-requests")

@@ -15,8 +15,8 @@ from fsm.domain.errors import (
     StoreUnavailable,
 )
 from payment_service.bus.api import JetStreamRefused
+from payment_service.bus.changes import TopologyRefused
 from payment_service.bus.connection import OldServer, PermissionRefused
-from payment_service.bus.ensure import TopologyRefused
 from payment_service.cli.failures import Usage, Wrong, told
 from payment_service.playground.embedded import EmbeddedServerError
 from payment_service.settings import SettingsError

@@ -48,6 +48,7 @@ from handlers.withdrawal import calls, webhooks
 from payment_service.api import orders
 from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import Kept, Webhooks
+from payment_service.bus import durables, unrouted
 from payment_service.bus.consumer import Consumer
 from payment_service.cli import anchored, heard
 from payment_service.playground.memory import store as twin
@@ -78,6 +79,7 @@ UNIT, CONFORMANCE = "unit", "conformance suite"
 ANCHORS: Final = "tests/storage/test_anchors.py"
 VERIFIED: Final = "tests/cli/test_anchors.py"
 ACTS: Final = "tests/storage/test_acts.py"
+BUILDS: Final = "tests/bus/test_two_builds.py"
 SERVICE_TRAIL: Final = "tests/storage/test_service_trail.py"
 WAKEUPS: Final = "tests/handlers/test_wakeups.py"
 GRAPH: Final = "tests/fsm/test_graph.py"
@@ -597,7 +599,41 @@ def erased_under_way(patch: pytest.MonkeyPatch) -> None:
 S, T = State, Trigger
 CLOSING: Final = "tests/handlers/test_closing.py"
 LAST: Final = "tests/handlers/test_last_question.py"
+
+
+def a_consumer_is_set_to_ones_own(patch: pytest.MonkeyPatch) -> None:
+    """Give a consumer this version's filters, whatever another version needs."""
+
+    def corrected(durable: Any, live: Any, beside: Any = ()) -> Any:
+        del beside
+        key = "filter_subjects"
+        wanted = durable.config[key]
+        return {} if set(live[key]) == set(wanted) else {key: wanted}
+
+    patch.setattr(durables, "corrections", corrected)
+
+
+def ones_own_consumers_are_all(patch: pytest.MonkeyPatch) -> None:
+    """Take what no consumer of this version takes for what nobody takes."""
+
+    async def none(api: Any, stream: str) -> list[Any]:
+        del api, stream
+        return []
+
+    patch.setattr(unrouted, "consumers_in", none)
+
+
 BUGS: Final[Mapping[str, Bug]] = {
+    "two versions set each other's consumer right": Bug(
+        plant=a_consumer_is_set_to_ones_own,
+        layer=UNIT,
+        test=f"{BUILDS}::test_whoever_starts_first_and_again_neither_rewrites_the_others",
+    ),
+    "the older buries what only the newer takes": Bug(
+        plant=ones_own_consumers_are_all,
+        layer=UNIT,
+        test=f"{BUILDS}::test_the_older_buries_nothing_that_the_newer_takes",
+    ),
     "the cascade goes on after a time-out": Bug(
         plant=hears(S.CREATING, T.UNCLEAR, T.DECLINED), layer=SIMULATION
     ),

@@ -19,26 +19,31 @@ from payment_service.bus import (
     Wire,
     probe,
 )
-from payment_service.bus.ensure import SPEC, additions, corrections, told
+from payment_service.bus.changes import told
+from payment_service.bus.ensure import additions
 from payment_service.bus.probe import may_make_consumer, may_make_stream
 from payment_service.bus.space import Room, room_of
-from payment_service.bus.unfit import unfit_consumer, unfit_stream
-from payment_service.cli.doctor.findings import Area, Finding
+from payment_service.bus.unfit import unfit_stream
+from payment_service.cli.doctor.consumers import (
+    AREA,
+    MENDED,
+    consumer,
+    missing,
+    others,
+)
+from payment_service.cli.doctor.findings import Finding
 from payment_service.cli.doctor.powers import of_nats
 from payment_service.cli.doctor.store import Clock, skew
 from payment_service.settings import Settings
 from payment_service.wiring.nats import access_of, connect_nats, topology_of
 from providers.config import Config
 
-AREA: Final = Area("nats")
 CONNECT_SECONDS_MAX: Final = 5.0
 RECOMMENDED: Final = (2, 14)
 RINGS_AFTER: Final = timedelta(seconds=1)
 LOOKS_MAX: Final = 30
 LOOK_EVERY_SECONDS: Final = 0.2
-NOT_YET: Final = "is not there yet: `payment-service run` makes it"
 GRANT: Final = "let this user publish there"
-MENDED: Final = "`payment-service run` changes it where NATS lets it"
 BODY_MAX: Final = 256 * 1024
 PAYLOAD_MIN: Final = 2 * BODY_MAX
 EXPIRES_SOON: Final = timedelta(days=7)
@@ -136,7 +141,16 @@ async def _topology(
         for finding in await _stream(api, stream, room, denied.stream(stream)):
             yield finding
     for durable in topology.consumers:
-        yield await _consumer(api, durable, denied.consumer(durable))
+        beside = [
+            each.name
+            for each in topology.consumers
+            if each.stream == durable.stream and each is not durable
+        ]
+        yield await consumer(api, durable, beside, denied.consumer(durable))
+    for stream in topology.streams:
+        if stream.is_work:
+            for finding in await others(api, stream.name, topology):
+                yield finding
 
 
 async def _stream(
@@ -148,7 +162,7 @@ async def _stream(
     except PermissionRefused as refused:
         return [AREA.advice(what, str(refused), "let it be looked at")]
     if live is None:
-        return [_missing(what, denied)]
+        return [missing(what, denied)]
     config = live["config"]
     lacking = additions(stream, config)
     problems = unfit_stream(stream, config, room, lacking=lacking)
@@ -171,34 +185,6 @@ def _bounded(what: str, stream: Stream, live: Any) -> Finding:  # noqa: ANN401 -
         mend = "give it room; what it evicts is driven from PostgreSQL, later"
         return AREA.advice(what, f"{held}; the oldest go when it is full", mend)
     return AREA.ok(what, held)
-
-
-async def _consumer(api: Api, durable: Durable, denied: str | None) -> Finding:
-    what = f"consumer {durable.name}"
-    try:
-        live = await api.find(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
-    except PermissionRefused as refused:
-        return AREA.advice(what, str(refused), "let it be looked at")
-    if live is None:
-        return _missing(what, denied)
-    problems = unfit_consumer(live["config"])
-    if problems:
-        return AREA.wrong(what, "; ".join(problems), "see docs/surroundings.md, NATS")
-    lacking = corrections(durable, live["config"])
-    if lacking:
-        return AREA.wrong(what, told(lacking, live["config"]), MENDED)
-    if live.get("paused"):
-        return AREA.advice(what, "is paused", "`nats consumer resume` lets it go on")
-    return AREA.ok(what, f"{live['num_pending']} wait")
-
-
-def _missing(what: str, denied: str | None) -> Finding:
-    if denied is None:
-        return AREA.ok(what, NOT_YET)
-    told = (
-        f"is missing, and publishing to {denied} is refused: this user cannot make it"
-    )
-    return AREA.wrong(what, told, SPEC)
 
 
 def _payload(wire: Wire) -> list[Finding]:
