@@ -75,13 +75,14 @@ contracts: $(STAMP)  ## who may import whom
 BENCH := $(BIN)/python -m ops.bench
 
 .PHONY: bench
-bench: $(STAMP)  ## throughput beside a bare loop and DBOS, with the plots (see bench-tools)
+bench: $(STAMP)  ## throughput beside a bare loop, DBOS and Restate, with the plots (see bench-tools)
 	$(BENCH) throughput
 	$(BENCH) sweep
 
 .PHONY: bench-latency
-bench-latency: $(STAMP)  ## time from request to final event, one at a time
+bench-latency: $(STAMP)  ## time from request to final event, one at a time, and beside the bare loop and Restate
 	$(BENCH) latency
+	$(BENCH) beside
 
 .PHONY: bench-growth
 bench-growth: $(STAMP)  ## beside a million orders that wait, 100,000 timers at once, memory
@@ -110,8 +111,10 @@ bench-report: $(STAMP)  ## put the results on disk into docs/performance.md and 
 	$(BENCH) report --write docs/performance.md --write README.md
 
 .PHONY: bench-tools
-bench-tools: $(STAMP)  ## the rival and the profiler, which the bench can do without
+bench-tools: $(STAMP)  ## the rivals and the profiler, which the bench can do without
 	$(UV) pip install --quiet --python $(BIN)/python --group bench
+	@if command -v npm >/dev/null; then cd ops/bench/restate && npm install --no-package-lock --no-audit --no-fund --loglevel=error; \
+	else echo "Node is not installed: without it the bench leaves Restate out"; fi
 
 .PHONY: simulate-long
 simulate-long: $(STAMP)  ## 20,000 seeds of the simulation on all cores; more: make simulate-long SEEDS=1000000

@@ -49,6 +49,12 @@ async def _throughput(here: world.World, wanted: argparse.Namespace) -> None:
     )
 
 
+async def _beside(here: world.World, wanted: argparse.Namespace) -> None:
+    await throughput.measure_one_at_a_time(
+        here, orders=wanted.orders, rounds=wanted.rounds
+    )
+
+
 async def _sweep(here: world.World, wanted: argparse.Namespace) -> None:
     await sweep.measure(here, most=wanted.most)
 
@@ -108,8 +114,13 @@ class Command:
 COMMANDS: Final = {
     "throughput": Command(
         _throughput,
-        "the unit: the service, the bare loop and the rival in turns",
+        "the unit: the service, the bare loop and the rivals in turns",
         {"orders": 4000, "in-flight": 200, "rounds": 5},
+    ),
+    "beside": Command(
+        _beside,
+        "the unit one at a time: the service, the bare loop and Restate in turns",
+        {"orders": 500, "rounds": 3},
     ),
     "sweep": Command(
         _sweep, "the unit with more and more orders in flight; the plots", {"most": 256}

@@ -21,6 +21,7 @@ SECTIONS: Final = (
         "Throughput: two providers decline, the third pays",
     ),
     ("latency", "Latency, one withdrawal at a time"),
+    ("beside", "The unit one at a time, beside the bare loop and Restate"),
     ("growth", "Beside a million orders that wait"),
     ("timers", "Timers due in the same second"),
     ("webhooks", "Webhooks into one API process"),

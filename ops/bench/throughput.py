@@ -1,14 +1,14 @@
-"""Throughput of the unit: the service, the bare loop and a rival, in turns."""
+"""Throughput of the unit: the service, the bare loop and two rivals, in turns."""
 
 import importlib.util
 import os
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from ops.bench import results, scans
+from ops.bench import peer_restate, results, scans
 from ops.bench.contestant import Competing, competing
 from ops.bench.load import UNIT, Load
 from ops.bench.measure import Cost, Meter, between, pids_of
@@ -21,15 +21,19 @@ SERVICE_1: Final = "service, 1 worker"
 SERVICE_2: Final = "service, 2 workers"
 BARE: Final = "bare loop"
 DBOS: Final = "DBOS"
+RESTATE: Final = "Restate"
 NO_DBOS: Final = (
     "DBOS is not installed (pip install dbos, or the group `bench`): skipped"
 )
+NO_RESTATE: Final = "Restate is not installed (make bench-tools, with Node): skipped"
 
 WARM_UP: Final = 300
 DBOS_SHARE: Final = 8
-"""The rival gets fewer orders, or a round of it would take as long as all others."""
+"""DBOS gets fewer orders, or a round of it would take as long as all others."""
 
 TIMES_DBOS: Final = 10.0
+TIMES_RESTATE: Final = 1.0
+TIMES_BARE_MAX: Final = 1.2
 SHARE_OF_BARE: Final = 0.7
 COMMITS_MAX: Final = 6.0
 
@@ -123,7 +127,7 @@ async def bare(world: World, orders: int, in_flight: int) -> Sample:
 
 
 async def dbos(world: World, orders: int, in_flight: int) -> Sample:
-    """Run a round of the rival, which is given fewer orders."""
+    """Run a round of DBOS, which is given fewer orders."""
     async with AsyncExitStack() as stack:
         url = stack.enter_context(database(world, migrated=False))
         contestant = await competing(
@@ -137,6 +141,26 @@ async def dbos(world: World, orders: int, in_flight: int) -> Sample:
         return await _competed(DBOS, world, url, contestant, in_flight)
 
 
+async def restate(world: World, orders: int, in_flight: int) -> Sample:
+    """Run a round of Restate: its server, its worker in Node, and our load."""
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(database(world, migrated=False))
+        peer = stack.enter_context(peer_restate.running(world.mocks.url))
+        contestant = await competing(
+            "ops.bench.peer_restate",
+            peer.url,
+            *_counts(orders, in_flight),
+            env=_environment(),
+        )
+        stack.push_async_callback(contestant.end)
+        pids = {
+            "worker": [peer.worker],
+            "server": [peer.server],
+            "load": [contestant.pid],
+        }
+        return await _competed(RESTATE, world, url, contestant, in_flight, pids)
+
+
 def _counts(orders: int, in_flight: int) -> tuple[str, str, str]:
     return str(orders), str(in_flight), str(min(WARM_UP, orders))
 
@@ -146,10 +170,15 @@ def _environment() -> dict[str, str]:
 
 
 async def _competed(
-    name: str, world: World, url: str, contestant: Competing, in_flight: int
+    name: str,
+    world: World,
+    url: str,
+    contestant: Competing,
+    in_flight: int,
+    pids: Mapping[str, Sequence[int]] | None = None,
 ) -> Sample:
     await contestant.warm()
-    meter = Meter(world, url, {"worker": [contestant.pid]})
+    meter = Meter(world, url, pids or {"worker": [contestant.pid]})
     before = meter.read()
     timed = await contestant.go()
     return _sample(name, in_flight, timed, between(before, meter.read()))
@@ -166,6 +195,10 @@ def contestants(only: Sequence[str] = ()) -> dict[str, Round]:
         every[DBOS] = dbos
     else:
         print(NO_DBOS)
+    if peer_restate.installed():
+        every[RESTATE] = restate
+    else:
+        print(NO_RESTATE)
     return {name: run for name, run in every.items() if not only or name in only}
 
 
@@ -173,6 +206,29 @@ async def measure(
     world: World, *, orders: int, in_flight: int, rounds: int, only: Sequence[str] = ()
 ) -> None:
     """Measure all contestants in turns and keep the medians."""
+    samples = await _in_turns(world, orders, in_flight, rounds, only)
+    results.keep(
+        "throughput",
+        [*figures(samples), *await scans.measure(world, in_flight)],
+        {"samples": [sample.as_json() for sample in samples]},
+        mocks=world.mocks.made_by,
+    )
+
+
+async def measure_one_at_a_time(world: World, *, orders: int, rounds: int) -> None:
+    """Measure how long the unit takes each contestant, and keep the medians."""
+    samples = await _in_turns(world, orders, 1, rounds, (SERVICE_1, BARE, RESTATE))
+    results.keep(
+        "beside",
+        durations(samples),
+        {"samples": [sample.as_json() for sample in samples]},
+        mocks=world.mocks.made_by,
+    )
+
+
+async def _in_turns(
+    world: World, orders: int, in_flight: int, rounds: int, only: Sequence[str]
+) -> list[Sample]:
     samples: list[Sample] = []
     for n in range(rounds):
         for name, run in contestants(only).items():
@@ -183,19 +239,40 @@ async def measure(
                 f"p50 {sample.p50 * 1000:7.1f} ms, p99 {sample.p99 * 1000:7.1f} ms",
                 flush=True,
             )
-    results.keep(
-        "throughput",
-        [*figures(samples), *await scans.measure(world, in_flight)],
-        {"samples": [sample.as_json() for sample in samples]},
-        mocks=world.mocks.made_by,
-    )
+    return samples
+
+
+def _by_name(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    found: defaultdict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        found[sample.contestant].append(sample)
+    return found
+
+
+def durations(samples: Sequence[Sample]) -> list[Figure]:
+    """Return how long one order takes each, and the service beside the others."""
+    by_name = _by_name(samples)
+    p50 = {name: over([s.p50 for s in each]).median for name, each in by_name.items()}
+    p99 = {name: over([s.p99 for s in each]).median for name, each in by_name.items()}
+    found = [
+        Figure(
+            f"{name}, p50", p50[name] * 1000, "ms", note=f"p99 {p99[name] * 1000:.1f}"
+        )
+        for name in p50
+    ]
+    bounds = ((BARE, TIMES_BARE_MAX), (RESTATE, TIMES_RESTATE))
+    return found + [
+        Figure(
+            f"{SERVICE_1} ÷ {other}, p50", p50[SERVICE_1] / p50[other], "", at_most=most
+        )
+        for other, most in bounds
+        if {SERVICE_1, other} <= p50.keys()
+    ]
 
 
 def figures(samples: Sequence[Sample]) -> list[Figure]:
     """Return medians and ratios, each with its target."""
-    by_name: defaultdict[str, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        by_name[sample.contestant].append(sample)
+    by_name = _by_name(samples)
     rates = {name: over([s.rate for s in found]) for name, found in by_name.items()}
     found = [
         Figure(name, r.median, "/s", note=f"spread {r.spread:.0%}")
@@ -210,7 +287,11 @@ def figures(samples: Sequence[Sample]) -> list[Figure]:
 
 
 def _against(name: str, rates: dict[str, float]) -> list[Figure]:
-    bounds = ((BARE, SHARE_OF_BARE), (DBOS, TIMES_DBOS))
+    bounds = (
+        (BARE, SHARE_OF_BARE),
+        (DBOS, TIMES_DBOS),
+        (RESTATE, TIMES_RESTATE),
+    )
     return [
         Figure(f"{name} ÷ {other}", rates[name] / rates[other], "", at_least=bound)
         for other, bound in bounds

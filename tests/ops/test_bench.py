@@ -17,6 +17,7 @@ from ops.bench import (
     flames,
     mock_server,
     pairs,
+    peer_restate,
     plots,
     report,
     results,
@@ -33,7 +34,16 @@ from ops.bench.mocks import ANSWERS
 from ops.bench.rounds import over, percentile
 from ops.bench.seeding import EVENTS, IDS, QUEUES, TASKS
 from ops.bench.targets import MET, MISSED, Figure, table
-from ops.bench.throughput import BARE, DBOS, SERVICE_1, Sample, figures
+from ops.bench.throughput import (
+    BARE,
+    DBOS,
+    RESTATE,
+    SERVICE_1,
+    Sample,
+    contestants,
+    durations,
+    figures,
+)
 from ops.bench.webhooks import signed
 from ops.bench.world import CONFIG, PROVIDERS, split
 from payment_service.storage import statements
@@ -138,7 +148,7 @@ def test_a_figure_says_whether_it_keeps_its_bound(figure, verdict):
     assert (MISSED in table([figure])) == (verdict == MISSED)
 
 
-def sample(contestant, rate):
+def sample(contestant, rate, p50=0.1):
     cost = Cost(
         seconds=1.0,
         wal_bytes=1024,
@@ -154,23 +164,43 @@ def sample(contestant, rate):
         in_flight=10,
         orders=100,
         seconds=100 / rate,
-        p50=0.1,
+        p50=p50,
         p99=0.2,
         cost=cost,
     )
 
 
-def test_ratios_are_of_medians_against_the_bare_loop_and_the_rival():
+def test_ratios_are_of_medians_against_the_bare_loop_and_the_rivals():
     rates = [(SERVICE_1, r) for r in (300, 350, 400)]
     rates += [(BARE, r) for r in (400, 500, 600)] + [(DBOS, 35), (DBOS, 35)]
+    rates += [(RESTATE, 400)]
 
     found = {f.name: f for f in figures([sample(*each) for each in rates])}
 
     assert found[f"{SERVICE_1} ÷ {BARE}"].value == pytest.approx(0.7)
     assert found[f"{SERVICE_1} ÷ {DBOS}"].value == pytest.approx(10)
+    assert found[f"{SERVICE_1} ÷ {RESTATE}"].value == pytest.approx(0.875)
+    assert found[f"{SERVICE_1} ÷ {RESTATE}"].verdict == MISSED
 
 
-def test_without_the_rival_only_the_bare_loop_is_compared():
+def test_one_at_a_time_the_service_is_told_beside_the_bare_loop_and_restate():
+    took = [(SERVICE_1, 0.012), (SERVICE_1, 0.013), (SERVICE_1, 0.011)]
+    took += [(BARE, 0.01), (RESTATE, 0.011)]
+
+    found = {f.name: f for f in durations([sample(n, 80, p50=t) for n, t in took])}
+
+    assert found[f"{SERVICE_1} ÷ {BARE}, p50"].value == pytest.approx(1.2)
+    assert found[f"{SERVICE_1} ÷ {RESTATE}, p50"].verdict == MISSED
+
+
+def test_a_rival_that_is_not_installed_is_left_out_and_told(monkeypatch, capsys):
+    monkeypatch.setattr(peer_restate, "MODULES", Path("/nowhere"))
+
+    assert RESTATE not in contestants()
+    assert "make bench-tools" in capsys.readouterr().out
+
+
+def test_without_a_rival_only_the_bare_loop_is_compared():
     found = [f.name for f in figures([sample(SERVICE_1, 300), sample(BARE, 500)])]
 
     assert f"{SERVICE_1} ÷ {BARE}" in found
