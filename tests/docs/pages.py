@@ -19,7 +19,7 @@ _PUNCTUATION = re.compile(r"[^\w\- ]")
 def pages():
     """Return every page for people: top level, docs, decisions, examples."""
     found = [*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("ops/**/*.md")]
-    return sorted(found)
+    return sorted(page for page in found if "node_modules" not in page.parts)
 
 
 def name_of(page):
