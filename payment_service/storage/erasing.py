@@ -69,6 +69,25 @@ WHERE {_LETTERS}
 """
 )
 
+# One that came after, once somebody has dealt with it; the same for the row's trigger.
+LATER_LETTER: Final = text(
+    """
+UPDATE dead_letters d SET body = '', headers = '{}', error = 'erased'
+WHERE d.id = CAST(:id AS uuid) AND EXISTS (
+    SELECT FROM order_queues q WHERE q.customer_id = :nobody AND (
+        q.queue_id = d.queue_id
+        OR q.queue_id = (SELECT t.queue_id FROM order_tasks t
+            WHERE t.task_id = d.task_id)
+        OR (q.order_id = d.order_id AND position(convert_to(
+            to_json(q.merchant_id)::text, 'UTF8') IN d.body) > 0)))
+"""
+)
+
+
+async def empty_letter(connection: AsyncConnection, letter_id: str) -> None:
+    """Empty a dead letter that is dealt with, where its order was erased before."""
+    await connection.execute(LATER_LETTER, {"id": letter_id, "nobody": NOBODY})
+
 
 async def erase(connection: AsyncConnection, erasure: Erasure) -> None:
     """Do all of it on one connection, which commits on leaving.

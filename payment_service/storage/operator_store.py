@@ -111,6 +111,7 @@ class PostgresOperatorStore:
                 await reopening.wait_again(connection, *reopens)
             sent = [await self._vouched(connection, letter_id, m) for m in messages]
             posted = await reopening.post(connection, sent)
+            await erasing.empty_letter(connection, letter_id)
         self._on_committed(
             [
                 Unsent(seq=seq, message=message)
@@ -141,7 +142,10 @@ class PostgresOperatorStore:
         why = masked_text(reason)
         done = {"discarded_at": at, "discarded_by": actor, "discard_reason": why}
         async with self._database.connection() as connection:
-            return await self._mark(connection, letter_id, act, at, **done)
+            if not await self._mark(connection, letter_id, act, at, **done):
+                return False
+            await erasing.empty_letter(connection, letter_id)
+        return True
 
     async def _mark(
         self,

@@ -157,6 +157,28 @@ async def test_an_open_dead_letter_too_and_a_closed_one_is_emptied(world):
     assert await kept_of(world, letter.id) == (b"", {}, "erased")
 
 
+@pytest.mark.parametrize("deal", ["mark_replayed", "mark_discarded"])
+async def test_one_that_comes_after_is_emptied_as_it_is_dealt_with(world, deal):
+    order = await over(world)
+    assert await erased(world, order)
+    await dead_letter(
+        a_delivery(b'{"order_id":"w-1001","merchant_id":"m-1","customer_id":"c-9"}'),
+        Reason.INVALID,
+        "customer c-9 is odd",
+        store=world.rows.store,
+        clock=world.clock,
+        rejected=None,
+    )
+    await world.work_off()
+    (letter,) = await world.rows.letters()
+    assert b"c-9" in letter.body
+
+    deal = getattr(world.rows.operator_store, deal)
+    assert await deal(letter.id, actor="key:o", reason="x", at=world.clock.now())
+
+    assert await kept_of(world, letter.id) == (b"", {}, "erased")
+
+
 async def kept_of(world, letter_id):
     """Return what is left of a dead letter that somebody has dealt with."""
     if isinstance(world.rows, MemoryRows):

@@ -17,7 +17,7 @@ from fsm.domain.acts import (
 from fsm.domain.audit import Link
 from fsm.domain.cases import ONE_OPEN, case_id, money_at_risk
 from fsm.domain.dead_letters import DeadLetter
-from fsm.domain.erasure import NOBODY, Erasure
+from fsm.domain.erasure import NOBODY, Erasure, is_erased
 from fsm.domain.errors import NotNow, StaleWrite, UnknownOrder
 from fsm.domain.masking import masked_text
 from fsm.domain.messages import Message
@@ -179,18 +179,12 @@ class MemoryOperatorStore(MemoryInbox):
         about = {
             each.letter.id: each
             for each in self.tables.letters.values()
-            if order.queue_id == each.letter.queue_id
-            or each.letter.task_id in tasks
-            or (
-                each.letter.order_id == order.order_id
-                and orjson.dumps(order.merchant_id) in each.letter.body
-            )
+            if _is_about(each.letter, order)
         }
         if any(each.open for each in about.values()):
             raise NotNow("a dead letter is open")
         for each in about.values():
-            letter = replace(each.letter, body=b"", headers={}, error="erased")
-            self.tables.letters[letter.id] = replace(each, letter=letter)
+            self.tables.letters[each.letter.id] = _emptied(each)
         queue = replace(
             found.queue, version=line.version, audit_hash=erasure.audit_hash
         )
@@ -250,9 +244,30 @@ class MemoryOperatorStore(MemoryInbox):
         dead_lettered = self.tables.letters.get(letter_id)
         if dead_lettered is None or not dead_lettered.open:
             return False
-        self.tables.letters[letter_id] = mark(dead_lettered)
-        self._say(self._order_of(dead_lettered.letter), act, at)
+        marked, letter = mark(dead_lettered), dead_lettered.letter
+        erased = [each for each in self.tables.orders.values() if is_erased(each)]
+        if any(_is_about(letter, each) for each in erased):
+            marked = _emptied(marked)
+        self.tables.letters[letter_id] = marked
+        self._say(self._order_of(letter), act, at)
         return True
+
+
+def _is_about(letter: DeadLetter, order: Order) -> bool:
+    """Tell whether a letter names the order, as ``storage.erasing`` asks for it."""
+    return (
+        letter.queue_id == order.queue_id
+        or letter.task_id in {task.task_id for task in order.queue.tasks}
+        or (
+            letter.order_id == order.order_id
+            and orjson.dumps(order.merchant_id) in letter.body
+        )
+    )
+
+
+def _emptied(dead_lettered: DeadLettered) -> DeadLettered:
+    letter = replace(dead_lettered.letter, body=b"", headers={}, error="erased")
+    return replace(dead_lettered, letter=letter)
 
 
 def _case_record(case: Case, order: Order, at: datetime) -> CaseRecord:
