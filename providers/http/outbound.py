@@ -19,6 +19,7 @@ from providers.http.connection import (
 from providers.http.proxies import NO_PROXIES, Proxies, Proxy
 from providers.http.shortage import is_shortage
 from providers.http.targets import Target, plain, target_of
+from providers.http.trust import system_trust
 from providers.http.tunnel import ProxyFailed, through, why_not
 
 __all__ = [
@@ -112,7 +113,7 @@ class Outbound:
 
     async def __aenter__(self) -> Self:
         # Made while there are descriptors: what is made without knows nobody, for good.
-        self._tls = ssl.create_default_context()
+        self._tls = system_trust()
         self._is_open = True
         return self
 
@@ -242,7 +243,7 @@ class Outbound:
 
     def _default_tls(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = ssl.create_default_context()
+            self._tls = system_trust()
         return self._tls
 
     def _give_back(

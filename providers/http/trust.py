@@ -17,6 +17,34 @@ _CERTIFICATE: Final = re.compile(
 FILE: Final = "SSL_CERT_FILE"
 FOLDERS: Final = "SSL_CERT_DIR"
 
+_READ: Final[dict[tuple[object, ...], ssl.SSLContext]] = {}
+"""The system's authorities as they were read last, by what says which they are."""
+
+
+def system_trust() -> ssl.SSLContext:
+    """Return what trusts the system's authorities; they are read when they change.
+
+    Reading all of them takes as long as a hundred calls. Whoever asks is given the
+    same one, and may not change it.
+    """
+    found = _READ.get(which := _authorities())
+    if found is None:
+        found = ssl.create_default_context()
+        # Without a descriptor to read them by it knows nobody: the next one asks again.
+        if found.cert_store_stats()["x509_ca"]:
+            _READ.clear()
+            _READ[which] = found
+    return found
+
+
+def _authorities() -> tuple[object, ...]:
+    """Return what changes where OpenSSL would read other certificates."""
+    paths = ssl.get_default_verify_paths()
+    places = [Path(place) for place in (paths.cafile, paths.capath) if place]
+    stats = [place.stat() for place in places if place.exists()]
+    named = (os.environ.get(FILE), os.environ.get(FOLDERS))
+    return (*named, *((at.st_ino, at.st_size, at.st_mtime_ns) for at in stats))
+
 
 def trusting(authority: str | Path) -> ssl.SSLContext:
     """Return what trusts the certificates of this PEM file, and nobody else.

@@ -16,6 +16,7 @@ import uvloop
 
 from providers.answering import unanswered
 from providers.health.observed import heard_in
+from providers.http import trust
 from providers.http.outbound import NotSent, Outbound, Response
 from providers.http.proxies import Proxies
 from providers.http.shortage import is_shortage
@@ -121,6 +122,8 @@ def test_who_is_away_is_away_though_descriptors_are_few(run):
 
 
 def test_a_context_is_made_while_it_can_be_read_whom_to_trust(run):
+    trust._READ.clear()
+
     async def main():
         async with Outbound() as outbound:
             with descriptors(0):
