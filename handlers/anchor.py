@@ -16,7 +16,7 @@ AT_ONCE: Final = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentAnchors:
     """What was brought to a place: ``lines``, up to the anchor of the time ``newest``.
 
     ``strange`` lines at its end are none of the database's: a piece that a crash has
@@ -40,7 +40,7 @@ async def take_anchors(book: AnchorBook, *, every: timedelta) -> int:
     return count
 
 
-async def send_anchors(book: AnchorBook, sink: AnchorSink) -> Sent:
+async def send_anchors(book: AnchorBook, sink: AnchorSink) -> SentAnchors:
     """Bring out every anchor behind the newest that is out there.
 
     :raises SinkUnavailable: the place did not take a line; those before it are there.
@@ -53,7 +53,7 @@ async def send_anchors(book: AnchorBook, sink: AnchorSink) -> Sent:
             for newest in batch:
                 await place.append(newest.line())
                 lines += 1
-    return Sent(lines, strange, newest.at if newest else None)
+    return SentAnchors(lines, strange, newest.at if newest else None)
 
 
 async def _newest(book: AnchorBook, place: OpenSink) -> tuple[Anchor | None, int]:

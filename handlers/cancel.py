@@ -6,7 +6,7 @@ from fsm.domain.orders import Order
 from fsm.domain.webhook_events import FORWARDER
 from fsm.engine.steps import Event, Step
 from fsm.engine.words import EngineTrigger, Source
-from handlers.commit import Books, Ports, apply, apply_cancel_of_order
+from handlers.commit import Ports, TrailPorts, apply, apply_cancel_of_order
 
 
 async def request_cancel_of_task(
@@ -86,7 +86,7 @@ def _wish(reason: str, actor: str) -> Event:
     )
 
 
-async def order_of_task(task_id: str, *, ports: Books) -> Order:
+async def order_of_task(task_id: str, *, ports: TrailPorts) -> Order:
     """Return the order of a task.
 
     :raises UnknownOrder: no such task.

@@ -46,7 +46,7 @@ class Limits:
     send_within: timedelta = timedelta(seconds=5)
 
 
-class Books(Sealed, Protocol):
+class TrailPorts(Sealed, Protocol):
     """What a step is written down with, where nobody is called for it."""
 
     @property
@@ -150,7 +150,7 @@ async def commit(
     order: Order,
     judge: Callable[[Queue, datetime], Decision],
     *,
-    ports: Books,
+    ports: TrailPorts,
     wakeups: Wakeups = no_wakeups,
     webhooks: Mapping[str, WebhookEventState] | None = None,
 ) -> Applied:
@@ -226,7 +226,7 @@ def _found_landed(work: StepWrite, order: Order, taken_at: float) -> Applied:
     )
 
 
-async def _again(order: Order, ports: Books) -> Order:
+async def _again(order: Order, ports: TrailPorts) -> Order:
     found = await ports.store.load(order.queue_id)
     if found is None:
         raise StoreUnavailable(f"order queue {order.queue_id} is gone")

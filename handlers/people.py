@@ -17,8 +17,8 @@ from fsm.domain.errors import InvalidRequest, NotNow, UnknownOrder
 from fsm.domain.keys import ApiKey, KeyRole
 from fsm.domain.roster import (
     KeyRecord,
-    Proposal,
     Threshold,
+    ThresholdProposal,
     fingerprint,
     four_eyes_of,
 )
@@ -152,7 +152,7 @@ async def set_threshold(
         if present.amount == amount and present.proposal is None:
             raise NotNow("it is set so already")
         if _loosens(currency, amount, turn) and _must_wait(present, amount, by):
-            proposal = Proposal(
+            proposal = ThresholdProposal(
                 amount=amount, by=by.actor, person=by.person, at=turn.now
             )
             waiting = replace(present, proposal=proposal)

@@ -23,7 +23,7 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Queue
 from fsm.engine.steps import QueueChange, Step
 from fsm.engine.words import CaseKind, CaseState, State
-from handlers.commit import Books, commit
+from handlers.commit import TrailPorts, commit
 from handlers.ports.reads import CaseRecord
 
 PROPOSALS_MAX: Final = 20
@@ -35,7 +35,7 @@ async def propose(
     proposal: Proposal,
     *,
     trail: Sequence[AuditLine],
-    books: Books,
+    books: TrailPorts,
     case: CaseRecord | None = None,
 ) -> bool:
     """Write the proposal into the order's trail; nothing else changes.

@@ -19,7 +19,7 @@ LEFT_AFTER: Final = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class PublishedRows:
     """What became of some rows of the outbox; ``last`` is the highest number seen."""
 
     rows: int
@@ -49,7 +49,7 @@ class Relay:
         self._clock = clock
         self._after = 0
 
-    async def go_on(self, *, limit: int = BATCH) -> Page:
+    async def go_on(self, *, limit: int = BATCH) -> PublishedRows:
         """Publish the next page of what was left."""
         rows, refused = await _publish(
             self._outbox, self._publisher, LEFT_AFTER, after=self._after, limit=limit
@@ -59,7 +59,7 @@ class Relay:
             gone += await self._set_aside(row)
         last = rows[-1].seq if rows else self._after
         self._after = last if len(rows) >= limit else 0
-        return Page(rows=len(rows), gone=gone, last=last)
+        return PublishedRows(rows=len(rows), gone=gone, last=last)
 
     async def _set_aside(self, row: Unsent) -> int:
         """Bury what can never be published; its letter first, so that none is lost.

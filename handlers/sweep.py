@@ -60,14 +60,14 @@ async def sweep(
         await store.dead_letter(letter, [copy_of(letter, {})])
         await store.close_webhook(stored.inbox_id, WebhookEventState.DEAD)
     foreign = await rows.forget_foreign(after=WEBHOOKS_KEPT, limit=BATCH)
-    woken = await ring_overdue(
+    woken = await wake_overdue(
         rows=rows, publisher=publisher, clock=clock, grace=grace, limit=limit
     )
     full = woken.full or max(len(expired), sum(foreign.values())) >= BATCH
     return replace(woken, expired=len(expired), foreign=foreign, full=full)
 
 
-async def ring_overdue(
+async def wake_overdue(
     *,
     rows: Sweepable,
     publisher: Publisher,

@@ -4,10 +4,10 @@ from providers.http import outbound
 from providers.http.outbound import Lost, Response
 from providers.port import NotSent, Unclear
 
-Answer = Response | outbound.NotSent | Lost
+Answer = Response | outbound.RequestNotSent | Lost
 
 
-def unanswered(answer: outbound.NotSent | Lost) -> NotSent | Unclear:
+def unanswered(answer: outbound.RequestNotSent | Lost) -> NotSent | Unclear:
     """Return what follows from no answer."""
     if isinstance(answer, Lost):
         return Unclear(because=answer.because)

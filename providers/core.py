@@ -10,7 +10,7 @@ import orjson
 from fsm.domain.errors import CoreUnavailable
 from fsm.domain.reading import code_in, message_in, says_error
 from handlers.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
-from providers.http.outbound import Lost, NotSent, Outbound, Response
+from providers.http.outbound import Lost, Outbound, RequestNotSent, Response
 from providers.http.trust import trusting
 from providers.http.unreadable import kind_of
 
@@ -65,7 +65,7 @@ class HttpCore(Core):
 
     async def _post(
         self, path: str, body: Mapping[str, object], *, key: str
-    ) -> Response | NotSent | Lost:
+    ) -> Response | RequestNotSent | Lost:
         return await self._lane.request(
             "POST",
             f"{self._base_url}/v1/{path}",
@@ -92,7 +92,7 @@ def balance_request(call: BalanceCall) -> dict[str, object]:
 def balance_answer(
     operation: Operation,
     asked: Mapping[str, object],
-    answer: Response | NotSent | Lost,
+    answer: Response | RequestNotSent | Lost,
 ) -> Confirmed | Refused:
     """Read core's answer.
 

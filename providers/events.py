@@ -23,7 +23,7 @@ class TooManyEvents(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class EventFields:
     """One event; ``event_id`` None leaves it to its body, which may have one.
 
     ``digest`` is the id of an event that has no other.
@@ -49,7 +49,9 @@ class Events:
     at: Place | None = None
     naming: EventId | None = None
 
-    def of(self, verified: Verified, headers: Headers, tree: object) -> Sequence[Told]:
+    def of(
+        self, verified: Verified, headers: Headers, tree: object
+    ) -> Sequence[EventFields]:
         """Return the events of a delivery, in its order; none in an empty one.
 
         :raises TooManyEvents: more than :data:`EVENTS_MAX`.
@@ -59,7 +61,7 @@ class Events:
             raise TooManyEvents(f"more than {EVENTS_MAX} events in one request")
         outside = None if several else verified.event_id
         return [
-            Told(event_id=self._event_id(body, headers, outside), body=body)
+            EventFields(event_id=self._event_id(body, headers, outside), body=body)
             for body in bodies
         ]
 
@@ -85,7 +87,7 @@ class Events:
         said = [_said(part, body, headers) for part in self.naming.parts]
         if not said or None in said:
             # A part that is missing leaves several events with the same rest.
-            return Told(event_id=None, body=body).digest
+            return EventFields(event_id=None, body=body).digest
         parts = [part or "" for part in said]
         # Only one set of parts makes an id: none of them runs into its neighbour.
         whole = ":".join(p.replace("%", "%25").replace(":", "%3A") for p in parts)

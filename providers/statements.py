@@ -47,7 +47,7 @@ class Oddity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Odd:
+class UnreadableLine:
     """One such line, by its page and its row in it, both from 1.
 
     ``reference`` is given where the line is about a payout of ours all the same.
@@ -71,11 +71,11 @@ class Odd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class StatementPage:
     """One page: the lines about payouts of ours, and the others, named."""
 
     rows: Sequence[Row] = ()
-    odd: Sequence[Odd] = ()
+    odd: Sequence[UnreadableLine] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

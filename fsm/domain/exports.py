@@ -33,7 +33,7 @@ class ExportKey(Protocol):
         ...
 
 
-class Written:
+class ExportWriter:
     """Makes the lines of one export, and follows them for the signature at its end."""
 
     def __init__(self) -> None:

@@ -85,7 +85,7 @@ _ID: Final = re.compile(
 )
 
 
-class Known:
+class KnownSecrets:
     """The secrets that this process was given; nothing that it says holds them."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class Known:
         return text in self._values
 
 
-KNOWN: Final = Known()
+KNOWN: Final = KnownSecrets()
 """Process-wide, as the log is: see decision 18."""
 
 

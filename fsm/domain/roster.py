@@ -91,7 +91,7 @@ def fingerprint(key: ApiKey) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class ThresholdProposal:
     """A looser amount that waits for a second person; None: none of its own."""
 
     amount: int | None
@@ -112,7 +112,7 @@ class Threshold:
     set_by: str | None = None
     set_at: datetime | None = None
     reason: str | None = None
-    proposal: Proposal | None = None
+    proposal: ThresholdProposal | None = None
 
     @property
     def signed(self) -> bytes:

@@ -18,7 +18,7 @@ from ops.bench.world import (
     staged,
     with_provider,
 )
-from payment_service.bus import Wire
+from payment_service.bus import NatsClient
 from payment_service.bus.protocol import publication
 
 WELL: Final = ("well-1", "well-2", "well-3", "well-4")
@@ -83,7 +83,7 @@ async def _round(
     return sum(len(each.latencies) for each in timed) / max(t.seconds for t in timed)
 
 
-async def _send(wire: Wire, stage: Stage, provider: str, a_second: int) -> None:
+async def _send(wire: NatsClient, stage: Stage, provider: str, a_second: int) -> None:
     """Send orders to one provider, whatever becomes of them, until cancelled."""
     subject, inbox = stage.names.subject("withdrawal.requested"), wire.new_inbox()
     number = 0

@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from ops.bench.world import Stage
-from payment_service.bus import Wire
+from payment_service.bus import NatsClient
 from payment_service.bus.protocol import publication, publication_with_headers
 
 UNIT: Final = ("first", "second", "third")
@@ -71,7 +71,7 @@ class _Run:
 class Load:
     """Publishes requests and hears their last events; open it before use."""
 
-    def __init__(self, wire: Wire, stage: Stage, *, label: str = "") -> None:
+    def __init__(self, wire: NatsClient, stage: Stage, *, label: str = "") -> None:
         self._wire = wire
         self._subject = stage.names.subject("withdrawal.requested")
         self._events = [

@@ -12,7 +12,7 @@ import psycopg
 from fsm.domain.messages import Message
 from ops.bench.world import Stage
 from payment_service import bus
-from payment_service.bus import Wire
+from payment_service.bus import NatsClient
 
 CHUNK: Final = 100_000
 PUBLISHED_AT_ONCE: Final = 5_000
@@ -78,7 +78,7 @@ def tidy(stage: Stage) -> None:
         connection.execute("CHECKPOINT")
 
 
-async def schedules(stage: Stage, wire: Wire) -> float:
+async def schedules(stage: Stage, wire: NatsClient) -> float:
     """Arm a JetStream schedule for every task that waits; return the seconds taken."""
     refused: list[str] = []
     publisher = bus.JetStreamPublisher(

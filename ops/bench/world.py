@@ -247,7 +247,7 @@ async def staged(world: World) -> AsyncIterator[Stage]:
         yield stage
 
 
-async def connected(stage: Stage) -> bus.Wire:
+async def connected(stage: Stage) -> bus.NatsClient:
     """Return a connection to NATS for the load."""
 
     def lost(reason: str) -> None:
@@ -258,7 +258,7 @@ async def connected(stage: Stage) -> bus.Wire:
 
 async def _delete_streams(stage: Stage) -> None:
     wire = await connected(stage)
-    api = bus.Api(wire)
+    api = bus.JetStreamApi(wire)
     for name in (topology.REQUESTS, topology.TASKS, topology.EVENTS, topology.DEAD):
         await api.find(f"STREAM.DELETE.{stage.names.stream(name)}")
     await wire.close()

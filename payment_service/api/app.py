@@ -25,7 +25,7 @@ from payment_service.api import (
 from payment_service.api.deps import ApiDeps
 from payment_service.api.keyring import Keyring
 from payment_service.api.openapi import PaymentApi
-from payment_service.api.responses import Problem
+from payment_service.api.responses import ProblemResponse
 from payment_service.release import version
 
 NO_KEYS: Final = (
@@ -108,7 +108,7 @@ class Lock:
         path = scope["path"]
         is_open = path in _OPEN or path.startswith("/webhooks/")
         if self._keys.is_empty and not is_open:
-            refusal = Problem(401, NO_KEYS)
+            refusal = ProblemResponse(401, NO_KEYS)
             await refusal(scope, receive, send)
             return
         raw = scope.get("raw_path") or b""

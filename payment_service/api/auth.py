@@ -23,7 +23,7 @@ _INCLUDED: Final = {
 }
 
 
-class Guard(SecurityBase):
+class RequiredRole(SecurityBase):
     """A dependency that refuses everybody but the holders of some roles."""
 
     def __init__(self, keys: Keyring, *roles: KeyRole) -> None:

@@ -13,7 +13,7 @@ from fsm.domain.reading import shortened
 from fsm.domain.text import is_id
 from fsm.domain.webhook_events import WebhookEvent, WebhookEventType, hash_of_content
 from handlers.ports.provider import Provider, Verified
-from providers.events import Events, Headers, Told, bounded
+from providers.events import EventFields, Events, Headers, bounded
 
 NO_OBJECT: Final = "it is no object"
 NO_REFERENCE: Final = "it has no reference that can be read"
@@ -23,7 +23,7 @@ FIELD_LENGTH_MAX: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class DeliveredEvent:
     """One event as it will be stored; ``idle`` says why it is of no use to us."""
 
     webhook: WebhookEvent
@@ -37,7 +37,7 @@ def read_delivery(
     headers: Headers,
     body: bytes,
     now: datetime,
-) -> Sequence[Heard]:
+) -> Sequence[DeliveredEvent]:
     """Return the events of a delivery; none where it says nothing, as a ping does.
 
     An event that cannot be read is heard as one of no use where it came among others:
@@ -58,7 +58,9 @@ def read_delivery(
     )
 
 
-def _heard(provider: Provider, told: Told, now: datetime, *, alone: bool) -> Heard:
+def _heard(
+    provider: Provider, told: EventFields, now: datetime, *, alone: bool
+) -> DeliveredEvent:
     try:
         webhook, idle = _read(provider, told, now)
     except InvalidRequest as odd:
@@ -68,13 +70,13 @@ def _heard(provider: Provider, told: Told, now: datetime, *, alone: bool) -> Hea
     if webhook is None:
         webhook = _nothing_of_ours(provider.name, told, now, because=idle)
     said = told.body if isinstance(told.body, Mapping) else {"event": told.body}
-    return Heard(
+    return DeliveredEvent(
         webhook=replace(webhook, content_hash=hash_of_content(webhook, said)), idle=idle
     )
 
 
 def _read(
-    provider: Provider, told: Told, now: datetime
+    provider: Provider, told: EventFields, now: datetime
 ) -> tuple[WebhookEvent | None, str | None]:
     """Return what an event says, and why that is of no use to us."""
     body = told.body
@@ -91,7 +93,7 @@ def _read(
 
 
 def _nothing_of_ours(
-    provider: str, told: Told, now: datetime, *, because: str | None
+    provider: str, told: EventFields, now: datetime, *, because: str | None
 ) -> WebhookEvent:
     """Return an event for people's eyes: the names of its fields, and no value."""
     names = sorted(told.body)[:FIELDS_MAX] if isinstance(told.body, Mapping) else []

@@ -15,7 +15,7 @@ from fsm.domain.orders import Order
 from fsm.domain.text import parse_time
 from fsm.engine.words import Kind, OrderState, State
 from handlers.ports.reads import Search
-from payment_service.api.auth import Guard, actor_of, key_of, require_still
+from payment_service.api.auth import RequiredRole, actor_of, key_of, require_still
 from payment_service.api.bodies import ModelReader
 from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import GUARDED, answer, body_of, problem
@@ -236,7 +236,7 @@ def routes(deps: ApiDeps) -> Routes:
 
 
 def _add_showing(add: Routes, deps: ApiDeps, orders: Orders) -> None:
-    guard = Depends(Guard(deps.keys, KeyRole.VIEWER, KeyRole.UPSTREAM))
+    guard = Depends(RequiredRole(deps.keys, KeyRole.VIEWER, KeyRole.UPSTREAM))
     missing = {
         **problem(404, "No such order."),
         **problem(409, "Several orders share the id; the document names them."),

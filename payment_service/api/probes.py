@@ -5,7 +5,7 @@ from starlette.requests import Request
 
 from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import answer, problem
-from payment_service.api.responses import Json, Plain, Problem
+from payment_service.api.responses import Json, Plain, ProblemResponse
 from payment_service.wire.shapes import ProbeAnswer
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -26,7 +26,7 @@ class Probes:
         problems = list(await self._deps.ready())
         if problems:
             members = {"problems": problems}
-            return Problem(503, "Not able to work.", members=members)
+            return ProblemResponse(503, "Not able to work.", members=members)
         return Json({"status": "ready"})
 
     async def metrics(self) -> Plain:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fsm.domain.errors import Later, PaymentServiceError, Refusal
-from payment_service.api.responses import Problem
+from payment_service.api.responses import ProblemResponse
 
 RETRY_AFTER: Final = {"Retry-After": "1"}
 Report = Callable[[str, Exception], None]
@@ -38,7 +38,7 @@ async def _http(request: Request, failure: Exception) -> Response:
     del request
     if not isinstance(failure, HTTPException):
         raise failure
-    return Problem(
+    return ProblemResponse(
         failure.status_code, str(failure.detail), headers=failure.headers or {}
     )
 
@@ -51,7 +51,7 @@ async def _parameters(request: Request, failure: Exception) -> Response:
         f"{'.'.join(map(str, found['loc'][1:]))}: {found['msg']}"
         for found in failure.errors()
     )
-    return Problem(422, told)
+    return ProblemResponse(422, told)
 
 
 async def _ours(request: Request, failure: Exception) -> Response:
@@ -59,7 +59,7 @@ async def _ours(request: Request, failure: Exception) -> Response:
     if not isinstance(failure, PaymentServiceError):
         raise failure
     headers = RETRY_AFTER if isinstance(failure, Later) else {}
-    return Problem(
+    return ProblemResponse(
         failure.status, failure.told(), headers=headers, members=failure.members()
     )
 
@@ -69,7 +69,7 @@ def _unexpected(report: Report) -> Handler:
         del request
         correlation_id = secrets.token_hex(8)
         report(correlation_id, failure)
-        return Problem(
+        return ProblemResponse(
             500,
             "Something went wrong here; tell us the correlation_id.",
             members={"correlation_id": correlation_id},

@@ -38,7 +38,7 @@ class Json(JSONResponse):
         return orjson.dumps(content)
 
 
-class Problem(Json):
+class ProblemResponse(Json):
     """An RFC 9457 problem document; ``members`` are what this kind adds."""
 
     media_type = PROBLEM_TYPE

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Depends
 
 from fsm.domain.keys import KeyRole
-from payment_service.api.auth import Guard
+from payment_service.api.auth import RequiredRole
 from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import (
     GUARDED,
@@ -81,7 +81,7 @@ class Routes:
             status_code=min(s for s in answers if isinstance(s, int)),
             response_model=None,
             response_class=Json,
-            dependencies=[Depends(Guard(self._keys, *roles))],
+            dependencies=[Depends(RequiredRole(self._keys, *roles))],
             summary=(call.__doc__ or "").strip() or None,
             description=f"Role: {' or '.join(roles)}.",
             openapi_extra=body,

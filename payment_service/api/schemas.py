@@ -15,7 +15,7 @@ from fsm.domain.keys import (
     parse_date,
 )
 from fsm.domain.money import AMOUNT_MAX, EXPONENTS
-from payment_service.wire.models import OurId, Reason, Wire
+from payment_service.wire.models import OurId, Reason, WireModel
 
 EVIDENCE_LENGTH_MAX = 8000
 
@@ -50,7 +50,7 @@ Evidence = Annotated[
 ]
 
 
-class Resolution(Wire):
+class Resolution(WireModel):
     """A person's decision about a manual check."""
 
     decision: Literal["positive", "negative"] = Field(
@@ -65,51 +65,51 @@ class Resolution(Wire):
     )
 
 
-class Cancellation(Wire):
+class Cancellation(WireModel):
     """Give up a task or an order."""
 
     reason: Reason
 
 
-class Erasing(Wire):
+class Erasing(WireModel):
     """Take out of final orders who the customer is and where his money went."""
 
     reason: Reason
 
 
-class Closing(Wire):
+class Closing(WireModel):
     """Close a case, or discard a dead letter."""
 
     reason: Reason
 
 
-class Withdrawing(Wire):
+class Withdrawing(WireModel):
     """Take one's own vote back."""
 
     reason: Reason
 
 
-class Assignment(Wire):
+class Assignment(WireModel):
     """Make somebody the owner of a case; the reason may be left out."""
 
     owner: OurId
     reason: Reason | None = None
 
 
-class Settlement(Wire):
+class Settlement(WireModel):
     """Have core take a returned payout back."""
 
     reason: Reason
     evidence: Evidence = None
 
 
-class Replaying(Wire):
+class Replaying(WireModel):
     """Send a dead letter's message again; the reason may be left out."""
 
     reason: Reason | None = None
 
 
-class Pausing(Wire):
+class Pausing(WireModel):
     """Give a provider no new work, until it is resumed or for some time."""
 
     reason: Reason
@@ -151,7 +151,7 @@ KeyName = Annotated[
 ]
 
 
-class KeyWish(Wire):
+class KeyWish(WireModel):
     """Make a key; the answer holds it, unless ``sha256`` says whose holder made it."""
 
     name: KeyName
@@ -177,13 +177,13 @@ class KeyWish(Wire):
     reason: Reason | None = None
 
 
-class Revoking(Wire):
+class Revoking(WireModel):
     """End a key for good."""
 
     reason: Reason
 
 
-class ThresholdWish(Wire):
+class ThresholdWish(WireModel):
     """Set from which amount two decide."""
 
     currency: Annotated[str, AfterValidator(_currency)] | None = Field(

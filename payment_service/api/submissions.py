@@ -9,12 +9,12 @@ from fsm.domain.errors import InvalidRequest
 from fsm.domain.keys import KeyRole
 from fsm.domain.orders import Submission
 from fsm.domain.reading import shortened
-from payment_service.api.auth import Guard, actor_of, key_of
+from payment_service.api.auth import RequiredRole, actor_of, key_of
 from payment_service.api.bodies import BodyReader
 from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import GUARDED, WITH_BODY, answer, body_of, problem
 from payment_service.api.params import trace_parent_of
-from payment_service.api.responses import Json, Problem
+from payment_service.api.responses import Json, ProblemResponse
 from payment_service.wire.requests import read_withdrawal, refuse_unsupported
 from payment_service.wire.shapes import SubmissionAnswer
 from payment_service.wire.views import given
@@ -81,16 +81,18 @@ def _rejected(refusal: InvalidRequest) -> Json:
     return _refused(422, refusal.order_id, "rejected", refusal.problem)
 
 
-def _refused(status: int, order_id: str | None, outcome: str, error: str) -> Problem:
+def _refused(
+    status: int, order_id: str | None, outcome: str, error: str
+) -> ProblemResponse:
     members = {"order_id": order_id, "outcome": outcome, "error": error}
-    return Problem(status, error, members=members)
+    return ProblemResponse(status, error, members=members)
 
 
 def routes(deps: ApiDeps) -> APIRouter:
     """Return the routes of upstream systems."""
     router = APIRouter(tags=["orders"])
     submissions = Submissions(deps)
-    guard = Depends(Guard(deps.keys, KeyRole.UPSTREAM))
+    guard = Depends(RequiredRole(deps.keys, KeyRole.UPSTREAM))
     for path, call, shape in (
         ("/v1/withdrawals", submissions.withdrawal, "Withdrawal"),
         ("/v1/checkouts", submissions.checkout, "Unsupported"),

@@ -16,12 +16,12 @@ from fsm.domain.webhook_events import Arrival
 from handlers.ports.clock import Clock
 from handlers.ports.provider import Provider, Rejected
 from payment_service.api.bodies import BodyReader, require_json, require_uncompressed
-from payment_service.api.deliveries import Heard, read_delivery
+from payment_service.api.deliveries import DeliveredEvent, read_delivery
 from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import answer, body_of, problem
 from payment_service.api.params import segment, trace_parent_of
 from payment_service.api.problems import RETRY_AFTER
-from payment_service.api.responses import Json, Problem
+from payment_service.api.responses import Json, ProblemResponse
 from payment_service.wire.shapes import WebhookAnswer
 from providers.events import Events, TooManyEvents
 
@@ -199,7 +199,7 @@ class Webhooks:
             self._note(each, arrival)
         return arrivals
 
-    def _note(self, heard: Heard, arrival: Arrival) -> None:
+    def _note(self, heard: DeliveredEvent, arrival: Arrival) -> None:
         """Count an event, and tell of one that is of no use or not what it was."""
         webhook = heard.webhook
         told: dict[str, object] = {
@@ -236,7 +236,7 @@ class Webhooks:
             headers |= {"Retry-After": "60", "Connection": "close"}
         # Who signed it may know what is wrong with it; nobody else gets here.
         detail = f"{_DETAILS[kept]} {problem}".strip()
-        return Problem(status, detail, headers=headers)
+        return ProblemResponse(status, detail, headers=headers)
 
 
 def _headers(request: Request) -> dict[str, list[str]]:

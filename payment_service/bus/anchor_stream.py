@@ -13,9 +13,9 @@ from typing import Final
 import orjson
 
 from fsm.domain.errors import BusUnavailable, SinkUnavailable
-from payment_service.bus.api import Api, Json
+from payment_service.bus.api import JetStreamApi, Json
+from payment_service.bus.nats_client import NatsClient
 from payment_service.bus.protocol import status_of
-from payment_service.bus.wire import Wire
 
 NAME: Final = "stream"
 ACK_SECONDS_MAX: Final = 5.0
@@ -27,24 +27,28 @@ class StreamSink:
 
     name = NAME
 
-    def __init__(self, subject: str, connect: Callable[[], Awaitable[Wire]]) -> None:
+    def __init__(
+        self, subject: str, connect: Callable[[], Awaitable[NatsClient]]
+    ) -> None:
         self._subject = subject
         self._connect = connect
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["OpenStream"]:
         """Connect, and find the stream that keeps the subject."""
-        wire: Wire | None = None
+        wire: NatsClient | None = None
         try:
             wire = await self._connect()
-            yield OpenStream(wire, self._subject, await self._stream(Api(wire)))
+            yield OpenStream(
+                wire, self._subject, await self._stream(JetStreamApi(wire))
+            )
         except BusUnavailable as error:
             raise SinkUnavailable(NAME, f"{self._subject}: {error}") from error
         finally:
             if wire is not None:
                 await wire.close()
 
-    async def _stream(self, api: Api) -> str:
+    async def _stream(self, api: JetStreamApi) -> str:
         found = await api.call("STREAM.NAMES", {"subject": self._subject})
         names = found.get("streams") or []
         if not names:
@@ -59,10 +63,10 @@ class StreamSink:
 class OpenStream:
     """Implements ``ports.anchors.OpenSink``."""
 
-    def __init__(self, wire: Wire, subject: str, stream: str) -> None:
+    def __init__(self, wire: NatsClient, subject: str, stream: str) -> None:
         self._wire = wire
         self._subject = subject
-        self._api = Api(wire)
+        self._api = JetStreamApi(wire)
         self._get = f"STREAM.MSG.GET.{stream}"
 
     async def back(self) -> AsyncIterator[bytes]:

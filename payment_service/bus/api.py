@@ -5,8 +5,8 @@ from typing import Any, Final
 import orjson
 
 from fsm.domain.errors import BusUnavailable
+from payment_service.bus.nats_client import NatsClient
 from payment_service.bus.protocol import status_of
-from payment_service.bus.wire import Wire
 
 CALL_SECONDS_MAX: Final = 5.0
 NOT_FOUND: Final = 404
@@ -26,10 +26,12 @@ class JetStreamRefused(BusUnavailable):
         self.description = description
 
 
-class Api:
+class JetStreamApi:
     """Asks JetStream; every call has a time limit."""
 
-    def __init__(self, wire: Wire, *, seconds_max: float = CALL_SECONDS_MAX) -> None:
+    def __init__(
+        self, wire: NatsClient, *, seconds_max: float = CALL_SECONDS_MAX
+    ) -> None:
         self._wire = wire
         self._seconds_max = seconds_max
 

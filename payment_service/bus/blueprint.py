@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from payment_service.bus.access import Access
 from payment_service.bus.api import Json
-from payment_service.bus.names import Names
 from payment_service.bus.replies import INBOXES
+from payment_service.bus.subjects import Names
 from payment_service.bus.topology import TASKS, Topology
 
 

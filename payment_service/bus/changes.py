@@ -11,7 +11,7 @@ SPEC: Final = "`payment-service spec streams` prints what to make"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class TopologyChange:
     """Something ``ensure`` had to do."""
 
     name: str
@@ -26,7 +26,9 @@ class TopologyRefused(BusUnavailable):
 
     mend = SPEC
 
-    def __init__(self, problems: Sequence[str], changes: Sequence[Change] = ()) -> None:
+    def __init__(
+        self, problems: Sequence[str], changes: Sequence[TopologyChange] = ()
+    ) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
         self.changes = tuple(changes)

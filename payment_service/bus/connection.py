@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 
 from fsm.domain.errors import BusUnavailable, PaymentServiceError
 from payment_service.bus.access import Access
-from payment_service.bus.wire import PermissionRefused, Wire
+from payment_service.bus.nats_client import NatsClient, PermissionRefused
 
 VERSION_MIN: Final = (2, 12)
 CONNECT_SECONDS_MAX: Final = 10.0
@@ -57,7 +57,7 @@ class _Events:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: NatsClient,
         on_closed: Callable[[str], None],
         on_error: Callable[[str], None],
     ) -> None:
@@ -111,7 +111,7 @@ async def connect(
     access: Access | None = None,
     on_error: Callable[[str], None] = _ignore,
     seconds_max: float = CONNECT_SECONDS_MAX,
-) -> Wire:
+) -> NatsClient:
     """Return a connection that mends itself for ever, whatever the server says.
 
     `on_closed` is called should it end all the same. Where any address says `tls://`
@@ -121,7 +121,9 @@ async def connect(
     """
     access = access or Access()
     access.check()
-    wire = Wire(access, is_secured=any(urlsplit(url).scheme == "tls" for url in urls))
+    wire = NatsClient(
+        access, is_secured=any(urlsplit(url).scheme == "tls" for url in urls)
+    )
     events = _Events(wire, on_closed, on_error)
     try:
         async with asyncio.timeout(seconds_max):

@@ -15,10 +15,10 @@ from fsm.domain.dead_letters import Reason
 from fsm.domain.errors import BusUnavailable
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
-from payment_service.bus.names import Names
+from payment_service.bus.nats_client import NatsClient
 from payment_service.bus.protocol import headers_of, publication, text_of
-from payment_service.bus.pulls import PullSubscription, PullTimes
-from payment_service.bus.wire import Wire
+from payment_service.bus.pull_subscription import PullSubscription, PullTimes
+from payment_service.bus.subjects import Names
 
 BACKOFF_SECONDS_MIN: Final = 1.0
 BACKOFF_SECONDS_MAX: Final = 30.0
@@ -42,7 +42,7 @@ OnError = Callable[[Delivery, Exception], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DurableConsumer:
     """A durable consumer, by the names the server knows."""
 
     stream: str
@@ -50,7 +50,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ConsumerLimits:
     """How much at once, how often, how long."""
 
     in_flight_max: int
@@ -92,11 +92,11 @@ class Consumer:
 
     def __init__(  # noqa: PLR0913 - each of them is a seam
         self,
-        wire: Wire,
+        wire: NatsClient,
         names: Names,
-        source: Source,
+        source: DurableConsumer,
         *,
-        limits: Limits,
+        limits: ConsumerLimits,
         handle: Handle,
         dead_letter: DeadLettering,
         listeners: Listeners,

@@ -9,25 +9,25 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from payment_service.bus.api import Api, JetStreamRefused, Json
+from payment_service.bus.api import JetStreamApi, JetStreamRefused, Json
 from payment_service.bus.changes import (
     ENSURE_ATTEMPTS_MAX,
     SPEC,
-    Change,
+    TopologyChange,
     TopologyRefused,
     texts,
     told,
 )
+from payment_service.bus.nats_client import PermissionRefused
 from payment_service.bus.topology import Durable
 from payment_service.bus.unfit import NEEDED, covers, unfit_consumer
-from payment_service.bus.wire import PermissionRefused
 
 CONSUMER_EXISTS: Final = 10148
 
 
 async def ensure_consumer(
-    api: Api, durable: Durable, beside: Sequence[str] = ()
-) -> Change | None:
+    api: JetStreamApi, durable: Durable, beside: Sequence[str] = ()
+) -> TopologyChange | None:
     """Make a consumer, or widen it; ``beside`` are names of others of its stream.
 
     :raises TopologyRefused: it cannot be made, or used.
@@ -41,13 +41,13 @@ async def ensure_consumer(
         if found is not None:
             return await _use_consumer(api, durable, found["config"], beside)
         if await _make_consumer(api, durable):
-            return Change(name=at, what="created")
+            return TopologyChange(name=at, what="created")
     raise TopologyRefused([f"consumer {at}: others make it and remove it"])
 
 
 async def _use_consumer(
-    api: Api, durable: Durable, live: Json, beside: Sequence[str]
-) -> Change | None:
+    api: JetStreamApi, durable: Durable, live: Json, beside: Sequence[str]
+) -> TopologyChange | None:
     at = f"{durable.stream}.{durable.name}"
     problems = unfit_consumer(live)
     if problems:
@@ -60,10 +60,12 @@ async def _use_consumer(
         return None
     what = told(lacking, live)
     await _change_consumer(api, durable, {**live, **lacking}, what)
-    return Change(name=at, what=f"updated: {what}")
+    return TopologyChange(name=at, what=f"updated: {what}")
 
 
-async def taken_beside(api: Api, stream: str, names: Sequence[str]) -> list[str]:
+async def taken_beside(
+    api: JetStreamApi, stream: str, names: Sequence[str]
+) -> list[str]:
     """Return the filters of these consumers of a stream, of those that are there."""
     taken: list[str] = []
     for name in names:
@@ -73,7 +75,9 @@ async def taken_beside(api: Api, stream: str, names: Sequence[str]) -> list[str]
     return taken
 
 
-async def _make_consumer_unseen(api: Api, durable: Durable) -> Change | None:
+async def _make_consumer_unseen(
+    api: JetStreamApi, durable: Durable
+) -> TopologyChange | None:
     """Make a consumer that may not be looked at; if it may not be made it is there."""
     try:
         await _make_consumer(api, durable)
@@ -84,7 +88,7 @@ async def _make_consumer_unseen(api: Api, durable: Durable) -> Change | None:
     return None
 
 
-async def _make_consumer(api: Api, durable: Durable) -> bool:
+async def _make_consumer(api: JetStreamApi, durable: Durable) -> bool:
     """Make it; False where there is one that another version has made otherwise."""
     config = {**durable.initial, **durable.config}
     try:
@@ -98,7 +102,7 @@ async def _make_consumer(api: Api, durable: Durable) -> bool:
 
 
 async def _change_consumer(
-    api: Api, durable: Durable, config: Json, what: str, *, action: str = ""
+    api: JetStreamApi, durable: Durable, config: Json, what: str, *, action: str = ""
 ) -> None:
     """Create or update it: replicas that do so at the same time agree."""
     at = f"{durable.stream}.{durable.name}"
@@ -114,7 +118,7 @@ async def _change_consumer(
         raise TopologyRefused([problem + hint]) from refused
 
 
-async def recreate(api: Api, durable: Durable) -> None:
+async def recreate(api: JetStreamApi, durable: Durable) -> None:
     """Make a consumer anew: all that is not acknowledged is delivered again.
 
     It takes what it took, whoever had it take that.

@@ -11,20 +11,20 @@ from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from payment_service.bus.api import Api, JetStreamRefused, Json
+from payment_service.bus.api import JetStreamApi, JetStreamRefused, Json
 from payment_service.bus.changes import (
     ENSURE_ATTEMPTS_MAX,
     SPEC,
-    Change,
+    TopologyChange,
     TopologyRefused,
     texts,
     told,
 )
 from payment_service.bus.durables import ensure_consumer
+from payment_service.bus.nats_client import PermissionRefused
 from payment_service.bus.space import Room, is_guess, room_of, sizes
 from payment_service.bus.topology import Stream, Topology
 from payment_service.bus.unfit import NEEDED, missing_subjects, unfit_stream
-from payment_service.bus.wire import PermissionRefused
 
 ROOM_ATTEMPTS_MAX: Final = 8
 ROOM_PAUSE_SECONDS_MAX: Final = 0.4
@@ -35,8 +35,8 @@ NO_ROOM: Final = frozenset({10002, 10023, 10028, 10047})
 
 
 async def ensure(
-    api: Api, topology: Topology, *, asks: bool = True
-) -> tuple[Change, ...]:
+    api: JetStreamApi, topology: Topology, *, asks: bool = True
+) -> tuple[TopologyChange, ...]:
     """Make what is missing, add what is needed; any number of replicas may do so.
 
     Not ``asks`` leaves streams that are there as other settings have made them: said
@@ -44,7 +44,7 @@ async def ensure(
 
     :raises TopologyRefused: names all that cannot be made or used.
     """
-    changes: list[Change] = []
+    changes: list[TopologyChange] = []
     problems: list[str] = []
     missing: set[str] = set()
     for stream in topology.streams:
@@ -84,7 +84,9 @@ def additions(stream: Stream, live: Mapping[str, object], *, asks: bool = True) 
 
 
 async def _tried(
-    work: Awaitable[Change | None], changes: list[Change], problems: list[str]
+    work: Awaitable[TopologyChange | None],
+    changes: list[TopologyChange],
+    problems: list[str],
 ) -> bool:
     try:
         change = await work
@@ -96,7 +98,9 @@ async def _tried(
     return True
 
 
-async def _ensure_stream(api: Api, stream: Stream, *, asks: bool) -> Change | None:
+async def _ensure_stream(
+    api: JetStreamApi, stream: Stream, *, asks: bool
+) -> TopologyChange | None:
     for _ in range(ENSURE_ATTEMPTS_MAX):
         try:
             found = await api.find(f"STREAM.INFO.{stream.name}")
@@ -105,11 +109,11 @@ async def _ensure_stream(api: Api, stream: Stream, *, asks: bool) -> Change | No
         if found is not None:
             return await _use_stream(api, stream, found["config"], asks=asks)
         if await _make_stream(api, stream):
-            return Change(name=stream.name, what="created")
+            return TopologyChange(name=stream.name, what="created")
     raise TopologyRefused([f"stream {stream.name}: others make it and remove it"])
 
 
-async def _make_unseen(api: Api, stream: Stream) -> Change | None:
+async def _make_unseen(api: JetStreamApi, stream: Stream) -> TopologyChange | None:
     """Make a stream that may not be looked at; if it may not be made it is there."""
     try:
         made = await _make_stream(api, stream)
@@ -117,10 +121,10 @@ async def _make_unseen(api: Api, stream: Stream) -> Change | None:
         if isinstance(refused.__cause__, PermissionRefused):
             return None
         raise
-    return Change(name=stream.name, what="created") if made else None
+    return TopologyChange(name=stream.name, what="created") if made else None
 
 
-async def _make_stream(api: Api, stream: Stream) -> bool:
+async def _make_stream(api: JetStreamApi, stream: Stream) -> bool:
     """Make it in the room there is; False where another was faster."""
     config: Json = {**stream.config, **stream.initial, **stream.asked}
     try:
@@ -137,7 +141,9 @@ async def _make_stream(api: Api, stream: Stream) -> bool:
     return True
 
 
-async def _create_in_time(api: Api, stream: Stream, config: Json, room: Room) -> None:
+async def _create_in_time(
+    api: JetStreamApi, stream: Stream, config: Json, room: Room
+) -> None:
     tried = [*sizes(stream, room)]
     for left in reversed(range(ROOM_ATTEMPTS_MAX)):
         try:
@@ -153,7 +159,7 @@ async def _create_in_time(api: Api, stream: Stream, config: Json, room: Room) ->
 
 
 async def _create(
-    api: Api, config: Json, tried: Sequence[int], *, is_guess: bool
+    api: JetStreamApi, config: Json, tried: Sequence[int], *, is_guess: bool
 ) -> None:
     name = config["name"]
     for size in tried:
@@ -168,7 +174,7 @@ async def _create(
         return
 
 
-async def _halve(api: Api, config: Json, size: int) -> None:
+async def _halve(api: JetStreamApi, config: Json, size: int) -> None:
     """Leave half of what was found: it must not all belong to one stream.
 
     :raises JetStreamRefused: the same room was given to others; it was given back.
@@ -189,7 +195,7 @@ async def _halve(api: Api, config: Json, size: int) -> None:
             raise
 
 
-async def _why(api: Api, stream: Stream, refused: JetStreamRefused) -> str:
+async def _why(api: JetStreamApi, stream: Stream, refused: JetStreamRefused) -> str:
     """Say why a stream was not made, with what to do about it."""
     because = f"{refused.description} ({refused.err_code})"
     if refused.err_code != SUBJECTS_OVERLAP:
@@ -203,8 +209,8 @@ async def _why(api: Api, stream: Stream, refused: JetStreamRefused) -> str:
 
 
 async def _use_stream(
-    api: Api, stream: Stream, live: Json, *, asks: bool
-) -> Change | None:
+    api: JetStreamApi, stream: Stream, live: Json, *, asks: bool
+) -> TopologyChange | None:
     lacking = additions(stream, live, asks=asks)
     room = Room()
     problems = unfit_stream(stream, live, room, lacking=lacking)
@@ -222,4 +228,4 @@ async def _use_stream(
     except (JetStreamRefused, PermissionRefused) as refused:
         problem = f"stream {stream.name} cannot be changed ({what}): {refused}"
         raise TopologyRefused([problem]) from refused
-    return Change(name=stream.name, what=f"updated: {what}")
+    return TopologyChange(name=stream.name, what=f"updated: {what}")

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from fsm.domain import messages
-from payment_service.bus.names import Names
+from payment_service.bus.nats_client import NatsClient, PermissionRefused
 from payment_service.bus.protocol import publication, publication_with_headers
+from payment_service.bus.subjects import Names
 from payment_service.bus.topology import Topology
-from payment_service.bus.wire import PermissionRefused, Wire
 
 ANSWER_SECONDS_MAX = 5.0
 NOWHERE = (("Nats-Expected-Stream", "PAYMENT_PROBE"),)
@@ -16,7 +16,7 @@ UNREADABLE = b"?"
 EVENT = "order.event.doctor.probe"
 
 
-async def probe(wire: Wire, names: Names, topology: Topology) -> frozenset[str]:
+async def probe(wire: NatsClient, names: Names, topology: Topology) -> frozenset[str]:
     """Return the subjects that this user needs and may not publish to.
 
     :raises BusUnavailable: NATS did not answer.

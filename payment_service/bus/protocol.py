@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from payment_service.bus.names import PLAIN_WORD
+from payment_service.bus.subjects import PLAIN_WORD
 
 _HEADER: Final = re.compile(rf"{PLAIN_WORD}: [ -~]*")
 _FIRST_LINE: Final = "NATS/1.0\r\n"

@@ -12,7 +12,7 @@ import orjson
 
 from fsm.domain.errors import BusUnavailable
 from fsm.domain.messages import Message
-from payment_service.bus.names import Names, is_subject
+from payment_service.bus.nats_client import NatsClient, PermissionRefused
 from payment_service.bus.protocol import (
     Unprintable,
     foreign,
@@ -22,8 +22,8 @@ from payment_service.bus.protocol import (
     status_of,
 )
 from payment_service.bus.replies import may_be_answered
+from payment_service.bus.subjects import Names, is_subject
 from payment_service.bus.topology import stream_of
-from payment_service.bus.wire import PermissionRefused, Wire
 
 ACK_SECONDS_MAX: Final = 5.0
 REMEMBERED_MAX: Final = 10_000
@@ -35,7 +35,7 @@ PERMANENT_SCHEDULE_ERRORS: Final = frozenset(
 )
 
 
-class Refusal(StrEnum):
+class PublishRefusal(StrEnum):
     """Why a message is not in its stream, or why nobody knows whether it is."""
 
     NO_STREAM = "no_stream"
@@ -49,16 +49,18 @@ class Refusal(StrEnum):
 
 
 _REASONS: Final = {
-    **dict.fromkeys((10002, 10023, 10028, 10047, 10077, 10122), Refusal.NO_SPACE),
-    **dict.fromkeys((10008, 10039, 10076), Refusal.DISABLED),
-    **dict.fromkeys(PERMANENT_SCHEDULE_ERRORS, Refusal.UNFIT),
+    **dict.fromkeys(
+        (10002, 10023, 10028, 10047, 10077, 10122), PublishRefusal.NO_SPACE
+    ),
+    **dict.fromkeys((10008, 10039, 10076), PublishRefusal.DISABLED),
+    **dict.fromkeys(PERMANENT_SCHEDULE_ERRORS, PublishRefusal.UNFIT),
     # Longer than the stream allows: the message, or its headers.
-    **dict.fromkeys((10054, 10097), Refusal.UNFIT),
-    10109: Refusal.NO_STREAM,
+    **dict.fromkeys((10054, 10097), PublishRefusal.UNFIT),
+    10109: PublishRefusal.NO_STREAM,
 }
-_TELL_NOTHING_OF_THE_STREAM: Final = {Refusal.NOT_CONNECTED, Refusal.UNFIT}
+_TELL_NOTHING_OF_THE_STREAM: Final = PublishRefusal.NOT_CONNECTED, PublishRefusal.UNFIT
 
-OnRefused = Callable[[Message, str, Refusal], None]
+OnRefused = Callable[[Message, str, PublishRefusal], None]
 
 
 class _Batch:
@@ -92,7 +94,7 @@ class JetStreamPublisher:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: NatsClient,
         names: Names,
         *,
         schedules: bool,
@@ -165,10 +167,10 @@ class JetStreamPublisher:
         try:
             self._wire.send(self._frame(message, f"{self._inbox}{token}"))
         except BusUnavailable as error:
-            self._refuse(message, str(error), Refusal.NOT_CONNECTED)
+            self._refuse(message, str(error), PublishRefusal.NOT_CONNECTED)
             return
         except _Unfit as unfit:
-            self._refuse(message, str(unfit), Refusal.UNFIT)
+            self._refuse(message, str(unfit), PublishRefusal.UNFIT)
             return
         batch.missing += 1
         self._awaited[token] = batch, index, message
@@ -211,7 +213,9 @@ class JetStreamPublisher:
     def _is_stored(self, message: Message, body: bytes, headers: bytes | None) -> bool:
         status = status_of(headers)
         if status:
-            self._refuse(message, f"no stream takes it ({status})", Refusal.NO_STREAM)
+            self._refuse(
+                message, f"no stream takes it ({status})", PublishRefusal.NO_STREAM
+            )
             return False
         told = _told(body)
         if told is None:
@@ -225,12 +229,12 @@ class JetStreamPublisher:
             return False
         code = error.get("err_code", 0)
         because = f"{error.get('description')} ({code})"
-        self._refuse(message, because, _REASONS.get(code, Refusal.OTHER))
+        self._refuse(message, because, _REASONS.get(code, PublishRefusal.OTHER))
         # Asking again would give the same answer for ever; the sweeper rings.
         return code in PERMANENT_SCHEDULE_ERRORS
 
-    def _refuse(self, message: Message, because: str, reason: Refusal) -> None:
-        if reason is Refusal.UNFIT:
+    def _refuse(self, message: Message, because: str, reason: PublishRefusal) -> None:
+        if reason is PublishRefusal.UNFIT:
             self._unfit[message.message_id] = because
             if len(self._unfit) > REMEMBERED_MAX:
                 self._unfit.popitem(last=False)
@@ -256,7 +260,7 @@ class JetStreamPublisher:
             if subject.lower() == refused.subject.lower():
                 del self._awaited[token]
                 because = str(PermissionRefused(refused.what, subject))
-                self._refuse(message, because, Refusal.NOT_PERMITTED)
+                self._refuse(message, because, PublishRefusal.NOT_PERMITTED)
                 batch.answer(index, stored=False)
 
     def _forget(self, batch: _Batch, first: int) -> None:
@@ -266,12 +270,14 @@ class JetStreamPublisher:
             if awaited is not None and awaited[0] is batch:
                 del self._awaited[token]
                 because = f"no answer within {seconds}"
-                self._refuse(awaited[2], because, Refusal.NO_ANSWER)
+                self._refuse(awaited[2], because, PublishRefusal.NO_ANSWER)
 
     def _stop_waiting(self) -> None:
         # No acknowledgement can come any more; whether they were stored is unknown.
         for batch, _, message in self._awaited.values():
-            self._refuse(message, "the connection was lost", Refusal.NOT_CONNECTED)
+            self._refuse(
+                message, "the connection was lost", PublishRefusal.NOT_CONNECTED
+            )
             batch.give_up()
         self._awaited.clear()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from payment_service.bus.access import INBOX_PREFIX
-from payment_service.bus.names import Names, is_subject, matches
+from payment_service.bus.subjects import Names, is_subject, matches
 from payment_service.bus.topology import is_ours
 
 INBOXES: Final = f"{INBOX_PREFIX}.>"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from payment_service.bus.api import Api
+from payment_service.bus.api import JetStreamApi
+from payment_service.bus.nats_client import PermissionRefused
 from payment_service.bus.topology import Stream
-from payment_service.bus.wire import PermissionRefused
 
 UNLIMITED: Final = -1
 SMALLEST: Final = 1 << 24
@@ -22,7 +22,7 @@ class Room:
     is_required: bool = False
 
 
-async def room_of(api: Api, *, replicas: int) -> Room:
+async def room_of(api: JetStreamApi, *, replicas: int) -> Room:
     """Return what JetStream says of the account; nothing where we may not ask.
 
     :raises BusUnavailable: JetStream did not answer.

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from fsm.domain import messages
 from payment_service.bus.api import Json
-from payment_service.bus.names import Names
+from payment_service.bus.subjects import Names
 
 REQUESTS: Final = "PAYMENT_REQUESTS"
 TASKS: Final = "ORDER_TASKS"

@@ -15,13 +15,13 @@ from typing import Final
 
 from fsm.domain.dead_letters import Reason
 from handlers.ports.bus import Delivery
-from payment_service.bus.api import Api, Json
+from payment_service.bus.api import JetStreamApi, Json
 from payment_service.bus.durables import filters_of
-from payment_service.bus.names import Names
+from payment_service.bus.nats_client import PermissionRefused
 from payment_service.bus.protocol import headers_of
+from payment_service.bus.subjects import Names
 from payment_service.bus.topology import TASK_SUBJECTS, TASKS, Topology
 from payment_service.bus.unfit import REST, covers
-from payment_service.bus.wire import PermissionRefused
 
 UNROUTED_MAX: Final = 100
 LOOKED_AT_MAX: Final = 1_000
@@ -38,7 +38,7 @@ DeadLettering = Callable[[Delivery, Reason, str], Awaitable[None]]
 
 
 async def dead_letter_unrouted(
-    api: Api,
+    api: JetStreamApi,
     names: Names,
     topology: Topology,
     dead_letter: DeadLettering,
@@ -72,7 +72,9 @@ async def dead_letter_unrouted(
     return dead_lettered
 
 
-async def taken_in(api: Api, stream: str, topology: Topology) -> list[str] | None:
+async def taken_in(
+    api: JetStreamApi, stream: str, topology: Topology
+) -> list[str] | None:
     """Return what any consumer of a stream takes, this version's or another's.
 
     None where there are others, and this user may not ask which.
@@ -95,7 +97,7 @@ async def taken_in(api: Api, stream: str, topology: Topology) -> list[str] | Non
     ]
 
 
-async def consumers_in(api: Api, stream: str) -> list[Json]:
+async def consumers_in(api: JetStreamApi, stream: str) -> list[Json]:
     """Return what the server says of every consumer of a stream.
 
     :raises PermissionRefused: this user may not ask.
@@ -110,7 +112,7 @@ async def consumers_in(api: Api, stream: str) -> list[Json]:
 
 
 async def _subjects(
-    api: Api, names: Names, stream: str
+    api: JetStreamApi, names: Names, stream: str
 ) -> tuple[Sequence[str], bool, datetime]:
     """Return the subjects of messages, whether that is not all, the server's time.
 
@@ -133,7 +135,7 @@ async def _subjects(
 class _Burying:
     """Makes dead letters of messages that were stored at ``until`` or before."""
 
-    api: Api
+    api: JetStreamApi
     names: Names
     stream: str
     dead_letter: DeadLettering

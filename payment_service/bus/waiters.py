@@ -9,8 +9,8 @@ import orjson
 from nats.aio.subscription import Subscription
 
 from fsm.domain.errors import Fault
-from payment_service.bus.names import Names
-from payment_service.bus.wire import Wire
+from payment_service.bus.nats_client import NatsClient
+from payment_service.bus.subjects import Names
 
 WAITERS_MAX: Final = 10_000
 FINAL_EVENTS: Final = ("completed", "failed", "cancelled")
@@ -23,7 +23,7 @@ class TooManyWaiters(Fault):
         super().__init__(f"{limit} requests are waiting already")
 
 
-class Waiters:
+class OrderWaiters:
     """Wakes those who wait for an order or a queue; the state is in the store.
 
     Events may be missed and ids may be shared, so a waiter sets itself a time limit and
@@ -31,7 +31,7 @@ class Waiters:
     """
 
     def __init__(
-        self, wire: Wire, names: Names, *, waiters_max: int = WAITERS_MAX
+        self, wire: NatsClient, names: Names, *, waiters_max: int = WAITERS_MAX
     ) -> None:
         self._wire = wire
         self._names = names

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fsm.domain.errors import BusUnavailable
-from payment_service.bus.api import Api, JetStreamRefused, Json
-from payment_service.bus.changes import Change, TopologyRefused
+from payment_service.bus.api import JetStreamApi, JetStreamRefused, Json
+from payment_service.bus.changes import TopologyChange, TopologyRefused
 from payment_service.bus.consumer import Consumer
 from payment_service.bus.durables import recreate
 from payment_service.bus.ensure import ensure
+from payment_service.bus.nats_client import NatsClient, PermissionRefused
 from payment_service.bus.topology import Durable, Topology
-from payment_service.bus.wire import PermissionRefused, Wire
 
 RENEWALS_MAX: Final = 2
 FORCED_AFTER: Final = 1 / 3
@@ -49,7 +49,7 @@ class WatchListeners:
     operator may have meant, or should know.
     """
 
-    on_healed: Callable[[Change], None]
+    on_healed: Callable[[TopologyChange], None]
     on_trouble: Callable[[str], None]
     give_up: Callable[[str], None]
     on_well: Callable[[], None] = _forget
@@ -75,7 +75,7 @@ class Watchdog:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: NatsClient,
         topology: Topology,
         consumers: Sequence[Consumer],
         *,
@@ -86,7 +86,7 @@ class Watchdog:
         self._topology = topology
         self._listeners = listeners
         self._times = times or WatchTimes()
-        self._api = Api(wire, seconds_max=self._times.answer_seconds_max)
+        self._api = JetStreamApi(wire, seconds_max=self._times.answer_seconds_max)
         self._nudged = asyncio.Event()
         self._answered_at = 0.0
         self._was_forced = False
@@ -243,7 +243,7 @@ class Watchdog:
 
     def _healed(self, durable: Durable, what: str) -> None:
         name = f"{durable.stream}.{durable.name}"
-        self._listeners.on_healed(Change(name=name, what=what))
+        self._listeners.on_healed(TopologyChange(name=name, what=what))
 
     def _renew_all(self) -> None:
         for patient in self._patients.values():

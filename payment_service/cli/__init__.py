@@ -1,5 +1,5 @@
 """The command line: what operators type, and the one line they read when it fails."""
 
-from payment_service.cli.program import main
+from payment_service.cli.entry_point import main
 
 __all__ = ["main"]

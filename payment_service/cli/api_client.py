@@ -12,15 +12,15 @@ from urllib.parse import quote, urlencode, urlsplit
 import orjson
 from pydantic import SecretStr
 
-from payment_service.cli.failures import Usage, Wrong, in_one_line
-from payment_service.cli.opening import read_settings, run_async
+from payment_service.cli.context import read_settings, run_async
+from payment_service.cli.errors import Usage, Wrong, in_one_line
 from payment_service.settings import Settings, proxies
 from providers.http.outbound import (
     ConnectionLimit,
     Lost,
     Method,
-    NotSent,
     Outbound,
+    RequestNotSent,
     Response,
 )
 from providers.http.proxies import NO_PROXIES
@@ -42,7 +42,7 @@ _OK: Final = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ApiAccess:
     """Where the API is, and the key of who calls it."""
 
     url: str
@@ -50,7 +50,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """What the API says to a call that it has granted."""
 
     status: int
@@ -71,7 +71,7 @@ class Unreachable(Wrong):
     """The API gave no answer, so that nothing is known to be done."""
 
 
-class Refused(Wrong):
+class ApiRefused(Wrong):
     """The API will not do this for this caller; ``status`` is HTTP's."""
 
     def __init__(self, told: str, *, status: int) -> None:
@@ -79,7 +79,7 @@ class Refused(Wrong):
         self.status = status
 
 
-def access_of(settings: Settings) -> Access | None:
+def access_of(settings: Settings) -> ApiAccess | None:
     """Return the access that the settings give, None where they give none at all.
 
     :raises Usage: one of the two is missing, or the key would travel unencrypted.
@@ -95,10 +95,10 @@ def access_of(settings: Settings) -> Access | None:
             "PAYMENT_API_URL: http:// would show the key on the way: use https://, or "
             "http://127.0.0.1:PORT on the API's own machine or through a tunnel"
         )
-    return Access(url, key)
+    return ApiAccess(url, key)
 
 
-def required_access() -> Access:
+def required_access() -> ApiAccess:
     """Return the access of a command that does nothing without.
 
     :raises Usage: there is none.
@@ -110,11 +110,14 @@ def required_access() -> Access:
 
 
 def ask(
-    access: Access, method: Method, *path: str, body: Mapping[str, object] | None = None
-) -> Answer:
-    """Make one call; see :meth:`Api.ask`."""
+    access: ApiAccess,
+    method: Method,
+    *path: str,
+    body: Mapping[str, object] | None = None,
+) -> ApiAnswer:
+    """Make one call; see :meth:`ApiClient.ask`."""
 
-    async def work() -> Answer:
+    async def work() -> ApiAnswer:
         async with calling(access) as api:
             return await api.ask(method, *path, body=body)
 
@@ -122,8 +125,8 @@ def ask(
 
 
 def operate(
-    access: Access, method: Method, *path: str, body: Mapping[str, object]
-) -> Answer:
+    access: ApiAccess, method: Method, *path: str, body: Mapping[str, object]
+) -> ApiAnswer:
     """Make one call for what moves no money, and could be done without the API.
 
     :raises Unreachable: no answer came; the line says how to do without.
@@ -134,10 +137,10 @@ def operate(
         raise Unreachable(f"{away}; {WITHOUT}") from None
 
 
-class Api:
+class ApiClient:
     """Makes calls over one connection."""
 
-    def __init__(self, access: Access, lane: ConnectionLimit) -> None:
+    def __init__(self, access: ApiAccess, lane: ConnectionLimit) -> None:
         self._access = access
         self._lane = lane
 
@@ -147,7 +150,7 @@ class Api:
         *path: str,
         query: Mapping[str, object] | None = None,
         body: Mapping[str, object] | None = None,
-    ) -> Answer:
+    ) -> ApiAnswer:
         """Make one call, once: ``path`` are the parts below ``/v1``, unescaped.
 
         :raises Usage: the key is not valid.
@@ -162,7 +165,7 @@ class Api:
             headers={"Authorization": f"Bearer {self._access.key.get_secret_value()}"},
             timeout=SECONDS_MAX,
         )
-        if isinstance(found, NotSent):
+        if isinstance(found, RequestNotSent):
             up = "whether a process with the role api runs there"
             raise Unreachable(
                 f"cannot reach the API at {self._access.url}: {found.because}: "
@@ -178,17 +181,17 @@ class Api:
         for part in path:
             # A proxy may take dots for a way up, to another call.
             if part in {"", ".", ".."}:
-                raise Refused(f"{part!r} is no id", status=NOT_FOUND)
+                raise ApiRefused(f"{part!r} is no id", status=NOT_FOUND)
         asked = "/".join(quote(part, safe="") for part in path)
         given = {n: v for n, v in (query or {}).items() if v is not None}
         return f"{self._access.url}/v1/{asked}" + (
             f"?{urlencode(given)}" if given else ""
         )
 
-    def _read(self, found: Response) -> Answer:
+    def _read(self, found: Response) -> ApiAnswer:
         said = found.read_object()
         if found.status in _OK and said is not None:
-            return Answer(found.status, said)
+            return ApiAnswer(found.status, said)
         if found.status in _REDIRECTS:
             to = found.headers.get("location", "nowhere")
             raise Wrong(
@@ -206,7 +209,7 @@ class Api:
 
 
 @asynccontextmanager
-async def calling(access: Access) -> AsyncIterator[Api]:
+async def calling(access: ApiAccess) -> AsyncIterator[ApiClient]:
     """Give what calls the API until the block is left.
 
     A key that is not encrypted on its way goes to this machine alone, never to a proxy.
@@ -214,7 +217,7 @@ async def calling(access: Access) -> AsyncIterator[Api]:
     encrypted = access.url.startswith("https://")
     way = proxies() if encrypted else NO_PROXIES
     async with Outbound(proxies=way) as outbound:
-        yield Api(access, outbound.lane(1, body_max=ANSWER_BYTES_MAX))
+        yield ApiClient(access, outbound.lane(1, body_max=ANSWER_BYTES_MAX))
 
 
 def _problem(found: Response, said: Mapping[str, object]) -> Exception:
@@ -225,7 +228,7 @@ def _problem(found: Response, said: Mapping[str, object]) -> Exception:
         number = said.get("correlation_id")
         more = "" if number is None else f" ({number})"
         return Wrong(f"the API failed ({found.status}): {told}{more}")
-    return Refused(told + _candidates(said), status=found.status)
+    return ApiRefused(told + _candidates(said), status=found.status)
 
 
 def _candidates(said: Mapping[str, object]) -> str:

@@ -8,12 +8,12 @@ from fsm.domain.text import is_id
 from fsm.engine.words import CaseKind, CaseState
 from handlers.ports.reads import CaseRecord, CaseSearch, Page
 from payment_service.cli.api_client import access_of, operate
+from payment_service.cli.arguments import actor, check_reason, plain_id
+from payment_service.cli.context import read_settings, run_async
 from payment_service.cli.database import open_database
-from payment_service.cli.failures import Usage
-from payment_service.cli.given import actor, check_reason, plain_id
-from payment_service.cli.opening import read_settings, run_async
+from payment_service.cli.errors import Usage
 from payment_service.cli.orders import word_of
-from payment_service.cli.screen import print_json, print_table, print_text
+from payment_service.cli.printing import print_json, print_table, print_text
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from payment_service.cli.failures import DONE, FOUND_WRONG, Usage
-from payment_service.cli.opening import read_settings, run_async
-from payment_service.cli.screen import print_json, print_table, print_text
+from payment_service.cli.context import read_settings, run_async
+from payment_service.cli.errors import DONE, FOUND_WRONG, Usage
+from payment_service.cli.printing import print_json, print_table, print_text
 from providers.config.file import read_raw
 from providers.testing.conformance.doubles import NoDouble
 from providers.testing.conformance.report import lines_of, views_of

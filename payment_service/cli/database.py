@@ -6,11 +6,11 @@ from typing import Final
 
 import psycopg
 
-from payment_service.cli.failures import Wrong, in_one_line
-from payment_service.cli.opening import database_url, read_settings
+from payment_service.cli.context import database_url, read_settings
+from payment_service.cli.errors import Wrong, in_one_line
 from payment_service.storage.database import Database
-from payment_service.storage.failures import mend_of_connection
 from payment_service.storage.fitness import Unfit
+from payment_service.storage.postgres_errors import mend_of_connection
 from payment_service.storage.session import (
     NAME,
     Door,

@@ -23,11 +23,16 @@ from payment_service.cli.api_client import (
     calling,
     required_access,
 )
+from payment_service.cli.arguments import actor
+from payment_service.cli.context import read_settings, run_async
 from payment_service.cli.database import open_database
-from payment_service.cli.failures import Usage, Wrong
-from payment_service.cli.given import actor
-from payment_service.cli.opening import read_settings, run_async
-from payment_service.cli.screen import print_json, print_pairs, print_table, print_text
+from payment_service.cli.errors import Usage, Wrong
+from payment_service.cli.printing import (
+    print_json,
+    print_pairs,
+    print_table,
+    print_text,
+)
 from payment_service.storage.people import PostgresPeople
 from payment_service.wire.people_views import made_key_view
 

@@ -21,10 +21,10 @@ from handlers.ports.reads import (
     Page,
     Search,
 )
+from payment_service.cli.context import run_async
 from payment_service.cli.database import open_database
-from payment_service.cli.failures import Usage, Wrong
-from payment_service.cli.opening import run_async
-from payment_service.cli.screen import (
+from payment_service.cli.errors import Usage, Wrong
+from payment_service.cli.printing import (
     heading,
     print_json,
     print_pairs,

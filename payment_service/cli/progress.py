@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from payment_service.cli.screen import console
+from payment_service.cli.printing import console
 
 
 class progress:  # noqa: N801 - used as a verb

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from fsm.domain.durations import format_duration
 from fsm.domain.errors import Fault
 from handlers.ports.reads import ProviderStatus
-from payment_service.cli.failures import Wrong
-from payment_service.cli.opening import configuration, read_settings
-from payment_service.cli.plans import plan_in_words
-from payment_service.cli.screen import print_json, print_table, print_text
+from payment_service.cli.context import configuration, read_settings
+from payment_service.cli.errors import Wrong
+from payment_service.cli.printing import print_json, print_table, print_text
+from payment_service.cli.provider_policy import policy_in_words
 from providers.config import ProviderTable
 
 
@@ -37,7 +37,7 @@ def _known_statuses(*, asked: bool) -> tuple[Mapping[str, ProviderStatus], str |
     """Return how they do, or why that is not known although it was asked for."""
     if not asked:
         return {}, None
-    from payment_service.cli.steering import known_statuses  # noqa: PLC0415 - heavy
+    from payment_service.cli.provider_control import known_statuses  # noqa: PLC0415 - heavy
 
     try:
         return known_statuses(), None
@@ -69,5 +69,5 @@ def _view(table: ProviderTable) -> dict[str, object]:
         "sla": "none" if plan.sla is None else format_duration(plan.sla),
         "on_sla": "poll" if plan.polls else "manual",
         "webhook": table.webhook.scheme if table.webhook else None,
-        "plan": plan_in_words(table),
+        "plan": policy_in_words(table),
     }

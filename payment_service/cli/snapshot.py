@@ -25,7 +25,7 @@ from fsm.invariants import (
 )
 from fsm.tampering import CaseRow
 from payment_service.cli.database import connected
-from payment_service.cli.failures import Wrong
+from payment_service.cli.errors import Wrong
 from payment_service.storage.rows import webhook_from
 from payment_service.storage.session import NAME, UNLIMITED, Door
 
@@ -123,7 +123,7 @@ WHERE NOT EXISTS (SELECT FROM order_tasks t WHERE t.task_id::text = asked)
 _ORDER_COLUMNS: Final = len(OrderRow._fields)
 
 
-class Facts(NamedTuple):
+class SnapshotFacts(NamedTuple):
     """What the snapshot is of."""
 
     taken_at: datetime
@@ -167,12 +167,12 @@ class Snapshot(AbstractContextManager["Snapshot"]):
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
 
-    def facts(self) -> Facts:
+    def facts(self) -> SnapshotFacts:
         """Return what the snapshot is of."""
         row = self._connection.execute(FACTS).fetchone()
         if row is None:  # pragma: no cover - the statement gives one row
             raise Wrong("PostgreSQL gave no answer")
-        return Facts(*row)
+        return SnapshotFacts(*row)
 
     def wholes(self) -> Iterator[Whole]:
         """Return every order, by its id."""

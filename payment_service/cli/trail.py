@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from handlers.ports.reads import AuditEntry, Page
+from payment_service.cli.context import run_async
 from payment_service.cli.database import open_database
-from payment_service.cli.opening import run_async
-from payment_service.cli.screen import print_json, print_table, print_text
+from payment_service.cli.printing import print_json, print_table, print_text
 from payment_service.storage.reads import PostgresReads
 from payment_service.wire.views import View, event_view
 

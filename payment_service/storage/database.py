@@ -24,15 +24,15 @@ from fsm.domain.errors import (
     Unstorable,
 )
 from payment_service.storage import locks
-from payment_service.storage.failures import (
+from payment_service.storage.migrate import DIALECT
+from payment_service.storage.pool import Member, Pool
+from payment_service.storage.postgres_errors import (
     cannot_keep,
     has_done_nothing,
     in_one_line,
     is_unstorable,
     spoils,
 )
-from payment_service.storage.migrate import DIALECT
-from payment_service.storage.pool import Member, Pool
 from payment_service.storage.session import (
     HOT,
     NAME,

@@ -10,7 +10,7 @@ from fsm.domain.acts import Act
 from fsm.domain.audit import AuditLine
 from fsm.domain.audit_keys import AuditKeys
 from payment_service.storage import order_trail, service_trail
-from payment_service.storage.order_trail import Head
+from payment_service.storage.order_trail import LockedOrder
 
 ORDER_OF: Final = text(
     """
@@ -22,7 +22,7 @@ WHERE d.id = CAST(:letter_id AS uuid)
 )
 
 
-async def hold(connection: AsyncConnection, letter_id: str) -> Head | None:
+async def hold(connection: AsyncConnection, letter_id: str) -> LockedOrder | None:
     """Lock the order that a letter is about; None where it is about none of ours."""
     queue_id = (await connection.execute(ORDER_OF, {"letter_id": letter_id})).scalar()
     return None if queue_id is None else await order_trail.hold(connection, queue_id)
@@ -30,7 +30,7 @@ async def hold(connection: AsyncConnection, letter_id: str) -> Head | None:
 
 async def append(
     connection: AsyncConnection,
-    head: Head | None,
+    head: LockedOrder | None,
     act: Act,
     *,
     keys: AuditKeys,

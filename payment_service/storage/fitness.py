@@ -29,7 +29,7 @@ class Trouble(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ConnectionFacts:
     """What the first statement on a connection, and its start, have told."""
 
     version: int = 0
@@ -74,7 +74,7 @@ class Facts:
             yield Trouble("primary", told, f"{mend} and the role")
 
 
-def require_fit(facts: Facts, *, writes: bool) -> None:
+def require_fit(facts: ConnectionFacts, *, writes: bool) -> None:
     """Refuse what the service cannot work with.
 
     :raises Unfit: with all that is wrong, in one line.

@@ -26,8 +26,8 @@ from fsm.engine.records import replace
 from fsm.engine.words import CaseState
 from handlers.ports.reads import CaseRecord
 from handlers.ports.store import Unsent
+from payment_service.storage import audit_lines, order_erasure, order_trail, replays
 from payment_service.storage import dead_letter_trail as letter_trail
-from payment_service.storage import erasing, lines, order_trail, reopening
 from payment_service.storage.database import Database
 from payment_service.storage.reads import (
     CASE,
@@ -108,10 +108,10 @@ class PostgresOperatorStore:
             if not await self._mark(connection, letter_id, act, at, **done):
                 return False
             if reopens is not None:
-                await reopening.wait_again(connection, *reopens)
+                await replays.wait_again(connection, *reopens)
             sent = [await self._vouched(connection, letter_id, m) for m in messages]
-            posted = await reopening.post(connection, sent)
-            await erasing.empty_letter(connection, letter_id)
+            posted = await replays.post(connection, sent)
+            await order_erasure.empty_letter(connection, letter_id)
         self._on_committed(
             [
                 Unsent(seq=seq, message=message)
@@ -144,7 +144,7 @@ class PostgresOperatorStore:
         async with self._database.connection() as connection:
             if not await self._mark(connection, letter_id, act, at, **done):
                 return False
-            await erasing.empty_letter(connection, letter_id)
+            await order_erasure.empty_letter(connection, letter_id)
         return True
 
     async def _mark(
@@ -253,7 +253,7 @@ class PostgresOperatorStore:
 
     async def opening_of(self, case: CaseRecord) -> Link | None:
         """Return the audit line that has opened the case of a return, if there is."""
-        return await lines.opening_of(case, self._database)
+        return await audit_lines.opening_of(case, self._database)
 
     async def assign_case(
         self, case_id: str, *, owner: str, actor: str, reason: str, at: datetime
@@ -302,7 +302,7 @@ class PostgresOperatorStore:
         :raises NotNow: a case or a dead letter about it is open.
         """
         async with self._database.connection() as connection:
-            await erasing.erase(connection, erasure)
+            await order_erasure.erase(connection, erasure)
 
     async def make_partitions(self) -> None:
         """Make the audit trail's partitions of this month and the next ones.

@@ -32,7 +32,7 @@ WHERE queue_id = CAST(:queue_id AS uuid)
 )
 
 
-class Head(NamedTuple):
+class LockedOrder(NamedTuple):
     """An order's own row, locked; its tasks are left out."""
 
     queue: Queue
@@ -40,7 +40,7 @@ class Head(NamedTuple):
     signed_by: str
 
 
-async def hold(connection: AsyncConnection, queue_id: str) -> Head | None:
+async def hold(connection: AsyncConnection, queue_id: str) -> LockedOrder | None:
     """Lock an order's own row until the commit; None where there is no such order.
 
     Whoever also locks what belongs to the order locks the order first, as steps do.
@@ -60,16 +60,21 @@ async def hold(connection: AsyncConnection, queue_id: str) -> Head | None:
         audit_hash=bytes(row.audit_hash),
         tasks=(),
     )
-    return Head(queue, trace_id_of(row.trace_parent), row.signed_by)
+    return LockedOrder(queue, trace_id_of(row.trace_parent), row.signed_by)
 
 
-def is_sound(head: Head, keys: AuditKeys) -> bool:
+def is_sound(head: LockedOrder, keys: AuditKeys) -> bool:
     """Tell whether the row is as the service has left it, as far as is known here."""
     return head.signed_by in keys and queue_is_sealed(head.queue, head.signed_by, keys)
 
 
 async def append(
-    connection: AsyncConnection, head: Head, act: Act, *, keys: AuditKeys, at: datetime
+    connection: AsyncConnection,
+    head: LockedOrder,
+    act: Act,
+    *,
+    keys: AuditKeys,
+    at: datetime,
 ) -> AuditLine:
     """Write the line after the row that is held, within the caller's transaction.
 

@@ -20,8 +20,8 @@ from fsm.domain.roster import (
     DEFAULT,
     STRICTEST,
     KeyRecord,
-    Proposal,
     Threshold,
+    ThresholdProposal,
 )
 from payment_service.storage import service_trail
 from payment_service.storage.database import Database
@@ -269,7 +269,7 @@ def threshold_is_signed(row: Any, keys: AuditKeys) -> bool:  # noqa: ANN401 - as
 def _threshold(row: Any) -> Threshold:  # noqa: ANN401 - a row of the table
     proposal = None
     if row.proposed_by is not None:
-        proposal = Proposal(
+        proposal = ThresholdProposal(
             amount=row.proposed_amount,
             by=row.proposed_by,
             person=row.proposed_person,

@@ -21,8 +21,8 @@ from handlers.ports.reads import (
     Search,
 )
 from payment_service.storage import statements as sql
+from payment_service.storage.audit_lines import line_from
 from payment_service.storage.database import Database
-from payment_service.storage.lines import line_from
 from payment_service.storage.rows import order_from
 from payment_service.storage.tables import (
     CASES,

@@ -20,7 +20,7 @@ from psycopg import sql
 from psycopg.abc import PQGen
 
 from payment_service.storage import address
-from payment_service.storage.fitness import Facts, Unfit, require_fit
+from payment_service.storage.fitness import ConnectionFacts, Unfit, require_fit
 
 Prepare = Literal["auto", "on", "off"]
 Row = tuple[Any, ...]
@@ -126,7 +126,7 @@ class Connection(psycopg.AsyncConnection[Row]):
     """One that knows what it is, and ends itself where the other end goes silent."""
 
     went_silent = False
-    facts = Facts()
+    facts = ConnectionFacts()
     local: LiteralString | None = None
     """What each transaction has to begin with; None where the session holds it."""
     _patience: float | None = None
@@ -168,7 +168,7 @@ class Connection(psycopg.AsyncConnection[Row]):
 class PlainConnection(psycopg.Connection[Row]):
     """One for a command, which waits as long as it takes."""
 
-    facts = Facts()
+    facts = ConnectionFacts()
     local: LiteralString | None = None
 
     @contextmanager
@@ -337,9 +337,11 @@ def _asked(connection: AnyConnection, door: Door) -> dict[str, object]:
     }
 
 
-def _facts(row: Row, lost: Collection[str], *, pooled: bool, keeps: bool) -> Facts:
+def _facts(
+    row: Row, lost: Collection[str], *, pooled: bool, keeps: bool
+) -> ConnectionFacts:
     _, version, encoding, standby, read_only, role, *_ = row
-    return Facts(
+    return ConnectionFacts(
         version=version,
         encoding=encoding,
         is_pooled=pooled,

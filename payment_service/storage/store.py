@@ -25,10 +25,10 @@ from fsm.engine.steps import Case
 from fsm.engine.words import Kind
 from fsm.flows import RULES
 from handlers.ports.store import NewOrder, Recorded, StepWrite, StoredWebhook, Unsent
-from payment_service.storage import erasing
+from payment_service.storage import order_erasure
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
-from payment_service.storage.graves import Graves
+from payment_service.storage.dead_letters import Graves
 from payment_service.storage.grouped import Grouped
 from payment_service.storage.inbox import Inbox
 from payment_service.storage.readable import readable
@@ -230,7 +230,7 @@ class PostgresStore:
 
     async def forget_words(self, inbox_id: str) -> None:
         """Take a webhook's own words out of its row."""
-        await self._database.run(erasing.FORGET_WORDS, {"inbox_id": inbox_id})
+        await self._database.run(order_erasure.FORGET_WORDS, {"inbox_id": inbox_id})
 
     async def open_case(self, order: Order, case: Case, at: datetime) -> None:
         """Open a case that belongs to no step; the same one twice, once."""

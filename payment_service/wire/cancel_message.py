@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from fsm.domain.ids import is_uuid
 from fsm.domain.strict_json import parse_strict
-from payment_service.wire.models import Id, Reason, Wire, validated
+from payment_service.wire.models import Id, Reason, WireModel, validated
 
 
 def _uuid(text: str) -> str:
@@ -19,7 +19,7 @@ def _uuid(text: str) -> str:
 Uuid = Annotated[str, AfterValidator(_uuid), Field(description="a UUID")]
 
 
-class WithdrawalCancel(Wire):
+class WithdrawalCancel(WireModel):
     """``withdrawal.cancel.requested``: gives up all of an order that is not final."""
 
     order_id: Id
@@ -27,14 +27,14 @@ class WithdrawalCancel(Wire):
     reason: Reason
 
 
-class TaskCancel(Wire):
+class TaskCancel(WireModel):
     """``order.task.cancel.requested`` from outside: gives up one attempt."""
 
     task_id: Uuid
     reason: Reason
 
 
-class QueueCancel(Wire):
+class QueueCancel(WireModel):
     """``order.queue.cancel.requested`` from outside: gives up the whole order."""
 
     queue_id: Uuid

@@ -17,10 +17,10 @@ PROBLEMS_MAX: Final = 20
 PROBLEM: Final = "problem"
 _NOT_AN_OBJECT: Final = frozenset({"model_type", "dict_type", "model_attributes_type"})
 
-M = TypeVar("M", bound="Wire")
+M = TypeVar("M", bound="WireModel")
 
 
-class Wire(BaseModel):
+class WireModel(BaseModel):
     """A body from outside: nothing is converted, what is not known is ignored.
 
     A field's description says what it must be: in the documents, and to a sender
@@ -114,7 +114,7 @@ def _line(problems: list[str]) -> str:
     return "; ".join([*told, f"and {left} more"] if left > 0 else told)
 
 
-def _told(model: type[Wire], error: ErrorDetails) -> str:
+def _told(model: type[WireModel], error: ErrorDetails) -> str:
     path = _path(error["loc"])
     if error["type"] == PROBLEM:
         return f"{path}: {error['msg']}"
@@ -133,7 +133,7 @@ def _path(loc: tuple[int | str, ...]) -> str:
     return path.removeprefix(".")
 
 
-def _description(model: type[Wire], loc: tuple[int | str, ...]) -> str:
+def _description(model: type[WireModel], loc: tuple[int | str, ...]) -> str:
     """Return the description of the field at ``loc``, looked up along the way."""
     here: Any = model
     rule = "as documented"
@@ -150,15 +150,15 @@ def _description(model: type[Wire], loc: tuple[int | str, ...]) -> str:
     return rule
 
 
-def _field(model: type[Wire], name: str) -> FieldInfo | None:
+def _field(model: type[WireModel], name: str) -> FieldInfo | None:
     """Return the field that a sender calls ``name``, which may be a word of Python."""
     fields = model.model_fields
     called = (each for each in fields.values() if each.alias == name)
     return fields.get(name) or next(called, None)
 
 
-def _model_in(annotation: object) -> type[Wire] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Wire):
+def _model_in(annotation: object) -> type[WireModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, WireModel):
         return annotation
     inside = getattr(annotation, "__args__", ())
     return next((made for each in inside if (made := _model_in(each))), None)

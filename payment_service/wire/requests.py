@@ -18,7 +18,7 @@ from fsm.domain.text import is_id
 from fsm.engine.words import Kind
 from payment_service.wire.models import (
     OurId,
-    Wire,
+    WireModel,
     problem,
     validated,
 )
@@ -78,7 +78,7 @@ def _choice(known: Collection[str]) -> str:
     return f"choose of {', '.join(named)}{more}"
 
 
-class Destination(Wire):
+class Destination(WireModel):
     """Where the money goes: what kind of thing, and the token that stands for it."""
 
     type: Annotated[
@@ -100,7 +100,7 @@ class Destination(Wire):
     ]
 
 
-class Entry(Wire):
+class Entry(WireModel):
     """One provider to try."""
 
     provider: Annotated[
@@ -118,7 +118,7 @@ class Entry(Wire):
     )
 
 
-class Withdrawal(Wire):
+class Withdrawal(WireModel):
     """``withdrawal.requested``."""
 
     order_id: OurId

@@ -20,7 +20,7 @@ from fsm.domain.webhook_events import (
     forwarded,
     hash_of_content,
 )
-from payment_service.wire.models import Id, Wire, validated
+from payment_service.wire.models import Id, WireModel, validated
 
 TYPE_LENGTH_MAX: Final = 128
 CODE_LENGTH_MAX: Final = 128
@@ -35,7 +35,7 @@ def _time(text: str) -> str:
     return text
 
 
-class WebhookBody(Wire):
+class WebhookBody(WireModel):
     """The default webhook body (contract, section 7).
 
     An amount that no payout can have is read all the same: that it contradicts the
@@ -86,7 +86,7 @@ class ForwardedBody(WebhookBody):
     )
 
 
-class WebhookMessage(Wire):
+class WebhookMessage(WireModel):
     """``order.task.webhook.received`` from outside; it carries no version."""
 
     provider: Id = Field(description="the name of a configured provider")

@@ -11,7 +11,7 @@ import structlog
 
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.errors import PaymentServiceError
-from handlers.anchor import Sent, send_anchors, take_anchors
+from handlers.anchor import SentAnchors, send_anchors, take_anchors
 from handlers.ports.anchors import AnchorBook, AnchorSink
 from payment_service import bus
 from payment_service.observability.metrics import Metrics
@@ -66,7 +66,7 @@ class Anchoring:
             return
         self._note(sink.name, sent)
 
-    def _note(self, name: str, sent: Sent) -> None:
+    def _note(self, name: str, sent: SentAnchors) -> None:
         self._metrics.anchors.labels(name, "sent").inc(sent.lines)
         if sent.newest is not None:
             self._newest[name] = sent.newest.timestamp()
@@ -108,7 +108,7 @@ def sinks_of(settings: Settings) -> list[AnchorSink]:
 def stream_of(settings: Settings, subject: str) -> bus.StreamSink:
     """Return the stream of anchors, in whatever account it is."""
 
-    async def connect() -> bus.Wire:
+    async def connect() -> bus.NatsClient:
         return await bus.connect(
             settings.anchor_nats_urls,
             name="payment-service anchors",

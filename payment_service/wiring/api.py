@@ -34,8 +34,8 @@ from payment_service.api.deps import ApiDeps
 from payment_service.api.webhooks import IGNORED
 from payment_service.observability.notes import Notes
 from payment_service.observability.repeats import Repeats
-from payment_service.wiring.heads import HeadLimits, limited
 from payment_service.wiring.health import shown
+from payment_service.wiring.http_limits import HeadLimits, limited
 from payment_service.wiring.people import PostgresPeopleOperations
 from payment_service.wiring.service import Service
 from providers.events import events_of
@@ -49,14 +49,14 @@ STOP_SECONDS_MAX = 10
 class _QueueWaiters:
     """The bus's waiters, asked for by one queue."""
 
-    waiters: bus.Waiters
+    waiters: bus.OrderWaiters
 
     def expect(self, queue_id: str) -> AbstractAsyncContextManager[Woken]:
         return _woken(self.waiters, queue_id)
 
 
 @asynccontextmanager
-async def _woken(waiters: bus.Waiters, queue_id: str) -> AsyncIterator[Woken]:
+async def _woken(waiters: bus.OrderWaiters, queue_id: str) -> AsyncIterator[Woken]:
     async with waiters.expect([queue_id]) as event:
         yield _Event(event)
 
@@ -108,7 +108,7 @@ def operations(service: Service) -> Operations:
     )
 
 
-def application(service: Service, waiters: bus.Waiters) -> FastAPI:
+def application(service: Service, waiters: bus.OrderWaiters) -> FastAPI:
     """Return the HTTP application of this process."""
     calls = _Calls(service)
     tables = service.config.providers

@@ -27,7 +27,9 @@ class BusHealth:
         self._told: dict[str, float] = {}
         self.trouble: str | None = None
 
-    def refused(self, message: Message, because: str, reason: bus.Refusal) -> None:
+    def refused(
+        self, message: Message, because: str, reason: bus.PublishRefusal
+    ) -> None:
         """Count a message that is not in its stream, as far as is known."""
         stream = stream_of(message.subject)
         self._metrics.messages_refused.labels(stream, reason.value).inc()
@@ -61,13 +63,13 @@ class BusHealth:
         if self._is_new(what):
             LOG.warning("bus.notice", what=what)
 
-    def is_deaf(self, wire: bus.Wire) -> bool:
+    def is_deaf(self, wire: bus.NatsClient) -> bool:
         """Tell whether this process is known to be delivered nothing."""
         may_not_pull = any(PULL in denied for denied in wire.denied)
         return not wire.is_connected or self.trouble is not None or may_not_pull
 
     def problems(
-        self, wire: bus.Wire, publisher: bus.JetStreamPublisher
+        self, wire: bus.NatsClient, publisher: bus.JetStreamPublisher
     ) -> Sequence[str]:
         """Return what keeps a process that lives by NATS from its work."""
         if not wire.is_connected:

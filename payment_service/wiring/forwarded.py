@@ -35,7 +35,7 @@ TOLD: Final[Mapping[str, dict[str, str | None]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forwarded:
+class ForwardedUseCases:
     """What counts only where it is known who said it."""
 
     ports: Ports

@@ -24,7 +24,7 @@ HEALTH_TIDY_EVERY: Final = timedelta(minutes=1)
 _NUMBERS: Final = {"ready": 0, "half_open": 1, "open": 2, "paused": 3}
 
 
-class Told:
+class AdmissionReporter:
     """Counts who is kept out, and tells of each turn of a provider."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -50,7 +50,7 @@ def admission_control_of(
         {name: table.terms for name, table in config.providers.items()},
         clock,
         replica=f"{gethostname()}-{token_hex(4)}",
-        listener=Told(metrics),
+        listener=AdmissionReporter(metrics),
     )
 
 

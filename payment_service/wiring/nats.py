@@ -19,7 +19,7 @@ async def connect_nats(
     on_closed: Callable[[str], None] = _ignore,
     on_error: Callable[[str], None] = _ignore,
     seconds_max: float = CONNECT_SECONDS_MAX,
-) -> bus.Wire:
+) -> bus.NatsClient:
     """Connect as the settings say.
 
     :raises BusUnavailable: NATS cannot be reached, or refuses us.

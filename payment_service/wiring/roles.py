@@ -18,7 +18,7 @@ from payment_service import bus
 from payment_service.observability.repeats import Repeats
 from payment_service.storage.gauges import standing
 from payment_service.wiring.anchoring import anchoring_of
-from payment_service.wiring.forwarded import Forwarded
+from payment_service.wiring.forwarded import ForwardedUseCases
 from payment_service.wiring.forwarders import Forwarders
 from payment_service.wiring.health import (
     BEAT_EVERY,
@@ -26,11 +26,11 @@ from payment_service.wiring.health import (
     follow,
     take_leave,
 )
+from payment_service.wiring.overdue import OverdueDriver, drive_overdue, overdue_after
 from payment_service.wiring.people import LOOK_EVERY, USES_EVERY
 from payment_service.wiring.router import Router
 from payment_service.wiring.service import Service
 from payment_service.wiring.trust import keep_asking, trusting
-from payment_service.wiring.unrung import Unrung, drive_unrung, unrung_after
 
 LOG: Final = structlog.get_logger("payment_service")
 STEPS_IN_FLIGHT_MAX: Final = 1000
@@ -73,7 +73,7 @@ async def at_work(service: Service, roles: frozenset[str]) -> AsyncIterator[None
         await _follow(service)
     for consumer in consumers:
         await consumer.start()
-    unrung = Unrung(_router(service))
+    unrung = OverdueDriver(_router(service))
     loops = _loops(service, roles, consumers, unrung)
     tasks = [
         asyncio.create_task(loop) for loop in (service.outbox_publisher.run(), *loops)
@@ -122,7 +122,7 @@ async def _settle(service: Service) -> None:
 def _router(service: Service) -> Router:
     return Router.of(
         service.ports,
-        forwarded=Forwarded(
+        forwarded=ForwardedUseCases(
             ports=service.ports,
             forwarders=Forwarders.of(service.config, service.trust),
         ),
@@ -145,8 +145,8 @@ def _consumers(service: Service) -> list[bus.Consumer]:
         bus.Consumer(
             service.wire,
             service.names,
-            bus.Source(stream=service.names.stream(stream), durable=durable),
-            limits=bus.Limits(
+            bus.DurableConsumer(stream=service.names.stream(stream), durable=durable),
+            limits=bus.ConsumerLimits(
                 in_flight_max=in_flight,
                 ack_wait=service.settings.ack_wait,
                 max_deliver=service.settings.max_deliver,
@@ -183,7 +183,7 @@ def _loops(
     service: Service,
     roles: frozenset[str],
     consumers: list[bus.Consumer],
-    unrung: Unrung,
+    unrung: OverdueDriver,
 ) -> list[Coroutine[None, None, None]]:
     settings = service.settings
     loops: list[Coroutine[None, None, None]] = [
@@ -194,7 +194,7 @@ def _loops(
     if "worker" in roles:
         loops.append(_nurse_store(service, consumers))
         loops.append(_every(BEAT_EVERY, lambda: _follow(service)))
-        drive = _every(settings.sweep_interval, lambda: drive_unrung(service, unrung))
+        drive = _every(settings.sweep_interval, lambda: drive_overdue(service, unrung))
         loops.append(drive)
         if trusted := trusting(service.config):
             loops.append(_keep_trust(service, trusted))
@@ -310,7 +310,7 @@ class Sweeping:
     @property
     def _patience(self) -> float:
         # Until a worker has driven what was tried before.
-        waits = unrung_after(self._service.settings) * 2
+        waits = overdue_after(self._service.settings) * 2
         return max(waits, SWEEP_AGAIN).total_seconds()
 
 
@@ -336,7 +336,7 @@ async def _swept(service: Service, limit: int) -> bool:
 async def _dead_letter_unrouted(service: Service) -> None:
     """Bury what no consumer takes, until none is left: it fills the stream of work."""
     dead_letter = _router(service).dead_letter
-    is_full, api = True, bus.Api(service.wire)
+    is_full, api = True, bus.JetStreamApi(service.wire)
     while is_full:
         count = await bus.dead_letter_unrouted(
             api, service.names, service.topology, dead_letter

@@ -17,8 +17,8 @@ from payment_service import bus
 from payment_service.observability import logs, tracing
 from payment_service.settings import Settings
 from payment_service.storage import migrate
-from payment_service.storage.failures import in_one_line, is_passing
 from payment_service.storage.fitness import Unfit
+from payment_service.storage.postgres_errors import in_one_line, is_passing
 from payment_service.storage.rights import lacking
 from payment_service.storage.session import (
     NAME,
@@ -27,7 +27,7 @@ from payment_service.storage.session import (
     connect_plainly,
 )
 from payment_service.wiring.api import application, served
-from payment_service.wiring.heads import api_limits, probe_limits
+from payment_service.wiring.http_limits import api_limits, probe_limits
 from payment_service.wiring.roles import at_work
 from payment_service.wiring.service import Service, open_service
 from providers.config import Config
@@ -110,7 +110,7 @@ async def _listen(
         )
     # Nobody is turned away only because the first look is still to come.
     await service.follower.look()
-    waiters = bus.Waiters(service.wire, service.names)
+    waiters = bus.OrderWaiters(service.wire, service.names)
     await waiters.start()
     return await stack.enter_async_context(
         served(

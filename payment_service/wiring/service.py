@@ -59,7 +59,7 @@ class Service:
     database: Database
     clock: DatabaseClock
     store: PostgresStore
-    wire: bus.Wire
+    wire: bus.NatsClient
     names: bus.Names
     topology: bus.Topology
     publisher: bus.JetStreamPublisher
@@ -152,7 +152,7 @@ async def open_service(
         names = bus.Names(settings.subject_prefix)
         await require_trust(wire, names, settings, config)
         topology = topology_of(settings)
-        for change in await bus.ensure(bus.Api(wire), topology):
+        for change in await bus.ensure(bus.JetStreamApi(wire), topology):
             LOG.info("bus.healed", name=change.name, what=change.what)
         publisher = bus.JetStreamPublisher(
             wire,
@@ -228,7 +228,7 @@ async def _connected(
     stack: AsyncExitStack,
     stopping: asyncio.Event,
     broken: list[str],
-) -> bus.Wire:
+) -> bus.NatsClient:
     def closed(reason: str) -> None:
         broken.append(f"the NATS connection is closed: {reason}")
         stopping.set()

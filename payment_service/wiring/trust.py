@@ -86,7 +86,7 @@ def trusting(config: Config) -> list[str]:
 
 
 async def require_trust(
-    wire: bus.Wire, names: bus.Names, settings: Settings, config: Config
+    wire: bus.NatsClient, names: bus.Names, settings: Settings, config: Config
 ) -> None:
     """Refuse trust in a server that lets anybody in; warn where we may do too much.
 
@@ -105,7 +105,7 @@ async def require_trust(
 
 async def keep_asking(
     trust: Trust,
-    wire: bus.Wire,
+    wire: bus.NatsClient,
     names: bus.Names,
     settings: Settings,
     *,
@@ -138,7 +138,7 @@ async def keep_asking(
 
 async def _ask(
     trust: Trust,
-    wire: bus.Wire,
+    wire: bus.NatsClient,
     settings: Settings,
     trusted: list[str],
     now: Callable[[], datetime],
@@ -156,6 +156,6 @@ async def _ask(
         LOG.warning("forwarders.trusted_again", trusted_for=trusted)
 
 
-async def _warn(wire: bus.Wire, names: bus.Names, trusted: list[str]) -> None:
+async def _warn(wire: bus.NatsClient, names: bus.Names, trusted: list[str]) -> None:
     if too_much := await bus.beyond_need(wire, names):
         LOG.warning("nats.unlimited", may=too_much, trusted_for=trusted)

@@ -13,7 +13,7 @@ from providers.config.fields import Duration
 from providers.config.secrets import SecretTable
 from providers.config.table import Table
 from providers.config.values import Many, secret_table
-from providers.signatures import Settings, Unsafe, Verifier, forwarded
+from providers.signatures import SchemeSettings, Unsafe, Verifier, forwarded
 
 Power = Literal["webhooks", "cancel"]
 
@@ -34,7 +34,9 @@ class ForwarderTable(Table):
         :raises Unsafe: it would protect nothing; a secret is none, for one.
         """
         secrets = [secret.secret for secret in self.secrets]
-        return forwarded(subject, Settings(secrets=secrets, tolerance=self.tolerance))
+        return forwarded(
+            subject, SchemeSettings(secrets=secrets, tolerance=self.tolerance)
+        )
 
 
 def unsafe_forwarder(

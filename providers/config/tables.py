@@ -54,7 +54,14 @@ from providers.config.values import (
 from providers.config.vocabulary import PROVIDER_REFERENCE
 from providers.health.admission import Terms
 from providers.health.breaker import BreakerTerms
-from providers.signatures import Form, Pins, Secret, Settings, Verifier, verifier
+from providers.signatures import (
+    Pins,
+    SchemeSettings,
+    Secret,
+    SignatureForm,
+    Verifier,
+    verifier,
+)
 from providers.signatures.settings import Encoding, TimeUnit
 
 HUNG_SHARE: Final = 0.5
@@ -72,10 +79,10 @@ class TokenTable(Table):
     event_id_pointer: str | None = None
 
     @property
-    def form(self) -> Form:
+    def form(self) -> SignatureForm:
         """Return them as the scheme wants them."""
         knobs = {n: getattr(self, n) for n in type(self).model_fields if n != "keys"}
-        return Form(table=self.TABLE, **knobs)
+        return SignatureForm(table=self.TABLE, **knobs)
 
 
 class SignedTable(TokenTable):
@@ -170,7 +177,7 @@ class WebhookTable(Table):
     token: TokenTable | None = None
 
     @property
-    def form(self) -> Form | None:
+    def form(self) -> SignatureForm | None:
         """The form that the table spells out; None for a scheme that has its own."""
         spelt = {
             "hmac": self.hmac,
@@ -186,7 +193,7 @@ class WebhookTable(Table):
         :raises Unsafe: it would protect nothing; a secret is none, for one.
         """
         public = self.public_key
-        settings = Settings(
+        settings = SchemeSettings(
             secrets=[secret.secret for secret in self.secrets],
             keys=[each.key for each in public.keys] if public else (),
             tolerance=self.tolerance,

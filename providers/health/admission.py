@@ -9,10 +9,10 @@ from fsm.domain.rates import Rate
 from handlers.ports.admission import FREE, Admission, NotAdmitted, NotAdmittedCode
 from handlers.ports.clock import Clock
 from handlers.ports.controls import Control, FleetView, Heartbeat
-from providers.health.breaker import Breaker, BreakerState, BreakerTerms, Call
+from providers.health.breaker import Breaker, BreakerState, BreakerTerms, TrackedCreate
 from providers.health.budget import Budget, Pacer
 from providers.health.calendar import Weekly, ends_at
-from providers.health.window import Heard
+from providers.health.window import CreateOutcome
 
 LEASE: Final = timedelta(seconds=5)
 """So long a replica may go on without having heard of the others."""
@@ -377,11 +377,13 @@ class AdmissionControl:
         known = self._providers.get(provider)
         return timedelta(0) if known is None else known.silence()
 
-    def began(self, provider: str) -> Call:
+    def began(self, provider: str) -> TrackedCreate:
         """Note that a create is being sent."""
         return self._providers[provider].breaker.began()
 
-    def ended(self, provider: str, call: Call, heard: Heard | None) -> None:
+    def ended(
+        self, provider: str, call: TrackedCreate, heard: CreateOutcome | None
+    ) -> None:
         """Note what it came to; None says nothing about the provider."""
         known = self._providers[provider]
         known.breaker.ended(call, heard)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from providers.health.window import Counts, Heard, Window
+from providers.health.window import Counts, CreateOutcome, Window
 
 
 class BreakerState(StrEnum):
@@ -31,7 +31,7 @@ class BreakerTerms:
 
 
 @dataclass(eq=False, slots=True)
-class Call:
+class TrackedCreate:
     """A create that is under way."""
 
     began: float
@@ -44,7 +44,7 @@ class Breaker:
         self._terms = terms
         self._elapsed = elapsed
         self._window = Window(terms.window, elapsed)
-        self._under_way: dict[Call, None] = {}
+        self._under_way: dict[TrackedCreate, None] = {}
         self._state = BreakerState.CLOSED
         self._open_until = 0.0
         self._trying_since = 0.0
@@ -80,13 +80,13 @@ class Breaker:
         """Give the place back, whether anything was sent or not."""
         self._trying -= 1
 
-    def began(self) -> Call:
+    def began(self) -> TrackedCreate:
         """Note that a create is being sent."""
-        call = Call(self._elapsed())
+        call = TrackedCreate(self._elapsed())
         self._under_way[call] = None
         return call
 
-    def ended(self, call: Call, heard: Heard | None) -> None:
+    def ended(self, call: TrackedCreate, heard: CreateOutcome | None) -> None:
         """Note what it came to; None says nothing about the provider."""
         del self._under_way[call]
         if heard is None:
@@ -122,8 +122,8 @@ class Breaker:
             return 0.0
         return self._elapsed() - self._failing_since
 
-    def _probed(self, heard: Heard) -> None:
-        if heard is Heard.FAILED:
+    def _probed(self, heard: CreateOutcome) -> None:
+        if heard is CreateOutcome.FAILED:
             self._open(self._elapsed())
             return
         self._succeeded += 1

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from providers.health.admission import AdmissionControl
-from providers.health.window import Heard
+from providers.health.window import CreateOutcome
 from providers.port import (
     Accepted,
     CancelAnswer,
@@ -40,19 +40,19 @@ def nobody_notes(provider: str, operation: str, outcome: str, seconds: float) ->
     del provider, operation, outcome, seconds
 
 
-def heard_in(answer: CreateAnswer) -> Heard | None:
+def heard_in(answer: CreateAnswer) -> CreateOutcome | None:
     """Return what an answer to a create says about the provider, None for nothing."""
     match answer:
         case Succeeded() | Accepted():
-            return Heard.TAKEN
+            return CreateOutcome.TAKEN
         case Declined():
-            return Heard.REFUSED
+            return CreateOutcome.REFUSED
         case NotSent(ours=ours):
-            return None if ours else Heard.FAILED
+            return None if ours else CreateOutcome.FAILED
         case Unclear(evidence=evidence):
             # It looked at the request and did not like it: that is no outage.
             answered = evidence.get("http_status") in CLIENT_ERRORS
-            return Heard.REFUSED if answered else Heard.FAILED
+            return CreateOutcome.REFUSED if answered else CreateOutcome.FAILED
 
 
 class ObservedProvider(WrappedProvider):
@@ -76,7 +76,7 @@ class ObservedProvider(WrappedProvider):
             answer = await self._provider.create(payout)
             outcome, heard = type(answer).__name__.lower(), heard_in(answer)
         except Exception:
-            heard = Heard.FAILED
+            heard = CreateOutcome.FAILED
             raise
         finally:
             self._admission_control.ended(self.name, call, heard)

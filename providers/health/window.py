@@ -9,7 +9,7 @@ from typing import Final
 SLICES: Final = 10
 
 
-class Heard(Enum):
+class CreateOutcome(Enum):
     """What one create says about its provider."""
 
     TAKEN = "it took the payout"
@@ -25,11 +25,11 @@ class Counts:
     refused: int = 0
     failed: int = 0
 
-    def add(self, heard: Heard) -> None:
+    def add(self, heard: CreateOutcome) -> None:
         """Count one more."""
         self.calls += 1
-        self.refused += heard is Heard.REFUSED
-        self.failed += heard is Heard.FAILED
+        self.refused += heard is CreateOutcome.REFUSED
+        self.failed += heard is CreateOutcome.FAILED
 
     def without(self, others: "Counts") -> "Counts":
         """Return what is left when the others are taken away."""
@@ -49,7 +49,7 @@ class Window:
         self._slices: deque[tuple[int, Counts]] = deque()
         self._total = Counts()
 
-    def note(self, heard: Heard) -> None:
+    def note(self, heard: CreateOutcome) -> None:
         """Count what a call came to."""
         number = self._number()
         if not self._slices or self._slices[-1][0] != number:

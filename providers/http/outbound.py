@@ -27,8 +27,8 @@ __all__ = [
     "ConnectionLimit",
     "Lost",
     "Method",
-    "NotSent",
     "Outbound",
+    "RequestNotSent",
     "Response",
 ]
 
@@ -72,7 +72,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class NotSent:
+class RequestNotSent:
     """No connection was made for it: the request certainly did nothing.
 
     ``ours``: not for anything that the other side did or failed to do. ``lacking``: for
@@ -153,7 +153,7 @@ class Outbound:
         headers: Mapping[str, str],
         seconds: float,
         lane: "ConnectionLimit",
-    ) -> Response | NotSent | Lost:
+    ) -> Response | RequestNotSent | Lost:
         """Send it once, on a connection that is certainly still open; never again."""
         if not self._is_open:
             raise RuntimeError("calls go out only inside `async with outbound`")
@@ -164,7 +164,7 @@ class Outbound:
         connection = self._idle_one(target, tls)
         if connection is None:
             made = await self._connect(target, tls, seconds * CONNECT_SHARE)
-            if isinstance(made, NotSent):
+            if isinstance(made, RequestNotSent):
                 return made
             connection = made
         try:
@@ -194,10 +194,10 @@ class Outbound:
 
     async def reach(
         self, url: str, *, tls: ssl.SSLContext | None, seconds: float
-    ) -> NotSent | None:
+    ) -> RequestNotSent | None:
         """Connect as a call would, and hang up; nothing is asked."""
         made = await self._connect(target_of(url), tls, seconds)
-        if isinstance(made, NotSent):
+        if isinstance(made, RequestNotSent):
             return made
         self._leave(made)
         return None
@@ -209,7 +209,7 @@ class Outbound:
 
     async def _connect(
         self, target: Target, tls: ssl.SSLContext | None, seconds: float
-    ) -> HttpConnection | NotSent:
+    ) -> HttpConnection | RequestNotSent:
         proxy = self._proxies.find(target.scheme, target.host, target.port)
         try:
             async with asyncio.timeout(seconds):
@@ -302,7 +302,7 @@ class ConnectionLimit:
         self._free = asyncio.Semaphore(max_in_flight)
         self.in_flight = 0
 
-    async def reach(self, url: str, *, seconds: float) -> NotSent | None:
+    async def reach(self, url: str, *, seconds: float) -> RequestNotSent | None:
         """Connect as a call would within so many seconds; nothing is asked."""
         return await self._outbound.reach(url, tls=self.tls, seconds=seconds)
 
@@ -316,7 +316,7 @@ class ConnectionLimit:
         form_body: bytes | None = None,
         headers: Mapping[str, str],
         timeout: float,  # noqa: ASYNC109 - waiting and calling share it
-    ) -> Response | NotSent | Lost:
+    ) -> Response | RequestNotSent | Lost:
         """Make the call within ``timeout`` seconds; never raises for an answer.
 
         A body is JSON, or a form's fields; not both.
@@ -327,7 +327,7 @@ class ConnectionLimit:
         started = clock()
         if not await self._takes_slot(timeout * SLOT_SHARE):
             because = "too many calls in flight"
-            return NotSent(because, ours=True, lacking=True)
+            return RequestNotSent(because, ours=True, lacking=True)
         self.in_flight += 1
         try:
             return await self._outbound.send(
@@ -356,7 +356,7 @@ def _key(target: Target, tls: ssl.SSLContext | None) -> tuple[str, int, int]:
     return target.host, target.port, id(tls) if tls else int(target.is_tls)
 
 
-def _no_connection(error: Exception, proxy: Proxy | None) -> NotSent:
+def _no_connection(error: Exception, proxy: Proxy | None) -> RequestNotSent:
     """Say whose doing it is: a proxy's failure says nothing about whom we call."""
     lacking = is_shortage(error)
     whose = ""
@@ -366,4 +366,4 @@ def _no_connection(error: Exception, proxy: Proxy | None) -> NotSent:
     elif proxy is not None:
         whose = f" through the proxy {proxy}"
     because = f"no connection{whose} ({why_not(error)})"
-    return NotSent(because, ours=lacking, lacking=lacking)
+    return RequestNotSent(because, ours=lacking, lacking=lacking)

@@ -27,7 +27,7 @@ from providers.rest.parsed import (
     PAID_OR_COMING,
     REFUSED,
     RETURNED,
-    Said,
+    ParsedAnswer,
 )
 from providers.rest.reading import Reading
 
@@ -123,6 +123,6 @@ def _because(failing: Failing | None) -> str | None:
     return None if failing is None else _BECAUSE[failing]
 
 
-def _is_absent(said: Said) -> bool:
+def _is_absent(said: ParsedAnswer) -> bool:
     believed = said.doubt is None or not said.is_read
     return believed and said.word not in PAID_OR_COMING | REFUSED | {RETURNED}

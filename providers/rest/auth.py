@@ -14,7 +14,7 @@ from providers.config import ProviderTable
 from providers.config.forms import AuthTable, HmacAuth
 from providers.config.templates import parse_template
 from providers.config.unsafe_forms import key_of
-from providers.rest.requests import Request, sendable
+from providers.rest.requests import PreparedRequest, sendable
 
 NONCE_BYTES: Final = 16
 
@@ -22,10 +22,10 @@ Clock = Callable[[], int]
 """Nanoseconds since 1970."""
 
 
-class Proof(Protocol):
+class RequestAuth(Protocol):
     """What is put into the headers of every request."""
 
-    def headers(self, request: Request) -> Mapping[str, str]:
+    def headers(self, request: PreparedRequest) -> Mapping[str, str]:
         """Return them for one request, just before it is sent."""
         ...
 
@@ -36,13 +36,13 @@ class Fixed:
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = dict(headers)
 
-    def headers(self, request: Request) -> Mapping[str, str]:
+    def headers(self, request: PreparedRequest) -> Mapping[str, str]:
         """Return them, whatever the request."""
         del request
         return self._headers
 
 
-class Signed:
+class RequestSignature:
     """A signature over the request as it is sent, byte for byte."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Signed:
         self._fixed = dict(fixed)
         self._clock = clock
 
-    def headers(self, request: Request) -> Mapping[str, str]:
+    def headers(self, request: PreparedRequest) -> Mapping[str, str]:
         """Return the signature and what it needs to be checked.
 
         :raises Unsendable: a header would not be one.
@@ -76,7 +76,7 @@ class Signed:
         return self._fixed | sent
 
     def _content(
-        self, request: Request, values: Mapping[str, object], body: bytes
+        self, request: PreparedRequest, values: Mapping[str, object], body: bytes
     ) -> bytes:
         parts = urlsplit(request.url)
         known = {
@@ -90,11 +90,11 @@ class Signed:
         return (self._signed.filled(known) or "").encode()
 
 
-def proof_of(table: ProviderTable, clock: Clock = time.time_ns) -> Proof:
+def proof_of(table: ProviderTable, clock: Clock = time.time_ns) -> RequestAuth:
     """Return how this provider is to know us."""
     fixed = fixed_headers(table)
     if table.auth is not None and table.auth.hmac is not None:
-        return Signed(table.auth.hmac, fixed, clock)
+        return RequestSignature(table.auth.hmac, fixed, clock)
     return Fixed(fixed)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import orjson
 
-from providers.http.outbound import ConnectionLimit, Lost, NotSent, Response
+from providers.http.outbound import ConnectionLimit, Lost, RequestNotSent, Response
 
 
 class RestClient:
@@ -27,7 +27,7 @@ class RestClient:
 
     async def create(
         self, reference: str, body: Mapping[str, object]
-    ) -> Response | NotSent | Lost:
+    ) -> Response | RequestNotSent | Lost:
         """Ask for a payout under the key ``reference``."""
         return await self._lane.request(
             "POST",
@@ -37,7 +37,7 @@ class RestClient:
             timeout=self._seconds,
         )
 
-    async def status(self, reference: str) -> Response | NotSent | Lost:
+    async def status(self, reference: str) -> Response | RequestNotSent | Lost:
         """Ask what became of it."""
         return await self._lane.request(
             "GET",
@@ -46,7 +46,7 @@ class RestClient:
             timeout=self._seconds,
         )
 
-    async def cancel(self, reference: str) -> Response | NotSent | Lost:
+    async def cancel(self, reference: str) -> Response | RequestNotSent | Lost:
         """Ask not to pay it."""
         return await self._lane.request(
             "POST",

@@ -22,7 +22,7 @@ from providers.rest import answers
 from providers.rest.auth import proof_of
 from providers.rest.parsed import SUCCESSES
 from providers.rest.reading import OK, Reading
-from providers.rest.requests import Call, Unsendable, values_of
+from providers.rest.requests import CallTemplate, Unsendable, values_of
 from providers.rest.webhook_mapping import read_declared
 from providers.rest.webhooks import read_webhook
 from providers.retry_after import heeding
@@ -42,7 +42,7 @@ class _Asked:
         *,
         by_theirs: bool = False,
     ) -> None:
-        self.call: Final = Call(call, base_url)
+        self.call: Final = CallTemplate(call, base_url)
         self.reading: Final = Reading(
             call.answers.over(table.answers),
             reference_form=table.reference_form,
@@ -121,15 +121,15 @@ class DeclaredForm:
         )
 
     async def _sent(
-        self, call: Call, payout: Payout
-    ) -> Response | outbound.NotSent | Lost:
+        self, call: CallTemplate, payout: Payout
+    ) -> Response | outbound.RequestNotSent | Lost:
         """Make one call; what cannot be put into words was certainly not sent."""
         form = self._table.reference_form
         try:
             request = call.request(values_of(payout, self._callback_url, form))
             headers = {**request.headers, **self._proof.headers(request)}
         except Unsendable as error:
-            return outbound.NotSent(str(error), ours=True)
+            return outbound.RequestNotSent(str(error), ours=True)
         return await self._lane.request(
             request.method,
             request.url,

@@ -10,7 +10,7 @@ from typing import Final
 from fsm.domain.reading import identifier_in
 from providers.http.outbound import Response
 from providers.port import Declined, NotFound, Payout, StatusAnswer, Unclear
-from providers.rest.parsed import Said
+from providers.rest.parsed import ParsedAnswer
 from providers.rest.reading import Reading
 
 NO_LIST: Final = "there is no list of payouts where one should be"
@@ -36,7 +36,7 @@ def listed_answer(answer: Response, payout: Payout, reading: Reading) -> StatusA
 
 
 def _together(
-    states: Sequence[tuple[StatusAnswer, Said]], evidence: Mapping[str, object]
+    states: Sequence[tuple[StatusAnswer, ParsedAnswer]], evidence: Mapping[str, object]
 ) -> StatusAnswer:
     """Return what several payouts under our reference say together.
 
@@ -57,11 +57,11 @@ def _together(
     return may_pay[0]
 
 
-def _theirs(said: Said) -> str | None:
+def _theirs(said: ParsedAnswer) -> str | None:
     return identifier_in(said.body, "provider_reference")
 
 
-def _is_ours(said: Said) -> bool:
+def _is_ours(said: ParsedAnswer) -> bool:
     """True where an item is said to be ours, by our reference or by theirs."""
     reference = said.body.get("reference")
     if reference is not None:

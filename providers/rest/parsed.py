@@ -45,7 +45,7 @@ WORD_LENGTH_MAX: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class ParsedAnswer:
     """What a provider said, and why it may not be about this payout at all."""
 
     payout: Payout
@@ -121,10 +121,10 @@ class Said:
         return isinstance(code, str) and code in codes
 
 
-def unread(answer: Response, payout: Payout) -> Said:
+def unread(answer: Response, payout: Payout) -> ParsedAnswer:
     """Return what is said by a body that cannot be read: what it is instead."""
     kind, kept = unreadable(answer, payout.destination)
-    return Said(
+    return ParsedAnswer(
         payout=payout,
         body={},
         word="",

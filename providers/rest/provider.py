@@ -24,7 +24,7 @@ from providers.rest.webhooks import sequence_of
 NO_WEBHOOKS: Final = "no_webhooks"
 
 
-class Form(Protocol):
+class WireForm(Protocol):
     """A wire form: how the calls of the port are said and answered over HTTP."""
 
     async def create(self, payout: Payout) -> CreateAnswer: ...
@@ -95,7 +95,7 @@ def _ordering(table: ProviderTable) -> Place | None:
 
 def _form(
     table: ProviderTable, lane: ConnectionLimit, base_url: str, callback_url: str | None
-) -> Form:
+) -> WireForm:
     if table.create is None:
         return DefaultForm(table, lane, base_url=base_url, callback_url=callback_url)
     return DeclaredForm(

@@ -11,7 +11,7 @@ from providers.config.places import Place, first_of
 from providers.http.outbound import Response
 from providers.port import Payout
 from providers.rest.amounts import minor_in
-from providers.rest.parsed import Said, doubt_of, evidence_of, unread
+from providers.rest.parsed import ParsedAnswer, doubt_of, evidence_of, unread
 from providers.rest.requests import ours
 
 OK: Final = (200,)
@@ -39,7 +39,7 @@ class Reading:
         self.successes: Final = frozenset(table.success_codes or success_codes)
         self.accepted: Final = frozenset(table.accepted)
 
-    def said(self, answer: Response, payout: Payout) -> Said:
+    def said(self, answer: Response, payout: Payout) -> ParsedAnswer:
         """Return what an answer says, in the words of the default form."""
         body = answer.read_json()
         if body is None or (isinstance(body, list) and not self._lists):
@@ -47,12 +47,12 @@ class Reading:
             return replace(said, evidence={**said.evidence, **_retry_after(answer)})
         return self.said_in(body, answer, payout)
 
-    def said_in(self, body: object, answer: Response, payout: Payout) -> Said:
+    def said_in(self, body: object, answer: Response, payout: Payout) -> ParsedAnswer:
         """Return what one value says that came in an answer: its body, or an item."""
         told = self._plain(body, payout)
         word = text_of(self._at(self._table.status_at, body))
         evidence = evidence_of(answer.status, told, payout)
-        return Said(
+        return ParsedAnswer(
             payout=payout,
             body=told,
             word=self._table.status_map.get(word or "", ""),
@@ -82,7 +82,7 @@ class Reading:
             return "it is about another payout of the provider's"
         return None
 
-    def failing(self, answer: Response, said: Said) -> Failing | None:
+    def failing(self, answer: Response, said: ParsedAnswer) -> Failing | None:
         """Return what the first line of the error map that fits says."""
         for entry in self._table.error_map:
             fits = not entry.http or answer.status in entry.http

@@ -37,7 +37,7 @@ class Unsendable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PreparedRequest:
     """A call, ready to be signed and sent."""
 
     method: Method
@@ -46,7 +46,7 @@ class Request:
     body: bytes | None = field(repr=False)
 
 
-class Call:
+class CallTemplate:
     """One call of one provider, its templates read once."""
 
     def __init__(self, table: RequestTable, base_url: str) -> None:
@@ -58,13 +58,13 @@ class Call:
         self._body = _read(table.body) if table.body else None
         self.holes: Final = frozenset(holes_of(table))
 
-    def request(self, values: Values) -> Request:
+    def request(self, values: Values) -> PreparedRequest:
         """Fill it in.
 
         :raises Unsendable: a value is not known, or does not fit its place.
         """
         try:
-            return Request(
+            return PreparedRequest(
                 method=self._method,
                 url=self._base_url + self._target(values),
                 headers=self._filled_headers(values),

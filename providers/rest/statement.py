@@ -22,16 +22,16 @@ from providers.rest.reading import (
     reference_of,
     text_of,
 )
-from providers.rest.requests import Call, Unsendable
+from providers.rest.requests import CallTemplate, Unsendable
 from providers.statements import (
     PAGE_BYTES_MAX,
     NoStatement,
     NotOffered,
-    Odd,
     Oddity,
     Pace,
-    Page,
     Row,
+    StatementPage,
+    UnreadableLine,
     Walk,
 )
 
@@ -62,14 +62,16 @@ class DeclaredStatement:
     ) -> None:
         self._form = form
         self._reference_form = table.reference_form
-        self._call = Call(form, table.base_url or "")
+        self._call = CallTemplate(form, table.base_url or "")
         self._proof = proof_of(table)
         tls = table.tls.context() if table.tls else None
         self._lane: ConnectionLimit = outbound.lane(1, tls=tls, body_max=PAGE_BYTES_MAX)
         self._seconds = table.timeout.total_seconds()
         self._pace = Pace(pause=form.pause, deadline=form.deadline)
 
-    async def pages(self, since: datetime, until: datetime) -> AsyncIterator[Page]:
+    async def pages(
+        self, since: datetime, until: datetime
+    ) -> AsyncIterator[StatementPage]:
         """Yield page after page, in the words of the default form.
 
         :raises NotOffered: the default form's first page is not found.
@@ -142,20 +144,22 @@ class DeclaredStatement:
             timeout=self._seconds,
         )
 
-    def _page(self, found: list[object], page: int) -> Page:
+    def _page(self, found: list[object], page: int) -> StatementPage:
         read = [self._line(row, page, number) for number, row in enumerate(found, 1)]
-        return Page(
-            rows=[line for line in read if not isinstance(line, Odd)],
-            odd=[line for line in read if isinstance(line, Odd)],
+        return StatementPage(
+            rows=[line for line in read if not isinstance(line, UnreadableLine)],
+            odd=[line for line in read if isinstance(line, UnreadableLine)],
         )
 
-    def _line(self, row: object, page: int, number: int) -> Row | Odd:
+    def _line(self, row: object, page: int, number: int) -> Row | UnreadableLine:
         """Read one line; what is odd about it stops no other."""
         form = self._form
 
-        def odd(oddity: Oddity, said: str | None = None) -> Odd:
+        def odd(oddity: Oddity, said: str | None = None) -> UnreadableLine:
             ours = reference if isinstance(reference, str) else None
-            return Odd(page=page, row=number, oddity=oddity, reference=ours, said=said)
+            return UnreadableLine(
+                page=page, row=number, oddity=oddity, reference=ours, said=said
+            )
 
         reference = reference_of(form.reference_at.look(row), self._reference_form)
         if not isinstance(reference, str) or not is_uuid(reference):

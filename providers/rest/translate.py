@@ -27,7 +27,7 @@ from providers.rest.parsed import (
     PAID_OR_COMING,
     RETURNED,
     SUCCESSES,
-    Said,
+    ParsedAnswer,
     doubt_of,
     evidence_of,
     unread,
@@ -103,12 +103,12 @@ def cancel_answer(answer: Answer, payout: Payout) -> CancelAnswer:
     return Cancelled(evidence=said.evidence)
 
 
-def _said(answer: Response, payout: Payout) -> Said:
+def _said(answer: Response, payout: Payout) -> ParsedAnswer:
     told = answer.read_object()
     if told is None:
         return unread(answer, payout)
     word = told.get("status")
-    return Said(
+    return ParsedAnswer(
         payout=payout,
         body=told,
         word=word if isinstance(word, str) else "",

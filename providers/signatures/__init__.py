@@ -8,13 +8,13 @@ from providers.signatures.adyen import Adyen
 from providers.signatures.forms import forwarded
 from providers.signatures.paypal import Paypal
 from providers.signatures.public_keys import PEM, is_bare_key
-from providers.signatures.scheme import Reason, Verifier
+from providers.signatures.scheme import RejectionReason, Verifier
 from providers.signatures.settings import (
     BadSecret,
-    Form,
     Pins,
+    SchemeSettings,
     Secret,
-    Settings,
+    SignatureForm,
     Unsafe,
 )
 from providers.signatures.tokens import Token
@@ -25,11 +25,11 @@ __all__ = [
     "SCHEMES",
     "UNCOVERED",
     "BadSecret",
-    "Form",
     "Pins",
-    "Reason",
+    "RejectionReason",
+    "SchemeSettings",
     "Secret",
-    "Settings",
+    "SignatureForm",
     "Unsafe",
     "Verifier",
     "forwarded",
@@ -37,7 +37,7 @@ __all__ = [
     "verifier",
 ]
 
-Scheme = Callable[[Settings], Verifier]
+Scheme = Callable[[SchemeSettings], Verifier]
 
 SCHEMES: Final[Mapping[str, Scheme]] = {
     "standard": forms.standard,
@@ -61,7 +61,7 @@ BARE: Final = frozenset({"token"})
 """The schemes that sign nothing at all."""
 
 
-def verifier(scheme: str, settings: Settings) -> Verifier:
+def verifier(scheme: str, settings: SchemeSettings) -> Verifier:
     """Return the check of one route.
 
     :raises Unsafe: the settings would protect nothing, or have no meaning here.

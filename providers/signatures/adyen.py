@@ -14,12 +14,12 @@ from fsm.domain.foreign_json import read_foreign
 from providers.port import Rejected, Verified
 from providers.signatures.encodings import from_hex
 from providers.signatures.scheme import (
-    Keys,
-    Reason,
+    RejectionReason,
+    RouteKeys,
     any_equal,
     without_tolerance,
 )
-from providers.signatures.settings import Settings
+from providers.signatures.settings import SchemeSettings
 
 ITEMS_MAX: Final = 16
 # It is read before anybody is known to have signed it.
@@ -53,9 +53,9 @@ class Adyen:
     (pspReference, eventCode, success), and of several items all of these together.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SchemeSettings) -> None:
         without_tolerance(settings, "adyen")
-        self._keys = Keys(settings.secrets, from_hex)
+        self._keys = RouteKeys(settings.secrets, from_hex)
 
     def verify(
         self, headers: Mapping[str, list[str]], body: bytes, now: datetime
@@ -64,11 +64,11 @@ class Adyen:
         del headers
         items = _items(body)
         if not items:
-            return Rejected(Reason.MALFORMED)
+            return Rejected(RejectionReason.MALFORMED)
         keys = self._keys.at(now)
         holding = [_holds(item, keys) for item in items]
         if not all(holding):
-            return Rejected(Reason.WRONG)
+            return Rejected(RejectionReason.WRONG)
         return Verified(_event_id([item.event for item in items]))
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from providers.signatures.encodings import from_base64, from_hex
-from providers.signatures.scheme import Keys, any_equal
-from providers.signatures.settings import Form, Settings, Unsafe
-from providers.signatures.signed import Signed, require_spelt_out
+from providers.signatures.scheme import RouteKeys, any_equal
+from providers.signatures.settings import SchemeSettings, SignatureForm, Unsafe
+from providers.signatures.signed import SignatureVerifier, require_spelt_out
 
 DIGESTS: Final = {"sha256": 32, "sha384": 48, "sha512": 64}
 """By name, how many bytes it makes; what is not here is broken, or not known."""
@@ -17,12 +17,12 @@ DIGESTS: Final = {"sha256": 32, "sha384": 48, "sha512": 64}
 class Mac:
     """Makes the signature again, and compares in constant time."""
 
-    def __init__(self, form: Form, settings: Settings) -> None:
+    def __init__(self, form: SignatureForm, settings: SchemeSettings) -> None:
         if form.digest not in DIGESTS:
             raise form.unsafe("digest", f"must be one of {', '.join(DIGESTS)}")
         self._digest = form.digest
         self._size = DIGESTS[form.digest]
-        self._keys = Keys(settings.secrets, lambda secret: _key(secret, form))
+        self._keys = RouteKeys(settings.secrets, lambda secret: _key(secret, form))
 
     def fits(self, signature: bytes) -> bool:
         """True where it is as long as the digest."""
@@ -34,12 +34,12 @@ class Mac:
         return any_equal(signatures, expected)
 
 
-def mac_signed(form: Form, settings: Settings) -> Signed:
+def mac_signed(form: SignatureForm, settings: SchemeSettings) -> SignatureVerifier:
     """Make the check of one form."""
-    return Signed(form, settings, Mac(form, settings))
+    return SignatureVerifier(form, settings, Mac(form, settings))
 
 
-def of_the_configuration(settings: Settings) -> Signed:
+def of_the_configuration(settings: SchemeSettings) -> SignatureVerifier:
     """Make the check of a form that the configuration spells out.
 
     :raises Unsafe: it would protect less than it seems to.
@@ -50,7 +50,7 @@ def of_the_configuration(settings: Settings) -> Signed:
     return mac_signed(settings.hmac, settings)
 
 
-def _key(secret: str, form: Form) -> bytes | None:
+def _key(secret: str, form: SignatureForm) -> bytes | None:
     if not secret.startswith(form.key_prefix):
         return None
     text = secret.removeprefix(form.key_prefix)

@@ -19,12 +19,12 @@ from providers.port import Rejected, Verified
 from providers.signatures.encodings import from_base64
 from providers.signatures.scheme import (
     PRINTABLE,
-    Reason,
+    RejectionReason,
     header,
     tolerance_in,
     untimely,
 )
-from providers.signatures.settings import Pins, Settings, Unsafe
+from providers.signatures.settings import Pins, SchemeSettings, Unsafe
 
 # PayPal sends again for three days, and does not say whether it signs anew.
 AGE_DEFAULT: Final = timedelta(days=4)
@@ -75,7 +75,7 @@ class Paypal:
     Nothing is ever fetched: ``PAYPAL-CERT-URL`` only names a certificate we have.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SchemeSettings) -> None:
         pins = settings.paypal
         if pins is None:
             raise Unsafe("paypal", "is missing")
@@ -101,19 +101,19 @@ class Paypal:
         if certificate is None or not (
             certificate.not_before <= now <= certificate.not_after
         ):
-            return Rejected(Reason.UNKNOWN_CERTIFICATE)
+            return Rejected(RejectionReason.UNKNOWN_CERTIFICATE)
         if late := self._late(told["transmission-time"], now):
             return late
         content = self._content(told, body)
         if not certificate.holds(told["transmission-sig"], content):
-            return Rejected(Reason.WRONG)
+            return Rejected(RejectionReason.WRONG)
         return Verified(told["transmission-id"])
 
     def _late(self, sent: str, now: datetime) -> Rejected | None:
         try:
             sent_at = parse_time(sent).timestamp()
         except ValueError:
-            return Rejected(Reason.MALFORMED)
+            return Rejected(RejectionReason.MALFORMED)
         return untimely(sent_at, now, self._past, FUTURE_MAX)
 
     def _content(self, told: Mapping[str, str], body: bytes) -> bytes:

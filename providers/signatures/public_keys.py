@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from providers.signatures.encodings import from_base64, from_hex
 from providers.signatures.scheme import require_windows
-from providers.signatures.settings import Form, Secret, Settings, Unsafe
-from providers.signatures.signed import Signed, require_spelt_out
+from providers.signatures.settings import SchemeSettings, Secret, SignatureForm, Unsafe
+from providers.signatures.signed import SignatureVerifier, require_spelt_out
 
 RSA_BITS_MIN: Final = 2048
 RSA_BITS_MAX: Final = 8192
@@ -74,7 +74,7 @@ class _Counting:
 class PublicKeys:
     """Holds a signature against every key that counts."""
 
-    def __init__(self, form: Form, settings: Settings) -> None:
+    def __init__(self, form: SignatureForm, settings: SchemeSettings) -> None:
         if not settings.keys:
             raise Unsafe(_KEYS, "must have at least one key")
         if len(settings.keys) > KEYS_MAX:
@@ -101,7 +101,7 @@ class PublicKeys:
         )
 
 
-def of_the_configuration(settings: Settings) -> Signed:
+def of_the_configuration(settings: SchemeSettings) -> SignatureVerifier:
     """Make the check of a form that the configuration spells out.
 
     :raises Unsafe: it would protect less than it seems to.
@@ -112,7 +112,7 @@ def of_the_configuration(settings: Settings) -> Signed:
     if settings.secrets:
         raise Unsafe("secrets", "has no meaning where a public key verifies")
     require_spelt_out(form, settings)
-    return Signed(form, settings, PublicKeys(form, settings))
+    return SignatureVerifier(form, settings, PublicKeys(form, settings))
 
 
 def read_key(text: str) -> Key:

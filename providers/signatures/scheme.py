@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from fsm.domain.durations import format_duration
 from providers.port import Rejected, Verified
-from providers.signatures.settings import BadSecret, Secret, Settings, Unsafe
+from providers.signatures.settings import BadSecret, SchemeSettings, Secret, Unsafe
 
 KEY_BYTES_MIN: Final = 16
 HEADER_LENGTH_MAX: Final = 4096
@@ -21,7 +21,7 @@ EVENT_ID: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 PRINTABLE: Final = re.compile(rf"[ -~]{{1,{HEADER_LENGTH_MAX}}}", re.ASCII)
 
 
-class Reason(StrEnum):
+class RejectionReason(StrEnum):
     """Why a webhook proves nothing: for the counter, never for the sender."""
 
     MISSING = "missing"
@@ -47,7 +47,7 @@ class Verifier(Protocol):
         ...
 
 
-class Keys:
+class RouteKeys:
     """The keys of a route, each of them within its window."""
 
     def __init__(
@@ -69,9 +69,9 @@ def header(
     """Return the value of a header that is there once and has the form."""
     values = headers.get(name) or []
     if len(values) != 1:
-        return Rejected(Reason.REPEATED if values else Reason.MISSING)
+        return Rejected(RejectionReason.REPEATED if values else RejectionReason.MISSING)
     value = values[0]
-    return value if form.fullmatch(value) else Rejected(Reason.MALFORMED)
+    return value if form.fullmatch(value) else Rejected(RejectionReason.MALFORMED)
 
 
 def untimely(
@@ -80,12 +80,12 @@ def untimely(
     """Reject a time outside the tolerance, on either side."""
     age = now.timestamp() - sent
     if age > past.total_seconds():
-        return Rejected(Reason.TOO_OLD)
-    return Rejected(Reason.TOO_NEW) if -age > future.total_seconds() else None
+        return Rejected(RejectionReason.TOO_OLD)
+    return Rejected(RejectionReason.TOO_NEW) if -age > future.total_seconds() else None
 
 
 def tolerance_in(
-    settings: Settings,
+    settings: SchemeSettings,
     *,
     default: timedelta = TOLERANCE_DEFAULT,
     longest: timedelta = TOLERANCE_MAX,
@@ -102,7 +102,7 @@ def tolerance_in(
     return settings.tolerance
 
 
-def without_tolerance(settings: Settings, scheme: str) -> None:
+def without_tolerance(settings: SchemeSettings, scheme: str) -> None:
     """Refuse a tolerance where nothing says when it was sent."""
     if settings.tolerance is not None:
         raise Unsafe("tolerance", f"has no meaning where {scheme} signs no time")

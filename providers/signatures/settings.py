@@ -39,7 +39,7 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class SignatureForm:
     """How a signature is made, and where everything it needs stands.
 
     The header holds one signature after ``prefix``, or, with a ``separator``,
@@ -90,7 +90,7 @@ class Pins:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SchemeSettings:
     """All that a scheme can be told; each takes what it knows and refuses the rest.
 
     ``keys`` are public ones, which rotate as secrets do.
@@ -99,7 +99,7 @@ class Settings:
     secrets: Sequence[Secret] = ()
     keys: Sequence[Secret] = ()
     tolerance: timedelta | None = None
-    hmac: Form | None = None
-    public_key: Form | None = None
-    token: Form | None = None
+    hmac: SignatureForm | None = None
+    public_key: SignatureForm | None = None
+    token: SignatureForm | None = None
     paypal: Pins | None = None

@@ -14,20 +14,20 @@ from providers.signatures.pointer import Pointer
 from providers.signatures.scheme import (
     SIGNATURES_MAX,
     TOLERANCE_MAX,
-    Reason,
+    RejectionReason,
     header,
     tolerance_in,
     untimely,
     without_tolerance,
 )
-from providers.signatures.settings import Form, Settings
+from providers.signatures.settings import SchemeSettings, SignatureForm
 from providers.signatures.template import read_template
 
 _ITEMS_MAX: Final = SIGNATURES_MAX + 4
 _SPACE: Final = " \t"
 
 
-class Proof(Protocol):
+class VerificationKeys(Protocol):
     """What a signature is held against: keys, each of them within its window."""
 
     def fits(self, signature: bytes) -> bool:
@@ -55,10 +55,12 @@ _TIMES: Final = {
 }
 
 
-class Signed:
+class SignatureVerifier:
     """Verifies one form; the event's id is in a header, in the body, or left to it."""
 
-    def __init__(self, form: Form, settings: Settings, proof: Proof) -> None:
+    def __init__(
+        self, form: SignatureForm, settings: SchemeSettings, proof: VerificationKeys
+    ) -> None:
         _require_plain(form)
         self._form = form
         self._template = read_template(form)
@@ -113,7 +115,7 @@ class Signed:
             return None
         times = [item.removeprefix(mark) for item in items if item.startswith(mark)]
         if len(times) != 1 or not self._time.form.fullmatch(times[0]):
-            return Rejected(Reason.MALFORMED)
+            return Rejected(RejectionReason.MALFORMED)
         return times[0]
 
     def _event(self, headers: Mapping[str, list[str]]) -> str | Rejected | None:
@@ -126,7 +128,7 @@ class Signed:
         try:
             seconds = self._time.seconds(sent)
         except ValueError:
-            return Rejected(Reason.MALFORMED)
+            return Rejected(RejectionReason.MALFORMED)
         return untimely(seconds, now, self._past, self._future)
 
     def _wrong(
@@ -134,13 +136,13 @@ class Signed:
     ) -> Rejected | None:
         given = self._given(items)
         if "" in items or len(items) > _ITEMS_MAX or len(given) > SIGNATURES_MAX:
-            return Rejected(Reason.MALFORMED)
+            return Rejected(RejectionReason.MALFORMED)
         decoded = [self._decoded(text) for text in given]
         plain = [each for each in decoded if each and self._proof.fits(each)]
         if not plain:
-            return Rejected(Reason.MALFORMED)
+            return Rejected(RejectionReason.MALFORMED)
         holds = self._proof.holds(plain, content, now)
-        return None if holds else Rejected(Reason.WRONG)
+        return None if holds else Rejected(RejectionReason.WRONG)
 
     def _given(self, items: Sequence[str]) -> list[str]:
         prefix, optional = self._form.prefix, self._form.prefix_optional
@@ -151,12 +153,12 @@ class Signed:
         ]
 
 
-def nameless(event: Rejected, form: Form) -> Verified | Rejected:
+def nameless(event: Rejected, form: SignatureForm) -> Verified | Rejected:
     """Return that a header has no event's id in it, though all is rightly signed.
 
     Where there is no such header, as in a ping, it is left to the body.
     """
-    if event.reason is Reason.MISSING:
+    if event.reason is RejectionReason.MISSING:
         return Verified(None)
     problem = f"the header {form.event_id_header} has no event's id: {event.reason}"
     return Rejected(event.reason, problem)
@@ -174,10 +176,10 @@ def named(
     try:
         return Verified(pointer.event_id(body))
     except InvalidRequest as error:
-        return Rejected(Reason.NO_EVENT, error.problem)
+        return Rejected(RejectionReason.NO_EVENT, error.problem)
 
 
-def pointer_of(form: Form) -> Pointer | None:
+def pointer_of(form: SignatureForm) -> Pointer | None:
     """Return where the event's id stands in the body.
 
     :raises Unsafe: it is no pointer.
@@ -190,7 +192,7 @@ def pointer_of(form: Form) -> Pointer | None:
         raise form.unsafe("event_id_pointer", str(error)) from None
 
 
-def require_one_event(form: Form) -> None:
+def require_one_event(form: SignatureForm) -> None:
     """Require that a form of the configuration has one place for the event's id.
 
     Where it has none the id is the body's own.
@@ -200,20 +202,20 @@ def require_one_event(form: Form) -> None:
         raise form.unsafe("event_id_header", problem)
 
 
-def require_spelt_out(form: Form, settings: Settings) -> None:
+def require_spelt_out(form: SignatureForm, settings: SchemeSettings) -> None:
     """Require what a form of the configuration must say, and a named one need not."""
     require_one_event(form)
     if not form.timed:
         without_tolerance(settings, form.table)
 
 
-def _require_plain(form: Form) -> None:
+def _require_plain(form: SignatureForm) -> None:
     require_headers_apart(form)
     _require_items(form)
     _require_time(form)
 
 
-def require_headers_apart(form: Form) -> None:
+def require_headers_apart(form: SignatureForm) -> None:
     """Require that one header is for one thing."""
     names = (form.header, form.timestamp_header, form.event_id_header)
     said = [name for name in names if name is not None]
@@ -221,7 +223,7 @@ def require_headers_apart(form: Form) -> None:
         raise form.unsafe("header", "must not be the header of anything else")
 
 
-def _require_items(form: Form) -> None:
+def _require_items(form: SignatureForm) -> None:
     separator, mark, prefix = form.separator, form.timestamp_item, form.prefix
     if separator is not None:
         if len(separator) != 1 or separator.isalnum() or separator in "+/=-_":
@@ -238,7 +240,7 @@ def _require_items(form: Form) -> None:
         raise form.unsafe("timestamp_item", "must not begin as prefix does")
 
 
-def _require_time(form: Form) -> None:
+def _require_time(form: SignatureForm) -> None:
     if form.timestamp_header is not None and form.timestamp_item is not None:
         raise form.unsafe("timestamp_item", "has no meaning beside timestamp_header")
     future = form.tolerance_future

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from providers.signatures.scheme import EVENT_ID
-from providers.signatures.settings import Form
+from providers.signatures.settings import SignatureForm
 
 METHOD: Final = "POST"
 _KNOB: Final = "template"
@@ -24,7 +24,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class SigningTemplate:
     """Literals and parts in their order; ``event_form`` keeps an id to one reading."""
 
     pieces: tuple[bytes | Part, ...]
@@ -47,7 +47,7 @@ class Template:
         )
 
 
-def read_template(form: Form) -> Template:
+def read_template(form: SignatureForm) -> SigningTemplate:
     """Read the template of a form.
 
     :raises Unsafe: something is not signed, cannot be filled in, or two different
@@ -65,10 +65,10 @@ def read_template(form: Form) -> Template:
         )
     if Part.EVENT in parts and form.event_id_header is None:
         raise form.unsafe(_KNOB, "has {id}, and there is no event_id_header")
-    return Template(tuple(pieces), _event_form(pieces, form))
+    return SigningTemplate(tuple(pieces), _event_form(pieces, form))
 
 
-def _with_constants(form: Form) -> str:
+def _with_constants(form: SignatureForm) -> str:
     if ("{path}" in form.template) != (form.path is not None):
         raise form.unsafe("path", "must be said where, and only where, {path} is")
     if form.path is not None and not _PATH.fullmatch(form.path):
@@ -77,7 +77,7 @@ def _with_constants(form: Form) -> str:
     return text.replace("{path}", form.path or "")
 
 
-def _pieces(form: Form) -> list[bytes | Part]:
+def _pieces(form: SignatureForm) -> list[bytes | Part]:
     # Literals and names take turns.
     split = _NAMES.split(_with_constants(form))
     if not all(_LITERAL.fullmatch(literal) for literal in split[::2]):
@@ -93,7 +93,7 @@ def _pieces(form: Form) -> list[bytes | Part]:
     return pieces
 
 
-def _event_form(pieces: list[bytes | Part], form: Form) -> re.Pattern[str]:
+def _event_form(pieces: list[bytes | Part], form: SignatureForm) -> re.Pattern[str]:
     """Return the form of an id that cannot run into its neighbour."""
     body = pieces.index(Part.BODY)
     found = EVENT_ID
@@ -108,7 +108,9 @@ def _event_form(pieces: list[bytes | Part], form: Form) -> re.Pattern[str]:
     return found
 
 
-def _sign(neighbour: bytes | Part, piece: Part, form: Form, *, first: bool) -> str:
+def _sign(
+    neighbour: bytes | Part, piece: Part, form: SignatureForm, *, first: bool
+) -> str:
     """Return the sign that keeps a part from its neighbour on the body's side."""
     if neighbour is Part.BODY and piece is Part.TIME:
         # A body is an object: it neither begins nor ends with a digit.

@@ -8,13 +8,13 @@ from providers.port import Rejected, Verified
 from providers.signatures.scheme import (
     EVENT_ID,
     PRINTABLE,
-    Keys,
-    Reason,
+    RejectionReason,
+    RouteKeys,
     any_equal,
     header,
     without_tolerance,
 )
-from providers.signatures.settings import Form, Settings, Unsafe
+from providers.signatures.settings import SchemeSettings, SignatureForm, Unsafe
 from providers.signatures.signed import named, nameless, pointer_of, require_one_event
 from providers.signatures.signed import require_headers_apart as require_apart
 
@@ -26,16 +26,16 @@ class Token:
     whatever there is to say.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SchemeSettings) -> None:
         form = settings.token
         if form is None:
             raise Unsafe("token", "is missing")
         without_tolerance(settings, "token")
         require_one_event(form)
         require_apart(form)
-        self._form: Form = form
+        self._form: SignatureForm = form
         self._pointer = pointer_of(form)
-        self._keys = Keys(settings.secrets, _sent)
+        self._keys = RouteKeys(settings.secrets, _sent)
 
     def verify(
         self, headers: Mapping[str, list[str]], body: bytes, now: datetime
@@ -45,12 +45,12 @@ class Token:
         if isinstance(told, Rejected):
             return told
         if not told.startswith(self._form.prefix):
-            return Rejected(Reason.MALFORMED)
+            return Rejected(RejectionReason.MALFORMED)
         given = told.removeprefix(self._form.prefix).encode("ascii")
         # Of one length, so that not even that is told.
         ours = [_digest(key) for key in self._keys.at(now)]
         if not any_equal([_digest(given)], ours):
-            return Rejected(Reason.WRONG)
+            return Rejected(RejectionReason.WRONG)
         event: str | Rejected | None = None
         if self._form.event_id_header is not None:
             event = header(headers, self._form.event_id_header, EVENT_ID)

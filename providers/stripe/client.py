@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
 
-from providers.http.outbound import ConnectionLimit, Lost, NotSent, Response
+from providers.http.outbound import ConnectionLimit, Lost, RequestNotSent, Response
 from providers.stripe.requests import Form
 
 # What is left of a time limit is never so short that a call fails for that alone.
 SECONDS_MIN: Final = 0.05
 
-Heard = Response | NotSent | Lost
+Heard = Response | RequestNotSent | Lost
 
 
 class StripeClient:

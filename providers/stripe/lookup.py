@@ -14,7 +14,7 @@ from providers.port import NotFound, StatusAnswer, Unclear
 from providers.retry_after import heeding
 from providers.stripe.client import StripeClient
 from providers.stripe.objects import PLACES, Body, reference_in
-from providers.stripe.requests import Form, Target
+from providers.stripe.requests import Form, StripeDestination
 from providers.stripe.translate import OK, Context, object_answer, status_answer
 
 PAGE: Final = 100
@@ -23,7 +23,7 @@ TWICE: Final = "Stripe has more than one of this reference"
 
 
 async def look_up(
-    client: StripeClient, target: Target, context: Context
+    client: StripeClient, target: StripeDestination, context: Context
 ) -> StatusAnswer:
     """Ask what became of it, without Stripe's id."""
     if context.makes == "payout":
@@ -32,7 +32,7 @@ async def look_up(
 
 
 async def _among_payouts(
-    client: StripeClient, target: Target, context: Context
+    client: StripeClient, target: StripeDestination, context: Context
 ) -> StatusAnswer:
     until = client.deadline()
     query: dict[str, str] = {"destination": target.id, "limit": str(PAGE)}

@@ -26,7 +26,7 @@ from providers.stripe.amounts import NotPayable
 from providers.stripe.client import StripeClient
 from providers.stripe.lookup import look_up
 from providers.stripe.objects import PLACES
-from providers.stripe.requests import Target, create_form, target_of
+from providers.stripe.requests import StripeDestination, create_form, target_of
 from providers.stripe.translate import Context
 from providers.stripe.webhooks import read_webhook
 
@@ -121,7 +121,7 @@ class StripeProvider:
             body, now, provider=self.name, makes=self._making.makes, live=self._live
         )
 
-    def _context(self, payout: Payout, target: Target) -> Context:
+    def _context(self, payout: Payout, target: StripeDestination) -> Context:
         return Context(
             makes=self._making.makes,
             payout=payout,
@@ -130,7 +130,7 @@ class StripeProvider:
             rejection_codes=self._rejection_codes,
         )
 
-    def _account(self, target: Target) -> str | None:
+    def _account(self, target: StripeDestination) -> str | None:
         return target.owner if self._making.connect else None
 
     def _one(self, stripe_id: str) -> str:

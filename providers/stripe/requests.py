@@ -27,7 +27,7 @@ _TARGETS: Final[Mapping[Makes, re.Pattern[str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class StripeDestination:
     """Where a token leads: an account, card or method of Stripe's, and whose it is.
 
     The token is ``ba_…`` or ``acct_…/ba_…`` (a connected account's) for payouts,
@@ -42,7 +42,7 @@ class Target:
         return {"id": self.id, "owner": self.owner or ""}
 
 
-def target_of(payout: Payout, making: StripeTable) -> Target:
+def target_of(payout: Payout, making: StripeTable) -> StripeDestination:
     """Read the token of a destination.
 
     :raises NotPayable: it is none; a payout without one would go to our own account.
@@ -54,7 +54,7 @@ def target_of(payout: Payout, making: StripeTable) -> Target:
     if making.makes == "payout" and making.connect is not bool(found[1]):
         wanted = "must" if making.connect else "must not"
         raise NotPayable(f"the destination {wanted} be a connected account's")
-    return Target(id=found[2], owner=found[1])
+    return StripeDestination(id=found[2], owner=found[1])
 
 
 def create_form(payout: Payout, making: StripeTable) -> Form:
@@ -77,7 +77,7 @@ def create_form(payout: Payout, making: StripeTable) -> Form:
     )
 
 
-def _payout(target: Target, making: StripeTable) -> dict[str, str]:
+def _payout(target: StripeDestination, making: StripeTable) -> dict[str, str]:
     said = {
         "destination": target.id,
         "method": making.method,
@@ -87,7 +87,7 @@ def _payout(target: Target, making: StripeTable) -> dict[str, str]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _payment_intent(target: Target, making: StripeTable) -> dict[str, str]:
+def _payment_intent(target: StripeDestination, making: StripeTable) -> dict[str, str]:
     """Confirm it at once, with nobody there: what needs a person is declined."""
     types = making.payment_method_types or (CARD,)
     listed = {f"payment_method_types[{n}]": kind for n, kind in enumerate(types)}

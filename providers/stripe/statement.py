@@ -14,10 +14,10 @@ from providers.http.outbound import Outbound, Response
 from providers.statements import (
     NoStatement,
     NotOffered,
-    Odd,
     Oddity,
-    Page,
     Row,
+    StatementPage,
+    UnreadableLine,
     Walk,
 )
 from providers.stripe.objects import PLACES, Body, Fate, read_seen, reference_in
@@ -46,7 +46,9 @@ class StripeStatement:
         self._is_of_others = table.stripe.connect
         self._client = client_of(table, outbound, 1)
 
-    async def pages(self, since: datetime, until: datetime) -> AsyncIterator[Page]:
+    async def pages(
+        self, since: datetime, until: datetime
+    ) -> AsyncIterator[StatementPage]:
         """Yield page after page, newest first, in the words of the default form.
 
         :raises NotOffered: the payouts are connected accounts', each with its own list.
@@ -72,11 +74,11 @@ class StripeStatement:
             query["starting_after"] = str(found[-1]["id"])
             walk.goes_on(page, query["starting_after"])
 
-    def _page(self, found: list[Body], page: int) -> Page:
+    def _page(self, found: list[Body], page: int) -> StatementPage:
         read = [self._line(row, page, number) for number, row in enumerate(found, 1)]
-        return Page(
-            rows=[line for line in read if not isinstance(line, Odd)],
-            odd=[line for line in read if isinstance(line, Odd)],
+        return StatementPage(
+            rows=[line for line in read if not isinstance(line, UnreadableLine)],
+            odd=[line for line in read if isinstance(line, UnreadableLine)],
         )
 
     async def _asked(self, walk: Walk, query: dict[str, str], page: int) -> Body:
@@ -92,14 +94,14 @@ class StripeStatement:
         place, until = PLACES[self._makes], self._client.deadline()
         return await self._client.get(place, query, account=None, until=until)
 
-    def _line(self, row: Body, page: int, number: int) -> Row | Odd:
+    def _line(self, row: Body, page: int, number: int) -> Row | UnreadableLine:
         reference = reference_in(row)
         if reference is None or not is_uuid(reference):
-            return Odd(page=page, row=number, oddity=Oddity.FOREIGN)
+            return UnreadableLine(page=page, row=number, oddity=Oddity.FOREIGN)
         try:
             seen = read_seen(row, self._makes)
         except UnreadableField as error:
-            return Odd(
+            return UnreadableLine(
                 page=page,
                 row=number,
                 oddity=Oddity.UNREADABLE,

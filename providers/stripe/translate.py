@@ -99,7 +99,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class StripeError:
     """Stripe's own ``error``; what has none was not said by Stripe."""
 
     kind: str
@@ -185,7 +185,7 @@ def cancel_answer(answer: Answer, context: Context) -> CancelAnswer:
     return Unclear(because="it is not said to be canceled", evidence=evidence)
 
 
-def problem_in(body: Body | None) -> Problem | None:
+def problem_in(body: Body | None) -> StripeError | None:
     """Return Stripe's error, None where the body holds none."""
     error = (body or {}).get("error")
     if (
@@ -194,7 +194,7 @@ def problem_in(body: Body | None) -> Problem | None:
     ):
         return None
     intent = error.get("payment_intent")
-    return Problem(
+    return StripeError(
         kind=kind,
         code=code_in(error),
         message=message_in(error),
@@ -203,7 +203,7 @@ def problem_in(body: Body | None) -> Problem | None:
 
 
 def _refusal(
-    answer: Response, problem: Problem | None, context: Context
+    answer: Response, problem: StripeError | None, context: Context
 ) -> Declined | NotSent | Unclear:
     evidence = _evidence(answer)
     if problem is None:
@@ -226,7 +226,7 @@ def _refusal(
     )
 
 
-def _no_doubt(answer: Response, problem: Problem) -> str | None:
+def _no_doubt(answer: Response, problem: StripeError) -> str | None:
     """Return why an error of Stripe's is no no, None where it may be one."""
     if problem.kind == "idempotency_error" or problem.code in NEVER_A_NO:
         return "another request had its key: what became of that is not known"
@@ -239,14 +239,14 @@ def _no_doubt(answer: Response, problem: Problem) -> str | None:
     return None
 
 
-def _is_definite(answer: Response, problem: Problem, context: Context) -> bool:
+def _is_definite(answer: Response, problem: StripeError, context: Context) -> bool:
     if context.rejection_codes:
         return problem.code in context.rejection_codes
     # 402: "the parameters were valid but the request failed".
     return answer.status == PAYMENT_REQUIRED or problem.code in DEFINITE
 
 
-def _stopped(answer: Response, problem: Problem | None) -> NotSent | None:
+def _stopped(answer: Response, problem: StripeError | None) -> NotSent | None:
     """Return that a request stopped before Stripe's idempotency layer, if it did."""
     if problem is None:
         return None
@@ -280,12 +280,12 @@ def _doubt(seen: Seen, context: Context) -> str | None:
     return None
 
 
-def _because(problem: Problem, context: Context) -> str:
+def _because(problem: StripeError, context: Context) -> str:
     said = problem.message or problem.code or problem.kind
     return f"Stripe refused the request itself: {context.hidden(said)}"
 
 
-def _told(problem: Problem) -> Evidence:
+def _told(problem: StripeError) -> Evidence:
     told = {"type": problem.kind, "code": problem.code}
     return {name: value for name, value in told.items() if value is not None}
 

@@ -29,7 +29,7 @@ from fsm.domain.keys import ApiKey, KeyRole, parse_api_keys
 from fsm.domain.money import Money
 from fsm.domain.orders import Order, Submission
 from fsm.domain.rates import Rate
-from fsm.domain.roster import KeyRecord, Proposal, Threshold
+from fsm.domain.roster import KeyRecord, Threshold, ThresholdProposal
 from fsm.domain.votes import Vote
 from fsm.domain.webhook_events import (
     Arrival,
@@ -505,13 +505,13 @@ class FakeOperatorStore:
             set_by="key:ops",
             set_at=AT,
             reason="large",
-            proposal=Proposal(amount=None, by="key:ops", person="ops", at=AT),
+            proposal=ThresholdProposal(amount=None, by="key:ops", person="ops", at=AT),
         )
         return FourEyes(floor=100, by_currency={"EUR": 70}), [set_]
 
     async def set_threshold(self, currency, amount, *, by, reason):
         self._world.said.append((currency, amount, by, reason))
-        proposal = Proposal(amount=amount, by="key:ops", person="ops", at=AT)
+        proposal = ThresholdProposal(amount=amount, by="key:ops", person="ops", at=AT)
         return Threshold(
             currency=currency,
             amount=amount,

@@ -2,7 +2,14 @@ import asyncio
 
 import pytest
 
-from payment_service.bus import Api, JetStreamPublisher, Names, connect, ensure, wanted
+from payment_service.bus import (
+    JetStreamApi,
+    JetStreamPublisher,
+    Names,
+    connect,
+    ensure,
+    wanted,
+)
 from payment_service.playground.embedded import EmbeddedNats
 from tests.bus.stage import ACK_WAIT, AckSpy
 from tests.playground.embedded.processes import memory_folder
@@ -33,7 +40,7 @@ async def wire(nats_server, closed):
 
 @pytest.fixture
 def api(wire):
-    return Api(wire)
+    return JetStreamApi(wire)
 
 
 @pytest.fixture

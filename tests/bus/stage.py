@@ -8,13 +8,19 @@ from typing import Any
 
 from fsm.domain.messages import STEP_DUE, Message
 from handlers.ports.outcomes import Done
-from payment_service.bus import Consumer, Limits, Listeners, PullTimes, Source
+from payment_service.bus import (
+    Consumer,
+    ConsumerLimits,
+    DurableConsumer,
+    Listeners,
+    PullTimes,
+)
 
 # Until what never comes is given up: no promise, for a busy machine takes its time.
 SOON = 60.0
 ACK_WAIT = timedelta(seconds=30)
 QUICK_ACK_WAIT = timedelta(seconds=1)
-LIMITS = Limits(in_flight_max=8, prefetch=4, ack_wait=ACK_WAIT, max_deliver=3)
+LIMITS = ConsumerLimits(in_flight_max=8, prefetch=4, ack_wait=ACK_WAIT, max_deliver=3)
 TIMES = PullTimes(expires_seconds=4.0, heartbeat_seconds=0.5)
 NUMBERS = itertools.count()
 
@@ -90,7 +96,7 @@ class Stage:
         return Consumer(
             wire,
             names,
-            source or Source(names.stream("ORDER_TASKS"), "payment-tasks"),
+            source or DurableConsumer(names.stream("ORDER_TASKS"), "payment-tasks"),
             limits=limits,
             handle=self.handle,
             dead_letter=self.dead_letter,

@@ -10,7 +10,7 @@ import pytest
 from fsm.domain.errors import BusUnavailable
 from payment_service.bus import (
     Access,
-    Api,
+    JetStreamApi,
     JetStreamPublisher,
     Names,
     PermissionRefused,
@@ -60,7 +60,7 @@ async def refused(url, **access):
 async def test_what_is_special_in_a_password_is_percent_encoded():
     with serving(account(password=ODD)) as server:
         async with connected(server.url_of(f"svc:{quote(ODD, safe='')}")) as wire:
-            assert await Api(wire).call("INFO")
+            assert await JetStreamApi(wire).call("INFO")
 
 
 async def test_a_token_may_stand_in_the_address():
@@ -169,7 +169,7 @@ async def test_a_private_authority_is_believed(authority, scheme):
     with serving(account() + tls(authority)) as server:
         url = server.url_of("svc:pw", scheme)
         async with connected(url, ca=authority.file) as wire:
-            assert await Api(wire).call("INFO")
+            assert await JetStreamApi(wire).call("INFO")
 
 
 async def test_where_tls_is_only_offered_it_is_taken(authority):
@@ -244,7 +244,7 @@ async def test_a_user_may_have_an_inbox_of_his_own():
             async with connected(url):
                 pass
         async with connected(url, inbox_prefix="_INBOX_pay") as wire:
-            assert await Api(wire).call("INFO")
+            assert await JetStreamApi(wire).call("INFO")
 
 
 async def test_a_call_that_is_not_permitted_is_told_at_once_with_its_subject():
@@ -252,7 +252,7 @@ async def test_a_call_that_is_not_permitted_is_told_at_once_with_its_subject():
     with serving(account(denied)) as server:
         async with connected(server.url_of("svc:pw")) as wire:
             with pytest.raises(PermissionRefused, match=r"publish to .*ORDER_TASKS"):
-                await soon(Api(wire).find("STREAM.INFO.ORDER_TASKS"), 2.0)
+                await soon(JetStreamApi(wire).find("STREAM.INFO.ORDER_TASKS"), 2.0)
 
             assert wire.is_connected
             [told] = wire.denied
@@ -264,12 +264,12 @@ async def test_what_is_permitted_later_is_asked_again_after_a_reconnect():
     with serving(denied) as server:
         async with connected(server.url_of("svc:pw")) as wire:
             with pytest.raises(PermissionRefused):
-                await Api(wire).call("INFO")
+                await JetStreamApi(wire).call("INFO")
             server.reload(account())
             await wire.force_reconnect()
             await until(lambda: answers(wire))
 
-            assert await Api(wire).call("INFO")
+            assert await JetStreamApi(wire).call("INFO")
 
 
 async def test_one_connection_too_many_is_told_and_tried_again():
@@ -304,10 +304,10 @@ async def test_a_domain_is_found():
     hub = account().replace("max_file_store", "domain: hub, max_file_store")
     with serving(hub) as server:
         async with connected(server.url_of("svc:pw"), domain="hub") as wire:
-            assert (await Api(wire).call("INFO"))["domain"] == "hub"
+            assert (await JetStreamApi(wire).call("INFO"))["domain"] == "hub"
         async with connected(server.url_of("svc:pw"), domain="none") as wire:
             with pytest.raises(BusUnavailable, match="nobody answers"):
-                await Api(wire).call("INFO")
+                await JetStreamApi(wire).call("INFO")
 
 
 async def test_a_leaf_node_reaches_the_domain_of_its_hub():
@@ -322,7 +322,7 @@ async def test_a_leaf_node_reaches_the_domain_of_its_hub():
         with serving(leaf) as server:
             async with connected(server.url, domain="hub") as wire:
                 await until(lambda: reachable(wire))
-                await ensure(Api(wire), topology)
+                await ensure(JetStreamApi(wire), topology)
                 publisher = JetStreamPublisher(
                     wire, names, schedules=True, on_refused=forget
                 )
@@ -332,11 +332,11 @@ async def test_a_leaf_node_reaches_the_domain_of_its_hub():
                     assert await publisher.publish([a_message()]) == [True]
                     await soon(stage.handled.get())
 
-                await until(lambda: is_empty(Api(wire), "leaf_ORDER_TASKS"))
+                await until(lambda: is_empty(JetStreamApi(wire), "leaf_ORDER_TASKS"))
 
 
 async def reachable(wire):
     try:
-        return await Api(wire, seconds_max=0.5).call("INFO")
+        return await JetStreamApi(wire, seconds_max=0.5).call("INFO")
     except BusUnavailable:
         return False

@@ -9,7 +9,13 @@ import pytest
 
 from fsm.domain.dead_letters import Reason
 from handlers.ports.outcomes import Done, Park, Retry
-from payment_service.bus import Api, JetStreamPublisher, Limits, ensure, wanted
+from payment_service.bus import (
+    ConsumerLimits,
+    JetStreamApi,
+    JetStreamPublisher,
+    ensure,
+    wanted,
+)
 from payment_service.bus.consumer import _bounded, _origin
 from tests.bus.stage import (
     LIMITS,
@@ -458,7 +464,9 @@ async def test_forged_webhook_are_not_believed(wire, names, publisher):
 
 
 async def test_a_restarted_server_delivers_without_a_pause(own_server, own_wire, names):
-    await ensure(Api(own_wire), wanted(names, replicas=1, ack_wait=QUICK_ACK_WAIT))
+    await ensure(
+        JetStreamApi(own_wire), wanted(names, replicas=1, ack_wait=QUICK_ACK_WAIT)
+    )
     publisher = JetStreamPublisher(
         own_wire, names, schedules=True, on_refused=lambda *_: None
     )
@@ -479,7 +487,7 @@ async def is_published(publisher):
 
 
 def test_capacity_is_hands_and_pockets():
-    limits = Limits(
+    limits = ConsumerLimits(
         in_flight_max=5, prefetch=2, ack_wait=timedelta(seconds=3), max_deliver=8
     )
 

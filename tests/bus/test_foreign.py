@@ -11,10 +11,10 @@ from nats.errors import ProtocolError
 
 from fsm.domain.messages import STEP_DUE
 from handlers.ports.outcomes import Park
+from payment_service.bus.nats_client import NatsClient
 from payment_service.bus.protocol import RAW_HEADERS, headers_of, number_of, text_of
 from payment_service.bus.reader import FrameReader
 from payment_service.bus.unrouted import dead_letter_unrouted
-from payment_service.bus.wire import Wire
 from tests.bus.raw import block, raw
 from tests.bus.stage import Stage, a_message, is_empty, soon
 
@@ -275,4 +275,4 @@ async def test_what_no_server_says_ends_the_connection(line):
 
 
 def test_the_client_reads_with_it():
-    assert isinstance(Wire()._ps, FrameReader)
+    assert isinstance(NatsClient()._ps, FrameReader)

@@ -5,7 +5,14 @@ import asyncio
 import pytest
 
 from fsm.domain.errors import BusUnavailable
-from payment_service.bus import Access, Api, Names, TopologyRefused, ensure, wanted
+from payment_service.bus import (
+    Access,
+    JetStreamApi,
+    Names,
+    TopologyRefused,
+    ensure,
+    wanted,
+)
 from payment_service.bus.connection import connect
 from tests.bus.operators import Managed
 from tests.bus.servers import serving
@@ -58,7 +65,7 @@ async def reached(server, file, errors=None):
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 async def test_a_tier_that_demands_limits_gets_them(server, creds, line_end):
     wire = await reached(server, creds(line_end=line_end))
-    api = Api(wire)
+    api = JetStreamApi(wire)
 
     await ensure(api, wanted(NAMES, replicas=1, ack_wait=ACK_WAIT))
 
@@ -71,7 +78,9 @@ async def test_a_tier_that_is_not_there_is_told(server, creds):
     wire = await reached(server, creds())
 
     with pytest.raises(TopologyRefused, match="PAYMENT_STREAM_REPLICAS"):
-        await ensure(Api(wire), wanted(Names("r3"), replicas=3, ack_wait=ACK_WAIT))
+        await ensure(
+            JetStreamApi(wire), wanted(Names("r3"), replicas=3, ack_wait=ACK_WAIT)
+        )
     await wire.close()
 
 
@@ -100,7 +109,7 @@ async def test_credentials_that_end_and_are_renewed_go_on(server, creds):
 
 async def _asked(wire):
     try:
-        return await asyncio.wait_for(Api(wire).call("INFO"), 2)
+        return await asyncio.wait_for(JetStreamApi(wire).call("INFO"), 2)
     except (BusUnavailable, TimeoutError):
         return False
 

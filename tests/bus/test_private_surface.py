@@ -18,7 +18,7 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.protocol.parser import Parser
 
-from payment_service.bus import reader, transport, wire
+from payment_service.bus import nats_client, reader, transport
 
 ROOT = Path(__file__).parents[2]
 
@@ -158,7 +158,7 @@ async def test_a_transport_has_the_ends_of_its_socket():
 
 
 async def test_the_client_keeps_a_transport_that_it_is_given(client):
-    given = wire.Wire()._transport
+    given = nats_client.NatsClient()._transport
     client._transport = given
 
     client._setup_server_pool("nats://127.0.0.1:4222")
@@ -166,14 +166,14 @@ async def test_the_client_keeps_a_transport_that_it_is_given(client):
     assert client._transport is given
 
 
-@pytest.mark.parametrize("module", [wire, reader, transport])
+@pytest.mark.parametrize("module", [nats_client, reader, transport])
 def test_everything_private_that_is_used_is_written_down(module):
     used, made = names(module)
 
     assert used - made <= KNOWN | {"_buffer"}
 
 
-@pytest.mark.parametrize("module", [wire, reader, transport])
+@pytest.mark.parametrize("module", [nats_client, reader, transport])
 def test_nothing_of_ours_has_a_name_of_theirs(client, module):
     """A version that brings such a name would lose it, or take ours for its own."""
     _, made = names(module)
@@ -184,7 +184,7 @@ def test_nothing_of_ours_has_a_name_of_theirs(client, module):
 
 def test_nothing_is_written_down_that_is_not_used():
     used = set().union(
-        *(each for module in (wire, reader, transport) for each in names(module))
+        *(each for module in (nats_client, reader, transport) for each in names(module))
     )
     public = {"options", "connect", "readline", "wait_closed", "reset", "parse"}
 

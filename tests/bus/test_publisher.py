@@ -6,8 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fsm.domain.messages import RECHECK_TICK
-from payment_service.bus import Api, JetStreamPublisher, Source, connect, ensure, wanted
-from payment_service.bus.names import matches
+from payment_service.bus import (
+    DurableConsumer,
+    JetStreamApi,
+    JetStreamPublisher,
+    connect,
+    ensure,
+    wanted,
+)
+from payment_service.bus.subjects import matches
 from tests.bus.stage import (
     ACK_WAIT,
     SOON,
@@ -50,7 +57,7 @@ async def test_a_repeat_is_acknowledged_and_stored_once(api, tasks, publisher):
 
 
 def timers(names):
-    return Source(names.stream("ORDER_TASKS"), "payment-timers")
+    return DurableConsumer(names.stream("ORDER_TASKS"), "payment-timers")
 
 
 async def test_without_a_stream_nothing_is_acknowledged(publisher, refused):
@@ -159,7 +166,7 @@ async def test_a_message_too_long_harms_no_other(wire, publisher, refused):
 async def test_silence_is_no_acknowledgement(nats_server, names, closed):
     async with Proxy(int(nats_server.url.rpartition(":")[2])) as proxy:
         wire = await connect([proxy.url], name="test", on_closed=closed.put_nowait)
-        await ensure(Api(wire), wanted(names, replicas=1, ack_wait=ACK_WAIT))
+        await ensure(JetStreamApi(wire), wanted(names, replicas=1, ack_wait=ACK_WAIT))
         publisher = JetStreamPublisher(
             wire, names, schedules=True, on_refused=forget, ack_seconds_max=0.3
         )
@@ -175,7 +182,7 @@ async def test_silence_is_no_acknowledgement(nats_server, names, closed):
 
 
 async def test_a_lost_connection_ends_the_waiting_at_once(own_server, own_wire, names):
-    await ensure(Api(own_wire), wanted(names, replicas=1, ack_wait=ACK_WAIT))
+    await ensure(JetStreamApi(own_wire), wanted(names, replicas=1, ack_wait=ACK_WAIT))
     publisher = JetStreamPublisher(
         own_wire, names, schedules=True, on_refused=forget, ack_seconds_max=60
     )

@@ -9,7 +9,7 @@ import pytest
 
 from payment_service.bus import (
     Access,
-    Api,
+    JetStreamApi,
     JetStreamPublisher,
     JetStreamRefused,
     Names,
@@ -41,7 +41,7 @@ async def api_of(server, login="svc:pw", **access):
         [server.url_of(login)], name="t", on_closed=forget, access=Access(**access)
     )
     try:
-        yield Api(wire), wire
+        yield JetStreamApi(wire), wire
     finally:
         await wire.close()
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from payment_service.bus import (
-    Api,
+    JetStreamApi,
     Names,
     StreamTerms,
     TopologyRefused,
@@ -335,7 +335,7 @@ def test_a_prefix_is_one_plain_token(prefix):
         Names(prefix)
 
 
-class Latecomer(Api):
+class Latecomer(JetStreamApi):
     """Sees nothing at its first look, as one who was overtaken by another."""
 
     overtaken = True

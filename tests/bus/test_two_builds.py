@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from payment_service.bus import Api, Topology, connect, ensure, wanted
+from payment_service.bus import JetStreamApi, Topology, connect, ensure, wanted
 from payment_service.bus.durables import recreate
-from payment_service.bus.names import Names
+from payment_service.bus.subjects import Names
 from payment_service.bus.topology import (
     REQUESTS,
     TASK_CONSUMER,
@@ -170,7 +170,7 @@ async def test_a_consumer_made_anew_by_the_older_takes_what_the_newer_needs(
     assert await ensure(api, newer) == ()
 
 
-class Overtaken(Api):
+class Overtaken(JetStreamApi):
     """Finds no consumer, because the newer makes it in the same moment."""
 
     async def find(self, verb, body=None):
@@ -243,7 +243,7 @@ async def test_who_may_not_ask_which_consumers_there_are_buries_nothing_then(new
     with serving(account(denied)) as server:
         wire = await connect([server.url_of("svc:pw")], name="test", on_closed=forget)
         try:
-            api = Api(wire)
+            api = JetStreamApi(wire)
             await ensure(api, older)
             await wire.publish(names.subject("order.lane.blue.step.due"), b"{}")
             buried = []

@@ -5,7 +5,7 @@ import asyncio
 import orjson
 import pytest
 
-from payment_service.bus import TooManyWaiters, Waiters
+from payment_service.bus import OrderWaiters, TooManyWaiters
 from tests.bus.stage import SOON, a_message, soon
 
 
@@ -17,7 +17,7 @@ def an_event(kind="completed", **fields):
 @pytest.fixture
 async def waiters(wire, names, streams):
     del streams
-    waiters = Waiters(wire, names, waiters_max=2)
+    waiters = OrderWaiters(wire, names, waiters_max=2)
     await waiters.start()
     yield waiters
     await waiters.stop()

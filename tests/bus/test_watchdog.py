@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from payment_service.bus import (
-    Api,
+    JetStreamApi,
     JetStreamPublisher,
     Names,
     StreamTerms,
@@ -144,7 +144,7 @@ async def test_a_changed_consumer_is_set_right(wire, names):
 
 async def test_a_store_wiped_in_mid_flight_is_made_again(own_server, own_wire, names):
     topology = wanted(names, replicas=1, ack_wait=ACK_WAIT)
-    api = Api(own_wire)
+    api = JetStreamApi(own_wire)
     await ensure(api, topology)
     publisher = JetStreamPublisher(
         own_wire, names, schedules=True, on_refused=lambda *_: None
@@ -186,7 +186,7 @@ def test_a_consumer_ahead_of_its_stream_is_told_apart(delivered, floor, last, ah
     assert _is_ahead(info, {"state": {"last_seq": last}}) is ahead
 
 
-class Liar(Api):
+class Liar(JetStreamApi):
     """Claims once that a stream has fewer messages than its consumer has seen."""
 
     lies = 1
@@ -258,7 +258,7 @@ async def test_a_connection_that_goes_silent_is_given_up_in_time(
     async with Proxy(int(nats_server.url.rpartition(":")[2])) as proxy:
         wire = await connect([proxy.url], name="test", on_closed=closed.put_nowait)
         topology = wanted(names, replicas=1, ack_wait=ACK_WAIT)
-        await ensure(Api(wire), topology)
+        await ensure(JetStreamApi(wire), topology)
         async with Kennel(wire, topology, times=times).watching() as kennel:
             await wire.round_trip(SOON)
             loop = asyncio.get_running_loop()
@@ -277,7 +277,7 @@ async def test_a_silence_that_ends_is_survived(nats_server, names, closed):
     async with Proxy(int(nats_server.url.rpartition(":")[2])) as proxy:
         wire = await connect([proxy.url], name="test", on_closed=closed.put_nowait)
         topology = wanted(names, replicas=1, ack_wait=ACK_WAIT)
-        await ensure(Api(wire), topology)
+        await ensure(JetStreamApi(wire), topology)
         again = asyncio.Event()
         wire.on_reconnected.append(again.set)
         async with Kennel(wire, topology, times=times).watching() as kennel:

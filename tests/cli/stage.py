@@ -33,7 +33,7 @@ from providers.config import parse_config
 from providers.core import HttpCore
 from providers.http.outbound import Outbound
 from providers.registry import build_providers
-from providers.testing.simulator import Provider, Simulator
+from providers.testing.simulator import SimulatedProvider, Simulator
 from providers.testing.simulator.core import SimulatedCore
 from tests.forks import ForkServer
 
@@ -200,7 +200,9 @@ async def with_world(database_url, work, *, keys=UNKEYED):
         core = SimulatedCore(token=TOKEN)
         await core.start("127.0.0.1", 0)
         stack.push_async_callback(core.stop)
-        simulator = Simulator([Provider(name=n) for n in PROVIDERS], scale=0.001)
+        simulator = Simulator(
+            [SimulatedProvider(name=n) for n in PROVIDERS], scale=0.001
+        )
         await simulator.start("127.0.0.1", 0)
         stack.push_async_callback(simulator.stop)
         database = Database(database_url)

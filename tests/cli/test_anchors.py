@@ -14,7 +14,7 @@ import pytest
 
 from fsm.domain.anchors import read_anchor
 from fsm.domain.audit_keys import UNKEYED
-from payment_service.cli.verifying import verify
+from payment_service.cli.verify import verify
 from tests.bus.servers import FoundNats
 from tests.cli.anchors import anchor, seal_again, sign_again
 from tests.cli.stage import corrupt, rewrite, with_world

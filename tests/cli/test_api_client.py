@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from payment_service.cli import api_client
-from payment_service.cli.api_client import Access, Refused, Unreachable, access_of
-from payment_service.cli.failures import Usage, Wrong, told
+from payment_service.cli.api_client import ApiAccess, ApiRefused, Unreachable, access_of
+from payment_service.cli.errors import Usage, Wrong, describe
 from payment_service.settings import Settings
 from tests.wires.certificates import authority, certificate
 from tests.wires.proxy import proxied
@@ -31,7 +31,7 @@ def page(status, more=b"", kind=b"text/html", body=b"<p>no</p>"):
 
 
 async def asked(url, *path, method="POST", query=None, body=None):
-    async with api_client.calling(Access(url, SecretStr(KEY))) as api:
+    async with api_client.calling(ApiAccess(url, SecretStr(KEY))) as api:
         return await api.ask(method, *path, query=query, body=body)
 
 
@@ -40,7 +40,7 @@ async def failing(answer):
     async with playing(saying(answer)) as server:
         with pytest.raises((Wrong, Usage)) as refused:
             await asked(server.url, "tasks", "t-1", "resolution", body={})
-    line, code = told(refused.value)
+    line, code = describe(refused.value)
     assert line.count("\n") == 0
     assert KEY not in line
     return refused.value, line.replace(server.url, "URL"), code
@@ -69,7 +69,7 @@ async def test_parameters_that_are_not_given_are_left_out():
 
 @pytest.mark.parametrize("part", ["", ".", ".."])
 async def test_a_part_that_would_lead_to_another_call_is_no_id(part):
-    with pytest.raises(Refused, match="is no id"):
+    with pytest.raises(ApiRefused, match="is no id"):
         await asked("http://127.0.0.1:1", "orders", part, "cancel")
 
 
@@ -77,7 +77,7 @@ async def test_a_part_that_would_lead_to_another_call_is_no_id(part):
 async def test_a_refusal_is_told_as_the_api_says_it(status):
     error, line, code = await failing(problem(status, "not\nthis way"))
 
-    assert (type(error), error.status) == (Refused, status)
+    assert (type(error), error.status) == (ApiRefused, status)
     assert (line, code) == ("not; this way", 1)
 
 
@@ -217,7 +217,7 @@ def test_one_setting_alone_is_told_and_is_not_neither(settings, name):
     with pytest.raises(Usage, match=r"PAYMENT_API_\w+ is missing") as refused:
         access_of(settings(**{name: BOTH[name]}))
 
-    assert told(refused.value)[1] == 2
+    assert describe(refused.value)[1] == 2
 
 
 @pytest.mark.parametrize(
@@ -247,4 +247,4 @@ def test_a_key_travels_open_on_this_machine_alone(settings, url, open_to_others)
 def test_the_key_is_hidden_wherever_the_process_tells_of_it(settings):
     settings(**BOTH)
 
-    assert told(Wrong(f"it was {KEY}")) == ("it was ***", 1)
+    assert describe(Wrong(f"it was {KEY}")) == ("it was ***", 1)

@@ -18,7 +18,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from providers.testing.simulator import Provider, Simulator
+from providers.testing.simulator import SimulatedProvider, Simulator
 from providers.testing.simulator.core import SimulatedCore
 from tests.cli.stage import SECONDS_MAX, SECRET, TABLE, TOKEN
 from tests.cli.test_run import ready, started
@@ -127,7 +127,9 @@ async def collecting(out):
 async def running(ready, out):
     """Run the service among its neighbours; give what reaches it from outside."""
     core = SimulatedCore(token=TOKEN)
-    simulator = Simulator([Provider(name="acme", secrets=(SECRET,))], scale=0.002)
+    simulator = Simulator(
+        [SimulatedProvider(name="acme", secrets=(SECRET,))], scale=0.002
+    )
     await core.start("127.0.0.1", 0)
     await simulator.start("127.0.0.1", 0)
     table = TABLE.format(name="acme", url=simulator.base_url("acme"))

@@ -10,7 +10,7 @@ import pytest
 from fsm.domain.acts import CaseTrigger
 from fsm.domain.audit_keys import UNKEYED, parse_audit_keys
 from fsm.domain.ids import derived_id
-from payment_service.cli.verifying import verify
+from payment_service.cli.verify import verify
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database

@@ -16,7 +16,7 @@ from handlers.people import (
     revoke_key,
     set_threshold,
 )
-from payment_service.cli.verifying import verify
+from payment_service.cli.verify import verify
 from payment_service.storage.database import Database
 from payment_service.storage.people import PostgresPeople
 from tests.cli.stage import corrupt

@@ -10,7 +10,7 @@ from fsm.domain.errors import StoreUnavailable
 from fsm.domain.webhook_events import WebhookEvent, WebhookEventType
 from handlers.erase import erase, erase_customer
 from handlers.inbox import apply_webhook, keep
-from payment_service.storage import erasing
+from payment_service.storage import order_erasure
 from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads
 from tests.cli.desk import WHY
@@ -119,7 +119,7 @@ def test_what_is_not_as_an_erasure_leaves_it_is_named(
     at_database, database_url, change, order_id, what
 ):
     if change in {BLANK, "request = '{}'"}:
-        change = change.replace("'{}'", "'" + erasing.BLANK_TEXT + "'")
+        change = change.replace("'{}'", "'" + order_erasure.BLANK_TEXT + "'")
     corrupt(database_url, (ROW.replace("{}", change), order_id))
 
     _, found = verified(at_database)
@@ -142,7 +142,7 @@ def test_a_line_that_was_taken_out_is_missed(at_database, database_url):
 def test_where_it_ends_half_way_nothing_was_done(
     at_database, database_url, monkeypatch
 ):
-    monkeypatch.setattr(erasing, "LETTERS", text("SELECT nothing"))
+    monkeypatch.setattr(order_erasure, "LETTERS", text("SELECT nothing"))
 
     async def work(world):
         order = await world.order("w-1")

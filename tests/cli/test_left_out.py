@@ -32,7 +32,7 @@ class Refusing:
 
 sys.meta_path.insert(0, Refusing())
 """
-IMPORTED_BY_COMMANDS = ("conformance", "scaffolding", "simulators")
+IMPORTED_BY_COMMANDS = ("conformance", "scaffold", "simulator")
 
 
 class Without:

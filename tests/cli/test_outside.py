@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from payment_service.cli.books import fetch
-from payment_service.cli.doctor.outside import check
-from payment_service.cli.failures import Wrong
+from payment_service.cli.doctor.counterparties import check
+from payment_service.cli.errors import Wrong
+from payment_service.cli.statements import fetch
 from payment_service.settings import Settings
 from providers.config import parse_config
 from providers.http.proxies import Proxies

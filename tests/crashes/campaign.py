@@ -212,9 +212,9 @@ async def cleared(place: Place) -> None:
     await asyncio.to_thread(_truncate, place.database_url)
     wire = await bus.connect([place.nats_url], name="crashes", on_closed=_ignore)
     try:
-        await bus.ensure(bus.Api(wire), place.topology)
+        await bus.ensure(bus.JetStreamApi(wire), place.topology)
         for stream in place.topology.streams:
-            await bus.Api(wire).call(f"STREAM.PURGE.{stream.name}")
+            await bus.JetStreamApi(wire).call(f"STREAM.PURGE.{stream.name}")
     finally:
         await wire.close()
 

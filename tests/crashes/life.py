@@ -30,7 +30,7 @@ from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
-from payment_service.wiring.forwarded import Forwarded
+from payment_service.wiring.forwarded import ForwardedUseCases
 from payment_service.wiring.forwarders import Forwarders
 from payment_service.wiring.roles import cancel_all
 from payment_service.wiring.router import Router
@@ -187,7 +187,7 @@ class Life:
         self.wire = await bus.connect(
             [self._place.nats_url], name="crashes", on_closed=lambda _: None
         )
-        await bus.ensure(bus.Api(self.wire), self._place.topology)
+        await bus.ensure(bus.JetStreamApi(self.wire), self._place.topology)
         publisher = bus.JetStreamPublisher(
             self.wire, self._place.names, schedules=True, on_refused=lambda *_: None
         )
@@ -236,15 +236,15 @@ class Life:
     def _consumer(self, durable: bus.Durable) -> CrashConsumer:
         router = Router.of(
             self.ports,
-            forwarded=Forwarded(ports=self.ports, forwarders=Forwarders()),
+            forwarded=ForwardedUseCases(ports=self.ports, forwarders=Forwarders()),
             publisher=self.publisher,
             metrics=Metrics(),
         )
         consumer = CrashConsumer(
             self.wire,
             self._place.names,
-            bus.Source(stream=durable.stream, durable=durable.name),
-            limits=bus.Limits(
+            bus.DurableConsumer(stream=durable.stream, durable=durable.name),
+            limits=bus.ConsumerLimits(
                 in_flight_max=100, ack_wait=ACK_WAIT, max_deliver=MAX_DELIVER
             ),
             handle=router.handle,

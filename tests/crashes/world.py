@@ -27,7 +27,7 @@ from fsm.reconciliation import (
 )
 from fsm.tampering import tampered
 from handlers.commit import Ports
-from payment_service.bus import Api
+from payment_service.bus import JetStreamApi
 from payment_service.bus.protocol import publication
 from payment_service.cli.snapshot import Snapshot
 from payment_service.playground.memory.bus import MemoryBus
@@ -126,7 +126,7 @@ class RealBus(MemoryBus):
 
     async def _wipe(self) -> None:
         assert self.life is not None
-        api = Api(self.life.wire)
+        api = JetStreamApi(self.life.wire)
         for stream in self._place.topology.streams:
             await api.find(f"STREAM.DELETE.{stream.name}")
 
@@ -292,7 +292,7 @@ class RealWorld(World):
 
     async def _waiting(self) -> tuple[int, int]:
         """Return how many messages nobody has, and how many somebody has."""
-        api, unread, held = Api(self.life.wire), 0, 0
+        api, unread, held = JetStreamApi(self.life.wire), 0, 0
         try:
             for durable in self.place.topology.consumers:
                 verb = f"CONSUMER.INFO.{durable.stream}.{durable.name}"

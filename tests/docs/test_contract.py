@@ -10,7 +10,7 @@ import typer
 from fsm.payout.table import TABLE
 from handlers.ports.core import Operation
 from payment_service.api.app import create_app
-from payment_service.cli import failures
+from payment_service.cli import errors
 from payment_service.cli.commands import app
 from payment_service.observability.metrics import Metrics
 from payment_service.wire.asyncapi import asyncapi
@@ -92,10 +92,10 @@ def test_every_command_and_option_is_told_and_no_other():
 
 def test_the_exit_codes_are_those_of_the_code():
     codes = (
-        failures.DONE,
-        failures.FOUND_WRONG,
-        failures.WRONG_USAGE,
-        failures.INTERRUPTED,
+        errors.DONE,
+        errors.FOUND_WRONG,
+        errors.WRONG_USAGE,
+        errors.INTERRUPTED,
     )
 
     assert [row[0] for row in rows(1, 2)[0] if row[0].isdigit()] == [

@@ -7,7 +7,7 @@ from socket import create_server
 
 import pytest
 
-from providers.http.outbound import Lost, NotSent, Outbound, Response
+from providers.http.outbound import Lost, Outbound, RequestNotSent, Response
 from providers.http.proxies import Proxies
 from providers.http.trust import trusting
 from tests.wires.certificates import authority, certificate
@@ -87,7 +87,7 @@ async def test_a_wrong_password_sends_nothing(tmp_path):
     async with tinyproxy(tmp_path) as (_, proxy), acme(tmp_path, ANSWER) as to:
         answer = await post(proxy, *to[1:], user="me:wrong")
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert "asks for another user or password (401)" in answer.because
     assert to[0].connections == 0
 
@@ -96,7 +96,7 @@ async def test_whom_the_proxy_cannot_reach_was_sent_nothing(tmp_path):
     async with tinyproxy(tmp_path) as (_, proxy):
         answer = await post(proxy, f"https://127.0.0.1:{free_port()}/", None)
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert "by the proxy" in answer.because
 
 

@@ -15,7 +15,7 @@ from nats.errors import Error as NatsError
 from fsm.domain.errors import BusUnavailable
 from payment_service.bus import (
     Access,
-    Api,
+    JetStreamApi,
     JetStreamPublisher,
     Names,
     connect,
@@ -97,9 +97,9 @@ def test_the_service_has_the_rights_that_are_printed_and_no_other():
 
 async def test_the_service_makes_and_finds_all_that_it_needs(server):
     async with ours(server) as wire:
-        await ensure(Api(wire), TOPOLOGY)
+        await ensure(JetStreamApi(wire), TOPOLOGY)
 
-        assert await ensure(Api(wire), TOPOLOGY) == ()
+        assert await ensure(JetStreamApi(wire), TOPOLOGY) == ()
         assert await probe(wire, NAMES, TOPOLOGY) == frozenset()
 
 
@@ -111,7 +111,7 @@ async def test_nobody_comes_in_without_a_name(server):
 
 async def test_the_public_side_asks_and_hears_what_happens(server):
     async with ours(server) as wire, upstream(server) as (client, refused):
-        await ensure(Api(wire), TOPOLOGY)
+        await ensure(JetStreamApi(wire), TOPOLOGY)
         heard = await client.subscribe("order.event.>")
         inbox = client.new_inbox()
         answers = await client.subscribe(inbox)

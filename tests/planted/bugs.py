@@ -50,7 +50,7 @@ from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus import durables, unrouted
 from payment_service.bus.consumer import Consumer
-from payment_service.cli import anchored, heard
+from payment_service.cli import anchor_check, webhook_check
 from payment_service.playground.memory import store as twin
 from payment_service.playground.memory.store import MemoryStore
 from payment_service.storage import anchors, statements
@@ -174,13 +174,13 @@ def a_forged_anchor_counts(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_erased_are_not_missed(patch: pytest.MonkeyPatch) -> None:
-    there = anchored.LOST.replace("LEFT JOIN", "JOIN")
-    patch.setattr(anchored, "LOST", there)
+    there = anchor_check.LOST.replace("LEFT JOIN", "JOIN")
+    patch.setattr(anchor_check, "LOST", there)
 
 
 def the_invented_are_believed(patch: pytest.MonkeyPatch) -> None:
-    never = anchored.LATE.replace("WHERE e.at <", "WHERE false AND e.at <")
-    patch.setattr(anchored, "LATE", never)
+    never = anchor_check.LATE.replace("WHERE e.at <", "WHERE false AND e.at <")
+    patch.setattr(anchor_check, "LATE", never)
 
 
 def webhook_not_unique(patch: pytest.MonkeyPatch) -> None:
@@ -560,7 +560,7 @@ def unsigned_keys_are_taken(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_stands_as_known_was_heard(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(heard, "_is_new", lambda _: False)
+    patch.setattr(webhook_check, "_is_new", lambda _: False)
 
 
 def revoked_keys_stay(patch: pytest.MonkeyPatch) -> None:

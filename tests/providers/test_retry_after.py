@@ -62,5 +62,5 @@ def test_only_what_proves_nothing_carries_it():
     assert heeding(Unclear(because="x"), asked).after == timedelta(seconds=7)
     assert heeding(NotSent(because="x"), asked).after == timedelta(seconds=7)
     assert heeding(Accepted(reference=None), asked) == Accepted(reference=None)
-    for nothing in (Lost("x"), outbound.NotSent("x")):
+    for nothing in (Lost("x"), outbound.RequestNotSent("x")):
         assert heeding(Unclear(because="x"), nothing) == Unclear(because="x")

@@ -23,7 +23,7 @@ from fsm.domain.keys import ApiKey, KeyRole
 from payment_service.settings import Settings
 from payment_service.wiring.run import run
 from providers.config import parse_config
-from providers.testing.simulator import Provider, Simulator
+from providers.testing.simulator import SimulatedProvider, Simulator
 from providers.testing.simulator.core import SimulatedCore
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -182,7 +182,7 @@ async def staged(
     core = SimulatedCore(token="core-token")
     await core.start("127.0.0.1", 0)
     simulator = Simulator(
-        [Provider(name=n, secrets=(SECRET,)) for n in PROVIDERS], scale=0.002
+        [SimulatedProvider(name=n, secrets=(SECRET,)) for n in PROVIDERS], scale=0.002
     )
     await simulator.start("127.0.0.1", 0)
     client = await nats.connect(nats_url)

@@ -1,6 +1,6 @@
 import pytest
 
-from providers.testing.simulator import Fault, FaultKind
+from providers.testing.simulator import FaultKind, InjectedFault
 from tests.service.stage import a_withdrawal, staged
 
 
@@ -14,7 +14,7 @@ async def impatient(database_url, nats_server, subject_prefix):
 
 async def test_a_dead_letter_takes_nothing_from_its_task(impatient):
     stage = impatient
-    stage.core.faults.set(Fault(kind=FaultKind.DOWN, operation="freeze"))
+    stage.core.faults.set(InjectedFault(kind=FaultKind.DOWN, operation="freeze"))
     await stage.ask(a_withdrawal())
     letter = (await stage.until(lambda: stage.letters))[0]
     assert letter.headers["X-Reason"] == "exhausted"
@@ -28,7 +28,7 @@ async def test_a_dead_letter_takes_nothing_from_its_task(impatient):
 
 async def test_a_stuck_row_makes_one_letter_however_often_it_is_rung_for(impatient):
     stage = impatient
-    stage.core.faults.set(Fault(kind=FaultKind.DOWN, operation="freeze"))
+    stage.core.faults.set(InjectedFault(kind=FaultKind.DOWN, operation="freeze"))
     await stage.ask(a_withdrawal())
     await stage.until(lambda: stage.letters)
     refused = stage.core.faults.happened

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from payment_service.wiring.api import served
-from payment_service.wiring.heads import HeadLimits, api_limits, probe_limits
+from payment_service.wiring.http_limits import HeadLimits, api_limits, probe_limits
 
 LIMITS = HeadLimits(
     connections=4,

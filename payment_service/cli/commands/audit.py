@@ -21,6 +21,6 @@ def audit_export(
     ] = None,
 ) -> int:
     """Export the chains that grew in a period and its anchors: JSON lines, signed."""
-    from payment_service.cli.exporting import export
+    from payment_service.cli.audit_export import export
 
     return export(since, until, output=output)

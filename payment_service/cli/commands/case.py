@@ -69,9 +69,9 @@ def case_settle(
 
     Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
     """
-    from payment_service.cli import people
+    from payment_service.cli import decisions
 
-    return people.settle(case_id, reason=reason, evidence=evidence, as_json=as_json)
+    return decisions.settle(case_id, reason=reason, evidence=evidence, as_json=as_json)
 
 
 @group.command("close")
@@ -80,9 +80,9 @@ def case_close(case_id: CaseId, reason: Reason, as_json: Json = False) -> int:
 
     Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
     """
-    from payment_service.cli import people
+    from payment_service.cli import decisions
 
-    return people.close(case_id, reason=reason, as_json=as_json)
+    return decisions.close(case_id, reason=reason, as_json=as_json)
 
 
 @group.command("withdraw")
@@ -95,7 +95,7 @@ def case_withdraw(
     as_json: Json = False,
 ) -> int:
     """Take your own vote on a returned payout back, or the one to close a case."""
-    from payment_service.cli import people
+    from payment_service.cli import decisions
 
     call = "close" if closing else "settle"
-    return people.withdraw("cases", case_id, call, reason=reason, as_json=as_json)
+    return decisions.withdraw("cases", case_id, call, reason=reason, as_json=as_json)

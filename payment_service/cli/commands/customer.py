@@ -21,6 +21,6 @@ def customer_erase(
 
     Run it again once those are final.
     """
-    from payment_service.cli import forgetting
+    from payment_service.cli import erasure
 
-    return forgetting.erase_customer(customer_id, reason=reason, as_json=as_json)
+    return erasure.erase_customer(customer_id, reason=reason, as_json=as_json)

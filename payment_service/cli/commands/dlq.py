@@ -21,17 +21,17 @@ group = new_group("Dead letters: messages that could not be handled.")
 @group.command("list")
 def dlq_list(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> int:
     """List the dead letters that nobody has dealt with, newest first."""
-    from payment_service.cli import letters
+    from payment_service.cli import dead_letters
 
-    return letters.list_(limit=limit, cursor=cursor, as_json=as_json)
+    return dead_letters.list_(limit=limit, cursor=cursor, as_json=as_json)
 
 
 @group.command("show")
 def dlq_show(letter_id: LetterId, as_json: Json = False) -> int:
     """Show a dead letter with its headers and its masked body."""
-    from payment_service.cli import letters
+    from payment_service.cli import dead_letters
 
-    return letters.show(letter_id, as_json=as_json)
+    return dead_letters.show(letter_id, as_json=as_json)
 
 
 @group.command("replay")
@@ -50,9 +50,9 @@ def dlq_replay(
     as_json: Json = False,
 ) -> int:
     """Send dead letters again; a running relay publishes them."""
-    from payment_service.cli import letters
+    from payment_service.cli import dead_letters
 
-    return letters.replay(
+    return dead_letters.replay(
         letter_ids or [],
         every=every,
         subject=subject,
@@ -69,6 +69,6 @@ def dlq_discard(
     as_json: Json = False,
 ) -> int:
     """Give up a dead letter."""
-    from payment_service.cli import letters
+    from payment_service.cli import dead_letters
 
-    return letters.discard(letter_id, reason=reason, as_json=as_json)
+    return dead_letters.discard(letter_id, reason=reason, as_json=as_json)

@@ -14,9 +14,9 @@ group = new_group("From which amounts on two persons decide.")
 @group.command("show")
 def four_eyes_show(as_json: Json = False) -> int:
     """Show from which amounts on two persons decide."""
-    from payment_service.cli import thresholds
+    from payment_service.cli import four_eyes
 
-    return thresholds.show(as_json=as_json)
+    return four_eyes.show(as_json=as_json)
 
 
 @group.command("set")
@@ -31,6 +31,6 @@ def four_eyes_set(
     as_json: Json = False,
 ) -> int:
     """Set the amount from which two decide; to ask two less often takes two."""
-    from payment_service.cli import thresholds
+    from payment_service.cli import four_eyes
 
-    return thresholds.put(amount, currency=currency, reason=reason, as_json=as_json)
+    return four_eyes.put(amount, currency=currency, reason=reason, as_json=as_json)

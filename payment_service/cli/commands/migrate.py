@@ -33,15 +33,15 @@ def migrate(  # noqa: PLR0917 - an option is a parameter to typer
     as_json: Json = False,
 ) -> int:
     """Bring the database to the newest schema; with --grants tell who may what."""
-    from payment_service.cli import granting, migrating
-    from payment_service.cli.failures import Usage
+    from payment_service.cli import database_grants, migrate
+    from payment_service.cli.errors import Usage
 
     if (apply and not grants) or (as_sql and grants):
         raise Usage("--apply goes with --grants, and --sql without")
     if grants:
-        work = granting.grant if apply else granting.print_grants
+        work = database_grants.grant if apply else database_grants.print_grants
         names = {"owner": owner, "service": service, "reader": reader}
         return work(schema=schema, as_json=as_json, **names)
     if as_sql:
-        return migrating.print_sql()
-    return migrating.migrate(as_json=as_json)
+        return migrate.print_sql()
+    return migrate.migrate(as_json=as_json)

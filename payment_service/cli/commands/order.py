@@ -70,14 +70,14 @@ def order_cancel(order_id: OrderId, reason: Reason, as_json: Json = False) -> in
 
     Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
     """
-    from payment_service.cli import people
+    from payment_service.cli import decisions
 
-    return people.cancel_order(order_id, reason=reason, as_json=as_json)
+    return decisions.cancel_order(order_id, reason=reason, as_json=as_json)
 
 
 @group.command("erase")
 def order_erase(order_id: OrderId, reason: Reason, as_json: Json = False) -> int:
     """Take out of a final order who the customer is and where his money went."""
-    from payment_service.cli import forgetting
+    from payment_service.cli import erasure
 
-    return forgetting.erase_order(order_id, reason=reason, as_json=as_json)
+    return erasure.erase_order(order_id, reason=reason, as_json=as_json)

@@ -36,9 +36,9 @@ def provider_pause(
     as_json: Json = False,
 ) -> int:
     """Give a provider no new work; what it has already taken goes on."""
-    from payment_service.cli import steering
+    from payment_service.cli import provider_control
 
-    return steering.pause(name, reason=reason, lasting=lasting, as_json=as_json)
+    return provider_control.pause(name, reason=reason, lasting=lasting, as_json=as_json)
 
 
 @group.command("resume")
@@ -48,17 +48,17 @@ def provider_resume(
     as_json: Json = False,
 ) -> int:
     """Give a provider new work again."""
-    from payment_service.cli import steering
+    from payment_service.cli import provider_control
 
-    return steering.resume(name, reason=reason, as_json=as_json)
+    return provider_control.resume(name, reason=reason, as_json=as_json)
 
 
 @group.command("history")
 def provider_history(name: ProviderName, as_json: Json = False) -> int:
     """Show who paused and resumed a provider, and why."""
-    from payment_service.cli import steering
+    from payment_service.cli import provider_control
 
-    return steering.history(name, as_json=as_json)
+    return provider_control.history(name, as_json=as_json)
 
 
 @group.command("check")
@@ -90,9 +90,9 @@ def provider_new(
     ] = None,
 ) -> int:
     """Write a folder to begin with a provider: its table or adapter, and its tests."""
-    from payment_service.cli import scaffolding
+    from payment_service.cli import scaffold
 
-    return scaffolding.new(name, style=style, folder=into)
+    return scaffold.new(name, style=style, folder=into)
 
 
 @group.command("scenarios")

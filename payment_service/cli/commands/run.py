@@ -13,6 +13,6 @@ def run(
     ] = "api,worker,relay,sweeper",
 ) -> int:
     """Run the service; SIGTERM stops it gracefully."""
-    from payment_service.cli import serving
+    from payment_service.cli import service
 
-    return serving.serve(roles)
+    return service.serve(roles)

@@ -17,9 +17,9 @@ def simulator(
     book: Annotated[Path | None, option("--book", text="The file of its book.")] = None,
 ) -> int:
     """Run the simulated providers until it is told to stop."""
-    from payment_service.cli import simulators
+    from payment_service.cli import simulator
 
-    return simulators.providers(host, port, config=config, book=book)
+    return simulator.providers(host, port, config=config, book=book)
 
 
 def core_simulator(
@@ -29,6 +29,6 @@ def core_simulator(
     book: Annotated[Path | None, option("--book", text="The file of its book.")] = None,
 ) -> int:
     """Run the simulated core service until it is told to stop."""
-    from payment_service.cli import simulators
+    from payment_service.cli import simulator
 
-    return simulators.core(host, port, token=token, book=book)
+    return simulator.core(host, port, token=token, book=book)

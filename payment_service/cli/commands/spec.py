@@ -10,30 +10,30 @@ group = new_group("Prints the generated documents and the state diagrams.")
 @group.command("asyncapi")
 def spec_asyncapi() -> int:
     """Print the AsyncAPI document of the messages."""
-    from payment_service.cli import specs
+    from payment_service.cli import spec
 
-    return specs.asyncapi()
+    return spec.asyncapi()
 
 
 @group.command("openapi")
 def spec_openapi() -> int:
     """Print the OpenAPI document of the HTTP API."""
-    from payment_service.cli import specs
+    from payment_service.cli import spec
 
-    return specs.openapi()
+    return spec.openapi()
 
 
 @group.command("fsm")
 def spec_fsm() -> int:
     """Print the state diagrams, in Mermaid."""
-    from payment_service.cli import specs
+    from payment_service.cli import spec
 
-    return specs.fsm()
+    return spec.fsm()
 
 
 @group.command("streams")
 def spec_streams() -> int:
     """Print the streams, consumers and permissions of these settings, for NATS."""
-    from payment_service.cli import specs
+    from payment_service.cli import spec
 
-    return specs.streams()
+    return spec.streams()

@@ -24,17 +24,17 @@ def task_cancel(task_id: TaskId, reason: Reason, as_json: Json = False) -> int:
 
     Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
     """
-    from payment_service.cli import people
+    from payment_service.cli import decisions
 
-    return people.cancel_task(task_id, reason=reason, as_json=as_json)
+    return decisions.cancel_task(task_id, reason=reason, as_json=as_json)
 
 
 @group.command("withdraw")
 def task_withdraw(task_id: TaskId, reason: Reason, as_json: Json = False) -> int:
     """Take your own vote on a manual check back."""
-    from payment_service.cli import people
+    from payment_service.cli import decisions
 
-    return people.withdraw(
+    return decisions.withdraw(
         "tasks", task_id, "resolution", reason=reason, as_json=as_json
     )
 
@@ -58,9 +58,9 @@ def task_resolve(
 
     Without PAYMENT_API_URL and PAYMENT_API_KEY it is only proposed.
     """
-    from payment_service.cli import people
+    from payment_service.cli import decisions
 
-    return people.resolve(
+    return decisions.resolve(
         task_id,
         decision,
         reason=reason,

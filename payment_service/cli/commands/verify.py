@@ -25,6 +25,6 @@ def verify(
     as_json: Json = False,
 ) -> int:
     """Check every money invariant over the whole database; name each offender."""
-    from payment_service.cli.verifying import verify as work
+    from payment_service.cli.verify import verify as work
 
     return work(core=core, providers=providers, anchors=anchors or [], as_json=as_json)

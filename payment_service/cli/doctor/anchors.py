@@ -8,8 +8,8 @@ from fsm.domain.anchors import Anchor, OddLine, read_anchor
 from fsm.domain.durations import format_duration
 from fsm.domain.errors import Fault
 from handlers.ports.anchors import AnchorSink, OpenSink
+from payment_service.cli.audit_export import key_of
 from payment_service.cli.doctor.findings import Area, Finding
-from payment_service.cli.exporting import key_of
 from payment_service.settings import Settings
 from payment_service.wiring.anchoring import sinks_of
 

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from fsm.domain.errors import BusUnavailable
 from payment_service.bus import (
-    Api,
     Durable,
+    JetStreamApi,
     JetStreamRefused,
     Names,
+    NatsClient,
     OldServer,
     PermissionRefused,
     Stream,
     Topology,
-    Wire,
     probe,
 )
 from payment_service.bus.changes import told
@@ -32,8 +32,8 @@ from payment_service.cli.doctor.consumers import (
     others,
 )
 from payment_service.cli.doctor.findings import Finding
-from payment_service.cli.doctor.powers import of_nats
-from payment_service.cli.doctor.store import Clock, skew
+from payment_service.cli.doctor.permissions import of_nats
+from payment_service.cli.doctor.store import ClockOffset, skew
 from payment_service.settings import Settings
 from payment_service.wiring.nats import access_of, connect_nats, topology_of
 from providers.config import Config
@@ -50,7 +50,7 @@ EXPIRES_SOON: Final = timedelta(days=7)
 
 
 async def check(
-    settings: Settings, config: Config, clock: Clock
+    settings: Settings, config: Config, clock: ClockOffset
 ) -> AsyncIterator[Finding]:
     """Check NATS; nothing of the service's own is touched."""
     try:
@@ -92,9 +92,9 @@ def _version(found: str) -> Finding:
 
 
 async def _jetstream(
-    wire: Wire, settings: Settings, clock: Clock
+    wire: NatsClient, settings: Settings, clock: ClockOffset
 ) -> AsyncIterator[Finding]:
-    api, names = Api(wire), Names(settings.subject_prefix)
+    api, names = JetStreamApi(wire), Names(settings.subject_prefix)
     room = await room_of(api, replicas=settings.stream_replicas)
     topology = topology_of(settings)
     denied = await probe(wire, names, topology)
@@ -133,7 +133,7 @@ class _Denied:
 
 
 async def _topology(
-    api: Api, topology: Topology, room: Room, denied: _Denied
+    api: JetStreamApi, topology: Topology, room: Room, denied: _Denied
 ) -> AsyncIterator[Finding]:
     for subject in denied.needed():
         yield AREA.wrong("permission", f"publishing to {subject} is refused", GRANT)
@@ -154,7 +154,7 @@ async def _topology(
 
 
 async def _stream(
-    api: Api, stream: Stream, room: Room, denied: str | None
+    api: JetStreamApi, stream: Stream, room: Room, denied: str | None
 ) -> list[Finding]:
     what = f"stream {stream.name}"
     try:
@@ -187,7 +187,7 @@ def _bounded(what: str, stream: Stream, live: Any) -> Finding:  # noqa: ANN401 -
     return AREA.ok(what, held)
 
 
-def _payload(wire: Wire) -> list[Finding]:
+def _payload(wire: NatsClient) -> list[Finding]:
     """Look whether requests of 256 KiB fit, as headers and dead letters do."""
     if wire.max_payload >= PAYLOAD_MIN:
         return []
@@ -206,7 +206,7 @@ def _expiry(settings: Settings) -> list[Finding]:
 
 
 async def _schedules(
-    api: Api, wire: Wire, names: Names, clock: Clock
+    api: JetStreamApi, wire: NatsClient, names: Names, clock: ClockOffset
 ) -> AsyncIterator[Finding]:
     """Let a schedule ring in a stream made for it, which goes afterwards."""
     name = f"PAYMENT_DOCTOR_{secrets.token_hex(4)}"
@@ -237,7 +237,9 @@ async def _schedules(
         await api.find(f"STREAM.DELETE.{stream}")
 
 
-async def _ring(api: Api, wire: Wire, stream: str, subject: str) -> Finding:
+async def _ring(
+    api: JetStreamApi, wire: NatsClient, stream: str, subject: str
+) -> Finding:
     at = (datetime.now(UTC) + RINGS_AFTER).isoformat().replace("+00:00", "Z")
     headers = {"Nats-Schedule": f"@at {at}", "Nats-Schedule-Target": f"{subject}.rung"}
     await wire.publish(f"{subject}.timer", b"{}", headers=headers)

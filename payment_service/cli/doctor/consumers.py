@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from payment_service.bus import Api, Durable, PermissionRefused, Topology
+from payment_service.bus import Durable, JetStreamApi, PermissionRefused, Topology
 from payment_service.bus.api import Json
 from payment_service.bus.changes import SPEC, told
 from payment_service.bus.durables import corrections, filters_of, taken_beside
@@ -16,7 +16,7 @@ MENDED: Final = "`payment-service run` changes it where NATS lets it"
 
 
 async def consumer(
-    api: Api, durable: Durable, beside: list[str], denied: str | None
+    api: JetStreamApi, durable: Durable, beside: list[str], denied: str | None
 ) -> Finding:
     """Judge one; ``beside`` are others of its stream, ``denied`` would make it."""
     what = f"consumer {durable.name}"
@@ -54,7 +54,7 @@ def _wider(durable: Durable, config: Json) -> str:
     return " and ".join(said)
 
 
-async def others(api: Api, stream: str, topology: Topology) -> list[Finding]:
+async def others(api: JetStreamApi, stream: str, topology: Topology) -> list[Finding]:
     """Name the consumers of a stream of work that this version knows nothing of."""
     own = {each.name for each in topology.consumers if each.stream == stream}
     try:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fsm.domain.audit_keys import OPEN
-from payment_service.cli.doctor import anchors, bus, outside, store
-from payment_service.cli.doctor.findings import Area, Finding, State
-from payment_service.cli.doctor.powers import of_calls
-from payment_service.cli.failures import DONE, FOUND_WRONG, WRONG_USAGE
-from payment_service.cli.opening import configuration, run_async
-from payment_service.cli.plans import plan_in_words
-from payment_service.cli.promises import idle_settings
-from payment_service.cli.screen import console, is_terminal, print_json, print_text
+from payment_service.cli.context import configuration, run_async
+from payment_service.cli.doctor import anchors, bus, counterparties, store
+from payment_service.cli.doctor.findings import Area, Finding, Severity
+from payment_service.cli.doctor.permissions import of_calls
+from payment_service.cli.errors import DONE, FOUND_WRONG, WRONG_USAGE
+from payment_service.cli.printing import console, is_terminal, print_json, print_text
+from payment_service.cli.provider_policy import policy_in_words
+from payment_service.cli.provider_warnings import idle_settings
 from payment_service.settings import (
     ROLES,
     Settings,
@@ -27,7 +27,11 @@ from providers.signatures import BARE
 
 SETTINGS: Final = Area("settings")
 CONFIGURATION: Final = Area("configuration")
-_STYLES: Final = {State.OK: "green", State.ADVICE: "yellow", State.WRONG: "bold red"}
+_STYLES: Final = {
+    Severity.OK: "green",
+    Severity.ADVICE: "yellow",
+    Severity.WRONG: "bold red",
+}
 
 
 @dataclass(slots=True)
@@ -45,8 +49,8 @@ def examine(*, as_json: bool) -> int:
     # What cannot be reached is a finding, not a log line.
     logging.disable(logging.CRITICAL)
     findings, known = run_async(_examined(as_json=as_json))
-    wrong = sum(1 for each in findings if each.state is State.WRONG)
-    advice = sum(1 for each in findings if each.state is State.ADVICE)
+    wrong = sum(1 for each in findings if each.state is Severity.WRONG)
+    advice = sum(1 for each in findings if each.state is Severity.ADVICE)
     if as_json:
         shown = [each.view() for each in findings]
         print_json({"ok": not wrong, "findings": shown})
@@ -74,7 +78,7 @@ async def _checks(known: _Known) -> AsyncIterator[Finding]:
     settings, config = known.settings, known.config
     if settings is None:
         return
-    clock = store.Clock()
+    clock = store.ClockOffset()
     if settings.database_url is not None:
         async for finding in store.check(settings, clock):
             yield finding
@@ -87,7 +91,9 @@ async def _checks(known: _Known) -> AsyncIterator[Finding]:
         yield finding
     if known.proxies is not None:
         ways_out = known.proxies
-        async for finding in outside.check(settings, config or Config(), ways_out):
+        async for finding in counterparties.check(
+            settings, config or Config(), ways_out
+        ):
             yield finding
 
 
@@ -161,7 +167,7 @@ def _configuration(known: _Known) -> list[Finding]:
         mend = "add a [providers.NAME] table"
         return [CONFIGURATION.wrong("providers", f"none in {settings.config}", mend)]
     found = [
-        CONFIGURATION.ok(f"provider {name}", " ".join(plan_in_words(table)))
+        CONFIGURATION.ok(f"provider {name}", " ".join(policy_in_words(table)))
         for name, table in sorted(config.providers.items())
     ]
     for name, table in sorted(config.providers.items()):
@@ -213,7 +219,7 @@ def _show(finding: Finding) -> None:
     console().print(text)
 
 
-def _styled(head: str, state: State) -> Any:  # noqa: ANN401 - imported on demand
+def _styled(head: str, state: Severity) -> Any:  # noqa: ANN401 - imported on demand
     from rich.text import Text  # noqa: PLC0415 - only for a terminal
 
     text = Text(head[:6], style=_STYLES[state])

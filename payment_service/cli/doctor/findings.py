@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class Severity(StrEnum):
     """How much a finding matters."""
 
     OK = "ok"
@@ -18,7 +18,7 @@ class Finding:
 
     area: str
     what: str
-    state: State
+    state: Severity
     told: str
     mend: str = ""
 
@@ -35,12 +35,12 @@ class Area:
 
     def ok(self, what: str, told: str) -> Finding:
         """Report that it is as it should be."""
-        return Finding(self.name, what, State.OK, told)
+        return Finding(self.name, what, Severity.OK, told)
 
     def advice(self, what: str, told: str, mend: str) -> Finding:
         """Report that it works, and could be better."""
-        return Finding(self.name, what, State.ADVICE, told, mend)
+        return Finding(self.name, what, Severity.ADVICE, told, mend)
 
     def wrong(self, what: str, told: str, mend: str) -> Finding:
         """Report that it must be mended."""
-        return Finding(self.name, what, State.WRONG, told, mend)
+        return Finding(self.name, what, Severity.WRONG, told, mend)

@@ -14,12 +14,12 @@ from fsm.domain.errors import Fault
 from handlers.ports.backlog import Backlog
 from payment_service.cli.doctor import people
 from payment_service.cli.doctor.findings import Area, Finding
-from payment_service.cli.failures import in_one_line
+from payment_service.cli.errors import in_one_line
 from payment_service.settings import Settings
 from payment_service.storage import migrate
 from payment_service.storage.database import Database
-from payment_service.storage.failures import mend_of, mend_of_connection
 from payment_service.storage.gauges import standing
+from payment_service.storage.postgres_errors import mend_of, mend_of_connection
 from payment_service.storage.rights import beyond_need, lacking
 from payment_service.storage.session import (
     NAME,
@@ -58,7 +58,7 @@ SELECT to_regclass('order_task_events_'
 
 
 @dataclass(slots=True)
-class Clock:
+class ClockOffset:
     """How far the database's clock is ahead of this machine's; None where unknown."""
 
     ahead: timedelta | None = None
@@ -68,7 +68,7 @@ class Clock:
         return datetime.now(UTC) + (self.ahead or timedelta())
 
 
-async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
+async def check(settings: Settings, clock: ClockOffset) -> AsyncIterator[Finding]:
     """Check the database; ``clock`` learns its time."""
     url = settings.database_url.get_secret_value() if settings.database_url else ""
     door = Door(url, name=NAMED, prepare=settings.database_prepare)
@@ -88,7 +88,7 @@ async def check(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
 
 
 async def _looked_at(
-    connection: Connection, settings: Settings, clock: Clock, door: Door
+    connection: Connection, settings: Settings, clock: ClockOffset, door: Door
 ) -> AsyncIterator[Finding]:
     for finding in _server(connection, settings):
         yield finding
@@ -179,7 +179,7 @@ def _connections(have: dict[str, str]) -> Iterator[Finding]:
         yield AREA.wrong("max_connections", told, mend)
 
 
-async def _clock(connection: psycopg.AsyncConnection, clock: Clock) -> Finding:
+async def _clock(connection: psycopg.AsyncConnection, clock: ClockOffset) -> Finding:
     before = time.time()
     cursor = await connection.execute("SELECT clock_timestamp()")
     row = await cursor.fetchone()
@@ -212,7 +212,10 @@ async def _partition(connection: psycopg.AsyncConnection) -> Finding:
 
 
 async def _work(
-    connection: psycopg.AsyncConnection, settings: Settings, url: str, clock: Clock
+    connection: psycopg.AsyncConnection,
+    settings: Settings,
+    url: str,
+    clock: ClockOffset,
 ) -> AsyncIterator[Finding]:
     grace = settings.sweep_grace + 2 * settings.sweep_interval
     cursor = await connection.execute(OVERDUE, {"g": grace})

@@ -12,7 +12,7 @@ import orjson
 
 from payment_service.playground.demo.world import World
 from providers.testing.simulator import story
-from providers.testing.simulator.script import State
+from providers.testing.simulator.script import PayoutState
 
 PER_SECOND: Final = 40
 HTTP_SHARE: Final = 5
@@ -25,7 +25,7 @@ AMOUNTS: Final = (1_500, 12_550, 4_990, 250_000, 99)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentOrder:
     """An order that was sent, and the destination that decides its fate."""
 
     order_id: str
@@ -34,11 +34,11 @@ class Sent:
     cascade: tuple[str, ...]
 
 
-def orders(count: int, seed: int) -> list[Sent]:
+def orders(count: int, seed: int) -> list[SentOrder]:
     """Return the orders of a demo; the same seed gives the same ones."""
     names = tuple(story.PROFILES)
     return [
-        Sent(
+        SentOrder(
             order_id=f"w-{n:05d}",
             token=f"tok_demo_{seed}_{n:05d}",
             amount=AMOUNTS[n % len(AMOUNTS)],
@@ -53,7 +53,7 @@ def _rotated(names: tuple[str, ...], by: int) -> tuple[str, ...]:
     return names[at:] + names[:at]
 
 
-def request_of(sent: Sent) -> bytes:
+def request_of(sent: SentOrder) -> bytes:
     """Return the request as an upstream core service would send it."""
     return orjson.dumps(
         {
@@ -69,7 +69,7 @@ def request_of(sent: Sent) -> bytes:
     )
 
 
-async def send_all(world: World, batch: Sequence[Sent]) -> None:
+async def send_all(world: World, batch: Sequence[SentOrder]) -> None:
     """Send the orders at a steady pace; repeat none that was acknowledged."""
     client = await nats.connect(world.nats_url)
     stream = client.jetstream()
@@ -107,7 +107,7 @@ async def decide_manual_checks(world: World, task_ids: Sequence[str]) -> None:
     async with aiohttp.ClientSession(headers=_auth(world.support_key)) as http:
         for task_id in task_ids:
             for payout in book.of(task_id):
-                book.move(payout, State.CANCELLED, at=time.time())
+                book.move(payout, PayoutState.CANCELLED, at=time.time())
             paid = book.executed(task_id) > 0
             body: dict[str, Any] = {
                 "decision": "positive" if paid else "negative",

@@ -10,8 +10,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from payment_service.playground.demo.load import Sent
-from payment_service.playground.demo.tally import Facts, Tally
+from payment_service.playground.demo.load import SentOrder
+from payment_service.playground.demo.tally import RowCounts, Tally
 from payment_service.playground.demo.world import World
 from providers.testing.simulator import story
 
@@ -48,10 +48,10 @@ class Summary:
 
 def summarise(  # noqa: PLR0913 - the figures come from six places
     world: World,
-    sent: Sequence[Sent],
+    sent: Sequence[SentOrder],
     *,
     tally: Tally,
-    facts: Facts,
+    facts: RowCounts,
     seconds: float,
     verified: Sequence[str],
     seed: int,
@@ -82,7 +82,7 @@ def summarise(  # noqa: PLR0913 - the figures come from six places
     )
 
 
-def _disagreements(world: World, sent: Sequence[Sent], tally: Tally) -> list[str]:
+def _disagreements(world: World, sent: Sequence[SentOrder], tally: Tally) -> list[str]:
     book, core = world.simulator.book, world.core
     wrong = [f"core: {problem}" for problem in core.check()]
     wrong += [f"providers: {problem}" for problem in book.check()]

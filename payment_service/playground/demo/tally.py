@@ -49,7 +49,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RowCounts:
     """What the tables say at the end."""
 
     attempts: int
@@ -87,10 +87,10 @@ class Tables:
         """Return how many orders have not ended, or not told core so."""
         return int((await self._rows(UNNOTIFIED))[0][0])
 
-    async def facts(self) -> Facts:
+    async def facts(self) -> RowCounts:
         """Return the figures of the summary."""
         row = (await self._rows(FACTS))[0]
-        return Facts(
+        return RowCounts(
             attempts=row[0],
             manual_checks=row[1],
             cases=row[2],

@@ -16,9 +16,9 @@ from typing import Final
 
 from payment_service.playground.embedded.process import (
     HOST,
-    Account,
     Command,
     EmbeddedServerError,
+    ServerUser,
     WheelMissingError,
 )
 from payment_service.playground.embedded.server import EmbeddedServer
@@ -86,7 +86,7 @@ class EmbeddedPostgres(EmbeddedServer):
         if not self.data_dir.exists():
             self._initialise(_account(self.data_dir))
 
-    def _initialise(self, account: Account | None) -> None:
+    def _initialise(self, account: ServerUser | None) -> None:
         # Under another name until it is whole: an initdb may be cut short.
         unfinished = self.folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -155,12 +155,12 @@ def _postmaster_lines(data_dir: Path) -> list[str]:
         return []
 
 
-def _account(data_dir: Path) -> Account | None:
+def _account(data_dir: Path) -> ServerUser | None:
     """Return who PostgreSQL runs as, for it refuses to run as root."""
     if os.geteuid() != 0:
         return None
     if data_dir.exists() and (owner := data_dir.stat()).st_uid != 0:
-        return Account(uid=owner.st_uid, gid=owner.st_gid)
+        return ServerUser(uid=owner.st_uid, gid=owner.st_gid)
     try:
         entry = pwd.getpwnam(UNPRIVILEGED)
     except KeyError:
@@ -168,7 +168,7 @@ def _account(data_dir: Path) -> Account | None:
             f"PostgreSQL does not run as root and there is no user {UNPRIVILEGED!r}. "
             "Run as another user, or give it a data folder that another user owns."
         ) from None
-    return Account(uid=entry.pw_uid, gid=entry.pw_gid)
+    return ServerUser(uid=entry.pw_uid, gid=entry.pw_gid)
 
 
 def _installed_programs() -> Path:
@@ -188,7 +188,7 @@ def _major_version(program: Path) -> int:
     return int(program.parent.parent.name.removeprefix("pginstall") or 0)
 
 
-def _programs(folder: Path, account: Account | None) -> Path:
+def _programs(folder: Path, account: ServerUser | None) -> Path:
     """Return programs that the account may execute, copied if the wheel is private."""
     programs = _installed_programs()
     if account is None or _may_execute(programs / "postgres", account):
@@ -196,7 +196,7 @@ def _programs(folder: Path, account: Account | None) -> Path:
     return _copy(programs, folder / "wheel")
 
 
-def _may_execute(program: Path, account: Account) -> bool:
+def _may_execute(program: Path, account: ServerUser) -> bool:
     try:
         _run([str(program), "--version"], account)
     except EmbeddedServerError:
@@ -216,7 +216,7 @@ def _copy(programs: Path, target: Path) -> Path:
     return target / programs.relative_to(package.parent)
 
 
-def _run(argv: list[str], account: Account | None) -> None:
+def _run(argv: list[str], account: ServerUser | None) -> None:
     try:
         subprocess.run(  # noqa: S603 - the command is our own
             argv,
@@ -235,7 +235,7 @@ def _run(argv: list[str], account: Account | None) -> None:
         raise EmbeddedServerError(_explain(argv[0], error.stderr, account)) from error
 
 
-def _explain(program: str, output: str, account: Account | None) -> str:
+def _explain(program: str, output: str, account: ServerUser | None) -> str:
     message = f"{Path(program).name} failed:\n{output.strip()}"
     if account is None:
         return message

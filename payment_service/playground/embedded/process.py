@@ -49,7 +49,7 @@ class StartFailedError(EmbeddedServerError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class ServerUser:
     """The user a server runs as, where it may not be the present one."""
 
     uid: int
@@ -64,7 +64,7 @@ class Command:
     argv: tuple[str, ...]
     log: Path
     stop_signal: signal.Signals
-    account: Account | None = None
+    account: ServerUser | None = None
     remove_if_orphaned: tuple[Path, ...] = ()
 
 
@@ -159,7 +159,7 @@ def tail(log: Path) -> str:
 
 def _order(command: Command) -> str:
     account = command.account
-    order = supervisor.Order(
+    order = supervisor.SupervisedCommand(
         argv=list(command.argv),
         parent=os.getpid(),
         stop_signal=command.stop_signal,

@@ -23,7 +23,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class SupervisedCommand:
     """What to run, and what to do once nobody wants it any more."""
 
     argv: list[str]
@@ -34,8 +34,8 @@ class Order:
     remove: list[str]
 
 
-class Guard:
-    def __init__(self, order: Order) -> None:
+class Supervisor:
+    def __init__(self, order: SupervisedCommand) -> None:
         self._order = order
         self._asked_to_stop = False
         # Every process of the server inherits the writing end: it closes with the last.
@@ -115,4 +115,4 @@ def _reap() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(Guard(Order(**json.loads(sys.argv[1]))).run())
+    sys.exit(Supervisor(SupervisedCommand(**json.loads(sys.argv[1]))).run())

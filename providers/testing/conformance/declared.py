@@ -22,7 +22,7 @@ from providers.testing.conformance.response_writer import (
     A_REASON,
     OK,
     UNLISTED,
-    Written,
+    WrittenAnswers,
     put,
     reply,
     write_deal,
@@ -32,7 +32,7 @@ from providers.testing.conformance.vocabulary import (
     Asked,
     Call,
     Deal,
-    Heard,
+    ReceivedRequest,
     Reply,
     Saying,
 )
@@ -128,7 +128,7 @@ class DeclaredDouble:
         fields = (n.removeprefix(OF_DESTINATION) for n in said if OF_DESTINATION in n)
         return {name: f"conformance_{name}_8f2a" for name in fields} | DESTINATION
 
-    def read(self, request: Heard) -> Asked:
+    def read(self, request: ReceivedRequest) -> Asked:
         """Read the templates of the calls backwards."""
         return self._reader.read(request)
 
@@ -136,7 +136,7 @@ class DeclaredDouble:
         """Write out every word, listed error and bare status that says so."""
         if call not in self._calls:
             return {}
-        written = Written(
+        written = WrittenAnswers(
             self._calls[call].answers.over(self._form.answers),
             deal,
             reference_form=self._table.reference_form,
@@ -194,7 +194,7 @@ class DeclaredDouble:
             pages.append(reply(OK, page))
         return pages
 
-    def _refusals(self, written: Written, saying: Saying) -> Mapping[str, Reply]:
+    def _refusals(self, written: WrittenAnswers, saying: Saying) -> Mapping[str, Reply]:
         """Return the definite answers no, or what only looks like them."""
         codes = self._table.rejection_codes
         no = (Meaning.DECLINED,) if self._is_default else _MEANINGS[Saying.DECLINED]

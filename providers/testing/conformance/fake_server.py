@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import httptools
 
-from providers.testing.conformance.vocabulary import Heard, Reply
+from providers.testing.conformance.vocabulary import ReceivedRequest, Reply
 
 READ_BYTES: Final = 64 * 1024
 DRIP_SECONDS: Final = 0.02
@@ -23,7 +23,7 @@ class Counterpart:
     """Listens on a free port of this machine; each request meets the ``manner``."""
 
     def __init__(self) -> None:
-        self.heard: list[Heard] = []
+        self.heard: list[ReceivedRequest] = []
         self.touched = False
         self.manner: Manner = silence
         self._server: asyncio.Server | None = None
@@ -60,11 +60,11 @@ class Counterpart:
     def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        task = asyncio.create_task(self._play(Line(self, reader, writer)))
+        task = asyncio.create_task(self._play(FakeConnection(self, reader, writer)))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
-    async def _play(self, line: "Line") -> None:
+    async def _play(self, line: "FakeConnection") -> None:
         try:
             for _ in range(REQUESTS_MAX):
                 # A kept connection meets the manner of the day its request comes.
@@ -80,7 +80,7 @@ class Counterpart:
             line.close()
 
 
-class Line:
+class FakeConnection:
     """One connection, as the manner of the counterpart uses it."""
 
     def __init__(
@@ -99,14 +99,14 @@ class Line:
         """Wait until something of a request has come."""
         self._begun = await self._read()
 
-    async def hear(self) -> Heard:
+    async def hear(self) -> ReceivedRequest:
         """Read a whole request, and keep it."""
         parsed = _Request()
         parser = httptools.HttpRequestParser(parsed)
         while not parsed.whole:
             parser.feed_data(self._begun or await self._read())
             self._begun = b""
-        heard = Heard(
+        heard = ReceivedRequest(
             method=parser.get_method().decode("ascii"),
             target=parsed.target.decode("latin-1"),
             headers=parsed.headers,
@@ -145,7 +145,7 @@ class Line:
         self._writer.transport.abort()
 
 
-Manner = Callable[[Line], Awaitable[None]]
+Manner = Callable[[FakeConnection], Awaitable[None]]
 """What becomes of one request."""
 
 
@@ -174,7 +174,7 @@ class _Request:
 def saying(reply: Reply) -> Manner:
     """Answer every request with this."""
 
-    async def manner(line: Line) -> None:
+    async def manner(line: FakeConnection) -> None:
         await line.hear()
         await line.send(head_of(reply) + reply.body)
 
@@ -185,30 +185,30 @@ def taking_turns(*manners: Manner) -> Manner:
     """Meet the first request with the first, and those after the last with the last."""
     left = list(manners)
 
-    async def manner(line: Line) -> None:
+    async def manner(line: FakeConnection) -> None:
         await (left.pop(0) if len(left) > 1 else left[0])(line)
 
     return manner
 
 
-async def silence(line: Line) -> None:
+async def silence(line: FakeConnection) -> None:
     """Read the request, and say nothing."""
     await line.hear()
     await line.wait_for_end()
 
 
-async def reset_in_request(line: Line) -> None:
+async def reset_in_request(line: FakeConnection) -> None:
     """Break the connection once something of the request has come, and unread."""
     line.reset()
 
 
-async def reset_after_request(line: Line) -> None:
+async def reset_after_request(line: FakeConnection) -> None:
     """Read the request, do whatever it asks, and break the connection."""
     await line.hear()
     line.reset()
 
 
-async def hang_up(line: Line) -> None:
+async def hang_up(line: FakeConnection) -> None:
     """Read the request, and close politely without a word."""
     await line.hear()
     line.close()
@@ -217,7 +217,7 @@ async def hang_up(line: Line) -> None:
 def dripping(reply: Reply) -> Manner:
     """Answer so slowly that no time limit is long enough."""
 
-    async def manner(line: Line) -> None:
+    async def manner(line: FakeConnection) -> None:
         await line.hear()
         padded = Reply(
             status=reply.status, body=b" " * 100_000 + reply.body, headers=reply.headers
@@ -233,7 +233,7 @@ def dripping(reply: Reply) -> Manner:
 def breaking_off(reply: Reply) -> Manner:
     """Say less than was announced, and hang up."""
 
-    async def manner(line: Line) -> None:
+    async def manner(line: FakeConnection) -> None:
         await line.hear()
         longer = Reply(
             status=reply.status, body=reply.body + b" " * 64, headers=reply.headers

@@ -16,7 +16,7 @@ from providers.port import (
     Provider,
     StatusAnswer,
 )
-from providers.statements import Page
+from providers.statements import StatementPage
 from providers.testing.conformance.fake_server import Counterpart, Manner
 from providers.testing.conformance.made_up_secrets import Rehearsal
 from providers.testing.conformance.vocabulary import (
@@ -45,7 +45,7 @@ SHOWN_MAX: Final = 300
 class Statement(Protocol):
     """A provider's own list of payouts, page by page."""
 
-    def pages(self, since: datetime, until: datetime) -> AsyncIterator[Page]:
+    def pages(self, since: datetime, until: datetime) -> AsyncIterator[StatementPage]:
         """Yield page after page.
 
         :raises NoStatement: one did not come, or cannot be read.

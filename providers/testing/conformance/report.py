@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from providers.testing.conformance.runner import Outcome
+from providers.testing.conformance.runner import ScenarioOutcome
 
 SHOWN_MAX: Final = 5
 
 
-def lines_of(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def lines_of(outcomes: Sequence[ScenarioOutcome]) -> Iterator[str]:
     """Return the report, line by line."""
     width = max((len(each.scenario.name) for each in outcomes), default=0)
     for each in outcomes:
@@ -20,7 +20,7 @@ def lines_of(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield summary_of(outcomes)
 
 
-def summary_of(outcomes: Sequence[Outcome]) -> str:
+def summary_of(outcomes: Sequence[ScenarioOutcome]) -> str:
     """Return the verdict in one line."""
     wrong = sum(1 for each in outcomes if each.wrong)
     absent = sum(1 for each in outcomes if each.not_here is not None)
@@ -32,7 +32,7 @@ def summary_of(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def views_of(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
+def views_of(outcomes: Sequence[ScenarioOutcome]) -> list[dict[str, object]]:
     """Return the report as JSON has it."""
     return [
         {
@@ -48,7 +48,7 @@ def views_of(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
     ]
 
 
-def _word(outcome: Outcome) -> str:
+def _word(outcome: ScenarioOutcome) -> str:
     if outcome.wrong:
         return "WRONG"
     return "ok" if outcome.not_here is None else "-"

@@ -15,7 +15,12 @@ from providers.config.templates import Template, parse_template
 from providers.config.vocabulary import NUMBER, REFERENCE
 from providers.rest.amounts import decimal_of, minor_in
 from providers.rest.requests import ours
-from providers.testing.conformance.vocabulary import Asked, Call, Heard, Unreadable
+from providers.testing.conformance.vocabulary import (
+    Asked,
+    Call,
+    ReceivedRequest,
+    Unreadable,
+)
 
 Found = tuple[str, object]
 """A placeholder, and what stood in its place."""
@@ -38,7 +43,7 @@ class Reader:
         self._base = urlsplit(table.base_url or "").path
         self._reference_form = table.reference_form
 
-    def read(self, request: Heard) -> Asked:
+    def read(self, request: ReceivedRequest) -> Asked:
         """Say what is asked for.
 
         :raises Unreadable: no call of the table is like it.
@@ -53,12 +58,12 @@ class Reader:
                 problems.append(f"{call}: {problem}")
         raise Unreadable(problems[-1])
 
-    def _is_for(self, table: CallTable, request: Heard) -> bool:
+    def _is_for(self, table: CallTable, request: ReceivedRequest) -> bool:
         path = urlsplit(request.target).path
         expression = self._base + _expression(parse_template(table.path), "[^/]+")
         return table.method == request.method and bool(re.fullmatch(expression, path))
 
-    def _found(self, table: CallTable, request: Heard) -> Iterator[Found]:
+    def _found(self, table: CallTable, request: ReceivedRequest) -> Iterator[Found]:
         parts = urlsplit(request.target)
         path = parts.path.removeprefix(self._base)
         yield from _of_text(parse_template(table.path), path, "path", "[^/]+")

@@ -17,7 +17,7 @@ OK: Final = 200
 A_REASON: Final = "51"
 
 
-class Written:
+class WrittenAnswers:
     """The answers of one call about one payout."""
 
     def __init__(

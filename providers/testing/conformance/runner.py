@@ -22,7 +22,7 @@ DECLARED: Final = frozenset({"rest", "simulator"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ScenarioOutcome:
     """What one scenario found."""
 
     scenario: Scenario
@@ -40,7 +40,7 @@ class Candidate:
     raw: Mapping[str, Any]
     double: Double | None = None
 
-    async def play(self, scenario: Scenario) -> Outcome:
+    async def play(self, scenario: Scenario) -> ScenarioOutcome:
         """Play one scenario.
 
         :raises ConfigError: the table is refused, or its adapter cannot be used.
@@ -59,7 +59,7 @@ class Candidate:
                 not_here = str(why)
         if not stage.cases and not stage.wrong:
             not_here = not_here or "there is nothing to try"
-        return Outcome(
+        return ScenarioOutcome(
             scenario=scenario,
             cases=stage.cases,
             seconds=time.monotonic() - began,
@@ -67,11 +67,11 @@ class Candidate:
             not_here=not_here,
         )
 
-    async def play_all(self, scenarios: Sequence[Scenario]) -> list[Outcome]:
+    async def play_all(self, scenarios: Sequence[Scenario]) -> list[ScenarioOutcome]:
         """Play them all, a few at a time; as :meth:`play`."""
         free = asyncio.Semaphore(AT_ONCE)
 
-        async def play(scenario: Scenario) -> Outcome:
+        async def play(scenario: Scenario) -> ScenarioOutcome:
             async with free:
                 return await self.play(scenario)
 

@@ -41,7 +41,7 @@ _OURS: Final = re.compile(
 )
 
 
-class Unfit(ValueError):
+class ScaffoldRefused(ValueError):
     """A name that cannot be a provider's, or a folder that is in use."""
 
 
@@ -51,9 +51,9 @@ def write(name: str, parts: Mapping[str, str], folder: Path) -> list[Path]:
     :raises Unfit: the name is none, or the folder is there already.
     """
     if not NAME.fullmatch(name):
-        raise Unfit("the name must be of a-z, 0-9 and _, with a letter first")
+        raise ScaffoldRefused("the name must be of a-z, 0-9 and _, with a letter first")
     if folder.exists():
-        raise Unfit(f"{folder} is there already")
+        raise ScaffoldRefused(f"{folder} is there already")
     written = []
     for target, source in parts.items():
         text = (files(SKELETON) / source).read_text("utf-8")

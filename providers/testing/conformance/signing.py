@@ -15,11 +15,11 @@ from providers.signatures.forms import (
     STANDARD,
     STRIPE,
 )
-from providers.signatures.settings import Form
+from providers.signatures.settings import SignatureForm
 from providers.signatures.template import Part, read_template
 from providers.testing.conformance.keys import public_key_of, signature_of, some_key
 
-FORMS: Final[Mapping[str, Form]] = {
+FORMS: Final[Mapping[str, SignatureForm]] = {
     "standard": STANDARD,
     "stripe": STRIPE,
     "hmac-sha256": HMAC_SHA256,
@@ -29,7 +29,7 @@ FORMS: Final[Mapping[str, Form]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class SignedWebhook:
     """A webhook on its way; ``signed`` names the headers that nobody may change."""
 
     headers: Mapping[str, str] = field(repr=False)
@@ -41,7 +41,7 @@ class Signer(Protocol):
     """Signs in one form, by secrets that it makes up."""
 
     @property
-    def form(self) -> Form:
+    def form(self) -> SignatureForm:
         """How it signs."""
         ...
 
@@ -55,7 +55,7 @@ class Signer(Protocol):
 
     def deliver(
         self, body: bytes, *, secret: str, at: datetime, event_id: str
-    ) -> Delivery:
+    ) -> SignedWebhook:
         """Sign a body as sent at this time."""
         ...
 
@@ -64,7 +64,7 @@ class Signer(Protocol):
 class Macs:
     """Signs by HMAC, with a secret that both sides have."""
 
-    form: Form
+    form: SignatureForm
 
     def secret(self, digits: str) -> str:
         """Return the digits, which are base64 and text as well."""
@@ -78,7 +78,7 @@ class Macs:
 
     def deliver(
         self, body: bytes, *, secret: str, at: datetime, event_id: str
-    ) -> Delivery:
+    ) -> SignedWebhook:
         """Sign a body as sent at this time."""
 
         def made(content: bytes) -> bytes:
@@ -101,7 +101,7 @@ class Macs:
 class PrivateKeys:
     """Signs by a key of its own, in place of the provider's, which nobody has."""
 
-    form: Form
+    form: SignatureForm
 
     def secret(self, digits: str) -> str:
         """Make a private key."""
@@ -116,7 +116,7 @@ class PrivateKeys:
 
     def deliver(
         self, body: bytes, *, secret: str, at: datetime, event_id: str
-    ) -> Delivery:
+    ) -> SignedWebhook:
         """Sign a body as sent at this time."""
 
         def made(content: bytes) -> bytes:
@@ -129,7 +129,7 @@ class PrivateKeys:
 class Tokens:
     """Sends a token as it is."""
 
-    form: Form
+    form: SignatureForm
 
     def secret(self, digits: str) -> str:
         """Return the digits."""
@@ -143,25 +143,25 @@ class Tokens:
 
     def deliver(
         self, body: bytes, *, secret: str, at: datetime, event_id: str
-    ) -> Delivery:
+    ) -> SignedWebhook:
         """Add the token to a body."""
         del at
         headers = {self.form.header: self.form.prefix + secret}
         if self.form.event_id_header is not None:
             headers[self.form.event_id_header] = event_id
-        return Delivery(
+        return SignedWebhook(
             headers=headers, body=body, signed=frozenset({self.form.header})
         )
 
 
 def _delivery(
-    form: Form,
+    form: SignatureForm,
     body: bytes,
     made: Callable[[bytes], bytes],
     *,
     at: datetime,
     event_id: str,
-) -> Delivery:
+) -> SignedWebhook:
     sent = _written(at, form.timestamp_unit) if form.timed else None
     event = event_id if form.event_id_header else None
     template = read_template(form)
@@ -176,7 +176,7 @@ def _delivery(
     if form.event_id_header is not None:
         headers[form.event_id_header] = event_id
         signed |= {form.event_id_header} if Part.EVENT in template.pieces else set()
-    return Delivery(headers=headers, body=body, signed=frozenset(signed))
+    return SignedWebhook(headers=headers, body=body, signed=frozenset(signed))
 
 
 def _written(at: datetime, unit: str) -> str:
@@ -198,7 +198,7 @@ def signer_of(webhook: WebhookTable | None) -> Signer | None:
         return None
     if webhook.scheme in FORMS:
         return Macs(FORMS[webhook.scheme])
-    made: dict[str, Callable[[Form], Signer]] = {
+    made: dict[str, Callable[[SignatureForm], Signer]] = {
         "hmac": Macs,
         "public-key": PrivateKeys,
         "token": Tokens,

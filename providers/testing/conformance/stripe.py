@@ -23,7 +23,7 @@ from providers.testing.conformance.vocabulary import (
     Asked,
     Call,
     Deal,
-    Heard,
+    ReceivedRequest,
     Reply,
     Saying,
     Unreadable,
@@ -85,7 +85,7 @@ class StripeDouble:
         self._place: Final = PLACES[makes]
         self.destination: Final = {"type": makes, "token": DESTINATIONS[makes]}
 
-    def read(self, request: Heard) -> Asked:
+    def read(self, request: ReceivedRequest) -> Asked:
         """Read a form, or the id in the path."""
         path = urlsplit(request.target).path
         one = unquote(path.removeprefix(f"{self._place}/").removesuffix("/cancel"))
@@ -133,7 +133,7 @@ class StripeDouble:
         body = {"id": deal.event_id, "object": "event", "type": event, "data": data}
         return {f"{event} ({status})": orjson.dumps(body)}
 
-    def _created(self, request: Heard) -> Asked:
+    def _created(self, request: ReceivedRequest) -> Asked:
         form = dict(parse_qsl(request.body.decode("ascii"), keep_blank_values=True))
         reference = form.get("metadata[reference]")
         if request.headers.get("idempotency-key") != reference:

@@ -51,7 +51,7 @@ class Deal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class ReceivedRequest:
     """A request as it came over the wire; header names are in lower case."""
 
     method: str
@@ -97,7 +97,7 @@ class Double(Protocol):
     not from the adapter: what both have misread in the same way, no check can find.
     """
 
-    def read(self, request: Heard) -> Asked:
+    def read(self, request: ReceivedRequest) -> Asked:
         """Say what a request asks for, from its bytes.
 
         :raises Unreadable: this provider knows no such request.

@@ -1,25 +1,31 @@
 """Payout providers to test against: over HTTP, scripted, with a book of their own."""
 
 from providers.testing.simulator.book import Book
-from providers.testing.simulator.faults import Fault, FaultKind, Faults
+from providers.testing.simulator.faults import FaultKind, Faults, InjectedFault
 from providers.testing.simulator.library import SCRIPTS, Scripts
-from providers.testing.simulator.script import Mix, Script, State, Step, always
-from providers.testing.simulator.server import Provider, Simulator
+from providers.testing.simulator.script import (
+    Mix,
+    PayoutState,
+    Script,
+    ScriptStep,
+    always,
+)
+from providers.testing.simulator.server import SimulatedProvider, Simulator
 from providers.testing.simulator.webhooks import Patience
 
 __all__ = [
     "SCRIPTS",
     "Book",
-    "Fault",
     "FaultKind",
     "Faults",
+    "InjectedFault",
     "Mix",
     "Patience",
-    "Provider",
+    "PayoutState",
     "Script",
+    "ScriptStep",
     "Scripts",
+    "SimulatedProvider",
     "Simulator",
-    "State",
-    "Step",
     "always",
 ]

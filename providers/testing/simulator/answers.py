@@ -5,8 +5,8 @@ from typing import Final
 
 from aiohttp import web
 
-from providers.testing.simulator.book import Payout, spoken
-from providers.testing.simulator.script import Mishap, Script, State
+from providers.testing.simulator.book import BookedPayout, spoken
+from providers.testing.simulator.script import Mishap, PayoutState, Script
 from providers.testing.simulator.wire import Json, hang_up, reply
 
 HANG_SECONDS_MAX: Final = 600.0
@@ -39,17 +39,17 @@ async def spoiled(
             return await _dripped(request, answer, drip_seconds)
 
 
-def first_answer(payout: Payout) -> web.Response:
+def first_answer(payout: BookedPayout) -> web.Response:
     """Answer a create, or its repeat, by what was true when it was taken."""
     script = payout.script
     word = script.says or script.state
-    if word == State.DECLINED:
+    if word == PayoutState.DECLINED:
         declined = {"status": word, "code": script.code, "message": script.message}
         return reply(declined, status=script.decline_status)
     return reply({"status": word, "provider_reference": payout.payout_id}, status=201)
 
 
-def status_of(payout: Payout) -> Json:
+def status_of(payout: BookedPayout) -> Json:
     script = payout.script
     answer = {
         "status": script.says or spoken(payout.state),
@@ -57,14 +57,14 @@ def status_of(payout: Payout) -> Json:
         "amount": payout.order.amount + script.misreport_amount,
         "currency": script.misreport_currency or payout.order.currency,
     }
-    if payout.state is State.CANCELLED:
+    if payout.state is PayoutState.CANCELLED:
         answer["code"] = "cancelled"
-    elif payout.state in (State.DECLINED, State.FAILED):
+    elif payout.state in (PayoutState.DECLINED, PayoutState.FAILED):
         answer["code"] = script.code
     return answer
 
 
-def notice_of(payout: Payout, webhook_id: str, notice: str) -> Json:
+def notice_of(payout: BookedPayout, webhook_id: str, notice: str) -> Json:
     script = payout.script
     body = {
         "id": webhook_id,

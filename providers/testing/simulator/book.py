@@ -8,21 +8,31 @@ from enum import StrEnum
 from typing import Any, Final
 
 from providers.testing.simulator.journal import Journal
-from providers.testing.simulator.script import Order, Script, State, script_from_record
+from providers.testing.simulator.script import (
+    PayoutState,
+    ReceivedCreate,
+    Script,
+    script_from_record,
+)
 from providers.testing.simulator.wire import rfc3339
 
 # A payout goes only along these; everything else a script asks for does not happen.
-MOVES: Final[Mapping[State, frozenset[State]]] = {
-    State.ACCEPTED: frozenset(
-        {State.SUCCEEDED, State.DECLINED, State.FAILED, State.CANCELLED}
+MOVES: Final[Mapping[PayoutState, frozenset[PayoutState]]] = {
+    PayoutState.ACCEPTED: frozenset(
+        {
+            PayoutState.SUCCEEDED,
+            PayoutState.DECLINED,
+            PayoutState.FAILED,
+            PayoutState.CANCELLED,
+        }
     ),
-    State.SUCCEEDED: frozenset({State.RETURNED}),
+    PayoutState.SUCCEEDED: frozenset({PayoutState.RETURNED}),
 }
 _DENIALS: Final = frozenset({"payout.failed"})
 _DELIVERED: Final = range(200, 300)
 
 
-class Kind(StrEnum):
+class PayoutEntryKind(StrEnum):
     REQUEST = "request"  # a call came in; `what` is the operation
     TAKEN = "taken"  # a payout exists from here on; `what` is its first state
     BECAME = "became"  # `what` is its new state
@@ -32,9 +42,9 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class PayoutEntry:
     at: float
-    kind: Kind
+    kind: PayoutEntryKind
     provider: str
     reference: str
     what: str = ""
@@ -43,18 +53,18 @@ class Entry:
     currency: str = ""
     key: str = ""  # of a request its idempotency key, of a webhook its id
     status: int = 0  # of a webhook: what it was answered with; 0: nothing
-    order: Order | None = None
+    order: ReceivedCreate | None = None
     script: Script | None = None
 
 
 @dataclass(slots=True, kw_only=True)
-class Payout:
+class BookedPayout:
     """Where one payout stands, as the entries about it say."""
 
     payout_id: str
-    order: Order
+    order: ReceivedCreate
     script: Script
-    state: State
+    state: PayoutState
     taken_at: float
     delivered: set[str] = field(default_factory=set)
 
@@ -68,11 +78,11 @@ class Book:
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self._journal = Journal(path)
-        self.entries: list[Entry] = []
-        self.payouts: dict[str, Payout] = {}
-        self._by_reference: defaultdict[tuple[str, str], list[Payout]]
+        self.entries: list[PayoutEntry] = []
+        self.payouts: dict[str, BookedPayout] = {}
+        self._by_reference: defaultdict[tuple[str, str], list[BookedPayout]]
         self._by_reference = defaultdict(list)
-        self._statements: defaultdict[str, list[Entry]] = defaultdict(list)
+        self._statements: defaultdict[str, list[PayoutEntry]] = defaultdict(list)
         self._creates: Counter[tuple[str, str]] = Counter()
         self._executed: Counter[str] = Counter()
         for line in self._journal.read():
@@ -81,7 +91,7 @@ class Book:
     def close(self) -> None:
         self._journal.close()
 
-    def record(self, *entries: Entry) -> None:
+    def record(self, *entries: PayoutEntry) -> None:
         """Append the entries, durably first: a kill keeps all of them or the first."""
         self._journal.append(*entries)
         for entry in entries:
@@ -89,12 +99,12 @@ class Book:
 
     # What the server writes.
 
-    def take(self, order: Order, script: Script, *, at: float) -> Payout:
+    def take(self, order: ReceivedCreate, script: Script, *, at: float) -> BookedPayout:
         """Make a payout of the order; if it succeeds at once the money has left."""
         payout_id = f"sim_{order.provider}_{len(self.payouts) + 1}"
-        taken = Entry(
+        taken = PayoutEntry(
             at=at,
-            kind=Kind.TAKEN,
+            kind=PayoutEntryKind.TAKEN,
             provider=order.provider,
             reference=order.reference,
             what=script.state,
@@ -108,13 +118,13 @@ class Book:
         self.record(taken, *effect)
         return self.payouts[payout_id]
 
-    def move(self, payout: Payout, to: State, *, at: float) -> bool:
+    def move(self, payout: BookedPayout, to: PayoutState, *, at: float) -> bool:
         """Move the payout, with the money, if there is such a way from where it is."""
         if to not in MOVES.get(payout.state, ()):
             return False
-        became = Entry(
+        became = PayoutEntry(
             at=at,
-            kind=Kind.BECAME,
+            kind=PayoutEntryKind.BECAME,
             provider=payout.order.provider,
             reference=payout.order.reference,
             what=to,
@@ -125,7 +135,7 @@ class Book:
 
     # What the server asks.
 
-    def latest(self, provider: str, reference: str) -> Payout | None:
+    def latest(self, provider: str, reference: str) -> BookedPayout | None:
         found = self._by_reference.get((provider, reference))
         return found[-1] if found else None
 
@@ -142,9 +152,9 @@ class Book:
         return self._executed[reference]
 
     def returned(self, reference: str) -> int:
-        return sum(p.state is State.RETURNED for p in self.of(reference))
+        return sum(p.state is PayoutState.RETURNED for p in self.of(reference))
 
-    def of(self, reference: str) -> list[Payout]:
+    def of(self, reference: str) -> list[BookedPayout]:
         return [p for p in self.payouts.values() if p.order.reference == reference]
 
     def executed_by_destination(self) -> Counter[str]:
@@ -152,22 +162,24 @@ class Book:
         return Counter(
             self.payouts[entry.payout].order.destination
             for entry in self.entries
-            if entry.kind is Kind.EXECUTED
+            if entry.kind is PayoutEntryKind.EXECUTED
         )
 
     def statement(self, provider: str) -> list[dict[str, Any]]:
         """Return one line a payout and one a return, in the order they came about."""
         return [self.line(entry) for entry in self.statement_entries(provider)]
 
-    def statement_entries(self, provider: str) -> Sequence[Entry]:
+    def statement_entries(self, provider: str) -> Sequence[PayoutEntry]:
         return self._statements[provider]
 
-    def line(self, entry: Entry) -> dict[str, Any]:
+    def line(self, entry: PayoutEntry) -> dict[str, Any]:
         """Show an entry of a statement; a payout's line tells how it stands now."""
         now = spoken(self.payouts[entry.payout].state)
         return {
             "reference": entry.reference,
-            "status": State.RETURNED if entry.kind is Kind.RETURNED else now,
+            "status": PayoutState.RETURNED
+            if entry.kind is PayoutEntryKind.RETURNED
+            else now,
             "amount": entry.amount,
             "currency": entry.currency,
             "at": rfc3339(entry.at),
@@ -193,9 +205,9 @@ class Book:
         denied: set[str] = set()
         broken = []
         for entry in self.entries:
-            if entry.kind is Kind.WEBHOOK and entry.what in _DENIALS:
+            if entry.kind is PayoutEntryKind.WEBHOOK and entry.what in _DENIALS:
                 denied.update([entry.reference] if entry.status in _DELIVERED else [])
-            elif entry.kind is Kind.EXECUTED and entry.reference in denied:
+            elif entry.kind is PayoutEntryKind.EXECUTED and entry.reference in denied:
                 broken.append(entry.reference)
         return broken
 
@@ -213,7 +225,7 @@ class Book:
         paid = {
             entry.reference: (entry.amount, entry.currency)
             for entry in self.entries
-            if entry.kind is Kind.EXECUTED
+            if entry.kind is PayoutEntryKind.EXECUTED
         }
         return [
             *(f"{task}: committed, never paid" for task in committed.keys() - paid),
@@ -239,32 +251,32 @@ class Book:
             if payout.order.key != payout.order.reference:
                 yield f"{payout.order.reference}: came under another key"
 
-    def _apply(self, entry: Entry) -> None:
+    def _apply(self, entry: PayoutEntry) -> None:
         self.entries.append(entry)
         match entry.kind:
-            case Kind.REQUEST:
+            case PayoutEntryKind.REQUEST:
                 if entry.what == "create":
                     self._creates[entry.provider, entry.reference] += 1
-            case Kind.TAKEN:
+            case PayoutEntryKind.TAKEN:
                 self._open(entry)
-            case Kind.BECAME:
-                self.payouts[entry.payout].state = State(entry.what)
-            case Kind.EXECUTED:
+            case PayoutEntryKind.BECAME:
+                self.payouts[entry.payout].state = PayoutState(entry.what)
+            case PayoutEntryKind.EXECUTED:
                 self._executed[entry.reference] += 1
-            case Kind.RETURNED:
+            case PayoutEntryKind.RETURNED:
                 self._statements[entry.provider].append(entry)
-            case Kind.WEBHOOK:
+            case PayoutEntryKind.WEBHOOK:
                 if entry.status in _DELIVERED:
                     self.payouts[entry.payout].delivered.add(entry.key)
 
-    def _open(self, entry: Entry) -> None:
+    def _open(self, entry: PayoutEntry) -> None:
         if entry.order is None or entry.script is None:
             raise ValueError("a payout was taken without an order")
-        payout = Payout(
+        payout = BookedPayout(
             payout_id=entry.payout,
             order=entry.order,
             script=entry.script,
-            state=State(entry.what),
+            state=PayoutState(entry.what),
             taken_at=entry.at,
         )
         self.payouts[entry.payout] = payout
@@ -272,21 +284,26 @@ class Book:
         self._statements[entry.provider].append(entry)
 
 
-def spoken(state: State) -> State:
+def spoken(state: PayoutState) -> PayoutState:
     """Return the state as statuses and statements name it: contract section 5."""
     match state:
-        case State.CANCELLED:
-            return State.FAILED
-        case State.RETURNED:
-            return State.SUCCEEDED
+        case PayoutState.CANCELLED:
+            return PayoutState.FAILED
+        case PayoutState.RETURNED:
+            return PayoutState.SUCCEEDED
         case _:
             return state
 
 
-def _effect(order: Order, payout_id: str, state: State, *, at: float) -> list[Entry]:
-    kinds = {State.SUCCEEDED: Kind.EXECUTED, State.RETURNED: Kind.RETURNED}
+def _effect(
+    order: ReceivedCreate, payout_id: str, state: PayoutState, *, at: float
+) -> list[PayoutEntry]:
+    kinds = {
+        PayoutState.SUCCEEDED: PayoutEntryKind.EXECUTED,
+        PayoutState.RETURNED: PayoutEntryKind.RETURNED,
+    }
     return [
-        Entry(
+        PayoutEntry(
             at=at,
             kind=kinds[each],
             provider=order.provider,
@@ -300,10 +317,10 @@ def _effect(order: Order, payout_id: str, state: State, *, at: float) -> list[En
     ]
 
 
-def _entry_from(line: dict[str, Any]) -> Entry:
+def _entry_from(line: dict[str, Any]) -> PayoutEntry:
     order, script = line.pop("order"), line.pop("script")
-    return Entry(
-        **{**line, "kind": Kind(line["kind"])},
-        order=None if order is None else Order(**order),
+    return PayoutEntry(
+        **{**line, "kind": PayoutEntryKind(line["kind"])},
+        order=None if order is None else ReceivedCreate(**order),
         script=None if script is None else script_from_record(script),
     )

@@ -9,10 +9,10 @@ import orjson
 
 from providers.testing.simulator import story
 from providers.testing.simulator.book import Book
-from providers.testing.simulator.faults import Fault, Faults
+from providers.testing.simulator.faults import Faults, InjectedFault
 from providers.testing.simulator.library import Scripts
 from providers.testing.simulator.script import Behaviour, Mix, always, succeed
-from providers.testing.simulator.server import Provider, Simulator
+from providers.testing.simulator.server import SimulatedProvider, Simulator
 from providers.testing.simulator.webhooks import Patience
 
 _KEYS: Final = frozenset(
@@ -57,13 +57,15 @@ def simulator_from(table: Mapping[str, Any]) -> Simulator:
         _providers(table, scripts, seed),
         book=Book(table.get("book")),
         scripts=scripts,
-        faults=Faults(map(Fault.parse, table.get("faults", ())), seed=seed),
+        faults=Faults(map(InjectedFault.parse, table.get("faults", ())), seed=seed),
         scale=float(table.get("scale", 1.0)),
         patience=_patience(table.get("webhooks", {})),
     )
 
 
-def _providers(table: Mapping[str, Any], scripts: Scripts, seed: int) -> list[Provider]:
+def _providers(
+    table: Mapping[str, Any], scripts: Scripts, seed: int
+) -> list[SimulatedProvider]:
     told = [
         _provider(name, fields, scripts, seed)
         for name, fields in table.get("providers", {}).items()
@@ -78,9 +80,9 @@ def _providers(table: Mapping[str, Any], scripts: Scripts, seed: int) -> list[Pr
 
 def _provider(
     name: str, fields: Mapping[str, Any], scripts: Scripts, seed: int
-) -> Provider:
+) -> SimulatedProvider:
     _only(_PROVIDER_KEYS, fields, name)
-    return Provider(
+    return SimulatedProvider(
         name=name,
         behaviour=_behaviour(fields, scripts, seed),
         secrets=tuple(fields.get("secrets", ())),

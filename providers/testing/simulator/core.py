@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
-from providers.testing.simulator.faults import Fault, Faults
+from providers.testing.simulator.faults import Faults, InjectedFault
 from providers.testing.simulator.journal import Journal
 from providers.testing.simulator.wire import (
     BadCallError,
@@ -40,14 +40,14 @@ _MEMBER_AFTER: Final = {
 FINAL_EVENTS: Final = frozenset({"completed", "failed", "cancelled"})
 
 
-class Operation(StrEnum):
+class LedgerOperation(StrEnum):
     FREEZE = "freeze"
     COMMIT = "commit"
     ROLLBACK = "rollback"
     RETURN = "return"
 
 
-_OPERATIONS: Final = frozenset(Operation)
+_OPERATIONS: Final = frozenset(LedgerOperation)
 
 
 class Standing(StrEnum):
@@ -61,7 +61,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class LedgerCall:
     """A balance call: who asks for how much; the same for all of a task's."""
 
     task_id: str
@@ -75,16 +75,16 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class BalanceEntry:
     """An effect on the ledger. Whatever has none is not in the book."""
 
     at: float
-    operation: Operation
-    call: Call
+    operation: LedgerOperation
+    call: LedgerCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class LedgerRefusal:
     status: int
     code: str
     message: str
@@ -99,18 +99,18 @@ class Account:
     frozen: int = 0
     paid_out: int = 0
 
-    def apply(self, operation: Operation, amount: int) -> None:
+    def apply(self, operation: LedgerOperation, amount: int) -> None:
         match operation:
-            case Operation.FREEZE:
+            case LedgerOperation.FREEZE:
                 self.available -= amount
                 self.frozen += amount
-            case Operation.COMMIT:
+            case LedgerOperation.COMMIT:
                 self.frozen -= amount
                 self.paid_out += amount
-            case Operation.ROLLBACK:
+            case LedgerOperation.ROLLBACK:
                 self.frozen -= amount
                 self.available += amount
-            case Operation.RETURN:
+            case LedgerOperation.RETURN:
                 self.paid_out -= amount
                 self.available += amount
 
@@ -133,9 +133,9 @@ class Notification:
 
 @dataclass(slots=True)
 class _Task:
-    call: Call
+    call: LedgerCall
     standing: Standing
-    refusal: Refusal | None = None
+    refusal: LedgerRefusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,30 +150,30 @@ class _Funds:
         return Account(initial, initial)
 
 
-_ROLLED_BACK: Final = Refusal(
+_ROLLED_BACK: Final = LedgerRefusal(
     status=409, code="rolled_back", message="the hold was rolled back"
 )
-_COMMITTED: Final = Refusal(
+_COMMITTED: Final = LedgerRefusal(
     status=409, code="committed", message="the hold was committed"
 )
-_NOT_FROZEN: Final = Refusal(
+_NOT_FROZEN: Final = LedgerRefusal(
     status=409, code="not_frozen", message="there was never a hold"
 )
-_MISMATCH: Final = Refusal(
+_MISMATCH: Final = LedgerRefusal(
     status=409, code="mismatch", message="the task came with other content before"
 )
-_NOT_COMMITTED: Final = Refusal(
+_NOT_COMMITTED: Final = LedgerRefusal(
     status=409, code="not_committed", message="nothing was paid out"
 )
-_REFUSED: Final[Mapping[tuple[Operation, Standing | None], Refusal]] = {
-    (Operation.FREEZE, Standing.ROLLED_BACK): _ROLLED_BACK,
-    (Operation.COMMIT, Standing.ROLLED_BACK): _ROLLED_BACK,
-    (Operation.COMMIT, None): _NOT_FROZEN,
-    (Operation.COMMIT, Standing.REFUSED): _NOT_FROZEN,
-    (Operation.ROLLBACK, Standing.COMMITTED): _COMMITTED,
-    (Operation.ROLLBACK, Standing.RETURNED): _COMMITTED,
+_REFUSED: Final[Mapping[tuple[LedgerOperation, Standing | None], LedgerRefusal]] = {
+    (LedgerOperation.FREEZE, Standing.ROLLED_BACK): _ROLLED_BACK,
+    (LedgerOperation.COMMIT, Standing.ROLLED_BACK): _ROLLED_BACK,
+    (LedgerOperation.COMMIT, None): _NOT_FROZEN,
+    (LedgerOperation.COMMIT, Standing.REFUSED): _NOT_FROZEN,
+    (LedgerOperation.ROLLBACK, Standing.COMMITTED): _COMMITTED,
+    (LedgerOperation.ROLLBACK, Standing.RETURNED): _COMMITTED,
     **{
-        (Operation.RETURN, standing): _NOT_COMMITTED
+        (LedgerOperation.RETURN, standing): _NOT_COMMITTED
         for standing in (
             None,
             Standing.FROZEN,
@@ -182,7 +182,7 @@ _REFUSED: Final[Mapping[tuple[Operation, Standing | None], Refusal]] = {
         )
     },
 }
-_POOR: Final = Refusal(
+_POOR: Final = LedgerRefusal(
     status=422, code="insufficient_funds", message="not enough is available"
 )
 
@@ -199,17 +199,21 @@ class Ledger:
         self._funds = funds
         self._tasks: dict[str, _Task] = {}
         self.accounts: dict[tuple[str, str], Account] = {}
-        self.entries: list[Entry] = []
+        self.entries: list[BalanceEntry] = []
         self.refusals: Counter[str] = Counter()
 
-    def apply(self, operation: Operation, call: Call, *, at: float) -> Refusal | None:
+    def apply(
+        self, operation: LedgerOperation, call: LedgerCall, *, at: float
+    ) -> LedgerRefusal | None:
         """Do it, or say why not; None also where it was done before."""
         refusal = self._weigh(operation, call, at=at)
         if refusal is not None:
             self.refusals[f"{operation}.{refusal.code}"] += 1
         return refusal
 
-    def refuse_freeze(self, call: Call, refusal: Refusal) -> Refusal | None:
+    def refuse_freeze(
+        self, call: LedgerCall, refusal: LedgerRefusal
+    ) -> LedgerRefusal | None:
         """Refuse it for good, unless it is decided; return what stands."""
         known = self._tasks.get(call.task_id)
         if known is None:
@@ -230,16 +234,18 @@ class Ledger:
 
     def restore(self, line: Mapping[str, Any]) -> None:
         """Take in a line of the journal as it was written."""
-        call = Call(**line["call"])
+        call = LedgerCall(**line["call"])
         if line["kind"] == "entry":
-            operation = Operation(line["operation"])
-            self._post(Entry(at=line["at"], operation=operation, call=call))
+            operation = LedgerOperation(line["operation"])
+            self._post(BalanceEntry(at=line["at"], operation=operation, call=call))
         else:
-            refusal = Refusal(**line["refusal"]) if line["refusal"] else None
+            refusal = LedgerRefusal(**line["refusal"]) if line["refusal"] else None
             standing = Standing(line["standing"])
             self._tasks[call.task_id] = _Task(call, standing, refusal)
 
-    def _weigh(self, operation: Operation, call: Call, *, at: float) -> Refusal | None:
+    def _weigh(
+        self, operation: LedgerOperation, call: LedgerCall, *, at: float
+    ) -> LedgerRefusal | None:
         task = self._tasks.get(call.task_id)
         if task is not None and task.call != call:
             return _MISMATCH
@@ -247,45 +253,48 @@ class Ledger:
         if (operation, standing) in _REFUSED:
             return _REFUSED[operation, standing]
         match operation, standing:
-            case Operation.FREEZE, None:
+            case LedgerOperation.FREEZE, None:
                 return self._freeze(call, at=at)
-            case Operation.FREEZE, Standing.REFUSED:
+            case LedgerOperation.FREEZE, Standing.REFUSED:
                 return task.refusal if task else None
-            case Operation.ROLLBACK, None | Standing.REFUSED:
+            case LedgerOperation.ROLLBACK, None | Standing.REFUSED:
                 self._stand(call, Standing.ROLLED_BACK)
-            case (Operation.COMMIT | Operation.ROLLBACK, Standing.FROZEN) | (
-                Operation.RETURN,
+            case (
+                LedgerOperation.COMMIT | LedgerOperation.ROLLBACK,
+                Standing.FROZEN,
+            ) | (
+                LedgerOperation.RETURN,
                 Standing.COMMITTED,
             ):
-                self._write(Entry(at=at, operation=operation, call=call))
+                self._write(BalanceEntry(at=at, operation=operation, call=call))
             case _:
                 pass  # it is done already
         return None
 
-    def _freeze(self, call: Call, *, at: float) -> Refusal | None:
+    def _freeze(self, call: LedgerCall, *, at: float) -> LedgerRefusal | None:
         if self._account(call).available < call.amount:
             self._stand(call, Standing.REFUSED, _POOR)
             return _POOR
-        self._write(Entry(at=at, operation=Operation.FREEZE, call=call))
+        self._write(BalanceEntry(at=at, operation=LedgerOperation.FREEZE, call=call))
         return None
 
-    def _write(self, entry: Entry) -> None:
+    def _write(self, entry: BalanceEntry) -> None:
         self._journal.append({"kind": "entry", **asdict(entry)})
         self._post(entry)
 
-    def _post(self, entry: Entry) -> None:
+    def _post(self, entry: BalanceEntry) -> None:
         self.entries.append(entry)
         self._account(entry.call).apply(entry.operation, entry.call.amount)
         self._tasks[entry.call.task_id] = _Task(entry.call, _AFTER[entry.operation])
 
     def _stand(
-        self, call: Call, standing: Standing, refusal: Refusal | None = None
+        self, call: LedgerCall, standing: Standing, refusal: LedgerRefusal | None = None
     ) -> None:
         line = {"call": call, "standing": standing, "refusal": refusal}
         self._journal.append({"kind": "standing", **line})
         self._tasks[call.task_id] = _Task(call, standing, refusal)
 
-    def _account(self, call: Call) -> Account:
+    def _account(self, call: LedgerCall) -> Account:
         whose = call.merchant_id, call.currency
         if whose not in self.accounts:
             self.accounts[whose] = self._funds.open(call.merchant_id)
@@ -296,7 +305,7 @@ class Ledger:
         return [*self._by_task(), *self._by_order(), *self._by_account()]
 
     def _by_task(self) -> Iterator[str]:
-        histories: defaultdict[str, list[Operation]] = defaultdict(list)
+        histories: defaultdict[str, list[LedgerOperation]] = defaultdict(list)
         for entry in self.entries:
             histories[entry.call.task_id].append(entry.operation)
         for task_id, history in histories.items():
@@ -308,14 +317,14 @@ class Ledger:
         paid: Counter[tuple[str, str]] = Counter()
         for entry in self.entries:
             order = entry.call.merchant_id, entry.call.queue_id
-            if entry.operation is Operation.FREEZE:
+            if entry.operation is LedgerOperation.FREEZE:
                 open_holds[order].add(entry.call.task_id)
             else:
                 open_holds[order].discard(entry.call.task_id)
-            paid[order] += entry.operation is Operation.COMMIT
+            paid[order] += entry.operation is LedgerOperation.COMMIT
             if len(open_holds[order]) > 1:
                 yield f"order {entry.call.order_id}: two holds at once"
-            if entry.operation is Operation.COMMIT and paid[order] > 1:
+            if entry.operation is LedgerOperation.COMMIT and paid[order] > 1:
                 yield f"order {entry.call.order_id}: committed {paid[order]} times"
 
     def _by_account(self) -> Iterator[str]:
@@ -332,17 +341,17 @@ class Ledger:
 
 
 _AFTER: Final = {
-    Operation.FREEZE: Standing.FROZEN,
-    Operation.COMMIT: Standing.COMMITTED,
-    Operation.ROLLBACK: Standing.ROLLED_BACK,
-    Operation.RETURN: Standing.RETURNED,
+    LedgerOperation.FREEZE: Standing.FROZEN,
+    LedgerOperation.COMMIT: Standing.COMMITTED,
+    LedgerOperation.ROLLBACK: Standing.ROLLED_BACK,
+    LedgerOperation.RETURN: Standing.RETURNED,
 }
 _LEGAL: Final = frozenset(
     {
-        (Operation.FREEZE,),
-        (Operation.FREEZE, Operation.COMMIT),
-        (Operation.FREEZE, Operation.ROLLBACK),
-        (Operation.FREEZE, Operation.COMMIT, Operation.RETURN),
+        (LedgerOperation.FREEZE,),
+        (LedgerOperation.FREEZE, LedgerOperation.COMMIT),
+        (LedgerOperation.FREEZE, LedgerOperation.ROLLBACK),
+        (LedgerOperation.FREEZE, LedgerOperation.COMMIT, LedgerOperation.RETURN),
     }
 )
 
@@ -394,7 +403,7 @@ class SimulatedCore:
     # What an auditor asks.
 
     @property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[BalanceEntry]:
         return self.ledger.entries
 
     def statement(self) -> list[Json]:
@@ -430,7 +439,7 @@ class SimulatedCore:
             self._authorise(request)
         match request.method, path:
             case "POST", ["v1", "balance", verb] if verb in _OPERATIONS:
-                return await self._balance(request, Operation(verb))
+                return await self._balance(request, LedgerOperation(verb))
             case "POST", ["v1", "notifications"]:
                 return await self._notification(request)
             case "GET", ["v1", "balance", "entries"]:
@@ -473,7 +482,7 @@ class SimulatedCore:
             raise BadCallError("the token is not ours", status=401, code="unauthorised")
 
     async def _balance(
-        self, request: web.BaseRequest, operation: Operation
+        self, request: web.BaseRequest, operation: LedgerOperation
     ) -> web.StreamResponse:
         call = _call_from(await body_of(request))
         _need_key(request, f"{call.task_id}:{operation}")
@@ -483,13 +492,13 @@ class SimulatedCore:
                 operation, call, self.ledger.apply(operation, call, at=self._now())
             )
 
-        def refuse(fault: Fault) -> web.Response:
-            refusal = Refusal(
+        def refuse(fault: InjectedFault) -> web.Response:
+            refusal = LedgerRefusal(
                 status=fault.status or _POOR.status,
                 code=fault.code,
                 message=fault.message,
             )
-            if operation is not Operation.FREEZE:
+            if operation is not LedgerOperation.FREEZE:
                 return _answer(operation, call, refusal)
             stands = self.ledger.refuse_freeze(call, refusal)
             return act() if stands is None else _answer(operation, call, stands)
@@ -553,7 +562,7 @@ class SimulatedCore:
         operation: str,
         call: Mapping[str, str],
         act: Callable[[], web.Response],
-        refuse: Callable[[Fault], web.StreamResponse] | None = None,
+        refuse: Callable[[InjectedFault], web.StreamResponse] | None = None,
     ) -> web.StreamResponse:
         async def acting() -> web.Response:
             return act()
@@ -572,8 +581,8 @@ class SimulatedCore:
                 self.ledger.restore(line)
 
 
-def _call_from(body: Json) -> Call:
-    return Call(
+def _call_from(body: Json) -> LedgerCall:
+    return LedgerCall(
         task_id=text_in(body, "task_id"),
         queue_id=text_in(body, "queue_id"),
         order_id=text_in(body, "order_id"),
@@ -602,7 +611,9 @@ def _words(body: Json) -> dict[str, str]:
     return {name: value for name, value in body.items() if isinstance(value, str)}
 
 
-def _answer(operation: Operation, call: Call, refusal: Refusal | None) -> web.Response:
+def _answer(
+    operation: LedgerOperation, call: LedgerCall, refusal: LedgerRefusal | None
+) -> web.Response:
     if refusal is not None:
         told = {"code": refusal.code, "message": refusal.message}
         return reply(told, status=refusal.status)
@@ -610,7 +621,7 @@ def _answer(operation: Operation, call: Call, refusal: Refusal | None) -> web.Re
     return reply(done | {"amount": call.amount, "currency": call.currency})
 
 
-def _shown(entry: Entry) -> Json:
+def _shown(entry: BalanceEntry) -> Json:
     return {
         "task_id": entry.call.task_id,
         "operation": entry.operation,

@@ -27,7 +27,7 @@ class FaultKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class InjectedFault:
     kind: FaultKind
     operation: str = "*"  # a pattern over the server's own names of its operations
     probability: float = 1.0
@@ -66,11 +66,11 @@ class Faults:
     `happened` counts what callers really met, as `operation.kind`.
     """
 
-    def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
+    def __init__(self, faults: Iterable[InjectedFault] = (), *, seed: int = 0) -> None:
         self.happened: Counter[str] = Counter()
         self.set(*faults, seed=seed)
 
-    def set(self, *faults: Fault, seed: int | None = None) -> None:
+    def set(self, *faults: InjectedFault, seed: int | None = None) -> None:
         """Replace the faults in force; the counters stay."""
         if len(faults) > RULES_MAX:
             msg = f"more than {RULES_MAX} faults"
@@ -93,7 +93,7 @@ class Faults:
             raise BadCallError("faults is not a list of objects")
         if not isinstance(seed, int | None):
             raise BadCallError("seed is not an integer")
-        self.set(*map(Fault.parse, raw), seed=seed)
+        self.set(*map(InjectedFault.parse, raw), seed=seed)
         return self.show()
 
     async def around(
@@ -103,7 +103,7 @@ class Faults:
         call: Mapping[str, str],
         *,
         act: Callable[[], Awaitable[web.StreamResponse]],
-        refuse: Callable[[Fault], web.StreamResponse] | None = None,
+        refuse: Callable[[InjectedFault], web.StreamResponse] | None = None,
     ) -> web.StreamResponse:
         """Answer by `act`, or by the fault that is drawn for this call."""
         delay, fault = self._draw(operation, call)
@@ -121,7 +121,7 @@ class Faults:
 
     def _draw(
         self, operation: str, call: Mapping[str, str]
-    ) -> tuple[float, Fault | None]:
+    ) -> tuple[float, InjectedFault | None]:
         delay = 0.0
         for position, fault in enumerate(self._faults):
             if not self._strikes(position, operation, call):
@@ -145,8 +145,8 @@ class Faults:
 
 def _instead(
     request: web.BaseRequest,
-    fault: Fault,
-    refuse: Callable[[Fault], web.StreamResponse],
+    fault: InjectedFault,
+    refuse: Callable[[InjectedFault], web.StreamResponse],
 ) -> web.StreamResponse:
     match fault.kind:
         case FaultKind.DOWN | FaultKind.APPLIED_DROP:
@@ -158,6 +158,6 @@ def _instead(
             return reply(broken, status=fault.status or 500)
 
 
-def _refusal(fault: Fault) -> web.Response:
+def _refusal(fault: InjectedFault) -> web.Response:
     refused = {"code": fault.code, "message": fault.message}
     return reply(refused, status=fault.status or 422)

@@ -8,10 +8,10 @@ from providers.testing.simulator.script import (
     FOREVER,
     Cancel,
     Mishap,
+    PayoutState,
     Repeat,
     Script,
-    State,
-    Step,
+    ScriptStep,
     UnknownScriptError,
     changed,
 )
@@ -19,26 +19,26 @@ from providers.testing.simulator.script import (
 TOKEN_PREFIX: Final = "tok_sim:"  # noqa: S105 - a script, not a secret
 DAY_SECONDS: Final = 86_400.0
 
-_QUIETLY_PAID: Final = Step(after=2, becomes=State.SUCCEEDED)
-_QUIETLY_FAILED: Final = Step(after=2, becomes=State.FAILED)
+_QUIETLY_PAID: Final = ScriptStep(after=2, becomes=PayoutState.SUCCEEDED)
+_QUIETLY_FAILED: Final = ScriptStep(after=2, becomes=PayoutState.FAILED)
 _PAID: Final = replace(_QUIETLY_PAID, notice="payout.succeeded")
 _FAILED: Final = replace(_QUIETLY_FAILED, notice="payout.failed")
 # Webhooks that say what is not so, or not yet.
-_SAYS_PAID: Final = Step(after=2, notice="payout.succeeded")
-_SAYS_FAILED: Final = Step(after=2, notice="payout.failed")
-_SAYS_ACCEPTED: Final = Step(after=2, notice="payout.accepted")
+_SAYS_PAID: Final = ScriptStep(after=2, notice="payout.succeeded")
+_SAYS_FAILED: Final = ScriptStep(after=2, notice="payout.failed")
+_SAYS_ACCEPTED: Final = ScriptStep(after=2, notice="payout.accepted")
 
 
-def _accepted(*steps: Step) -> Script:
-    return Script(state=State.ACCEPTED, steps=steps)
+def _accepted(*steps: ScriptStep) -> Script:
+    return Script(state=PayoutState.ACCEPTED, steps=steps)
 
 
-def _later(step: Step) -> Step:
+def _later(step: ScriptStep) -> ScriptStep:
     return replace(step, after=step.after + 1)
 
 
 _DECLINE: Final = Script(
-    state=State.DECLINED, code="do_not_honor", message="declined by the provider"
+    state=PayoutState.DECLINED, code="do_not_honor", message="declined by the provider"
 )
 _PROMPT: Final = _accepted(_PAID)
 _QUIET: Final = _accepted(_QUIETLY_PAID)
@@ -53,7 +53,8 @@ _ANSWERED: Final = {
     "silence_succeed": _QUIET,
     "silence_fail": replace(_accepted(_QUIETLY_FAILED), code="account_closed"),
     "declined_by_polling": replace(
-        _accepted(replace(_QUIETLY_FAILED, becomes=State.DECLINED)), code="compliance"
+        _accepted(replace(_QUIETLY_FAILED, becomes=PayoutState.DECLINED)),
+        code="compliance",
     ),
     "paid_unseen": Script(says="accepted"),
     "unknown_word": Script(says="percolating"),
@@ -89,7 +90,9 @@ _WEBHOOKS: Final = {
     "forged_webhook": _accepted(replace(_SAYS_PAID, forged=True)),
     "days_late": _accepted(replace(_PAID, after=3 * DAY_SECONDS)),
     "return_after_success": Script(
-        steps=(Step(after=4, becomes=State.RETURNED, notice="payout.returned"),)
+        steps=(
+            ScriptStep(after=4, becomes=PayoutState.RETURNED, notice="payout.returned"),
+        )
     ),
 }
 

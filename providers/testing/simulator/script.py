@@ -16,7 +16,7 @@ class UnknownScriptError(ValueError):
     """A script, or a field of one, that does not exist or cannot be."""
 
 
-class State(StrEnum):
+class PayoutState(StrEnum):
     """Where a payout really is, whatever its provider says about it."""
 
     ACCEPTED = "accepted"
@@ -52,11 +52,11 @@ class Cancel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ScriptStep:
     """What happens `after` the payout was taken: first `becomes`, then the `notice`."""
 
     after: float = 0.0
-    becomes: State | None = None
+    becomes: PayoutState | None = None
     notice: str = ""  # the type of a webhook, such as payout.succeeded
     copies: int = 1  # the same webhook, with the same id, so many times
     before_answer: bool = False  # delivered before the create is answered
@@ -77,7 +77,7 @@ class Script:
     """
 
     name: str = ""
-    state: State = State.SUCCEEDED
+    state: PayoutState = PayoutState.SUCCEEDED
     code: str = ""
     message: str = ""
     decline_status: int = 422
@@ -88,7 +88,7 @@ class Script:
     mishap_status: int = 500
     retry_after: int = 0
     answer_after: float = 0.0
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ScriptStep, ...] = ()
     hidden_for: float = 0.0  # so long a status answers not found
     hidden_asks: int = 0  # and so many times
     status_mishap: Mishap | None = None
@@ -112,7 +112,7 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ReceivedCreate:
     """A create as it came in."""
 
     provider: str
@@ -125,10 +125,10 @@ class Order:
     callback_url: str
 
 
-Behaviour: TypeAlias = Callable[[Order], Script]
+Behaviour: TypeAlias = Callable[[ReceivedCreate], Script]
 
 
-def succeed(_: Order) -> Script:
+def succeed(_: ReceivedCreate) -> Script:
     return Script(name="succeed")
 
 
@@ -154,7 +154,7 @@ class Mix:
         if self.by not in ("reference", "destination"):
             raise UnknownScriptError("a mix is drawn by reference or destination")
 
-    def __call__(self, order: Order) -> Script:
+    def __call__(self, order: ReceivedCreate) -> Script:
         who = (order.provider, order.terminal_id, getattr(order, self.by))
         return pick(self.weights, draw(self.seed, *who))
 
@@ -184,7 +184,7 @@ def script_from_record(record: Mapping[str, Any]) -> Script:
 
 
 _FIELDS: Final = get_type_hints(Script)
-_STEP_FIELDS: Final = get_type_hints(Step)
+_STEP_FIELDS: Final = get_type_hints(ScriptStep)
 
 
 def changed(script: Script, fields: Mapping[str, object]) -> Script:
@@ -193,10 +193,10 @@ def changed(script: Script, fields: Mapping[str, object]) -> Script:
     return replace(script, **changes)
 
 
-def _step(fields: object) -> Step:
+def _step(fields: object) -> ScriptStep:
     if not isinstance(fields, Mapping):
         raise UnknownScriptError("a step is not an object")
-    return Step(**{k: _value(_STEP_FIELDS, k, v) for k, v in fields.items()})
+    return ScriptStep(**{k: _value(_STEP_FIELDS, k, v) for k, v in fields.items()})
 
 
 def _value(hints: Mapping[str, Any], name: str, value: object) -> Any:  # noqa: ANN401
@@ -227,10 +227,10 @@ _CASTS: Final[Mapping[Any, Callable[[Any], Any]]] = {
     int: int,
     float: float,
     bool: _flag,
-    State: State,
+    PayoutState: PayoutState,
     Repeat: Repeat,
     Cancel: Cancel,
-    State | None: _optional(State),
+    PayoutState | None: _optional(PayoutState),
     Mishap | None: _optional(Mishap),
-    tuple[Step, ...]: lambda steps: tuple(map(_step, steps)),
+    tuple[ScriptStep, ...]: lambda steps: tuple(map(_step, steps)),
 }

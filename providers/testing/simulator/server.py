@@ -15,18 +15,23 @@ from providers.testing.simulator.answers import (
     spoiled,
     status_of,
 )
-from providers.testing.simulator.book import Book, Entry, Kind, Payout
+from providers.testing.simulator.book import (
+    Book,
+    BookedPayout,
+    PayoutEntry,
+    PayoutEntryKind,
+)
 from providers.testing.simulator.faults import Faults
 from providers.testing.simulator.library import Scripts
 from providers.testing.simulator.script import (
     Behaviour,
     Cancel,
     Mishap,
-    Order,
+    PayoutState,
+    ReceivedCreate,
     Repeat,
     Script,
-    State,
-    Step,
+    ScriptStep,
     UnknownScriptError,
     succeed,
 )
@@ -54,7 +59,7 @@ TIMERS_MAX: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
+class SimulatedProvider:
     """One of the providers that a simulator plays, found under `/{name}`."""
 
     name: str
@@ -74,7 +79,7 @@ class Simulator:
 
     def __init__(  # noqa: PLR0913 - one option each, all by name
         self,
-        providers: Iterable[Provider],
+        providers: Iterable[SimulatedProvider],
         *,
         book: Book | None = None,
         scripts: Scripts | None = None,
@@ -200,7 +205,7 @@ class Simulator:
         )
         return reply({"entries": entries, "next_cursor": cursor})
 
-    def _provider(self, name: str) -> Provider:
+    def _provider(self, name: str) -> SimulatedProvider:
         try:
             return self._providers[name]
         except KeyError:
@@ -220,9 +225,9 @@ class Simulator:
 
     def _received(self, operation: str, order: Mapping[str, str]) -> None:
         self.book.record(
-            Entry(
+            PayoutEntry(
                 at=self._now(),
-                kind=Kind.REQUEST,
+                kind=PayoutEntryKind.REQUEST,
                 provider=order["provider"],
                 reference=order.get("reference", ""),
                 what=operation,
@@ -233,7 +238,7 @@ class Simulator:
     # Create.
 
     async def _create(
-        self, request: web.BaseRequest, provider: Provider
+        self, request: web.BaseRequest, provider: SimulatedProvider
     ) -> web.StreamResponse:
         order = _order_from(request, provider, await body_of(request))
         call = {
@@ -247,7 +252,7 @@ class Simulator:
         )
 
     async def _create_as_scripted(
-        self, request: web.BaseRequest, order: Order
+        self, request: web.BaseRequest, order: ReceivedCreate
     ) -> web.StreamResponse:
         earlier = self._remembered(order)
         if earlier is not None and not _same(earlier.order, order):
@@ -266,7 +271,7 @@ class Simulator:
             return reply({"code": "duplicate_reference"}, status=409)
         return first_answer(payout)
 
-    def _script_for(self, order: Order) -> Script:
+    def _script_for(self, order: ReceivedCreate) -> Script:
         for rule in (
             ("reference", order.reference),
             ("destination", order.destination),
@@ -280,7 +285,7 @@ class Simulator:
             raise BadCallError(str(error), code="unknown_script") from error
         return told or self._providers[order.provider].behaviour(order)
 
-    def _remembered(self, order: Order) -> Payout | None:
+    def _remembered(self, order: ReceivedCreate) -> BookedPayout | None:
         """Return the payout that this key stands for, unless that is forgotten."""
         payout = self.book.latest(order.provider, order.reference)
         if payout is None or payout.order.key != order.key:
@@ -288,11 +293,11 @@ class Simulator:
         memory = self._seconds(payout.script, payout.script.remembers_for)
         if self._now() - payout.taken_at > memory:
             return None
-        if payout.state is State.DECLINED and not payout.script.stores_declines:
+        if payout.state is PayoutState.DECLINED and not payout.script.stores_declines:
             return None
         return payout
 
-    async def _take(self, order: Order, script: Script) -> Payout:
+    async def _take(self, order: ReceivedCreate, script: Script) -> BookedPayout:
         if len(self._timers) >= TIMERS_MAX:
             raise BadCallError("too many under way", status=503, code="busy")
         payout = self.book.take(order, script, at=self._now())
@@ -308,7 +313,10 @@ class Simulator:
     # What happens afterwards.
 
     def _arm(
-        self, payout: Payout, position: int = 0, tried: Sequence[asyncio.Event] = ()
+        self,
+        payout: BookedPayout,
+        position: int = 0,
+        tried: Sequence[asyncio.Event] = (),
     ) -> None:
         """Set the timer of this step, which sets the next one's, also after a restart.
 
@@ -330,7 +338,7 @@ class Simulator:
         self._timers.add(timer)
 
     def _play(
-        self, payout: Payout, position: int, tried: Sequence[asyncio.Event]
+        self, payout: BookedPayout, position: int, tried: Sequence[asyncio.Event]
     ) -> list[asyncio.Event]:
         """Do what the step says; the events tell that all webhooks have been tried."""
         step = payout.script.steps[position]
@@ -341,16 +349,16 @@ class Simulator:
             return [*tried]
         return [*tried, *self._notify(payout, webhook_id, step, tried)]
 
-    def _moved(self, payout: Payout, to: State | None) -> bool:
+    def _moved(self, payout: BookedPayout, to: PayoutState | None) -> bool:
         if to is None or to is payout.state:
             return True
         return self.book.move(payout, to, at=self._now())
 
     def _notify(
         self,
-        payout: Payout,
+        payout: BookedPayout,
         webhook_id: str,
-        step: Step,
+        step: ScriptStep,
         after: Sequence[asyncio.Event],
     ) -> list[asyncio.Event]:
         provider = self._providers[payout.order.provider]
@@ -367,12 +375,12 @@ class Simulator:
         return [self._sender.send(webhook, report, after) for _ in range(step.copies)]
 
     def _delivered(
-        self, payout: Payout, webhook_id: str, notice: str, status: int
+        self, payout: BookedPayout, webhook_id: str, notice: str, status: int
     ) -> None:
         self.book.record(
-            Entry(
+            PayoutEntry(
                 at=self._now(),
-                kind=Kind.WEBHOOK,
+                kind=PayoutEntryKind.WEBHOOK,
                 provider=payout.order.provider,
                 reference=payout.order.reference,
                 what=notice,
@@ -400,7 +408,7 @@ class Simulator:
     # Status, cancel, statement.
 
     async def _status(
-        self, request: web.BaseRequest, provider: Provider, reference: str
+        self, request: web.BaseRequest, provider: SimulatedProvider, reference: str
     ) -> web.StreamResponse:
         async def act() -> web.StreamResponse:
             payout = self.book.latest(provider.name, reference)
@@ -413,7 +421,7 @@ class Simulator:
         call = {"provider": provider.name, "reference": reference}
         return await self._under_faults(request, "status", call, act)
 
-    def _hidden(self, payout: Payout) -> bool:
+    def _hidden(self, payout: BookedPayout) -> bool:
         script = payout.script
         hidden_until = payout.taken_at + self._seconds(script, script.hidden_for)
         if self._now() < hidden_until:
@@ -425,7 +433,7 @@ class Simulator:
         return asked <= script.hidden_asks
 
     async def _cancel(
-        self, request: web.BaseRequest, provider: Provider, reference: str
+        self, request: web.BaseRequest, provider: SimulatedProvider, reference: str
     ) -> web.StreamResponse:
         async def act() -> web.StreamResponse:
             payout = self.book.latest(provider.name, reference)
@@ -437,17 +445,17 @@ class Simulator:
         return await self._under_faults(request, "cancel", call, act)
 
     async def _cancel_as_scripted(
-        self, request: web.BaseRequest, payout: Payout
+        self, request: web.BaseRequest, payout: BookedPayout
     ) -> web.StreamResponse:
         script = payout.script
         if script.cancel is Cancel.HANG:
             return await self._spoiled(request, Mishap.HANG, script, reply({}))
-        if script.cancel is Cancel.OK and self._moved(payout, State.CANCELLED):
+        if script.cancel is Cancel.OK and self._moved(payout, PayoutState.CANCELLED):
             return reply({"status": "cancelled"})
         return reply({"code": "too_late", "message": "too late"}, status=409)
 
     async def _statement(
-        self, request: web.BaseRequest, provider: Provider
+        self, request: web.BaseRequest, provider: SimulatedProvider
     ) -> web.StreamResponse:
         async def act() -> web.StreamResponse:
             if not provider.statement:
@@ -472,14 +480,16 @@ def _rule(*, provider: str, reference: str, destination: str) -> tuple[str, str]
     return given[0]
 
 
-def _order_from(request: web.BaseRequest, provider: Provider, body: Json) -> Order:
+def _order_from(
+    request: web.BaseRequest, provider: SimulatedProvider, body: Json
+) -> ReceivedCreate:
     destination = body.get("destination")
     if not isinstance(destination, dict):
         raise BadCallError("destination is not an object")
     key = request.headers.get("Idempotency-Key", "")
     if not key:
         raise BadCallError("there is no Idempotency-Key", code="no_key")
-    return Order(
+    return ReceivedCreate(
         provider=provider.name,
         reference=text_in(body, "reference"),
         key=key,
@@ -491,9 +501,9 @@ def _order_from(request: web.BaseRequest, provider: Provider, body: Json) -> Ord
     )
 
 
-def _same(one: Order, other: Order) -> bool:
+def _same(one: ReceivedCreate, other: ReceivedCreate) -> bool:
     return one == replace(other, callback_url=one.callback_url)
 
 
-def _shown(entry: Entry) -> Json:
+def _shown(entry: PayoutEntry) -> Json:
     return {name: value for name, value in asdict(entry).items() if value}

@@ -19,13 +19,13 @@ from typing import Final
 from providers.testing.simulator.library import SCRIPTS
 from providers.testing.simulator.script import (
     Behaviour,
-    Order,
+    PayoutState,
+    ReceivedCreate,
     Script,
-    State,
     draw,
     pick,
 )
-from providers.testing.simulator.server import Provider
+from providers.testing.simulator.server import SimulatedProvider
 
 HOPELESS: Final = 0.40
 STUCK: Final = 0.06
@@ -156,7 +156,7 @@ def outcome(provider: str, token: str, seed: int) -> Outcome:
 
 
 def behaviour(seed: int) -> Behaviour:
-    def choose(order: Order) -> Script:
+    def choose(order: ReceivedCreate) -> Script:
         return outcome(order.provider, order.destination, seed).script
 
     return choose
@@ -164,14 +164,14 @@ def behaviour(seed: int) -> Behaviour:
 
 def providers(
     seed: int, *, secrets: Mapping[str, str] | None = None, callback_url: str = ""
-) -> list[Provider]:
+) -> list[SimulatedProvider]:
     """Return the dozen for a `Simulator`; `secrets` has one webhook secret for each.
 
     `callback_url` is for orders that bring none, with `{provider}` for the name.
     """
     known = secrets or {}
     return [
-        Provider(
+        SimulatedProvider(
             name=name,
             behaviour=behaviour(seed),
             secrets=(known[name],) if name in known else (),
@@ -196,4 +196,7 @@ def _one_of(scripts: Sequence[Script], weights: Sequence[float], at: float) -> S
 
 
 def _pays(script: Script) -> bool:
-    return State.SUCCEEDED in (script.state, *(step.becomes for step in script.steps))
+    return PayoutState.SUCCEEDED in (
+        script.state,
+        *(step.becomes for step in script.steps),
+    )

@@ -17,7 +17,7 @@ from fsm.policies import policy_for
 from providers.config import ConfigError, WebhookTable, parse_config, read_config
 from providers.config.health import BreakerTable, HealthTable, LimitsTable
 from providers.config.tables import HmacTable, PublicKeyTable
-from providers.signatures import SCHEMES, Form
+from providers.signatures import SCHEMES, SignatureForm
 from providers.signatures.public_keys import ALGORITHMS
 from tests.fuzz.routes import PaypalKey
 
@@ -423,7 +423,7 @@ def test_what_signs_the_whole_body_is_for_every_adapter(lines):
 
 
 def test_every_knob_of_the_scheme_can_be_turned_in_the_file():
-    knobs = {field.name for field in fields(Form)}
+    knobs = {field.name for field in fields(SignatureForm)}
 
     of_hmac, of_keys = set(HmacTable.model_fields), set(PublicKeyTable.model_fields)
     assert knobs - of_hmac == {"table", "exact", "algorithm"}

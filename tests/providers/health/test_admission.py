@@ -16,7 +16,7 @@ from providers.health.admission import LEASE, WAIT_MAX, AdmissionControl
 from providers.health.calendar import parse_weekly
 from providers.health.observed import heard_in
 from providers.health.summary import status_of
-from providers.health.window import Heard
+from providers.health.window import CreateOutcome
 from tests.world.keepers import TIMEOUT, beats, paused, terms
 
 SECOND = timedelta(seconds=1)
@@ -57,7 +57,9 @@ def make(clock, told):
 
 def fail(admission_control, times=3):
     for _ in range(times):
-        admission_control.ended("acme", admission_control.began("acme"), Heard.FAILED)
+        admission_control.ended(
+            "acme", admission_control.began("acme"), CreateOutcome.FAILED
+        )
 
 
 def let_in(admission_control, many=100, *, waited=False):
@@ -157,7 +159,9 @@ def test_an_open_breaker_lets_nobody_in_and_then_a_few(make, clock, told):
     assert sum(not isinstance(each, NotAdmitted) for each in probes) == 2
     assert not admission_control.admits("acme"), "who has a choice does not try it"
     for probe in probes[:2]:
-        admission_control.ended("acme", admission_control.began("acme"), Heard.TAKEN)
+        admission_control.ended(
+            "acme", admission_control.began("acme"), CreateOutcome.TAKEN
+        )
         probe.give_back()
         probe.give_back()
     assert let_in(admission_control, 10) == 10
@@ -329,7 +333,9 @@ def test_what_another_replica_has_found_out_counts_here_too(make, clock, said):
 def test_it_says_how_it_finds_its_providers(make, clock):
     admission_control = make()
     fail(admission_control, 2)
-    admission_control.ended("acme", admission_control.began("acme"), Heard.REFUSED)
+    admission_control.ended(
+        "acme", admission_control.began("acme"), CreateOutcome.REFUSED
+    )
     admission_control.began("acme")
     (calm,) = admission_control.beats()
     fail(admission_control, 3)
@@ -376,22 +382,22 @@ def test_the_summary_is_the_worst_of_all_replicas(clock, states, shown):
 @pytest.mark.parametrize(
     ("answer", "heard"),
     [
-        (Succeeded(reference=None), Heard.TAKEN),
-        (Accepted(reference=None), Heard.TAKEN),
-        (Declined(code="x"), Heard.REFUSED),
-        (NotSent(because="connection refused"), Heard.FAILED),
+        (Succeeded(reference=None), CreateOutcome.TAKEN),
+        (Accepted(reference=None), CreateOutcome.TAKEN),
+        (Declined(code="x"), CreateOutcome.REFUSED),
+        (NotSent(because="connection refused"), CreateOutcome.FAILED),
         (NotSent(because="too many calls in flight", ours=True), None),
-        (Unclear(because="timed out"), Heard.FAILED),
+        (Unclear(because="timed out"), CreateOutcome.FAILED),
         *(
             (Unclear(because="x", evidence={"http_status": status}), heard)
             for status, heard in [
-                (200, Heard.FAILED),
-                (400, Heard.REFUSED),
-                (409, Heard.REFUSED),
-                (408, Heard.FAILED),
-                (429, Heard.FAILED),
-                (500, Heard.FAILED),
-                (503, Heard.FAILED),
+                (200, CreateOutcome.FAILED),
+                (400, CreateOutcome.REFUSED),
+                (409, CreateOutcome.REFUSED),
+                (408, CreateOutcome.FAILED),
+                (429, CreateOutcome.FAILED),
+                (500, CreateOutcome.FAILED),
+                (503, CreateOutcome.FAILED),
             ]
         ),
     ],

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.health.breaker import Breaker, BreakerState
-from providers.health.window import SLICES, Heard, Window
+from providers.health.window import SLICES, CreateOutcome, Window
 from tests.world.keepers import breaker_terms
 
 OPEN, CLOSED, HALF = BreakerState.OPEN, BreakerState.CLOSED, BreakerState.HALF_OPEN
@@ -35,17 +35,17 @@ def calls(breaker, heard, times=1):
 
 
 def test_it_opens_where_enough_calls_fail(breaker):
-    calls(breaker, Heard.FAILED, 2)
+    calls(breaker, CreateOutcome.FAILED, 2)
     assert breaker.state() is CLOSED
 
-    calls(breaker, Heard.FAILED)
+    calls(breaker, CreateOutcome.FAILED)
 
     assert breaker.state() is OPEN
 
 
 def test_declines_are_no_outage(breaker):
-    calls(breaker, Heard.REFUSED, 100)
-    calls(breaker, Heard.FAILED, 3)
+    calls(breaker, CreateOutcome.REFUSED, 100)
+    calls(breaker, CreateOutcome.FAILED, 3)
 
     assert breaker.state() is CLOSED
 
@@ -65,21 +65,21 @@ def test_calls_that_hang_count_while_they_hang(breaker, clock):
 
     assert breaker.state() is OPEN
     for call in under_way:
-        breaker.ended(call, Heard.TAKEN)
+        breaker.ended(call, CreateOutcome.TAKEN)
     assert breaker.state() is OPEN, "what began before it opened proves nothing now"
 
 
 def test_old_failures_are_forgotten(breaker, clock):
-    calls(breaker, Heard.FAILED, 2)
+    calls(breaker, CreateOutcome.FAILED, 2)
     clock.at += 61
 
-    calls(breaker, Heard.FAILED, 2)
+    calls(breaker, CreateOutcome.FAILED, 2)
 
     assert breaker.state() is CLOSED
 
 
 def test_a_few_try_it_and_their_success_closes_it(breaker, clock):
-    calls(breaker, Heard.FAILED, 3)
+    calls(breaker, CreateOutcome.FAILED, 3)
     assert not breaker.may_try()
     clock.at += 30
 
@@ -88,7 +88,7 @@ def test_a_few_try_it_and_their_success_closes_it(breaker, clock):
         assert breaker.may_try()
         breaker.tries()
     assert not breaker.may_try(), "more than a few"
-    for heard in (Heard.TAKEN, Heard.REFUSED):
+    for heard in (CreateOutcome.TAKEN, CreateOutcome.REFUSED):
         calls(breaker, heard)
         breaker.tried()
 
@@ -97,7 +97,7 @@ def test_a_few_try_it_and_their_success_closes_it(breaker, clock):
 
 @pytest.mark.parametrize("hangs", [True, False])
 def test_one_that_fails_or_hangs_opens_it_again(breaker, clock, hangs):
-    calls(breaker, Heard.FAILED, 3)
+    calls(breaker, CreateOutcome.FAILED, 3)
     clock.at += 30
     assert breaker.state() is HALF
 
@@ -105,7 +105,7 @@ def test_one_that_fails_or_hangs_opens_it_again(breaker, clock, hangs):
     if hangs:
         clock.at += 5
     else:
-        breaker.ended(call, Heard.FAILED)
+        breaker.ended(call, CreateOutcome.FAILED)
 
     assert (breaker.state(), breaker.left()) == (OPEN, 30)
     assert breaker.failing_for() >= 30, "it has been failing since it opened first"
@@ -113,16 +113,18 @@ def test_one_that_fails_or_hangs_opens_it_again(breaker, clock, hangs):
 
 def test_a_late_failure_of_before_does_not_open_it_again(breaker, clock):
     late = breaker.began()
-    calls(breaker, Heard.FAILED, 3)
+    calls(breaker, CreateOutcome.FAILED, 3)
     clock.at += 30
     assert breaker.state() is HALF
 
-    breaker.ended(late, Heard.FAILED)
+    breaker.ended(late, CreateOutcome.FAILED)
 
     assert breaker.state() is HALF
 
 
-@given(st.lists(st.tuples(st.floats(0, 30), st.sampled_from(Heard)), max_size=60))
+@given(
+    st.lists(st.tuples(st.floats(0, 30), st.sampled_from(CreateOutcome)), max_size=60)
+)
 def test_the_window_counts_what_is_in_it_give_or_take_a_slice(told):
     clock, length = Clock(), 60.0
     window = Window(length, clock)
@@ -137,5 +139,5 @@ def test_the_window_counts_what_is_in_it_give_or_take_a_slice(told):
     young = [h for at, h in times if at > clock.at - length + length / SLICES]
     all_there_may_be = [h for at, h in times if at >= clock.at - length]
     assert len(young) <= counts.calls <= len(all_there_may_be)
-    assert young.count(Heard.FAILED) <= counts.failed
+    assert young.count(CreateOutcome.FAILED) <= counts.failed
     assert counts.failed + counts.refused <= counts.calls

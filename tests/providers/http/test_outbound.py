@@ -12,8 +12,8 @@ import uvloop
 from providers.http.outbound import (
     BODY_BYTES_MAX,
     Lost,
-    NotSent,
     Outbound,
+    RequestNotSent,
     Response,
 )
 from tests.wires.server import (
@@ -53,11 +53,13 @@ async def test_a_refused_connection_is_not_sent(outbound):
         taken.bind(("127.0.0.1", 0))
         answer = await post(outbound, f"http://127.0.0.1:{taken.getsockname()[1]}")
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
 
 
 async def test_an_unknown_host_is_not_sent(outbound):
-    assert isinstance(await post(outbound, "http://no-such-host.invalid/"), NotSent)
+    assert isinstance(
+        await post(outbound, "http://no-such-host.invalid/"), RequestNotSent
+    )
 
 
 async def test_a_connection_that_is_never_made_is_not_sent(outbound):
@@ -75,7 +77,7 @@ async def test_a_connection_that_is_never_made_is_not_sent(outbound):
 
         for filler in fillers:
             filler.close()
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,7 @@ async def test_an_untrusted_certificate_is_not_sent(outbound, certificate):
     async with playing(saying(with_length(b"{}")), ssl=context) as server:
         answer = await post(outbound, server.url)
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert server.heard == []
 
 
@@ -106,7 +108,7 @@ async def test_a_tls_handshake_that_hangs_is_not_sent(outbound):
         url = server.url.replace("http:", "https:")
         answer = await post(outbound, url, seconds=0.4)
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
 
 
 async def test_a_tls_handshake_that_is_cut_is_not_sent(outbound):
@@ -116,7 +118,7 @@ async def test_a_tls_handshake_that_is_cut_is_not_sent(outbound):
     async with playing(cut) as server:
         answer = await post(outbound, server.url.replace("http:", "https:"))
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
 
 
 async def test_waiting_in_vain_for_a_turn_is_not_sent(outbound):
@@ -128,7 +130,7 @@ async def test_waiting_in_vain_for_a_turn_is_not_sent(outbound):
 
         first, second = await asyncio.gather(ask(), ask())
 
-    assert (type(first), type(second)) == (Lost, NotSent)
+    assert (type(first), type(second)) == (Lost, RequestNotSent)
     assert server.connections == 1
 
 
@@ -352,5 +354,5 @@ def test_uvloop_answers_alike():
         Response,
         Lost,
         Lost,
-        NotSent,
+        RequestNotSent,
     ]

@@ -17,7 +17,7 @@ import uvloop
 from providers.answering import unanswered
 from providers.health.observed import heard_in
 from providers.http import trust
-from providers.http.outbound import NotSent, Outbound, Response
+from providers.http.outbound import Outbound, RequestNotSent, Response
 from providers.http.proxies import Proxies
 from providers.http.shortage import is_shortage
 from providers.http.tunnel import ProxyFailed
@@ -98,7 +98,7 @@ def lacking(run, url_of, *, spare=0, proxies=NOBODY):
 def test_without_a_descriptor_nobody_is_away(run, url_of):
     answer, later, server = lacking(run, url_of)
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert answer.lacking
     assert heard_in(unanswered(answer)) is None
     assert isinstance(later, Response)
@@ -116,7 +116,7 @@ def test_a_proxy_is_not_away_either(run):
 def test_who_is_away_is_away_though_descriptors_are_few(run):
     answer, _, _ = lacking(run, lambda _: "http://127.0.0.1:9/", spare=8)
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert not answer.lacking
     assert not answer.ours
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 
-from providers.http.outbound import Lost, NotSent, Outbound, Response
+from providers.http.outbound import Lost, Outbound, RequestNotSent, Response
 from providers.http.proxies import Proxies
 from providers.http.trust import trusting
 from tests.wires.certificates import DAY, authority, certificate
@@ -114,7 +114,7 @@ async def test_a_tunnel_that_is_refused_is_not_sent(status):
     async with playing(ANSWER) as server, proxied(answer=REFUSED % status) as proxy:
         answer = await post(proxy, server.url, credentials="me:hunter22@")
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert f"no connection by the proxy {proxy.url}" in answer.because
     assert str(status) in answer.because
     assert "hunter22" not in answer.because
@@ -136,7 +136,7 @@ async def test_a_proxy_that_answers_oddly_opens_nothing(said):
     async with playing(ANSWER) as server, proxied(answer=said) as proxy:
         answer = await post(proxy, server.url, seconds=0.6)
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert "proxy" in answer.because
 
 
@@ -147,7 +147,7 @@ async def test_a_proxy_that_hangs_up_opens_nothing(acme, ca):
     async with behind(ANSWER, acme, ca) as (server, tls), playing(hang_up) as proxy:
         answer = await post(proxy, server.url, tls=tls)
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert "it hung up" in answer.because
 
 
@@ -157,7 +157,7 @@ async def test_a_proxy_that_is_not_there_is_told_as_such(acme, ca):
             pass
         answer = await post(proxy, server.url, tls=tls)
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert answer.because.startswith(f"no connection by the proxy {proxy.url} (")
 
 
@@ -165,7 +165,7 @@ async def test_a_tunnel_to_nobody_is_not_sent():
     async with proxied() as proxy:
         answer = await post(proxy, "http://no-such-host.invalid:8443/")
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert "it could not connect (502)" in answer.because
 
 
@@ -176,7 +176,7 @@ async def test_a_tunnel_cut_before_the_handshake_ends_is_not_sent(acme, ca):
     ):
         answer = await post(proxy, server.url, tls=tls)
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert "through the proxy" in answer.because
     assert server.heard == []
 
@@ -190,7 +190,7 @@ async def test_a_proxy_that_breaks_tls_open_is_not_spoken_to(ca, acme, tmp_path)
     ):
         answer = await post(proxy, server.url, tls=tls)
 
-    assert isinstance(answer, NotSent)
+    assert isinstance(answer, RequestNotSent)
     assert "through the proxy" in answer.because
     assert "its certificate is refused" in answer.because
     assert nosy.heard == server.heard == []
@@ -239,9 +239,9 @@ def test_both_loops_answer_alike(run, acme, ca):
     assert run(_all_kinds(acme, ca)) == [
         Response,
         Response,
-        NotSent,
+        RequestNotSent,
         Response,
-        NotSent,
+        RequestNotSent,
         Lost,
     ]
 
@@ -267,7 +267,7 @@ async def test_nobody_else_vouches_beside_a_private_authority(acme, ca, tmp_path
         assert isinstance(await direct(server.url, None), Response)
         refused = await direct(server.url, other)
 
-    assert isinstance(refused, NotSent)
+    assert isinstance(refused, RequestNotSent)
     assert "its certificate is refused: unable to get local issuer" in refused.because
 
 
@@ -281,7 +281,7 @@ async def test_a_certificate_of_another_host_is_told_as_one(ca, tmp_path):
     async with behind(ANSWER, other, ca) as (server, tls):
         refused = await direct(server.url, tls)
 
-    assert isinstance(refused, NotSent)
+    assert isinstance(refused, RequestNotSent)
     assert "Hostname mismatch" in refused.because
 
 
@@ -290,7 +290,7 @@ async def test_an_expired_certificate_is_told_as_one(ca, tmp_path):
     async with behind(ANSWER, old, ca) as (server, tls):
         refused = await direct(server.url, tls)
 
-    assert isinstance(refused, NotSent)
+    assert isinstance(refused, RequestNotSent)
     assert "certificate has expired" in refused.because
 
 
@@ -302,10 +302,10 @@ async def test_a_server_without_tls_is_told_as_one(ca):
     async with playing(plain) as server:
         refused = await direct(server.url.replace("http:", "https:"), trusting(ca.pem))
 
-    assert isinstance(refused, NotSent)
+    assert isinstance(refused, RequestNotSent)
     assert refused.because.startswith("no connection (no TLS: ")
 
 
 async def test_what_is_no_name_of_a_host_is_not_sent():
-    assert isinstance(await direct(f"http://{'a' * 70}.example", None), NotSent)
+    assert isinstance(await direct(f"http://{'a' * 70}.example", None), RequestNotSent)
     assert ssl.HAS_SNI

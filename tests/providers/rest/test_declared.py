@@ -48,7 +48,7 @@ from providers.rest.answers import (
 )
 from providers.rest.auth import proof_of, stamped
 from providers.rest.reading import Reading
-from providers.rest.requests import Call, Request, Unsendable, values_of
+from providers.rest.requests import CallTemplate, PreparedRequest, Unsendable, values_of
 
 TASK = "018f0000-0000-7000-8000-000000000001"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -265,7 +265,7 @@ def test_without_a_known_currency_a_decimal_is_unreadable():
 
 
 def request(values=None, **table):
-    call = Call(CreateTable(**{"path": "/p"} | table), "https://x.example/api")
+    call = CallTemplate(CreateTable(**{"path": "/p"} | table), "https://x.example/api")
     return call.request(values or values_of(PAYOUT, None, "uuid"))
 
 
@@ -534,7 +534,7 @@ def test_every_declared_answer_is_translated(status, body):
 def test_no_answer_is_read_as_in_the_default_form(read):
     form = reading(CreateTable)
 
-    assert read(outbound.NotSent("x"), PAYOUT, form) == NotSent(because="x")
+    assert read(outbound.RequestNotSent("x"), PAYOUT, form) == NotSent(because="x")
     assert read(Lost("x"), PAYOUT, form) == Unclear(because="x")
 
 
@@ -671,7 +671,7 @@ def test_every_declared_webhook_is_read_or_refused(body):
 def test_a_bearer_and_a_basic_header_are_made():
     bearer = declared(auth={"bearer": {"token": "t0k3n"}})
     basic = declared(auth={"basic": {"user": "Aladdin", "password": "open sesame"}})
-    nobody = Request("GET", "https://x.example/", {}, None)
+    nobody = PreparedRequest("GET", "https://x.example/", {}, None)
 
     assert proof_of(bearer).headers(nobody) == {"Authorization": "Bearer t0k3n"}
     assert proof_of(basic).headers(nobody) == {
@@ -693,7 +693,7 @@ def test_a_signature_is_the_known_one(key, key_encoding):
         "signed": "{body}",
         "headers": {"X-Sign": "v1={signature}"},
     }
-    signed = Request("POST", "https://x.example/", {}, sentence.encode())
+    signed = PreparedRequest("POST", "https://x.example/", {}, sentence.encode())
 
     (made,) = proof_of(declared(auth={"hmac": auth})).headers(signed).values()
 
@@ -715,7 +715,7 @@ def test_everything_of_a_request_can_be_signed():
 
     def signed(url, method="POST", body=b"{}", at=10**9):
         proof = proof_of(table, lambda: at)
-        return proof.headers(Request(method, url, {}, body))
+        return proof.headers(PreparedRequest(method, url, {}, body))
 
     first = signed("https://x.example/a?b=c")
     others = [

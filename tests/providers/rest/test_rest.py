@@ -168,7 +168,7 @@ def test_an_answer_that_cannot_be_about_our_payout_is_unclear(status, word, stra
 
 @pytest.mark.parametrize("call", [create_answer, status_answer, cancel_answer])
 def test_not_sent_stays_not_sent_and_lost_becomes_unclear(call):
-    assert call(outbound.NotSent("x"), PAYOUT) == NotSent(because="x")
+    assert call(outbound.RequestNotSent("x"), PAYOUT) == NotSent(because="x")
     assert call(Lost("x"), PAYOUT) == Unclear(because="x")
 
 

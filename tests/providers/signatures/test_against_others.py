@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from handlers.ports.provider import Verified
-from providers.signatures import Secret, Settings, verifier
+from providers.signatures import SchemeSettings, Secret, verifier
 
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 HEX_KEY = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
 THEIRS = Webhook(WHSEC)
 OURS = {
-    "standard": verifier("standard", Settings(secrets=[Secret(value=WHSEC)])),
+    "standard": verifier("standard", SchemeSettings(secrets=[Secret(value=WHSEC)])),
     **{
-        scheme: verifier(scheme, Settings(secrets=[Secret(value=HEX_KEY)]))
+        scheme: verifier(scheme, SchemeSettings(secrets=[Secret(value=HEX_KEY)]))
         for scheme in ("adyen", "adyen-platform")
     },
 }

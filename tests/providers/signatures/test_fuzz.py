@@ -221,7 +221,7 @@ def fragile(*_):
 async def test_a_broken_verifier_is_found_and_the_seed_is_told(
     monkeypatch, broken, told
 ):
-    monkeypatch.setattr("providers.signatures.signed.Signed.verify", broken)
+    monkeypatch.setattr("providers.signatures.signed.SignatureVerifier.verify", broken)
     fuzz = prepared(seed=4)
 
     with pytest.raises(Violation, match=told) as found:
@@ -240,7 +240,9 @@ def test_the_command_says_what_it_did(capsys):
 
 
 def test_a_violation_is_an_exit_of_one(capsys, monkeypatch):
-    monkeypatch.setattr("providers.signatures.signed.Signed.verify", gullible)
+    monkeypatch.setattr(
+        "providers.signatures.signed.SignatureVerifier.verify", gullible
+    )
 
     assert main(["webhooks", "--requests", "400", "--seed", "6"]) == 1
     assert "VIOLATION" in capsys.readouterr().err

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from handlers.ports.provider import Rejected, Verified
-from providers.signatures import Form, Reason, Secret, Settings, Unsafe, verifier
+from providers.signatures import (
+    RejectionReason,
+    SchemeSettings,
+    Secret,
+    SignatureForm,
+    Unsafe,
+    verifier,
+)
 from tests.fuzz.routes import NOW
 
 KEY = "test-signature-key"
@@ -29,7 +36,9 @@ LISTED = {
 
 def made(*, secrets=(KEY,), tolerance=None, **knobs):
     known = [Secret(value=secret) for secret in secrets]
-    settings = Settings(secrets=known, hmac=Form(**knobs), tolerance=tolerance)
+    settings = SchemeSettings(
+        secrets=known, hmac=SignatureForm(**knobs), tolerance=tolerance
+    )
     return verifier("hmac", settings)
 
 
@@ -57,7 +66,7 @@ def test_the_vector_like_cashfrees_holds():
     then = NOW.fromtimestamp(1614265330, NOW.tzinfo)
 
     assert check(made(**knobs), headers, body, then) == Verified("e")
-    assert check(made(**knobs), headers, body) == Rejected(Reason.TOO_OLD)
+    assert check(made(**knobs), headers, body) == Rejected(RejectionReason.TOO_OLD)
 
 
 @pytest.mark.parametrize("digest", ["sha256", "sha384", "sha512"])
@@ -76,7 +85,7 @@ def test_digest_encoding_and_prefix(digest, encoding, prefix):
         told[1:],
     ):
         answer = check(check_, {"x-sig": wrong, "x-id": "e"})
-        assert answer == Rejected(Reason.MALFORMED)
+        assert answer == Rejected(RejectionReason.MALFORMED)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +147,7 @@ def test_what_is_signed_is_what_the_template_says(template, content):
     headers = {"x-sig": mac(text).hexdigest(), "x-id": "e-1", "x-ts": str(SENT)}
 
     assert check(made(**knobs), headers) == Verified("e-1")
-    assert check(made(**knobs), headers, BODY + b" ") == Rejected(Reason.WRONG)
+    assert check(made(**knobs), headers, BODY + b" ") == Rejected(RejectionReason.WRONG)
 
 
 def test_an_id_that_is_signed_cannot_run_into_its_neighbour():
@@ -146,7 +155,9 @@ def test_an_id_that_is_signed_cannot_run_into_its_neighbour():
     content = f"a.b.{SENT}.".encode() + BODY
     headers = {"x-sig": mac(content).hexdigest(), "x-ts": str(SENT)}
 
-    assert check(check_, headers | {"x-id": "a.b"}) == Rejected(Reason.MALFORMED)
+    assert check(check_, headers | {"x-id": "a.b"}) == Rejected(
+        RejectionReason.MALFORMED
+    )
 
 
 @pytest.mark.parametrize(
@@ -194,7 +205,9 @@ def told(place, sent, *, body=BODY):
 )
 def test_a_time_is_of_ascii_digits(sent):
     for knobs, place in ((TIMED, "header"), (LISTED, "item")):
-        assert check(made(**knobs), told(place, sent)) == Rejected(Reason.MALFORMED)
+        assert check(made(**knobs), told(place, sent)) == Rejected(
+            RejectionReason.MALFORMED
+        )
 
 
 def test_one_signature_of_the_list_is_enough_and_one_time_is_there():
@@ -232,7 +245,7 @@ def test_one_signature_of_the_list_is_enough_and_one_time_is_there():
 )
 def test_the_event_is_where_the_pointer_leads(pointer, event):
     check_ = made(header="x-sig", event_id_pointer=pointer)
-    expected = Rejected(Reason.NO_EVENT) if event is False else Verified(event)
+    expected = Rejected(RejectionReason.NO_EVENT) if event is False else Verified(event)
 
     assert check(check_, {"x-sig": mac(BODY).hexdigest()}) == expected
 
@@ -255,7 +268,7 @@ def test_a_body_whose_event_cannot_be_read_is_rejected_and_says_why(body):
 
     answer = check(check_, {"x-sig": mac(body).hexdigest()}, body)
 
-    assert answer == Rejected(Reason.NO_EVENT)
+    assert answer == Rejected(RejectionReason.NO_EVENT)
     assert answer.problem
 
 
@@ -273,10 +286,10 @@ def test_what_is_signed_and_has_no_event_in_its_header_is_told_so():
     answer = check(check_, signature | {"x-id": "of two words"})
     forged = check(check_, {"x-sig": "0" * 64})
 
-    assert answer == Rejected(Reason.MALFORMED)
+    assert answer == Rejected(RejectionReason.MALFORMED)
     assert answer.problem == "the header x-id has no event's id: malformed"
     assert check(check_, signature) == Verified(None)
-    assert (forged.reason, forged.problem) == (Reason.WRONG, None)
+    assert (forged.reason, forged.problem) == (RejectionReason.WRONG, None)
 
 
 def test_what_is_odd_above_an_event_is_no_event_left_to_the_body():
@@ -285,14 +298,14 @@ def test_what_is_odd_above_an_event_is_no_event_left_to_the_body():
 
     answer = check(check_, {"x-sig": mac(body).hexdigest()}, body)
 
-    assert answer == Rejected(Reason.NO_EVENT)
+    assert answer == Rejected(RejectionReason.NO_EVENT)
     assert answer.problem == "/data/id is there twice"
 
 
 def test_a_pointer_is_followed_only_once_the_signature_holds():
     check_ = made(header="x-sig", event_id_pointer="/id")
 
-    assert check(check_, {"x-sig": "0" * 64}, b"") == Rejected(Reason.WRONG)
+    assert check(check_, {"x-sig": "0" * 64}, b"") == Rejected(RejectionReason.WRONG)
 
 
 # Rotation
@@ -300,7 +313,9 @@ def test_a_pointer_is_followed_only_once_the_signature_holds():
 
 def rotated(**window):
     secrets = [Secret(value=KEY, **window), Secret(value="another key of 22 bytes")]
-    check_ = verifier("hmac", Settings(secrets=secrets, hmac=Form(**PLAIN)))
+    check_ = verifier(
+        "hmac", SchemeSettings(secrets=secrets, hmac=SignatureForm(**PLAIN))
+    )
     headers = {"x-sig": mac(BODY).hexdigest(), "x-id": "e"}
     return lambda now: isinstance(check(check_, headers, now=now), Verified)
 
@@ -326,18 +341,20 @@ def test_a_window_may_be_open_on_either_side():
 
 def test_where_no_secret_counts_nothing_holds():
     secrets = [Secret(value=KEY, not_after=NOW - timedelta(days=1))]
-    check_ = verifier("hmac", Settings(secrets=secrets, hmac=Form(**PLAIN)))
+    check_ = verifier(
+        "hmac", SchemeSettings(secrets=secrets, hmac=SignatureForm(**PLAIN))
+    )
     headers = {"x-sig": mac(BODY).hexdigest(), "x-id": "e"}
 
-    assert check(check_, headers) == Rejected(Reason.WRONG)
-    assert check(check_, headers | {"x-sig": ""}) == Rejected(Reason.MALFORMED)
+    assert check(check_, headers) == Rejected(RejectionReason.WRONG)
+    assert check(check_, headers | {"x-sig": ""}) == Rejected(RejectionReason.MALFORMED)
 
 
 def test_a_window_that_never_opens_is_refused():
     known = [Secret(value=KEY), Secret(value=KEY, not_before=NOW, not_after=NOW)]
 
     with pytest.raises(Unsafe) as refused:
-        verifier("hmac", Settings(secrets=known, hmac=Form(**PLAIN)))
+        verifier("hmac", SchemeSettings(secrets=known, hmac=SignatureForm(**PLAIN)))
 
     assert refused.value.key == "secrets[1].not_after"
 
@@ -413,5 +430,5 @@ def test_a_tolerance_is_at_most_an_hour_and_needs_a_time():
 
 def test_no_secret_is_shown():
     assert KEY not in repr(Secret(value=KEY))
-    assert KEY not in repr(Settings(secrets=[Secret(value=KEY)]))
+    assert KEY not in repr(SchemeSettings(secrets=[Secret(value=KEY)]))
     assert hashlib.sha256(KEY.encode()).hexdigest() not in repr(made(**PLAIN))

@@ -24,7 +24,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from handlers.ports.provider import Rejected, Verified
-from providers.signatures import Form, Reason, Secret, Settings, Unsafe, verifier
+from providers.signatures import (
+    RejectionReason,
+    SchemeSettings,
+    Secret,
+    SignatureForm,
+    Unsafe,
+    verifier,
+)
 from providers.signatures.public_keys import ALGORITHMS, KEYS_MAX
 from tests.fuzz.routes import NOW
 from tests.wires.certificates import self_signed
@@ -88,8 +95,11 @@ def made(*, keys, tolerance=None, secrets=(), **knobs):
         **knobs,
     }
     known = [key if isinstance(key, Secret) else Secret(value=key) for key in keys]
-    settings = Settings(
-        keys=known, public_key=Form(**knobs), tolerance=tolerance, secrets=secrets
+    settings = SchemeSettings(
+        keys=known,
+        public_key=SignatureForm(**knobs),
+        tolerance=tolerance,
+        secrets=secrets,
     )
     return verifier("public-key", settings)
 
@@ -113,7 +123,7 @@ def test_every_algorithm_holds_for_its_content_and_its_key_alone(algorithm, key)
         check(check_, in_base64(b"\xff" * len(signature))),
         check(check_, in_base64(made_by(key, algorithm, b"{}"))),
     ):
-        assert wrong == Rejected(Reason.WRONG)
+        assert wrong == Rejected(RejectionReason.WRONG)
 
 
 def test_two_halves_have_one_spelling():
@@ -121,7 +131,7 @@ def test_two_halves_have_one_spelling():
     both = made_by(P256, "ecdsa-raw-sha256")
     longer = both[:32] + b"\0" + both[32:]
 
-    assert check(check_, in_base64(longer)) == Rejected(Reason.WRONG)
+    assert check(check_, in_base64(longer)) == Rejected(RejectionReason.WRONG)
 
 
 @pytest.mark.parametrize(("algorithm", "key"), CASES)
@@ -130,7 +140,7 @@ def test_a_signature_by_another_algorithm_proves_nothing(algorithm, key):
     for other, other_key in CASES:
         if other != algorithm and other_key is key:
             answer = check(check_, in_base64(made_by(key, other)))
-            assert answer == Rejected(Reason.WRONG), other
+            assert answer == Rejected(RejectionReason.WRONG), other
 
 
 @pytest.mark.parametrize(
@@ -268,8 +278,8 @@ def test_the_time_is_signed_and_held_against_the_tolerance(unit, sent):
         return check(check_, signature, now=now, **{"x-ts": sent})
 
     assert at(NOW) == Verified("evt-1")
-    assert at(NOW + late) == Rejected(Reason.TOO_OLD)
-    assert at(NOW - late) == Rejected(Reason.TOO_NEW)
+    assert at(NOW + late) == Rejected(RejectionReason.TOO_OLD)
+    assert at(NOW - late) == Rejected(RejectionReason.TOO_NEW)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +297,7 @@ def test_a_time_of_another_form_is_malformed(sent):
 
     answer = check(check_, signature, **{"x-ts": sent})
 
-    assert answer == Rejected(Reason.MALFORMED)
+    assert answer == Rejected(RejectionReason.MALFORMED)
 
 
 @pytest.mark.parametrize(
@@ -329,10 +339,10 @@ def test_what_stands_in_no_event_is_told_once_the_signature_holds():
         (b"{", "the body is no JSON at byte 1: .*"),
     ):
         answer = check(check_, in_base64(EDWARDS.sign(body)), body)
-        assert answer == Rejected(Reason.NO_EVENT)
+        assert answer == Rejected(RejectionReason.NO_EVENT)
         assert re.fullmatch(problem, answer.problem)
     unsigned = check(check_, in_base64(EDWARDS.sign(b"")), b"{")
-    assert (unsigned.reason, unsigned.problem) == (Reason.WRONG, None)
+    assert (unsigned.reason, unsigned.problem) == (RejectionReason.WRONG, None)
 
 
 # A bare token
@@ -349,7 +359,10 @@ def token(*, secrets=(TOKEN,), tolerance=None, **knobs):
     }
     known = [Secret(value=secret) for secret in secrets]
     return verifier(
-        "token", Settings(secrets=known, token=Form(**knobs), tolerance=tolerance)
+        "token",
+        SchemeSettings(
+            secrets=known, token=SignatureForm(**knobs), tolerance=tolerance
+        ),
     )
 
 
@@ -363,13 +376,13 @@ def test_a_token_says_who_knocks_and_nothing_of_the_body():
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ([], Reason.MISSING),
-        ([TOKEN, TOKEN], Reason.REPEATED),
-        ([""], Reason.MALFORMED),
-        (["\xe9" * 22], Reason.MALFORMED),
-        ([TOKEN[:-1]], Reason.WRONG),
-        ([TOKEN + "."], Reason.WRONG),
-        ([TOKEN.upper()], Reason.WRONG),
+        ([], RejectionReason.MISSING),
+        ([TOKEN, TOKEN], RejectionReason.REPEATED),
+        ([""], RejectionReason.MALFORMED),
+        (["\xe9" * 22], RejectionReason.MALFORMED),
+        ([TOKEN[:-1]], RejectionReason.WRONG),
+        ([TOKEN + "."], RejectionReason.WRONG),
+        ([TOKEN.upper()], RejectionReason.WRONG),
     ],
 )
 def test_another_token_proves_nothing(given, reason):
@@ -391,7 +404,7 @@ def test_a_token_may_follow_a_word_and_the_event_stand_in_a_header():
         return check_.verify(headers, BODY, NOW)
 
     assert with_(f"Bearer {TOKEN}") == Verified("e-1")
-    assert with_(TOKEN) == Rejected(Reason.MALFORMED)
+    assert with_(TOKEN) == Rejected(RejectionReason.MALFORMED)
 
 
 @pytest.mark.parametrize(
@@ -418,11 +431,11 @@ def test_a_token_that_protects_nothing_is_refused(knobs, key):
 
 @pytest.mark.parametrize("scheme", ["stripe", "hmac", "token"])
 def test_knobs_of_another_scheme_are_refused(scheme):
-    settings = Settings(
+    settings = SchemeSettings(
         secrets=[Secret(value=TOKEN)],
-        hmac=Form(header="x") if scheme == "hmac" else None,
-        token=Form(header="x") if scheme == "token" else None,
-        public_key=Form(header="x"),
+        hmac=SignatureForm(header="x") if scheme == "hmac" else None,
+        token=SignatureForm(header="x") if scheme == "token" else None,
+        public_key=SignatureForm(header="x"),
     )
 
     with pytest.raises(Unsafe) as refused:

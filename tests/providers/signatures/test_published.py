@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from handlers.ports.provider import Rejected, Verified
 from providers.signatures import (
     BadSecret,
-    Form,
     Pins,
-    Reason,
+    RejectionReason,
+    SchemeSettings,
     Secret,
-    Settings,
+    SignatureForm,
     Unsafe,
     verifier,
 )
@@ -53,7 +53,9 @@ ITEM = {
 def check(scheme, headers, body=BODY, *, secrets=(HEX_KEY,), now=NOW, **more):
     known = [Secret(value=secret) for secret in secrets]
     told = {name: [value] for name, value in headers.items()}
-    return verifier(scheme, Settings(secrets=known, **more)).verify(told, body, now)
+    return verifier(scheme, SchemeSettings(secrets=known, **more)).verify(
+        told, body, now
+    )
 
 
 @pytest.mark.parametrize("given", [CHECKOUT, CHECKOUT.upper()])
@@ -69,13 +71,13 @@ def test_the_vector_of_checkout_holds_in_either_case(given):
 def test_checkout_takes_nothing_but_hexadecimal(given):
     answer = check("checkout", {"cko-signature": given}, secrets=[TEXT_KEY])
 
-    assert answer == Rejected(Reason.MALFORMED)
+    assert answer == Rejected(RejectionReason.MALFORMED)
 
 
 def test_the_vector_of_adyens_platform_holds():
     assert check("adyen-platform", {"hmacsignature": PLATFORM}) == Verified(None)
     assert check("adyen-platform", {"hmacsignature": PLATFORM}, BODY + b" ") == (
-        Rejected(Reason.WRONG)
+        Rejected(RejectionReason.WRONG)
     )
 
 
@@ -124,7 +126,7 @@ def test_the_vector_of_adyen_holds_and_names_its_event():
     ],
 )
 def test_every_one_of_the_eight_fields_is_signed(changes):
-    assert adyen({**ITEM, **changes}) == Rejected(Reason.WRONG)
+    assert adyen({**ITEM, **changes}) == Rejected(RejectionReason.WRONG)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_nothing_in_the_merchants_reference_is_escaped(reference):
     ],
 )
 def test_no_field_can_be_moved_over_its_border(changes):
-    assert adyen(resigned(**changes)) == Rejected(Reason.MALFORMED)
+    assert adyen(resigned(**changes)) == Rejected(RejectionReason.MALFORMED)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_no_field_can_be_moved_over_its_border(changes):
     ],
 )
 def test_a_field_of_another_type_is_malformed(changes):
-    assert adyen(resigned(**changes)) == Rejected(Reason.MALFORMED)
+    assert adyen(resigned(**changes)) == Rejected(RejectionReason.MALFORMED)
 
 
 def test_an_amount_of_nothing_is_signed_as_nothing():
@@ -180,8 +182,8 @@ def test_one_bad_item_rejects_all():
     other = resigned(pspReference="other")
 
     assert isinstance(adyen(ITEM, other), Verified)
-    assert adyen(ITEM, forged) == adyen(forged, ITEM) == Rejected(Reason.WRONG)
-    assert adyen(ITEM, {}) == Rejected(Reason.MALFORMED)
+    assert adyen(ITEM, forged) == adyen(forged, ITEM) == Rejected(RejectionReason.WRONG)
+    assert adyen(ITEM, {}) == Rejected(RejectionReason.MALFORMED)
 
 
 def test_several_items_are_one_event_in_any_order():
@@ -190,20 +192,22 @@ def test_several_items_are_one_event_in_any_order():
     assert adyen(*items) == adyen(*reversed(items))
     assert adyen(*items) != adyen(*items[:2])
     assert adyen(*items).event_id.startswith("items:")
-    assert adyen(*items * 6) == adyen() == Rejected(Reason.MALFORMED)
+    assert adyen(*items * 6) == adyen() == Rejected(RejectionReason.MALFORMED)
 
 
 @pytest.mark.parametrize("signature", [None, "", "x", 1, ITEM, "=" * 44])
 def test_an_item_without_a_plain_signature_is_malformed(signature):
     for more in ({"hmacSignature": signature}, {}, None):
-        assert adyen({**ITEM, "additionalData": more}) == Rejected(Reason.MALFORMED)
+        assert adyen({**ITEM, "additionalData": more}) == Rejected(
+            RejectionReason.MALFORMED
+        )
 
 
 def test_a_signature_has_one_spelling():
     other = SIGNATURE.replace("o0=", "o1=")
 
     assert adyen({**ITEM, "additionalData": {"hmacSignature": other}}) == (
-        Rejected(Reason.WRONG)
+        Rejected(RejectionReason.WRONG)
     )
 
 
@@ -224,7 +228,7 @@ def test_a_signature_has_one_spelling():
     ],
 )
 def test_a_body_that_can_be_read_in_two_ways_is_malformed(body):
-    assert check("adyen", {}, body) == Rejected(Reason.MALFORMED)
+    assert check("adyen", {}, body) == Rejected(RejectionReason.MALFORMED)
 
 
 @pytest.mark.parametrize(
@@ -251,14 +255,16 @@ def test_so_much_is_read_of_adyen_before_it_is_known_to_be_signed():
     room = SIZE_MAX - len(body)
 
     assert isinstance(check("adyen", {}, body + b" " * room), Verified)
-    assert check("adyen", {}, body + b" " * (room + 1)) == Rejected(Reason.MALFORMED)
+    assert check("adyen", {}, body + b" " * (room + 1)) == Rejected(
+        RejectionReason.MALFORMED
+    )
 
 
 def test_any_of_adyens_keys_will_do():
     other = "00" * 32
 
     assert isinstance(adyen(ITEM, secrets=[other, HEX_KEY]), Verified)
-    assert adyen(ITEM, secrets=[other]) == Rejected(Reason.WRONG)
+    assert adyen(ITEM, secrets=[other]) == Rejected(RejectionReason.WRONG)
 
 
 @pytest.mark.parametrize("scheme", ["adyen", "adyen-platform"])
@@ -267,7 +273,7 @@ def test_any_of_adyens_keys_will_do():
 )
 def test_a_key_of_adyen_is_plain_hexadecimal(scheme, secret):
     with pytest.raises(BadSecret):
-        verifier(scheme, Settings(secrets=[Secret(value=secret)]))
+        verifier(scheme, SchemeSettings(secrets=[Secret(value=secret)]))
 
 
 # PayPal
@@ -299,19 +305,19 @@ def test_what_paypal_signs_is_the_checksum_of_the_body():
 
     assert content == f"{EVENT}|{SENT}|{WEBHOOK_ID}|1667101644"
     assert paypal(transmission()) == Verified(EVENT)
-    assert paypal(transmission(), BODY + b" ") == Rejected(Reason.WRONG)
+    assert paypal(transmission(), BODY + b" ") == Rejected(RejectionReason.WRONG)
 
 
 @pytest.mark.parametrize("name", transmission())
 def test_every_header_of_paypal_is_there_once(name):
     genuine = {key: [value] for key, value in transmission().items()}
-    verify = verifier("paypal", Settings(paypal=PINS)).verify
+    verify = verifier("paypal", SchemeSettings(paypal=PINS)).verify
 
     for values, reason in (
-        ([], Reason.MISSING),
-        (genuine[name] * 2, Reason.REPEATED),
-        ([""], Reason.MALFORMED),
-        (["\xe9" * 30], Reason.MALFORMED),
+        ([], RejectionReason.MISSING),
+        (genuine[name] * 2, RejectionReason.REPEATED),
+        ([""], RejectionReason.MALFORMED),
+        (["\xe9" * 30], RejectionReason.MALFORMED),
     ):
         assert verify(genuine | {name: values}, BODY, NOW) == Rejected(reason)
 
@@ -335,7 +341,7 @@ def test_every_header_of_paypal_is_there_once(name):
 )
 def test_only_a_pinned_certificate_counts(url):
     assert paypal(transmission() | {"paypal-cert-url": url}) == (
-        Rejected(Reason.UNKNOWN_CERTIFICATE)
+        Rejected(RejectionReason.UNKNOWN_CERTIFICATE)
     )
 
 
@@ -344,14 +350,14 @@ def test_only_a_pinned_certificate_counts(url):
 )
 def test_the_algorithm_is_the_one(algorithm):
     assert paypal(transmission() | {"paypal-auth-algo": algorithm}) == (
-        Rejected(Reason.MALFORMED)
+        Rejected(RejectionReason.MALFORMED)
     )
 
 
 def test_a_transmission_for_another_subscription_proves_nothing():
-    assert paypal(transmission(webhook_id="0WH")) == Rejected(Reason.WRONG)
+    assert paypal(transmission(webhook_id="0WH")) == Rejected(RejectionReason.WRONG)
     assert paypal(transmission(event="a") | {"paypal-transmission-id": "b"}) == (
-        Rejected(Reason.WRONG)
+        Rejected(RejectionReason.WRONG)
     )
 
 
@@ -361,13 +367,13 @@ def test_a_transmission_for_another_subscription_proves_nothing():
         ("2026-01-31T12:00:00.123Z", Verified(EVENT)),
         ("2026-01-31T13:00:00+01:00", Verified(EVENT)),
         ("2026-01-27T12:00:00Z", Verified(EVENT)),
-        ("2026-01-27T11:59:59Z", Rejected(Reason.TOO_OLD)),
+        ("2026-01-27T11:59:59Z", Rejected(RejectionReason.TOO_OLD)),
         ("2026-01-31T12:05:00Z", Verified(EVENT)),
-        ("2026-01-31T12:05:01Z", Rejected(Reason.TOO_NEW)),
-        ("2026-01-31T12:00:00", Rejected(Reason.MALFORMED)),
-        ("2026-02-31T12:00:00Z", Rejected(Reason.MALFORMED)),
-        ("2026-01-31 12:00:00Z", Rejected(Reason.MALFORMED)),
-        ("0001-01-01T00:00:00+23:59", Rejected(Reason.MALFORMED)),
+        ("2026-01-31T12:05:01Z", Rejected(RejectionReason.TOO_NEW)),
+        ("2026-01-31T12:00:00", Rejected(RejectionReason.MALFORMED)),
+        ("2026-02-31T12:00:00Z", Rejected(RejectionReason.MALFORMED)),
+        ("2026-01-31 12:00:00Z", Rejected(RejectionReason.MALFORMED)),
+        ("0001-01-01T00:00:00+23:59", Rejected(RejectionReason.MALFORMED)),
     ],
 )
 def test_a_transmission_is_fresh_for_as_long_as_paypal_repeats_it(sent, verdict):
@@ -379,7 +385,7 @@ def test_the_freshness_of_paypal_can_be_set():
 
     assert paypal(transmission(), now=NOW + hour, tolerance=hour) == Verified(EVENT)
     assert paypal(transmission(), now=NOW + 2 * hour, tolerance=hour) == (
-        Rejected(Reason.TOO_OLD)
+        Rejected(RejectionReason.TOO_OLD)
     )
 
 
@@ -387,7 +393,9 @@ def test_a_certificate_counts_within_its_dates_alone():
     sent = "2026-03-31T12:00:00Z"
     now = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
-    assert paypal(transmission(sent), now=now) == Rejected(Reason.UNKNOWN_CERTIFICATE)
+    assert paypal(transmission(sent), now=now) == Rejected(
+        RejectionReason.UNKNOWN_CERTIFICATE
+    )
 
 
 def test_a_signature_of_paypal_is_plain_base64():
@@ -395,7 +403,7 @@ def test_a_signature_of_paypal_is_plain_base64():
 
     for given in (good[:-4], good.rstrip("="), good + "AAAA", "!" + good[1:], "AAAA"):
         assert paypal(transmission() | {"paypal-transmission-sig": given}) == (
-            Rejected(Reason.WRONG)
+            Rejected(RejectionReason.WRONG)
         )
 
 
@@ -447,7 +455,7 @@ def forged_tail(start, wanted):
 )
 def test_pins_that_protect_nothing_are_refused(changes, key):
     with pytest.raises(Unsafe) as refused:
-        verifier("paypal", Settings(paypal=replace(PINS, **changes)))
+        verifier("paypal", SchemeSettings(paypal=replace(PINS, **changes)))
 
     assert refused.value.key == key
 
@@ -464,7 +472,7 @@ def test_a_pinned_key_is_a_long_one_of_rsa(private):
     pins = replace(PINS, certificates={CERTIFICATE_URL: self_signed(private, NOW)})
 
     with pytest.raises(Unsafe, match="RSA"):
-        verifier("paypal", Settings(paypal=pins))
+        verifier("paypal", SchemeSettings(paypal=pins))
 
 
 SECRETS = [Secret(value=HEX_KEY)]
@@ -473,16 +481,24 @@ SECRETS = [Secret(value=HEX_KEY)]
 @pytest.mark.parametrize(
     ("scheme", "settings", "key"),
     [
-        ("paypal", Settings(), "paypal"),
-        ("paypal", Settings(paypal=PINS, secrets=SECRETS), "secrets"),
-        ("paypal", Settings(paypal=PINS, tolerance=timedelta(days=8)), "tolerance"),
-        ("stripe", Settings(paypal=PINS, secrets=SECRETS), "paypal"),
-        ("stripe", Settings(hmac=Form(header="x"), secrets=SECRETS), "hmac"),
-        ("hmac", Settings(secrets=SECRETS), "hmac"),
+        ("paypal", SchemeSettings(), "paypal"),
+        ("paypal", SchemeSettings(paypal=PINS, secrets=SECRETS), "secrets"),
+        (
+            "paypal",
+            SchemeSettings(paypal=PINS, tolerance=timedelta(days=8)),
+            "tolerance",
+        ),
+        ("stripe", SchemeSettings(paypal=PINS, secrets=SECRETS), "paypal"),
+        (
+            "stripe",
+            SchemeSettings(hmac=SignatureForm(header="x"), secrets=SECRETS),
+            "hmac",
+        ),
+        ("hmac", SchemeSettings(secrets=SECRETS), "hmac"),
         *(
             (
                 scheme,
-                Settings(secrets=SECRETS, tolerance=timedelta(minutes=5)),
+                SchemeSettings(secrets=SECRETS, tolerance=timedelta(minutes=5)),
                 "tolerance",
             )
             for scheme in ("adyen", "adyen-platform", "checkout")
@@ -490,7 +506,7 @@ SECRETS = [Secret(value=HEX_KEY)]
         *(
             (
                 scheme,
-                Settings(secrets=SECRETS, tolerance=timedelta(hours=2)),
+                SchemeSettings(secrets=SECRETS, tolerance=timedelta(hours=2)),
                 "tolerance",
             )
             for scheme in ("stripe", "hmac-sha256")

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.ports.provider import Rejected, Verified
-from providers.signatures import BadSecret, Reason, Secret, Settings, verifier
+from providers.signatures import (
+    BadSecret,
+    RejectionReason,
+    SchemeSettings,
+    Secret,
+    verifier,
+)
 
 # The vectors published for Standard Webhooks, and their like for the others.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -42,7 +48,7 @@ def check(scheme, headers, body=BODY, *, secrets=(SECRET,), now=None):
 
 
 def settings(secrets):
-    return Settings(
+    return SchemeSettings(
         secrets=[Secret(value=secret) for secret in secrets], tolerance=TOLERANCE
     )
 
@@ -75,7 +81,8 @@ def test_a_time_within_the_tolerance_holds(scheme, later):
 
 @pytest.mark.parametrize("scheme", TIMED)
 @pytest.mark.parametrize(
-    ("later", "reason"), [(-300.5, Reason.TOO_NEW), (300.5, Reason.TOO_OLD)]
+    ("later", "reason"),
+    [(-300.5, RejectionReason.TOO_NEW), (300.5, RejectionReason.TOO_OLD)],
 )
 def test_a_time_outside_of_it_is_rejected_on_both_sides(scheme, later, reason):
     assert check(scheme, GENUINE[scheme], now=at(later)) == Rejected(reason)
@@ -85,14 +92,16 @@ def test_a_time_outside_of_it_is_rejected_on_both_sides(scheme, later, reason):
 def test_any_of_the_secrets_will_do(scheme):
     for secrets in ((OTHER, SECRET), (SECRET, OTHER)):
         assert isinstance(check(scheme, GENUINE[scheme], secrets=secrets), Verified)
-    assert check(scheme, GENUINE[scheme], secrets=(OTHER,)) == Rejected(Reason.WRONG)
+    assert check(scheme, GENUINE[scheme], secrets=(OTHER,)) == Rejected(
+        RejectionReason.WRONG
+    )
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_headers_of_another_scheme_prove_nothing(scheme):
     strange = {k: v for n, h in GENUINE.items() if n != scheme for k, v in h.items()}
 
-    assert check(scheme, strange) == Rejected(Reason.MISSING)
+    assert check(scheme, strange) == Rejected(RejectionReason.MISSING)
 
 
 HEADERS = [(scheme, name) for scheme, told in GENUINE.items() for name in told]
@@ -102,13 +111,13 @@ HEADERS = [(scheme, name) for scheme, told in GENUINE.items() for name in told]
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        (None, Reason.MISSING),
-        ([], Reason.MISSING),
-        ([""], Reason.MALFORMED),
-        (["twice"], Reason.REPEATED),
-        (["ü"], Reason.MALFORMED),
-        (["a\nb"], Reason.MALFORMED),
-        (["a" * 5000], Reason.MALFORMED),
+        (None, RejectionReason.MISSING),
+        ([], RejectionReason.MISSING),
+        ([""], RejectionReason.MALFORMED),
+        (["twice"], RejectionReason.REPEATED),
+        (["ü"], RejectionReason.MALFORMED),
+        (["a\nb"], RejectionReason.MALFORMED),
+        (["a" * 5000], RejectionReason.MALFORMED),
     ],
 )
 def test_every_header_is_there_once_and_plain(scheme, name, values, reason):
@@ -116,7 +125,7 @@ def test_every_header_is_there_once_and_plain(scheme, name, values, reason):
     changed = genuine[name] * 2 if values == ["twice"] else values
     headers = {n: v for n, v in (genuine | {name: changed}).items() if v is not None}
 
-    nameless = name == "x-event-id" and reason is Reason.MISSING
+    nameless = name == "x-event-id" and reason is RejectionReason.MISSING
     expected = Verified(None) if nameless else Rejected(reason)
     assert check(scheme, headers) == expected
 
@@ -144,7 +153,9 @@ def test_a_time_is_of_ascii_digits(sent):
 
 @pytest.mark.parametrize("event_id", ["a.b", "a b", "ä", "", "a" * 129])
 def test_an_event_id_is_of_one_plain_word_without_a_dot(event_id):
-    assert check("standard", signed(event_id=event_id)) == Rejected(Reason.MALFORMED)
+    assert check("standard", signed(event_id=event_id)) == Rejected(
+        RejectionReason.MALFORMED
+    )
 
 
 def test_the_time_is_signed_as_it_came():
@@ -266,7 +277,9 @@ def flipped(data, bit):
 
 @given(st.sampled_from(sorted(SCHEMES)), st.integers(0, 8 * len(BODY) - 1))
 def test_any_flipped_bit_of_the_body_is_seen(scheme, bit):
-    assert check(scheme, GENUINE[scheme], flipped(BODY, bit)) == Rejected(Reason.WRONG)
+    assert check(scheme, GENUINE[scheme], flipped(BODY, bit)) == Rejected(
+        RejectionReason.WRONG
+    )
 
 
 @pytest.mark.parametrize(("scheme", "name"), HEADERS)

@@ -19,7 +19,7 @@ from handlers.ports.provider import (
     TooLate,
     Unclear,
 )
-from payment_service.cli.books import fetch
+from payment_service.cli.statements import fetch
 from payment_service.settings import Settings
 from providers.config import parse_config
 from providers.http.outbound import Outbound

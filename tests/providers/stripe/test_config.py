@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_service.cli.plans import plan_in_words
+from payment_service.cli.provider_policy import policy_in_words
 from providers.config import ConfigError, parse_config
 
 EXAMPLE = Path(__file__).parents[3] / "ops" / "examples" / "stripe" / "payment.toml"
@@ -113,7 +113,7 @@ def test_a_key_that_is_not_repeated_may_be_forgotten():
 
 
 def test_the_plan_says_what_goes_on_in_words():
-    said = plan_in_words(configured(changed()))
+    said = policy_in_words(configured(changed()))
 
     assert said[:2] == [
         "It makes payouts by Stripe's API of 2025-07-30.basil.",
@@ -125,7 +125,7 @@ def test_the_plan_says_what_goes_on_in_words():
 def test_the_plan_says_that_money_is_collected_or_does_not_move():
     intents = changed((MAKES, 'makes = "payment_intent"'))
 
-    said = plan_in_words(configured(intents, STRIPE_KEY="rk_test_0123"))
+    said = policy_in_words(configured(intents, STRIPE_KEY="rk_test_0123"))
 
     assert said[:3] == [
         "It makes payment intents by Stripe's API of 2025-07-30.basil.",

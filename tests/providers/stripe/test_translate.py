@@ -14,7 +14,7 @@ from handlers.ports.provider import (
     Unclear,
 )
 from providers.http.outbound import Lost
-from providers.http.outbound import NotSent as NotMade
+from providers.http.outbound import RequestNotSent as NotMade
 from providers.stripe.translate import (
     DEFINITE,
     cancel_answer,

@@ -10,13 +10,13 @@ import orjson
 from fsm.domain.odd import Odd
 from fsm.domain.webhook_events import UNREADABLE, WebhookEvent, WebhookEventType
 from providers.config.places import WHOLE
-from providers.events import Events, Told, events_of
+from providers.events import EventFields, Events, events_of
 from providers.port import Rejected, Verified
 from providers.signatures import BARE, UNCOVERED
 from providers.testing.conformance.harness import NOW, NotHere, Stage
 from providers.testing.conformance.response_writer import put
 from providers.testing.conformance.scenario import Scenes
-from providers.testing.conformance.signing import Delivery, Signer
+from providers.testing.conformance.signing import SignedWebhook, Signer
 from providers.testing.conformance.vocabulary import Deal
 
 SCENES: Final = Scenes()
@@ -277,7 +277,7 @@ def _listed(stage: Stage, bodies: Sequence[bytes]) -> bytes:
 
 
 def _told(
-    stage: Stage, verdict: Verified, delivery: Delivery
+    stage: Stage, verdict: Verified, delivery: SignedWebhook
 ) -> Sequence[WebhookEvent | None]:
     """Read the events of a delivery as the service does."""
     headers = {name: [value] for name, value in delivery.headers.items()}
@@ -285,18 +285,18 @@ def _told(
     return [_read(stage, one) for one in told]
 
 
-def _read(stage: Stage, told: Told) -> WebhookEvent | None:
+def _read(stage: Stage, told: EventFields) -> WebhookEvent | None:
     if not isinstance(told.body, Mapping):
         return None
     webhook = stage.provider.read_webhook(told.event_id, told.body, NOW)
     return webhook or stage.provider.read_webhook(told.digest, told.body, NOW)
 
 
-def _must_stay_out(stage: Stage, delivery: Delivery, case: str) -> None:
+def _must_stay_out(stage: Stage, delivery: SignedWebhook, case: str) -> None:
     stage.be(_verdict(stage, delivery, case), [Rejected], case)
 
 
-def _verdict(stage: Stage, delivery: Delivery, case: str) -> object:
+def _verdict(stage: Stage, delivery: SignedWebhook, case: str) -> object:
     headers = {name: [value] for name, value in delivery.headers.items()}
     try:
         return stage.provider.verify(headers, delivery.body, NOW)
@@ -305,7 +305,7 @@ def _verdict(stage: Stage, delivery: Delivery, case: str) -> object:
         return None
 
 
-def _delivery(stage: Stage, secret: str = "") -> Delivery:
+def _delivery(stage: Stage, secret: str = "") -> SignedWebhook:
     return _signer(stage).deliver(
         _listed(stage, [_some_body(stage)]),
         secret=secret or stage.rehearsal.secrets[0],
@@ -337,12 +337,12 @@ def _some_body(stage: Stage) -> bytes:
 
 
 def _with(
-    delivery: Delivery,
+    delivery: SignedWebhook,
     *,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
-) -> Delivery:
-    return Delivery(
+) -> SignedWebhook:
+    return SignedWebhook(
         headers=delivery.headers if headers is None else headers,
         body=delivery.body if body is None else body,
         signed=delivery.signed,

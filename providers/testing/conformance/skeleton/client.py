@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import orjson
 
-from providers.http.outbound import ConnectionLimit, Lost, NotSent, Response
+from providers.http.outbound import ConnectionLimit, Lost, RequestNotSent, Response
 
 
 class AcmeClient:
@@ -28,7 +28,7 @@ class AcmeClient:
 
     async def create(
         self, reference: str, body: Mapping[str, object]
-    ) -> Response | NotSent | Lost:
+    ) -> Response | RequestNotSent | Lost:
         """Ask for a payout under the key ``reference``."""
         return await self._lane.request(
             "POST",
@@ -38,17 +38,17 @@ class AcmeClient:
             timeout=self._seconds,
         )
 
-    async def status(self, reference: str) -> Response | NotSent | Lost:
+    async def status(self, reference: str) -> Response | RequestNotSent | Lost:
         """Ask what became of it."""
         return await self._about(reference, "GET")
 
-    async def cancel(self, reference: str) -> Response | NotSent | Lost:
+    async def cancel(self, reference: str) -> Response | RequestNotSent | Lost:
         """Ask not to pay it."""
         return await self._about(reference, "DELETE")
 
     async def _about(
         self, reference: str, method: Literal["GET", "DELETE"]
-    ) -> Response | NotSent | Lost:
+    ) -> Response | RequestNotSent | Lost:
         return await self._lane.request(
             method,
             f"{self._payouts}/{quote(reference, safe='')}",

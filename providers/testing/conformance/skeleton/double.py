@@ -16,7 +16,7 @@ from providers.testing.conformance.vocabulary import (
     Asked,
     Call,
     Deal,
-    Heard,
+    ReceivedRequest,
     Reply,
     Saying,
     Unreadable,
@@ -56,7 +56,7 @@ EVENTS = {
 class AcmeDouble:
     """What Acme hears and says, in bytes."""
 
-    def read(self, request: Heard) -> Asked:
+    def read(self, request: ReceivedRequest) -> Asked:
         """Say what a request asks for."""
         path = urlsplit(request.target).path
         one = unquote(path.rpartition("/payouts/")[2])

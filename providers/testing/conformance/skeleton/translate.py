@@ -50,7 +50,7 @@ EVENTS: Final = {
     "payout.returned": WebhookEventType.RETURNED,
 }
 
-Answer = Response | outbound.NotSent | Lost
+Answer = Response | outbound.RequestNotSent | Lost
 Body = Mapping[str, object]
 
 
@@ -215,7 +215,7 @@ def _doubt(body: Body, payout: Payout) -> str | None:
     return None
 
 
-def _unanswered(answer: outbound.NotSent | Lost) -> NotSent | Unclear:
+def _unanswered(answer: outbound.RequestNotSent | Lost) -> NotSent | Unclear:
     if isinstance(answer, Lost):
         return Unclear(because=answer.because)
     return NotSent(because=answer.because, ours=answer.ours, lacking=answer.lacking)

@@ -9,8 +9,13 @@ import aiohttp
 import orjson
 import pytest
 
-from providers.testing.simulator.core import Account, Entry, Operation, SimulatedCore
-from providers.testing.simulator.faults import Fault, FaultKind, Faults
+from providers.testing.simulator.core import (
+    Account,
+    BalanceEntry,
+    LedgerOperation,
+    SimulatedCore,
+)
+from providers.testing.simulator.faults import FaultKind, Faults, InjectedFault
 
 
 def a_call(task="t-1", **changes):
@@ -293,7 +298,7 @@ async def test_the_check_sees_an_impossible_history(caller):
     await caller.do("freeze")
     await caller.do("commit")
     call = caller.core.entries[0].call
-    entry = Entry(at=0.0, operation=Operation.ROLLBACK, call=call)
+    entry = BalanceEntry(at=0.0, operation=LedgerOperation.ROLLBACK, call=call)
     caller.core.ledger.entries.append(entry)
 
     assert "task t-1: freeze and commit and rollback" in caller.core.check()
@@ -361,7 +366,9 @@ async def test_a_membership_under_a_wrong_key_is_refused(caller, path, key):
 
 def test_faults_strike_by_their_seed():
     def pattern(seed):
-        faults = Faults([Fault(kind=FaultKind.DOWN, probability=0.5)], seed=seed)
+        faults = Faults(
+            [InjectedFault(kind=FaultKind.DOWN, probability=0.5)], seed=seed
+        )
         return [faults._draw("freeze", {})[1] is not None for _ in range(50)]
 
     assert pattern(1) == pattern(1)
@@ -370,7 +377,7 @@ def test_faults_strike_by_their_seed():
 
 
 async def test_down_breaks_the_connection_and_does_nothing(caller):
-    caller.core.faults.set(Fault(kind=FaultKind.DOWN, operation="freeze"))
+    caller.core.faults.set(InjectedFault(kind=FaultKind.DOWN, operation="freeze"))
 
     with pytest.raises(aiohttp.ClientConnectionError):
         await caller.do("freeze")
@@ -379,7 +386,7 @@ async def test_down_breaks_the_connection_and_does_nothing(caller):
 
 
 async def test_an_error_does_nothing(caller):
-    caller.core.faults.set(Fault(kind=FaultKind.ERROR, status=503, times=1))
+    caller.core.faults.set(InjectedFault(kind=FaultKind.ERROR, status=503, times=1))
 
     assert (await caller.do("freeze"))[0] == 503
     assert caller.core.entries == []
@@ -388,7 +395,9 @@ async def test_an_error_does_nothing(caller):
 
 
 async def test_applied_and_then_an_error(caller):
-    caller.core.faults.set(Fault(kind=FaultKind.APPLIED_ERROR, operation="commit"))
+    caller.core.faults.set(
+        InjectedFault(kind=FaultKind.APPLIED_ERROR, operation="commit")
+    )
     await caller.do("freeze")
 
     assert (await caller.do("commit"))[0] == 500
@@ -396,7 +405,7 @@ async def test_applied_and_then_an_error(caller):
 
 
 async def test_applied_and_then_dropped(caller):
-    caller.core.faults.set(Fault(kind=FaultKind.APPLIED_DROP))
+    caller.core.faults.set(InjectedFault(kind=FaultKind.APPLIED_DROP))
 
     with pytest.raises(aiohttp.ClientConnectionError):
         await caller.do("freeze")
@@ -404,7 +413,7 @@ async def test_applied_and_then_dropped(caller):
 
 
 async def test_what_was_not_applied_is_no_applied_fault(caller):
-    caller.core.faults.set(Fault(kind=FaultKind.APPLIED_DROP))
+    caller.core.faults.set(InjectedFault(kind=FaultKind.APPLIED_DROP))
 
     assert await caller.code_of("commit") == (409, "not_frozen")
     assert not caller.core.faults.happened
@@ -412,7 +421,8 @@ async def test_what_was_not_applied_is_no_applied_fault(caller):
 
 async def test_slow_is_late_and_right(caller):
     caller.core.faults.set(
-        Fault(kind=FaultKind.SLOW, delay=0.05), Fault(kind=FaultKind.ERROR, times=1)
+        InjectedFault(kind=FaultKind.SLOW, delay=0.05),
+        InjectedFault(kind=FaultKind.ERROR, times=1),
     )
     began = asyncio.get_running_loop().time()
 
@@ -424,7 +434,9 @@ async def test_slow_is_late_and_right(caller):
 async def test_a_refusal_by_fault_concerns_whom_it_names(caller):
     where = {"merchant_id": "m-1"}
     caller.core.faults.set(
-        Fault(kind=FaultKind.REFUSE, operation="freeze", code="blocked", where=where)
+        InjectedFault(
+            kind=FaultKind.REFUSE, operation="freeze", code="blocked", where=where
+        )
     )
 
     assert await caller.code_of("freeze", "t-1") == (422, "blocked")
@@ -435,21 +447,21 @@ async def test_a_refusal_by_fault_concerns_whom_it_names(caller):
 
 async def test_a_freeze_that_was_done_is_not_refused_on_its_repeat(caller):
     await caller.do("freeze")
-    caller.core.faults.set(Fault(kind=FaultKind.REFUSE))
+    caller.core.faults.set(InjectedFault(kind=FaultKind.REFUSE))
 
     assert (await caller.do("freeze"))[0] == 200
 
 
 async def test_a_freeze_after_a_rollback_stays_refused_under_a_fault(caller):
     await caller.do("rollback")
-    caller.core.faults.set(Fault(kind=FaultKind.REFUSE))
+    caller.core.faults.set(InjectedFault(kind=FaultKind.REFUSE))
 
     assert await caller.code_of("freeze") == (409, "rolled_back")
 
 
 async def test_a_refused_commit_can_be_asked_again(caller):
     await caller.do("freeze")
-    caller.core.faults.set(Fault(kind=FaultKind.REFUSE, status=409, times=1))
+    caller.core.faults.set(InjectedFault(kind=FaultKind.REFUSE, status=409, times=1))
 
     assert await caller.code_of("commit") == (409, "refused")
     assert caller.core.holds() == {"t-1": 100}

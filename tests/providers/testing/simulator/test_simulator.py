@@ -19,21 +19,21 @@ from aiohttp import web
 from providers.testing.simulator import (
     SCRIPTS,
     Book,
-    Fault,
     FaultKind,
+    InjectedFault,
     Mix,
     Patience,
-    Provider,
+    PayoutState,
     Script,
     Scripts,
+    ScriptStep,
+    SimulatedProvider,
     Simulator,
-    State,
-    Step,
     story,
 )
-from providers.testing.simulator.book import Kind
+from providers.testing.simulator.book import PayoutEntryKind
 from providers.testing.simulator.config import BadConfigError, simulator_from
-from providers.testing.simulator.script import Order, UnknownScriptError, draw
+from providers.testing.simulator.script import ReceivedCreate, UnknownScriptError, draw
 from providers.testing.simulator.webhooks import sign
 from providers.testing.simulator.wire import Endpoint
 
@@ -44,7 +44,7 @@ IN_ORDER = 20
 # Until what never comes is given up: no promise, for a busy machine takes its time.
 SOON = 60
 SCALE = 0.01  # the two seconds after which most scripts go on are 20 ms
-AN_ORDER = Order(
+AN_ORDER = ReceivedCreate(
     provider="acme",
     reference="",
     key="",
@@ -155,7 +155,7 @@ async def serve(session, receiver):
     started = []
 
     async def start(*providers, **changes):
-        told = providers or [Provider(name="acme", secrets=(SECRET,))]
+        told = providers or [SimulatedProvider(name="acme", secrets=(SECRET,))]
         patience = Patience(waits=(0, 1, 1), timeout_seconds=1)
         options: dict[str, Any] = {"scale": SCALE, "patience": patience} | changes
         simulator = Simulator(told, **options)
@@ -211,7 +211,7 @@ async def test_an_unstored_decline_may_be_tried_again(caller):
 
 async def test_a_repeat_gets_the_first_answer_and_executes_nothing_new(caller):
     first = await caller.create("accept_then_succeed")
-    await caller.becomes(State.SUCCEEDED)
+    await caller.becomes(PayoutState.SUCCEEDED)
 
     assert await caller.create("accept_then_succeed") == first
     assert first[1]["status"] == "accepted"
@@ -427,9 +427,9 @@ async def test_a_webhook_tells_the_end(caller, receiver, script, kind, word, exe
 @pytest.mark.parametrize(
     ("script", "state", "executed"),
     [
-        ("silence_succeed", State.SUCCEEDED, 1),
-        ("silence_fail", State.FAILED, 0),
-        ("declined_by_polling", State.DECLINED, 0),
+        ("silence_succeed", PayoutState.SUCCEEDED, 1),
+        ("silence_fail", PayoutState.FAILED, 0),
+        ("declined_by_polling", PayoutState.DECLINED, 0),
     ],
 )
 async def test_silence_that_only_asking_ends(caller, receiver, script, state, executed):
@@ -502,7 +502,7 @@ async def test_a_webhook_waits_for_the_one_before_it_to_be_tried(caller, receive
     receiver.is_free.clear()
     await caller.create("failed_then_succeeded")
     await receiver.wait_for(1)
-    await caller.becomes(State.SUCCEEDED)
+    await caller.becomes(PayoutState.SUCCEEDED)
     await caller.status()
     assert len(receiver.got) == 1
 
@@ -551,7 +551,7 @@ async def test_not_found_at_first(caller):
     await caller.create(f"not_found_then_success?pace={IN_ORDER}")
     assert (await caller.status())[0] == 404
 
-    await caller.becomes(State.SUCCEEDED)
+    await caller.becomes(PayoutState.SUCCEEDED)
     async with asyncio.timeout(SOON):
         while (await caller.status())[0] == 404:  # noqa: ASYNC110 - asking is the test
             await asyncio.sleep(SCALE)
@@ -619,7 +619,7 @@ def test_the_signature_is_that_of_standard_webhooks():
 async def test_a_webhook_is_signed_with_every_secret(serve, receiver):
     other = b"f" * 24
     secrets = (SECRET, "whsec_" + base64.b64encode(other).decode())
-    caller = await serve(Provider(name="acme", secrets=secrets))
+    caller = await serve(SimulatedProvider(name="acme", secrets=secrets))
     await caller.create("accept_then_succeed")
     await receiver.wait_for(1)
 
@@ -643,14 +643,14 @@ async def test_a_webhook_is_repeated_until_it_is_taken(caller, receiver):
 
     assert told[0] == told[1] == told[2]
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
-    await entries_of(caller, Kind.WEBHOOK, 3)
+    await entries_of(caller, PayoutEntryKind.WEBHOOK, 3)
     assert [e.status for e in webhooks_in(caller.book)] == [503, 500, 202]
 
 
 async def test_a_provider_gives_up_in_the_end(caller, receiver):
     receiver.answers = [500] * 10
     await caller.create("accept_then_succeed")
-    await entries_of(caller, Kind.WEBHOOK, 3)
+    await entries_of(caller, PayoutEntryKind.WEBHOOK, 3)
 
     await asyncio.sleep(3 * SCALE)
     assert len(receiver.got) == 3
@@ -668,7 +668,7 @@ async def test_a_provider_does_not_go_where_it_is_sent_or_gone(caller, receiver)
 async def test_nobody_at_home_is_tried_again(caller):
     url = "http://127.0.0.1:1/webhooks/acme"
     await caller.create("accept_then_succeed", callback_url=url)
-    await entries_of(caller, Kind.WEBHOOK, 3)
+    await entries_of(caller, PayoutEntryKind.WEBHOOK, 3)
 
     assert {entry.status for entry in webhooks_in(caller.book)} == {0}
 
@@ -677,8 +677,12 @@ async def test_more_webhooks_than_may_wait_are_dropped(serve, receiver):
     patience = Patience(waits=(0,), waiting_max=2)
     caller = await serve(patience=patience)
     webhook = Script(
-        state=State.ACCEPTED,
-        steps=(Step(becomes=State.SUCCEEDED, notice="payout.succeeded", copies=5),),
+        state=PayoutState.ACCEPTED,
+        steps=(
+            ScriptStep(
+                becomes=PayoutState.SUCCEEDED, notice="payout.succeeded", copies=5
+            ),
+        ),
     )
     caller.simulator.set_script(webhook, reference="t-1")
     await caller.create("tok_any")
@@ -691,7 +695,9 @@ async def test_more_webhooks_than_may_wait_are_dropped(serve, receiver):
 
 
 async def test_a_token_may_speak_to_each_provider(serve):
-    caller = await serve(*(Provider(name=name) for name in ("acme", "zeta", "beta")))
+    caller = await serve(
+        *(SimulatedProvider(name=name) for name in ("acme", "zeta", "beta"))
+    )
     token = "tok_sim:acme=decline?code=a,zeta=error_500,*=decline?code=b#order-7"
 
     assert (await caller.create(token, provider="acme"))[1]["code"] == "a"
@@ -742,7 +748,8 @@ async def test_a_token_with_an_unknown_script_is_refused(caller):
 def test_a_script_survives_being_written_down():
     book = Book()
     script = Script(
-        mishap=None, steps=(Step(after=1, becomes=State.RETURNED, notice="n"),)
+        mishap=None,
+        steps=(ScriptStep(after=1, becomes=PayoutState.RETURNED, notice="n"),),
     )
     assert Scripts().read(orjson.loads(orjson.dumps(script))) == script
     assert book.check() == []
@@ -774,10 +781,10 @@ def test_draws_are_even():
 
 
 async def test_faults_of_one_provider_and_operation(serve):
-    caller = await serve(Provider(name="acme"), Provider(name="zeta"))
+    caller = await serve(SimulatedProvider(name="acme"), SimulatedProvider(name="zeta"))
     caller.simulator.faults.set(
-        Fault(kind=FaultKind.DOWN, operation="acme.cancel"),
-        Fault(kind=FaultKind.APPLIED_DROP, operation="zeta.create"),
+        InjectedFault(kind=FaultKind.DOWN, operation="acme.cancel"),
+        InjectedFault(kind=FaultKind.APPLIED_DROP, operation="zeta.create"),
     )
 
     assert (await caller.create("succeed"))[0] == 201
@@ -799,7 +806,7 @@ async def test_every_request_is_in_the_book(caller):
     await caller.cancel()
     await caller.get("acme/payouts")
 
-    requests = [e for e in caller.book.entries if e.kind is Kind.REQUEST]
+    requests = [e for e in caller.book.entries if e.kind is PayoutEntryKind.REQUEST]
     asked = [entry.what for entry in requests]
     assert asked == ["create", "status", "cancel", "statement"]
     assert all(entry.at > 1_700_000_000 for entry in requests)
@@ -832,13 +839,13 @@ async def test_a_statement_comes_in_pages_and_by_time(serve):
 
 
 async def test_a_provider_without_statements(serve):
-    caller = await serve(Provider(name="acme", statement=False))
+    caller = await serve(SimulatedProvider(name="acme", statement=False))
 
     assert (await caller.get("acme/payouts"))[0] == 404
 
 
 async def test_the_check_sees_a_reference_at_two_providers_and_foreign_keys(serve):
-    caller = await serve(Provider(name="acme"), Provider(name="zeta"))
+    caller = await serve(SimulatedProvider(name="acme"), SimulatedProvider(name="zeta"))
     await caller.create("succeed")
     await caller.create("succeed", provider="zeta", key="k")
 
@@ -877,7 +884,7 @@ async def test_what_left_for_each_destination(caller):
 
 async def test_a_killed_simulator_goes_on_from_its_book(serve, receiver, tmp_path):
     path = tmp_path / "payouts.jsonl"
-    provider = Provider(name="acme", secrets=(SECRET,))
+    provider = SimulatedProvider(name="acme", secrets=(SECRET,))
     first = await serve(provider, book=Book(path), scale=1000)
     await first.create("succeed", ref="t-1")
     answer = await first.create("accept_then_succeed", ref="t-2")
@@ -902,7 +909,7 @@ async def test_what_was_delivered_is_not_sent_again(serve, receiver, tmp_path):
     path = tmp_path / "payouts.jsonl"
     first = await serve(book=Book(path))
     await first.create("accept_then_succeed")
-    await entries_of(first, Kind.WEBHOOK, 1)
+    await entries_of(first, PayoutEntryKind.WEBHOOK, 1)
     await first.simulator.stop()
 
     await serve(book=Book(path))
@@ -1068,7 +1075,7 @@ def signature(got, key):
 
 
 def webhooks_in(book):
-    return [entry for entry in book.entries if entry.kind is Kind.WEBHOOK]
+    return [entry for entry in book.entries if entry.kind is PayoutEntryKind.WEBHOOK]
 
 
 async def entries_of(caller, kind, count):

@@ -1,0 +1,116 @@
+"""Drives what nobody can ring for: the rows are the truth, NATS is only quicker.
+
+Where NATS refuses wake-ups, is full, away or without JetStream, the sweeper rings in
+vain. Each worker looks for rows that are overdue by so much that a sweeper would have
+rung for them, takes a few, and handles the wake-up it would have been sent. Taking them
+moves their time, so replicas share them; versions keep two from doing the same step.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from fsm.domain.messages import Message
+from handlers.ports.bus import Delivery
+from handlers.ports.outcomes import Park
+from handlers.sweep import Swept, wake_overdue
+from payment_service.settings import Settings
+from payment_service.wiring.router import Router
+from payment_service.wiring.service import Service
+
+LOG: Final = structlog.get_logger("payment_service")
+AT_ONCE_MAX: Final = 50
+BATCH: Final = 100
+SWEEPS_MISSED: Final = 2
+AGAIN: Final = 2
+"""Delivered before: it goes on with whatever is due, as after a worker's death."""
+
+
+class OverdueDriver:
+    """Stands in for a publisher, and handles what it is given in this process."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._slots = asyncio.Semaphore(AT_ONCE_MAX)
+        self._driving: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[bool]:
+        """Handle all of them; what fails is overdue again after a while."""
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(self._drive(message)) for message in messages]
+        self._driving.update(tasks)
+        for task in tasks:
+            task.add_done_callback(self._driving.discard)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for message, result in zip(messages, results, strict=True):
+            if isinstance(result, Exception):
+                LOG.error("unrung.failed", subject=message.subject, exc_info=result)
+        return [True] * len(messages)
+
+    async def reply(self, subject: str, body: bytes) -> bool:
+        """Nobody asked."""
+        del subject, body
+        return True
+
+    def why_unfit(self, message: Message) -> str | None:
+        """Say nothing against any: none of them goes anywhere."""
+        del message
+        return None
+
+    async def stop(self, grace: timedelta) -> None:
+        """Begin nothing more, and wait for what has begun."""
+        self._is_stopping = True
+        if self._driving:
+            await asyncio.wait(self._driving, timeout=grace.total_seconds())
+
+    async def _drive(self, message: Message) -> None:
+        async with self._slots:
+            if self._is_stopping:
+                return
+            delivery = Delivery(
+                subject=message.subject,
+                body=message.body,
+                headers=message.headers,
+                deliveries=AGAIN,
+                identity=message.message_id,
+            )
+            outcome = await self._router.handle(delivery)
+            if isinstance(outcome, Park):
+                await self._router.dead_letter(
+                    delivery, outcome.reason, outcome.because
+                )
+
+
+def overdue_after(settings: Settings) -> timedelta:
+    """Return by how much a row is overdue that no sweeper can have rung for."""
+    return settings.sweep_grace + settings.sweep_interval * SWEEPS_MISSED
+
+
+async def drive_overdue(service: Service, unrung: OverdueDriver) -> None:
+    """Drive what is overdue by more than a sweeper would have let it be.
+
+    A worker that NATS delivers nothing to does not leave it to the sweeper: what that
+    rings for may reach nobody.
+    """
+    is_deaf = service.bus_health.is_deaf(service.wire)
+    grace = service.settings.sweep_grace / 2
+    if not is_deaf:
+        grace = overdue_after(service.settings)
+    while not service.stopping.is_set():
+        swept: Swept = await wake_overdue(
+            rows=service.sweeps,
+            publisher=unrung,
+            clock=service.clock,
+            grace=grace,
+            limit=BATCH,
+        )
+        count = swept.rows + swept.webhook
+        if count:
+            service.metrics.driven_unrung.inc(count)
+            LOG.warning("unrung.driven", rows=swept.rows, webhook=swept.webhook)
+        if not swept.full:
+            return
