@@ -12,6 +12,7 @@ from fsm.domain.orders import Order
 from fsm.domain.webhook_events import WebhookEventState
 from fsm.engine.decide import cancel_order, decide
 from fsm.engine.flow import Rules
+from fsm.engine.records import quickly_made
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Decision, Event, Known, Step
 from fsm.engine.words import Kind
@@ -85,6 +86,7 @@ class Ports:
         return policy_for(plan, task.sla)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
     """What became of an event: the order now, the decision, waiting webhooks.

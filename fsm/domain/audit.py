@@ -10,7 +10,7 @@ import orjson
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.canonical import plain
 from fsm.domain.seals import head_of
-from fsm.engine.records import replace
+from fsm.engine.records import quickly_made, replace
 from fsm.engine.steps import Change, QueueChange
 
 GENESIS: Final = b"\0" * 32
@@ -18,6 +18,7 @@ WAKE_AT: Final = "wake_at"
 """Where a line says until when its row is left alone, unless it is due at once."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLine:
     """One line; ``entity_id`` is the task's id, or the queue's for the order itself.

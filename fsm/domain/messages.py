@@ -9,6 +9,7 @@ from typing import Final
 
 import orjson
 
+from fsm.engine.records import quickly_made
 from fsm.engine.rows import Queue, Task
 from fsm.payout.words import Waiting
 
@@ -51,6 +52,7 @@ def trace_id_of(trace_parent: str | None) -> str | None:
     return parts[1] if len(parts) == 4 else None  # noqa: PLR2004 - its four fields
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """Something to publish: at once, or on the server's clock at ``at``.

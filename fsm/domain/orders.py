@@ -15,6 +15,7 @@ from fsm.domain.binding import (
     is_signed,
 )
 from fsm.domain.money import Money
+from fsm.engine.records import quickly_made
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import Kind
 
@@ -57,6 +58,7 @@ class Request:
         return hash_of_content(named, self.content, key_id, keys)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One order: its queue of tasks, and the facts that never change.

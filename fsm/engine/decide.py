@@ -60,7 +60,8 @@ def decide(
     after = moved(lifecycle, task, row, event, terms, now)
     cases = hearing.cases(task, row, event)
     step = step_of(queue, [change_of(task, after, event)], cases, rules, now)
-    return replace(step, case_moves=hearing.case_moves(task, row, event))
+    case_moves = hearing.case_moves(task, row, event)
+    return replace(step, case_moves=case_moves) if case_moves else step
 
 
 def cancel_order(
@@ -142,10 +143,12 @@ def step_of(
     asked: tuple[Queue, Event] | None = None,
 ) -> Step:
     """Let the order follow the changes of its tasks; ``asked`` is a wish about it."""
-    after = queue.with_tasks({c.after.task_id: c.after for c in changes})
-    followed = follow(after, changes, rules, now)
+    first = (*changes,)
+    after = queue.with_tasks({c.after.task_id: c.after for c in first})
+    followed = follow(after, first, rules, now)
     every = followed.changes
-    after = after.with_tasks({c.after.task_id: c.after for c in every})
+    if every is not first:
+        after = after.with_tasks({c.after.task_id: c.after for c in every})
     change = None
     if followed.state is not None or followed.joins or asked:
         change = _order_change(queue, after, followed, asked, now)

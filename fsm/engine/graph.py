@@ -40,22 +40,23 @@ class Followed:
 
 
 def follow(
-    queue: Queue, changes: Sequence[Change], rules: Rules, now: datetime
+    queue: Queue, changes: tuple[Change, ...], rules: Rules, now: datetime
 ) -> Followed:
     """Return what the rule makes of the changes of ``queue``, which has them already.
 
-    Nothing follows but where a task has come to its end: most steps end none.
+    Nothing follows but where a task has come to its end: most steps end none. Then the
+    very same ``changes`` come back.
     """
     ends = any(finished(c) for c in changes)
     if queue.final or not (ends or queue.cancel_requested):
-        return Followed((*changes,))
+        return Followed(changes)
     flow = rules.flow_of(queue)
     steps = _by_step(queue, flow)
     several = len(steps) > 1
     if several and _turns_back(queue, steps):
         return _turned_back(queue, steps, changes, rules, now, joins=ends)
     if not ends:
-        return Followed((*changes,))
+        return Followed(changes)
     follows, state = _gone_on(queue, steps, rules, now)
     return Followed((*changes, *follows), state, joins=several)
 

@@ -20,25 +20,26 @@ def moved(
     now: datetime,
 ) -> Task:
     """Return the task as the row leaves it, and what is due then."""
-    after = replace(
-        task,
-        state=row.dest,
-        version=task.version + 1,
-        updated_at=moved_at(task, now),
-        cancel_requested=task.cancel_requested
+    # Gathered, and copied once: each copy is of all columns.
+    changes: dict[str, Any] = {
+        "state": row.dest,
+        "version": task.version + 1,
+        "updated_at": moved_at(task, now),
+        "cancel_requested": task.cancel_requested
         or event.trigger is EngineTrigger.CANCEL_REQUESTED,
-        provider_reference=task.provider_reference or event.reference,
-        webhook_sequence=newest(task, event),
-    )
+        "provider_reference": task.provider_reference or event.reference,
+        "webhook_sequence": newest(task, event),
+    }
     if isinstance(row.then, Keep):
-        return after
+        return replace(task, **changes)
     if event.trigger in lifecycle.proposals:
-        return replace(after, proposed_by=event.voter, proposed_decision=event.decision)
-    after = replace(after, proposed_by=None, proposed_decision=None)
+        changes |= {"proposed_by": event.voter, "proposed_decision": event.decision}
+        return replace(task, **changes)
+    changes |= {"proposed_by": None, "proposed_decision": None}
     if row.then is None:
-        return lifecycle.ended(after, task, event)
+        return lifecycle.ended(replace(task, **changes), task, event)
     due = lifecycle.due[row.then]
-    return due(replace(after, waiting_for=row.then), task, event, terms, now)
+    return due(replace(task, **changes, waiting_for=row.then), task, event, terms, now)
 
 
 def moved_at(task: Task, now: datetime) -> datetime | None:
@@ -48,8 +49,8 @@ def moved_at(task: Task, now: datetime) -> datetime | None:
 
 def newest(task: Task, event: Event) -> int | None:
     """Return the highest number that the other side has given to what it said."""
-    known = [n for n in (task.webhook_sequence, event.sequence) if n is not None]
-    return max(known, default=None)
+    heard, said = task.webhook_sequence, event.sequence
+    return heard if said is None else said if heard is None else max(heard, said)
 
 
 def change_of(task: Task, after: Task, event: Event) -> Change:

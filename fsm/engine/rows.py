@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from fsm.engine.records import replace
+from fsm.engine.records import quickly_made, replace
 from fsm.engine.words import (
     FINAL,
     IDLE,
@@ -24,6 +24,7 @@ FIRST_LIFECYCLE: Final = "payout"
 """The lifecycle of a row that names none."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One attempt at one alternative of a step, as its row says.
@@ -84,6 +85,7 @@ class Task:
         )
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
     """One order: its own row and all of its tasks, by position."""
@@ -122,5 +124,5 @@ class Queue:
 
     def with_tasks(self, changed: dict[str, Task]) -> "Queue":
         """Return this queue with some of its tasks replaced."""
-        tasks = tuple(changed.get(t.task_id, t) for t in self.tasks)
+        tasks = tuple([changed.get(t.task_id, t) for t in self.tasks])
         return replace(self, tasks=tasks)

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from fsm.engine.records import quickly_made
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import CaseKind, CaseState, Source
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something that happened to a task, with what there is to prove it.
@@ -60,6 +62,7 @@ class Announced(StrEnum):
     CANCELLED = "cancelled"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
     """An order event to publish; ``task`` is None where it is about the order."""
@@ -95,6 +98,7 @@ class CaseMove:
     reason: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One task moves by one version; its audit line is made of this."""
@@ -106,6 +110,7 @@ class Change:
     detail: Mapping[str, object]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueChange:
     """The order's own row moves by one version."""
@@ -117,6 +122,7 @@ class QueueChange:
     detail: Mapping[str, object]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """All that one event changes; committed as a whole or not at all."""

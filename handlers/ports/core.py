@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from fsm.domain.money import Money
+from fsm.engine.records import quickly_made
 
 
 class Operation(StrEnum):
@@ -17,6 +18,7 @@ class Operation(StrEnum):
     RETURN = "return"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceCall:
     """Whose money, how much, for which attempt; the key is (task_id, operation)."""

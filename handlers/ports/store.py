@@ -10,10 +10,12 @@ from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order, Request, Submission
 from fsm.domain.webhook_events import Arrival, WebhookEvent, WebhookEventState
+from fsm.engine.records import quickly_made
 from fsm.engine.steps import Case, Step
 from fsm.engine.words import Kind
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepWrite:
     """One step and all that must be committed with it.
@@ -147,6 +149,7 @@ class Store(Protocol):
         ...
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsent:
     """A message in the outbox that nobody has published yet.

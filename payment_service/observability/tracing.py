@@ -107,6 +107,9 @@ def span(
 
 def current_trace_parent() -> str | None:
     """Return the ``traceparent`` of the span at work, for calls and messages."""
-    carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
-    return carrier.get("traceparent")
+    # As the propagator writes it, which for each call out also looks for a tracestate.
+    at_work = trace.get_current_span().get_span_context()
+    if not at_work.is_valid:
+        return None
+    ids = f"{at_work.trace_id:032x}-{at_work.span_id:016x}"
+    return f"00-{ids}-{at_work.trace_flags:02x}"
