@@ -1,13 +1,16 @@
 """Checks what people type; one line says what is wrong with it."""
 
 import getpass
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 
 from fsm.domain.cards import holds_card
+from fsm.domain.errors import UnknownOrder
 from fsm.domain.text import is_id, is_reason
-from payment_service.cli.errors import Usage
+from payment_service.cli.errors import Usage, Wrong
 from payment_service.wire.no_cards import CARD
 
+T = TypeVar("T")
 NAME_LENGTH_MAX: Final = 64
 EVIDENCE_LENGTH_MAX: Final = 8000
 
@@ -48,3 +51,15 @@ def check_evidence(evidence: str | None) -> None:
     """
     if evidence is not None and len(evidence) > EVIDENCE_LENGTH_MAX:
         raise Usage(f"--evidence: at most {EVIDENCE_LENGTH_MAX} characters")
+
+
+async def found_letter(work: Awaitable[T], letter_id: str) -> T:
+    """Wait for the work; say which letter there is not.
+
+    :raises Wrong: there is none.
+    """
+    try:
+        return await work
+    except UnknownOrder:
+        problem = f"no dead letter {letter_id!r}: see `payment-service dlq list`"
+        raise Wrong(problem) from None

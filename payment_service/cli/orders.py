@@ -19,6 +19,7 @@ from handlers.ports.reads import (
     CaseRecord,
     CaseSearch,
     Page,
+    Reads,
     Search,
 )
 from payment_service.cli.context import run_async
@@ -171,7 +172,7 @@ async def _whole(
         return order, trail, (await reads.cases(sought)).items
 
 
-async def found_order(reads: PostgresReads, asked: str) -> Order:
+async def found_order(reads: Reads, asked: str) -> Order:
     """Return the order of a queue_id or order_id.
 
     :raises Wrong: several merchants or kinds share it; the line says which.
