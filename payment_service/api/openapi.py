@@ -55,9 +55,22 @@ _SHOWN: Final = (
 )
 
 
+_ANSWERED: Final[dict[str, type[Mapping[str, Any]]]] = {}
+"""The shapes of successes, by the names under which the document has them."""
+
+
 def answer(description: str, shape: type[Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe a success."""
-    return {"description": description, "model": shape}
+    """Describe a success, by a name: only the document has to know what it stands for.
+
+    A framework that is given the shape itself reads it anew for each application.
+    """
+    if _ANSWERED.setdefault(shape.__name__, shape) is not shape:
+        raise ValueError(f"two shapes are called {shape.__name__}")
+    schema = {"$ref": SCHEMAS.format(model=shape.__name__)}
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": schema}},
+    }
 
 
 def problem(status: int, description: str) -> Responses:
@@ -103,10 +116,20 @@ class PaymentApi(FastAPI):
             _, shown = models_json_schema(list(_SHOWN), ref_template=SCHEMAS)
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(shown["$defs"])
+            schemas.update(_answered())
             schemas["Problem"] = TypeAdapter(Problem).json_schema(ref_template=SCHEMAS)
             _forget_framework_answers(document)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _answered() -> dict[str, Any]:
+    """Return the schemas of what successes hold, and of all that is in it."""
+    shapes = [
+        (name, "serialization", TypeAdapter(shape)) for name, shape in _ANSWERED.items()
+    ]
+    _, found = TypeAdapter.json_schemas(shapes, ref_template=SCHEMAS)
+    return dict(found["$defs"])
 
 
 def _forget_framework_answers(document: dict[str, Any]) -> None:

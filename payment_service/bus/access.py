@@ -19,6 +19,7 @@ from nats.errors import Error as NatsError
 
 from fsm.domain.errors import BusUnavailable
 from payment_service.bus.nkeys import BadSeed, Nkey
+from providers.http.trust import system_trust
 
 INBOX_PREFIX: Final = "_INBOX"
 API: Final = "$JS.API"
@@ -61,8 +62,12 @@ class Access:
     def context(self) -> ssl.SSLContext:
         """Return how a server's certificate is judged, and what it is shown.
 
+        It may not be changed: where no file is named it is not the caller's alone.
+
         :raises BusUnavailable: a file cannot be read.
         """
+        if self.ca is None and self.certificate is None:
+            return system_trust()
         context = ssl.create_default_context()
         if self.ca is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
