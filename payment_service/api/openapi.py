@@ -1,7 +1,7 @@
 """Makes the OpenAPI document: of the views' shapes, and of the bodies that are read."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
@@ -125,7 +125,7 @@ class PaymentApi(FastAPI):
 
 def _answered() -> dict[str, Any]:
     """Return the schemas of what successes hold, and of all that is in it."""
-    shapes = [
+    shapes: list[tuple[str, Literal["serialization"], TypeAdapter[Any]]] = [
         (name, "serialization", TypeAdapter(shape)) for name, shape in _ANSWERED.items()
     ]
     _, found = TypeAdapter.json_schemas(shapes, ref_template=SCHEMAS)
