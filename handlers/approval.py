@@ -151,7 +151,7 @@ async def _record(
             task.task_id,
             event,
             rules=ports.rules,
-            terms_of=ports.policy_of,
+            terms_of=ports.terms_of(queue),
             now=now,
         )
 

@@ -10,15 +10,13 @@ from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.errors import Fault, StaleWrite, StoreUnavailable, WebhookSettled
 from fsm.domain.orders import Order
 from fsm.domain.webhook_events import WebhookEventState
-from fsm.engine.decide import cancel_order, decide
+from fsm.engine.decide import TermsOf, cancel_order, decide
 from fsm.engine.flow import Rules
 from fsm.engine.records import quickly_made
-from fsm.engine.rows import Queue, Task
+from fsm.engine.rows import Queue
 from fsm.engine.steps import Decision, Event, Known, Step
 from fsm.engine.words import Kind
 from fsm.flows import RULES
-from fsm.payout.policy import ProviderPolicy
-from fsm.policies import policy_for
 from handlers.flow import FlowHandlers
 from handlers.ports.admission import AdmissionGate, OpenAdmission
 from handlers.ports.clock import Clock
@@ -31,7 +29,6 @@ from handlers.work import Wakeups, no_wakeups, work_of
 
 CONFLICTS_MAX: Final = 20
 STORE_PAUSE: Final = timedelta(milliseconds=200)
-UNKNOWN_PROVIDER: Final = ProviderPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +50,11 @@ class TrailPorts(Sealed, Protocol):
     @property
     def watch(self) -> Watch:
         """Who counts what is committed."""
+        ...
+
+    @property
+    def rules(self) -> Rules:
+        """The lifecycles that tasks go by, whose timers wake them."""
         ...
 
 
@@ -79,11 +81,10 @@ class Ports:
         """Return what opens new orders of a kind: its newest version."""
         return self.flows[max(k for k in self.flows if k[0].value == kind.value)]
 
-    def policy_of(self, task: Task) -> ProviderPolicy:
-        """Return how the task's provider may be treated."""
-        provider = self.providers.get(task.provider)
-        plan = UNKNOWN_PROVIDER if provider is None else provider.plan
-        return policy_for(plan, task.sla)
+    def terms_of(self, queue: Queue) -> TermsOf:
+        """Return how the terms of an order's tasks are found, as its flow says."""
+        flow = self.flows[queue.kind, queue.flow_version]
+        return lambda task: flow.terms(task, ports=self)
 
 
 @quickly_made
@@ -128,8 +129,9 @@ async def apply(
     """
 
     def judge(queue: Queue, now: datetime) -> Decision:
+        terms_of = ports.terms_of(queue)
         return decide(
-            queue, task_id, event, rules=ports.rules, terms_of=ports.policy_of, now=now
+            queue, task_id, event, rules=ports.rules, terms_of=terms_of, now=now
         )
 
     return await commit(order, judge, ports=ports, wakeups=wakeups, webhooks=webhooks)
@@ -141,9 +143,8 @@ async def apply_cancel_of_order(
     """Commit what the cancellation of a whole order means."""
 
     def judge(queue: Queue, now: datetime) -> Decision:
-        return cancel_order(
-            queue, event, rules=ports.rules, terms_of=ports.policy_of, now=now
-        )
+        terms_of = ports.terms_of(queue)
+        return cancel_order(queue, event, rules=ports.rules, terms_of=terms_of, now=now)
 
     return await commit(order, judge, ports=ports, wakeups=wakeups)
 
@@ -174,6 +175,7 @@ async def commit(
             wakeups=wakeups,
             webhooks=webhooks or {},
             keys=ports.keys,
+            rules=ports.rules,
         )
         try:
             recorded: Recorded = await ports.store.record(work)

@@ -261,7 +261,7 @@ async def _step(
         event = await flow.give_up(order, row, ports=ports)
     lifecycle = ports.rules.of(row)
     redrives = hand_on and event.trigger not in lifecycle.unbroken
-    wakeups = all_wakeups if redrives else no_wakeups
+    wakeups = all_wakeups(ports.rules) if redrives else no_wakeups
     applied = await apply(order, row.task_id, event, ports=ports, wakeups=wakeups)
     if not isinstance(applied.decision, Wait) or lifecycle.makes_way is None:
         return applied

@@ -1,7 +1,7 @@
 """The seam with I/O: the functions that a kind of order brings to the use cases."""
 
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fsm.domain.orders import Order, Request
 from fsm.domain.webhook_events import WebhookEvent
@@ -23,6 +23,14 @@ class FlowHandlers(Protocol[EngineT_contra]):
 
     def open(self, request: Request, queue_id: str, now: datetime) -> tuple[Task, ...]:
         """Return the tasks of a new order, by position; each names its step."""
+        ...
+
+    def terms(self, task: Task, *, ports: EngineT_contra) -> Any:  # noqa: ANN401
+        """Return what holds for a task's other side, as its lifecycle asks for it.
+
+        Its guards get it, and what says when the task is woken; other lifecycles have
+        other terms.
+        """
         ...
 
     async def call(

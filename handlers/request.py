@@ -52,5 +52,5 @@ async def _hand_on(queue_id: str, ports: Ports) -> None:
     """Leave what is due to a wake-up: whoever is away must not hold up requests."""
     order = await ports.store.load(queue_id)
     if order is not None:
-        for wakeup in all_wakeups(order, ports.clock.now()):
+        for wakeup in all_wakeups(ports.rules)(order, ports.clock.now()):
             await ports.store.post(traced(wakeup, order.trace_parent))

@@ -34,7 +34,7 @@ async def submit(
         ports=ports,
         actor=actor,
         trace_parent=trace_parent,
-        wakeups=all_wakeups,
+        wakeups=all_wakeups(ports.rules),
     )
     return await ports.store.submit(new)
 

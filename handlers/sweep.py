@@ -17,7 +17,9 @@ from fsm.domain.messages import (
 )
 from fsm.domain.orders import Order
 from fsm.domain.webhook_events import WEBHOOKS_KEPT, WebhookEventState
+from fsm.engine.flow import Rules
 from fsm.engine.records import replace
+from fsm.flows import RULES
 from handlers.dead_letters import copy_of
 from handlers.ports.bus import Publisher
 from handlers.ports.clock import Clock
@@ -41,7 +43,7 @@ class Swept:
     full: bool = False
 
 
-async def sweep(
+async def sweep(  # noqa: PLR0913 - what it sees, rings with and goes by
     *,
     rows: Sweepable,
     store: Store,
@@ -49,6 +51,7 @@ async def sweep(
     clock: Clock,
     grace: timedelta,
     limit: int = BATCH,
+    rules: Rules = RULES,
 ) -> Swept:
     """Ring for everything overdue by ``grace``; a missing ring costs one sweep.
 
@@ -61,7 +64,12 @@ async def sweep(
         await store.close_webhook(stored.inbox_id, WebhookEventState.DEAD)
     foreign = await rows.forget_foreign(after=WEBHOOKS_KEPT, limit=BATCH)
     woken = await wake_overdue(
-        rows=rows, publisher=publisher, clock=clock, grace=grace, limit=limit
+        rows=rows,
+        publisher=publisher,
+        clock=clock,
+        grace=grace,
+        limit=limit,
+        rules=rules,
     )
     full = woken.full or max(len(expired), sum(foreign.values())) >= BATCH
     return replace(woken, expired=len(expired), foreign=foreign, full=full)
@@ -74,6 +82,7 @@ async def wake_overdue(
     clock: Clock,
     grace: timedelta,
     limit: int = BATCH,
+    rules: Rules = RULES,
 ) -> Swept:
     """Ring for up to ``limit`` rows and as many webhooks overdue by ``grace``.
 
@@ -85,7 +94,7 @@ async def wake_overdue(
     again = f"sweep:{int(now.timestamp() * 1000)}"
     # Rung rows bear the database's time, which may be ahead of this machine's.
     soon = now + grace
-    wakeups = [wakeup for order in orders for wakeup in _wakeups(order, soon, again)]
+    wakeups = [w for order in orders for w in _wakeups(order, soon, again, rules)]
     await publisher.publish([*wakeups, *(_webhook_wakeup(n, again) for n in webhook)])
     return Swept(
         rows=len(wakeups),
@@ -94,8 +103,9 @@ async def wake_overdue(
     )
 
 
-def _wakeups(order: Order, now: datetime, again: str) -> list[Message]:
-    due = [task_wakeup(t, now, again=again) for t in order.queue.tasks if t.due(now)]
+def _wakeups(order: Order, now: datetime, again: str, rules: Rules) -> list[Message]:
+    tasks = [task for task in order.queue.tasks if task.due(now)]
+    due = [task_wakeup(task, now, rules, again=again) for task in tasks]
     if order.queue.due(now):
         due.append(queue_wakeup(order.queue, again=again))
     return [traced(wakeup, order.trace_parent) for wakeup in due if wakeup is not None]

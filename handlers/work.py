@@ -10,9 +10,11 @@ from fsm.domain.messages import Message, queue_wakeup, task_wakeup, trace_id_of
 from fsm.domain.orders import Order
 from fsm.domain.seals import sealed_queue, sealed_task
 from fsm.domain.webhook_events import WebhookEventState
+from fsm.engine.flow import Rules
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Step
+from fsm.flows import RULES
 from handlers.ports.store import StepWrite
 
 Wakeups = Callable[[Order, datetime], list[Message]]
@@ -24,16 +26,20 @@ def no_wakeups(order: Order, now: datetime) -> list[Message]:
     return []
 
 
-def all_wakeups(order: Order, now: datetime) -> list[Message]:
+def all_wakeups(rules: Rules) -> Wakeups:
     """Ring for all that is due at once: any worker goes on with it."""
-    queue = order.queue
-    wakeups = [task_wakeup(task, now) for task in queue.tasks if task.due(now)]
-    if queue.due(now):
-        wakeups.append(queue_wakeup(queue))
-    return [wakeup for wakeup in wakeups if wakeup is not None]
+
+    def wakeups(order: Order, now: datetime) -> list[Message]:
+        queue = order.queue
+        due = [task_wakeup(task, now, rules) for task in queue.tasks if task.due(now)]
+        if queue.due(now):
+            due.append(queue_wakeup(queue))
+        return [wakeup for wakeup in due if wakeup is not None]
+
+    return wakeups
 
 
-def work_of(
+def work_of(  # noqa: PLR0913 - all that a commit is made of
     order: Order,
     step: Step,
     now: datetime,
@@ -41,6 +47,7 @@ def work_of(
     wakeups: Wakeups = no_wakeups,
     webhooks: Mapping[str, WebhookEventState],
     keys: AuditKeys = UNKEYED,
+    rules: Rules = RULES,
 ) -> StepWrite:
     """Return the step with its audit lines and messages, ready to be committed."""
     trace_id = trace_id_of(order.trace_parent)
@@ -64,7 +71,9 @@ def work_of(
         order, queue=after_queue, finished_at=order.finished_at or finished_at
     )
     told = [order_event(moved, a, now) for a in step.announcements]
-    timers = [task_wakeup(c.after, now) for c in changes if _is_later(c.after, now)]
+    timers = [
+        task_wakeup(c.after, now, rules) for c in changes if _is_later(c.after, now)
+    ]
     woken = wakeups(moved, now)
     return StepWrite(
         order=moved,

@@ -4,14 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 import orjson
 
+from fsm.engine.flow import Rules
 from fsm.engine.records import quickly_made
 from fsm.engine.rows import Queue, Task
-from fsm.payout.words import Waiting
 
 WITHDRAWAL_REQUESTED: Final = "withdrawal.requested"
 WITHDRAWAL_CANCEL: Final = "withdrawal.cancel.requested"
@@ -88,26 +87,17 @@ def _wakeup(
     )
 
 
-_TIMERS: Final[dict[StrEnum, str]] = {
-    Waiting.CREATE_RETRY: RECHECK_TICK,
-    Waiting.RECHECK: RECHECK_TICK,
-    Waiting.WEBHOOK: WEBHOOK_TIMEOUT,
-    Waiting.CANCEL: TASK_CANCEL,
-    Waiting.LAST_QUESTION: RECHECK_TICK,
-}
-
-
-def subject_for(task: Task) -> str:
+def subject_for(task: Task, rules: Rules) -> str:
     """Return the subject of the message that drives a task from where it is."""
-    if task.waiting_for is Waiting.POLL:
-        ends = task.deadline_at is not None and task.wake_at == task.deadline_at
-        return STATUS_TIMEOUT if ends else STATUS_TICK
     if task.waiting_for is None:
         return STEP_DUE
-    return _TIMERS.get(task.waiting_for, STEP_DUE)
+    timer = rules.of(task).timers.get(task.waiting_for)
+    return STEP_DUE if timer is None else timer.subject_of(task)
 
 
-def task_wakeup(task: Task, now: datetime, *, again: str = "") -> Message | None:
+def task_wakeup(
+    task: Task, now: datetime, rules: Rules, *, again: str = ""
+) -> Message | None:
     """Return the message a task needs to go on, or None if nothing is due ever.
 
     ``again`` tells a repeat from the first ring, which JetStream would drop.
@@ -115,7 +105,7 @@ def task_wakeup(task: Task, now: datetime, *, again: str = "") -> Message | None
     if task.wake_at is None:
         return None
     at = task.wake_at if task.wake_at > now else None
-    return _wakeup(subject_for(task), task, at=at, again=again)
+    return _wakeup(subject_for(task, rules), task, at=at, again=again)
 
 
 def queue_wakeup(queue: Queue, *, again: str = "") -> Message | None:

@@ -10,8 +10,10 @@ from fsm.engine.hearing import Hearing
 from fsm.engine.machine import Built, Ways, advance, built, ways_of
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
+from fsm.engine.sentences import Sentences
 from fsm.engine.steps import Announced, Change, Event
 from fsm.engine.table import Facts, Otherwise, Row, Terms
+from fsm.engine.timers import Timer
 from fsm.engine.words import EngineTrigger, EngineWait, State
 
 T = TypeVar("T")
@@ -43,7 +45,9 @@ class Lifecycle(Generic[Terms]):
 
     ``waits`` and ``triggers`` are its words beside the engine's own. ``table`` has its
     legal moves, ``otherwise`` an answer for every other (trigger, state), ``guards``
-    what the rows ask, ``due`` what is due next, by what a row waits for then.
+    what the rows ask, ``due`` what is due next, by what a row waits for then;
+    ``timers`` says of the waits that time ends what wakes the task. ``sentences`` are
+    the words in which people are told of it.
     ``proposals`` are the first of two votes of persons. ``unbroken`` are triggers whose
     call follows in the same chain. ``makes_way`` ends the wait that an answer is too
     early for. ``hearing`` says what news means beyond the table,
@@ -59,6 +63,8 @@ class Lifecycle(Generic[Terms]):
     guards: Mapping[StrEnum, Callable[[Facts[Terms]], bool]]
     due: Mapping[StrEnum, Due[Terms]]
     hearing: Hearing = field(default_factory=Hearing)
+    timers: Mapping[StrEnum, Timer[Terms]] = field(default_factory=dict)
+    sentences: Sentences = field(default_factory=Sentences)
     announced: Callable[[Change], Announced | None] = unannounced
     ended: Callable[[Task, Task, Event], Task] = at_rest
     proposals: frozenset[StrEnum] = frozenset()
@@ -69,7 +75,13 @@ class Lifecycle(Generic[Terms]):
     words: Mapping[str, StrEnum] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Build what the table comes to."""
+        """Build what the table comes to.
+
+        :raises ValueError: a timer is of no wait that there is.
+        """
+        if strange := {*self.timers} - {*self.waits}:
+            names = ", ".join(sorted(strange))
+            raise ValueError(f"{self.name!r} has timers of no wait of its own: {names}")
         machine = built(self.table, self.guards)
         happenings = (*EngineTrigger, *self.triggers)
         object.__setattr__(self, "machine", machine)

@@ -6,9 +6,12 @@ only after a grace, or only while a key lives, may lie beyond the last check.
 
 from datetime import timedelta
 from enum import Enum
+from itertools import accumulate
 from typing import Final
 
 from fsm.payout.policy import AskedBy, ProviderPolicy
+from fsm.payout.timers import TIMERS
+from fsm.payout.words import Waiting
 
 EARLIEST: Final = 0.9
 LATEST: Final = 1.1
@@ -25,11 +28,11 @@ class Chance(Enum):
 
 def checks(plan: ProviderPolicy) -> list[timedelta]:
     """Return when the checks are due, from the end of the create that was unclear."""
-    due, at = [], timedelta(0)
-    for tries in range(plan.recheck_attempts):
-        at += plan.recheck.after(tries)
-        due.append(at)
-    return due
+    return [*accumulate(_waits(plan))]
+
+
+def _waits(plan: ProviderPolicy) -> list[timedelta]:
+    return TIMERS[Waiting.RECHECK].waits(plan)
 
 
 def absence_proves(plan: ProviderPolicy, timeout: timedelta) -> Chance:
@@ -42,10 +45,11 @@ def absence_proves(plan: ProviderPolicy, timeout: timedelta) -> Chance:
     last = checks(plan)[-1]
     # Each repeat begins the grace anew; the last check comes after all of them.
     repeats = repeat_follows(plan, timeout) is not Chance.NEVER
-    surely = plan.recheck.after(plan.recheck_attempts - 1) if repeats else last
+    waits = _waits(plan)
+    surely = waits[-1] if repeats else last
     if surely * EARLIEST >= plan.not_found_grace:
         return Chance.YES
-    slow = last * LATEST + timeout * plan.recheck_attempts
+    slow = last * LATEST + timeout * len(waits)
     return Chance.PERHAPS if slow >= plan.not_found_grace else Chance.NEVER
 
 

@@ -9,7 +9,9 @@ from fsm.payout.due import DUE, ended
 from fsm.payout.guards import GUARDS
 from fsm.payout.hearing import PayoutHearing, announced
 from fsm.payout.policy import ProviderPolicy
+from fsm.payout.sentences import PayoutSentences
 from fsm.payout.table import OTHERWISE, TABLE
+from fsm.payout.timers import TIMERS
 from fsm.payout.words import Trigger, Waiting
 
 PROPOSALS: Final[frozenset[StrEnum]] = frozenset(
@@ -34,6 +36,8 @@ PAYOUT: Final[Lifecycle[ProviderPolicy]] = Lifecycle(
     otherwise=OTHERWISE,
     guards=GUARDS,
     due=DUE,
+    timers=TIMERS,
+    sentences=PayoutSentences(),
     hearing=PayoutHearing(),
     announced=announced,
     ended=ended,

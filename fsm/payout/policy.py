@@ -1,13 +1,17 @@
 """The policy of a payout provider: its capabilities, as the core sees them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
+from fsm.domain.durations import parse_duration
 from fsm.engine.backoff import Backoff
 from fsm.engine.rows import Task
 
+NEVER: Final = "none"
+CACHED_MAX: Final = 4096
 _MINUTES: Final = timedelta(minutes=5)
 _POLL: Final = Backoff(first=timedelta(seconds=30), factor=2.0, longest=_MINUTES)
 _RECHECK: Final = Backoff(first=timedelta(seconds=5), factor=2.0, longest=_MINUTES)
@@ -53,3 +57,16 @@ class ProviderPolicy:
         if self.asked_by is AskedBy.THEIRS:
             return task.provider_reference is not None
         return self.asked_by is AskedBy.OURS
+
+
+def policy_for(provider_policy: ProviderPolicy, sla: str | None) -> ProviderPolicy:
+    """Return the policy of one attempt; ``sla`` None leaves the provider's own.
+
+    :raises ValueError: ``sla`` is neither a duration nor ``none``.
+    """
+    return provider_policy if sla is None else _with_sla(provider_policy, sla)
+
+
+@lru_cache(maxsize=CACHED_MAX)
+def _with_sla(provider_policy: ProviderPolicy, sla: str) -> ProviderPolicy:
+    return replace(provider_policy, sla=None if sla == NEVER else parse_duration(sla))

@@ -8,10 +8,12 @@ from fsm.engine.flow import Flow
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.flows import WITHDRAWAL
+from fsm.payout.policy import ProviderPolicy
 from handlers.claims import Claims
 from handlers.commit import Ports
 from handlers.withdrawal.calls import call_for, given_up
 from handlers.withdrawal.open import opened
+from handlers.withdrawal.terms import policy_of
 from handlers.withdrawal.webhooks import event_of_webhook
 
 
@@ -23,6 +25,10 @@ class WithdrawalHandlers:
     def open(self, request: Request, queue_id: str, now: datetime) -> tuple[Task, ...]:
         """Return a task for each entry of the cascade."""
         return opened(request, queue_id, now)
+
+    def terms(self, task: Task, *, ports: Ports) -> ProviderPolicy:
+        """Return the policy of the task's provider."""
+        return policy_of(task, ports)
 
     async def call(
         self, order: Order, task: Task, *, ports: Ports, claims: Claims

@@ -6,12 +6,12 @@ from enum import StrEnum
 from typing import Final
 
 from fsm.domain.errors import Tampered
-from fsm.domain.explain import QUESTION
 from fsm.domain.orders import Order
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import EngineWait, Source, State
+from fsm.payout.sentences import QUESTION
 from fsm.payout.words import Trigger, Waiting, waits_for
 from handlers.claims import Claims, ClaimTooOld, InFlight
 from handlers.commit import Ports
@@ -34,6 +34,7 @@ from handlers.ports.provider import (
 )
 from handlers.sound import NOT_AS_REQUESTED, TAMPERED, halted
 from handlers.withdrawal.admission import at_gate, may_repeat_now
+from handlers.withdrawal.terms import policy_of
 from handlers.withdrawal.webhooks import differing
 
 UNCONFIGURED: Final = "provider_not_configured"
@@ -177,7 +178,7 @@ async def _recreate(order: Order, task: Task, ports: Ports, claims: Claims) -> E
         return _unasked(task, NO_REPEAT)
     shut = may_repeat_now(task, ports, claims.admissions)
     # A repeat that is the question is asked as a status would be: whatever stands.
-    if shut is not None and ports.policy_of(task).can_ask(task):
+    if shut is not None and policy_of(task, ports).can_ask(task):
         return _unasked(task, f"not repeated: {shut.because}")
     heard = await _send(provider, order, task, ports, claims)
     return replace(heard, detail={**heard.detail, QUESTION: "create"})
@@ -233,7 +234,7 @@ def _may_repeat(task: Task, provider: Provider, ports: Ports) -> bool:
 
     What somebody has given up meanwhile is not asked for once more.
     """
-    plan = ports.policy_of(task)
+    plan = policy_of(task, ports)
     first = task.sent_first_at
     until = ports.limits.send_within + provider.timeout
     return (
@@ -254,11 +255,11 @@ def _unconfigured(task: Task) -> Event:
 async def _recheck(order: Order, task: Task, ports: Ports) -> Event:
     """Ask what became of it: by its status, else by a repeat of the create."""
     provider = ports.providers.get(task.provider)
-    if provider is None or ports.policy_of(task).can_ask(task):
+    if provider is None or policy_of(task, ports).can_ask(task):
         return await _status(order, task, ports)
     if _may_repeat(task, provider, ports):
         return _timed(Trigger.REPEAT_DUE, task)
-    plan = ports.policy_of(task)
+    plan = policy_of(task, ports)
     why = NO_REPEAT if plan.idempotent_create else ONCE_ONLY
     return _unasked(task, f"{UNASKED}; {why}")
 
@@ -292,7 +293,7 @@ async def _last_question(order: Order, task: Task, ports: Ports) -> Event:
     Only the status is asked: nobody wants a repeat of the create any more. A definite
     answer is that whenever it was heard; the rest is about this question alone.
     """
-    plan = ports.policy_of(task)
+    plan = policy_of(task, ports)
     if not plan.can_ask(task) or task.tries >= plan.recheck_attempts:
         return _unasked_no(task)
     heard = await _status(order, task, ports)

@@ -17,6 +17,7 @@ from handlers.close import contest_closing, settling
 from handlers.commit import Ports
 from handlers.ports.operator_store import OperatorStore
 from handlers.ports.reads import CaseRecord
+from handlers.withdrawal.terms import policy_of
 
 
 async def settle_return(  # noqa: PLR0913 - what a decision is made of
@@ -43,7 +44,7 @@ async def settle_return(  # noqa: PLR0913 - what a decision is made of
     A vote of somebody else to close the case is cleared by it: neither stands then.
     """
     case, order, task = await _open_return(case_id, operator_store, ports)
-    _check_returnable(task, case, ports.policy_of(task))
+    _check_returnable(task, case, policy_of(task, ports))
     await _check_opened(case, operator_store, ports)
     if await contest_closing(
         case,

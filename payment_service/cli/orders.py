@@ -8,12 +8,13 @@ from typing import Any, Final, TypeVar
 from fsm.domain.durations import parse_duration
 from fsm.domain.errors import AmbiguousOrder
 from fsm.domain.events import stamp
-from fsm.domain.explain import Attempt, explain, in_words, proposals
+from fsm.domain.explain import Attempt, explain, in_words, name_of, proposals
 from fsm.domain.masking import masked
 from fsm.domain.orders import Order
 from fsm.domain.text import parse_time
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import CaseState, Kind, OrderState, State
+from fsm.flows import RULES
 from handlers.ports.reads import (
     AuditEntry,
     CaseRecord,
@@ -125,7 +126,7 @@ async def _page(sought: Search) -> Page[Order]:
 
 def _row(order: Order) -> Sequence[object]:
     queue = order.queue
-    tasks = ", ".join(f"{t.provider} {t.state}" for t in queue.tasks if _begun(t.state))
+    tasks = ", ".join(f"{name_of(t)} {t.state}" for t in queue.tasks if _begun(t.state))
     return (
         order.order_id,
         order.queue_id,
@@ -146,7 +147,7 @@ def _begun(state: State) -> bool:
 def show(asked: str, *, as_json: bool) -> int:
     """Print all there is about one order."""
     order, trail, cases = run_async(_whole(asked))
-    attempts = explain(order, [each.line for each in trail])
+    attempts = explain(order, [each.line for each in trail], RULES)
     if as_json:
         print_json(_whole_view(order, trail, cases))
         return 0
@@ -251,7 +252,7 @@ def _print_attempts(attempts: Sequence[Attempt]) -> None:
     for attempt in attempts:
         task = attempt.task
         terminal = f" ({task.terminal_id})" if task.terminal_id else ""
-        print_text(f"{task.position}. {task.provider}{terminal}: {task.state}")
+        print_text(f"{task.position}. {name_of(task)}{terminal}: {task.state}")
         print_text(f"   task {task.task_id}, version {task.version}")
         for sentence in attempt.because:
             print_text(f"   {sentence}")

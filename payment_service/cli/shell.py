@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fsm.domain.audit_keys import AuditKeys
+from fsm.engine.flow import Rules
+from fsm.flows import RULES
 from handlers.operations import ShellOperations
 from handlers.ports.watch import NobodyWatches
 from payment_service.cli.context import read_settings
@@ -26,6 +28,7 @@ class ShellPorts:
     store: PostgresStore
     clock: DatabaseClock
     keys: AuditKeys
+    rules: Rules = RULES
     watch: NobodyWatches = field(default_factory=NobodyWatches)
 
 

@@ -11,11 +11,12 @@ from fsm.domain.audit import AuditLine
 from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.errors import InvalidRequest
 from fsm.domain.events import stamp
-from fsm.domain.explain import Attempt, explain, in_words
+from fsm.domain.explain import Attempt, explain, in_words, name_of
 from fsm.domain.masking import masked, shortened_number
 from fsm.domain.orders import Order
 from fsm.domain.strict_json import SIZE_MAX, require_depth
 from fsm.engine.rows import Task
+from fsm.flows import RULES
 from fsm.payout.words import Wait
 from handlers.ports.reads import AuditEntry, CaseRecord, ProviderStatus
 from payment_service.wire.shapes import (
@@ -57,7 +58,7 @@ def explanation_view(
     order: Order, trail: Sequence[AuditLine]
 ) -> tuple[list[AttemptShape], str]:
     """Return why each provider was tried, passed over or stopped at; and in words."""
-    attempts = explain(order, trail)
+    attempts = explain(order, trail, RULES)
     return [_attempt_view(attempt) for attempt in attempts], in_words(attempts)
 
 
@@ -91,7 +92,7 @@ def task_view(task: Task) -> TaskShape:
     told: TaskShape = {
         "task_id": task.task_id,
         "position": task.position,
-        "name": task.provider,
+        "name": name_of(task),
         "state": task.state,
         "version": task.version,
         "provider": task.provider,

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Strict
 
 from fsm.domain.rates import Rate, parse_rate
 from fsm.domain.text import parse_time
-from fsm.policies import NEVER
+from fsm.payout.policy import NEVER
 from providers.config.fields import Duration
 from providers.files import read_text
 from providers.signatures import PEM, is_bare_key

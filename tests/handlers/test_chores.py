@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -11,10 +13,12 @@ from fsm.domain.errors import StoreUnavailable, UnreadableRow
 from fsm.domain.ids import new_id
 from fsm.domain.orders import Order
 from fsm.engine.flow import Rules
+from fsm.engine.lifecycle import Lifecycle
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
-from fsm.engine.words import OrderState, State
+from fsm.engine.table import Otherwise, Row
+from fsm.engine.words import EngineWait, OrderState, State
 from fsm.flows import RULES, WITHDRAWAL
 from fsm.payout.lifecycle import PAYOUT
 from handlers.flows import FLOWS
@@ -23,7 +27,7 @@ from payment_service.playground.memory.clock import VirtualClock
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
-from tests.fsm.chores import CHORE, CHORES, Chore, ChoreWait, tasks_of
+from tests.fsm.chores import CHORE, CHORES, Asks, Chore, ChoreWait, tasks_of
 from tests.service.stage import a_withdrawal, staged
 from tests.world.judged import World
 from tests.world.postgres_rows import PostgresRows
@@ -32,21 +36,68 @@ HOUSE: Any = RULES
 HANDLED: Any = FLOWS
 
 
+class Says(StrEnum):
+    """What a helper may say: what is said of all chores, and one word more."""
+
+    DONE = Chore.DONE.value
+    REFUSED = Chore.REFUSED.value
+    UNDONE = Chore.UNDONE.value
+    LATER = "chore.later"
+
+
+@dataclass(frozen=True)
+class Manners:
+    """The terms of a helper: how long they are not to be asked again."""
+
+    pause: timedelta = timedelta(0)
+
+
+def _in_their_time(after, _task, event, terms: Manners, now):
+    pause = terms.pause if event.trigger is Says.LATER else timedelta(0)
+    return replace(after, wake_at=now + pause)
+
+
+POLITE: Lifecycle[Manners] = Lifecycle(
+    name=CHORE.name,
+    waits=ChoreWait,
+    triggers=Says,
+    table=(
+        *CHORE.table,
+        Row(Says.LATER, State.PENDING, State.PENDING, ChoreWait.DO, Asks.DOING),
+    ),
+    otherwise={
+        **CHORE.otherwise,
+        **{(Says.LATER, state): Otherwise.KNOWN for state in State},
+    },
+    guards={
+        Asks.NO_TURN: lambda f: f.task.waiting_for is EngineWait.TURN,
+        Asks.DOING: lambda f: f.task.waiting_for is ChoreWait.DO,
+    },
+    due=dict.fromkeys(ChoreWait, _in_their_time),
+)
+
+
+@dataclass
 class Helpers:
     """Implements ``FlowHandlers``: asks a helper to do a chore, or to undo it."""
 
     flow = CHORES
 
-    def __init__(self) -> None:
-        self.refuse: set[str] = set()
-        self.away: Counter[str] = Counter()
-        self.together: asyncio.Barrier | None = None
-        self.did: list[str] = []
+    refuse: set[str] = field(default_factory=set)
+    away: Counter[str] = field(default_factory=Counter)
+    busy: Counter[str] = field(default_factory=Counter)
+    together: asyncio.Barrier | None = None
+    did: list[str] = field(default_factory=list)
+    manners: dict[str, Manners] = field(default_factory=dict)
 
     def open(self, request, queue_id, now):
         del request
         tasks = tasks_of(queue_id, now)
         return tuple(replace(task, task_id=new_id(now)) for task in tasks)
+
+    def terms(self, task: Task, *, ports) -> Manners:
+        del ports
+        return self.manners.get(task.name or "", Manners())
 
     async def call(self, order: Order, task: Task, *, ports, claims) -> Event:
         del order, ports, claims
@@ -59,6 +110,9 @@ class Helpers:
         if self.away[name]:
             self.away[name] -= 1
             raise StoreUnavailable(f"{name} is away")
+        if self.busy[name]:
+            self.busy[name] -= 1
+            return Event(trigger=Says.LATER)
         self.did.append(name)
         return Event(trigger=Chore.REFUSED if name in self.refuse else Chore.DONE)
 
@@ -74,7 +128,7 @@ def helpers(monkeypatch):
     """Give helpers, with their flow among those that the service has."""
     helpers = Helpers()
     key = (CHORES.kind, CHORES.version)
-    monkeypatch.setitem(HOUSE.lifecycles, CHORE.name, CHORE)
+    monkeypatch.setitem(HOUSE.lifecycles, CHORE.name, POLITE)
     monkeypatch.setitem(HOUSE.flows, key, CHORES)
     monkeypatch.setitem(HANDLED, key, helpers)
     return helpers
@@ -138,6 +192,20 @@ async def test_who_is_away_is_asked_again_and_nobody_else_is(house, helpers):
 
     assert (await house.states())[-1] == OrderState.COMPLETED
     assert sorted(helpers.did) == ["Ann", "Bob", "Dee"]
+
+
+async def test_a_chore_goes_by_terms_of_its_own(house, helpers):
+    helpers.busy += Counter(Ann=2, Bob=1)
+    helpers.manners["Ann"] = Manners(pause=timedelta(hours=3))
+
+    await house.request()
+    began = house.clock.now()
+    await house.work_off()
+    assert helpers.did == ["Bob"]
+
+    await house.rest()
+    assert helpers.did == ["Bob", "Ann", "Dee"]
+    assert house.clock.now() - began >= timedelta(hours=6)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from fsm.domain.explain import explain, in_words
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.webhook_events import WebhookEventType
 from fsm.engine.words import EngineWait
+from fsm.flows import RULES
 from fsm.payout.policy import AskedBy, ProviderPolicy
 from fsm.payout.words import Waiting
 from handlers.ports.core import Operation
@@ -64,7 +65,7 @@ async def lines(world, trigger):
 
 
 async def told(world):
-    return in_words(explain(await world.order(), await world.rows.trail()))
+    return in_words(explain(await world.order(), await world.rows.trail(), RULES))
 
 
 async def events(world):

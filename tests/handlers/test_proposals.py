@@ -10,7 +10,9 @@ from fsm.domain.audit_keys import AuditKeys, parse_audit_keys
 from fsm.domain.errors import NotNow
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.proposals import IN_WORDS, PROPOSED_FROM_SHELL, Proposal
+from fsm.engine.flow import Rules
 from fsm.engine.words import CaseKind, CaseState
+from fsm.flows import RULES
 from handlers.ports.clock import Clock
 from handlers.ports.reads import CaseRecord
 from handlers.ports.store import Store
@@ -189,6 +191,7 @@ class Elsewhere:
     clock: Clock
     watch: Watch
     keys: AuditKeys
+    rules: Rules = RULES
 
 
 async def test_a_trail_is_not_gone_on_with_by_who_does_not_know_its_key(world):

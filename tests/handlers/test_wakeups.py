@@ -12,6 +12,7 @@ from fsm.domain.messages import (
     task_wakeup,
 )
 from fsm.domain.webhook_events import WebhookEventType
+from fsm.flows import RULES
 from fsm.payout.policy import ProviderPolicy
 from handlers.cancel import cancel_known
 from handlers.drive import Wakeup, wake
@@ -525,7 +526,7 @@ async def test_a_wakeup_can_be_made_again_from_the_row(world):
     await world.submit()
     first = world.wakeup()
 
-    again = task_wakeup(await world.task(), world.clock.now())
+    again = task_wakeup(await world.task(), world.clock.now(), RULES)
 
     assert again == replace(first, headers={})
 

@@ -5,15 +5,29 @@ from dataclasses import replace
 import pytest
 
 from fsm.domain.audit import AuditLine
-from fsm.domain.explain import SENTENCES, explain, in_words
+from fsm.domain.explain import explain, in_words
 from fsm.domain.money import Money
 from fsm.domain.orders import Order
+from fsm.engine.flow import Rules
 from fsm.engine.rows import Queue, Task
-from fsm.engine.words import State, Verdict
+from fsm.engine.sentences import Sentences
+from fsm.engine.words import EngineTrigger, EngineWait, State, Verdict
+from fsm.flows import RULES
+from fsm.payout.sentences import HAPPENED, WAITS
+from fsm.payout.timers import TIMERS
 from fsm.payout.words import Trigger
 from payment_service.playground.memory.clock import START
+from tests.fsm.chores import CHORE, Chore, ChoreWait
 
 CARD = "4111111111111111"
+
+
+class ChoreSentences(Sentences):
+    happened = {Chore.REFUSED: "Ann would not"}  # noqa: RUF012 - as its base has it
+    waits = {ChoreWait.DO: "Ann is at it"}  # noqa: RUF012 - likewise
+
+
+TOLD = replace(CHORE, sentences=ChoreSentences())
 
 
 def a_task(position=0, provider="acme", **changes):
@@ -54,19 +68,62 @@ def a_line(trigger, task="task-0", *, state="CREATING", **detail):
 
 
 def story(*lines, **task):
-    (attempt,) = explain(an_order(a_task(**task)), lines)
+    (attempt,) = explain(an_order(a_task(**task)), lines, RULES)
     return attempt
 
 
 @pytest.mark.parametrize("trigger", Trigger)
 def test_everything_that_can_happen_has_a_sentence(trigger):
     assert story(a_line(trigger), state=State.EXECUTING).because == (
-        [SENTENCES[trigger]]
+        [HAPPENED[trigger]]
     )
 
 
+@pytest.mark.parametrize("name", RULES.lifecycles)
+def test_every_lifecycle_has_words_for_all_that_can_happen(name):
+    lifecycle = RULES.lifecycles[name]
+
+    untold = [
+        word
+        for word in (*EngineTrigger, *lifecycle.triggers)
+        if lifecycle.sentences.of(word) is None
+    ]
+    assert untold == []
+
+
+@pytest.mark.parametrize("wait", TIMERS)
+def test_what_time_ends_is_told_while_it_is_waited_for(wait):
+    told = story(waiting_for=wait, state=State.EXECUTING).because
+
+    assert told == [WAITS[wait]]
+
+
+def test_an_attempt_of_another_kind_is_told_in_its_own_words():
+    house = Rules({**RULES.lifecycles, CHORE.name: TOLD}, RULES.flows)
+    chore = a_task(lifecycle=CHORE.name, name="Ann", waiting_for=ChoreWait.DO)
+    lines = (a_line(EngineTrigger.TURN_CAME), a_line(Chore.REFUSED))
+
+    (attempt,) = explain(an_order(chore), lines, house)
+
+    assert attempt.words == "Ann: its turn came → Ann would not → Ann is at it"
+
+
+def test_what_nobody_has_words_for_is_told_by_the_engine_alone():
+    bare = replace(TOLD, sentences=Sentences())
+    house = Rules({**RULES.lifecycles, CHORE.name: bare}, RULES.flows)
+    chore = a_task(lifecycle=CHORE.name, name="Ann", waiting_for=EngineWait.DECISION)
+    lines = (a_line(EngineTrigger.UNDO_DUE), a_line(Chore.REFUSED))
+
+    (attempt,) = explain(an_order(chore), lines, house)
+
+    assert attempt.because == [
+        "the order turned back: it is to be undone",
+        "it waits for a person's decision",
+    ]
+
+
 def test_no_two_things_are_told_alike():
-    assert len({*SENTENCES.values()}) == len(SENTENCES)
+    assert len({*HAPPENED.values()}) == len(HAPPENED)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +167,7 @@ def test_no_two_things_are_told_alike():
 def test_a_sentence_has_the_evidence_in_words(trigger, state, detail, told):
     (sentence,) = story(a_line(trigger, state=state, **detail)).because
 
-    assert sentence == SENTENCES[trigger] + told
+    assert sentence == HAPPENED[trigger] + told
 
 
 @pytest.mark.parametrize(
@@ -153,7 +210,7 @@ def test_the_whole_order_is_told_in_one_line():
     )
     lines = (a_line(Trigger.DECLINED, code="no"), a_line(Trigger.ROLLBACK_CONFIRMED))
 
-    assert in_words(explain(order, lines)) == (
+    assert in_words(explain(order, lines, RULES)) == (
         "acme: the provider says a definite no: no → core released the money → "
         "zeta: not tried yet: it waits for its turn"
     )
@@ -177,7 +234,7 @@ def test_a_repeat_that_is_the_question_is_told_as_a_create():
     )
 
     assert told.because == [
-        SENTENCES[Trigger.REPEAT_DUE],
+        HAPPENED[Trigger.REPEAT_DUE],
         "the provider says that it has paid (create answered HTTP 200)",
     ]
 

@@ -12,8 +12,7 @@ import pytest
 from fsm.domain.durations import format_duration
 from fsm.domain.rates import Rate
 from fsm.engine.backoff import Backoff
-from fsm.payout.policy import ProviderPolicy
-from fsm.policies import policy_for
+from fsm.payout.policy import ProviderPolicy, policy_for
 from providers.config import ConfigError, WebhookTable, parse_config, read_config
 from providers.config.health import BreakerTable, HealthTable, LimitsTable
 from providers.config.tables import HmacTable, PublicKeyTable
