@@ -11,7 +11,6 @@ from fsm.domain.acts import (
     ServiceTrigger,
 )
 from fsm.engine.words import CaseState
-from fsm.payout.words import Trigger
 
 
 class Subject(NamedTuple):
@@ -52,6 +51,8 @@ CASE: Final = "case"
 OWNER: Final = "owner of case"
 VOTE: Final = "vote to close case"
 RETURN: Final = "return of task"
+RETURN_SETTLED: Final = "return.confirmed"
+"""What a line says where core has taken the money of a task back in."""
 LETTER: Final = "dead letter"
 OPEN: Final = "open"
 KEY: Final = "key"
@@ -99,7 +100,7 @@ class Said(Protocol):
 def decision_in(line: Said) -> tuple[Subject, Decided] | None:
     """Return what an audit line decides; None where it only moves a state."""
     queue_id = None if line.queue_id == SERVICE else line.queue_id
-    if line.trigger == Trigger.RETURN_CONFIRMED and line.task_id is not None:
+    if line.trigger == RETURN_SETTLED and line.task_id is not None:
         settled = Decided(
             CaseState.SETTLED, line.actor, line.at, None, queue_id=queue_id
         )

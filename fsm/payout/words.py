@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import TypeAlias, cast
 
+from fsm.domain.decided import RETURN_SETTLED
 from fsm.engine.rows import Task
 from fsm.engine.words import EngineTrigger, EngineWait
 
@@ -73,7 +74,7 @@ class Trigger(StrEnum):
     RETURN_WITHDRAWN = "return.withdrawn"
     RETURN_CONTESTED = "return.contested"
     RETURN_REQUESTED = "return.requested"
-    RETURN_CONFIRMED = "return.confirmed"
+    RETURN_CONFIRMED = RETURN_SETTLED
     RETURN_REFUSED = "return.refused"
 
 
