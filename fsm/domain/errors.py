@@ -35,7 +35,7 @@ PaymentServiceError
 ├── OldServer                   NATS is older than what is needed
 ├── Usage                       a command was not given what it needs
 ├── Wrong                       a command found something wrong
-│   ├── Refused                 … the API said no
+│   ├── ApiRefused              … the API said no
 │   └── Unreachable             … the API did not answer
 └── EmbeddedServerError         a server out of a wheel
     ├── WheelMissingError       … is not installed
