@@ -106,6 +106,10 @@ bench-profile: $(STAMP)  ## where a worker's time goes (see bench-tools)
 bench-pairs: $(STAMP)  ## what a change costs: make bench-pairs AGAINST=../another-checkout
 	$(BENCH) pairs --against $(AGAINST)
 
+.PHONY: bench-wal
+bench-wal: $(STAMP)  ## what a withdrawal writes ahead, by table and kind of record
+	$(BENCH) wal
+
 .PHONY: bench-report
 bench-report: $(STAMP)  ## put the results on disk into docs/performance.md and the README
 	$(BENCH) report --write docs/performance.md --write README.md

@@ -95,20 +95,19 @@ def _opened(
     bound = order.bound
     signature = sign(bound, keys)
     said = request_of(bound, signature, keys)
-    trace_id = trace_id_of(trace_parent)
 
     def line(task: Task | None, detail: Mapping[str, object]) -> AuditLine:
         made = AuditLine(
             entity_id=queue_id if task is None else task.task_id,
             queue_id=queue_id,
-            task_id=None if task is None else task.task_id,
             version=1,
             source=None,
             target=order.queue.state if task is None else task.state,
             trigger=REQUESTED,
             actor=actor,
             at=now,
-            trace_id=trace_id,
+            # Said once: all that follows is of the same trace.
+            trace_id=trace_id_of(trace_parent) if task is None else None,
             detail=detail,
         )
         return chained(GENESIS, made, keys)

@@ -6,7 +6,7 @@ from datetime import datetime
 from fsm.domain.audit import audit_line
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.events import order_event
-from fsm.domain.messages import Message, queue_wakeup, task_wakeup, trace_id_of
+from fsm.domain.messages import Message, queue_wakeup, task_wakeup
 from fsm.domain.orders import Order
 from fsm.domain.seals import sealed_queue, sealed_task
 from fsm.domain.webhook_events import WebhookEventState
@@ -50,19 +50,18 @@ def work_of(  # noqa: PLR0913 - all that a commit is made of
     rules: Rules = RULES,
 ) -> StepWrite:
     """Return the step with its audit lines and messages, ready to be committed."""
-    trace_id = trace_id_of(order.trace_parent)
     key_id = order.signature.key_id
     changes = []
     lines = []
     for change in step.changes:
-        line = audit_line(change, at=now, trace_id=trace_id, keys=keys)
+        line = audit_line(change, at=now, keys=keys)
         lines.append(line)
         after = sealed_task(change.after, line.hash, key_id, keys)
         changes.append(replace(change, after=after))
     queue_change = step.queue
     after_queue = step.after.with_tasks({c.after.task_id: c.after for c in changes})
     if queue_change is not None:
-        line = audit_line(queue_change, at=now, trace_id=trace_id, keys=keys)
+        line = audit_line(queue_change, at=now, keys=keys)
         lines.append(line)
         after_queue = sealed_queue(after_queue, line.hash, key_id, keys)
         queue_change = replace(queue_change, after=after_queue)

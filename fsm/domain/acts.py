@@ -109,7 +109,6 @@ def acted(
     *,
     signed_by: str,
     at: datetime,
-    trace_id: str | None,
     keys: AuditKeys,
 ) -> tuple[Queue, AuditLine]:
     """Return an order's own row after an act, and the line that says so.
@@ -132,7 +131,7 @@ def acted(
         actor=act.actor,
         detail=act.told,
     )
-    line = audit_line(change, at=at, trace_id=trace_id, keys=keys)
+    line = audit_line(change, at=at, keys=keys)
     return sealed_queue(after, line.hash, signed_by, keys), line
 
 
@@ -146,14 +145,12 @@ def service_line(
     line = AuditLine(
         entity_id=SERVICE,
         queue_id=SERVICE,
-        task_id=None,
         version=version + 1,
         source=STATE if version else None,
         target=STATE,
         trigger=act.trigger,
         actor=act.actor,
         at=at,
-        trace_id=None,
         detail=act.told,
     )
     return chained(previous if version else GENESIS, line, keys)

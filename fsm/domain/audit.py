@@ -23,23 +23,33 @@ WAKE_AT: Final = "wake_at"
 class AuditLine:
     """One line; ``entity_id`` is the task's id, or the queue's for the order itself.
 
+    ``trace_id`` is named by the line that makes an order; it is that of all of them.
     ``key_id`` names the key that its ``hash`` was made with; both are empty before
     :func:`chained` has signed it.
     """
 
     entity_id: str
     queue_id: str
-    task_id: str | None
     version: int
     source: str | None
     target: str
     trigger: str
     actor: str
     at: datetime
-    trace_id: str | None
     detail: Mapping[str, object]
+    trace_id: str | None = None
     key_id: str = ""
     hash: bytes = b""
+
+    @property
+    def task_id(self) -> str | None:
+        """Return the task that it is about; None where it is the order itself."""
+        return task_of(self.entity_id, self.queue_id)
+
+
+def task_of(entity_id: str, queue_id: str) -> str | None:
+    """Return the task that a line is about; None where it is the order itself."""
+    return None if entity_id == queue_id else entity_id
 
 
 class ReadLine(Protocol):
@@ -49,8 +59,6 @@ class ReadLine(Protocol):
     def entity_id(self) -> str: ...
     @property
     def queue_id(self) -> str: ...
-    @property
-    def task_id(self) -> str | None: ...
     @property
     def version(self) -> int: ...
     @property
@@ -75,7 +83,6 @@ def audit_line(
     change: Change | QueueChange,
     *,
     at: datetime,
-    trace_id: str | None,
     keys: AuditKeys,
 ) -> AuditLine:
     """Return the line of a change, chained to the line before it.
@@ -89,14 +96,12 @@ def audit_line(
     line = AuditLine(
         entity_id=task_id or change.after.queue_id,
         queue_id=change.after.queue_id,
-        task_id=task_id,
         version=change.after.version,
         source=change.before.state.value,
         target=change.after.state.value,
         trigger=change.trigger,
         actor=change.actor,
         at=at,
-        trace_id=trace_id,
         detail=detail,
     )
     return chained(head_of(change.before.audit_hash), line, keys)

@@ -65,14 +65,12 @@ def erasure_of(
     unsigned = AuditLine(
         entity_id=queue.queue_id,
         queue_id=queue.queue_id,
-        task_id=None,
         version=queue.version + 1,
         source=queue.state.value,
         target=queue.state.value,
         trigger=ERASED,
         actor=actor,
         at=at,
-        trace_id=None,
         detail={"reason": masked_text(reason)},
     )
     line = chained(head_of(queue.audit_hash), unsigned, keys)

@@ -171,12 +171,12 @@ CREATE TABLE order_task_events (
     seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY (CACHE 1),
     at timestamptz NOT NULL,
     queue_id uuid NOT NULL,
-    task_id uuid,
     version integer NOT NULL,
     source text,
     target text NOT NULL,
     trigger text NOT NULL,
     actor text NOT NULL,
+    -- Named by the line that makes an order, and that of all its lines.
     trace_id text,
     detail jsonb NOT NULL,
     key_id text NOT NULL,
@@ -435,7 +435,9 @@ CREATE UNIQUE INDEX uq_cases_one_open ON cases (task_id, kind)
     WHERE kind IN ('balance_refused', 'reference_mismatch') AND closed_at IS NULL;
 """
 
-# The condition runs in the executor; the function is called only to refuse.
+# The condition runs in the executor; the function is called only to refuse. What looks
+# before a row of an order is changed would lock it, and write that ahead, each time: so
+# these look after. Nothing is kept of a statement that one of them refuses.
 GUARDS = f"""
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -443,7 +445,7 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
 END $$;
 
-CREATE TRIGGER order_tasks_version_grows_by_one BEFORE UPDATE ON order_tasks
+CREATE TRIGGER order_tasks_version_grows_by_one AFTER UPDATE ON order_tasks
 FOR EACH ROW WHEN (
     NEW.version NOT IN (OLD.version, OLD.version + 1)
     OR (NEW.version = OLD.version AND (
@@ -464,7 +466,7 @@ FOR EACH ROW WHEN (
         OR NEW.audit_hash <> OLD.audit_hash))
 ) EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER order_tasks_final_has_no_exit BEFORE UPDATE ON order_tasks
+CREATE TRIGGER order_tasks_final_has_no_exit AFTER UPDATE ON order_tasks
 FOR EACH ROW WHEN (
     OLD.state IN ({FINAL}) AND (
         NEW.verdict IS DISTINCT FROM OLD.verdict
@@ -473,7 +475,7 @@ FOR EACH ROW WHEN (
             AND OLD.state = 'SUCCEEDED' AND NEW.state = 'REVERSING')))
 ) EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER order_tasks_identity_is_fixed BEFORE UPDATE ON order_tasks
+CREATE TRIGGER order_tasks_identity_is_fixed AFTER UPDATE ON order_tasks
 FOR EACH ROW WHEN (
     NEW.queue_id <> OLD.queue_id OR NEW.position <> OLD.position
     OR NEW.provider IS DISTINCT FROM OLD.provider
@@ -484,7 +486,7 @@ FOR EACH ROW WHEN (
     OR NEW.task_id <> OLD.task_id
 ) EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER order_queues_version_grows_by_one BEFORE UPDATE ON order_queues
+CREATE TRIGGER order_queues_version_grows_by_one AFTER UPDATE ON order_queues
 FOR EACH ROW WHEN (
     NEW.version NOT IN (OLD.version, OLD.version + 1)
     OR (NEW.version = OLD.version AND (
@@ -495,13 +497,13 @@ FOR EACH ROW WHEN (
         OR NEW.audit_hash <> OLD.audit_hash))
 ) EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER order_queues_final_has_no_exit BEFORE UPDATE ON order_queues
+CREATE TRIGGER order_queues_final_has_no_exit AFTER UPDATE ON order_queues
 FOR EACH ROW WHEN (
     (OLD.state NOT IN ({RUNNING}) AND NEW.state <> OLD.state)
     OR (OLD.state = 'REVERSING' AND NEW.state IN ('ACTIVE', 'COMPLETED'))
 ) EXECUTE FUNCTION refuse_change();
 
-CREATE TRIGGER order_queues_identity_is_fixed BEFORE UPDATE ON order_queues
+CREATE TRIGGER order_queues_identity_is_fixed AFTER UPDATE ON order_queues
 FOR EACH ROW WHEN (
     NEW.amount IS DISTINCT FROM OLD.amount
     OR NEW.currency IS DISTINCT FROM OLD.currency
@@ -659,7 +661,7 @@ BEGIN
     RAISE EXCEPTION 'payment-service: % refused on %', TG_NAME, TG_TABLE_NAME
         USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
 END $$;
-CREATE TRIGGER order_queues_person_is_fixed BEFORE UPDATE ON order_queues
+CREATE TRIGGER order_queues_person_is_fixed AFTER UPDATE ON order_queues
 FOR EACH ROW WHEN (
     NEW.customer_id <> OLD.customer_id OR NEW.request <> OLD.request
     OR NEW.signature <> OLD.signature

@@ -23,6 +23,7 @@ from ops.bench import (
     sweep,
     throughput,
     timers,
+    wal,
     webhooks,
     world,
 )
@@ -33,6 +34,12 @@ PAIRS: Final = "pairs"
 WRONG: Final = 1
 INTERRUPTED: Final = 130
 Measure = Callable[[world.World, argparse.Namespace], Coroutine[None, None, None]]
+
+
+async def _wal(here: world.World, wanted: argparse.Namespace) -> None:
+    await wal.measure(
+        here, orders=wanted.orders, in_flight=wanted.in_flight, rounds=wanted.rounds
+    )
 
 
 async def _latency(here: world.World, wanted: argparse.Namespace) -> None:
@@ -121,6 +128,12 @@ COMMANDS: Final = {
         _beside,
         "the unit one at a time: the service, the bare loop and Restate in turns",
         {"orders": 500, "rounds": 3},
+    ),
+    "wal": Command(
+        _wal,
+        "what the unit writes ahead, by table and kind of record",
+        {"orders": 2000, "in-flight": 200, "rounds": 1},
+        wal.POSTGRES,
     ),
     "sweep": Command(
         _sweep, "the unit with more and more orders in flight; the plots", {"most": 256}

@@ -42,7 +42,7 @@ PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
     "audit lines, events, messages": ("(fsm/domain/", "work_of "),
     "rows to and from JSON": (
         "(payment_service/storage/rows",
-        "_record_rows ",
+        "record_rows ",
         "_submit_rows ",
         "_json ",
     ),

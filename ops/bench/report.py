@@ -20,6 +20,7 @@ SECTIONS: Final = (
         "throughput",
         "Throughput: two providers decline, the third pays",
     ),
+    ("wal", "What a withdrawal writes ahead"),
     ("latency", "Latency, one withdrawal at a time"),
     ("beside", "The unit one at a time, beside the bare loop and Restate"),
     ("growth", "Beside a million orders that wait"),

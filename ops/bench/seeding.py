@@ -42,9 +42,9 @@ SELECT task_id, queue_id, 0, 'slow', 't-1', 'EXECUTING', 3, 'webhook', wake_at, 
 FROM seeds
 """
 EVENTS: Final[LiteralString] = """
-INSERT INTO order_task_events (entity_id, queue_id, task_id, version, source, target,
-    trigger, actor, at, detail, key_id, hash)
-SELECT task_id, queue_id, task_id, m.version, m.source, m.target, m.trigger, 'system',
+INSERT INTO order_task_events (entity_id, queue_id, version, source, target, trigger,
+    actor, at, detail, key_id, hash)
+SELECT task_id, queue_id, m.version, m.source, m.target, m.trigger, 'system',
     now(), '{}', 'none', decode(repeat('ab', 32), 'hex')
 FROM seeds, (VALUES (1, NULL, 'PENDING', 'order.requested'),
     (2, 'PENDING', 'CREATING', 'freeze.confirmed'),

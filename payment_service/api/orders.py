@@ -38,7 +38,7 @@ from payment_service.wire.shapes import (
     OrdersShape,
 )
 from payment_service.wire.views import (
-    event_view,
+    events_view,
     explanation_view,
     order_view,
 )
@@ -148,7 +148,7 @@ class Orders:
         """Show the audit trail of an order."""
         found = await find(self._deps.reads, order, request)
         entries = await self._deps.reads.events(found.queue_id)
-        told: EventsShape = {"events": [event_view(entry) for entry in entries]}
+        told: EventsShape = {"events": events_view(entries)}
         return Json(told)
 
     async def cancel_order(self, request: HttpRequest, order: str) -> Json:

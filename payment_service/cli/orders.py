@@ -38,6 +38,7 @@ from payment_service.wire.views import (
     View,
     case_view,
     event_view,
+    events_view,
     explanation_view,
     order_view,
     task_view,
@@ -206,7 +207,7 @@ def _whole_view(
             {**task_view(task), **by_task[task.task_id]} for task in order.queue.tasks
         ],
         "proposals": proposals([each.line for each in trail]),
-        "events": [event_view(entry) for entry in trail],
+        "events": events_view(trail),
         "timers": _timers(order),
         "cases": [case_view(case, datetime.now(UTC)) for case in cases],
     }

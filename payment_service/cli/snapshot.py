@@ -56,7 +56,7 @@ FROM order_queues q LEFT JOIN order_tasks t ON t.queue_id = q.queue_id
 ORDER BY q.queue_id
 """
 LINES: Final[LiteralString] = """
-SELECT entity_id::text, version, queue_id::text, task_id::text, source, target,
+SELECT entity_id::text, version, queue_id::text, source, target,
     trigger, actor, at, trace_id, detail, key_id, hash
 FROM order_task_events e ORDER BY e.entity_id, e.version
 """

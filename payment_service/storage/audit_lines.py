@@ -8,8 +8,8 @@ from payment_service.storage.database import Database
 
 # The line by which a payout came back at a time, with the hash of the line before it.
 RETURNED_AT: Final[LiteralString] = """
-SELECT e.entity_id::text, e.queue_id::text, e.task_id::text, e.version, e.source,
-    e.target, e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id, e.hash, p.hash
+SELECT e.entity_id::text, e.queue_id::text, e.version, e.source, e.target,
+    e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id, e.hash, p.hash
 FROM order_task_events e, order_task_events p
 WHERE e.entity_id = %(task_id)s::uuid AND e.trigger = 'provider.returned'
     AND e.at = %(at)s AND p.entity_id = e.entity_id AND p.version = e.version - 1
@@ -22,17 +22,16 @@ def line_from(row: Any) -> AuditLine:  # noqa: ANN401 - a row of the columns of 
     return AuditLine(
         entity_id=row[0],
         queue_id=row[1],
-        task_id=row[2],
-        version=row[3],
-        source=row[4],
-        target=row[5],
-        trigger=row[6],
-        actor=row[7],
-        at=row[8],
-        trace_id=row[9],
-        detail=row[10],
-        key_id=row[11],
-        hash=bytes(row[12]),
+        version=row[2],
+        source=row[3],
+        target=row[4],
+        trigger=row[5],
+        actor=row[6],
+        at=row[7],
+        trace_id=row[8],
+        detail=row[9],
+        key_id=row[10],
+        hash=bytes(row[11]),
     )
 
 

@@ -6,7 +6,7 @@ none is free.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, LiteralString, TypeAlias
 
 import orjson
 
@@ -14,7 +14,6 @@ from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.messages import Message
 from fsm.domain.vouched import VOUCHER, asks, voucher
-from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.grouped import Grouped
 from payment_service.storage.replays import reopen
@@ -40,6 +39,37 @@ _FIELDS: Final = (
     "order_id",
     "at",
 )
+
+# Bury a message: the letter first, its copy for the stream in the same transaction.
+STORE_DEAD_LETTER: Final[LiteralString] = """
+WITH l AS (
+    INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers,
+        task_id, queue_id, order_id, at)
+    SELECT n.id, n.subject, n.reason, n.error, n.deliveries, n.body, n.headers::jsonb,
+        n.task_id, n.queue_id, n.order_id, n.at
+    FROM unnest(%(id)s::uuid[], %(subject)s::text[], %(reason)s::text[],
+        %(error)s::text[], %(deliveries)s::int[], %(body)s::bytea[],
+        %(headers)s::text[], %(task_id)s::uuid[], %(queue_id)s::uuid[],
+        %(order_id)s::text[], %(at)s::timestamptz[])
+        AS n(id, subject, reason, error, deliveries, body, headers, task_id, queue_id,
+            order_id, at)
+    ORDER BY n.id
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+), posted AS (
+    INSERT INTO outbox (message_id, subject, body, headers, queue_id)
+    SELECT m.message_id, m.subject, m.body, m.headers::jsonb, NULL
+    FROM unnest(%(letters)s::uuid[], %(message_ids)s::text[], %(subjects)s::text[],
+        %(bodies)s::bytea[], %(all_headers)s::text[])
+        WITH ORDINALITY AS m(letter, message_id, subject, body, headers, place)
+    JOIN l ON l.id = m.letter ORDER BY m.place
+    RETURNING seq, message_id
+)
+SELECT 'message', message_id, seq FROM posted
+UNION ALL SELECT 'dealt with', d.id::text, NULL FROM unnest(%(id)s::uuid[]) AS n(id),
+LATERAL (SELECT * FROM dead_letters d WHERE d.id = n.id LIMIT 1) d
+WHERE d.replayed_at IS NOT NULL OR d.discarded_at IS NOT NULL
+"""
 
 
 class Graves:
@@ -72,7 +102,7 @@ class Graves:
     ) -> Sequence[None]:
         messages = [(letter.id, m) for letter, told in dead_letterings for m in told]
         rows = await self._database.run(
-            sql.STORE_DEAD_LETTER,
+            STORE_DEAD_LETTER,
             {
                 **{
                     name: [getattr(letter, name) for letter, _ in dead_letterings]

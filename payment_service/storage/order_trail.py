@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fsm.domain.acts import Act, acted
 from fsm.domain.audit import AuditLine
 from fsm.domain.audit_keys import AuditKeys
-from fsm.domain.messages import trace_id_of
 from fsm.domain.seals import queue_is_sealed
 from fsm.engine.rows import Queue
 from fsm.engine.words import EngineWait, Kind, OrderState
@@ -19,7 +18,7 @@ from payment_service.storage.service_trail import write
 HOLD: Final = text(
     """
 SELECT queue_id::text, kind, state, version, cancel_requested, waiting_for, wake_at,
-    tries, audit_hash, trace_parent, signed_by
+    tries, audit_hash, signed_by
 FROM order_queues WHERE queue_id = CAST(:queue_id AS uuid) FOR UPDATE
 """
 )
@@ -36,7 +35,6 @@ class LockedOrder(NamedTuple):
     """An order's own row, locked; its tasks are left out."""
 
     queue: Queue
-    trace_id: str | None
     signed_by: str
 
 
@@ -60,7 +58,7 @@ async def hold(connection: AsyncConnection, queue_id: str) -> LockedOrder | None
         audit_hash=bytes(row.audit_hash),
         tasks=(),
     )
-    return LockedOrder(queue, trace_id_of(row.trace_parent), row.signed_by)
+    return LockedOrder(queue, row.signed_by)
 
 
 def is_sound(head: LockedOrder, keys: AuditKeys) -> bool:
@@ -85,7 +83,6 @@ async def append(
         act,
         signed_by=head.signed_by,
         at=at,
-        trace_id=head.trace_id,
         keys=keys,
     )
     moved = {

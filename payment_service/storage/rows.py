@@ -161,7 +161,6 @@ def event_row(line: AuditLine) -> Json:
     return {
         "entity_id": line.entity_id,
         "queue_id": line.queue_id,
-        "task_id": line.task_id,
         "version": line.version,
         "source": line.source,
         "target": line.target,

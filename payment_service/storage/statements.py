@@ -20,14 +20,14 @@ _TASK: Final = """
     proposed_decision text, audit_hash bytea, updated_at timestamptz"""
 
 _EVENT: Final = """
-    entity_id uuid, queue_id uuid, task_id uuid, version int, source text, target text,
+    entity_id uuid, queue_id uuid, version int, source text, target text,
     trigger text, actor text, at timestamptz, trace_id text, detail jsonb,
     key_id text, hash bytea"""
 
 _INSERT_EVENTS: Final = """
-    INSERT INTO order_task_events (entity_id, queue_id, task_id, version, source,
+    INSERT INTO order_task_events (entity_id, queue_id, version, source,
         target, trigger, actor, at, trace_id, detail, key_id, hash)
-    SELECT e.entity_id, e.queue_id, e.task_id, e.version, e.source, e.target,
+    SELECT e.entity_id, e.queue_id, e.version, e.source, e.target,
         e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id, e.hash"""
 
 # The lines of a group are numbered as they were written down: no plan may shuffle them.
@@ -64,43 +64,63 @@ _MOVE_TASKS: Final = """
         returned = c.returned, code = c.code,
         proposed_by = c.proposed_by, proposed_decision = c.proposed_decision,
         audit_hash = c.audit_hash, updated_at = c.updated_at
-    FROM c JOIN good USING (step)
+    FROM c JOIN {steps} USING (step)
     WHERE t.task_id = c.task_id AND t.version = c.base"""
+_MOVE_QUEUES: Final = """
+    UPDATE order_queues o SET
+        state = q.state, version = q.version, cancel_requested = q.cancel_requested,
+        waiting_for = q.waiting_for, wake_at = q.wake_at, tries = q.tries,
+        redrives = 0, audit_hash = q.audit_hash, updated_at = q.updated_at,
+        finished_at = coalesce(o.finished_at, q.finished_at)
+    FROM q JOIN {steps} USING (step)
+    WHERE o.queue_id = q.queue_id AND o.version = q.base"""
 
 # Record steps: a step whose rows all are those it was decided on moves as a whole; any
 # other leaves no trace. The hash is compared beside the version: a database that forgot
 # its last seconds counts the same versions again. WebhookEvent counts once: what
-# another step has settled is not settled again. Rows are locked in one order, against
-# deadlock. The one whose turn ends is written before the one whose turn begins, which
-# looks at what was written: two never have it.
+# another step has settled is not settled again.
+#
+# Of a step's rows one leads, and most steps move no other. It is not locked before it
+# is moved, which would be written ahead once more: that it moved is what says that it
+# was the right one, and that the rest of the step, held since before, may follow.
+#
+# Against deadlock rows are taken in one order: orders, their tasks from the last to the
+# first, and of these the first is who leads. The one whose turn ends leads, or is
+# written before the one whose turn begins, which looks at what was written: two never
+# have it.
 RECORD: Final[LiteralString] = f"""
 WITH wanted AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(steps)s::json)
-        AS s(step int, tasks int, queues int, webhook int)
+        AS s(step int, led bool, tasks int, queues int, webhook int)
 ), c AS MATERIALIZED (
-    SELECT *, c.state = 'PENDING' AS turns FROM json_to_recordset(%(tasks)s::json)
-        AS c(step int, base int, base_hash bytea, settles_webhook bool, {_TASK})
+    SELECT *, c.state = 'PENDING' AS turns
+    FROM ROWS FROM (json_to_recordset(%(tasks)s::json) AS (step int, leads bool,
+        base int, base_hash bytea, settles_webhook bool, {_TASK}))
+        WITH ORDINALITY AS c
 ), q AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(queues)s::json)
-        AS q(step int, base int, base_hash bytea, queue_id uuid, state text,
-             version int, cancel_requested bool, waiting_for text, wake_at timestamptz,
-             tries int, audit_hash bytea, updated_at timestamptz,
+        AS q(step int, leads bool, base int, base_hash bytea, queue_id uuid,
+             state text, version int, cancel_requested bool, waiting_for text,
+             wake_at timestamptz, tries int, audit_hash bytea, updated_at timestamptz,
              finished_at timestamptz)
 ), n AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(webhook)s::json)
         AS n(step int, inbox_id bigint, state text)
-), held_tasks AS MATERIALIZED (
-    SELECT held.step FROM (SELECT * FROM c ORDER BY task_id) c, LATERAL (
-        SELECT c.step FROM order_tasks t
-        WHERE t.task_id = c.task_id AND t.version = c.base
-            AND t.audit_hash = c.base_hash
-        FOR UPDATE OF t) held
 ), held_queues AS MATERIALIZED (
-    SELECT held.step FROM (SELECT * FROM q ORDER BY queue_id) q, LATERAL (
+    SELECT held.step FROM (SELECT * FROM q WHERE NOT leads ORDER BY queue_id) q,
+    LATERAL (
         SELECT q.step FROM order_queues o
         WHERE o.queue_id = q.queue_id AND o.version = q.base
             AND o.audit_hash = q.base_hash
         FOR UPDATE OF o) held
+), held_tasks AS MATERIALIZED (
+    SELECT held.step FROM (SELECT * FROM c WHERE NOT leads
+        AND (SELECT count(*) FROM held_queues) IS NOT NULL ORDER BY ordinality) c,
+    LATERAL (
+        SELECT c.step FROM order_tasks t
+        WHERE t.task_id = c.task_id AND t.version = c.base
+            AND t.audit_hash = c.base_hash
+        FOR UPDATE OF t) held
 ), held_webhook AS MATERIALIZED (
     SELECT held.step FROM (SELECT * FROM n ORDER BY inbox_id) n, LATERAL (
         SELECT n.step FROM webhook_inbox i
@@ -109,24 +129,26 @@ WITH wanted AS MATERIALIZED (
 ), current_webhook AS MATERIALIZED (
     SELECT w.step FROM wanted w
     WHERE w.webhook = (SELECT count(*) FROM held_webhook h WHERE h.step = w.step)
-), good AS MATERIALIZED (
-    SELECT w.step FROM wanted w
+), ready AS MATERIALIZED (
+    SELECT w.step, w.led FROM wanted w
     WHERE w.tasks = (SELECT count(*) FROM held_tasks h WHERE h.step = w.step)
     AND w.queues = (SELECT count(*) FROM held_queues h WHERE h.step = w.step)
     AND w.step IN (SELECT step FROM current_webhook)
-), moved AS ({_MOVE_TASKS} AND NOT c.turns
+), led AS ({_MOVE_TASKS.format(steps="ready")} AND c.leads
+        AND t.audit_hash = c.base_hash
     RETURNING c.step, t.task_id, t.webhook_pending
-), turned AS ({_MOVE_TASKS} AND c.turns
+), queues_led AS ({_MOVE_QUEUES.format(steps="ready")} AND q.leads
+        AND o.audit_hash = q.base_hash
+    RETURNING q.step
+), good AS MATERIALIZED (
+    SELECT step FROM led UNION ALL SELECT step FROM queues_led
+    UNION ALL SELECT step FROM ready WHERE NOT ready.led
+), moved AS ({_MOVE_TASKS.format(steps="good")} AND NOT c.leads AND NOT c.turns
+    RETURNING c.step, t.task_id, t.webhook_pending
+), turned AS ({_MOVE_TASKS.format(steps="good")} AND NOT c.leads AND c.turns
         AND (SELECT count(*) FROM moved) IS NOT NULL
     RETURNING c.step, t.task_id, t.webhook_pending
-), queues_moved AS (
-    UPDATE order_queues o SET
-        state = q.state, version = q.version, cancel_requested = q.cancel_requested,
-        waiting_for = q.waiting_for, wake_at = q.wake_at, tries = q.tries,
-        redrives = 0, audit_hash = q.audit_hash, updated_at = q.updated_at,
-        finished_at = coalesce(o.finished_at, q.finished_at)
-    FROM q JOIN good USING (step)
-    WHERE o.queue_id = q.queue_id AND o.version = q.base
+), queues_moved AS ({_MOVE_QUEUES.format(steps="good")} AND NOT q.leads
 ), written AS ({_INSERT_EVENTS}
     FROM ROWS FROM (json_to_recordset(%(events)s::json) AS (step int, {_EVENT}))
         WITH ORDINALITY AS e
@@ -160,6 +182,7 @@ WITH wanted AS MATERIALIZED (
 SELECT 'step', step, NULL::text, NULL::bigint FROM good
 UNION ALL SELECT 'settled', step, NULL, NULL FROM wanted
     WHERE step NOT IN (SELECT step FROM current_webhook)
+UNION ALL SELECT 'webhook', step, task_id::text, NULL FROM led WHERE webhook_pending
 UNION ALL SELECT 'webhook', step, task_id::text, NULL FROM moved WHERE webhook_pending
 UNION ALL SELECT 'webhook', step, task_id::text, NULL FROM turned WHERE webhook_pending
 UNION ALL SELECT 'posted', NULL, NULL, seq FROM posted
@@ -264,8 +287,8 @@ LIMIT %(limit)s
 # The audit trail of an order and of all its tasks, in causal order: workers' clocks
 # may say anything, numbers are drawn under the locks of the rows.
 TRAIL: Final[LiteralString] = """
-SELECT e.seq, e.entity_id::text, e.queue_id::text, e.task_id::text, e.version, e.source,
-    e.target, e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id,
+SELECT e.seq, e.entity_id::text, e.queue_id::text, e.version, e.source, e.target,
+    e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id,
     e.hash
 FROM (SELECT %(queue_id)s::uuid AS id
     UNION ALL SELECT task_id FROM order_tasks WHERE queue_id = %(queue_id)s::uuid) ids,
@@ -275,8 +298,8 @@ ORDER BY e.seq LIMIT %(limit)s
 
 # What was done to the service itself, newest first.
 SERVICE_TRAIL: Final[LiteralString] = """
-SELECT e.seq, e.entity_id::text, e.queue_id::text, e.task_id::text, e.version, e.source,
-    e.target, e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id,
+SELECT e.seq, e.entity_id::text, e.queue_id::text, e.version, e.source, e.target,
+    e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id,
     e.hash
 FROM order_task_events e
 WHERE e.entity_id = %(service)s::uuid AND e.version < %(before)s
@@ -392,37 +415,6 @@ AND (SELECT sequence FROM closed) > coalesce(t.webhook_sequence,
 # Open a case that no step has found, as of rows that no step may be made of.
 OPEN_CASE: Final[LiteralString] = f"""{_INSERT_CASES}
 ON CONFLICT DO NOTHING
-"""
-
-# Bury a message: the letter first, its copy for the stream in the same transaction.
-STORE_DEAD_LETTER: Final[LiteralString] = """
-WITH l AS (
-    INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers,
-        task_id, queue_id, order_id, at)
-    SELECT n.id, n.subject, n.reason, n.error, n.deliveries, n.body, n.headers::jsonb,
-        n.task_id, n.queue_id, n.order_id, n.at
-    FROM unnest(%(id)s::uuid[], %(subject)s::text[], %(reason)s::text[],
-        %(error)s::text[], %(deliveries)s::int[], %(body)s::bytea[],
-        %(headers)s::text[], %(task_id)s::uuid[], %(queue_id)s::uuid[],
-        %(order_id)s::text[], %(at)s::timestamptz[])
-        AS n(id, subject, reason, error, deliveries, body, headers, task_id, queue_id,
-            order_id, at)
-    ORDER BY n.id
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id
-), posted AS (
-    INSERT INTO outbox (message_id, subject, body, headers, queue_id)
-    SELECT m.message_id, m.subject, m.body, m.headers::jsonb, NULL
-    FROM unnest(%(letters)s::uuid[], %(message_ids)s::text[], %(subjects)s::text[],
-        %(bodies)s::bytea[], %(all_headers)s::text[])
-        WITH ORDINALITY AS m(letter, message_id, subject, body, headers, place)
-    JOIN l ON l.id = m.letter ORDER BY m.place
-    RETURNING seq, message_id
-)
-SELECT 'message', message_id, seq FROM posted
-UNION ALL SELECT 'dealt with', d.id::text, NULL FROM unnest(%(id)s::uuid[]) AS n(id),
-LATERAL (SELECT * FROM dead_letters d WHERE d.id = n.id LIMIT 1) d
-WHERE d.replayed_at IS NOT NULL OR d.discarded_at IS NOT NULL
 """
 
 # Post messages that belong to no step: a rejection, a replay.

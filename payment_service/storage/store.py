@@ -20,7 +20,6 @@ from fsm.domain.messages import Message
 from fsm.domain.orders import Order, Submission
 from fsm.domain.webhook_events import Arrival, WebhookEvent, WebhookEventState
 from fsm.engine.flow import Rules
-from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Case
 from fsm.engine.words import Kind
 from fsm.flows import RULES
@@ -33,19 +32,15 @@ from payment_service.storage.grouped import Grouped
 from payment_service.storage.inbox import Inbox
 from payment_service.storage.readable import readable
 from payment_service.storage.rows import (
-    Json,
     as_json,
-    case_move_row,
     case_row,
     event_row,
-    hexed,
     message_row,
     new_order_row,
     new_task_row,
-    queue_row,
-    task_row,
     webhook_from,
 )
+from payment_service.storage.step_rows import record_rows
 from payment_service.storage.submitted import (
     Submitted,
     accepted,
@@ -133,7 +128,7 @@ class PostgresStore:
         sent = self.take_removable()
         try:
             found = await self._database.run(
-                sql.RECORD, {**_record_rows(works), "sent": sent}
+                sql.RECORD, {**record_rows(works), "sent": sent}
             )
         except BaseException:
             self._sent.extend(sent)
@@ -278,77 +273,6 @@ class PostgresStore:
 
 def _queue_of_work(work: StepWrite) -> str:
     return work.order.queue_id
-
-
-def _record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
-    steps: list[Json] = []
-    tasks: list[Json] = []
-    queues: list[Json] = []
-    for step, work in enumerate(works):
-        changes, queue = work.step.changes, work.step.queue
-        steps.append(
-            {
-                "step": step,
-                "tasks": len(changes),
-                "queues": 1 if queue else 0,
-                "webhook": len(work.webhooks),
-            }
-        )
-        tasks += [
-            {
-                "step": step,
-                **_base(change.before),
-                # The first change is the task's that the webhook is about.
-                "settles_webhook": bool(work.webhooks) and place == 0,
-                **task_row(change.after),
-            }
-            for place, change in enumerate(changes)
-        ]
-        if queue is not None:
-            row = queue_row(queue.after, work)
-            queues.append({"step": step, **_base(queue.before), **row})
-    every = list(enumerate(works))
-    return {
-        "steps": as_json(steps),
-        "tasks": as_json(tasks),
-        "queues": as_json(queues),
-        "events": as_json(
-            [{"step": n, **event_row(line)} for n, w in every for line in w.lines]
-        ),
-        "cases": as_json(
-            [
-                {"step": n, **case_row(case, w.order, w.at)}
-                for n, w in every
-                for case in w.step.cases
-            ]
-        ),
-        "case_moves": as_json(
-            [
-                {"step": n, **case_move_row(move, w)}
-                for n, w in every
-                for move in w.step.case_moves
-            ]
-        ),
-        "webhook": as_json(
-            [
-                {"step": n, "inbox_id": int(inbox_id), "state": state}
-                for n, w in every
-                for inbox_id, state in w.webhooks.items()
-            ]
-        ),
-        "messages": as_json(
-            [
-                {"step": n, "message": message_row(m)}
-                for n, w in every
-                for m in w.messages
-            ]
-        ),
-    }
-
-
-def _base(before: Task | Queue) -> Json:
-    """Return what a row must be for a step that was decided on it."""
-    return {"base": before.version, "base_hash": hexed(before.audit_hash)}
 
 
 def _submit_rows(orders: Sequence[NewOrder]) -> dict[str, str]:

@@ -177,7 +177,6 @@ ORDER_TASK_EVENTS: Final = Table(
     Column("version", Integer, nullable=False),
     Column("seq", BigInteger, Identity(always=True), nullable=False),
     _id("queue_id"),
-    _id("task_id", null=True),
     _text("source", null=True),
     _text("target"),
     _text("trigger"),

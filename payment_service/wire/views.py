@@ -107,8 +107,15 @@ def task_view(task: Task) -> TaskShape:
     return seen(told, left_out=TaskShape.__optional_keys__)
 
 
-def event_view(entry: AuditEntry) -> EventShape:
-    """Return one line of the audit trail."""
+def events_view(trail: Sequence[AuditEntry]) -> list[EventShape]:
+    """Return an order's trail; the trace that it names first is that of every line."""
+    named = (entry.line.trace_id for entry in trail if entry.line.trace_id)
+    trace_id = next(named, None)
+    return [event_view(entry, trace_id) for entry in trail]
+
+
+def event_view(entry: AuditEntry, trace_id: str | None = None) -> EventShape:
+    """Return one line of the audit trail, in this trace unless it names one."""
     line = entry.line
     told: EventShape = {
         "seq": entry.seq,
@@ -119,7 +126,7 @@ def event_view(entry: AuditEntry) -> EventShape:
         "actor": line.actor,
         "at": stamp(line.at),
         "version": line.version,
-        "trace_id": line.trace_id,
+        "trace_id": line.trace_id or trace_id,
         "detail": line.detail,
     }
     return seen(told)

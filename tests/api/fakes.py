@@ -558,7 +558,6 @@ def a_line(order, **changes):
     line = AuditLine(
         entity_id=order.queue_id,
         queue_id=order.queue_id,
-        task_id=None,
         version=1,
         source=None,
         target="ACTIVE",

@@ -33,7 +33,7 @@ LETTERS: Final[LiteralString] = "SELECT reason, count(*) FROM dead_letters GROUP
 CASES: Final[LiteralString] = "SELECT kind, order_id FROM cases"
 STEPS: Final[LiteralString] = "SELECT count(*) FROM order_task_events"
 CHECKED: Final[LiteralString] = """
-SELECT count(DISTINCT task_id) FROM order_task_events WHERE target = 'MANUAL_CHECK'
+SELECT count(DISTINCT entity_id) FROM order_task_events WHERE target = 'MANUAL_CHECK'
 """
 
 

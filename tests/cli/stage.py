@@ -266,7 +266,7 @@ def corrupt(database_url, *statements):
 def rewrite(database_url, entity_id, *, by, **changes):
     """Write a trail as who has these keys would: every hash is right again."""
     read = (
-        "SELECT entity_id::text, version, queue_id::text, task_id::text, source, "
+        "SELECT entity_id::text, version, queue_id::text, source, "
         "target, trigger, actor, at, trace_id, detail, key_id, hash "
         "FROM order_task_events WHERE entity_id = %s ORDER BY version"
     )

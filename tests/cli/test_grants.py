@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from payment_service.playground.embedded import EmbeddedPostgres
-from payment_service.playground.embedded.postgres import FAST, _installed_programs
+from payment_service.playground.embedded.postgres import FAST, installed_programs
 from tests.cli.stage import ROOT
 from tests.playground.embedded.processes import memory_folder
 
@@ -44,7 +44,7 @@ def test_the_commands_of_the_page_do_what_it_says(shell, server):
             for r in ROLES
         },
     }
-    tools = (Path(sys.executable).parent, _installed_programs())
+    tools = (Path(sys.executable).parent, installed_programs())
     path = os.pathsep.join([*map(str, tools), os.environ["PATH"]])
 
     said = [

@@ -35,7 +35,6 @@ def test_a_line_is_hashed_by_the_recipe():
     unsigned = AuditLine(
         entity_id="e",
         queue_id="q",
-        task_id="e",
         version=1,
         source=None,
         target="PENDING",

@@ -5,14 +5,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from payment_service.playground.embedded.postgres import _installed_programs
+from payment_service.playground.embedded.postgres import installed_programs
 from payment_service.playground.embedded.process import Command
 from payment_service.storage import migrate
 from payment_service.storage.grants import Roles, apply
 from payment_service.storage.rights import beyond_need, lacking
 from tests.field.cluster import DebianNode, a_server, create_database
 
-WHEEL = _installed_programs().parents[1] / "pginstall" / "bin"
+WHEEL = installed_programs().parents[1] / "pginstall" / "bin"
 
 
 class SixteenNode(DebianNode):

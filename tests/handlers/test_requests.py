@@ -75,3 +75,12 @@ async def test_the_answer_comes_before_anything_is_asked_for(world):
 
     assert outcome == Done(what="accepted", order_id="w-1001")
     assert asked == [("accepted", 0)]
+
+
+async def test_the_trace_of_an_order_is_said_by_its_first_line_alone(world):
+    await world.request()
+
+    lines = await world.rows.trail()
+    named = [(line.task_id, line.version) for line in lines if line.trace_id]
+    assert named == [(None, 1)]
+    assert len(lines) > 1

@@ -21,6 +21,7 @@ from ops.bench import (
     plots,
     report,
     results,
+    wal,
 )
 from ops.bench.load import SINGLE, UNIT, request
 from ops.bench.measure import (
@@ -382,3 +383,60 @@ def test_a_tree_is_measured_beside_another_one(tmp_path):
     kept = json.loads((tmp_path / "pairs.json").read_text())
     assert len(kept["pairs"]) == 3
     assert all(pair["before"]["cpu_milliseconds"] > 0 for pair in kept["pairs"])
+
+
+DUMPED = """\
+rmgr: Heap        len (rec/tot):     54/    54, tx:        743, lsn: 0/0195F0D8, \
+prev 0/0195F0A0, desc: LOCK xmax: 743, off: 1, infobits: [EXCL_LOCK], flags: 0x00, \
+blkref #0: rel 1663/5/16400 blk 0
+rmgr: Heap        len (rec/tot):    203/  8203, tx:        743, lsn: 0/0195F110, \
+prev 0/0195F0D8, desc: HOT_UPDATE old_xmax: 743, old_off: 1, new_off: 5, flags: 0x00, \
+blkref #0: rel 1663/5/16400 blk 0 FPW
+rmgr: Btree       len (rec/tot):     72/    72, tx:        743, lsn: 0/0195F1E0, \
+prev 0/0195F110, desc: INSERT_LEAF off: 1, blkref #0: rel 1663/5/16401 blk 1
+rmgr: Transaction len (rec/tot):     34/    34, tx:        743, lsn: 0/0195F228, \
+prev 0/0195F1E0, desc: COMMIT 2026-11-30 15:00:00.000000 UTC
+"""
+RELATIONS = {"16400": "order_tasks", "16401": "order_tasks: pk_order_tasks"}
+
+
+def test_the_log_is_read_by_table_and_kind_without_images_of_pages():
+    lines = DUMPED.splitlines()
+
+    records = [*wal.records_of(lines, RELATIONS)]
+
+    assert records == [
+        ("order_tasks", "LOCK", 56, 0),
+        ("order_tasks", "HOT_UPDATE", 208, 8000),
+        ("order_tasks: pk_order_tasks", "INSERT_LEAF", 72, 0),
+        ("Transaction", "COMMIT", 40, 0),
+    ]
+    written = wal.Written(2, records, 1.0)
+    assert written.each() == 188
+    assert written.each("order_tasks") == 168
+    assert written.count("order_tasks", kinds=["HOT_UPDATE"]) == 0.5
+
+
+def test_what_is_no_record_of_the_log_is_refused():
+    with pytest.raises(ValueError, match="no record"):
+        [*wal.records_of(["pg_waldump: error"], {})]
+
+
+@pytest.mark.slow
+def test_what_a_withdrawal_writes_ahead_is_measured(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.bench", "wal", "--orders", "20"],
+        cwd=REPOSITORY,
+        env={**os.environ, results.FOLDER: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    tables = json.loads((tmp_path / "wal.json").read_text())["tables"]
+    count, size = tables["order_task_events: order_task_events_pkey"]["INSERT_LEAF"]
+    assert count == pytest.approx(17, abs=1)
+    assert size > 17 * 64
+    assert "other" not in tables

@@ -149,6 +149,13 @@ def no_version_in_sql(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(statements, "RECORD", blind)
 
 
+def who_leads_is_moved_blindly(patch: pytest.MonkeyPatch) -> None:
+    blind = statements.RECORD.replace(
+        "AND c.leads\n        AND t.audit_hash = c.base_hash", "AND c.leads"
+    )
+    patch.setattr(statements, "RECORD", blind)
+
+
 def late_commits_are_lost(patch: pytest.MonkeyPatch) -> None:
     newest = anchors.SETTLED.replace("WHERE xid_to", "WHERE true OR xid_to")
     patch.setattr(anchors, "SETTLED", newest)
@@ -692,6 +699,11 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=no_version_in_sql,
         layer=CONFORMANCE,
         test=f"{STORE}::test_a_step_on_an_older_version_is_stale_and_leaves_nothing",
+    ),
+    "who leads a step is moved whatever its past": Bug(
+        plant=who_leads_is_moved_blindly,
+        layer=CONFORMANCE,
+        test=f"{STORE}::test_a_step_on_a_forgotten_past_with_the_same_version_is_stale",
     ),
     "the inbox is not unique": Bug(
         plant=webhook_not_unique,

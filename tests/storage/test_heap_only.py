@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import orjson
 import psycopg
 import pytest
 
@@ -9,7 +10,9 @@ from fsm.engine.records import replace
 from fsm.engine.words import EngineWait, State, Verdict
 from fsm.payout.words import Trigger, Waiting
 from payment_service.playground.memory.clock import START
-from tests.storage.builders import a_forced_work, a_new_order, a_work
+from payment_service.storage.statements import RECORD
+from payment_service.storage.step_rows import record_rows
+from tests.storage.builders import a_cancel, a_forced_work, a_new_order, a_work
 
 SECOND = timedelta(seconds=1)
 GRACE = timedelta(seconds=30)
@@ -139,3 +142,60 @@ async def test_steps_within_a_turn_are_heap_only(postgres, store, order, databas
             "WHERE relname = 'order_tasks'"
         ).fetchone()
     assert updates == (5, 5)
+
+
+def written_for_who_leads(database_url, work):
+    """Record a step; return the records written ahead until its first row has moved."""
+    with psycopg.connect(database_url) as connection:
+        cursor = psycopg.ClientCursor(connection)
+        asked = {**record_rows([work]), "sent": []}
+        cursor.execute(f"EXPLAIN (ANALYZE, WAL, FORMAT JSON) {RECORD}", asked)
+        ((found,),) = cursor.fetchall()
+    (led,) = (
+        node
+        for node in nodes_of(found[0]["Plan"])
+        if node.get("Subplan Name") == "CTE led"
+    )
+    return led["WAL Records"]
+
+
+def nodes_of(node):
+    yield node
+    for child in node.get("Plans", []):
+        yield from nodes_of(child)
+
+
+async def test_who_leads_a_step_is_not_locked_before_it_is_moved(
+    store, order, database_url
+):
+    alone = a_forced_work(order, **CREATING, wake_at=START)
+    assert written_for_who_leads(database_url, alone) == 1
+
+    order = await store.load(order.queue_id)
+    with_its_order = a_forced_work(order, queue={}, **CREATING, wake_at=START)
+    # And the lock of the order's own row, which is held before.
+    assert written_for_who_leads(database_url, with_its_order) == 2
+
+
+async def test_the_rows_of_a_step_are_taken_from_the_last_to_the_first(order):
+    """Two steps that take the same rows the same way round never wait in a ring."""
+    rows = record_rows([a_cancel(order)])
+
+    places = [
+        order.task(row["task_id"]).position for row in orjson.loads(rows["tasks"])
+    ]
+    assert places == sorted(places, reverse=True)
+
+
+@pytest.mark.parametrize("queue", [None, {}])
+async def test_the_first_task_of_a_step_leads_and_its_order_does_not(order, queue):
+    rows = record_rows([a_forced_work(order, queue=queue, **CREATING)])
+
+    assert [row["leads"] for row in orjson.loads(rows["tasks"])] == [True]
+    assert [r["leads"] for r in orjson.loads(rows["queues"])] == [False] * (queue == {})
+
+
+async def test_nobody_leads_where_a_turn_would_be_taken_first(order):
+    rows = record_rows([a_cancel(order)])
+
+    assert not any(row["leads"] for row in orjson.loads(rows["tasks"]))

@@ -242,9 +242,11 @@ REFUSED = {
     ],
     "order_tasks_version_grows_by_one": [
         "UPDATE order_tasks SET version = 3",
-        "UPDATE order_tasks SET version = 0",
-        "UPDATE order_tasks SET state = 'CREATING'",
-        "UPDATE order_tasks SET waiting_for = 'freeze', wake_at = now()",
+        "UPDATE order_tasks SET state = 'CREATING' WHERE position = 2",
+        (
+            "UPDATE order_tasks SET waiting_for = 'freeze', wake_at = now(), "
+            "watch_at = now() WHERE position = 2"
+        ),
         "UPDATE order_tasks SET verdict = 'paid'",
         "UPDATE order_tasks SET audit_hash = 'x'",
         "UPDATE order_tasks SET taken = true",

@@ -107,9 +107,9 @@ NEW_KEY = (
 )
 ANNAS_KEY = "UPDATE api_keys SET {} WHERE name = 'anna'"
 ADDED_LINE = (
-    "INSERT INTO order_task_events (entity_id, version, queue_id, task_id, source, "
+    "INSERT INTO order_task_events (entity_id, version, queue_id, source, "
     "target, trigger, actor, at, detail, key_id, hash) "
-    "SELECT e.entity_id, e.version + 1, e.queue_id, e.task_id, e.target, e.target, "
+    "SELECT e.entity_id, e.version + 1, e.queue_id, e.target, e.target, "
     "e.trigger, 'key:mallory', now(), '{}', e.key_id, e.hash FROM order_task_events e "
     "JOIN order_tasks t ON t.task_id = e.entity_id AND t.version = e.version "
     "JOIN order_queues q ON q.queue_id = t.queue_id "

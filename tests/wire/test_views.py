@@ -10,6 +10,7 @@ from payment_service.wire.views import (
     dead_letter_view,
     dead_letter_whole,
     event_view,
+    events_view,
     masked_body,
     order_view,
 )
@@ -117,3 +118,14 @@ def test_masking_ends_at_any_depth():
     for _ in range(500):
         deep = {"a": [deep]}
     assert CANARY not in str(masked(deep))
+
+
+def test_the_trace_that_an_order_names_first_is_beside_each_of_its_lines():
+    order = an_order()
+    trail = [a_line(order, trace_id="ab" * 16), a_line(order, version=2)]
+
+    assert [view["trace_id"] for view in events_view(trail)] == ["ab" * 16] * 2
+
+
+def test_lines_of_an_order_without_a_trace_have_none():
+    assert [view["trace_id"] for view in events_view([a_line(an_order())])] == [None]

