@@ -108,7 +108,7 @@ def _letter(delivery: Delivery, reason: Reason, error: str, clock: Clock) -> Dea
 
 
 def _letter_id(delivery: Delivery, reason: Reason) -> str:
-    """One letter for one row's version, however often the sweeper has it rung for.
+    """One letter for one row's version, however often the sweeper has it woken.
 
     What is invalid is no wake-up of ours: whoever forged it must not take the place of
     another's letter by the ids that it names.

@@ -92,7 +92,7 @@ async def wake_overdue(
     webhook = await rows.overdue_webhooks(grace=grace, limit=limit)
     now = clock.now()
     again = f"sweep:{int(now.timestamp() * 1000)}"
-    # Rung rows bear the database's time, which may be ahead of this machine's.
+    # Woken rows bear the database's time, which may be ahead of this machine's.
     soon = now + grace
     wakeups = [w for order in orders for w in _wakeups(order, soon, again, rules)]
     await publisher.publish([*wakeups, *(_webhook_wakeup(n, again) for n in webhook)])

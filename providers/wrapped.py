@@ -14,7 +14,7 @@ class WrappedProvider:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self.name: str = provider.name
-        self.plan: ProviderPolicy = provider.plan
+        self.policy: ProviderPolicy = provider.policy
         self.timeout: timedelta = provider.timeout
         self.takes_webhooks: bool = provider.takes_webhooks
 

@@ -197,6 +197,12 @@ BANS: Final = (
         where=("fsm", "handlers"),
         instead="settings, read at the top and handed down",
     ),
+    Ban(word=r"(?i)\b(un)?rung\b|_(un)?rung\b", instead="woken, or overdue"),
+    Ban(
+        word=r"\b(provider|table)\.plan\b",
+        where=EVERYWHERE,
+        instead="policy: what a provider promises and how it is asked",
+    ),
 )
 BANNED_COMMENTS: Final = re.compile(r"\b(FIXME|XXX|HACK|TODO)\b")
 BANNED_FILES: Final = frozenset(

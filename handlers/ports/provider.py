@@ -145,7 +145,7 @@ class Provider(Protocol):
         ...
 
     @property
-    def plan(self) -> ProviderPolicy:
+    def policy(self) -> ProviderPolicy:
         """Its capabilities, from the configuration."""
         ...
 

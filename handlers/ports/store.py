@@ -192,7 +192,7 @@ class Sweepable(Protocol):
     """The rows, as the sweeper sees them."""
 
     async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
-        """Return orders with a row overdue by ``grace``, and mark them as rung for.
+        """Return orders with a row overdue by ``grace``, and mark them as woken.
 
         A row is not returned again before another ``grace`` has passed.
         """

@@ -13,5 +13,5 @@ UNKNOWN_PROVIDER: Final = ProviderPolicy()
 def policy_of(task: Task, ports: Ports) -> ProviderPolicy:
     """Return how the task's provider may be treated."""
     provider = ports.providers.get(task.provider)
-    policy = UNKNOWN_PROVIDER if provider is None else provider.plan
+    policy = UNKNOWN_PROVIDER if provider is None else provider.policy
     return policy_for(policy, task.sla)

@@ -38,7 +38,7 @@ POLLS_COUNTED_MAX: Final = 1000
 
 def policy_in_words(table: ProviderTable) -> list[str]:
     """Return one sentence for each thing that the plan decides."""
-    plan = table.plan
+    plan = table.policy
     return [
         *_making(table),
         _definite_no(table),

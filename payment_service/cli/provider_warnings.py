@@ -37,7 +37,7 @@ def why_no_definite_no(table: ProviderTable) -> str | None:
 
 def idle_settings(table: ProviderTable) -> Iterator[tuple[str, str]]:
     """Return what has no effect, each with what to do about it."""
-    plan, timeout = table.plan, table.timeout
+    plan, timeout = table.policy, table.timeout
     asks = plan.asked_by is not AskedBy.NOTHING
     if table.rejection_codes and (why := why_no_definite_no(table)):
         yield f"rejection_codes: no answer is a definite no, {why}", "mend the table"

@@ -57,7 +57,7 @@ def _standing(status: ProviderStatus | None) -> dict[str, object]:
 
 
 def _view(table: ProviderTable) -> dict[str, object]:
-    plan = table.plan
+    plan = table.policy
     return {
         "name": table.name,
         "adapter": table.adapter,

@@ -153,7 +153,7 @@ class Metrics:
             registry=r,
         )
         self.sweeper_redriven = Counter(
-            "sweeper_redriven", "Rows rung for by the sweeper", registry=r
+            "sweeper_redriven", "Rows woken by the sweeper", registry=r
         )
         self.messages_refused = Counter(
             "messages_refused",
@@ -161,7 +161,7 @@ class Metrics:
             ["stream", "reason"],
             registry=r,
         )
-        self.driven_unrung = Counter(
+        self.driven_overdue = Counter(
             "driven_without_wakeup",
             "Rows and webhooks driven from the database, since nothing rang for them",
             registry=r,

@@ -439,9 +439,9 @@ WHERE before < %(limit)s ORDER BY seq
 
 SENT: Final[LiteralString] = "DELETE FROM outbox WHERE seq = ANY(%(seqs)s)"
 
-# Rows overdue by the grace; ringing for them moves their time, so none is rung for
+# Rows overdue by the grace; ringing for them moves their time, so none is woken
 # twice in one grace and none of a long queue of them starves. A row that ringing does
-# not move (core is away, a message is being retried) is rung for less and less often.
+# not move (core is away, a message is being retried) is woken less and less often.
 _OVERDUE: Final = """wake_at < statement_timestamp() - %(grace)s AND (redrives < 2
         OR wake_at < statement_timestamp()
             - %(grace)s * (1 << least(redrives - 1, 3)))"""
@@ -454,19 +454,19 @@ WITH due AS MATERIALIZED (
     SELECT queue_id FROM order_queues
     WHERE {_OVERDUE}
     ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), rung AS (
+), woken AS (
     UPDATE order_tasks SET wake_at = clock_timestamp(),
         watch_at = statement_timestamp(), redrives = redrives + 1
     WHERE task_id = ANY(ARRAY(SELECT task_id FROM due)) RETURNING queue_id
-), rung_queues AS (
+), woken_queues AS (
     UPDATE order_queues SET wake_at = clock_timestamp(), redrives = redrives + 1
     WHERE queue_id = ANY(ARRAY(SELECT queue_id FROM due_queues)) RETURNING queue_id
 )
-SELECT queue_id::text FROM rung UNION SELECT queue_id::text FROM rung_queues
+SELECT queue_id::text FROM woken UNION SELECT queue_id::text FROM woken_queues
 """
 
 # Webhooks that nobody has applied. One that no task is there for is looked at less and
-# less often, and rung for by nobody.
+# less often, and woken by nobody.
 OVERDUE_WEBHOOKS: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
     SELECT i.inbox_id, i.task_id, i.provider FROM webhook_inbox i
@@ -476,7 +476,7 @@ WITH due AS MATERIALIZED (
     SELECT due.inbox_id, t.task_id IS NOT NULL AS there FROM due LEFT JOIN LATERAL (
         SELECT t.task_id FROM order_tasks t
         WHERE t.task_id = due.task_id AND t.provider = due.provider LIMIT 1) t ON true
-), rung AS (
+), woken AS (
     UPDATE webhook_inbox i SET wake_at = clock_timestamp() + CASE
         WHEN (SELECT m.there FROM matched m WHERE m.inbox_id = i.inbox_id)
         THEN interval '0'

@@ -90,7 +90,7 @@ class PostgresSweeps:
         await self._database.run(UNBUNDLE, {"seqs": list(seqs), "taken": list(taken)})
 
     async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
-        """Return orders with an overdue row, and mark them as rung for.
+        """Return orders with an overdue row, and mark them as woken.
 
         One that this version cannot read is left to those that can.
         """

@@ -1,8 +1,8 @@
-"""Drives what nobody can ring for: the rows are the truth, NATS is only quicker.
+"""Drives rows that are overdue where no wake-up comes: the rows are the truth.
 
 Where NATS refuses wake-ups, is full, away or without JetStream, the sweeper rings in
 vain. Each worker looks for rows that are overdue by so much that a sweeper would have
-rung for them, takes a few, and handles the wake-up it would have been sent. Taking them
+woken them, takes a few, and handles the wake-up it would have been sent. Taking them
 moves their time, so replicas share them; versions keep two from doing the same step.
 """
 
@@ -48,7 +48,7 @@ class OverdueDriver:
         results = await asyncio.gather(*tasks, return_exceptions=True)
         for message, result in zip(messages, results, strict=True):
             if isinstance(result, Exception):
-                LOG.error("unrung.failed", subject=message.subject, exc_info=result)
+                LOG.error("overdue.failed", subject=message.subject, exc_info=result)
         return [True] * len(messages)
 
     async def reply(self, subject: str, body: bytes) -> bool:
@@ -86,11 +86,11 @@ class OverdueDriver:
 
 
 def overdue_after(settings: Settings) -> timedelta:
-    """Return by how much a row is overdue that no sweeper can have rung for."""
+    """Return by how much a row is overdue that no sweeper can have woken."""
     return settings.sweep_grace + settings.sweep_interval * SWEEPS_MISSED
 
 
-async def drive_overdue(service: Service, unrung: OverdueDriver) -> None:
+async def drive_overdue(service: Service, overdue_driver: OverdueDriver) -> None:
     """Drive what is overdue by more than a sweeper would have let it be.
 
     A worker that NATS delivers nothing to does not leave it to the sweeper: what that
@@ -103,14 +103,14 @@ async def drive_overdue(service: Service, unrung: OverdueDriver) -> None:
     while not service.stopping.is_set():
         swept: Swept = await wake_overdue(
             rows=service.sweeps,
-            publisher=unrung,
+            publisher=overdue_driver,
             clock=service.clock,
             grace=grace,
             limit=BATCH,
         )
         count = swept.rows + swept.webhook
         if count:
-            service.metrics.driven_unrung.inc(count)
-            LOG.warning("unrung.driven", rows=swept.rows, webhook=swept.webhook)
+            service.metrics.driven_overdue.inc(count)
+            LOG.warning("overdue.driven", rows=swept.rows, webhook=swept.webhook)
         if not swept.full:
             return

@@ -73,8 +73,8 @@ async def at_work(service: Service, roles: frozenset[str]) -> AsyncIterator[None
         await _follow(service)
     for consumer in consumers:
         await consumer.start()
-    unrung = OverdueDriver(_router(service))
-    loops = _loops(service, roles, consumers, unrung)
+    overdue = OverdueDriver(_router(service))
+    loops = _loops(service, roles, consumers, overdue)
     tasks = [
         asyncio.create_task(loop) for loop in (service.outbox_publisher.run(), *loops)
     ]
@@ -84,7 +84,7 @@ async def at_work(service: Service, roles: frozenset[str]) -> AsyncIterator[None
         yield
     finally:
         await asyncio.gather(
-            unrung.stop(STOP_GRACE),
+            overdue.stop(STOP_GRACE),
             *(consumer.stop(STOP_GRACE) for consumer in consumers),
         )
         await _settle(service)
@@ -183,7 +183,7 @@ def _loops(
     service: Service,
     roles: frozenset[str],
     consumers: list[bus.Consumer],
-    unrung: OverdueDriver,
+    overdue: OverdueDriver,
 ) -> list[Coroutine[None, None, None]]:
     settings = service.settings
     loops: list[Coroutine[None, None, None]] = [
@@ -194,7 +194,7 @@ def _loops(
     if "worker" in roles:
         loops.append(_nurse_store(service, consumers))
         loops.append(_every(BEAT_EVERY, lambda: _follow(service)))
-        drive = _every(settings.sweep_interval, lambda: drive_overdue(service, unrung))
+        drive = _every(settings.sweep_interval, lambda: drive_overdue(service, overdue))
         loops.append(drive)
         if trusted := trusting(service.config):
             loops.append(_keep_trust(service, trusted))
@@ -287,7 +287,7 @@ class Sweeping:
         self._tried_at = 0.0
 
     async def go_on(self) -> None:
-        """Ring, but not in vain: what is marked as rung for no worker drives.
+        """Ring, but not in vain: what is marked as woken no worker drives.
 
         Where NATS refused it last, one row is tried now and then.
         """
@@ -394,7 +394,7 @@ async def _watch(
     """End a process whose connection is silently dead.
 
     One that serves the API goes on while NATS is known to be away: what it accepts
-    is stored, and rung for when NATS is back.
+    is stored, and woken when NATS is back.
     """
 
     def give_up(reason: str) -> None:

@@ -275,7 +275,7 @@ class ProviderTable(Table):
     options: Mapping[str, Any] = Field(default={}, repr=False)
 
     @property
-    def plan(self) -> ProviderPolicy:
+    def policy(self) -> ProviderPolicy:
         """Return its capabilities as the core sees them."""
         return ProviderPolicy(
             asked_by=self.asked_by,

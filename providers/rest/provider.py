@@ -47,7 +47,7 @@ class RestProvider:
         callback_url: str | None,
     ) -> None:
         self.name: Final = table.name
-        self.plan: Final = table.plan
+        self.policy: Final = table.policy
         self.timeout: Final = table.timeout
         self.takes_webhooks: Final = table.webhook is not None
         self._verifier = table.webhook.verifier() if table.webhook else None

@@ -44,7 +44,7 @@ class StripeProvider:
         if table.stripe is None or table.base_url is None or table.auth is None:
             raise ValueError("needs base_url, auth.bearer and stripe")
         self.name: Final = table.name
-        self.plan: Final = table.plan
+        self.policy: Final = table.policy
         self.timeout: Final = table.timeout
         self.takes_webhooks: Final = table.webhook is not None
         self._verifier = table.webhook.verifier() if table.webhook else None

@@ -155,7 +155,7 @@ class WallClock:
 class Signed:
     """A provider whose webhooks are signed with HMAC-SHA256."""
 
-    plan = ProviderPolicy()
+    policy = ProviderPolicy()
     timeout = timedelta(seconds=5)
 
     def __init__(self, name, *, takes_webhooks=True):

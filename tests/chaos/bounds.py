@@ -29,7 +29,7 @@ KILL_MARGIN_SECONDS: Final = 1.0
 """What a kill may cost beside AckWait, until its messages come again."""
 
 WIPE_MARGIN_SECONDS: Final = 2.0
-"""What a thousand orders that are rung for at once may take to be worked off."""
+"""What a thousand orders that are woken at once may take to be worked off."""
 
 IDEMPOTENT: Final = sorted({*PROVIDER_NAMES} - NOT_IDEMPOTENT)
 ASKED: Final = SLA_SECONDS + 2.0

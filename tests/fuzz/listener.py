@@ -30,7 +30,7 @@ class Listener:
         if table.webhook is None:
             raise ValueError("needs a webhook table")
         self.name = table.name
-        self.plan: ProviderPolicy = table.plan
+        self.policy: ProviderPolicy = table.policy
         self.timeout = table.timeout
         self.takes_webhooks = True
         self._verifier = table.webhook.verifier()

@@ -65,7 +65,7 @@ async def is_decided(world: World) -> None:
 async def is_denied(world: World) -> None:
     """Have a person say no to what the provider did not tell of while it was asked."""
     acme = world.providers["acme"]
-    acme.statuses.extend([Unclear(because="503")] * acme.plan.recheck_attempts)
+    acme.statuses.extend([Unclear(because="503")] * acme.policy.recheck_attempts)
     await world.rest()
     acme.statuses.clear()
     await world.decide(Ruling.NEGATIVE, insist=True)

@@ -57,7 +57,7 @@ class _Neighbours:
     """Core and every provider at once: notes what was asked, answers what it holds."""
 
     def __init__(self, plan: ProviderPolicy, answer: object) -> None:
-        self.plan = plan
+        self.policy = plan
         self.timeout = timedelta(seconds=10)
         self.answer = answer
         self.asked: str | None = None

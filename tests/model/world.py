@@ -1,7 +1,7 @@
 """A small world in which the real decisions run: one order, two providers, two workers.
 
 A world's state is a tuple of small tuples; ``moves`` lists all that can happen next.
-What is left out errs on the wild side: any row that is due may be rung for at any time
+What is left out errs on the wild side: any row that is due may be woken at any time
 and as often as there are workers, which is more than messages in any order, repeated,
 late or lost can do. Time is what matters of it: a short pause makes claims too old, a
 long one also ages answers and the last create, and outlasts every request on its way.
@@ -498,7 +498,7 @@ def _calls(model: Model, world: World, n: int, worker: Worker) -> Iterator[Move]
 def _gated(model: Model, world: World, n: int, worker: Worker) -> Iterator[Move]:
     """Find the provider paused: pass it over, or do not repeat what may have arrived.
 
-    To wait for it changes nothing here, where any row may be rung for at any time.
+    To wait for it changes nothing here, where any row may be woken at any time.
     """
     if not model.setup.gates:
         return

@@ -441,7 +441,7 @@ def repeats_before_it_rolls_back(patch: pytest.MonkeyPatch) -> None:
 
     async def balance(operation: Any, order: Any, task: Task, ports: Any) -> Event:
         provider = ports.providers.get(task.provider)
-        unasked = provider is not None and not provider.plan.can_ask(task)
+        unasked = provider is not None and not provider.policy.can_ask(task)
         if operation is not Operation.ROLLBACK or not (task.taken and unasked):
             return await real(operation, order, task, ports)
         heard = await provider.create(calls.payout_of(order, task))

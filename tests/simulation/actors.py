@@ -224,7 +224,7 @@ class People:
         if not may_pay or task.task_id in provider.lies or task.verdict is not None:
             return False
         errs = Random(f"{task.task_id}:{number}").random() < ERRS
-        if errs and provider.plan.can_ask(task):
+        if errs and provider.policy.can_ask(task):
             ground.seen["decision wrong: no"] += 1
             return True
         return False

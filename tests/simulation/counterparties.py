@@ -194,7 +194,7 @@ class SimProvider(MemoryProvider):
 
     def _latest(self) -> int:
         """Return how long a request may be on its way: less than the grace."""
-        grace = int(self.plan.not_found_grace.total_seconds()) * SECOND
+        grace = int(self.policy.not_found_grace.total_seconds()) * SECOND
         return grace // 2
 
     def _conduct(self) -> Conduct:
@@ -210,12 +210,12 @@ class SimProvider(MemoryProvider):
     def _created(self, payout: Payout) -> CreateAnswer:
         reference = payout.reference
         first = self._first.setdefault(reference, self.ground.clock.micros)
-        lives = int(self.plan.key_lifetime.total_seconds()) * SECOND + KEY_MARGIN
+        lives = int(self.policy.key_lifetime.total_seconds()) * SECOND + KEY_MARGIN
         if self.ground.clock.micros >= first + lives:
             self._known.pop(reference, None)
         known = reference in self._known
         answer = super()._created(payout)
-        if known and self.plan.idempotent_create:
+        if known and self.policy.idempotent_create:
             self.ground.seen["a repeated create found the first"] += 1
         elif reference in self._known:
             if self._known[reference].says is not None:

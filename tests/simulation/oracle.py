@@ -447,7 +447,7 @@ EXCUSABLE: Final = (
 
 def _first_asked(provider: SimProvider) -> list[ReceivedCall]:
     """Leave out what starts nothing: repeats of a create under a key that lives."""
-    if not provider.plan.idempotent_create:
+    if not provider.policy.idempotent_create:
         return provider.asked
     seen: set[str] = set()
     kept = []

@@ -30,7 +30,7 @@ class WebhookDelivery:
         if fate is PayoutFate.PENDING:
             if self.ground.draw() < 0.3:
                 self.tell(provider, WebhookEventType.ACCEPTED, reference)
-            after = self._sometime(provider.plan)
+            after = self._sometime(provider.policy)
             self.ground.loop.at(
                 self.ground.clock.micros + after, self._settles, provider, reference
             )

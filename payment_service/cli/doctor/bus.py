@@ -241,14 +241,14 @@ async def _ring(
     api: JetStreamApi, wire: NatsClient, stream: str, subject: str
 ) -> Finding:
     at = (datetime.now(UTC) + RINGS_AFTER).isoformat().replace("+00:00", "Z")
-    headers = {"Nats-Schedule": f"@at {at}", "Nats-Schedule-Target": f"{subject}.rung"}
+    headers = {"Nats-Schedule": f"@at {at}", "Nats-Schedule-Target": f"{subject}.woken"}
     await wire.publish(f"{subject}.timer", b"{}", headers=headers)
     for _ in range(LOOKS_MAX):
         await asyncio.sleep(LOOK_EVERY_SECONDS)
         info = await api.call(
-            f"STREAM.INFO.{stream}", {"subjects_filter": f"{subject}.rung"}
+            f"STREAM.INFO.{stream}", {"subjects_filter": f"{subject}.woken"}
         )
-        if (info["state"].get("subjects") or {}).get(f"{subject}.rung"):
+        if (info["state"].get("subjects") or {}).get(f"{subject}.woken"):
             return AREA.ok("schedules", "a message rang at its time")
     waited = LOOKS_MAX * LOOK_EVERY_SECONDS
     mend = "see the clock of the NATS server; until then only the sweeper rings"

@@ -141,7 +141,7 @@ class MemoryProvider:
         script: tuple[Conduct, ...] = (PAYS,),
     ) -> None:
         self.name = name
-        self.plan = plan or ProviderPolicy()
+        self.policy = plan or ProviderPolicy()
         self.timeout = timedelta(seconds=10)
         self.takes_webhooks = True
         self.script = list(script)
@@ -253,7 +253,7 @@ class MemoryProvider:
 
     def _created(self, payout: Payout) -> CreateAnswer:
         known = self._known.get(payout.reference)
-        if known is not None and self.plan.idempotent_create:
+        if known is not None and self.policy.idempotent_create:
             self._note("create", payout)
             return known.again or self._told(known)
         conduct = self._conduct()

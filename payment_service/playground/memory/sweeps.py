@@ -34,7 +34,7 @@ class MemorySweeps(MemoryTransactions):
         return [self.tables.orders[queue_id] for queue_id in woken_for]
 
     def _late(self, rows: Iterable[Row], grace: timedelta, limit: int) -> list[Row]:
-        """Return the most overdue rows, and count that they are rung for."""
+        """Return the most overdue rows, and count that they are woken."""
         now = self._clock.now()
         late = [
             row

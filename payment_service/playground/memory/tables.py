@@ -59,7 +59,7 @@ class MemoryTables:
     last_seq: int = 0
 
     def graces(self, row: Task | Queue) -> int:
-        """Return after how many graces a row is rung for, again and again."""
+        """Return after how many graces a row is woken, again and again."""
         woken = self.redrives.get(place(row), 0)
         return 1 << min(max(woken - 1, 0), 3)
 

@@ -87,7 +87,7 @@ def test_the_example_of_the_contract_is_read():
 
 
 def test_the_plan_says_what_the_table_says():
-    assert read(CONTRACT).providers["acme"].plan == ProviderPolicy(
+    assert read(CONTRACT).providers["acme"].policy == ProviderPolicy(
         idempotent_create=True,
         key_lifetime=timedelta(hours=24),
         not_found_definite=False,
@@ -102,12 +102,12 @@ def test_the_plan_says_what_the_table_says():
 
 
 def test_what_is_not_said_is_safe():
-    assert read(provider()).providers["acme"].plan == ProviderPolicy()
+    assert read(provider()).providers["acme"].policy == ProviderPolicy()
 
 
 def test_a_simulator_needs_no_other_key():
     assert (
-        read('[providers.x]\nadapter = "simulator"').providers["x"].plan
+        read('[providers.x]\nadapter = "simulator"').providers["x"].policy
         == ProviderPolicy()
     )
 
@@ -122,7 +122,7 @@ def test_a_simulator_needs_no_other_key():
     ],
 )
 def test_what_follows_the_sla(lines, sla, polls):
-    plan = read(provider(*lines)).providers["acme"].plan
+    plan = read(provider(*lines)).providers["acme"].policy
 
     assert (plan.sla, plan.polls) == (sla, polls)
 

@@ -269,7 +269,7 @@ async def test_the_search_ends_and_proves_nothing():
     async with connected(*[listed(*others(n)) for n in range(3)]) as (stripe, _):
         assert isinstance(await stripe.status(asked()), NotFound)
 
-    assert stripe.plan.not_found_definite is False
+    assert stripe.policy.not_found_definite is False
 
 
 async def test_two_of_one_reference_are_for_a_person():

@@ -109,7 +109,7 @@ def test_a_server_on_this_machine_needs_no_tls():
 def test_a_key_that_is_not_repeated_may_be_forgotten():
     once = changed(("idempotent_create = true", ""), ('"23h"', '"3d"'))
 
-    assert configured(once).plan.idempotent_create is False
+    assert configured(once).policy.idempotent_create is False
 
 
 def test_the_plan_says_what_goes_on_in_words():

@@ -29,7 +29,7 @@ NOT_SERVED: Final = (401, 403, 429)
     "Where the status cannot be asked, a repeat of the create says what became of it.",
 )
 async def repeat_asks(stage: Stage) -> None:
-    plan = stage.rehearsal.table.plan
+    plan = stage.rehearsal.table.policy
     if plan.asked_by is AskedBy.OURS or not plan.idempotent_create:
         raise NotHere("its status can be asked, or its create cannot be repeated")
     await stage.expect(Call.CREATE, hang_up, [Unclear], "the answer is lost")

@@ -30,7 +30,7 @@ class AcmeProvider:
             raise ValueError("needs a base_url")
         del callback_url  # Acme is told in its own console where to send webhooks.
         self.name: Final = table.name
-        self.plan: Final = table.plan
+        self.policy: Final = table.policy
         self.timeout: Final = table.timeout
         self.takes_webhooks: Final = table.webhook is not None
         self._verifier = table.webhook.verifier() if table.webhook else None
