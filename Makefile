@@ -128,6 +128,10 @@ simulate-long: $(STAMP)  ## 20,000 seeds of the simulation on all cores; more: m
 simulate-speed: $(STAMP)  ## how long 100 virtual days of 20 orders take on one core
 	$(BIN)/python -m tests.simulation --speed
 
+.PHONY: model
+model: $(STAMP)  ## search every state of the small worlds: the engine's, and the payout's
+	$(BIN)/python -m tests.model
+
 .PHONY: planted-bugs
 planted-bugs: $(STAMP)  ## plant every deliberate bug in turn, and say who caught it
 	$(BIN)/python -m tests.planted

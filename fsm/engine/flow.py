@@ -14,8 +14,9 @@ class StepSpec:
     """One step of a flow; its tasks are attempts at its alternatives, in order.
 
     ``after`` names the steps that must be won before it starts. What was won is undone
-    where the order turns back, if ``undo`` says that it can be. Nothing comes after a
-    ``point_of_no_return``: an order that has won it has won.
+    where the order turns back, if ``undo`` says that it can be. A
+    ``point_of_no_return`` comes after all other steps: an order that has won it has
+    won.
     """
 
     name: str
@@ -36,8 +37,8 @@ class Flow:
     def __post_init__(self) -> None:
         """Refuse a graph that could not be walked.
 
-        :raises ValueError: no step, one twice, one before what it comes after, or one
-            after a point of no return.
+        :raises ValueError: no step, one twice, one before what it comes after, or a
+            point of no return that is not the end of all.
         """
         earlier: set[str] = set()
         for step in self.steps:
@@ -51,6 +52,22 @@ class Flow:
             raise ValueError("a flow has a step at least")
         if any(step.point_of_no_return for step in self.steps[:-1]):
             raise ValueError(f"step {last.name!r} comes after a point of no return")
+        if last.point_of_no_return:
+            self._check_return(last)
+
+    def _check_return(self, last: StepSpec) -> None:
+        """Refuse a point of no return that could be passed and the order be lost."""
+        before = {last.name}
+        for step in reversed(self.steps):
+            if step.name in before:
+                before |= {*step.after}
+        if beside := {step.name for step in self.steps} - before:
+            raise ValueError(
+                f"step {last.name!r} is a point of no return, and does not come "
+                f"after {sorted(beside)}"
+            )
+        if last.undo:
+            raise ValueError(f"step {last.name!r} has no return, and an undo")
 
 
 @dataclass(frozen=True, slots=True)

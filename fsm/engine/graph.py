@@ -4,6 +4,8 @@ A step is won by its first task that succeeds, and lost when all of them are ove
 without one. It starts once those it comes after are won, and has one task at work.
 Where a step is lost, or an order of several is given up, nothing new starts: what is
 under way comes to its end, and what was won and can be undone is undone, last first.
+But past a point of no return that is won an order has won, whoever gives it up; and it
+has not turned back as long as nobody knows whether that point is passed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +18,7 @@ from fsm.engine.moves import change_of, moved
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Change, Event
-from fsm.engine.table import Facts
+from fsm.engine.table import Facts, Row
 from fsm.engine.words import EngineTrigger, EngineWait, OrderState, Source, State
 
 NOT_NEEDED: Final = "not_needed"
@@ -53,7 +55,7 @@ def follow(
     flow = rules.flow_of(queue)
     steps = _by_step(queue, flow)
     several = len(steps) > 1
-    if several and _turns_back(queue, steps):
+    if several and _turns_back(queue, steps) and not _has_passed(steps):
         return _turned_back(queue, steps, changes, rules, now, joins=ends)
     if not ends:
         return Followed(changes)
@@ -96,6 +98,19 @@ def _turns_back(queue: Queue, steps: Steps) -> bool:
     return given_up or any(_is_lost(tasks) for _, tasks in steps)
 
 
+def _has_passed(steps: Steps) -> bool:
+    """Tell whether the point of no return is won: it comes after all other steps."""
+    return any(spec.point_of_no_return and _is_won(tasks) for spec, tasks in steps)
+
+
+def _may_pass(steps: Steps) -> bool:
+    """Tell whether the point of no return may be passed by what is at work."""
+    return any(
+        spec.point_of_no_return and any(_at_work(t) for t in tasks)
+        for spec, tasks in steps
+    )
+
+
 def _gone_on(
     queue: Queue, steps: Steps, rules: Rules, now: datetime
 ) -> tuple[list[Change], OrderState | None]:
@@ -136,10 +151,10 @@ def _turned_back(
     first = queue.state is OrderState.ACTIVE
     told = [*_tell(queue, changes, rules, now)] if first else []
     every = [*changes, *spared, *told]
-    turned = OrderState.REVERSING if first else None
+    turned = OrderState.REVERSING if first and not _may_pass(steps) else None
     if any(_at_work(t) for t in queue.tasks):
         return Followed((*every,), turned, joins)
-    undone = _last_won(steps)
+    undone = _last_won(steps, rules, now)
     if undone is not None:
         return Followed((*_with_undo(every, undone, rules, now),), turned, joins)
     gone = OrderState.CANCELLED if queue.cancel_requested else OrderState.FAILED
@@ -153,16 +168,20 @@ def _tell(
     moved_now = {c.after.task_id for c in changes}
     event = Event(trigger=EngineTrigger.TURNED_BACK, source=Source.TIMER)
     for task in queue.tasks:
-        listens = (event.trigger, task.state) in rules.of(task).ways
+        listens = _fires(task, EngineTrigger.TURNED_BACK, rules, now)
         if listens and _at_work(task) and task.task_id not in moved_now:
             yield ruled(task, event, rules, now)
 
 
-def _last_won(steps: Steps) -> Task | None:
-    """Return what is to be undone next: of what stands, what was won last."""
+def _last_won(steps: Steps, rules: Rules, now: datetime) -> Task | None:
+    """Return what is to be undone next: of what stands, what was won last.
+
+    Not what its own table lets nobody undo: a person has found that it stands.
+    """
     for spec, tasks in reversed(steps):
         for task in tasks:
-            if spec.undo and task.state is State.SUCCEEDED:
+            won = spec.undo and task.state is State.SUCCEEDED
+            if won and _fires(task, EngineTrigger.UNDO_DUE, rules, now):
                 return task
     return None
 
@@ -181,6 +200,12 @@ def _with_undo(
             merged = replace(change, after=late)
             return [*changes[:n], merged, *changes[n + 1 :]]
     return [*changes, undo]
+
+
+def _fires(
+    task: Task, trigger: EngineTrigger, rules: Rules, now: datetime
+) -> Row | None:
+    return rules.of(task).advance(Facts(task, None, now), trigger)
 
 
 def _next_of(tasks: Sequence[Task]) -> list[Task]:

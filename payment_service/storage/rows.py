@@ -253,6 +253,7 @@ def new_task_row(task: Task) -> Json:
         "queue_id": task.queue_id,
         "position": task.position,
         "lifecycle": task.lifecycle,
+        "state": task.state,
         "step": task.step,
         "name": task.name,
         "provider": task.provider or None,

@@ -211,12 +211,12 @@ WITH q AS (
         provider, terminal_id, sla, state, version, waiting_for, wake_at, watch_at,
         audit_hash, created_at, updated_at)
     SELECT n.task_id, n.queue_id, n.position, n.lifecycle, n.step, n.name,
-        n.provider, n.terminal_id, n.sla, 'PENDING', 1, n.waiting_for, n.wake_at,
+        n.provider, n.terminal_id, n.sla, n.state, 1, n.waiting_for, n.wake_at,
         n.wake_at, n.audit_hash, n.created_at, n.created_at
     FROM json_to_recordset(%(tasks)s::json) AS n(task_id uuid, queue_id uuid,
         position smallint, lifecycle text, step smallint, name text, provider text,
-        terminal_id text, sla text, waiting_for text, wake_at timestamptz,
-        audit_hash bytea, created_at timestamptz)
+        terminal_id text, sla text, state text, waiting_for text,
+        wake_at timestamptz, audit_hash bytea, created_at timestamptz)
     JOIN q USING (queue_id)
 ), e AS ({_INSERT_EVENTS}
     FROM ROWS FROM (json_to_recordset(%(events)s::json) AS ({_EVENT}))

@@ -1,19 +1,27 @@
-"""An invented flow: three chores, one with two helpers to ask, one that is undone."""
+"""A flow of its own: three chores, one with two helpers to ask, one that is undone.
 
-from datetime import UTC, datetime
+Who washes can be told to stop, and undoes it; who works is asked again, and in the end
+a person is. ``Chores`` asks by a function from a task to what its helper says.
+"""
+
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from fsm.engine.flow import Flow, Rules, StepSpec
+from fsm.domain.ids import new_id
+from fsm.engine.flow import Flow, StepSpec
 from fsm.engine.lifecycle import Lifecycle
 from fsm.engine.records import replace
-from fsm.engine.rows import Queue, Task
-from fsm.engine.table import Keep, Otherwise, Row
+from fsm.engine.rows import Task
+from fsm.engine.steps import Event
+from fsm.engine.table import Otherwise, Row
 from fsm.engine.words import EngineTrigger, EngineWait, Kind, State
-from fsm.flows import RULES
+from handlers.sound import NOT_AS_REQUESTED, halted
 
 NOW: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
-VERSION: Final = 99
+PAUSE: Final = timedelta(seconds=10)
+ASKED_MAX: Final = 2
+STANDS: Final = "stands"
 
 
 class ChoreWait(StrEnum):
@@ -24,90 +32,118 @@ class ChoreWait(StrEnum):
 
 
 class Chore(StrEnum):
-    """What can happen to a chore."""
+    """What can happen to a chore: what its helper says, and what a person decides."""
 
     DONE = "chore.done"
     REFUSED = "chore.refused"
+    UNCLEAR = "chore.unclear"
     UNDONE = "chore.undone"
+    KEPT = "chore.kept"
+    IS_SO = "resolved.positive"
+    IS_NOT_SO = "resolved.negative"
 
 
 class Asks(StrEnum):
-    """What the table asks."""
+    """What the tables ask."""
 
-    NO_TURN = "before its turn"
-    DOING = "it is being done"
+    SELDOM = "it has not been asked often yet"
+    LOOSE = "no person has said that it stands"
 
 
-T, E, S = Chore, EngineTrigger, State
-TABLE: Final = (
-    Row(E.TURN_CAME, S.PENDING, S.PENDING, ChoreWait.DO, Asks.NO_TURN),
-    Row(E.NOT_NEEDED, S.PENDING, S.SKIPPED, None, Asks.NO_TURN),
-    Row(E.CANCEL_REQUESTED, S.PENDING, S.CANCELLED, None, Asks.NO_TURN),
-    Row(E.CANCEL_REQUESTED, S.PENDING, S.PENDING, Keep.KEEP),
-    Row(T.DONE, S.PENDING, S.SUCCEEDED, None, Asks.DOING),
-    Row(T.REFUSED, S.PENDING, S.SKIPPED, None, Asks.DOING),
-    Row(E.UNDO_DUE, S.SUCCEEDED, S.REVERSING, ChoreWait.UNDO),
+T, E, S, W = Chore, EngineTrigger, State, ChoreWait
+BOTH: Final = (
+    Row(E.TURN_CAME, S.PENDING, S.EXECUTING, W.DO),
+    Row(E.NOT_NEEDED, S.PENDING, S.SKIPPED, None),
+    Row(E.CANCEL_REQUESTED, S.PENDING, S.CANCELLED, None),
+    Row(T.DONE, S.EXECUTING, S.SUCCEEDED, None),
+    Row(T.REFUSED, S.EXECUTING, S.SKIPPED, None),
+    Row(T.IS_SO, S.MANUAL_CHECK, S.SUCCEEDED, None),
+)
+WORK: Final = (
+    *BOTH,
+    Row(T.UNCLEAR, S.EXECUTING, S.EXECUTING, W.DO, Asks.SELDOM),
+    Row(T.UNCLEAR, S.EXECUTING, S.MANUAL_CHECK, EngineWait.DECISION),
+    Row(T.DONE, S.MANUAL_CHECK, S.SUCCEEDED, None),
+    Row(T.IS_NOT_SO, S.MANUAL_CHECK, S.FAILED, None),
+)
+WASH: Final = (
+    *BOTH,
+    Row(T.UNCLEAR, S.EXECUTING, S.EXECUTING, W.DO),
+    Row(E.TURNED_BACK, S.EXECUTING, S.REVERSING, W.UNDO),
+    Row(E.UNDO_DUE, S.SUCCEEDED, S.REVERSING, W.UNDO, Asks.LOOSE),
     Row(T.UNDONE, S.REVERSING, S.REVERSED, None),
+    Row(T.UNCLEAR, S.REVERSING, S.REVERSING, W.UNDO),
+    Row(T.KEPT, S.REVERSING, S.MANUAL_CHECK, EngineWait.DECISION),
+    Row(T.IS_NOT_SO, S.MANUAL_CHECK, S.REVERSED, None),
 )
 
 
-def _at_once(after: Task, _task: Task, _event: Any, _terms: Any, now: datetime) -> Task:
-    return replace(after, wake_at=now)
+def _due(after: Task, task: Task, event: Event, pause: Any, now: datetime) -> Task:
+    tries = task.tries + 1 if event.trigger is T.UNCLEAR else 0
+    waits = after.waiting_for is EngineWait.DECISION
+    later = now + (pause or PAUSE) * tries
+    return replace(after, tries=tries, wake_at=None if waits else later)
 
 
-CHORE: Final[Lifecycle[None]] = Lifecycle(
-    name="chore",
-    waits=ChoreWait,
-    triggers=Chore,
-    table=TABLE,
-    otherwise={(t, s): Otherwise.KNOWN for t in (*E, *T) for s in S},
-    guards={
-        Asks.NO_TURN: lambda f: f.task.waiting_for is EngineWait.TURN,
-        Asks.DOING: lambda f: f.task.waiting_for is ChoreWait.DO,
-    },
-    due=dict.fromkeys(ChoreWait, _at_once),
-)
+def _ended(after: Task, _task: Task, event: Event) -> Task:
+    code = STANDS if event.trigger == T.IS_SO else event.code
+    return replace(after, waiting_for=None, wake_at=None, tries=0, code=code)
+
+
+def lifecycle_of(name: str, table: tuple[Row, ...]) -> Lifecycle[Any]:
+    return Lifecycle(
+        name=name,
+        waits=ChoreWait,
+        triggers=Chore,
+        table=table,
+        otherwise={(t, s): Otherwise.KNOWN for t in (*E, *T) for s in S},
+        guards={
+            Asks.SELDOM: lambda f: f.task.tries < ASKED_MAX,
+            Asks.LOOSE: lambda f: f.task.code != STANDS,
+        },
+        due=dict.fromkeys((*W, EngineWait.DECISION), _due),
+        ended=_ended,
+    )
+
+
+LIFECYCLES: Final = {n: lifecycle_of(n, t) for n, t in (("wash", WASH), ("work", WORK))}
 CHORES: Final = Flow(
     kind=Kind.WITHDRAWAL,
-    version=VERSION,
+    version=99,
     steps=(
-        StepSpec(name="wash", lifecycle="chore", undo=True),
-        StepSpec(name="shop", lifecycle="chore"),
-        StepSpec(name="cook", lifecycle="chore", after=("wash", "shop")),
+        StepSpec(name="wash", lifecycle="wash", undo=True),
+        StepSpec(name="shop", lifecycle="work"),
+        StepSpec(name="cook", lifecycle="work", after=("wash", "shop")),
     ),
 )
 HELPERS: Final = ((0, "Ann"), (1, "Bob"), (1, "Cy"), (2, "Dee"))
-"""(step, who is asked) for each task, by position."""
-HOUSE: Final = Rules(
-    lifecycles={**RULES.lifecycles, CHORE.name: CHORE},
-    flows={**RULES.flows, (CHORES.kind, VERSION): CHORES},
-)
 
 
-def tasks_of(queue_id: str, now: datetime = NOW) -> tuple[Task, ...]:
-    """Return the tasks that an order of chores begins with."""
-    begun: set[int] = set()
-    tasks = []
-    for position, (step, helper) in enumerate(HELPERS):
-        starts = step not in begun and not CHORES.steps[step].after
-        begun.add(step)
-        tasks.append(
-            Task(
-                task_id=f"{queue_id[:-1]}{position}",
-                queue_id=queue_id,
-                position=position,
-                lifecycle=CHORE.name,
-                step=step,
-                name=helper,
-                waiting_for=ChoreWait.DO if starts else EngineWait.TURN,
-                wake_at=now if starts else None,
-                created_at=now,
-                updated_at=now,
-            )
-        )
-    return tuple(tasks)
+class Chores:
+    """Implements ``FlowHandlers``; ``helpers`` has (step, who is asked) by position."""
 
+    def __init__(self, ask: Any, flow: Any = CHORES, who: Any = HELPERS, **more: Any):
+        self.ask, self.flow, self.helpers, self.more = ask, flow, who, more
 
-def an_order_of_chores(queue_id: str = "queue-x") -> Queue:
-    """Return a new order."""
-    return Queue(queue_id=queue_id, flow_version=VERSION, tasks=tasks_of(queue_id))
+    def open(self, _request: Any, queue_id: str, now: datetime) -> tuple[Task, ...]:
+        first, tasks = dict(reversed(self.helpers)), []
+        for n, (step, name) in enumerate(self.helpers):
+            spec = self.flow.steps[step]
+            task = Task(task_id=new_id(now), queue_id=queue_id, position=n, name=name)
+            task = replace(task, step=step, lifecycle=spec.lifecycle, created_at=now)
+            if first[step] == name and not spec.after:
+                begun = {"state": S.EXECUTING, "waiting_for": W.DO, "wake_at": now}
+                task = replace(task, **begun)
+            tasks.append(replace(task, updated_at=now))
+        return tuple(tasks)
+
+    def terms(self, task: Task, **_: Any) -> Any:
+        return self.more["pauses"].get(task.name)
+
+    async def call(self, _order: Any, task: Task, **_: Any) -> Event:
+        return Event(trigger=await self.ask(task))
+
+    async def give_up(self, order: Any, task: Task, *, ports: Any) -> Event:
+        raise await halted(order, task, NOT_AS_REQUESTED, ports)
+
+    def heard(self, _webhook: Any, _order: Any) -> None: ...

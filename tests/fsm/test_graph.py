@@ -13,36 +13,36 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Queue
 from fsm.engine.steps import Announced, Event, Known, Step
 from fsm.engine.words import EngineTrigger, OrderState, State
-from tests.fsm.chores import (
-    CHORES,
-    HELPERS,
-    HOUSE,
-    NOW,
-    Chore,
-    ChoreWait,
-    an_order_of_chores,
+from tests.fsm.chores import CHORES, HELPERS, NOW, Chore, ChoreWait
+from tests.model.households import (
+    ALTERNATIVES_FIRST,
+    ALTERNATIVES_LAST,
+    AT_ONCE,
+    IN_TURN,
 )
+from tests.world.household import an_order, rules_of
 
-DONE, REFUSED, UNDONE = Chore
+DONE, REFUSED, UNDONE = Chore.DONE, Chore.REFUSED, Chore.UNDONE
+HOUSE = rules_of()
 WISH = Event(trigger=EngineTrigger.CANCEL_REQUESTED)
 
 
-def said(queue, position, trigger):
+def said(queue, position, trigger, rules=HOUSE):
     task_id = queue.tasks[position].task_id
     event = Event(trigger=trigger)
-    return decide(queue, task_id, event, rules=HOUSE, terms_of=lambda _: None, now=NOW)
+    return decide(queue, task_id, event, rules=rules, terms_of=lambda _: None, now=NOW)
 
 
-def after(queue, *events):
+def after(queue, *events, rules=HOUSE):
     for position, trigger in events:
-        step = said(queue, position, trigger)
+        step = said(queue, position, trigger, rules)
         assert isinstance(step, Step), (position, trigger)
         queue = step.after
     return queue
 
 
-def given_up(queue):
-    return cancel_order(queue, WISH, rules=HOUSE, terms_of=lambda _: None, now=NOW)
+def given_up(queue, rules=HOUSE):
+    return cancel_order(queue, WISH, rules=rules, terms_of=lambda _: None, now=NOW)
 
 
 def due(queue):
@@ -54,35 +54,35 @@ def states(queue):
 
 
 def test_steps_that_wait_for_nothing_start_at_once():
-    assert due(an_order_of_chores()) == [0, 1]
+    assert due(an_order()) == [0, 1]
 
 
 def test_a_step_starts_once_all_that_it_comes_after_is_won():
-    queue = after(an_order_of_chores(), (0, DONE))
+    queue = after(an_order(), (0, DONE))
     assert due(queue) == [1]
 
     assert due(after(queue, (1, DONE))) == [3]
 
 
 def test_a_next_alternative_is_tried_where_one_is_refused():
-    assert due(after(an_order_of_chores(), (1, REFUSED))) == [0, 2]
+    assert due(after(an_order(), (1, REFUSED))) == [0, 2]
 
 
 def test_alternatives_of_a_step_that_is_won_are_spared():
-    queue = after(an_order_of_chores(), (1, DONE))
+    queue = after(an_order(), (1, DONE))
 
     assert queue.tasks[2].state is State.SKIPPED
 
 
 def test_an_order_whose_steps_are_all_won_is_completed():
-    queue = after(an_order_of_chores(), (0, DONE), (1, DONE), (3, DONE))
+    queue = after(an_order(), (0, DONE), (1, DONE), (3, DONE))
 
     assert queue.state is OrderState.COMPLETED
     assert queue.due(NOW)
 
 
 def test_what_was_won_is_undone_where_a_step_is_lost():
-    queue = after(an_order_of_chores(), (0, DONE), (1, REFUSED), (2, REFUSED))
+    queue = after(an_order(), (0, DONE), (1, REFUSED), (2, REFUSED))
 
     assert queue.state is OrderState.REVERSING
     assert queue.tasks[0].waiting_for is ChoreWait.UNDO
@@ -95,19 +95,62 @@ def test_what_was_won_is_undone_where_a_step_is_lost():
 
 
 def test_what_is_won_after_the_order_has_turned_back_is_undone_by_that_very_step():
-    queue = after(an_order_of_chores(), (1, REFUSED), (2, REFUSED))
-    assert (queue.state, due(queue)) == (OrderState.REVERSING, [0])
+    rules = rules_of(AT_ONCE)
+    order = an_order(AT_ONCE, ALTERNATIVES_LAST)
+    queue = after(order, (0, REFUSED), rules=rules)
+    assert (queue.state, due(queue)) == (OrderState.REVERSING, [1])
 
-    step = said(queue, 0, DONE)
+    step = said(queue, 1, DONE, rules)
 
     (change,) = step.changes
-    assert (change.before.state, change.after.state) == ("PENDING", "REVERSING")
+    assert (change.before.state, change.after.state) == ("EXECUTING", "REVERSING")
     assert change.after.version == change.before.version + 1
-    assert after(step.after, (0, UNDONE)).state is OrderState.FAILED
+    assert after(step.after, (1, UNDONE), rules=rules).state is OrderState.FAILED
+
+
+def test_who_listens_is_told_that_the_order_has_turned_back():
+    queue = after(an_order(), (1, REFUSED), (2, REFUSED))
+
+    assert queue.tasks[0].waiting_for is ChoreWait.UNDO
+    assert after(queue, (0, UNDONE)).state is OrderState.FAILED
+
+
+def at_the_last_step():
+    """Return an order that is given up while its step of no return is under way."""
+    order = an_order(IN_TURN, ALTERNATIVES_LAST)
+    rules = rules_of(IN_TURN)
+    return given_up(after(order, (0, DONE), (1, DONE), rules=rules), rules).after
+
+
+def test_an_order_past_its_point_of_no_return_has_won_whoever_gives_it_up():
+    queue = after(at_the_last_step(), (2, DONE), rules=rules_of(IN_TURN))
+
+    assert queue.state is OrderState.COMPLETED
+    assert states(queue) == ["SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "CANCELLED"]
+
+
+def test_it_has_not_turned_back_before_that_is_known():
+    queue = at_the_last_step()
+    assert (queue.state, due(queue)) == (OrderState.ACTIVE, [2])
+
+    turned = after(queue, (2, REFUSED), rules=rules_of(IN_TURN))
+
+    assert (turned.state, due(turned)) == (OrderState.REVERSING, [1])
+
+
+def test_what_a_person_has_found_to_stand_is_not_undone_again():
+    rules = rules_of(IN_TURN)
+    order = an_order(IN_TURN, ALTERNATIVES_FIRST)
+    lost = after(order, (0, DONE), (2, DONE), (3, REFUSED), rules=rules)
+
+    queue = after(lost, (2, Chore.KEPT), (2, Chore.IS_SO), rules=rules)
+
+    assert queue.tasks[2].state is State.SUCCEEDED
+    assert due(queue) == [0]
 
 
 def test_what_cannot_be_undone_stands():
-    queue = after(an_order_of_chores(), (0, DONE), (1, DONE), (3, REFUSED))
+    queue = after(an_order(), (0, DONE), (1, DONE), (3, REFUSED))
 
     assert states(after(queue, (0, UNDONE))) == [
         "REVERSED",
@@ -118,7 +161,7 @@ def test_what_cannot_be_undone_stands():
 
 
 def test_an_order_that_is_given_up_undoes_what_it_has_won():
-    queue = after(an_order_of_chores(), (0, DONE))
+    queue = after(an_order(), (0, DONE))
     step = given_up(queue)
 
     assert step.after.state is OrderState.REVERSING
@@ -129,7 +172,7 @@ def test_an_order_that_is_given_up_undoes_what_it_has_won():
 
 
 def test_whatever_ends_a_task_of_several_steps_moves_the_order_too():
-    step = said(an_order_of_chores(), 0, DONE)
+    step = said(an_order(), 0, DONE)
 
     assert step.queue.trigger == "step.ended"
     assert step.queue.after.version == step.queue.before.version + 1
@@ -139,14 +182,25 @@ def test_whatever_ends_a_task_of_several_steps_moves_the_order_too():
     ("steps", "says"),
     [
         ((), "a step at least"),
-        ((StepSpec(name="a", lifecycle="chore", after=("b",)),), "after \\['b'\\]"),
-        ((StepSpec(name="a", lifecycle="chore"),) * 2, "twice"),
+        ((StepSpec(name="a", lifecycle="work", after=("b",)),), "after \\['b'\\]"),
+        ((StepSpec(name="a", lifecycle="work"),) * 2, "twice"),
         (
             (
-                StepSpec(name="a", lifecycle="chore", point_of_no_return=True),
-                StepSpec(name="b", lifecycle="chore"),
+                StepSpec(name="a", lifecycle="work", point_of_no_return=True),
+                StepSpec(name="b", lifecycle="work"),
             ),
-            "point of no return",
+            "comes after a point of no return",
+        ),
+        (
+            (
+                StepSpec(name="a", lifecycle="work"),
+                StepSpec(name="b", lifecycle="work", point_of_no_return=True),
+            ),
+            "b' is a point of no return, and does not come after \\['a'\\]",
+        ),
+        (
+            (StepSpec(name="a", lifecycle="wash", undo=True, point_of_no_return=True),),
+            "no return, and an undo",
         ),
     ],
 )
@@ -183,7 +237,7 @@ class World:
 
 def runs(answers, *, workers=2):
     """Return every world that can come about; ``answers`` by position of the task."""
-    first = World(plain(an_order_of_chores()), (None,) * workers)
+    first = World(plain(an_order()), (None,) * workers)
     seen, todo = {first}, [first]
     while todo:
         for world in moves(todo.pop(), answers):

@@ -15,16 +15,18 @@ from fsm.payout.foresight import checks
 from fsm.payout.policy import ProviderPolicy
 from fsm.payout.timers import TIMERS
 from fsm.payout.words import Waiting
-from tests.fsm.chores import CHORE, NOW, ChoreWait, tasks_of
+from tests.fsm.chores import LIFECYCLES, NOW, ChoreWait
+from tests.world.household import an_order
 
 MINUTE = timedelta(minutes=1)
+WASH = LIFECYCLES["wash"]
 
 
 def subject_of(timer):
     """Return the subject that wakes a chore whose lifecycle has this timer."""
     timers: Any = {} if timer is None else {ChoreWait.DO: timer}
-    house = Rules({**RULES.lifecycles, "chore": replace(CHORE, timers=timers)}, {})
-    wakeup = task_wakeup(tasks_of("queue-x")[0], NOW, house)
+    house = Rules({**RULES.lifecycles, "wash": replace(WASH, timers=timers)}, {})
+    wakeup = task_wakeup(an_order().tasks[0], NOW, house)
     return wakeup and wakeup.subject
 
 
@@ -38,7 +40,7 @@ def test_a_call_that_is_due_needs_no_timer():
 
 def test_the_last_one_rings_at_the_deadline_alone():
     timer: Timer[None] = Timer(subject=STATUS_TICK, last=WEBHOOK_TIMEOUT)
-    task = replace(tasks_of("queue-x")[0], deadline_at=NOW + MINUTE)
+    task = replace(an_order().tasks[0], deadline_at=NOW + MINUTE)
 
     assert timer.subject_of(task) == STATUS_TICK
     assert timer.subject_of(replace(task, wake_at=NOW + MINUTE)) == WEBHOOK_TIMEOUT
@@ -46,7 +48,7 @@ def test_the_last_one_rings_at_the_deadline_alone():
 
 def test_a_timer_of_a_wait_that_there_is_not_is_refused():
     with pytest.raises(ValueError, match="timers of no wait of its own: poll"):
-        replace(CHORE, timers={Waiting.POLL: Timer(subject=STATUS_TICK)})
+        replace(WASH, timers={Waiting.POLL: Timer(subject=STATUS_TICK)})
 
 
 def test_its_waits_are_as_many_as_its_terms_say():

@@ -1,137 +1,56 @@
 """A flow that is none of ours runs on the engine as it is: see ``tests.fsm.chores``."""
 
 import asyncio
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 
 import pytest
 
-from fsm.domain.errors import StoreUnavailable, UnreadableRow
-from fsm.domain.ids import new_id
-from fsm.domain.orders import Order
+from fsm.domain.errors import UnreadableRow
 from fsm.engine.flow import Rules
-from fsm.engine.lifecycle import Lifecycle
-from fsm.engine.records import replace
-from fsm.engine.rows import Task
-from fsm.engine.steps import Event
-from fsm.engine.table import Otherwise, Row
-from fsm.engine.words import EngineWait, OrderState, State
+from fsm.engine.words import OrderState, State
 from fsm.flows import RULES, WITHDRAWAL
 from fsm.payout.lifecycle import PAYOUT
 from handlers.flows import FLOWS
 from handlers.ports.store import Unsent
-from payment_service.playground.memory.clock import VirtualClock
+from handlers.resolve import Ruling
+from payment_service.playground.memory.clock import VirtualClock, run
+from payment_service.playground.memory.effects import Effects, FailureForm, Strike
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
-from tests.fsm.chores import CHORE, CHORES, Asks, Chore, ChoreWait, tasks_of
+from tests.fsm.chores import CHORES, LIFECYCLES, Chores
 from tests.service.stage import a_withdrawal, staged
+from tests.world.household import STANDS, Helpers, offences_at_rest, offences_of_rows
 from tests.world.judged import World
 from tests.world.postgres_rows import PostgresRows
 
 HOUSE: Any = RULES
 HANDLED: Any = FLOWS
-
-
-class Says(StrEnum):
-    """What a helper may say: what is said of all chores, and one word more."""
-
-    DONE = Chore.DONE.value
-    REFUSED = Chore.REFUSED.value
-    UNDONE = Chore.UNDONE.value
-    LATER = "chore.later"
-
-
-@dataclass(frozen=True)
-class Manners:
-    """The terms of a helper: how long they are not to be asked again."""
-
-    pause: timedelta = timedelta(0)
-
-
-def _in_their_time(after, _task, event, terms: Manners, now):
-    pause = terms.pause if event.trigger is Says.LATER else timedelta(0)
-    return replace(after, wake_at=now + pause)
-
-
-POLITE: Lifecycle[Manners] = Lifecycle(
-    name=CHORE.name,
-    waits=ChoreWait,
-    triggers=Says,
-    table=(
-        *CHORE.table,
-        Row(Says.LATER, State.PENDING, State.PENDING, ChoreWait.DO, Asks.DOING),
-    ),
-    otherwise={
-        **CHORE.otherwise,
-        **{(Says.LATER, state): Otherwise.KNOWN for state in State},
-    },
-    guards={
-        Asks.NO_TURN: lambda f: f.task.waiting_for is EngineWait.TURN,
-        Asks.DOING: lambda f: f.task.waiting_for is ChoreWait.DO,
-    },
-    due=dict.fromkeys(ChoreWait, _in_their_time),
-)
-
-
-@dataclass
-class Helpers:
-    """Implements ``FlowHandlers``: asks a helper to do a chore, or to undo it."""
-
-    flow = CHORES
-
-    refuse: set[str] = field(default_factory=set)
-    away: Counter[str] = field(default_factory=Counter)
-    busy: Counter[str] = field(default_factory=Counter)
-    together: asyncio.Barrier | None = None
-    did: list[str] = field(default_factory=list)
-    manners: dict[str, Manners] = field(default_factory=dict)
-
-    def open(self, request, queue_id, now):
-        del request
-        tasks = tasks_of(queue_id, now)
-        return tuple(replace(task, task_id=new_id(now)) for task in tasks)
-
-    def terms(self, task: Task, *, ports) -> Manners:
-        del ports
-        return self.manners.get(task.name or "", Manners())
-
-    async def call(self, order: Order, task: Task, *, ports, claims) -> Event:
-        del order, ports, claims
-        name = task.name or ""
-        if task.waiting_for is ChoreWait.UNDO:
-            self.did.append(f"undo {name}")
-            return Event(trigger=Chore.UNDONE)
-        if self.together is not None and name in {"Ann", "Bob"}:
-            await self.together.wait()
-        if self.away[name]:
-            self.away[name] -= 1
-            raise StoreUnavailable(f"{name} is away")
-        if self.busy[name]:
-            self.busy[name] -= 1
-            return Event(trigger=Says.LATER)
-        self.did.append(name)
-        return Event(trigger=Chore.REFUSED if name in self.refuse else Chore.DONE)
-
-    async def give_up(self, order, task, *, ports):
-        raise NotImplementedError
-
-    def heard(self, webhook, order):
-        del webhook, order
+KEY = (CHORES.kind, CHORES.version)
 
 
 @pytest.fixture
-def helpers(monkeypatch):
-    """Give helpers, with their flow among those that the service has."""
-    helpers = Helpers()
-    key = (CHORES.kind, CHORES.version)
-    monkeypatch.setitem(HOUSE.lifecycles, CHORE.name, POLITE)
-    monkeypatch.setitem(HOUSE.flows, key, CHORES)
-    monkeypatch.setitem(HANDLED, key, helpers)
-    return helpers
+def helped(monkeypatch):
+    """Have chores among the flows that the service has, done by the helpers given."""
+    for name, lifecycle in LIFECYCLES.items():
+        monkeypatch.setitem(HOUSE.lifecycles, name, lifecycle)
+    monkeypatch.setitem(HOUSE.flows, KEY, CHORES)
+
+    def by(helpers):
+        chores = Chores(helpers.ask, pauses=helpers.pauses)
+        monkeypatch.setitem(HANDLED, KEY, chores)
+        return helpers
+
+    return by
+
+
+@pytest.fixture
+def helpers(helped):
+    """Give the helpers who do all chores."""
+    return helped(Helpers())
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -152,7 +71,9 @@ async def house(request, helpers):
 
 
 async def test_steps_that_wait_for_nothing_are_made_at_once(house, helpers):
-    helpers.together = asyncio.Barrier(2)
+    together = asyncio.Barrier(2)
+    for name in ("Ann", "Bob"):
+        helpers.effects.meanwhile(f"{name}.do", together.wait)
 
     await asyncio.wait_for(house.request(), 60)
     await house.rest()
@@ -184,8 +105,8 @@ async def test_what_was_done_is_undone_where_no_alternative_is_left(house, helpe
     ]
 
 
-async def test_who_is_away_is_asked_again_and_nobody_else_is(house, helpers):
-    helpers.away["Bob"] = 3
+async def test_who_does_not_answer_is_asked_again_and_nobody_else_is(house, helpers):
+    helpers.unclear["do Ann"] = 3
 
     await house.request()
     await house.rest(within=timedelta(days=1))
@@ -195,17 +116,30 @@ async def test_who_is_away_is_asked_again_and_nobody_else_is(house, helpers):
 
 
 async def test_a_chore_goes_by_terms_of_its_own(house, helpers):
-    helpers.busy += Counter(Ann=2, Bob=1)
-    helpers.manners["Ann"] = Manners(pause=timedelta(hours=3))
-
+    helpers.pauses["Ann"] = timedelta(hours=3)
+    helpers.unclear["do Ann"] = helpers.unclear["do Bob"] = 1
     await house.request()
     began = house.clock.now()
-    await house.work_off()
-    assert helpers.did == ["Bob"]
+
+    await house.rest(within=timedelta(hours=1))
+    assert (await house.states())[:2] == ["EXECUTING", "SUCCEEDED"]
 
     await house.rest()
-    assert helpers.did == ["Bob", "Ann", "Dee"]
-    assert house.clock.now() - began >= timedelta(hours=6)
+    assert (await house.states())[-1] == OrderState.COMPLETED
+    assert house.clock.now() - began >= timedelta(hours=3)
+
+
+async def test_who_never_answers_is_for_a_person_to_ask(house, helpers):
+    helpers.unclear["do Bob"] = 9
+    await house.request()
+    await house.rest(within=timedelta(days=1))
+    assert (await house.states())[1] == State.MANUAL_CHECK
+
+    await house.decide(Ruling.POSITIVE)
+    await house.rest()
+
+    assert (await house.states())[-1] == OrderState.COMPLETED
+    assert sorted(helpers.did) == ["Ann", "Bob", "Dee"]
 
 
 @pytest.fixture
@@ -224,7 +158,7 @@ async def test_a_worker_that_knows_no_chores_leaves_them_to_those_that_do(house,
     await house.submit()
     (order,) = await house.rows.orders()
 
-    with pytest.raises(UnreadableRow, match="knows no lifecycle 'chore'"):
+    with pytest.raises(UnreadableRow, match="knows no lifecycle 'w"):
         await store.load(order.queue_id)
     assert await sweeps.overdue(grace=timedelta(days=-1), limit=9) == []
 
@@ -254,3 +188,98 @@ async def test_the_real_service_runs_it_on_postgresql_and_nats(helpers, stage):
         State.SUCCEEDED,
     ]
     assert sorted(helpers.did) == ["Ann", "Bob", "Cy", "Dee"]
+
+
+# Every effect goes wrong once, in every way, as it does for withdrawals.
+
+
+async def nothing_else(world: World) -> None:
+    pass
+
+
+async def is_given_up(world: World) -> None:
+    await world.cancel_order(insist=True)
+
+
+async def loses_an_alternative(world: World) -> None:
+    await world.cancel_task(2, insist=True)
+
+
+async def loses_the_bus(world: World) -> None:
+    world.bus.wipe()
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Who refuses, keeps, does not answer; and what happens after the first calls."""
+
+    refuse: frozenset[str] = frozenset()
+    keep: frozenset[str] = frozenset()
+    unclear: tuple[tuple[str, int], ...] = ()
+    then: Callable[[World], Awaitable[None]] = nothing_else
+
+
+NOBODY_SHOPS = frozenset({"Bob", "Cy"})
+DAYS = {
+    "all is done": Day(),
+    "the next helper shops": Day(frozenset({"Bob"})),
+    "nobody shops": Day(NOBODY_SHOPS),
+    "nobody shops, and it stays washed": Day(NOBODY_SHOPS, frozenset({"Ann"})),
+    "nobody cooks": Day(frozenset({"Dee"})),
+    "nobody washes": Day(frozenset({"Ann"})),
+    "nobody hears of the washing": Day(NOBODY_SHOPS, unclear=(("do Ann", 4),)),
+    "nobody hears of the shopping": Day(unclear=(("do Bob", 9),)),
+    "given up": Day(then=is_given_up),
+    "given up while Ann is asked": Day(unclear=(("do Ann", 2),), then=is_given_up),
+    "one alternative given up": Day(
+        frozenset({"Bob"}), unclear=(("do Bob", 1),), then=loses_an_alternative
+    ),
+    "bus lost": Day(unclear=(("do Bob", 1),), then=loses_the_bus),
+}
+
+
+async def played(day: Day, world: World, helpers: Helpers) -> list[str]:
+    """Play a day to its end, whatever goes wrong; return what is wrong then."""
+    await world.submit()
+    await world.work_off()
+    await day.then(world)
+    await world.rest()
+    for task in await world.tasks():
+        if task.state is State.MANUAL_CHECK:
+            stands = helpers.books.get(task.task_id) in STANDS
+            ruling = Ruling.POSITIVE if stands else Ruling.NEGATIVE
+            await world.decide_task(task.task_id, ruling, insist=True)
+    await world.rest()
+    order = await world.order()
+    books = helpers.of(order.queue)
+    wrong = [*offences_of_rows(order.queue, books)]
+    wrong += offences_at_rest(CHORES, order.queue, books)
+    told = {str(notice.body["type"]) for notice in world.core.notices}
+    if told != {f"withdrawal.{order.queue.state.lower()}"}:
+        wrong.append(f"core was told {told} of an order that is {order.queue.state}")
+    return wrong
+
+
+def play(day, helped, *strikes):
+    clock, effects = VirtualClock(), Effects(*strikes)
+    helpers = helped(Helpers(effects))
+    helpers.refuse, helpers.keep = {*day.refuse}, {*day.keep}
+    helpers.unclear.update(dict(day.unclear))
+    world = World(clock=clock, effects=effects)
+    return run(played(day, world, helpers), clock=clock, seed=1), world
+
+
+@pytest.mark.parametrize("name", DAYS)
+def test_whatever_goes_wrong_each_step_is_done_once_or_undone(name, helped):
+    wrong, clean = play(DAYS[name], helped)
+    assert wrong == []
+
+    offences = {}
+    for at in range(1, len(clean.effects.log) + 1):
+        for form in FailureForm:
+            wrong, world = play(DAYS[name], helped, Strike(at, form))
+            if wrong:
+                offences[f"{at}. {world.effects.struck}"] = wrong
+
+    assert len(clean.effects.log) >= 9
+    assert offences == {}

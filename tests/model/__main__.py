@@ -2,13 +2,15 @@
 
 import sys
 
-from tests.model.checker import check
+from tests.model.checker import Setup, check
+from tests.model.households import HOUSEHOLDS, WIDE
 from tests.model.setups import SETUPS
 
 
 def main() -> int:
-    verdicts = []
-    for setup in SETUPS:
+    """Search the worlds of the engine, then the payout's."""
+    verdicts, worlds = [], list[Setup]([*HOUSEHOLDS, *WIDE, *SETUPS])
+    for setup in worlds:
         verdicts.append(check(setup))
         print(verdicts[-1], flush=True)  # noqa: T201 - what it is for
     states = sum(verdict.states for verdict in verdicts)

@@ -6,20 +6,60 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-from tests.model.world import (
-    Bugs,
-    Model,
-    Setup,
-    Violation,
-    World,
-    at_rest,
-    calm,
-    check_state,
-    moves,
-)
+from typing import Any, NamedTuple, Protocol
 
 STATES_MAX = 2_000_000
+World = Any
+"""A world's state, as its model writes it: it is hashed and compared."""
+
+
+class Move(NamedTuple):
+    """Something that can happen; liveness must not count on faults."""
+
+    story: str
+    world: World
+    fault: bool = False
+
+
+class Violation(Exception):
+    """A promise is broken."""
+
+
+class Model(Protocol):
+    """What a world brings to be searched."""
+
+    def first(self) -> World:
+        """Return the state that it begins in."""
+        ...
+
+    def moves(self, world: World) -> Iterator[Move]:
+        """Yield all that can happen next, or raise where a promise is broken."""
+        ...
+
+    def check_state(self, world: World) -> None:
+        """Hold every promise that can be read off a single state."""
+        ...
+
+    def at_rest(self, world: World) -> bool:
+        """True where all is done that was to be done."""
+        ...
+
+    def calm(self, world: World) -> World:
+        """Return the one of many states with the same future that stands for all."""
+        ...
+
+
+class Setup(Protocol):
+    """What there is in a world; ``bugs`` are wrong turns planted in it."""
+
+    @property
+    def name(self) -> str:
+        """What the world is called."""
+        ...
+
+    def model(self, bugs: Any = None) -> Model:
+        """Return the world."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +87,7 @@ class Verdict:
 class _Search:
     def __init__(self, model: Model) -> None:
         self.model = model
-        first = calm(model, model.first())
+        first = model.calm(model.first())
         self.numbers: dict[World, int] = {first: 0}
         self.worlds = [first]
         self.parents = array("l", [-1])
@@ -63,9 +103,9 @@ class _Search:
                 raise RuntimeError("the world is too large")
             world = self.worlds[place]
             try:
-                check_state(self.model, world)
-                for move in moves(self.model, world):
-                    self.take(place, calm(self.model, move.world), move.fault)
+                self.model.check_state(world)
+                for move in self.model.moves(world):
+                    self.take(place, self.model.calm(move.world), move.fault)
             except Violation as violation:
                 return str(violation), place
             place += 1
@@ -90,7 +130,7 @@ class _Search:
         into: list[list[int]] = [[] for _ in self.worlds]
         for source, target in zip(self.sources, self.targets, strict=True):
             into[target].append(source)
-        alive = [n for n, world in enumerate(self.worlds) if at_rest(self.model, world)]
+        alive = [n for n, world in enumerate(self.worlds) if self.model.at_rest(world)]
         seen = bytearray(len(self.worlds))
         for n in alive:
             seen[n] = 1
@@ -111,7 +151,7 @@ class _Search:
         for number in reversed(way[:-1]):
             goal = self.worlds[number]
             step = next(
-                m for m in moves(self.model, world) if calm(self.model, m.world) == goal
+                m for m in self.model.moves(world) if self.model.calm(m.world) == goal
             )
             steps.append(step.story)
             world = step.world
@@ -130,10 +170,10 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def check(setup: Setup, bugs: Bugs | None = None) -> Verdict:
+def check(setup: Setup, bugs: Any = None) -> Verdict:
     """Search the whole world of ``setup``; stop at the first broken promise."""
     began = time.perf_counter()
-    search = _Search(Model(setup, bugs))
+    search = _Search(setup.model(bugs))
     with _no_collection():
         found = search.run()
     return Verdict(

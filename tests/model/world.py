@@ -40,6 +40,7 @@ from tests.model.asking import (
     blurred,
     paid,
 )
+from tests.model.checker import Move, Violation
 
 # A provider's book: nothing, taken and open, paid, refused at once, failed later.
 NOTHING, TAKEN, PAID, REFUSED, FAILED = "-", "taken", "paid", "refused", "failed"
@@ -96,6 +97,10 @@ class Setup:
     answers_status: bool = True
     gates: bool = False
 
+    def model(self, bugs: "Bugs | None" = None) -> "Model":
+        """Return the world, with wrong turns in it."""
+        return Model(self, bugs)
+
 
 class Budget(NamedTuple):
     """How many faults of each kind are left."""
@@ -134,18 +139,6 @@ class World(NamedTuple):
     inbox: tuple[frozenset[str], ...]
     workers: tuple[Worker | None, ...]
     budget: Budget
-
-
-class Move(NamedTuple):
-    """Something that can happen; liveness must not count on faults."""
-
-    story: str
-    world: World
-    fault: bool = False
-
-
-class Violation(Exception):
-    """A promise is broken."""
 
 
 class Moved(NamedTuple):
@@ -196,6 +189,18 @@ class Model:
         gone = Task(task_id="gone", queue_id="queue", position=0, provider="")
         self.over = self.number(replace(gone, state=State.SKIPPED, waiting_for=None))
         self._event_numbers: dict[tuple[object, ...], int] = {}
+
+    def moves(self, world: World) -> Iterator[Move]:
+        return moves(self, world)
+
+    def check_state(self, world: World) -> None:
+        check_state(self, world)
+
+    def at_rest(self, world: World) -> bool:
+        return at_rest(self, world)
+
+    def calm(self, world: World) -> World:
+        return calm(self, world)
 
     # Pictures and their numbers.
 

@@ -58,9 +58,10 @@ from payment_service.storage import people as people_rows
 from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
+from tests.model import checker, households
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
-from tests.planted import acts
+from tests.planted import acts, flows
 from tests.planted.tampering import (
     a_forged_line_opens_a_case,
     a_planted_return_is_settled,
@@ -82,7 +83,6 @@ ACTS: Final = "tests/storage/test_acts.py"
 BUILDS: Final = "tests/bus/test_two_builds.py"
 SERVICE_TRAIL: Final = "tests/storage/test_service_trail.py"
 WAKEUPS: Final = "tests/handlers/test_wakeups.py"
-GRAPH: Final = "tests/fsm/test_graph.py"
 MACHINE: Final = "tests/simulation/test_machine.py"
 KEYS: Final = "tests/api/test_keys.py"
 PEOPLE: Final = "tests/storage/test_people.py"
@@ -109,7 +109,7 @@ class Bug:
 
     plant: Plant
     layer: str
-    world: Setup = PAIR
+    world: checker.Setup = PAIR
     test: str = ""
 
 
@@ -360,15 +360,6 @@ def next_freeze_too_early(patch: pytest.MonkeyPatch) -> None:
             turn = Event(trigger=EngineTrigger.TURN_CAME)
             return graph.Followed((*changes, graph.ruled(waiting[0], turn, RULES, now)))
         return real(queue, changes, rules, now)
-
-    patch.setattr(decisions, "follow", follow)
-
-
-def steps_end_apart(patch: pytest.MonkeyPatch) -> None:
-    real = graph.follow
-
-    def follow(*given: Any) -> Any:
-        return replace(real(*given), joins=False)
 
     patch.setattr(decisions, "follow", follow)
 
@@ -823,7 +814,40 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=next_freeze_too_early, layer=SIMULATION
     ),
     "two steps that end at once do not meet in the order's row": Bug(
-        plant=steps_end_apart, layer=UNIT, test=GRAPH
+        plant=flows.steps_end_apart, layer=MODEL, world=households.TOGETHER
+    ),
+    "what was done first is undone first": Bug(
+        plant=flows.undone_first_first, layer=MODEL, world=households.TURNS
+    ),
+    "a helper's silence is a no": Bug(
+        plant=flows.silence_is_a_no, layer=MODEL, world=households.PAIR
+    ),
+    "a step waits for no other": Bug(
+        plant=flows.nothing_is_waited_for, layer=MODEL, world=households.TURNS
+    ),
+    "a step waits for one of those it comes after": Bug(
+        plant=flows.one_of_many_is_waited_for, layer=MODEL, world=households.TOGETHER
+    ),
+    "an alternative is tried while another may still do it": Bug(
+        plant=flows.alternatives_at_once, layer=MODEL, world=households.PAIR
+    ),
+    "alternatives of what is done are left waiting": Bug(
+        plant=flows.the_won_is_not_spared, layer=MODEL, world=households.PAIR
+    ),
+    "what is done after the order has turned back stands": Bug(
+        plant=flows.late_success_stands, layer=MODEL, world=households.TOGETHER
+    ),
+    "an order ends while a step is under way": Bug(
+        plant=flows.turns_back_while_it_works, layer=MODEL, world=households.PAIR
+    ),
+    "an order turns back past its point of no return": Bug(
+        plant=flows.no_point_is_of_no_return, layer=MODEL, world=households.TURNS
+    ),
+    "an order turns back before that point is known": Bug(
+        plant=flows.turned_back_before_it_is_known, layer=MODEL, world=households.TURNS
+    ),
+    "what a person has found to stand is undone again": Bug(
+        plant=flows.what_stands_is_undone, layer=MODEL, world=households.MAY_STAND
     ),
     "the notification is dropped": Bug(plant=notification_dropped, layer=SIMULATION),
     "the sweeper marks and does not wake": Bug(

@@ -229,6 +229,49 @@ REQUESTS = (
         },
     ),
     Kind(
+        what="the lifecycle that an attempt goes by",
+        sql=(TASK.format("lifecycle = 'nap'"),),
+        found={
+            GUARD: "order_tasks_identity_is_fixed",
+            VERIFY: NOT_REQUESTED.format("cascade"),
+        },
+    ),
+    Kind(
+        what="the step that an attempt is of",
+        sql=(TASK.format("step = 1"),),
+        found={
+            GUARD: "order_tasks_identity_is_fixed",
+            STOPS: "under way",
+            VERIFY: NOT_REQUESTED.format("cascade"),
+        },
+    ),
+    Kind(
+        what="the name of what an attempt is at",
+        sql=(TASK.format("name = 'mallory'"),),
+        found={
+            GUARD: "order_tasks_identity_is_fixed",
+            STOPS: "under way",
+            VERIFY: NOT_REQUESTED.format("cascade"),
+        },
+    ),
+    Kind(
+        what="the version of the flow that an order goes by",
+        sql=(QUEUE.format("flow_version = 2"),),
+        found={
+            GUARD: "order_queues_identity_is_fixed",
+            VERIFY: NOT_REQUESTED.format("flow_version"),
+        },
+    ),
+    Kind(
+        what="which orders keep each other out",
+        sql=(QUEUE.format("exclusive_key = 'mallory'"),),
+        found={
+            GUARD: "order_queues_identity_is_fixed",
+            STOPS: "under way",
+            VERIFY: NOT_REQUESTED.format("exclusive_key"),
+        },
+    ),
+    Kind(
         what="who the customer was, as if by an erasure",
         sql=(
             QUEUE.format(
@@ -265,6 +308,26 @@ ROWS = (
             GUARD: "order_queues_version_grows_by_one",
             VERIFY: "tampered: the time of its beginning or of its end is none",
         },
+    ),
+    Kind(
+        what="an order turned back that nobody has given up",
+        sql=(QUEUE.format("state = 'REVERSING'"),),
+        found={
+            GUARD: "order_queues_version_grows_by_one",
+            STOPS: "under way",
+            VERIFY: "succession: the row says REVERSING, its trail ACTIVE",
+        },
+        of="w-silent",
+    ),
+    Kind(
+        what="an attempt that is undone, and nobody has turned back",
+        sql=(TASK.format("state = 'REVERSING', waiting_for = 'decision'"),),
+        found={
+            GUARD: "order_tasks_version_grows_by_one",
+            STOPS: "under way",
+            VERIFY: "succession: the row says REVERSING, its trail MANUAL_CHECK",
+        },
+        of="w-silent",
     ),
     Kind(
         what="a wish to cancel an order",

@@ -29,6 +29,13 @@ class Died(BaseException):
     """The process is gone: nothing in it may catch this."""
 
 
+def is_death(error: BaseException) -> bool:
+    """Tell whether the process is gone; of chains that go on at once, one has died."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_death(each) for each in error.exceptions)
+    return isinstance(error, Died)
+
+
 Act = Callable[[], Result]
 
 

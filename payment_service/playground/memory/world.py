@@ -41,7 +41,7 @@ from handlers.sweep import Swept, sweep
 from payment_service.playground.memory.bus import MemoryBus
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.core import MemoryCore
-from payment_service.playground.memory.effects import Died, Effects
+from payment_service.playground.memory.effects import Died, Effects, is_death
 from payment_service.playground.memory.providers import (
     Conduct,
     MemoryProvider,
@@ -314,7 +314,9 @@ class MemoryWorld:
                 return await act()
             except Fault:
                 continue
-            except Died:
+            except (Died, BaseExceptionGroup) as error:
+                if not is_death(error):
+                    raise
                 self.die()
         raise NeverRests("nobody answers")
 
@@ -329,7 +331,9 @@ class MemoryWorld:
         """Do something that the process may die of."""
         try:
             return await act()
-        except Died:
+        except (Died, BaseExceptionGroup) as error:
+            if not is_death(error):
+                raise
             self.die()
         except Fault:
             pass

@@ -17,7 +17,7 @@ from fsm.payout.sentences import HAPPENED, WAITS
 from fsm.payout.timers import TIMERS
 from fsm.payout.words import Trigger
 from payment_service.playground.memory.clock import START
-from tests.fsm.chores import CHORE, Chore, ChoreWait
+from tests.fsm.chores import LIFECYCLES, Chore, ChoreWait
 
 CARD = "4111111111111111"
 
@@ -27,6 +27,7 @@ class ChoreSentences(Sentences):
     waits = {ChoreWait.DO: "Ann is at it"}  # noqa: RUF012 - likewise
 
 
+CHORE = LIFECYCLES["work"]
 TOLD = replace(CHORE, sentences=ChoreSentences())
 
 

@@ -1,0 +1,20 @@
+"""docs/proof.md says which worlds are searched, and how many bugs are found in them."""
+
+from tests.docs.pages import ROOT
+from tests.model.households import HOUSEHOLDS, WIDE
+from tests.planted import flows
+from tests.planted.bugs import BUGS, MODEL
+
+PAGE = (ROOT / "docs/proof.md").read_text()
+
+
+def test_it_counts_the_worlds_of_the_engine():
+    assert f"| {len(HOUSEHOLDS)} that every `make test` searches |" in PAGE
+    assert f"| {len((*HOUSEHOLDS, *WIDE))} that `make model` searches |" in PAGE
+
+
+def test_it_counts_the_bugs_that_are_found_in_them():
+    found = [b for b in BUGS.values() if b.plant.__module__ == flows.__name__]
+
+    assert {bug.layer for bug in found} == {MODEL}
+    assert f"{len(found)} bugs planted in the rule" in PAGE
