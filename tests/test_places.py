@@ -31,6 +31,7 @@ OF_ALL = {
     "test_conftest.py",
     "test_forks.py",
     "test_places.py",
+    "test_rooms.py",
     "test_tidy.py",
 }
 
