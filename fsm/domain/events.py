@@ -69,14 +69,14 @@ def rejected_event(
     identity = derived_id("rejected", cause)
     body = {
         "event_id": identity,
-        "type": f"{kind}.rejected",
+        "type": f"{kind}.{Announced.REJECTED}",
         "at": stamp(at),
         "order_id": order_id,
         "code": "invalid",
         "message": problem,
     }
     return Message(
-        subject=f"order.event.{kind}.rejected",
+        subject=f"order.event.{kind}.{Announced.REJECTED}",
         body=orjson.dumps(body),
         message_id=identity,
     )

@@ -28,8 +28,8 @@ from payment_service.storage.migrate import DIALECT
 from payment_service.storage.pool import Member, Pool
 from payment_service.storage.postgres_errors import (
     cannot_keep,
+    failure_and_mend,
     has_done_nothing,
-    in_one_line,
     is_unstorable,
     spoils,
 )
@@ -111,7 +111,7 @@ class Database:
             async with self._pool.member() as member:
                 await require_session(member.connection, self._door)
         except (psycopg.Error, OSError) as error:
-            told = f"cannot connect to PostgreSQL: {in_one_line(error)}"
+            told = f"cannot connect to PostgreSQL: {failure_and_mend(error)}"
             raise StoreUnavailable(told) from error
 
     async def close(self) -> None:
@@ -137,12 +137,12 @@ class Database:
             except _Again:
                 return await self._once(statement, parameters, last=True)
         except psycopg.IntegrityError as error:
-            name = error.diag.constraint_name or in_one_line(error)
+            name = error.diag.constraint_name or failure_and_mend(error)
             raise BrokenInvariant(name) from error
         except (psycopg.Error, OSError, UnicodeError) as error:
             if is_unstorable(error):
-                raise Unstorable(in_one_line(error)) from error
-            raise StoreUnavailable(in_one_line(error)) from error
+                raise Unstorable(failure_and_mend(error)) from error
+            raise StoreUnavailable(failure_and_mend(error)) from error
 
     async def _once(
         self, statement: LiteralString, parameters: Parameters, *, last: bool = False
@@ -154,13 +154,18 @@ class Database:
             except psycopg.Error as error:
                 self._judge(member, error)
                 if cannot_keep(error):
-                    self._refusals[statement] = (time.monotonic(), in_one_line(error))
+                    self._refusals[statement] = (
+                        time.monotonic(),
+                        failure_and_mend(error),
+                    )
                 # Who has waited for a silent one in vain does not wait again.
                 cut = connection.closed and not connection.went_silent
                 again = has_done_nothing(error) or (cut and statement in REPEATABLE)
                 if isinstance(error, errors.LockNotAvailable):
                     held = await locks.of_tables_soon(connection)
-                    raise StoreUnavailable(f"{in_one_line(error)}: {held}") from error
+                    raise StoreUnavailable(
+                        f"{failure_and_mend(error)}: {held}"
+                    ) from error
                 if last or not again:
                     raise
                 raise _Again from error
@@ -205,9 +210,9 @@ class Database:
                 raise BrokenInvariant(name) from error
             if isinstance(error.orig, psycopg.Error) and spoils(error.orig):
                 self._pool.doubt(generation)
-            raise StoreUnavailable(in_one_line(error.orig or error)) from error
+            raise StoreUnavailable(failure_and_mend(error.orig or error)) from error
         except (psycopg.Error, SQLAlchemyError, OSError) as error:
-            raise StoreUnavailable(in_one_line(error)) from error
+            raise StoreUnavailable(failure_and_mend(error)) from error
 
     async def require_write(self) -> None:
         """Have something written and taken back, as a step is written.
@@ -244,7 +249,7 @@ class Database:
                     self._judge(member, error)
                     raise
         except (psycopg.Error, OSError) as error:
-            told = f"PostgreSQL takes no write: {in_one_line(error)}"
+            told = f"PostgreSQL takes no write: {failure_and_mend(error)}"
             raise StoreUnavailable(told) from error
 
 

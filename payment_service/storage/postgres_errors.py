@@ -98,7 +98,7 @@ def has_done_nothing(error: psycopg.Error) -> bool:
     return error.sqlstate in _NOTHING_DONE
 
 
-def in_one_line(error: BaseException) -> str:
+def failure_and_mend(error: BaseException) -> str:
     """Say what failed and, where that is known, how to mend it."""
     lines = [line.strip() for line in str(error).splitlines()]
     text = f"{type(error).__name__}: {lines[0] if lines else ''}"

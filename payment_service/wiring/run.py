@@ -18,7 +18,7 @@ from payment_service.observability import logs, tracing
 from payment_service.settings import Settings
 from payment_service.storage import migrate
 from payment_service.storage.fitness import Unfit
-from payment_service.storage.postgres_errors import in_one_line, is_passing
+from payment_service.storage.postgres_errors import failure_and_mend, is_passing
 from payment_service.storage.rights import lacking
 from payment_service.storage.session import (
     NAME,
@@ -184,7 +184,7 @@ def _connected(url: str) -> PlainConnection:
             return connect_plainly(Door(url, name=f"{NAME} start"))
         except psycopg.Error as error:
             if time.monotonic() > until or not is_passing(error):
-                told = f"cannot connect to PostgreSQL: {in_one_line(error)}"
+                told = f"cannot connect to PostgreSQL: {failure_and_mend(error)}"
                 raise StoreUnavailable(told) from error
             time.sleep(STARTING_LOOK_SECONDS)
 
