@@ -4,24 +4,32 @@ There is one, for the service and for every world that tests it: a world brings 
 requests are read and answered, and whether anybody may forward what others have said.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from fsm.domain import messages as subjects
-from fsm.domain.errors import Fault, InvalidRequest, StoreUnavailable, Unstorable
+from fsm.domain.errors import (
+    Fault,
+    InvalidRequest,
+    StoreUnavailable,
+    UnknownWords,
+    Unstorable,
+)
 from fsm.domain.ids import is_uuid
 from fsm.domain.orders import Request, Submission
 from handlers.commit import Ports
 from handlers.drive import Wakeup, wake
 from handlers.ports.bus import Delivery
-from handlers.ports.outcomes import Outcome, Park, Retry
+from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.request import requested
 from handlers.webhook import WebhookHint, webhook_received
 
 Told = Mapping[str, str | None]
 """An answer's fields; those that are None are left out."""
 
+SUBJECT: Final = re.compile("[a-z]+([._][a-z]+)*", re.ASCII)
 CANCELS: Final = frozenset({subjects.TASK_CANCEL, subjects.QUEUE_CANCEL})
 WAKEUPS: Final = frozenset(
     {
@@ -43,6 +51,10 @@ ANSWERED: Final = frozenset({*REQUEST_KINDS, subjects.WITHDRAWAL_CANCEL})
 """What has a sender who waits to hear what became of it."""
 
 KNOWN: Final = WAKEUPS | CANCELS | ANSWERED | {subjects.WEBHOOK_RECEIVED}
+NOT_BUILT: Final = frozenset({"partner.unlink.requested", "shadow.outcome"})
+"""Requests of the contract that are refused, as their senders are told."""
+
+PARKED: Final = "parked"
 NOBODY: Final = "nobody may say so here: no forwarder is configured"
 
 
@@ -123,6 +135,8 @@ class Dispatch:
         """Handle one delivery; what fails in a way that is known is an outcome too."""
         try:
             return await self._route(delivery, trace_parent)
+        except UnknownWords as unknown:
+            return await self._parked(unknown)
         except InvalidRequest as refusal:
             return Park(because=refusal.problem)
         except Unstorable as refusal:
@@ -153,7 +167,23 @@ class Dispatch:
             return await webhook_received(
                 _stored(delivery), again=delivery.deliveries > 1, ports=self.ports
             )
-        return Park(because=f"subject {subject!r} is not known to this version")
+        return await self._unknown(delivery)
+
+    async def _parked(self, unknown: UnknownWords) -> Outcome:
+        """Leave an order to a version that knows it: nothing of it is touched here."""
+        try:
+            await self.ports.store.park(unknown)
+        except Fault as fault:
+            return Retry(because=str(fault), in_vain=False)
+        return Done(what=PARKED, because=f"no {', no '.join(unknown.words)}")
+
+    async def _unknown(self, delivery: Delivery) -> Outcome:
+        """Leave a message to a version that knows it, unless it can be no version's."""
+        because = f"subject {delivery.subject!r} is not known to this version"
+        could_be = _could_be_ours(delivery)
+        if could_be and await self.ports.store.park_message(delivery):
+            return Done(what=PARKED, because=because)
+        return Park(because=because)
 
     async def _request(self, delivery: Delivery, trace_parent: str | None) -> Outcome:
         async def answer(done: Submission) -> None:
@@ -179,6 +209,16 @@ class Dispatch:
         if told is not None:
             await self.answer(delivery, told)
         return outcome
+
+
+def _could_be_ours(delivery: Delivery) -> bool:
+    """Tell whether a version of this service could have a subject like this one."""
+    texts = (*delivery.headers, *delivery.headers.values())
+    if delivery.subject in NOT_BUILT:
+        return False
+    return SUBJECT.fullmatch(delivery.subject) is not None and all(
+        text.isprintable() for text in texts
+    )
 
 
 def _stored(delivery: Delivery) -> WebhookHint:

@@ -16,7 +16,11 @@ from fsm.domain.messages import (
     task_wakeup,
 )
 from fsm.domain.orders import Order
-from fsm.domain.webhook_events import WEBHOOKS_KEPT, WebhookEventState
+from fsm.domain.webhook_events import (
+    WEBHOOKS_KEPT,
+    WebhookEvent,
+    WebhookEventState,
+)
 from fsm.engine.flow import Rules
 from fsm.engine.records import replace
 from fsm.flows import RULES
@@ -94,8 +98,9 @@ async def wake_overdue(
     again = f"sweep:{int(now.timestamp() * 1000)}"
     # Woken rows bear the database's time, which may be ahead of this machine's.
     soon = now + grace
-    wakeups = [w for order in orders for w in _wakeups(order, soon, again, rules)]
-    await publisher.publish([*wakeups, *(_webhook_wakeup(n, again) for n in webhook)])
+    wakeups = [w for order in orders for w in wakeups_of(order, soon, again, rules)]
+    heard = [_about(stored.webhook, again) for stored in webhook]
+    await publisher.publish([*wakeups, *heard])
     return Swept(
         rows=len(wakeups),
         webhook=len(webhook),
@@ -103,7 +108,10 @@ async def wake_overdue(
     )
 
 
-def _wakeups(order: Order, now: datetime, again: str, rules: Rules) -> list[Message]:
+def wakeups_of(
+    order: Order, now: datetime, again: str, rules: Rules = RULES
+) -> list[Message]:
+    """Return a wake-up for each row of an order that is due."""
     tasks = [task for task in order.queue.tasks if task.due(now)]
     due = [task_wakeup(task, now, rules, again=again) for task in tasks]
     if order.queue.due(now):
@@ -111,13 +119,16 @@ def _wakeups(order: Order, now: datetime, again: str, rules: Rules) -> list[Mess
     return [traced(wakeup, order.trace_parent) for wakeup in due if wakeup is not None]
 
 
-def _webhook_wakeup(stored: StoredWebhook, again: str) -> Message:
-    body = {"provider": stored.webhook.provider, "event_id": stored.webhook.event_id}
-    cause = f"webhook:{stored.webhook.provider}:{stored.webhook.event_id}"
+def _about(webhook: WebhookEvent, again: str) -> Message:
+    return webhook_wakeup(webhook.provider, webhook.event_id, again)
+
+
+def webhook_wakeup(provider: str, event_id: str, again: str) -> Message:
+    """Return the wake-up for a webhook that was stored and not heard."""
     return Message(
         subject=WEBHOOK_RECEIVED,
-        body=orjson.dumps(body),
-        message_id=f"{cause}:{again}",
+        body=orjson.dumps({"provider": provider, "event_id": event_id}),
+        message_id=f"webhook:{provider}:{event_id}:{again}",
     )
 
 

@@ -18,7 +18,8 @@ PaymentServiceError
 │   │   │   └── TopologyRefused     … or has streams that would lose something
 │   │   ├── CoreUnavailable     core gave no definite answer
 │   │   ├── SinkUnavailable     a place for anchors did not take a line
-│   │   ├── UnreadableRow       a row holds what this version does not know
+│   │   ├── UnreadableRow       a row cannot be read
+│   │   │   └── UnknownWords        … it holds words of another version
 │   │   ├── UnknownKey          a row is signed by a key that is not known here
 │   │   ├── Contended           the order moves faster than this step is decided
 │   │   ├── InFlight            somebody else may be sending it right now
@@ -43,7 +44,7 @@ PaymentServiceError
 ```
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 FOUND_WRONG: Final = 1
@@ -171,11 +172,32 @@ class StoreUnavailable(Fault):
 
 
 class UnreadableRow(Fault):
-    """A row holds a word that this version does not know; a newer one will."""
+    """An order's rows cannot be read."""
 
     def __init__(self, queue_id: str, because: str) -> None:
         super().__init__(f"order queue {queue_id} cannot be read: {because}")
         self.queue_id = queue_id
+
+
+class UnknownWords(UnreadableRow):
+    """Rows hold words that this version does not know; a newer one takes them.
+
+    ``words`` say what each is and which: ``lifecycle charge``, ``state PAUSED``.
+    """
+
+    status = 409
+
+    def __init__(self, queue_id: str, words: Sequence[str]) -> None:
+        super().__init__(
+            queue_id,
+            f"this version knows no {', no '.join(words)}; it is left as it is, and "
+            "goes on by itself with a worker of a version that does",
+        )
+        self.words = tuple(words)
+
+    def told(self) -> str:
+        """Return which words: the caller can do nothing here, and has to know."""
+        return str(self)
 
 
 class BusUnavailable(Fault):

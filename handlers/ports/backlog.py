@@ -15,5 +15,7 @@ class Backlog:
     cases_money_at_risk: Sequence[tuple[str, str, int]]
     manual_check_oldest_seconds: float
     dlq_size: int
+    parked: Sequence[tuple[str, int]] = ()
+    parked_oldest_seconds: float = 0.0
     outbox_pending: int
     outbox_lag_seconds: float

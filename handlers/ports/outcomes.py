@@ -8,9 +8,13 @@ from fsm.domain.dead_letters import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Handled; ``what`` is a word for the counter, like done or stale."""
+    """Handled; ``what`` is a word for the counter, like done or stale.
+
+    ``because`` is said where somebody should hear of it all the same.
+    """
 
     what: str = "done"
+    because: str = ""
     order_id: str | None = None
 
 

@@ -7,12 +7,14 @@ from typing import Protocol
 
 from fsm.domain.audit import AuditLine
 from fsm.domain.dead_letters import DeadLetter
+from fsm.domain.errors import UnknownWords
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order, Request, Submission
 from fsm.domain.webhook_events import Arrival, WebhookEvent, WebhookEventState
 from fsm.engine.records import quickly_made
 from fsm.engine.steps import Case, Step
 from fsm.engine.words import Kind
+from handlers.ports.bus import Delivery
 
 
 @quickly_made
@@ -132,6 +134,14 @@ class Store(Protocol):
 
         For an order that was erased: what is left is what was signed.
         """
+        ...
+
+    async def park(self, unknown: UnknownWords) -> None:
+        """Park an order for a version that knows its words; its rows stay."""
+        ...
+
+    async def park_message(self, delivery: Delivery) -> bool:
+        """Park a message of a subject not known here; False where there is no room."""
         ...
 
     async def open_case(self, order: Order, case: Case, at: datetime) -> None:

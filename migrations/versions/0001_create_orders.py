@@ -324,6 +324,21 @@ CREATE TABLE cases (
     CONSTRAINT ck_cases_money_at_risk CHECK (money_at_risk >= 0)
 );
 
+-- What some version does not know the words of: an order (its rows stay as they are),
+-- or a whole message. Who knows them takes it from here.
+CREATE TABLE parked (
+    id uuid NOT NULL,
+    words text[] NOT NULL,
+    subject text,
+    body bytea,
+    headers jsonb,
+    parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    looked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT pk_parked PRIMARY KEY (id),
+    CONSTRAINT ck_parked_words CHECK (cardinality(words) > 0),
+    CONSTRAINT ck_parked_whole CHECK (num_nonnulls(subject, body, headers) IN (0, 3))
+);
+
 CREATE TABLE provider_controls (
     provider text NOT NULL,
     state text NOT NULL,
@@ -765,6 +780,7 @@ def downgrade() -> None:
         "api_key_uses",
         "api_keys",
         "provider_controls",
+        "parked",
         "cases",
         "dead_letters",
         "webhook_inbox",

@@ -13,7 +13,6 @@ from fsm.invariants import (
     SKEW,
     Invariant,
     Offence,
-    order_offences,
     overdue,
     without_row,
 )
@@ -33,6 +32,7 @@ from payment_service.cli.printing import print_json, print_text
 from payment_service.cli.progress import progress
 from payment_service.cli.snapshot import Snapshot, SnapshotFacts, Whole
 from payment_service.cli.statements import Books, fetch
+from payment_service.cli.unknown import judged, notes_of
 from payment_service.cli.webhook_check import webhook_offences
 from payment_service.settings import Settings
 from providers.config import ProviderTable
@@ -184,6 +184,7 @@ def _judge_all(
             told |= trail.decided
         if whole.order.erased:
             report.erased.append(whole.order.queue_id)
+        report.notes += notes_of(whole)
         for offence in _judge(whole, facts, books, cases, settings):
             report.add(offence)
         if report.orders % SHOW_EVERY == 0:
@@ -247,7 +248,7 @@ def _judge(
 ) -> Iterator[Offence]:
     order, tasks, trails = whole
     keys = settings.audit_keys
-    yield from order_offences(order, tasks, trails)
+    yield from judged(whole)
     yield from tampered(order, tasks, trails, keys, as_of=facts.taken_at, cases=cases)
     yield from overdue(order, tasks, now=facts.taken_at, grace=_grace(settings))
     if books is None:

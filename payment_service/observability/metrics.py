@@ -183,6 +183,15 @@ class Metrics:
             "1 where NATS delivers this process nothing of what waits",
             registry=r,
         )
+        self.parked = Gauge(
+            "parked",
+            "Orders and messages parked for a version that knows their words",
+            ["word"],
+            registry=r,
+        )
+        self.parked_oldest = Gauge(
+            "parked_oldest_seconds", "Age of the oldest that is parked", registry=r
+        )
         self.outbox_pending = Gauge("outbox_pending", "Rows to publish", registry=r)
         self.outbox_lag = Gauge(
             "outbox_lag_seconds", "Age of the oldest row to publish", registry=r
@@ -207,6 +216,10 @@ class Metrics:
             self.cases_money_at_risk.labels(kind, currency).set(amount)
         self.manual_check_oldest.set(standing.manual_check_oldest_seconds)
         self.dlq_size.set(standing.dlq_size)
+        self.parked.clear()
+        for word, count in standing.parked:
+            self.parked.labels(word).set(count)
+        self.parked_oldest.set(standing.parked_oldest_seconds)
         self.outbox_pending.set(standing.outbox_pending)
         self.outbox_lag.set(standing.outbox_lag_seconds)
 

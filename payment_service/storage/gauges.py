@@ -26,6 +26,9 @@ UNION ALL SELECT 'manual', '', '', count(*),
     FROM open_tasks WHERE state = 'MANUAL_CHECK'
 UNION ALL SELECT 'letters', '', '', count(*), 0
     FROM dead_letters WHERE replayed_at IS NULL AND discarded_at IS NULL
+UNION ALL SELECT 'parked', split_part(words[1], ' ', 1), '', count(*),
+    extract(epoch FROM clock_timestamp() - min(parked_at))
+    FROM parked GROUP BY split_part(words[1], ' ', 1)
 UNION ALL SELECT 'outbox', '', '', coalesce(sum(messages), 0),
     coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)
     FROM outbox
@@ -49,6 +52,8 @@ async def standing(database: Database) -> Backlog:
         cases_money_at_risk=[row[:3] for row in by.get("cases_risk", [])],
         manual_check_oldest_seconds=manual[3],
         dlq_size=letters[2],
+        parked=[(row[0], row[2]) for row in by.get("parked", [])],
+        parked_oldest_seconds=max((row[3] for row in by.get("parked", [])), default=0),
         outbox_pending=outbox[2],
         outbox_lag_seconds=outbox[3],
     )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fsm.domain.acts import Act, acted
 from fsm.domain.audit import AuditLine
 from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.errors import UnreadableRow
 from fsm.domain.seals import queue_is_sealed
 from fsm.engine.rows import Queue
 from fsm.engine.words import EngineWait, Kind, OrderState
@@ -46,13 +47,18 @@ async def hold(connection: AsyncConnection, queue_id: str) -> LockedOrder | None
     row = (await connection.execute(HOLD, {"queue_id": queue_id})).first()
     if row is None:
         return None
+    try:
+        kind, state = Kind(row.kind), OrderState(row.state)
+        waiting_for = EngineWait(row.waiting_for) if row.waiting_for else None
+    except ValueError as error:
+        raise UnreadableRow(queue_id, str(error)) from None
     queue = Queue(
         queue_id=row.queue_id,
-        kind=Kind(row.kind),
-        state=OrderState(row.state),
+        kind=kind,
+        state=state,
         version=row.version,
         cancel_requested=row.cancel_requested,
-        waiting_for=EngineWait(row.waiting_for) if row.waiting_for else None,
+        waiting_for=waiting_for,
         wake_at=row.wake_at,
         tries=row.tries,
         audit_hash=bytes(row.audit_hash),

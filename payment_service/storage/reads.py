@@ -8,11 +8,18 @@ from sqlalchemy import ColumnElement, Select, exists, select, tuple_
 
 from fsm.domain.acts import SERVICE
 from fsm.domain.dead_letters import DeadLetter, Reason
-from fsm.domain.errors import AmbiguousOrder, InvalidRequest, UnknownOrder
+from fsm.domain.errors import (
+    AmbiguousOrder,
+    InvalidRequest,
+    UnknownOrder,
+    UnreadableRow,
+)
 from fsm.domain.ids import is_uuid
 from fsm.domain.orders import Order
 from fsm.domain.vouched import VOUCHER
+from fsm.engine.flow import Rules
 from fsm.engine.words import CaseKind, CaseState
+from fsm.flows import RULES
 from handlers.ports.reads import (
     AuditEntry,
     CaseRecord,
@@ -23,7 +30,7 @@ from handlers.ports.reads import (
 from payment_service.storage import statements as sql
 from payment_service.storage.audit_lines import line_from
 from payment_service.storage.database import Database
-from payment_service.storage.rows import order_from
+from payment_service.storage.readable import readable
 from payment_service.storage.tables import (
     CASES,
     DEAD_LETTERS,
@@ -40,8 +47,9 @@ VERSION: Final = re.compile("[1-9][0-9]{0,9}", re.ASCII)
 class PostgresReads:
     """Implements ``ports.reads.Reads``. Cursors are the last id of a page."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, rules: Rules = RULES) -> None:
         self._database = database
+        self._rules = rules
 
     async def find(
         self, asked: str, *, merchants: Collection[str] | None = None
@@ -57,11 +65,14 @@ class PostgresReads:
                 "limit": CANDIDATES_MAX,
             },
         )
-        found = [order_from(row[1]) for row in rows]
+        found = [readable(row[0], row[1], self._rules) for row in rows]
         if not found:
             raise UnknownOrder(asked)
         if len(found) > 1:
-            raise AmbiguousOrder(asked, [_candidate(order) for order in found])
+            orders = [each for each in found if isinstance(each, Order)]
+            raise AmbiguousOrder(asked, [_candidate(order) for order in orders])
+        if isinstance(found[0], UnreadableRow):
+            raise found[0]
         return found[0]
 
     async def search(self, search: Search) -> Page[Order]:
@@ -126,8 +137,10 @@ class PostgresReads:
 
     async def _orders(self, queue_ids: Sequence[str]) -> list[Order]:
         rows = await self._database.run(sql.LOAD, {"queue_ids": list(queue_ids)})
-        found = {row[0]: order_from(row[1]) for row in rows}
-        return [found[queue_id] for queue_id in queue_ids if queue_id in found]
+        found = {row[0]: readable(row[0], row[1], self._rules) for row in rows}
+        every = [found[queue_id] for queue_id in queue_ids if queue_id in found]
+        # What this version does not know is shown by one that does.
+        return [each for each in every if isinstance(each, Order)]
 
     async def _rows(self, statement: Select[Any]) -> list[Any]:
         async with self._database.connection() as connection:

@@ -16,7 +16,7 @@ from payment_service.storage.tables import METADATA
 
 APPENDED: Final = frozenset({"order_task_events", "anchors", "anchor_heads"})
 """What is written once: triggers refuse the owner any change of it, too."""
-_EMPTIED: Final = frozenset({"outbox", "provider_health", "webhook_inbox"})
+_EMPTIED: Final = frozenset({"outbox", "parked", "provider_health", "webhook_inbox"})
 # Numbers are drawn by INSERT itself but for this one's, which a statement asks for.
 _DRAWN: Final = ("webhook_inbox_inbox_id_seq",)
 # Who chose the number of a line could put all that comes after where no anchor looks.

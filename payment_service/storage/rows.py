@@ -44,11 +44,14 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
     created_at = _time(row["created_at"])
     if created_at is None:
         raise ValueError("created_at is null")
-    queue_id = row["queue_id"]
+    queue_id, kind = row["queue_id"], Kind(row["kind"])
+    steps = len(rules.flows[kind, row["flow_version"]].steps)
+    if any(task["step"] >= steps for task in row["tasks"]):
+        raise ValueError("a task is of a step that its flow does not have")
     return Order(
         queue=Queue(
             queue_id=queue_id,
-            kind=Kind(row["kind"]),
+            kind=kind,
             flow_version=row["flow_version"],
             exclusive_key=row["exclusive_key"],
             state=OrderState(row["state"]),

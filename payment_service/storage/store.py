@@ -12,6 +12,7 @@ from fsm.domain.errors import (
     BrokenInvariant,
     StaleWrite,
     StoreUnavailable,
+    UnknownWords,
     UnreadableRow,
     WebhookSettled,
 )
@@ -23,8 +24,9 @@ from fsm.engine.flow import Rules
 from fsm.engine.steps import Case
 from fsm.engine.words import Kind
 from fsm.flows import RULES
+from handlers.ports.bus import Delivery
 from handlers.ports.store import NewOrder, Recorded, StepWrite, StoredWebhook, Unsent
-from payment_service.storage import order_erasure
+from payment_service.storage import order_erasure, parked
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.dead_letters import Graves
@@ -226,6 +228,14 @@ class PostgresStore:
     async def forget_words(self, inbox_id: str) -> None:
         """Take a webhook's own words out of its row."""
         await self._database.run(order_erasure.FORGET_WORDS, {"inbox_id": inbox_id})
+
+    async def park(self, unknown: UnknownWords) -> None:
+        """Park an order for a version that knows its words; its rows stay."""
+        await parked.park(self._database, unknown)
+
+    async def park_message(self, delivery: Delivery) -> bool:
+        """Park a message of a subject not known here; False where there is no room."""
+        return await parked.park_message(self._database, delivery, self._keys)
 
     async def open_case(self, order: Order, case: Case, at: datetime) -> None:
         """Open a case that belongs to no step; the same one twice, once."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final, LiteralString
 
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
+from fsm.domain.errors import UnknownWords
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
 from fsm.domain.vouched import asks, is_vouched
@@ -13,6 +14,7 @@ from fsm.flows import RULES
 from handlers.ports.store import StoredWebhook, Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
+from payment_service.storage.parked import park
 from payment_service.storage.readable import readable
 from payment_service.storage.rows import unsent_from, webhook_from
 
@@ -92,14 +94,25 @@ class PostgresSweeps:
     async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
         """Return orders with an overdue row, and mark them as woken.
 
-        One that this version cannot read is left to those that can.
+        One that this version cannot read is parked, not marked: it is left to those
+        that can.
         """
-        woken = await self._database.run(sql.OVERDUE, {"grace": grace, "limit": limit})
+        asked = {"grace": grace, "limit": limit}
+        due = await self._database.run(sql.OVERDUE_ORDERS, asked)
+        if not due:
+            return []
         rows = await self._database.run(
-            sql.LOAD, {"queue_ids": [row[0] for row in woken]}
+            sql.LOAD, {"queue_ids": [row[0] for row in due]}
         )
         found = [readable(row[0], row[1], self._rules) for row in rows]
-        return [order for order in found if isinstance(order, Order)]
+        for each in found:
+            if isinstance(each, UnknownWords):
+                await park(self._database, each)
+        orders = {each.queue_id: each for each in found if isinstance(each, Order)}
+        rung = await self._database.run(
+            sql.OVERDUE, {"grace": grace, "queue_ids": list(orders)}
+        )
+        return [orders[row[0]] for row in rung]
 
     async def overdue_webhooks(
         self, *, grace: timedelta, limit: int

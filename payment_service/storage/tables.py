@@ -343,6 +343,19 @@ Index(
     & CASES.c.closed_at.is_(None),
 )
 
+PARKED: Final = Table(
+    "parked",
+    METADATA,
+    _id("id"),
+    Column("words", ARRAY(Text), nullable=False),
+    _text("subject", null=True),
+    Column("body", LargeBinary),
+    Column("headers", JSONB),
+    _at("parked_at", null=False),
+    _at("looked_at", null=False),
+    PrimaryKeyConstraint("id"),
+)
+
 PROVIDER_CONTROLS: Final = Table(
     "provider_controls",
     METADATA,

@@ -14,10 +14,14 @@ from typing import Final
 import structlog
 
 from fsm.domain.messages import Message
+from handlers.parked import Taking
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Park
+from handlers.route import KNOWN
 from handlers.sweep import Swept, wake_overdue
 from payment_service.settings import Settings
+from payment_service.storage.parked import PostgresShelf
+from payment_service.storage.readable import known_words
 from payment_service.wiring.router import Router
 from payment_service.wiring.service import Service
 
@@ -33,7 +37,7 @@ class OverdueDriver:
     """Stands in for a publisher, and handles what it is given in this process."""
 
     def __init__(self, router: Router) -> None:
-        self._router = router
+        self.router = router
         self._slots = asyncio.Semaphore(AT_ONCE_MAX)
         self._driving: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -78,16 +82,30 @@ class OverdueDriver:
                 deliveries=AGAIN,
                 identity=message.message_id,
             )
-            outcome = await self._router.handle(delivery)
+            outcome = await self.router.handle(delivery)
             if isinstance(outcome, Park):
-                await self._router.dead_letter(
-                    delivery, outcome.reason, outcome.because
-                )
+                await self.router.dead_letter(delivery, outcome.reason, outcome.because)
 
 
 def overdue_after(settings: Settings) -> timedelta:
     """Return by how much a row is overdue that no sweeper can have woken."""
     return settings.sweep_grace + settings.sweep_interval * SWEEPS_MISSED
+
+
+async def take_parked(service: Service, driver: OverdueDriver) -> None:
+    """Drive what is parked, since another version did not know it and this one does."""
+    words = known_words(service.ports.rules) | {f"subject {each}" for each in KNOWN}
+    taking = Taking(
+        shelf=PostgresShelf(service.database, service.ports.keys, words),
+        store=service.store,
+        publisher=driver,
+        clock=service.clock,
+        rules=service.ports.rules,
+        handle=driver.router.handle,
+        dead_letter=driver.router.dead_letter,
+    )
+    if count := await taking.go_on():
+        LOG.info("parked.taken", count=count)
 
 
 async def drive_overdue(service: Service, overdue_driver: OverdueDriver) -> None:
@@ -96,6 +114,7 @@ async def drive_overdue(service: Service, overdue_driver: OverdueDriver) -> None
     A worker that NATS delivers nothing to does not leave it to the sweeper: what that
     rings for may reach nobody.
     """
+    await take_parked(service, overdue_driver)
     is_deaf = service.bus_health.is_deaf(service.wire)
     grace = service.settings.sweep_grace / 2
     if not is_deaf:

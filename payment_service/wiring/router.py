@@ -121,10 +121,11 @@ class Router:
             "task_id": ids.get("task_id"),
             "trace_id": trace.split("-")[1] if trace else None,
         }
-        if isinstance(outcome, Done):
+        if isinstance(outcome, Done) and not outcome.because:
             LOG.info("message.handled", **line)
             return
-        untold = self.repeats.admit((known, what))
+        why = outcome.because if isinstance(outcome, Done) else ""
+        untold = self.repeats.admit((known, what, why))
         if untold is None:
             return
         if untold:

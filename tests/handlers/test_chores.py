@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fsm.domain.errors import UnreadableRow
+from fsm.domain.errors import UnknownWords
 from fsm.engine.flow import Rules
 from fsm.engine.words import OrderState, State
 from fsm.flows import RULES, WITHDRAWAL
@@ -28,6 +28,7 @@ from tests.world.judged import World
 from tests.world.postgres_rows import PostgresRows
 
 HOUSE: Any = RULES
+AS_THEY_ARE = "SELECT wake_at, watch_at, redrives FROM order_tasks ORDER BY position"
 HANDLED: Any = FLOWS
 KEY = (CHORES.kind, CHORES.version)
 
@@ -158,9 +159,11 @@ async def test_a_worker_that_knows_no_chores_leaves_them_to_those_that_do(house,
     await house.submit()
     (order,) = await house.rows.orders()
 
-    with pytest.raises(UnreadableRow, match="knows no lifecycle 'w"):
+    with pytest.raises(UnknownWords, match="no flow withdrawal@99, no lifecycle"):
         await store.load(order.queue_id)
+    before = await house.rows.database.run(AS_THEY_ARE, {})
     assert await sweeps.overdue(grace=timedelta(days=-1), limit=9) == []
+    assert await house.rows.database.run(AS_THEY_ARE, {}) == before
 
     await house.rest()
     assert (await house.states())[-1] == OrderState.COMPLETED

@@ -133,7 +133,8 @@ async def test_what_does_not_wait_changes_nothing(paid, event_id, again, word):
         ),
         ("order.task.webhook.received", b'{"body": "{}"}', "nobody may say so here"),
         ("withdrawal.cancel.requested", b"{}", "nobody may say so here"),
-        ("order.task.of.tomorrow", b"{}", "is not known to this version"),
+        ("shadow.outcome", b"{}", "is not known to this version"),
+        ("order.task.of.\x7f", b"{}", "is not known to this version"),
     ],
 )
 async def test_what_no_use_case_takes_is_parked_with_the_reason(
@@ -149,3 +150,20 @@ async def test_what_no_use_case_takes_is_parked_with_the_reason(
 
     assert isinstance(outcome, Park)
     assert because in outcome.because
+
+
+async def test_a_subject_that_another_version_may_know_is_parked_for_it(world):
+    dispatch = Dispatch(ports=world.ports, read_request=lambda _: a_request())
+    delivery = Delivery(
+        subject="order.task.of.tomorrow",
+        body=b"{}",
+        headers={},
+        deliveries=1,
+        identity="t.1.1",
+    )
+
+    outcome = await dispatch.handle(delivery)
+
+    assert isinstance(outcome, Done)
+    assert outcome.what == "parked"
+    assert "is not known to this version" in outcome.because

@@ -53,9 +53,10 @@ from payment_service.bus.consumer import Consumer
 from payment_service.cli import anchor_check, webhook_check
 from payment_service.playground.memory import store as twin
 from payment_service.playground.memory.store import MemoryStore
-from payment_service.storage import anchors, statements
+from payment_service.storage import anchors, parked, statements
 from payment_service.storage import people as people_rows
 from payment_service.storage.operator_store import PostgresOperatorStore
+from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
 from tests.model import checker, households
@@ -621,7 +622,38 @@ def ones_own_consumers_are_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(unrouted, "consumers_in", none)
 
 
+def what_is_not_known_is_marked(patch: pytest.MonkeyPatch) -> None:
+    """Mark every overdue row as rung for, before it is known whether it can be read."""
+    overdue = PostgresSweeps.overdue
+
+    async def marked(self: Any, *, grace: Any, limit: int) -> Any:
+        asked = {"grace": grace, "limit": limit}
+        due = await self._database.run(statements.OVERDUE_ORDERS, asked)
+        rung = {"grace": grace, "queue_ids": [row[0] for row in due]}
+        await self._database.run(statements.OVERDUE, rung)
+        return await overdue(self, grace=grace, limit=limit)
+
+    patch.setattr(PostgresSweeps, "overdue", marked)
+
+
+def what_is_parked_is_believed(patch: pytest.MonkeyPatch) -> None:
+    """Handle a parked message, whoever has parked it."""
+    patch.setattr(parked, "is_vouched", lambda *_: True)
+
+
 BUGS: Final[Mapping[str, Bug]] = {
+    "the older marks what it cannot read as rung for": Bug(
+        plant=what_is_not_known_is_marked,
+        layer=UNIT,
+        test="tests/handlers/test_chores.py::"
+        "test_a_worker_that_knows_no_chores_leaves_them_to_those_that_do",
+    ),
+    "a parked message is believed": Bug(
+        plant=what_is_parked_is_believed,
+        layer=UNIT,
+        test="tests/service/test_strangers.py::"
+        "test_a_request_that_another_hand_has_parked_is_not_made",
+    ),
     "two versions set each other's consumer right": Bug(
         plant=a_consumer_is_set_to_ones_own,
         layer=UNIT,

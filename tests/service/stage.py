@@ -170,6 +170,7 @@ async def staged(
     more: str = "",
     core_url: str | None = None,
     roles: Collection[str] = ROLES,
+    rest: bool = True,
     **changed: Any,
 ) -> AsyncIterator[Stage]:
     """Run the service with all roles until the block is left.
@@ -177,7 +178,7 @@ async def staged(
     ``table`` is added to the table of each provider, ``webhook`` to its webhook's,
     ``more`` to the file;
     ``core_url`` is another than the simulated core's. Where other ``roles`` are given
-    the rest runs beside them, and answers probes at ``Stage.rest_url``.
+    the ``rest`` runs beside them, and answers probes at ``Stage.rest_url``.
     """
     core = SimulatedCore(token="core-token")
     await core.start("127.0.0.1", 0)
@@ -223,7 +224,8 @@ async def staged(
     )
     config = parse_config(text + more, ack_wait=settings.ack_wait, environment={})
     stop = asyncio.Event()
-    parts = [part for part in (set(roles), set(ROLES) - set(roles)) if part]
+    others = set(ROLES) - set(roles) if rest else set()
+    parts = [part for part in (set(roles), others) if part]
     readies = [asyncio.Event() for _ in parts]
     running = [
         asyncio.create_task(

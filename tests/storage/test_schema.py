@@ -370,6 +370,15 @@ REFUSED = {
     "ck_cases_money_at_risk": [CASE.replace("1, 'EUR', 1", "1, 'EUR', -1")],
     "uq_cases_one_open": [f"{ONE_OPEN}; {ONE_OPEN}"],
     "fk_cases_queue_id": [CASE.replace("000001'", "000008'")],
+    "ck_parked_words": [
+        "INSERT INTO parked (id, words) VALUES (gen_random_uuid(), '{}')"
+    ],
+    "ck_parked_whole": [
+        (
+            "INSERT INTO parked (id, words, subject) "
+            "VALUES (gen_random_uuid(), '{state X}', 'order.x')"
+        )
+    ],
     "ck_provider_controls_state": [
         (
             "INSERT INTO provider_controls (provider, state, reason, changed_by, "
@@ -796,7 +805,8 @@ HOT = {
     "PENDING_WEBHOOKS": {"task_id": "0195f1de-0000-7000-8000-000000000000"},
     "FIND_WEBHOOK": {"provider": "acme", "event_id": "7"},
     "MARK_WAITING": {"task_id": "0195f1de-0000-7000-8000-000000000000", "version": 1},
-    "OVERDUE": {"grace": timedelta(seconds=30), "limit": 100},
+    "OVERDUE_ORDERS": {"grace": timedelta(seconds=30), "limit": 100},
+    "OVERDUE": {"grace": timedelta(seconds=30), "queue_ids": []},
     "OVERDUE_WEBHOOKS": {"grace": timedelta(seconds=30), "limit": 100},
     "EXPIRED_WEBHOOKS": {"after": timedelta(days=7), "limit": 100},
     "FORGET_FOREIGN": {"after": timedelta(days=7), "limit": 100},

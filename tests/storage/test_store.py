@@ -698,7 +698,8 @@ async def test_an_overdue_notification_is_found(rows, clock, store, order):
 
     (found,) = await rows.sweeps.overdue(grace=GRACE, limit=10)
 
-    assert found.queue.wake_at == clock.now()
+    marked = await store.load(found.queue_id)
+    assert marked.queue.wake_at == clock.now()
 
 
 async def test_ringing_moves_no_version(rows, clock, store, order):

@@ -12,7 +12,7 @@ import psycopg
 from fsm.domain.durations import format_duration
 from fsm.domain.errors import Fault
 from handlers.ports.backlog import Backlog
-from payment_service.cli.doctor import people
+from payment_service.cli.doctor import parked, people
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.cli.errors import in_one_line
 from payment_service.settings import Settings
@@ -233,6 +233,8 @@ async def _work(
         await database.require_write()
         yield WORK.ok("a write", "is taken")
         for finding in _piles(await standing(database)):
+            yield finding
+        for finding in await parked.check(WORK, database):
             yield finding
         async for finding in people.check(database, settings, clock.now()):
             yield finding

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
+from fsm.domain.errors import UnknownWords
 from fsm.domain.orders import Order
 from fsm.engine.rows import Queue, Task
+from handlers.ports.bus import Delivery
 from payment_service.playground.memory.tables import place
 from payment_service.playground.memory.transactions import MemoryTransactions
 
@@ -14,7 +16,17 @@ Row = TypeVar("Row", Task, Queue)
 
 
 class MemorySweeps(MemoryTransactions):
-    """The orders of the port ``Sweepable``."""
+    """The orders of the port ``Sweepable``, and what is parked.
+
+    All that share these rows are of one version, so no order is parked for another.
+    """
+
+    async def park(self, unknown: UnknownWords) -> None:
+        raise unknown
+
+    async def park_message(self, delivery: Delivery) -> bool:
+        self.tables.parked[delivery.identity] = delivery
+        return True
 
     async def overdue(self, *, grace: timedelta, limit: int) -> Sequence[Order]:
         tasks = [t for o in self.tables.orders.values() for t in o.queue.tasks]

@@ -8,6 +8,7 @@ from fsm.domain.audit import AuditLine
 from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.orders import Order
 from fsm.engine.rows import Queue, Task
+from handlers.ports.bus import Delivery
 from handlers.ports.reads import CaseRecord
 from handlers.ports.store import StoredWebhook, Unsent
 
@@ -55,6 +56,7 @@ class MemoryTables:
     events: dict[tuple[str, str], str] = field(default_factory=dict)
     letters: dict[str, DeadLettered] = field(default_factory=dict)
     cases: dict[str, CaseRecord] = field(default_factory=dict)
+    parked: dict[str, Delivery] = field(default_factory=dict)
     redrives: dict[tuple[str, int], int] = field(default_factory=dict)
     last_seq: int = 0
 
