@@ -3,6 +3,7 @@
 from typing import Final
 
 from fsm.engine.flow import Flow, Rules, StepSpec
+from fsm.engine.outcome import by_last_task
 from fsm.engine.words import Kind
 from fsm.payout.lifecycle import PAYOUT
 
@@ -10,6 +11,7 @@ WITHDRAWAL: Final = Flow(
     kind=Kind.WITHDRAWAL,
     version=1,
     steps=(StepSpec(name="payout", lifecycle=PAYOUT.name),),
+    outcome=by_last_task,
 )
 
 RULES: Final = Rules(

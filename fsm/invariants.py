@@ -14,11 +14,12 @@ from typing import Final, NamedTuple
 from fsm.domain.acts import ORDER_ACTS, SERVICE, SERVICE_ACTS, STATE
 from fsm.domain.audit import GENESIS, WAKE_AT, hash_of, task_of
 from fsm.domain.audit_keys import AuditKeys
-from fsm.domain.binding import REQUEST
+from fsm.domain.binding import LOADED, REQUEST
 from fsm.domain.decided import Decided, Subject, decision_in
 from fsm.domain.erasure import ERASED
 from fsm.domain.proposals import PROPOSED_FROM_SHELL
 from fsm.domain.seals import head_of
+from fsm.engine.decide import ORDER_LOADED, ORDER_NOT_LOADED
 from fsm.engine.rows import FIRST_LIFECYCLE
 from fsm.engine.table import Otherwise
 from fsm.engine.words import (
@@ -96,8 +97,8 @@ class OrderRow(NamedTuple):
 
     queue_id: str
     order_id: str
-    amount: int
-    currency: str
+    amount: int | None
+    currency: str | None
     state: str
     version: int
     waiting_for: str | None
@@ -120,6 +121,7 @@ class OrderRow(NamedTuple):
     """It holds just what an erasure leaves."""
     flow_version: int = 1
     exclusive_key: str | None = None
+    loaded: bytes | None = None
 
 
 class TaskRow(NamedTuple):
@@ -181,6 +183,8 @@ _OVER: Final = frozenset(s.value for s in OrderState if s is not OrderState.ACTI
 _ORDER_LINES: Final = frozenset(
     {
         (REQUESTED, None, OrderState.ACTIVE.value),
+        (ORDER_LOADED, OrderState.ACTIVE.value, OrderState.ACTIVE.value),
+        (ORDER_NOT_LOADED, OrderState.ACTIVE.value, OrderState.FAILED.value),
         (EngineTrigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "ACTIVE"),
         (EngineTrigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "CANCELLED"),
         *((f"order.{s.lower()}", OrderState.ACTIVE.value, s) for s in _OVER),
@@ -234,6 +238,7 @@ class Trail:
     ended_at: datetime | None = None
     ended_by: str | None = None
     request: Mapping[str, object] | None = None
+    loaded: object = None
     erased: bool = False
     proposed: tuple[object, object] = (None, None)
     reference: object = None
@@ -251,6 +256,8 @@ class Trail:
             said := line.detail.get(REQUEST), Mapping
         ):
             self.request = said
+        if line.trigger == ORDER_LOADED:
+            self.loaded = line.detail.get(LOADED)
         self.erased = self.erased or line.trigger == ERASED
         self.times.add(line.at)
         woken = line.detail.get(WAKE_AT)

@@ -9,7 +9,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from fsm.domain.audit_keys import AuditKeys
-from fsm.domain.binding import Bound, Signature, attempt_of, differing
+from fsm.domain.binding import (
+    Bound,
+    Signature,
+    attempt_of,
+    differing,
+    hash_of_loaded,
+)
 from fsm.domain.cases import money_at_risk
 from fsm.domain.money import Money
 from fsm.domain.seals import (
@@ -39,12 +45,12 @@ class CaseRow(NamedTuple):
     kind: str
     queue_id: str
     task_id: str
-    amount: int
-    currency: str
+    amount: int | None
+    currency: str | None
     money_at_risk: int
     detail: Mapping[str, object]
     order_id: str
-    of_order: tuple[str, int, str]
+    of_order: tuple[str, int | None, str | None]
     heard: bool
 
 
@@ -122,10 +128,22 @@ def _own_row(
         yield "it has a message for its customer that no step has written"
     if trail is None:
         return
+    if _loaded_otherwise(order, trail, keys):
+        yield "what was loaded for it is not what its trail says"
     if not {order.created_at, order.finished_at} <= {*trail.times, None}:
         yield "the time of its beginning or of its end is none of its trail"
     if _slept_on(order.wake_at, trail, as_of):
         yield "what is due of it was put off, and no line of its trail says so"
+
+
+def _loaded_otherwise(order: OrderRow, trail: Trail, keys: AuditKeys) -> bool:
+    """Tell whether what its row holds for its steps is other than its trail says."""
+    if order.loaded is None:
+        return trail.loaded is not None and not trail.erased
+    if order.signed_by not in keys:
+        return False
+    now = hash_of_loaded(order.queue_id, order.loaded, order.signed_by, keys)
+    return now != trail.loaded
 
 
 def _task_row(
@@ -176,6 +194,8 @@ def forged_case(case: CaseRow) -> Iterator[Offence]:
 
 def _at_risk(case: CaseRow) -> int:
     opened = Case(kind=CaseKind(case.kind), task_id=case.task_id, detail=case.detail)
+    if case.amount is None or case.currency is None:
+        return money_at_risk(opened, None)
     return money_at_risk(opened, Money(case.amount, case.currency))
 
 

@@ -5,7 +5,7 @@ from fsm.domain.messages import Message, cancel_wakeup
 from fsm.domain.orders import Order
 from fsm.domain.webhook_events import FORWARDER
 from fsm.engine.steps import Event, Step
-from fsm.engine.words import EngineTrigger, Source
+from fsm.engine.words import EngineTrigger, OrderState, Source
 from handlers.commit import Ports, TrailPorts, apply, apply_cancel_of_order
 
 
@@ -46,7 +46,16 @@ async def request_cancel_of_order(
         order, _wish(reason, actor), ports=ports, wakeups=wakeups
     )
     if not isinstance(applied.decision, Step) and applied.order.queue.final:
-        raise NotNow(f"order {order.order_id} is {applied.order.queue.state}")
+        raise NotNow(_too_late(applied.order, ports))
+
+
+def _too_late(order: Order, ports: Ports) -> str:
+    """Say why a final order cannot be given up any more."""
+    told = f"order {order.order_id} is {order.queue.state}"
+    last = ports.rules.flow_of(order.queue).steps[-1]
+    if last.point_of_no_return and order.queue.state is OrderState.COMPLETED:
+        return f"{told}: there is no return once {last.name!r} is done"
+    return told
 
 
 async def cancel_known(

@@ -185,5 +185,9 @@ def settling(case_id: str) -> str:
 
 def _takes_two(case: CaseRecord, order: Order, four_eyes: FourEyes) -> bool:
     lost = case.money_at_risk
-    at_risk = lost > 0 and four_eyes.needs_two(Money(lost, case.currency))
+    at_risk = (
+        lost > 0
+        and case.currency is not None
+        and four_eyes.needs_two(Money(lost, case.currency))
+    )
     return at_risk or four_eyes.needs_two(order.money)

@@ -14,10 +14,11 @@ from fsm.engine.decide import notified
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Event, Step, Wait
-from fsm.engine.words import Source
+from fsm.engine.words import EngineWait, Source
 from handlers.claims import Claims, InFlight
 from handlers.commit import Applied, Ports, apply, commit
 from handlers.inbox import apply_waiting
+from handlers.load import load
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.sound import NOT_AS_REQUESTED, TAMPERED, halted, looked_over
 from handlers.work import all_wakeups, no_wakeups
@@ -253,6 +254,9 @@ async def _step(
     order: Order, row: Task | Queue, ports: Ports, claims: Claims, *, hand_on: bool
 ) -> Applied:
     if isinstance(row, Queue):
+        if row.waiting_for is EngineWait.LOAD:
+            wakeups = all_wakeups(ports.rules) if hand_on else no_wakeups
+            return await load(order, ports=ports, wakeups=wakeups)
         return await _notify(order, ports)
     flow = ports.flow_of(order)
     if order.sound:
@@ -275,5 +279,6 @@ async def _notify(order: Order, ports: Ports) -> Applied:
     if not order.sound:
         raise await halted(order, order.queue.tasks[0], NOT_AS_REQUESTED, ports)
     at = order.finished_at or ports.clock.now()
-    await ports.core.notify(outcome_of(order, at))
+    flow = ports.rules.flow_of(order.queue)
+    await ports.core.notify(outcome_of(order, at, flow))
     return await commit(order, lambda queue, _: notified(queue), ports=ports)

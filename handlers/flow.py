@@ -1,5 +1,7 @@
 """The seam with I/O: the functions that a kind of order brings to the use cases."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +15,21 @@ from handlers.claims import Claims
 EngineT_contra = TypeVar("EngineT_contra", contravariant=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What an order's steps need, as it was fetched; JSON, and no more than is used."""
+
+    content: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class NotLoaded:
+    """There is a final no to what an order's steps need: it will never begin."""
+
+    code: str
+    message: str | None = None
+
+
 class FlowHandlers(Protocol[EngineT_contra]):
     """What a kind of order brings beside its flow; all that reaches the outside."""
 
@@ -22,7 +39,19 @@ class FlowHandlers(Protocol[EngineT_contra]):
         ...
 
     def open(self, request: Request, queue_id: str, now: datetime) -> tuple[Task, ...]:
-        """Return the tasks of a new order, by position; each names its step."""
+        """Return the tasks of a new order, by position; each names its step.
+
+        Where the flow ``loads`` all of them wait for their turn.
+        """
+        ...
+
+    async def load(self, order: Order, *, ports: EngineT_contra) -> Loaded | NotLoaded:
+        """Fetch what the order's steps need; asked only where the flow ``loads``.
+
+        It is kept with the order in one write, and never fetched again after that.
+
+        :raises Fault: somebody was away; it is asked again.
+        """
         ...
 
     def terms(self, task: Task, *, ports: EngineT_contra) -> Any:  # noqa: ANN401

@@ -39,7 +39,8 @@ async def requested(
     await answer(done)
     order: Order | None = new.order
     if done.status != "accepted":
-        resumes = again and done.queue_id is not None
+        # One that runs with the same exclusive key is its own request's to go on with.
+        resumes = again and done.order_id == request.order_id
         order = await ports.store.load(done.queue_id or "") if resumes else None
     if order is not None and next_due(order, ports) is not None:
         outcome = await drive(order, ports=ports, claims=Claims(taken_at=taken_at))

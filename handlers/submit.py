@@ -11,9 +11,11 @@ from fsm.domain.ids import new_id
 from fsm.domain.messages import trace_id_of
 from fsm.domain.orders import Order, Request, Submission
 from fsm.domain.seals import sealed_queue, sealed_task
+from fsm.engine.flow import Flow
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Announced, Announcement
+from fsm.engine.words import EngineWait
 from handlers.commit import Ports
 from handlers.flow import FlowHandlers
 from handlers.ports.store import NewOrder
@@ -27,7 +29,10 @@ async def submit(
 ) -> Submission:
     """Store the order unless it is known; after it returns the order is not lost.
 
-    A repeat with the same content is ``duplicate``, with another one ``conflict``.
+    A repeat with the same content is ``duplicate``, with another one ``conflict``. So
+    is, as ``duplicate``, one whose exclusive key an order that runs has already.
+
+    :raises InvalidRequest: it does not say what makes its exclusive key.
     """
     new = open_order(
         request,
@@ -76,12 +81,7 @@ def _opened(
     queue_id = new_id(now)
     tasks = flow.open(request, queue_id, now)
     order = Order(
-        queue=Queue(
-            queue_id=queue_id,
-            kind=request.kind,
-            flow_version=flow.flow.version,
-            tasks=tasks,
-        ),
+        queue=_queue_of(request, flow.flow, tasks, queue_id, now),
         order_id=request.order_id,
         merchant_id=request.merchant_id,
         customer_id=request.customer_id,
@@ -123,6 +123,21 @@ def _opened(
     queue = sealed_queue(order.queue, lines[0].hash, signature.key_id, keys)
     queue = replace(queue, tasks=sealed)
     return replace(order, queue=queue, signature=signature, sound=True), lines
+
+
+def _queue_of(
+    request: Request, flow: Flow, tasks: tuple[Task, ...], queue_id: str, now: datetime
+) -> Queue:
+    """Return the order's own row; what its steps need is due where the flow loads."""
+    return Queue(
+        queue_id=queue_id,
+        kind=request.kind,
+        flow_version=flow.version,
+        exclusive_key=request.exclusive_key(flow.exclusive),
+        waiting_for=EngineWait.LOAD if flow.loads else None,
+        wake_at=now if flow.loads else None,
+        tasks=tasks,
+    )
 
 
 def _named(task: Task) -> dict[str, object]:

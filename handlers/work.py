@@ -73,7 +73,7 @@ def work_of(  # noqa: PLR0913 - all that a commit is made of
     timers = [
         task_wakeup(c.after, now, rules) for c in changes if _is_later(c.after, now)
     ]
-    woken = wakeups(moved, now)
+    woken = wakeups(_in_hand(moved, step), now)
     return StepWrite(
         order=moved,
         step=replace(step, changes=tuple(changes), queue=queue_change),
@@ -87,6 +87,21 @@ def work_of(  # noqa: PLR0913 - all that a commit is made of
         webhooks=webhooks,
         woken=bool(woken),
     )
+
+
+def _in_hand(order: Order, step: Step) -> Order:
+    """Return the order with those of its rows that the step has moved.
+
+    In an order of several steps others may be due that somebody is at work on: they are
+    rung for by who has made them due.
+    """
+    queue = order.queue
+    if all(task.step == 0 for task in queue.tasks):
+        return order
+    moved = {change.after.task_id for change in step.changes}
+    tasks = tuple(task for task in queue.tasks if task.task_id in moved)
+    wake_at = queue.wake_at if step.queue is not None else None
+    return replace(order, queue=replace(queue, tasks=tasks, wake_at=wake_at))
 
 
 def _is_later(task: Task, now: datetime) -> bool:

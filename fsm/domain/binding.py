@@ -17,6 +17,8 @@ from fsm.domain.canonical import plain
 
 REQUEST: Final = "request"
 """Where the first audit line of an order has its request."""
+LOADED: Final = "loaded"
+"""Where the audit line of what was fetched for an order has a hash of it."""
 
 
 Attempt: TypeAlias = tuple[
@@ -38,8 +40,8 @@ class Bound(NamedTuple):
     order_id: str
     merchant_id: str
     customer_id: str
-    amount: int
-    currency: str
+    amount: int | None
+    currency: str | None
     content: str
     """The hash, in hex, by which a repeat of the request is told from a conflict."""
     destination: Mapping[str, object]
@@ -91,6 +93,14 @@ def hash_of_content(
     ``named`` is what a repeat of the request has in common with the first.
     """
     return keys.mac(key_id, _written("content", named) + content)
+
+
+def hash_of_loaded(queue_id: str, loaded: bytes, key_id: str, keys: AuditKeys) -> str:
+    """Return the keyed hash, in hex, of what was fetched for an order's steps.
+
+    :raises KeyError: there is no such key here.
+    """
+    return keys.mac(key_id, _written(LOADED, [queue_id]) + loaded).hex()
 
 
 def is_signed(bound: Bound, signature: Signature, keys: AuditKeys) -> bool:

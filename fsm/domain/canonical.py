@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
+import orjson
+
 INTEGER_MAX: Final = 2**63 - 1
+
+
+def written(value: object) -> bytes:
+    """Write a value as JSON in the one form that it has before jsonb and after it."""
+    return orjson.dumps(plain(value), option=orjson.OPT_SORT_KEYS)
 
 
 def plain(value: object) -> object:

@@ -19,12 +19,15 @@ def case_id(case: Case, version: int) -> str:
     return derived_id("case", case.kind, case.task_id, case.content or version)
 
 
-def money_at_risk(case: Case, money: Money) -> int:
+def money_at_risk(case: Case, money: Money | None) -> int:
     """Return what may be lost, in minor units of the order's currency.
 
-    Where another amount was named it is the difference; in every other case, and for
-    another currency, nothing less than the whole is certain.
+    Of an order that moves no money it is nothing. Where another amount was named it is
+    the difference; in every other case, and for another currency, nothing less than the
+    whole is certain.
     """
+    if money is None:
+        return 0
     evidence = case.detail.get("evidence")
     if case.kind is not CaseKind.AMOUNT_MISMATCH or not isinstance(evidence, Mapping):
         return money.amount

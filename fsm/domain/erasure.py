@@ -74,7 +74,7 @@ def erasure_of(
         detail={"reason": masked_text(reason)},
     )
     line = chained(head_of(queue.audit_hash), unsigned, keys)
-    after = replace(queue, version=queue.version + 1)
+    after = replace(queue, version=queue.version + 1, loaded=None)
     sealed = sealed_queue(after, line.hash, order.signature.key_id, keys)
     left = replace(order, customer_id=NOBODY, destination={}, metadata={})
     return Erasure(

@@ -7,6 +7,8 @@ import orjson
 from fsm.domain.ids import derived_id
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
+from fsm.engine.flow import Flow
+from fsm.engine.outcome import ended_last
 from fsm.engine.steps import Announced, Announcement
 
 
@@ -43,7 +45,7 @@ def event_body(
     order: Order, announcement: Announcement, at: datetime
 ) -> dict[str, object]:
     """Return the body of an event; what is not known is left out."""
-    task = announcement.task
+    task, money = announcement.task, order.money
     body: dict[str, object | None] = {
         "event_id": event_id(order, announcement),
         "type": f"{order.queue.kind.value}.{announcement.type.value}",
@@ -53,11 +55,12 @@ def event_body(
         "task_id": task.task_id if task else None,
         "merchant_id": order.merchant_id,
         "customer_id": order.customer_id,
-        "amount": order.money.amount,
-        "currency": order.money.currency,
+        "amount": money and money.amount,
+        "currency": money and money.currency,
         "provider": task.provider if task else None,
         "code": announcement.code,
         "message": announcement.message,
+        "result": announcement.result,
     }
     return {name: value for name, value in body.items() if value is not None}
 
@@ -82,18 +85,8 @@ def rejected_event(
     )
 
 
-def outcome_of(order: Order, at: datetime) -> dict[str, object]:
+def outcome_of(order: Order, at: datetime, flow: Flow) -> dict[str, object]:
     """Return the final event again, from the rows alone: the notification's body."""
     queue = order.queue
-    paid = next((t for t in queue.tasks if t.state == "SUCCEEDED"), None)
-    last = max(
-        (t for t in queue.tasks if t.final and t.code != "not_needed"),
-        key=lambda t: (t.updated_at or at, t.position),
-        default=None,
-    )
-    announcement = Announcement(
-        type=Announced(queue.state.value.lower()),
-        task=paid,
-        code=None if paid or last is None else last.code,
-    )
-    return event_body(order, announcement, at)
+    outcome = flow.outcome(queue, queue.state, ended_last(queue))
+    return event_body(order, outcome.announcement, at)

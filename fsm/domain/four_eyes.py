@@ -47,7 +47,9 @@ class FourEyes:
             for currency in EXPONENTS
         )
 
-    def needs_two(self, money: Money) -> bool:
+    def needs_two(self, money: Money | None) -> bool:
         """Return whether a decision about so much money takes two persons."""
+        if money is None:
+            return False
         begins_at = self.begins_at(money.currency)
         return begins_at is not None and money.amount >= begins_at

@@ -1,9 +1,12 @@
 """Orders as the service knows them: the core's picture and what it is all about."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
+
+import orjson
 
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import (
@@ -14,10 +17,12 @@ from fsm.domain.binding import (
     hash_of_content,
     is_signed,
 )
+from fsm.domain.canonical import plain
+from fsm.domain.errors import InvalidRequest
 from fsm.domain.money import Money
 from fsm.engine.records import quickly_made
 from fsm.engine.rows import Queue, Task
-from fsm.engine.words import Kind
+from fsm.engine.words import WITHOUT_MONEY, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +46,19 @@ class Request:
     order_id: str
     merchant_id: str
     customer_id: str
-    money: Money
+    money: Money | None
     destination: Mapping[str, str]
     cascade: tuple[CascadeEntry, ...]
     metadata: Mapping[str, object]
     content: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse a request that moves no money and is of a kind that does.
+
+        :raises ValueError: it has no amount.
+        """
+        if self.money is None:
+            money_for(self.kind, None, None)
 
     def content_hash(self, key_id: str, keys: AuditKeys) -> bytes:
         """Return by what a repeat of it is told from a conflict, with one of the keys.
@@ -57,6 +70,41 @@ class Request:
         named = [self.merchant_id, self.kind.value, self.order_id]
         return hash_of_content(named, self.content, key_id, keys)
 
+    def exclusive_key(self, parts: Sequence[str]) -> str | None:
+        """Return what it shares with requests that say the same in all ``parts``.
+
+        A part is the name of a field, or of one within it, as ``"card.token"``. It is a
+        hash without a key, so that every process makes the same one for ever: one of
+        the parts has to be what nobody guesses. None where there are no parts.
+
+        :raises InvalidRequest: it says nothing there.
+        """
+        if not parts:
+            return None
+        content = orjson.loads(self.content)
+        said = orjson.dumps([_part(content, name) for name in parts])
+        return hashlib.sha256(said).hexdigest()
+
+
+def money_for(kind: Kind, amount: int | None, currency: str | None) -> Money | None:
+    """Return the money of an order of that kind; None where it moves none.
+
+    :raises ValueError: it is of a kind that does, and has no amount or currency.
+    """
+    if amount is None and currency is None and kind in WITHOUT_MONEY:
+        return None
+    if amount is None or currency is None:
+        raise ValueError(f"a {kind.value} has an amount and a currency")
+    return Money(amount, currency)
+
+
+def _part(content: object, name: str) -> object:
+    for each in name.split("."):
+        content = content.get(each) if isinstance(content, Mapping) else None
+    if content is None:
+        raise InvalidRequest(f"{name}: is missing")
+    return plain(content)
+
 
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +113,15 @@ class Order:
 
     ``signature`` is over those of them that a payout is made of. ``sound`` says that
     all of it is as it was written; None before anybody has looked, as when it is
-    loaded, False where another request was written into it.
+    loaded, False where another request was written into it. ``money`` is None only for
+    an order of a kind that may be without.
     """
 
     queue: Queue
     order_id: str
     merchant_id: str
     customer_id: str
-    money: Money
+    money: Money | None
     destination: Mapping[str, str]
     metadata: Mapping[str, object] = field(default_factory=dict)
     content_hash: bytes = b""
@@ -87,6 +136,23 @@ class Order:
     def queue_id(self) -> str:
         """The id of its order queue."""
         return self.queue.queue_id
+
+    def require_money(self) -> Money:
+        """Return how much money it moves.
+
+        :raises ValueError: it is an order that moves none.
+        """
+        if self.money is None:
+            raise ValueError(f"order queue {self.queue_id} moves no money")
+        return self.money
+
+    @property
+    def loaded(self) -> Mapping[str, object] | None:
+        """What was fetched for its steps; None where nothing was, or not yet."""
+        content = self.queue.loaded
+        found: Mapping[str, object] | None
+        found = None if content is None else orjson.loads(content)
+        return found
 
     def task(self, task_id: str) -> Task:
         """Return one of its tasks.
@@ -110,8 +176,8 @@ class Order:
             order_id=self.order_id,
             merchant_id=self.merchant_id,
             customer_id=self.customer_id,
-            amount=self.money.amount,
-            currency=self.money.currency,
+            amount=None if self.money is None else self.money.amount,
+            currency=None if self.money is None else self.money.currency,
             content=self.content_hash.hex(),
             destination=dict(self.destination),
             metadata=self.metadata,
@@ -125,7 +191,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What became of a request: accepted, duplicate or conflict."""
+    """What became of a request: accepted, duplicate or conflict.
+
+    The ids of a duplicate are those of the order that there is: the same one, or the
+    one that runs with the same exclusive key, whatever its caller calls it.
+    """
 
     status: Literal["accepted", "duplicate", "conflict"]
     order_id: str

@@ -5,10 +5,12 @@ audit line, and behind it a seal: a keyed hash over that and over every column t
 decides. It is checked once for each time an order is loaded, and made again for the
 rows that a step moves. Columns that move without a step are not in it: ``wake_at`` and
 ``redrives`` (a wake-up says nothing), ``webhook_pending`` and ``webhook_sequence``.
+What was fetched for an order's steps is sealed with its own row.
 
 A webhook in the inbox is signed when it comes in, by who has verified it.
 """
 
+import hashlib
 from operator import attrgetter
 from typing import Any, Final
 
@@ -53,7 +55,7 @@ QUEUE_COLUMNS: Final = (
     "tries",
 )
 _of_task: Final = attrgetter(*TASK_COLUMNS)
-_of_queue: Final = attrgetter(*QUEUE_COLUMNS)
+_queue_columns: Final = attrgetter(*QUEUE_COLUMNS)
 
 
 def head_of(audit_hash: bytes) -> bytes:
@@ -93,6 +95,13 @@ def signed_webhook(webhook: WebhookEvent, keys: AuditKeys) -> WebhookEvent:
 def webhook_is_signed(webhook: WebhookEvent, keys: AuditKeys) -> bool:
     """Tell whether news came in by us, and says what it said then."""
     return keys.holds(webhook.signature.key_id, _said(webhook), webhook.signature.mac)
+
+
+def _of_queue(queue: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a row or a record
+    row: tuple[Any, ...] = _queue_columns(queue)
+    if queue.loaded is None:
+        return row
+    return (*row, hashlib.sha256(queue.loaded).hexdigest())
 
 
 def _seal(row: tuple[Any, ...], head: bytes, key_id: str, keys: AuditKeys) -> bytes:

@@ -1,17 +1,17 @@
 """Turns (a picture of an order, an event, the time) into a step, or says why not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from fsm.engine.flow import Rules
-from fsm.engine.graph import Followed, finished, follow, lost_code
+from fsm.engine.graph import Followed, begun, finished, follow, spared
 from fsm.engine.lifecycle import Lifecycle
 from fsm.engine.moves import change_of, moved, moved_at, newest
+from fsm.engine.outcome import Ending
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import (
-    Announced,
     Announcement,
     Case,
     Change,
@@ -23,11 +23,28 @@ from fsm.engine.steps import (
     Wait,
 )
 from fsm.engine.table import Facts, Otherwise
-from fsm.engine.words import EngineTrigger, EngineWait, OrderState
+from fsm.engine.words import (
+    NOT_NEEDED,
+    RUNNING,
+    EngineTrigger,
+    EngineWait,
+    OrderState,
+)
 
 STEP_ENDED: Final = "step.ended"
+ORDER_LOADED: Final = "order.loaded"
+ORDER_NOT_LOADED: Final = "order.not_loaded"
 TermsOf: TypeAlias = Callable[[Task], Any]
 """task -> what holds for its other side, as its lifecycle's guards ask for it."""
+
+
+class OrderMove(NamedTuple):
+    """What moves an order's own row beside its tasks: the row before, what, and who."""
+
+    before: Queue
+    trigger: str
+    actor: str
+    detail: Mapping[str, object]
 
 
 def decide(
@@ -78,7 +95,41 @@ def cancel_order(
             after = moved(lifecycle, task, row, event, terms, now)
             changes.append(change_of(task, after, event))
     wished = replace(queue, cancel_requested=True)
-    return step_of(wished, changes, (), rules, now, asked=(queue, event))
+    asked = OrderMove(queue, event.trigger.value, event.actor, event.detail)
+    return step_of(wished, changes, (), rules, now, asked=asked)
+
+
+def loaded(
+    queue: Queue,
+    given: bytes,
+    detail: Mapping[str, object],
+    *,
+    rules: Rules,
+    now: datetime,
+) -> Step | Known:
+    """Keep what an order's steps need, all of it at once, and let the first begin."""
+    if queue.waiting_for is not EngineWait.LOAD:
+        return Known()
+    after = replace(queue, loaded=given, waiting_for=None, wake_at=None, tries=0)
+    starts = begun(after, rules, now)
+    asked = OrderMove(queue, ORDER_LOADED, "system", detail)
+    return step_of(after, starts, (), rules, now, asked=asked)
+
+
+def not_loaded(
+    queue: Queue, code: str, message: str | None, *, rules: Rules, now: datetime
+) -> Step | Known:
+    """End an order whose steps will never have what they need; the first says why."""
+    if queue.waiting_for is not EngineWait.LOAD:
+        return Known()
+    after = replace(queue, waiting_for=None, wake_at=None, tries=0)
+    waiting = [t for t in queue.tasks if t.waiting_for is EngineWait.TURN]
+    changes = [
+        spared(t, rules, now, NOT_NEEDED if n else code) for n, t in enumerate(waiting)
+    ]
+    said = {"code": code} if message is None else {"code": code, "message": message}
+    asked = OrderMove(queue, ORDER_NOT_LOADED, "system", said)
+    return step_of(after, changes, (), rules, now, asked=asked)
 
 
 def notified(queue: Queue) -> Step | Known:
@@ -140,24 +191,26 @@ def step_of(
     rules: Rules,
     now: datetime,
     *,
-    asked: tuple[Queue, Event] | None = None,
+    asked: OrderMove | None = None,
 ) -> Step:
-    """Let the order follow the changes of its tasks; ``asked`` is a wish about it."""
+    """Let the order follow the changes of its tasks; ``asked`` moves its own row."""
     first = (*changes,)
     after = queue.with_tasks({c.after.task_id: c.after for c in first})
     followed = follow(after, first, rules, now)
     every = followed.changes
     if every is not first:
         after = after.with_tasks({c.after.task_id: c.after for c in every})
+    outcome = _outcome(followed, after, rules)
     change = None
     if followed.state is not None or followed.joins or asked:
-        change = _order_change(queue, after, followed, asked, now)
+        state = followed.state if outcome is None else outcome.state
+        change = _order_change(queue, after, state, asked, now)
         after = change.after
-    outcome = _outcome_announced(followed, after, rules)
+    told = _announced(every, rules)
     return Step(
         changes=every,
         queue=change,
-        announcements=(*_announced(every, rules), *outcome),
+        announcements=(*told, outcome.announcement) if outcome else (*told,),
         cases=cases,
         after=after,
     )
@@ -166,25 +219,25 @@ def step_of(
 def _order_change(
     queue: Queue,
     after: Queue,
-    followed: Followed,
-    asked: tuple[Queue, Event] | None,
+    state: OrderState | None,
+    asked: OrderMove | None,
     now: datetime,
 ) -> QueueChange:
     """Return how the order's own row moves: on, to its end, or since somebody asked."""
-    before, event = asked or (queue, None)
+    trigger = STEP_ENDED if state is None else f"order.{state.lower()}"
+    asked = asked or OrderMove(queue, trigger, "system", {})
+    before = asked.before
     after = replace(after, version=before.version + 1)
-    trigger = STEP_ENDED
-    if followed.state is not None:
-        after = replace(after, state=followed.state)
-        trigger = f"order.{followed.state.lower()}"
+    if state is not None:
+        after = replace(after, state=state)
     if after.final and not before.final:
         after = replace(after, waiting_for=EngineWait.NOTIFICATION, wake_at=now)
     return QueueChange(
         before=before,
         after=after,
-        trigger=event.trigger.value if event else trigger,
-        actor=event.actor if event else "system",
-        detail=dict(event.detail) if event else {},
+        trigger=asked.trigger,
+        actor=asked.actor,
+        detail=dict(asked.detail),
     )
 
 
@@ -205,20 +258,10 @@ def _announced(changes: tuple[Change, ...], rules: Rules) -> list[Announcement]:
     return told
 
 
-def _outcome_announced(
-    followed: Followed, after: Queue, rules: Rules
-) -> list[Announcement]:
-    """Return what the outside is told of the order's end, if this is it.
-
-    An order of one step ends with the task that has just ended.
-    """
-    if followed.state is None or not after.final:
-        return []
-    kind = Announced(followed.state.lower())
-    completed = followed.state is OrderState.COMPLETED
-    if len(rules.flow_of(after).steps) > 1:
-        code = None if completed else lost_code(after, rules)
-        return [Announcement(type=kind, code=code)]
-    last = next(c.after for c in followed.changes if finished(c))
-    task = last if completed else None
-    return [Announcement(type=kind, task=task, code=None if completed else last.code)]
+def _outcome(followed: Followed, after: Queue, rules: Rules) -> Ending | None:
+    """Return how the order ends, as its flow has it; None where this is not the end."""
+    state = followed.state
+    if state is None or state in RUNNING:
+        return None
+    last = next((c.after for c in followed.changes if finished(c)), None)
+    return rules.flow_of(after).outcome(after, state, last)

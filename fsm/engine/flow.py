@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fsm.engine.lifecycle import Lifecycle
+from fsm.engine.outcome import Ends, by_steps
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import EngineTrigger, Kind, State
 
@@ -28,11 +29,21 @@ class StepSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """The steps that an order of this kind and version consists of."""
+    """The steps that an order of this kind and version consists of.
+
+    ``loads`` says that what its steps need is fetched before the first of them, and
+    kept. Of orders with the same value in all the parts of their request that
+    ``exclusive`` names, as ``"thing.id"``, one runs at a time: another is told of it,
+    whoever asks, and may be asked for again once that one has its outcome. ``outcome``
+    says how an order ends.
+    """
 
     kind: Kind
     version: int
     steps: tuple[StepSpec, ...]
+    loads: bool = False
+    exclusive: tuple[str, ...] = ()
+    outcome: Ends = by_steps
 
     def __post_init__(self) -> None:
         """Refuse a graph that could not be walked.
@@ -47,9 +58,9 @@ class Flow:
             if missing := set(step.after) - earlier:
                 raise ValueError(f"step {step.name!r} comes after {sorted(missing)}")
             earlier.add(step.name)
-        last = self.steps[-1] if self.steps else None
-        if last is None:
+        if not self.steps:
             raise ValueError("a flow has a step at least")
+        last = self.steps[-1]
         if any(step.point_of_no_return for step in self.steps[:-1]):
             raise ValueError(f"step {last.name!r} comes after a point of no return")
         if last.point_of_no_return:

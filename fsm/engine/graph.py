@@ -11,7 +11,6 @@ has not turned back as long as nobody knows whether that point is passed.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from fsm.engine.flow import Flow, Rules, StepSpec
 from fsm.engine.moves import change_of, moved
@@ -19,9 +18,15 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Change, Event
 from fsm.engine.table import Facts, Row
-from fsm.engine.words import EngineTrigger, EngineWait, OrderState, Source, State
+from fsm.engine.words import (
+    NOT_NEEDED,
+    EngineTrigger,
+    EngineWait,
+    OrderState,
+    Source,
+    State,
+)
 
-NOT_NEEDED: Final = "not_needed"
 Steps = list[tuple[StepSpec, list[Task]]]
 """(a step of the flow, its tasks by position) for each, in the order they stand in."""
 
@@ -68,12 +73,15 @@ def finished(change: Change) -> bool:
     return change.after.final and not change.before.final
 
 
-def lost_code(queue: Queue, rules: Rules) -> str | None:
-    """Return why the first step that was lost is lost; None where none is."""
-    for _, tasks in _by_step(queue, rules.flow_of(queue)):
-        if _is_lost(tasks):
-            return tasks[-1].code
-    return None
+def begun(queue: Queue, rules: Rules, now: datetime) -> list[Change]:
+    """Return the first changes of an order that had to wait before its first steps."""
+    return _starts(_by_step(queue, rules.flow_of(queue)), set(), rules, now)
+
+
+def spared(task: Task, rules: Rules, now: datetime, code: str = NOT_NEEDED) -> Change:
+    """Return how a task that has had no turn is left out, and why."""
+    event = Event(trigger=EngineTrigger.NOT_NEEDED, code=code)
+    return ruled(task, event, rules, now)
 
 
 def _by_step(queue: Queue, flow: Flow) -> Steps:
@@ -117,7 +125,7 @@ def _gone_on(
     """Spare the alternatives of what is won, and start what may start now."""
     won = {spec.name for spec, tasks in steps if _is_won(tasks)}
     follows = [
-        _spare(t, rules, now)
+        spared(t, rules, now)
         for spec, tasks in steps
         if spec.name in won
         for t in tasks
@@ -125,16 +133,23 @@ def _gone_on(
     ]
     if len(won) == len(steps):
         return follows, OrderState.COMPLETED
-    starts = [
+    if queue.waiting_for is EngineWait.LOAD and any(map(_has_no_turn, queue.tasks)):
+        return follows, None
+    starts = _starts(steps, won, rules, now)
+    if starts or any(_at_work(t) for t in queue.tasks):
+        return [*follows, *starts], None
+    gone = OrderState.CANCELLED if queue.cancel_requested else OrderState.FAILED
+    return follows, gone
+
+
+def _starts(steps: Steps, won: set[str], rules: Rules, now: datetime) -> list[Change]:
+    """Start the next alternative of each step that nothing keeps waiting."""
+    return [
         ruled(task, Event(trigger=EngineTrigger.TURN_CAME), rules, now)
         for spec, tasks in steps
         if spec.name not in won and won.issuperset(spec.after)
         for task in _next_of(tasks)
     ]
-    if starts or any(_at_work(t) for t in queue.tasks):
-        return [*follows, *starts], None
-    gone = OrderState.CANCELLED if queue.cancel_requested else OrderState.FAILED
-    return follows, gone
 
 
 def _turned_back(
@@ -147,10 +162,10 @@ def _turned_back(
     joins: bool,
 ) -> Followed:
     """Start nothing more, let what is under way end, and undo what was won."""
-    spared = [_spare(t, rules, now) for t in queue.tasks if _has_no_turn(t)]
+    left_out = [spared(t, rules, now) for t in queue.tasks if _has_no_turn(t)]
     first = queue.state is OrderState.ACTIVE
     told = [*_tell(queue, changes, rules, now)] if first else []
-    every = [*changes, *spared, *told]
+    every = [*changes, *left_out, *told]
     turned = OrderState.REVERSING if first and not _may_pass(steps) else None
     if any(_at_work(t) for t in queue.tasks):
         return Followed((*every,), turned, joins)
@@ -222,11 +237,6 @@ def _has_no_turn(task: Task) -> bool:
 
 def _at_work(task: Task) -> bool:
     return not task.final and not _has_no_turn(task)
-
-
-def _spare(task: Task, rules: Rules, now: datetime) -> Change:
-    event = Event(trigger=EngineTrigger.NOT_NEEDED, code=NOT_NEEDED)
-    return ruled(task, event, rules, now)
 
 
 def ruled(task: Task, event: Event, rules: Rules, now: datetime) -> Change:

@@ -88,7 +88,11 @@ class Task:
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """One order: its own row and all of its tasks, by position."""
+    """One order: its own row and all of its tasks, by position.
+
+    ``loaded`` is what was fetched for its steps, JSON in its canonical form; None where
+    nothing was, or not yet. It is written once.
+    """
 
     queue_id: str
     kind: Kind = Kind.WITHDRAWAL
@@ -100,6 +104,7 @@ class Queue:
     waiting_for: StrEnum | None = None
     wake_at: datetime | None = None
     tries: int = 0
+    loaded: bytes | None = None
     audit_hash: bytes = b""
     tasks: tuple[Task, ...] = ()
 
@@ -109,7 +114,7 @@ class Queue:
         return self.state not in RUNNING
 
     def due(self, now: datetime) -> bool:
-        """True when core must be told the outcome."""
+        """True when what its own row waits for is to be done."""
         return self.wake_at is not None and self.wake_at <= now
 
     def task(self, task_id: str) -> Task:

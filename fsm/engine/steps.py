@@ -65,12 +65,16 @@ class Announced(StrEnum):
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """An order event to publish; ``task`` is None where it is about the order."""
+    """An order event to publish; ``task`` is None where it is about the order.
+
+    ``result`` is the flow's own word for how an order has ended.
+    """
 
     type: Announced
     task: Task | None = None
     code: str | None = None
     message: str | None = None
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

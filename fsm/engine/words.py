@@ -5,6 +5,7 @@ What a kind of task waits for, and what can happen to it, are words of its own.
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class State(StrEnum):
@@ -62,16 +63,27 @@ class Kind(StrEnum):
     """The flow an order follows."""
 
     WITHDRAWAL = "withdrawal"
+    PARTNER_LINK = "partner_link"
+
+
+WITHOUT_MONEY: Final[frozenset[Kind]] = frozenset({Kind.PARTNER_LINK})
+"""Kinds of which an order may have no amount; every other must have one."""
+
+
+NOT_NEEDED: Final = "not_needed"
+"""The code of a task that the rule spared, since its step or its order has ended."""
 
 
 class EngineWait(StrEnum):
-    """What a row of any flow can wait for; none of these goes on by itself.
+    """What a row of any flow can wait for; TURN and DECISION go on by no time.
 
-    But for NOTIFICATION, which is the order's own: core is to be told the outcome.
+    LOAD and NOTIFICATION are the order's own: what its steps need is to be fetched, or
+    core is to be told the outcome.
     """
 
     TURN = "turn"
     DECISION = "decision"
+    LOAD = "load"
     NOTIFICATION = "notification"
 
 

@@ -65,7 +65,7 @@ class CaseRecord:
     queue_id: str
     task_id: str
     money_at_risk: int
-    currency: str
+    currency: str | None
     state: CaseState = CaseState.OPEN
     owner: str | None = None
     opened_at: datetime

@@ -77,7 +77,8 @@ class Store(Protocol):
         """Insert an order unless (merchant, kind, order_id) exists.
 
         Returns the existing one's queue_id as ``duplicate`` where the content is
-        the same and as ``conflict`` where it is not.
+        the same and as ``conflict`` where it is not. Of orders of a kind with the same
+        ``exclusive_key`` one runs at a time: the ids of that one are the ``duplicate``.
         """
         ...
 

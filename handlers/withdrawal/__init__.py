@@ -11,6 +11,7 @@ from fsm.flows import WITHDRAWAL
 from fsm.payout.policy import ProviderPolicy
 from handlers.claims import Claims
 from handlers.commit import Ports
+from handlers.flow import Loaded
 from handlers.withdrawal.calls import call_for, given_up
 from handlers.withdrawal.open import opened
 from handlers.withdrawal.terms import policy_of
@@ -29,6 +30,11 @@ class WithdrawalHandlers:
     def terms(self, task: Task, *, ports: Ports) -> ProviderPolicy:
         """Return the policy of the task's provider."""
         return policy_of(task, ports)
+
+    async def load(self, order: Order, *, ports: Ports) -> Loaded:
+        """Return nothing: all that its steps need is in the request."""
+        del order, ports
+        return Loaded({})
 
     async def call(
         self, order: Order, task: Task, *, ports: Ports, claims: Claims

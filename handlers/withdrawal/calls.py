@@ -84,7 +84,7 @@ async def call_for(order: Order, task: Task, *, ports: Ports, claims: Claims) ->
             return await _cancel(order, task, ports)
         case Waiting.LAST_QUESTION:
             return await _last_question(order, task, ports)
-        case EngineWait.TURN | EngineWait.DECISION | EngineWait.NOTIFICATION | None:
+        case EngineWait() | None:
             raise ValueError(f"no call is due for {task.waiting_for}")
 
 
@@ -135,7 +135,7 @@ async def _balance(
         merchant_id=order.merchant_id,
         provider=task.provider,
         terminal_id=task.terminal_id,
-        money=order.money,
+        money=order.require_money(),
     )
     confirmed, refused = _BALANCE[operation]
     match await ports.core.balance(operation, call):
@@ -322,7 +322,7 @@ def payout_of(order: Order, task: Task) -> Payout:
     """Return the attempt as the provider's port takes it."""
     return Payout(
         reference=task.task_id,
-        money=order.money,
+        money=order.require_money(),
         destination=order.destination,
         terminal_id=task.terminal_id,
         provider_reference=task.provider_reference,

@@ -71,8 +71,9 @@ def differing(
 ) -> dict[str, object]:
     """Return what a provider says otherwise than the order; empty where it agrees."""
     said: dict[str, object] = {}
-    if amount is not None and amount != order.money.amount:
+    money = order.require_money()
+    if amount is not None and amount != money.amount:
         said["amount"] = amount
-    if currency is not None and currency != order.money.currency:
+    if currency is not None and currency != money.currency:
         said["currency"] = currency
     return said

@@ -62,10 +62,14 @@ CREATE TABLE order_queues (
     CONSTRAINT pk_order_queues PRIMARY KEY (queue_id),
     -- By the caller's own id first: it is asked for alone as well.
     CONSTRAINT uq_order_queues_order UNIQUE (order_id, merchant_id, kind),
-    CONSTRAINT ck_order_queues_kind CHECK (kind IN ('withdrawal')),
+    CONSTRAINT ck_order_queues_kind CHECK (kind IN ('withdrawal', 'partner_link')),
     CONSTRAINT ck_order_queues_state
         CHECK (state IN ('ACTIVE', 'REVERSING', 'COMPLETED', 'FAILED', 'CANCELLED')),
-    CONSTRAINT ck_order_queues_waiting_for CHECK (waiting_for IN ('notification')),
+    CONSTRAINT ck_order_queues_waiting_for
+        CHECK (waiting_for IN ('load', 'notification')),
+    -- The stage in which what the steps need is fetched ends with its one write.
+    CONSTRAINT ck_order_queues_loads CHECK (waiting_for IS DISTINCT FROM 'load'
+        OR (state = 'ACTIVE' AND loaded IS NULL)),
     CONSTRAINT ck_order_queues_waits CHECK ((waiting_for IS NULL) = (wake_at IS NULL)),
     CONSTRAINT ck_order_queues_money CHECK ((amount IS NULL) = (currency IS NULL)
         AND (amount IS NOT NULL OR kind = 'partner_link')),
@@ -297,8 +301,8 @@ CREATE TABLE cases (
     order_id text NOT NULL,
     task_id uuid NOT NULL,
     provider text NOT NULL,
-    amount bigint NOT NULL,
-    currency text NOT NULL,
+    amount bigint,
+    currency text,
     money_at_risk bigint NOT NULL,
     detail jsonb NOT NULL,
     state text NOT NULL DEFAULT 'open',
@@ -321,6 +325,8 @@ CREATE TABLE cases (
         AND (closed_at IS NULL) = (state IN ('open', 'settling'))),
     CONSTRAINT ck_cases_settlement CHECK (
         state NOT IN ('settling', 'settled') OR kind = 'return_after_success'),
+    CONSTRAINT ck_cases_money CHECK ((amount IS NULL) = (currency IS NULL)
+        AND (amount IS NOT NULL OR money_at_risk = 0)),
     CONSTRAINT ck_cases_money_at_risk CHECK (money_at_risk >= 0)
 );
 
@@ -524,11 +530,16 @@ FOR EACH ROW WHEN (
     OR NEW.currency IS DISTINCT FROM OLD.currency
     OR NEW.flow_version <> OLD.flow_version
     OR NEW.exclusive_key IS DISTINCT FROM OLD.exclusive_key
-    OR (OLD.loaded IS NOT NULL AND NEW.loaded IS DISTINCT FROM OLD.loaded)
     OR NEW.order_id <> OLD.order_id OR NEW.merchant_id <> OLD.merchant_id
     OR NEW.kind <> OLD.kind OR NEW.content_hash <> OLD.content_hash
     OR NEW.signed_by <> OLD.signed_by
     OR NEW.created_at <> OLD.created_at OR NEW.queue_id <> OLD.queue_id
+) EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER order_queues_loaded_at_its_stage BEFORE UPDATE ON order_queues
+FOR EACH ROW WHEN (
+    OLD.loaded IS NULL AND NEW.loaded IS NOT NULL
+    AND (OLD.waiting_for IS DISTINCT FROM 'load' OR NEW.version <> OLD.version + 1)
 ) EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER api_keys_identity_is_fixed BEFORE UPDATE ON api_keys
@@ -555,8 +566,9 @@ CREATE TRIGGER cases_identity_is_fixed BEFORE UPDATE ON cases
 FOR EACH ROW WHEN (
     NEW.id <> OLD.id OR NEW.kind <> OLD.kind OR NEW.queue_id <> OLD.queue_id
     OR NEW.order_id <> OLD.order_id OR NEW.task_id <> OLD.task_id
-    OR NEW.provider <> OLD.provider OR NEW.amount <> OLD.amount
-    OR NEW.currency <> OLD.currency OR NEW.money_at_risk <> OLD.money_at_risk
+    OR NEW.provider <> OLD.provider OR NEW.amount IS DISTINCT FROM OLD.amount
+    OR NEW.currency IS DISTINCT FROM OLD.currency
+    OR NEW.money_at_risk <> OLD.money_at_risk
     OR NEW.detail <> OLD.detail OR NEW.opened_at <> OLD.opened_at
 ) EXECUTE FUNCTION refuse_change();
 
@@ -658,15 +670,16 @@ CREATE TRIGGER order_task_events_no_truncate BEFORE TRUNCATE
 ON order_task_events_rest FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
-# Who the customer is and where his money went may go from an order that is over, and
-# only together with the line that says so; it never comes back. What is left is signed
-# anew.
+# Who the customer is, where his money went and what was loaded about him may go from an
+# order that is over, and only together with the line that says so; it never comes back.
+# What is left is signed anew.
 ERASURES = """
 CREATE FUNCTION refuse_unless_erased() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.state <> 'ACTIVE' AND NEW.version = OLD.version + 1
         AND OLD.customer_id <> '' AND NEW.customer_id = ''
         AND NEW.request = '{"destination": {}, "metadata": {}, "erased": true}'
+        AND NEW.loaded IS NULL
         AND EXISTS (SELECT FROM order_task_events e WHERE e.entity_id = NEW.queue_id
             AND e.version = NEW.version AND e.hash = substr(NEW.audit_hash, 1, 32)
             AND e.trigger = 'order.erased')
@@ -680,6 +693,7 @@ CREATE TRIGGER order_queues_person_is_fixed AFTER UPDATE ON order_queues
 FOR EACH ROW WHEN (
     NEW.customer_id <> OLD.customer_id OR NEW.request <> OLD.request
     OR NEW.signature <> OLD.signature
+    OR (OLD.loaded IS NOT NULL AND NEW.loaded IS DISTINCT FROM OLD.loaded)
 ) EXECUTE FUNCTION refuse_unless_erased();
 
 -- A letter about such an order, once somebody has dealt with it, is emptied as a whole.

@@ -61,7 +61,7 @@ async def _page(sought: CaseSearch) -> tuple[Page[CaseRecord], list[View]]:
 
 
 def _row(case: CaseRecord, view: View) -> Sequence[object]:
-    risk = f"{case.money_at_risk} {case.currency}"
+    risk = f"{case.money_at_risk} {case.currency}" if case.currency else "-"
     age = f"{view['age_seconds']} s"
     return case.id, case.kind, case.state, risk, case.owner or "-", age, case.task_id
 

@@ -134,7 +134,7 @@ def _row(order: Order) -> Sequence[object]:
         queue.kind,
         order.merchant_id,
         order.customer_id,
-        order.money,
+        order.money or "-",
         queue.state,
         tasks or "-",
         stamp(order.created_at),

@@ -14,6 +14,7 @@ from psycopg.types.json import set_json_loads
 
 from fsm.domain.acts import SERVICE
 from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.canonical import written
 from fsm.domain.decided import Decided, Subject
 from fsm.domain.webhook_events import WebhookEvent, WebhookEventType
 from fsm.invariants import (
@@ -46,7 +47,7 @@ SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
     q.cancel_requested, q.tries, q.created_at, q.finished_at, q.customer_message,
     q.customer_id = '' AND q.request =
         '{"destination": {}, "metadata": {}, "erased": true}'::jsonb,
-    q.flow_version, q.exclusive_key,
+    q.flow_version, q.exclusive_key, q.loaded,
     t.task_id::text, t.position, t.provider, t.state, t.version, t.waiting_for,
     t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash, t.returned,
     t.terminal_id, t.proposed_by, t.proposed_decision, t.provider_reference,
@@ -181,6 +182,8 @@ class Snapshot(AbstractContextManager["Snapshot"]):
         for _, rows in groupby(self._stream("orders", ORDERS), key=itemgetter(0)):
             joined = list(rows)
             order = OrderRow._make(joined[0][:_ORDER_COLUMNS])
+            if order.loaded is not None:
+                order = order._replace(loaded=written(order.loaded))
             ours = [row[_ORDER_COLUMNS:] for row in joined]
             tasks = [TaskRow._make(row) for row in ours if row[0]]
             tasks.sort(key=attrgetter("position"))

@@ -36,8 +36,8 @@ FROM order_tasks t WHERE t.webhook_sequence IS NOT NULL AND NOT EXISTS (
 # the payout that was learned later could not be compared then.
 UNTOLD: Final[LiteralString] = """
 <news>, t.queue_id::text, t.task_id::text, i.task_id IS DISTINCT FROM t.task_id,
-    (i.amount IS NOT NULL AND i.amount <> q.amount)
-        OR (i.currency IS NOT NULL AND i.currency <> q.currency)
+    (i.amount IS NOT NULL AND i.amount IS DISTINCT FROM q.amount)
+        OR (i.currency IS NOT NULL AND i.currency IS DISTINCT FROM q.currency)
         OR (i.provider_reference <> t.provider_reference AND EXISTS (
             SELECT FROM order_task_events e WHERE e.entity_id = t.task_id
             AND e.detail ->> 'reference' = t.provider_reference

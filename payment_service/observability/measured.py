@@ -8,8 +8,8 @@ from typing import Any, Final
 from prometheus_client import Counter, Histogram
 
 from fsm.domain.errors import CoreUnavailable
-from fsm.engine.graph import NOT_NEEDED
 from fsm.engine.steps import Change
+from fsm.engine.words import NOT_NEEDED
 from handlers.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
 from handlers.ports.store import StepWrite
 from payment_service.observability.metrics import Metrics

@@ -8,19 +8,22 @@ from payment_service.storage.database import Database
 # At risk is what a provider may have paid or may yet pay, and nothing proves either.
 STANDING: Final[LiteralString] = """
 WITH open_tasks AS MATERIALIZED (
-    SELECT t.state, t.provider, t.updated_at, t.taken, t.verdict, t.queue_id
+    SELECT t.state, coalesce(t.provider, '') AS provider, t.updated_at, t.taken,
+        t.verdict, t.queue_id
     FROM order_tasks t WHERE t.waiting_for IS NOT NULL
 )
 SELECT 'tasks', state, provider, count(*)::bigint, 0::float8
     FROM open_tasks GROUP BY state, provider
 UNION ALL SELECT 'risk', o.provider, q.currency, sum(q.amount)::bigint, 0
     FROM open_tasks o JOIN order_queues q USING (queue_id)
-    WHERE o.state <> 'PENDING' AND o.verdict IS NULL GROUP BY o.provider, q.currency
+    WHERE o.state <> 'PENDING' AND o.verdict IS NULL AND q.amount IS NOT NULL
+    GROUP BY o.provider, q.currency
 UNION ALL SELECT 'cases', kind, '', count(*),
     extract(epoch FROM clock_timestamp() - min(opened_at))
     FROM cases WHERE closed_at IS NULL GROUP BY kind
 UNION ALL SELECT 'cases_risk', kind, currency, sum(money_at_risk)::bigint, 0
-    FROM cases WHERE closed_at IS NULL GROUP BY kind, currency
+    FROM cases WHERE closed_at IS NULL AND currency IS NOT NULL
+    GROUP BY kind, currency
 UNION ALL SELECT 'manual', '', '', count(*),
     coalesce(extract(epoch FROM clock_timestamp() - min(updated_at)), 0)
     FROM open_tasks WHERE state = 'MANUAL_CHECK'

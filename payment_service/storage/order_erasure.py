@@ -43,8 +43,8 @@ WHERE replayed_at IS NULL AND discarded_at IS NULL AND {_LETTERS} LIMIT 1
 ROW: Final = text(
     """
 UPDATE order_queues SET version = version + 1, customer_id = :nobody,
-    request = CAST(:blank AS jsonb), audit_hash = :hash, signature = :signature,
-    updated_at = :at
+    request = CAST(:blank AS jsonb), loaded = NULL, audit_hash = :hash,
+    signature = :signature, updated_at = :at
 WHERE queue_id = CAST(:queue_id AS uuid)
 """
 )

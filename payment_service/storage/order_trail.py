@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fsm.domain.acts import Act, acted
 from fsm.domain.audit import AuditLine
 from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.canonical import written
 from fsm.domain.errors import UnreadableRow
 from fsm.domain.seals import queue_is_sealed
 from fsm.engine.rows import Queue
@@ -19,7 +20,7 @@ from payment_service.storage.service_trail import write
 HOLD: Final = text(
     """
 SELECT queue_id::text, kind, state, version, cancel_requested, waiting_for, wake_at,
-    tries, audit_hash, signed_by
+    tries, loaded, audit_hash, signed_by
 FROM order_queues WHERE queue_id = CAST(:queue_id AS uuid) FOR UPDATE
 """
 )
@@ -61,6 +62,7 @@ async def hold(connection: AsyncConnection, queue_id: str) -> LockedOrder | None
         waiting_for=waiting_for,
         wake_at=row.wake_at,
         tries=row.tries,
+        loaded=None if row.loaded is None else written(row.loaded),
         audit_hash=bytes(row.audit_hash),
         tasks=(),
     )

@@ -8,11 +8,11 @@ import orjson
 
 from fsm.domain.audit import AuditLine
 from fsm.domain.binding import Signature
+from fsm.domain.canonical import written
 from fsm.domain.cases import case_id, money_at_risk
 from fsm.domain.errors import BrokenInvariant
 from fsm.domain.messages import Message
-from fsm.domain.money import Money
-from fsm.domain.orders import Order
+from fsm.domain.orders import Order, money_for
 from fsm.domain.webhook_events import WebhookEvent, WebhookEventState, WebhookEventType
 from fsm.engine.flow import Rules
 from fsm.engine.rows import Queue, Task
@@ -60,13 +60,14 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
             waiting_for=EngineWait(row["waiting_for"]) if row["waiting_for"] else None,
             wake_at=_time(row["wake_at"]),
             tries=row["tries"],
+            loaded=None if row["loaded"] is None else written(row["loaded"]),
             audit_hash=_bytes(row["audit_hash"]),
             tasks=tuple(task_from(task, queue_id, rules) for task in row["tasks"]),
         ),
         order_id=row["order_id"],
         merchant_id=row["merchant_id"],
         customer_id=row["customer_id"],
-        money=Money(row["amount"], row["currency"]),
+        money=money_for(kind, row["amount"], row["currency"]),
         destination=request["destination"],
         metadata=request["metadata"],
         content_hash=_bytes(row["content_hash"]),
@@ -145,7 +146,10 @@ def task_row(task: Task) -> Json:
 
 def queue_row(queue: Queue, work: StepWrite) -> Json:
     """Write the columns of an order's own row that a step may move."""
+    change = work.step.queue
+    load = change is not None and change.before.loaded is None and queue.loaded
     return {
+        **({"loaded": orjson.Fragment(load)} if load else {}),
         "queue_id": queue.queue_id,
         "state": queue.state,
         "version": queue.version,
@@ -201,8 +205,8 @@ def case_row(case: Case, order: Order, at: datetime) -> Json:
         "order_id": order.order_id,
         "task_id": case.task_id,
         "provider": task.provider,
-        "amount": order.money.amount,
-        "currency": order.money.currency,
+        "amount": order.money and order.money.amount,
+        "currency": order.money and order.money.currency,
         "money_at_risk": money_at_risk(case, order.money),
         "detail": case.detail,
         "state": case.state,
@@ -234,8 +238,10 @@ def new_order_row(new: NewOrder) -> Json:
         "order_id": request.order_id,
         "merchant_id": request.merchant_id,
         "customer_id": request.customer_id,
-        "amount": request.money.amount,
-        "currency": request.money.currency,
+        "amount": request.money and request.money.amount,
+        "currency": request.money and request.money.currency,
+        "waiting_for": order.queue.waiting_for,
+        "wake_at": order.queue.wake_at,
         "request": {
             "destination": dict(request.destination),
             "metadata": dict(request.metadata),

@@ -70,7 +70,8 @@ _MOVE_QUEUES: Final = """
     UPDATE order_queues o SET
         state = q.state, version = q.version, cancel_requested = q.cancel_requested,
         waiting_for = q.waiting_for, wake_at = q.wake_at, tries = q.tries,
-        redrives = 0, audit_hash = q.audit_hash, updated_at = q.updated_at,
+        redrives = 0, loaded = coalesce(q.loaded, o.loaded),
+        audit_hash = q.audit_hash, updated_at = q.updated_at,
         finished_at = coalesce(o.finished_at, q.finished_at)
     FROM q JOIN {steps} USING (step)
     WHERE o.queue_id = q.queue_id AND o.version = q.base"""
@@ -101,7 +102,8 @@ WITH wanted AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(queues)s::json)
         AS q(step int, leads bool, base int, base_hash bytea, queue_id uuid,
              state text, version int, cancel_requested bool, waiting_for text,
-             wake_at timestamptz, tries int, audit_hash bytea, updated_at timestamptz,
+             wake_at timestamptz, tries int, loaded jsonb, audit_hash bytea,
+             updated_at timestamptz,
              finished_at timestamptz)
 ), n AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(webhook)s::json)
@@ -192,19 +194,19 @@ UNION ALL SELECT 'posted', NULL, NULL, seq FROM posted
 SUBMIT: Final[LiteralString] = f"""
 WITH q AS (
     INSERT INTO order_queues (queue_id, kind, flow_version, exclusive_key, order_id,
-        merchant_id, customer_id, amount, currency, state, version, request,
-        content_hash, trace_parent, signed_by, signature, audit_hash, created_at,
-        updated_at)
+        merchant_id, customer_id, amount, currency, state, version, waiting_for,
+        wake_at, request, content_hash, trace_parent, signed_by, signature, audit_hash,
+        created_at, updated_at)
     SELECT n.queue_id, n.kind, n.flow_version, n.exclusive_key, n.order_id,
-        n.merchant_id, n.customer_id, n.amount, n.currency, 'ACTIVE', 1,
-        n.request, n.content_hash, n.trace_parent, n.signed_by, n.signature,
+        n.merchant_id, n.customer_id, n.amount, n.currency, 'ACTIVE', 1, n.waiting_for,
+        n.wake_at, n.request, n.content_hash, n.trace_parent, n.signed_by, n.signature,
         n.audit_hash, n.created_at, n.created_at
     FROM json_to_recordset(%(orders)s::json) AS n(queue_id uuid, kind text,
         flow_version smallint, exclusive_key text, order_id text, merchant_id text,
-        customer_id text, amount bigint, currency text, request jsonb,
-        content_hash bytea, trace_parent text, signed_by text, signature bytea,
-        audit_hash bytea, created_at timestamptz)
-    ON CONFLICT (merchant_id, kind, order_id) DO NOTHING
+        customer_id text, amount bigint, currency text, waiting_for text,
+        wake_at timestamptz, request jsonb, content_hash bytea, trace_parent text,
+        signed_by text, signature bytea, audit_hash bytea, created_at timestamptz)
+    ON CONFLICT DO NOTHING
     RETURNING queue_id
 ), t AS (
     INSERT INTO order_tasks (task_id, queue_id, position, lifecycle, step, name,
@@ -242,6 +244,14 @@ LATERAL (SELECT * FROM order_queues o WHERE o.merchant_id = n.merchant_id
     AND o.kind = n.kind AND o.order_id = n.order_id LIMIT 1) q
 """
 
+# The orders that run with an exclusive key which a request wanted.
+FIND_HOLDERS: Final[LiteralString] = """
+SELECT q.kind, q.exclusive_key, q.order_id, q.queue_id::text
+FROM unnest(%(kinds)s::text[], %(held)s::text[]) AS n(kind, exclusive_key),
+LATERAL (SELECT * FROM order_queues o WHERE o.kind = n.kind
+    AND o.exclusive_key = n.exclusive_key AND o.finished_at IS NULL LIMIT 1) q
+"""
+
 _ORDER: Final = """
 SELECT q.queue_id::text, json_build_object(
     'queue_id', q.queue_id, 'kind', q.kind, 'flow_version', q.flow_version,
@@ -250,7 +260,7 @@ SELECT q.queue_id::text, json_build_object(
     'currency', q.currency, 'state', q.state, 'version', q.version,
     'cancel_requested', q.cancel_requested, 'waiting_for', q.waiting_for,
     'wake_at', q.wake_at, 'tries', q.tries, 'customer_message', q.customer_message,
-    'request', q.request, 'content_hash', q.content_hash,
+    'request', q.request, 'loaded', q.loaded, 'content_hash', q.content_hash,
     'trace_parent', q.trace_parent,
     'signed_by', q.signed_by, 'signature', q.signature,
     'audit_hash', q.audit_hash, 'created_at', q.created_at,

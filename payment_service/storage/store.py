@@ -44,8 +44,10 @@ from payment_service.storage.rows import (
 )
 from payment_service.storage.step_rows import record_rows
 from payment_service.storage.submitted import (
+    Holder,
     Submitted,
     accepted,
+    exclusive_key,
     order_key,
     repeated,
 )
@@ -165,13 +167,15 @@ class PostgresStore:
         )
         if len(inserted) == len(orders):
             return [accepted(new) for new in orders]
-        known = await self._find_submitted(
-            [order_key(n) for n in orders if n.order.queue_id not in inserted]
+        others = [n for n in orders if n.order.queue_id not in inserted]
+        known = await self._find_submitted([*map(order_key, others)])
+        held = await self._find_holders(
+            [exclusive_key(n) for n in others if order_key(n) not in known]
         )
         return [
             accepted(new)
             if new.order.queue_id in inserted
-            else repeated(new, known, self._keys)
+            else repeated(new, known, held, self._keys)
             for new in orders
         ]
 
@@ -187,6 +191,16 @@ class PostgresStore:
             },
         )
         return {(r[0], r[1], r[2]): Submitted(r[3], bytes(r[4]), r[5]) for r in rows}
+
+    async def _find_holders(
+        self, keys: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], Holder]:
+        wanted = [key for key in keys if key[1]]
+        if not wanted:
+            return {}
+        asked = {"kinds": [k for k, _ in wanted], "held": [key for _, key in wanted]}
+        rows = await self._database.run(sql.FIND_HOLDERS, asked)
+        return {(r[0], r[1]): Holder(r[2], r[3]) for r in rows}
 
     async def _load(
         self, queue_ids: Sequence[str]
@@ -290,6 +304,8 @@ def _submit_rows(orders: Sequence[NewOrder]) -> dict[str, str]:
         if any(m.queue_id != new.order.queue_id for m in new.messages):
             # The statement would leave it out: it posts for what it inserts.
             raise BrokenInvariant("a new order's message belongs to another order")
+    # Two groups that want the same keys want them in one order, against deadlock.
+    orders = sorted(orders, key=exclusive_key)
     return {
         "orders": as_json([new_order_row(new) for new in orders]),
         "tasks": as_json(

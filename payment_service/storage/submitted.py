@@ -17,9 +17,21 @@ class Submitted(NamedTuple):
     key_id: str
 
 
+class Holder(NamedTuple):
+    """The order that runs with an exclusive key."""
+
+    order_id: str
+    queue_id: str
+
+
 def order_key(new: NewOrder) -> tuple[str, str, str]:
     """Return what an order is one by: (merchant, kind, the caller's own id)."""
     return new.request.merchant_id, new.request.kind.value, new.request.order_id
+
+
+def exclusive_key(new: NewOrder) -> tuple[str, str]:
+    """Return (kind, exclusive key, empty where there is none)."""
+    return new.request.kind.value, new.order.queue.exclusive_key or ""
 
 
 def accepted(new: NewOrder) -> Submission:
@@ -32,15 +44,21 @@ def accepted(new: NewOrder) -> Submission:
 def repeated(
     new: NewOrder,
     known: Mapping[tuple[str, str, str], Submitted],
+    held: Mapping[tuple[str, str], Holder],
     keys: AuditKeys,
 ) -> Submission | StoreUnavailable:
-    """Answer a request that collided with one of the ``known``, by their keys.
+    """Answer a request that collided with one of the ``known`` or ``held``, by keys.
 
     What is returned as an error is the answer to this request alone.
 
     :raises StoreUnavailable: what it collided with is not to be seen.
     """
     found = known.get(order_key(new))
+    holder = held.get(exclusive_key(new)) if found is None else None
+    if holder is not None:
+        return Submission(
+            status="duplicate", order_id=holder.order_id, queue_id=holder.queue_id
+        )
     if found is None:
         # It collided with a row that no longer is, or that this snapshot misses.
         raise StoreUnavailable(f"order {new.request.order_id!r} is being written")

@@ -167,6 +167,7 @@ class OrderEvent(BaseModel):
     provider: str | None = None
     code: str | None = None
     message: str | None = None
+    result: str | None = None
 
 
 _MODELS: Final[tuple[type[BaseModel], ...]] = (

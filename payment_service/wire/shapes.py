@@ -37,7 +37,7 @@ class TaskShape(TypedDict):
 
 
 class OrderShape(TypedDict):
-    """An order with its tasks, by position."""
+    """An order with its tasks, by position; one that moves no money has no amount."""
 
     order_id: str
     queue_id: str
@@ -45,8 +45,8 @@ class OrderShape(TypedDict):
     merchant_id: str
     customer_id: str
     state: OrderState
-    amount: Annotated[int, Field(ge=1)]
-    currency: str
+    amount: Annotated[int, Field(ge=1)] | None
+    currency: str | None
     created_at: str
     finished_at: str | None
     customer_message: str | None
@@ -131,7 +131,7 @@ class CaseShape(TypedDict):
     money_at_risk: Annotated[
         int, Field(ge=0, description="minor units of the currency")
     ]
-    currency: str
+    currency: str | None
     owner: NotRequired[LeftOut[str]]
     close_voter: NotRequired[LeftOut[str]]
     opened_at: str

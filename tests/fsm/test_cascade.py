@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from fsm.engine.decide import notified
-from fsm.engine.graph import NOT_NEEDED
 from fsm.engine.steps import Announced, Known, Step
-from fsm.engine.words import EngineWait, OrderState, State
+from fsm.engine.words import NOT_NEEDED, EngineWait, OrderState, State
 from fsm.payout.words import Waiting
 from tests.fsm import orders
 from tests.fsm.orders import T, an_order, given_up, judged, moved

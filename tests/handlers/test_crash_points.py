@@ -99,7 +99,8 @@ async def is_contradicted(world: World) -> None:
         if task.state == "SUCCEEDED":
             await world.tell(task.provider, WebhookEventType.RETURNED, task.task_id)
         elif task.verdict == "not_paid":
-            provider.pays_after_all(task.task_id, (await world.order()).money)
+            money = (await world.order()).require_money()
+            provider.pays_after_all(task.task_id, money)
             await world.tell(task.provider, WebhookEventType.SUCCEEDED, task.task_id)
 
 

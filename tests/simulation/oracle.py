@@ -465,8 +465,8 @@ def order_row(order: Order) -> OrderRow:
     return OrderRow(
         order.queue_id,
         order.order_id,
-        order.money.amount,
-        order.money.currency,
+        order.require_money().amount,
+        order.require_money().currency,
         queue.state.value,
         queue.version,
         queue.waiting_for,

@@ -98,6 +98,44 @@ async def test_of_five_who_submit_the_same_order_one_is_accepted(stores, postgre
     assert len(await postgres.orders()) == 1
 
 
+async def test_of_five_who_want_one_exclusive_key_one_has_it(stores, postgres):
+    wanted = [with_key(f"w-{n}", "key") for n in range(5)]
+
+    answers = await asyncio.gather(
+        *(s.submit(n) for s, n in zip(stores, wanted, strict=True))
+    )
+
+    (order,) = await postgres.orders()
+    assert sorted(a.status for a in answers) == ["accepted", *["duplicate"] * 4]
+    assert {(a.order_id, a.queue_id) for a in answers} == {
+        (order.order_id, order.queue_id)
+    }
+
+
+async def test_who_wants_the_same_keys_in_any_order_waits_for_nobody_for_ever(
+    stores, postgres
+):
+    keys = [f"key-{n}" for n in range(40)]
+
+    answers = await asyncio.gather(
+        *(
+            store.submit(with_key(f"w-{n}-{key}", key))
+            for n, store in enumerate(stores)
+            for key in keys[:: 1 if n % 2 else -1]
+        )
+    )
+
+    assert len(await postgres.orders()) == len(keys)
+    assert sum(a.status == "accepted" for a in answers) == len(keys)
+
+
+def with_key(order_id, key):
+    """Return a new order of a flow in which one runs for each key."""
+    new = a_new_order(order_id=order_id)
+    queue = replace(new.order.queue, exclusive_key=key)
+    return replace(new, order=replace(new.order, queue=queue))
+
+
 async def test_of_five_who_keep_the_same_webhook_one_keeps_it(stores, order):
     webhook = a_webhook(order.queue.tasks[0].task_id)
 

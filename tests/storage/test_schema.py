@@ -44,6 +44,13 @@ ANOTHER = QUEUE.replace("000001'", "000009'").replace("w-1", "w-9")
 EXCLUSIVE = ANOTHER.replace("kind,", "kind, exclusive_key,", 1).replace(
     "'withdrawal',", "'withdrawal', 'k',"
 )
+LOADING = ANOTHER.replace("kind,", "kind, waiting_for, wake_at,", 1).replace(
+    "'withdrawal',", "'withdrawal', 'load', now(),"
+)
+LATER = "UPDATE order_queues SET {} WHERE order_id = 'w-9'"
+LOADED = ANOTHER.replace("kind,", "kind, loaded,", 1).replace(
+    "'withdrawal',", "'withdrawal', '{\"a\": 1}',"
+)
 TASK = """
 INSERT INTO order_tasks (task_id, queue_id, position, provider, state, version,
     waiting_for, wake_at, audit_hash, created_at, updated_at)
@@ -146,6 +153,21 @@ REFUSED = {
         ANOTHER.replace("100, 'EUR'", money)
         for money in ("NULL, 'EUR'", "100, NULL", "NULL, NULL")
     ],
+    "ck_order_queues_loads": [
+        LOADING.replace("'ACTIVE'", "'REVERSING'"),
+        LOADING.replace("kind,", "kind, loaded,", 1).replace(
+            "'withdrawal',", "'withdrawal', '{}',"
+        ),
+    ],
+    "order_queues_loaded_at_its_stage": [
+        "UPDATE order_queues SET loaded = '{}'",
+        "UPDATE order_queues SET loaded = '{}', version = 2",
+        then(LOADING, LATER.format("loaded = '{}'")),
+    ],
+    "ck_cases_money": [
+        CASE.replace("1, 'EUR', 1", money)
+        for money in ("NULL, 'EUR', 0", "1, NULL, 0", "NULL, NULL, 1")
+    ],
     "ck_order_queues_flow_version": [
         ANOTHER.replace("kind,", "kind, flow_version,", 1).replace(
             "'withdrawal',", "'withdrawal', 0,"
@@ -194,6 +216,8 @@ REFUSED = {
         "UPDATE order_queues SET request = '[]'",
         "UPDATE order_queues SET version = 2, customer_id = ''",
         f"{OVER} customer_id = '', request = '{BLANK}'",
+        then(LOADED, LATER.format("loaded = '{}', version = 2")),
+        then(LOADED, LATER.format("loaded = NULL")),
     ],
     "uq_order_queues_order": [QUEUE.replace("000001'", "000009'")],
     "ck_order_tasks_state": ["UPDATE order_tasks SET state = 'LOST', version = 2"],
@@ -539,7 +563,7 @@ def test_every_constraint_and_guard_is_tested(rows):
 ENUMS: dict[str, Iterable[StrEnum]] = {
     "ck_order_queues_kind": Kind,
     "ck_order_queues_state": OrderState,
-    "ck_order_queues_waiting_for": [EngineWait.NOTIFICATION],
+    "ck_order_queues_waiting_for": [EngineWait.LOAD, EngineWait.NOTIFICATION],
     "ck_order_tasks_state": State,
     "ck_order_tasks_waiting_for": {EngineWait.TURN, EngineWait.DECISION, *Waiting},
     "ck_order_tasks_verdict": Verdict,

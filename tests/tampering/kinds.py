@@ -176,6 +176,32 @@ REQUESTS = (
         },
     ),
     Kind(
+        what="the key of which one order runs at a time",
+        sql=(QUEUE.format("exclusive_key = 'k'"),),
+        found={
+            GUARD: "order_queues_identity_is_fixed",
+            STOPS: "new",
+            VERIFY: NOT_REQUESTED.format("exclusive_key"),
+        },
+    ),
+    Kind(
+        what="what was loaded for an order",
+        sql=(QUEUE.format('loaded = \'{"fraud": "none"}\''),),
+        found={
+            GUARD: "order_queues_loaded_at_its_stage",
+            STOPS: "new",
+            VERIFY: "tampered: what was loaded for it is not what its trail says",
+        },
+    ),
+    Kind(
+        what="what was loaded for an order, by who has the key",
+        sql=(QUEUE.format('loaded = \'{"fraud": "none"}\''),),
+        found={
+            VERIFY: "tampered: what was loaded for it is not what its trail says",
+        },
+        keyed=True,
+    ),
+    Kind(
         what="an order's merchant",
         sql=(QUEUE.format("merchant_id = 'm-mallory'"),),
         found={

@@ -11,7 +11,7 @@ from fsm.domain.errors import BrokenInvariant
 from fsm.domain.orders import Order
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Step
-from fsm.engine.words import FINAL, LIVE, EngineWait, State, Verdict
+from fsm.engine.words import FINAL, LIVE, EngineWait, OrderState, State, Verdict
 from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.words import Waiting
 
@@ -37,6 +37,7 @@ def check_step(before: Order, after: Order, step: Step) -> None:
             raise BrokenInvariant("order_queues_version_grows_by_one")
         if before.queue.final and after.queue.state is not before.queue.state:
             raise BrokenInvariant("order_queues_final_has_no_exit")
+        _check_loaded(before.queue, after.queue)
         check_queue(after.queue)
     check_live(after.queue)
 
@@ -69,10 +70,13 @@ def check_task(task: Task) -> None:
 
 def check_queue(queue: Queue) -> None:
     """Refuse what the CHECKs of ``order_queues`` refuse."""
-    if queue.waiting_for not in {None, EngineWait.NOTIFICATION}:
+    if queue.waiting_for not in {None, EngineWait.LOAD, EngineWait.NOTIFICATION}:
         raise BrokenInvariant("ck_order_queues_waiting_for")
     if (queue.waiting_for is None) != (queue.wake_at is None):
         raise BrokenInvariant("ck_order_queues_waits")
+    begins = queue.state is OrderState.ACTIVE and queue.loaded is None
+    if queue.waiting_for is EngineWait.LOAD and not begins:
+        raise BrokenInvariant("ck_order_queues_loads")
 
 
 def check_live(queue: Queue) -> None:
@@ -89,6 +93,16 @@ def _has_its_turn(task: Task) -> bool:
     if task.state is State.PENDING:
         return task.waiting_for is not EngineWait.TURN
     return task.state in LIVE
+
+
+def _check_loaded(old: Queue, new: Queue) -> None:
+    """Refuse what the guards refuse: a load is kept once, as its stage ends."""
+    if new.loaded == old.loaded:
+        return
+    if old.loaded is not None:
+        raise BrokenInvariant("order_queues_person_is_fixed")
+    if old.waiting_for is not EngineWait.LOAD:
+        raise BrokenInvariant("order_queues_loaded_at_its_stage")
 
 
 def _may_leave(old: Task, new: Task) -> bool:

@@ -185,9 +185,8 @@ class MemoryOperatorStore(MemoryInbox):
             raise NotNow("a dead letter is open")
         for each in about.values():
             self.tables.letters[each.letter.id] = _emptied(each)
-        queue = replace(
-            found.queue, version=line.version, audit_hash=erasure.audit_hash
-        )
+        queue = replace(found.queue, version=line.version, loaded=None)
+        queue = replace(queue, audit_hash=erasure.audit_hash)
         self.tables.orders[order.queue_id] = replace(
             found,
             queue=queue,
@@ -277,7 +276,7 @@ def _case_record(case: Case, order: Order, at: datetime) -> CaseRecord:
         kind=case.kind,
         state=case.state,
         money_at_risk=money_at_risk(case, order.money),
-        currency=order.money.currency,
+        currency=order.money.currency if order.money else None,
         order_id=order.order_id,
         queue_id=order.queue_id,
         task_id=case.task_id,

@@ -54,6 +54,11 @@ class MemoryStore(MemoryOperatorStore, MemoryOutbox, MemorySweeps):
                 queue_id=known if same else None,
             ), []
         queue = new.order.queue
+        held = self._holder(queue)
+        if held is not None:
+            return Submission(
+                status="duplicate", order_id=held.order_id, queue_id=held.queue_id
+            ), []
         check_queue(queue)
         for task in queue.tasks:
             check_task(task)
@@ -69,6 +74,15 @@ class MemoryStore(MemoryOperatorStore, MemoryOutbox, MemorySweeps):
         return Submission(
             status="accepted", order_id=request.order_id, queue_id=queue.queue_id
         ), self._posted(new.messages, bundled=True)
+
+    def _holder(self, wanted: Queue) -> Order | None:
+        """Return the order that runs with the exclusive key of a new one."""
+        key = (wanted.kind, wanted.exclusive_key)
+        for order in self.tables.orders.values() if wanted.exclusive_key else ():
+            its = (order.queue.kind, order.queue.exclusive_key)
+            if its == key and order.finished_at is None:
+                return order
+        return None
 
     def _record(self, work: StepWrite) -> tuple[Recorded, list[Unsent]]:
         if not all(self._still_waits(inbox_id) for inbox_id in work.webhooks):
@@ -113,6 +127,7 @@ class MemoryStore(MemoryOperatorStore, MemoryOutbox, MemorySweeps):
             waiting_for=wanted.waiting_for,
             wake_at=wanted.wake_at,
             tries=wanted.tries,
+            loaded=wanted.loaded,
             audit_hash=wanted.audit_hash,
         )
         finished_at = work.at if wanted.final else None

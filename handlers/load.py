@@ -1,0 +1,38 @@
+"""Loads what an order's steps need: fetched once, kept with the order in one write."""
+
+from datetime import datetime
+
+from fsm.domain.binding import LOADED, hash_of_loaded
+from fsm.domain.canonical import written
+from fsm.domain.orders import Order
+from fsm.engine.decide import loaded, not_loaded
+from fsm.engine.rows import Queue
+from fsm.engine.steps import Known, Step
+from handlers.commit import Applied, Ports, commit
+from handlers.flow import NotLoaded
+from handlers.sound import NOT_AS_REQUESTED, halted
+from handlers.work import Wakeups
+
+
+async def load(order: Order, *, ports: Ports, wakeups: Wakeups) -> Applied:
+    """Fetch what the order's steps need, and let the first of them begin.
+
+    Of two that fetch at once one is kept; the other finds that it was done.
+
+    :raises Fault: somebody was away: nothing is kept.
+    :raises Tampered: the order is not what was requested.
+    """
+    if not order.sound:
+        raise await halted(order, order.queue.tasks[0], NOT_AS_REQUESTED, ports)
+    found = await ports.flow_of(order).load(order, ports=ports)
+    rules = ports.rules
+
+    def judge(queue: Queue, now: datetime) -> Step | Known:
+        if isinstance(found, NotLoaded):
+            return not_loaded(queue, found.code, found.message, rules=rules, now=now)
+        content = written(found.content)
+        key_id = order.signature.key_id
+        said = {LOADED: hash_of_loaded(queue.queue_id, content, key_id, ports.keys)}
+        return loaded(queue, content, said, rules=rules, now=now)
+
+    return await commit(order, judge, ports=ports, wakeups=wakeups)
