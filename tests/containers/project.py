@@ -1,6 +1,7 @@
 """Plays ``docker compose up`` and ``down``: a cell a container, all on one bridge."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -125,6 +126,10 @@ class Project:
         """Return the replicas of a service."""
         return [each for each in self.containers if each.service.name == name]
 
+    def volume(self, name: str) -> Path:
+        """Return where a named volume is kept."""
+        return self._folder / "volumes" / name
+
     def await_health(self) -> None:
         """Wait until every check has said that all is well."""
         for container in self.containers:
@@ -208,7 +213,11 @@ class Project:
             uid=image.uid,
             gid=image.gid,
             init=service.init,
-            mounts=(*played.mounts, *self._mounts(service), _hosts(hosts)),
+            mounts=(
+                *played.mounts,
+                *self._mounts(service, image),
+                _hosts(hosts),
+            ),
             hostname=f"{service.name}-{number}",
             bridge=BRIDGE,
             address=f"{address}/24",
@@ -232,13 +241,13 @@ class Project:
         for port in service.ports:
             self._publish(port, address)
 
-    def _mounts(self, service: Service) -> list[Mount]:
+    def _mounts(self, service: Service, image: Image) -> list[Mount]:
         mounts = []
         for volume in service.volumes:
             source = self._source / volume.source
             if volume.named:
-                source = self._folder / "volumes" / volume.source
-                source.mkdir(parents=True, exist_ok=True)
+                source = self.volume(volume.source)
+                _take_over(image.root / volume.target.lstrip("/"), source)
             # Docker would make a folder of that name, and the service find no file.
             assert source.exists(), f"{service.name}: {volume.source} is not there"
             mounts.append(
@@ -270,6 +279,17 @@ class Project:
                     f"{name} is not {condition}: {each.checks}\n{each.running.said}"
                 )
             time.sleep(0.05)
+
+
+def _take_over(folder: Path, source: Path) -> None:
+    """Make a named volume that is new: it belongs to who owns the image's folder."""
+    if source.exists():
+        return
+    source.mkdir(parents=True)
+    if folder.is_dir():
+        its = folder.stat()
+        source.chmod(its.st_mode)
+        os.chown(source, its.st_uid, its.st_gid)
 
 
 def _argv(service: Service, image: Image) -> list[str]:

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ def test_it_comes_up_moves_money_and_stops(stand_ins, tmp_path):
         project.await_health()
 
         _money_moves(project, key)
+        _anchors_go_out(project)
         _commands_run(project)
         _prometheus_finds_all(project)
 
@@ -64,6 +66,14 @@ def test_it_comes_up_moves_money_and_stops(stand_ins, tmp_path):
         assert not _networks_in_use() & set(seen)
         for container in project.containers:
             assert "Traceback" not in container.running.said, container.running.said
+
+
+def _anchors_go_out(project):
+    file, deadline = project.volume("anchors") / "anchors.jsonl", time.monotonic() + 60
+    while not file.exists() or not file.read_bytes():
+        assert time.monotonic() < deadline, "no anchor went out"
+        time.sleep(0.1)
+    assert json.loads(file.read_bytes().splitlines()[0])["n"] == 1
 
 
 def _as_the_file_says():

@@ -48,6 +48,8 @@ files = (getattr(m, "__cached__", None) for m in sys.modules.values())
 print([f for f in files if f and not Path(f).exists()])
 """
 TEMPORARY = ("/tmp", "/var/tmp", "/dev")  # noqa: S108 - of a container
+ANCHORS = "/var/lib/payment"
+"""Where compose has a volume; the root is read-only beside it."""
 WRITABLE = "find / -xdev -writable -not -type l -not -path '/proc/*' 2>/dev/null"
 
 
@@ -255,7 +257,7 @@ def test_no_tool_of_the_build_is_left(docker):
 def test_its_user_may_write_nothing_but_the_temporary(docker):
     found = docker.execute("sh", "-c", WRITABLE).stdout.split()
 
-    assert [path for path in found if not path.startswith(TEMPORARY)] == []
+    assert {p for p in found if not p.startswith(TEMPORARY)} == {ANCHORS}
 
 
 @pytest.mark.parametrize(
