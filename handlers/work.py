@@ -93,7 +93,7 @@ def _in_hand(order: Order, step: Step) -> Order:
     """Return the order with those of its rows that the step has moved.
 
     In an order of several steps others may be due that somebody is at work on: they are
-    rung for by who has made them due.
+    woken by who has made them due.
     """
     queue = order.queue
     if all(task.step == 0 for task in queue.tasks):

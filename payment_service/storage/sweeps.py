@@ -109,10 +109,10 @@ class PostgresSweeps:
             if isinstance(each, UnknownWords):
                 await park(self._database, each)
         orders = {each.queue_id: each for each in found if isinstance(each, Order)}
-        rung = await self._database.run(
+        woken = await self._database.run(
             sql.OVERDUE, {"grace": grace, "queue_ids": list(orders)}
         )
-        return [orders[row[0]] for row in rung]
+        return [orders[row[0]] for row in woken]
 
     async def overdue_webhooks(
         self, *, grace: timedelta, limit: int

@@ -513,12 +513,12 @@ async def test_a_chain_that_hands_on_rings_for_none_that_others_are_at_work_on(
 ):
     use(monkeypatch, club, changed(MEMBERSHIPS, loads=False))
     house.limits = Limits(chain=timedelta(seconds=-1))
-    rung = list[bool]()
+    woken = list[bool]()
 
     def recorded(work):
         moved = {change.after.task_id for change in work.step.changes}
         told = [orjson.loads(message.body) for message in work.messages]
-        rung.extend(
+        woken.extend(
             t["task_id"] in moved for t in told if {*t} >= {"task_id", "version"}
         )
         house.probe.on_recorded.append(recorded)
@@ -529,4 +529,4 @@ async def test_a_chain_that_hands_on_rings_for_none_that_others_are_at_work_on(
 
     assert (await the_order(house)).queue.state is OrderState.COMPLETED
     assert club.asked == dict.fromkeys(["Ann", "Bob", "Dee"], 1)
-    assert {*rung} == {True}
+    assert {*woken} == {True}

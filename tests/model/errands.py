@@ -1,7 +1,7 @@
 """The engine's own world: an order of several invented steps, and workers that fail.
 
 The flow is ``tests.fsm.chores``, with its own lifecycles and its own ``call``; other
-graphs of the same chores stand beside it. Time is left out: what is due may be rung for
+graphs of the same chores stand beside it. Time is left out: what is due may be woken
 at any time, by as many workers as there are, as often as they like. A worker may die
 between any two effects, sleep on a picture that others have moved on from, and call
 late. A helper may have done it and not say so. What it says may come again, ever so
