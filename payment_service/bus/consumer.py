@@ -14,7 +14,7 @@ import orjson
 from fsm.domain.dead_letters import Reason
 from fsm.domain.errors import BusUnavailable
 from handlers.ports.bus import Delivery
-from handlers.ports.outcomes import Done, Outcome, Park, Retry
+from handlers.ports.outcomes import Done, Outcome, Park, Retry, at_last
 from payment_service.bus.nats_client import NatsClient
 from payment_service.bus.protocol import headers_of, publication, text_of
 from payment_service.bus.pull_subscription import PullSubscription, PullTimes
@@ -240,9 +240,8 @@ class Consumer:
         if delivery.deliveries > limit:
             return await self._dead_lettered(delivery, self._unopened(delivery))
         outcome = await self._guarded(delivery, self._handle(delivery))
-        spent = delivery.deliveries >= limit
-        if isinstance(outcome, Retry) and outcome.in_vain and spent:
-            outcome = Park(because=outcome.because, reason=Reason.EXHAUSTED)
+        if delivery.deliveries >= limit:
+            outcome = at_last(outcome)
         if isinstance(outcome, Park):
             return await self._dead_lettered(delivery, outcome)
         return outcome

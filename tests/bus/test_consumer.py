@@ -172,6 +172,20 @@ async def test_the_last_retry_in_vain_is_exhausted(wire, names, publisher):
 
 
 @pytest.mark.usefixtures("streams")
+async def test_what_only_waited_is_left_to_the_sweeper_the_last_time(
+    api, wire, names, tasks, publisher
+):
+    early = Retry(because="the timer rang early", delay=SHORTLY, in_vain=False)
+    stage = Stage(early, early, early, early)
+    async with stage.running(wire, names):
+        await publisher.publish([a_message()])
+        await until(lambda: is_empty(api, tasks))
+
+    assert stage.deliveries.qsize() == LIMITS.max_deliver
+    assert stage.dead_lettered.empty()
+
+
+@pytest.mark.usefixtures("streams")
 async def test_the_last_delivery_may_still_succeed(api, wire, names, tasks, publisher):
     again = Retry(because="core is down", delay=SHORTLY)
     stage = Stage(again, again, Done())

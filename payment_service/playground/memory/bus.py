@@ -9,7 +9,7 @@ from typing import Final
 from fsm.domain.dead_letters import Reason
 from fsm.domain.messages import DEAD_LETTER, Message
 from handlers.ports.bus import Delivery
-from handlers.ports.outcomes import Done, Outcome, Park, Retry
+from handlers.ports.outcomes import Done, Outcome, Park, Retry, at_last
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.effects import Effects
 
@@ -146,9 +146,8 @@ class MemoryBus:
             await dead_letter(delivery, Reason.CRASHED, because)
             return Park(because=because, reason=Reason.CRASHED)
         outcome = await handle(delivery)
-        spent = delivery.deliveries >= self._max_deliver
-        if isinstance(outcome, Retry) and outcome.in_vain and spent:
-            outcome = Park(because=outcome.because, reason=Reason.EXHAUSTED)
+        if delivery.deliveries >= self._max_deliver:
+            outcome = at_last(outcome)
         if isinstance(outcome, Park):
             await dead_letter(delivery, outcome.reason, outcome.because)
         return outcome
