@@ -28,8 +28,9 @@ class Kind:
     """A change, and of each finder what it says: an invariant and words of its text.
 
     Of ``GUARD`` it is the name of the guard, or ``denied`` for the service's own role.
-    Of ``STOPS`` it is how the order stands that the change is made in: ``new`` or
-    ``under way``. With ``keyed`` the attacker has the key, and seals and signs.
+    Of ``STOPS`` it is how the order stands that the change is made in: ``new``, ``under
+    way``, or ``under way, parked`` where it names what no version knows. With ``keyed``
+    the attacker has the key, and seals and signs.
     """
 
     what: str
@@ -259,6 +260,7 @@ REQUESTS = (
         sql=(TASK.format("lifecycle = 'nap'"),),
         found={
             GUARD: "order_tasks_identity_is_fixed",
+            STOPS: "under way, parked",
             VERIFY: NOT_REQUESTED.format("cascade"),
         },
     ),
@@ -267,7 +269,7 @@ REQUESTS = (
         sql=(TASK.format("step = 1"),),
         found={
             GUARD: "order_tasks_identity_is_fixed",
-            STOPS: "under way",
+            STOPS: "under way, parked",
             VERIFY: NOT_REQUESTED.format("cascade"),
         },
     ),
@@ -285,6 +287,7 @@ REQUESTS = (
         sql=(QUEUE.format("flow_version = 2"),),
         found={
             GUARD: "order_queues_identity_is_fixed",
+            STOPS: "under way, parked",
             VERIFY: NOT_REQUESTED.format("flow_version"),
         },
     ),
