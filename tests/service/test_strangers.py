@@ -11,7 +11,10 @@ import psycopg
 import pytest
 
 from fsm.domain.keys import KeyRole
+from payment_service.cli.doctor import parked as doctor_parked
+from payment_service.cli.doctor.findings import Area, Severity
 from payment_service.storage import parked
+from payment_service.storage.database import Database as StoreDatabase
 from tests.handlers.test_chores import helped, helpers
 from tests.service.stage import a_withdrawal, staged
 
@@ -219,6 +222,44 @@ async def test_a_word_that_nobody_knows_stops_its_order_and_nothing_else(
     await database.run(change.restore)
     await stage.until(lambda: all_parked(database, 0))
     assert (await stage.order("w-1"))["state"] == "ACTIVE"
+
+
+async def test_what_is_parked_is_told_to_who_asks_and_decided_by_nobody(
+    stage, database, granted
+):
+    await stage.ask(a_withdrawal("w-1", "manual"))
+    held = await stage.task_in("w-1", "MANUAL_CHECK")
+    change = Change(held["task_id"], *WORDS["lifecycle tomorrow"])
+    await database.run(*OPENED, change.keep, change.plant)
+    before = await database.run(ROWS)
+    wake_up = {"queue_id": str(before[0][0]), "task_id": held["task_id"], "version": 1}
+    await stage.publish("order.task.step.due", wake_up)
+    await stage.until(lambda: all_parked(database, 1))
+    why = {"reason": "asked for"}
+    paid = {"decision": "positive", "evidence": "paper", **why}
+
+    for path, body in (
+        ("/v1/orders/w-1/cancel", why),
+        (f"/v1/tasks/{held['task_id']}/cancel", why),
+        (f"/v1/tasks/{held['task_id']}/resolution", paid),
+    ):
+        status, told = await stage.call("POST", path, role="support", body=body)
+        assert (status, "no lifecycle tomorrow" in told["detail"]) == (409, True), told
+
+    assert await database.run(ROWS) == before
+    await stage.until(lambda: is_counted(stage, 'parked{word="lifecycle"} 1.0'))
+    store = StoreDatabase(granted.service)
+    await store.open()
+    (finding,) = await doctor_parked.check(Area("work"), store)
+    await store.close()
+    assert finding.state is Severity.ADVICE
+    assert "1 orders, as queue" in finding.told
+    assert "knows lifecycle tomorrow" in finding.told
+
+
+async def is_counted(stage, line):
+    async with stage.http.get(f"{stage.url}/metrics") as answer:
+        return line in await answer.text()
 
 
 async def test_a_subject_of_another_version_waits_for_it_and_is_no_dead_letter(

@@ -15,7 +15,7 @@ from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
 
 LINES = """
-SELECT entity_id::text, version, queue_id::text, task_id::text, source, target,
+SELECT entity_id::text, version, queue_id::text, source, target,
     trigger, actor, at, trace_id, detail, key_id, hash
 FROM order_task_events ORDER BY version
 """
