@@ -28,6 +28,7 @@ HOT: Final = (
     "CLOSE_WEBHOOK",
     "UNSENT",
     "SENT",
+    "OVERDUE_ORDERS",
     "OVERDUE",
     "OVERDUE_WEBHOOKS",
 )

@@ -468,14 +468,14 @@ UNION (SELECT r.queue_id::text FROM order_queues r
 
 # Of these orders the rows that are overdue still.
 OVERDUE: Final[LiteralString] = f"""
-WITH due AS MATERIALIZED (
-    SELECT task_id FROM order_tasks
-    WHERE queue_id = ANY(%(queue_ids)s::uuid[]) AND {_OVERDUE}
-    ORDER BY task_id FOR UPDATE SKIP LOCKED
+WITH wanted AS MATERIALIZED (
+    SELECT unnest(%(queue_ids)s::uuid[]) AS queue_id
+), due AS MATERIALIZED (
+    SELECT t.task_id FROM wanted w, LATERAL (SELECT task_id FROM order_tasks
+        WHERE queue_id = w.queue_id AND {_OVERDUE} FOR UPDATE SKIP LOCKED) t
 ), due_queues AS MATERIALIZED (
-    SELECT queue_id FROM order_queues
-    WHERE queue_id = ANY(%(queue_ids)s::uuid[]) AND {_OVERDUE}
-    ORDER BY queue_id FOR UPDATE SKIP LOCKED
+    SELECT q.queue_id FROM wanted w, LATERAL (SELECT queue_id FROM order_queues
+        WHERE queue_id = w.queue_id AND {_OVERDUE} FOR UPDATE SKIP LOCKED) q
 ), woken AS (
     UPDATE order_tasks SET wake_at = clock_timestamp(),
         watch_at = statement_timestamp(), redrives = redrives + 1
@@ -493,8 +493,8 @@ OVERDUE_WEBHOOKS: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
     SELECT i.inbox_id, i.task_id, i.provider FROM webhook_inbox i
     WHERE i.wake_at < statement_timestamp() - %(grace)s
-    AND NOT EXISTS (SELECT FROM order_tasks t JOIN parked p ON p.id = t.queue_id
-        WHERE t.task_id = i.task_id)
+    AND (SELECT true FROM parked p WHERE p.id = (SELECT t.queue_id FROM order_tasks t
+        WHERE t.task_id = i.task_id)) IS NULL
     ORDER BY i.wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), matched AS MATERIALIZED (
     SELECT due.inbox_id, t.task_id IS NOT NULL AS there FROM due LEFT JOIN LATERAL (
