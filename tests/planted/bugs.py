@@ -375,7 +375,7 @@ def notification_dropped(patch: pytest.MonkeyPatch) -> None:
 
 
 def sweeper_does_not_ring(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sweep, "_wakeups", lambda *_: [])
+    patch.setattr(sweep, "wakeups_of", lambda *_: [])
 
 
 def audit_line_missing(patch: pytest.MonkeyPatch) -> None:
