@@ -2,6 +2,7 @@
 
 from tests.docs.pages import ROOT
 from tests.model.households import HOUSEHOLDS, WIDE
+from tests.model.setups import LARGE, SETUPS
 from tests.planted import flows
 from tests.planted.bugs import BUGS, MODEL
 
@@ -11,6 +12,11 @@ PAGE = (ROOT / "docs/proof.md").read_text()
 def test_it_counts_the_worlds_of_the_engine():
     assert f"| {len(HOUSEHOLDS)} that every `make test` searches |" in PAGE
     assert f"| {len((*HOUSEHOLDS, *WIDE))} that `make model` searches |" in PAGE
+
+
+def test_it_counts_the_worlds_of_the_payout():
+    small, every = len(SETUPS) - len(LARGE), len(SETUPS)
+    assert f"searches {small} of the payout's {every} worlds" in PAGE
 
 
 def test_it_counts_the_bugs_that_are_found_in_them():

@@ -101,3 +101,17 @@ SETUPS: Final = (
     Setup(name="asked by the provider's id", plan=THEIRS, providers=1),
     Setup(name="the order cancelled", plan=MANUAL, crashes=0, cancels=1, webhook=()),
 )
+
+LARGE: Final = frozenset(
+    {
+        "definite, webhooks",
+        "cancelled in turn",
+        "a person errs, the key lives",
+        "the repeat asks, two providers",
+        "the repeat asks, paused, cancelled",
+        "the repeat asks, keys die",
+        "asked by the provider's id",
+        "the order cancelled",
+    }
+)
+"""The worlds that take two thirds of the time: `make model` searches them."""
