@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, MutableMapping
 
 from fsm.domain.decided import OPEN, RETURN, Decided, Subject
-from fsm.invariants import Invariant, Offence
+from fsm.engine.judged import Offence
+from fsm.engine.words import Invariant
 
 
 def decision_offences(

@@ -1,73 +1,31 @@
-"""The money invariants, as predicates over our rows, core's ledger, providers' books.
+"""The money invariants, joined: of the audit chain, of the engine, of each lifecycle.
 
 Nothing here reads anything: the same functions judge a production database, a
 simulation and a test. An ``Offence`` names what broke which rule; a warning is late,
-not wrong. Judges S1, S2, S3, S4, S5, S6, S7, S9, L1, L2, A1, A2 of docs/promises.md.
+not wrong. Judges S1, S2, S3, S4, S5, S6, S7, S9, L1, L2, A1, A2 of docs/promises.md,
+with :mod:`fsm.engine.invariants` and what every lifecycle brings.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final, NamedTuple
 
-from fsm.domain.acts import ORDER_ACTS, SERVICE, SERVICE_ACTS, STATE
+from fsm.domain.acts import SERVICE
 from fsm.domain.audit import GENESIS, WAKE_AT, hash_of, task_of
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import LOADED, REQUEST
 from fsm.domain.decided import Decided, Subject, decision_in
 from fsm.domain.erasure import ERASED
-from fsm.domain.proposals import PROPOSED_FROM_SHELL
 from fsm.domain.seals import head_of
-from fsm.engine.decide import ORDER_LOADED, ORDER_NOT_LOADED
+from fsm.engine.decide import ORDER_LOADED
+from fsm.engine.flow import Rules
+from fsm.engine.invariants import REQUESTED, flow_of, no_legal_move, offences
+from fsm.engine.judged import FINAL_STATES, Offence
 from fsm.engine.rows import FIRST_LIFECYCLE
-from fsm.engine.table import Otherwise
-from fsm.engine.words import (
-    FINAL,
-    LIVE,
-    EngineTrigger,
-    EngineWait,
-    OrderState,
-    State,
-    Verdict,
-)
-from fsm.payout.lifecycle import PROPOSALS
-from fsm.payout.table import OTHERWISE, TABLE
-from fsm.payout.words import Trigger, Waiting
-
-
-class Invariant(StrEnum):
-    """What must hold, always."""
-
-    ONE_SUCCESS = "one_success"
-    OUTCOME = "outcome"
-    ONE_TURN = "one_turn"
-    POSITIONS = "positions"
-    VERSIONS = "versions"
-    SUCCESSION = "succession"
-    LEGALITY = "legality"
-    CHAIN = "chain"
-    PROOF = "proof"
-    NOBODY_FORGOTTEN = "nobody_forgotten"
-    VERDICT = "verdict"
-    OVERDUE = "overdue"
-    ORPHAN = "orphan"
-    CORE = "core"
-    PROVIDERS = "providers"
-    BY_HAND = "by_hand"
-    TAMPERED = "tampered"
-    DECISION = "decision"
-    ANCHOR = "anchor"
-
-
-class Offence(NamedTuple):
-    """A rule that does not hold, and for whom."""
-
-    invariant: Invariant
-    queue_id: str | None
-    task_id: str | None
-    what: str
-    warning: bool = False
+from fsm.engine.words import Invariant
+from fsm.flows import RULES
+from fsm.legal_lines import SERVICE_LINES, lines_of
 
 
 class Line(NamedTuple):
@@ -157,67 +115,8 @@ class TaskRow(NamedTuple):
     name: str | None = None
 
 
-REQUESTED: Final = "order.requested"
-NOTIFIED: Final = "core.notified"
 SKEW: Final = timedelta(minutes=1)
 """How far the clocks of core and database may be apart."""
-
-FINAL_STATES: Final = frozenset(state.value for state in FINAL)
-_LIVE: Final = frozenset(state.value for state in LIVE)
-_MOVES: Final = frozenset(
-    (r.trigger.value, r.source.value, r.dest.value) for r in TABLE
-)
-# What contradicts is written down, and opens a case, without any move.
-_REMARKS: Final = frozenset(
-    (trigger.value, state.value, state.value)
-    for (trigger, state), answer in OTHERWISE.items()
-    if answer in {Otherwise.CONTRADICTION, Otherwise.BY_PROOF}
-)
-_SILENT: Final = frozenset(
-    (r.trigger.value, r.source.value, r.dest.value) for r in TABLE if r.case is None
-)
-# Where the same line may also open none, nobody can say that one is gone.
-_CASES: Final = (_REMARKS | _MOVES) - _SILENT
-_TASK_LINES: Final = _MOVES | _REMARKS | {(REQUESTED, None, State.PENDING.value)}
-_OVER: Final = frozenset(s.value for s in OrderState if s is not OrderState.ACTIVE)
-_ORDER_LINES: Final = frozenset(
-    {
-        (REQUESTED, None, OrderState.ACTIVE.value),
-        (ORDER_LOADED, OrderState.ACTIVE.value, OrderState.ACTIVE.value),
-        (ORDER_NOT_LOADED, OrderState.ACTIVE.value, OrderState.FAILED.value),
-        (EngineTrigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "ACTIVE"),
-        (EngineTrigger.CANCEL_REQUESTED.value, OrderState.ACTIVE.value, "CANCELLED"),
-        *((f"order.{s.lower()}", OrderState.ACTIVE.value, s) for s in _OVER),
-        *((NOTIFIED, s, s) for s in _OVER),
-        *((ERASED, s, s) for s in _OVER),
-        *((PROPOSED_FROM_SHELL, s.value, s.value) for s in OrderState),
-        *((act.value, s.value, s.value) for act in ORDER_ACTS for s in OrderState),
-    }
-)
-_SERVICE_LINES: Final = frozenset(
-    (act.value, source, STATE) for act in SERVICE_ACTS for source in (None, STATE)
-)
-_SAYS_PAID: Final = frozenset({Trigger.PAID.value, Trigger.RESOLVED_POSITIVE.value})
-_FREEZES: Final = frozenset(
-    {Trigger.FREEZE_CONFIRMED.value, Trigger.FREEZE_REFUSED.value}
-)
-_RELEASED: Final = frozenset(
-    {
-        Trigger.ROLLBACK_CONFIRMED.value,
-        Trigger.FREEZE_REFUSED.value,
-        Trigger.SETTLED_NEGATIVE.value,
-    }
-)
-_BY_HAND: Final = frozenset(
-    {Trigger.SETTLED_POSITIVE.value, Trigger.SETTLED_NEGATIVE.value}
-)
-_VERDICTS: Final[Mapping[str, Collection[str | None]]] = {
-    State.PENDING.value: (None,),
-    State.SUCCEEDED.value: (Verdict.PAID.value,),
-    State.FAILED.value: (Verdict.NOT_PAID.value,),
-    State.SKIPPED.value: (Verdict.NOT_PAID.value, None),
-    State.CANCELLED.value: (Verdict.NOT_PAID.value, None),
-}
 
 
 @dataclass(slots=True)
@@ -230,28 +129,21 @@ class Trail:
     version: int = 0
     state: str | None = None
     head: bytes = GENESIS
-    entered_by: str = ""
-    told_core: bool = False
-    said_paid: bool = False
-    turn_at: datetime | None = None
-    freeze_at: datetime | None = None
     ended_at: datetime | None = None
     ended_by: str | None = None
     request: Mapping[str, object] | None = None
     loaded: object = None
     erased: bool = False
-    proposed: tuple[object, object] = (None, None)
-    reference: object = None
     times: set[datetime] = field(default_factory=set)
     wake_at: datetime | None = None
-    opens_case: bool = False
     decided: dict[Subject, Decided] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
     offences: list[Offence] = field(default_factory=list)
 
     def follow(self, line: Line) -> None:
         """Take the next line, whatever is wrong with it."""
         self.version, self.head = line.version, line.hash
-        self.told_core = self.told_core or line.trigger == NOTIFIED
+        self.lines.append(line)
         if line.trigger == REQUESTED and isinstance(
             said := line.detail.get(REQUEST), Mapping
         ):
@@ -262,35 +154,14 @@ class Trail:
         self.times.add(line.at)
         woken = line.detail.get(WAKE_AT)
         self.wake_at = datetime.fromisoformat(woken) if isinstance(woken, str) else None
-        move = (line.trigger, line.source, line.target)
-        self.opens_case = self.opens_case or move in _CASES
         decision = decision_in(line)
         if decision is not None:
             self.decided[decision[0]] = decision[1]
-        self._follow_columns(line)
-        if line.trigger in _SAYS_PAID:
-            self.said_paid = True
-        elif line.trigger == EngineTrigger.TURN_CAME:
-            self.turn_at = line.at
-        elif line.trigger in _FREEZES and self.freeze_at is None:
-            self.freeze_at = line.at
         if line.target == self.state:
             return
-        self.state, self.entered_by = line.target, line.trigger
+        self.state = line.target
         if self.ended_at is None and line.target in FINAL_STATES:
             self.ended_at, self.ended_by = line.at, line.trigger
-
-    def _follow_columns(self, line: Line) -> None:
-        """Follow what a decision looks at: the first vote, and the reference."""
-        if (line.trigger, line.source, line.target) in _REMARKS:
-            return
-        if self.reference is None:
-            self.reference = line.detail.get("reference")
-        if line.trigger in PROPOSALS:
-            voter = line.detail.get("person") or line.actor
-            self.proposed = (voter, line.detail.get("decision"))
-        elif line.trigger != EngineTrigger.CANCEL_REQUESTED:
-            self.proposed = (None, None)
 
 
 def trail_of(lines: Iterable[Line], keys: AuditKeys) -> Trail:
@@ -320,56 +191,43 @@ def _wrong_line(trail: Trail, line: Line, keys: AuditKeys) -> Iterator[Offence]:
         yield wrong(
             Invariant.SUCCESSION, f"{at} comes from {line.source}, not {trail.state}"
         )
-    if (line.trigger, line.source, line.target) not in _legal(line):
-        move = f"{line.source} → {line.target} by {line.trigger}"
-        yield wrong(Invariant.LEGALITY, f"{at}: {move} is no legal move")
+    move = (line.trigger, line.source, line.target)
+    if line.entity_id == SERVICE and move not in SERVICE_LINES:
+        yield no_legal_move(line, None)
     if line.key_id not in keys:
         what = f"{at}: it is signed by the key {line.key_id!r}, which is not known here"
         yield wrong(Invariant.CHAIN, what)
     elif hash_of(line, trail.head, keys) != line.hash:
         yield wrong(Invariant.CHAIN, f"{at}: its hash is not that of what it says")
-    if proof := _unproven(trail, line):
-        yield wrong(Invariant.PROOF, f"{at}: {proof}")
-
-
-def _legal(line: Line) -> Collection[tuple[str, str | None, str]]:
-    if line.entity_id == SERVICE:
-        return _SERVICE_LINES
-    return _ORDER_LINES if line.task_id is None else _TASK_LINES
-
-
-def _unproven(trail: Trail, line: Line) -> str | None:
-    """Say what was done to the hold although nothing had proven it."""
-    if line.trigger == Trigger.COMMIT_CONFIRMED and not trail.said_paid:
-        return "committed although nobody had said that it was paid"
-    if line.trigger == Trigger.ROLLBACK_CONFIRMED:
-        unclear = trail.entered_by == Trigger.UNCLEAR
-        if trail.state == State.NEGATIVE_EVAL and unclear:
-            return "rolled back on an unclear answer"
-    return None
 
 
 def order_offences(
     order: OrderRow,
     tasks: Sequence[TaskRow],
     trails: Mapping[str, Trail],
+    rules: Rules = RULES,
 ) -> Iterator[Offence]:
-    """Judge one order by our own rows: it, its tasks by position, their trails."""
+    """Judge one order by our own rows: it, its tasks by position, their trails.
+
+    What its lifecycles bring is judged too: see :mod:`fsm.engine.invariants`.
+    """
     for trail in trails.values():
         yield from trail.offences
-    yield from _differing(
-        order, None, trails.get(order.queue_id), order.version, order.state
-    )
+    own = trails.get(order.queue_id)
+    yield from _differing(order, None, own, order.version, order.state)
+    yield from _misled(order, own, rules)
     for task in tasks:
-        yield from _differing(
-            order, task, trails.get(task.task_id), task.version, task.state
-        )
-        yield from _verdict(order, task)
-        yield from _forgotten(order, task)
-        yield from _by_hand(order, task, trails.get(task.task_id))
-    yield from _outcome(order, tasks, trails.get(order.queue_id))
-    yield from _turn(order, tasks)
-    yield from _next_only_on_proof(order, tasks, trails)
+        its = trails.get(task.task_id)
+        yield from _differing(order, task, its, task.version, task.state)
+    yield from offences(order, tasks, trails, rules)
+
+
+def _misled(order: OrderRow, trail: Trail | None, rules: Rules) -> Iterator[Offence]:
+    """Find moves of an order's own row that there are not."""
+    legal = lines_of(flow_of(order, rules))
+    for line in trail.lines if trail else ():
+        if (line.trigger, line.source, line.target) not in legal:
+            yield no_legal_move(line, None)
 
 
 def _differing(
@@ -395,176 +253,6 @@ def _differing(
     if trail.head != head_of(task.audit_hash if task else order.audit_hash):
         what = "the row's hash is not that of its last audit line"
         yield Offence(Invariant.CHAIN, order.queue_id, task_id, what)
-
-
-def _outcome(
-    order: OrderRow, tasks: Sequence[TaskRow], trail: Trail | None
-) -> Iterator[Offence]:
-    def wrong(what: str, invariant: Invariant = Invariant.OUTCOME) -> Offence:
-        return Offence(invariant, order.queue_id, None, what)
-
-    paid = [task for task in tasks if task.state == State.SUCCEEDED]
-    if len(paid) > 1:
-        names = ", ".join(task.task_id for task in paid)
-        yield wrong(f"{len(paid)} tasks succeeded: {names}", Invariant.ONE_SUCCESS)
-    if (order.state == OrderState.COMPLETED) != (len(paid) == 1):
-        yield wrong(f"it is {order.state}, and {len(paid)} of its tasks succeeded")
-    if order.state == OrderState.ACTIVE:
-        return
-    for task in tasks:
-        if task.state not in FINAL_STATES:
-            yield wrong(f"it is {order.state}, and task {task.task_id} is {task.state}")
-    told = trail is not None and trail.told_core
-    if order.wake_at is None and not told:
-        yield wrong(
-            f"it is {order.state} and core was never told", Invariant.NOBODY_FORGOTTEN
-        )
-
-
-def _turn(order: OrderRow, tasks: Sequence[TaskRow]) -> Iterator[Offence]:
-    """One task of an active order has its turn; all before it are over."""
-
-    def wrong(invariant: Invariant, what: str) -> Offence:
-        return Offence(invariant, order.queue_id, None, what)
-
-    if [task.position for task in tasks] != list(range(len(tasks))):
-        places = ", ".join(str(task.position) for task in tasks)
-        yield wrong(Invariant.POSITIONS, f"its tasks have the positions {places}")
-    live = [task for task in tasks if task.state in _LIVE]
-    if len(live) > 1:
-        names = ", ".join(task.task_id for task in live)
-        yield wrong(Invariant.ONE_TURN, f"{len(live)} tasks are at work: {names}")
-    if order.state != OrderState.ACTIVE:
-        return
-    at_turn = [
-        t for t in tasks if t.state not in FINAL_STATES and not waits_for_turn(t)
-    ]
-    if len(at_turn) != 1:
-        yield wrong(
-            Invariant.ONE_TURN, f"{len(at_turn)} of its tasks have their turn, not 1"
-        )
-        return
-    for task in tasks:
-        if task.position < at_turn[0].position and task.state not in FINAL_STATES:
-            what = f"task {task.task_id} was passed over while it is {task.state}"
-            yield wrong(Invariant.ONE_TURN, what)
-
-
-def waits_for_turn(task: TaskRow) -> bool:
-    """Tell whether nothing of it may have begun."""
-    return task.state == State.PENDING and task.waiting_for == EngineWait.TURN
-
-
-def _verdict(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
-    needed = _VERDICTS.get(task.state)
-    if task.waiting_for == Waiting.COMMIT:
-        needed = _VERDICTS["SUCCEEDED"]
-    elif task.waiting_for == Waiting.ROLLBACK:
-        needed = _VERDICTS["FAILED"]
-    if needed is not None and task.verdict not in needed:
-        what = f"it is {task.state}, waits for {task.waiting_for}, and its verdict is "
-        yield Offence(
-            Invariant.VERDICT, order.queue_id, task.task_id, f"{what}{task.verdict}"
-        )
-
-
-def _forgotten(order: OrderRow, task: TaskRow) -> Iterator[Offence]:
-    """What is not final has a time, a person, its turn, or a webhook to wait for."""
-    if task.state in FINAL_STATES:
-        settles = task.waiting_for == Waiting.RETURN and task.state == State.SUCCEEDED
-        rests = (task.waiting_for is None or settles) and (
-            settles is (task.wake_at is not None)
-        )
-        what = f"it is {task.state} and waits for {task.waiting_for}"
-    elif task.waiting_for is None:
-        rests, what = False, f"it is {task.state} and waits for nothing"
-    elif task.waiting_for == EngineWait.DECISION:
-        rests = task.state == State.MANUAL_CHECK
-        what = f"it waits for a decision and is {task.state}"
-    elif task.waiting_for == Waiting.LAST_QUESTION:
-        rests = task.state == State.MANUAL_CHECK and task.wake_at is not None
-        what = f"it waits for an answer to a person's no and is {task.state}"
-    elif task.waiting_for == EngineWait.TURN:
-        rests = order.state == OrderState.ACTIVE
-        what = f"it waits for its turn in an order that is {order.state}"
-    elif task.waiting_for == Waiting.WEBHOOK and task.sla_at is None:
-        rests = task.sla in {None, "none"} or task.wake_at is not None
-        what = f"it waits for a webhook without the end that sla = {task.sla} sets"
-    else:
-        rests = task.wake_at is not None
-        what = f"it waits for {task.waiting_for} and nothing wakes it"
-    if not rests:
-        yield Offence(Invariant.NOBODY_FORGOTTEN, order.queue_id, task.task_id, what)
-
-
-def _by_hand(order: OrderRow, task: TaskRow, trail: Trail | None) -> Iterator[Offence]:
-    """Count what persons have settled in core's books, which nothing here can see."""
-    if is_by_hand(trail):
-        what = f"it is {task.state} by hand: core had refused its balance call"
-        yield Offence(
-            Invariant.BY_HAND, order.queue_id, task.task_id, what, warning=True
-        )
-
-
-def is_by_hand(trail: Trail | None) -> bool:
-    """True for a task that persons have ended after core had refused to."""
-    return trail is not None and trail.ended_by in _BY_HAND
-
-
-def _next_only_on_proof(
-    order: OrderRow, tasks: Sequence[TaskRow], trails: Mapping[str, Trail]
-) -> Iterator[Offence]:
-    """Let each attempt begin only after the hold of the one before is gone."""
-    before: list[tuple[TaskRow, Trail]] = []
-    for task in tasks:
-        trail = trails.get(task.task_id)
-        if trail is None:
-            continue
-        if trail.freeze_at is not None:
-            for earlier, its in before:
-                if what := _not_over(earlier, its, trail.freeze_at):
-                    yield Offence(
-                        Invariant.PROOF, order.queue_id, task.task_id, f"tried {what}"
-                    )
-            early = trail.turn_at is None or trail.turn_at > trail.freeze_at
-            if before and early:
-                yield Offence(
-                    Invariant.PROOF, order.queue_id, task.task_id, "tried out of turn"
-                )
-        before.append((task, trail))
-
-
-def _not_over(earlier: TaskRow, trail: Trail, next_at: datetime) -> str | None:
-    """Say why an earlier attempt had not come to its end by then."""
-    name = f"task {earlier.task_id} ({earlier.provider})"
-    if trail.ended_at is None or trail.ended_at > next_at:
-        return f"before {name} was over"
-    never_begun = (
-        trail.freeze_at is None and trail.ended_by == EngineTrigger.CANCEL_REQUESTED
-    )
-    if trail.ended_by not in _RELEASED and not never_begun:
-        return f"after {name} had ended by {trail.ended_by}"
-    return None
-
-
-def overdue(
-    order: OrderRow, tasks: Sequence[TaskRow], *, now: datetime, grace: timedelta
-) -> Iterator[Offence]:
-    """Warn of what should have gone on and has not."""
-    limit = now - grace
-    if order.wake_at is not None and order.wake_at < limit:
-        yield _late(order, None, order.waiting_for, now - order.wake_at)
-    for task in tasks:
-        if task.wake_at is not None and task.wake_at < limit:
-            yield _late(order, task, task.waiting_for, now - task.wake_at)
-
-
-def _late(
-    order: OrderRow, task: TaskRow | None, waiting: str | None, by: timedelta
-) -> Offence:
-    what = f"overdue by {int(by.total_seconds())} s, waiting for {waiting}"
-    task_id = task.task_id if task else None
-    return Offence(Invariant.OVERDUE, order.queue_id, task_id, what, warning=True)
 
 
 def without_row(trail: Trail) -> Offence:

@@ -8,18 +8,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from fsm.engine.words import EngineWait, State, Verdict
-from fsm.invariants import (
-    FINAL_STATES,
-    SKEW,
-    Invariant,
-    Offence,
-    OrderRow,
-    TaskRow,
-    Trail,
-    is_by_hand,
-    waits_for_turn,
-)
+from fsm.engine.invariants import waits_for_turn
+from fsm.engine.judged import FINAL_STATES, Offence
+from fsm.engine.words import EngineWait, Invariant, State, Verdict
+from fsm.invariants import SKEW, OrderRow, TaskRow, Trail
+from fsm.payout.invariants import is_by_hand
+from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.words import Waiting
 
 
@@ -56,8 +50,10 @@ def core_offences(
 
     ``as_of`` is when the row was read; the ledger was read later, and may know more
     about what was not final then. Of a ``trail`` that persons have ended by hand what
-    core holds or lacks is only told.
+    core holds or lacks is only told. Of what goes by another lifecycle it never hears.
     """
+    if task.lifecycle != PAYOUT.name and not entries:
+        return
     before = as_of - skew
     known = [entry for entry in entries if _counts(entry, task, before)]
     done = {name: _count(known, name) for name in ("freeze", "commit", "rollback")}

@@ -6,7 +6,7 @@ was changed; what can be told from its trail says what.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import (
@@ -24,16 +24,13 @@ from fsm.domain.seals import (
     webhook_is_signed,
 )
 from fsm.domain.webhook_events import WebhookEvent
+from fsm.engine.flow import Rules
+from fsm.engine.judged import Offence
+from fsm.engine.lifecycle import Lifecycle
 from fsm.engine.steps import Case
-from fsm.engine.words import CaseKind
-from fsm.invariants import (
-    SKEW,
-    Invariant,
-    Offence,
-    OrderRow,
-    TaskRow,
-    Trail,
-)
+from fsm.engine.words import CaseKind, EngineTrigger, Invariant
+from fsm.flows import RULES
+from fsm.invariants import SKEW, Line, OrderRow, TaskRow, Trail
 
 
 class CaseRow(NamedTuple):
@@ -54,7 +51,7 @@ class CaseRow(NamedTuple):
     heard: bool
 
 
-def tampered(
+def tampered(  # noqa: PLR0913 - what an order is judged by
     order: OrderRow,
     tasks: Sequence[TaskRow],
     trails: Mapping[str, Trail],
@@ -62,6 +59,7 @@ def tampered(
     *,
     as_of: datetime,
     cases: Collection[str],
+    rules: Rules = RULES,
 ) -> Iterator[Offence]:
     """Judge one order by its seals, its signature and its trails.
 
@@ -73,11 +71,11 @@ def tampered(
     for what in _own_row(order, trail, keys, as_of):
         yield Offence(Invariant.TAMPERED, order.queue_id, None, what)
     for task in tasks:
-        for what in _task_row(order, task, trails.get(task.task_id), keys, as_of):
-            yield Offence(Invariant.TAMPERED, order.queue_id, task.task_id, what)
         its = trails.get(task.task_id)
-        if its is not None and its.opens_case and task.task_id not in cases:
-            what = "its trail opens a case, and there is none"
+        for what in (
+            *_task_row(order, task, its, keys, as_of),
+            *_told_otherwise(task, its, rules, cases),
+        ):
             yield Offence(Invariant.TAMPERED, order.queue_id, task.task_id, what)
 
 
@@ -153,21 +151,51 @@ def _task_row(
     keys: AuditKeys,
     as_of: datetime,
 ) -> Iterator[str]:
-    """Say what is wrong with a task's row: votes, references and times by name."""
+    """Say what is wrong with a task's row, its times by name."""
     if order.signed_by in keys and not task_is_sealed(task, order.signed_by, keys):
         yield "its row is not as its last step has left it"
     if trail is None:
         return
-    if (task.proposed_by, task.proposed_decision) != trail.proposed:
-        yield f"its first vote ({task.proposed_by}) is not that of its trail"
-    if task.provider_reference != trail.reference:
-        yield "its provider's reference is not that of its trail"
     for name in ("sent_first_at", "sent_last_at"):
         at = getattr(task, name)
         if at is not None and at not in trail.times:
             yield f"its {name} is no time of its trail"
     if _slept_on(task.wake_at, trail, as_of):
         yield "what is due of it was put off, and no line of its trail says so"
+
+
+def _told_otherwise(
+    task: TaskRow, trail: Trail | None, rules: Rules, cases: Collection[str]
+) -> Iterator[str]:
+    """Compare votes, references and cases with what its lines come to."""
+    lifecycle = rules.lifecycles.get(task.lifecycle)
+    if trail is None or lifecycle is None:
+        return
+    said = [x for x in trail.lines if _move(x) not in lifecycle.remarks]
+    if (task.proposed_by, task.proposed_decision) != _vote(said, lifecycle):
+        yield f"its first vote ({task.proposed_by}) is not that of its trail"
+    references = (line.detail.get("reference") for line in said)
+    if task.provider_reference != next((r for r in references if r is not None), None):
+        yield "its provider's reference is not that of its trail"
+    opens = any(_move(line) in lifecycle.opening for line in trail.lines)
+    if opens and task.task_id not in cases:
+        yield "its trail opens a case, and there is none"
+
+
+def _move(line: Line) -> tuple[str, str | None, str]:
+    return line.trigger, line.source, line.target
+
+
+def _vote(lines: Sequence[Line], lifecycle: Lifecycle[Any]) -> tuple[object, object]:
+    """Return the first of two votes that stands: who, and for what."""
+    vote: tuple[object, object] = (None, None)
+    for line in lines:
+        if line.trigger in lifecycle.proposals:
+            voter = line.detail.get("person") or line.actor
+            vote = (voter, line.detail.get("decision"))
+        elif line.trigger != EngineTrigger.CANCEL_REQUESTED:
+            vote = (None, None)
+    return vote
 
 
 def _slept_on(wake_at: datetime | None, trail: Trail, as_of: datetime) -> bool:

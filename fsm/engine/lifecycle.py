@@ -7,16 +7,19 @@ from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from fsm.engine.hearing import Hearing
+from fsm.engine.judged import Check
 from fsm.engine.machine import Built, Ways, advance, built, ways_of
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.sentences import Sentences
 from fsm.engine.steps import Announced, Change, Event
-from fsm.engine.table import Facts, Otherwise, Row, Terms
+from fsm.engine.table import Facts, Keep, Otherwise, Row, Terms
 from fsm.engine.timers import Timer
 from fsm.engine.words import EngineTrigger, EngineWait, State
 
 T = TypeVar("T")
+Move: TypeAlias = tuple[str, str, str]
+"""(trigger, from, to), as a line of the audit trail has it."""
 Due: TypeAlias = Callable[[Task, Task, Event, T, datetime], Task]
 """(moved so far, before, event, terms, now) -> the task with its next wake-up."""
 
@@ -52,7 +55,11 @@ class Lifecycle(Generic[Terms]):
     call follows in the same chain. ``makes_way`` ends the wait that an answer is too
     early for. ``hearing`` says what news means beyond the table,
     ``announced`` what the outside is told of a change, ``ended`` how a task comes to
-    rest.
+    rest. ``invariants`` judge its rows and trails, beside what holds for every flow.
+
+    Of the table are made: its ``moves``; the ``remarks`` that are written down and
+    move nothing; those of both that surely open a case, ``opening``; how a task
+    ``stands``, as (state, wait).
     """
 
     name: str
@@ -67,12 +74,19 @@ class Lifecycle(Generic[Terms]):
     sentences: Sentences = field(default_factory=Sentences)
     announced: Callable[[Change], Announced | None] = unannounced
     ended: Callable[[Task, Task, Event], Task] = at_rest
+    invariants: tuple[Check, ...] = ()
     proposals: frozenset[StrEnum] = frozenset()
     unbroken: frozenset[StrEnum] = frozenset()
     makes_way: StrEnum | None = None
     machine: Built = field(init=False, repr=False, compare=False)
     ways: Ways = field(init=False, repr=False, compare=False)
     words: Mapping[str, StrEnum] = field(init=False, repr=False, compare=False)
+    moves: frozenset[Move] = field(init=False, repr=False, compare=False)
+    remarks: frozenset[Move] = field(init=False, repr=False, compare=False)
+    opening: frozenset[Move] = field(init=False, repr=False, compare=False)
+    stands: frozenset[tuple[str, str | None]] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Build what the table comes to.
@@ -88,6 +102,31 @@ class Lifecycle(Generic[Terms]):
         object.__setattr__(self, "ways", ways_of(machine, happenings))
         words = {wait.value: wait for wait in (*EngineWait, *self.waits)}
         object.__setattr__(self, "words", words)
+        self._tell_what_is_legal()
+
+    def _tell_what_is_legal(self) -> None:
+        moves = {(r.trigger.value, r.source.value, r.dest.value) for r in self.table}
+        opens = {Otherwise.CONTRADICTION, Otherwise.BY_PROOF}
+        remarks = {
+            (trigger.value, state.value, state.value)
+            for (trigger, state), answer in self.otherwise.items()
+            if answer in opens
+        }
+        stands = {
+            (r.dest.value, r.then.value)
+            for r in self.table
+            if r.then is not None and not isinstance(r.then, Keep)
+        }
+        # Where the same line may also open none, nobody can say that one is gone.
+        silent = {
+            (r.trigger.value, r.source.value, r.dest.value)
+            for r in self.table
+            if r.case is None
+        }
+        object.__setattr__(self, "moves", frozenset(moves))
+        object.__setattr__(self, "opening", frozenset((moves | remarks) - silent))
+        object.__setattr__(self, "remarks", frozenset(remarks))
+        object.__setattr__(self, "stands", frozenset(stands))
 
     def advance(self, facts: Facts[Terms], trigger: StrEnum) -> Row | None:
         """Return the row of the table that fires, or None where none does."""

@@ -139,3 +139,27 @@ class CaseState(StrEnum):
 
 
 UNSETTLED: frozenset[CaseState] = frozenset({CaseState.OPEN, CaseState.SETTLING})
+
+
+class Invariant(StrEnum):
+    """What must hold, always; ``verify`` names what breaks it by these words."""
+
+    ONE_SUCCESS = "one_success"
+    OUTCOME = "outcome"
+    ONE_TURN = "one_turn"
+    POSITIONS = "positions"
+    VERSIONS = "versions"
+    SUCCESSION = "succession"
+    LEGALITY = "legality"
+    CHAIN = "chain"
+    PROOF = "proof"
+    NOBODY_FORGOTTEN = "nobody_forgotten"
+    VERDICT = "verdict"
+    OVERDUE = "overdue"
+    ORPHAN = "orphan"
+    CORE = "core"
+    PROVIDERS = "providers"
+    BY_HAND = "by_hand"
+    TAMPERED = "tampered"
+    DECISION = "decision"
+    ANCHOR = "anchor"

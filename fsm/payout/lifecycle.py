@@ -8,6 +8,7 @@ from fsm.engine.rows import FIRST_LIFECYCLE
 from fsm.payout.due import DUE, ended
 from fsm.payout.guards import GUARDS
 from fsm.payout.hearing import PayoutHearing, announced
+from fsm.payout.invariants import INVARIANTS
 from fsm.payout.policy import ProviderPolicy
 from fsm.payout.sentences import PayoutSentences
 from fsm.payout.table import OTHERWISE, TABLE
@@ -40,6 +41,7 @@ PAYOUT: Final[Lifecycle[ProviderPolicy]] = Lifecycle(
     sentences=PayoutSentences(),
     hearing=PayoutHearing(),
     announced=announced,
+    invariants=INVARIANTS,
     ended=ended,
     proposals=PROPOSALS,
     unbroken=UNBROKEN,

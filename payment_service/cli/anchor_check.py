@@ -18,7 +18,8 @@ from fsm.domain.anchors import (
     Root,
 )
 from fsm.domain.audit_keys import AuditKeys
-from fsm.invariants import Invariant, Offence
+from fsm.engine.judged import Offence
+from fsm.engine.words import Invariant
 from payment_service.cli.anchor_lines import Outside, number_range
 from payment_service.cli.snapshot import Snapshot
 from payment_service.storage.anchors import EVERY, anchor_from

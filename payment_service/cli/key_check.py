@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final, LiteralString, NamedTuple
 
 from fsm.domain.audit_keys import AuditKeys
-from fsm.invariants import Invariant, Offence
+from fsm.engine.judged import Offence
+from fsm.engine.words import Invariant
 from payment_service.cli.snapshot import Snapshot
 from payment_service.storage.people import key_is_signed, threshold_is_signed
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from fsm.engine.judged import Offence
+from fsm.engine.words import Invariant
 from fsm.flows import RULES
-from fsm.invariants import Invariant, Offence, order_offences
+from fsm.invariants import order_offences
 from payment_service.cli.snapshot import Whole
 from payment_service.storage.readable import known_words, unknown_words
 

@@ -9,13 +9,10 @@ from typing import Any, Final
 from fsm.decided import decision_offences
 from fsm.domain.decided import Decided, Subject
 from fsm.domain.ids import is_uuid
-from fsm.invariants import (
-    SKEW,
-    Invariant,
-    Offence,
-    overdue,
-    without_row,
-)
+from fsm.engine.invariants import overdue
+from fsm.engine.judged import Offence
+from fsm.engine.words import Invariant
+from fsm.invariants import SKEW, without_row
 from fsm.reconciliation import core_offences, provider_offences
 from fsm.tampering import forged_case, tampered
 from payment_service.cli.anchor_check import against_anchors
@@ -250,7 +247,7 @@ def _judge(
     keys = settings.audit_keys
     yield from judged(whole)
     yield from tampered(order, tasks, trails, keys, as_of=facts.taken_at, cases=cases)
-    yield from overdue(order, tasks, now=facts.taken_at, grace=_grace(settings))
+    yield from overdue(order, tasks, now=facts.taken_at, allowed=_grace(settings))
     if books is None:
         return
     if books.core:

@@ -7,9 +7,9 @@ from typing import Any, Final, LiteralString, NamedTuple
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.seals import webhook_is_signed
 from fsm.domain.webhook_events import UNREADABLE, WebhookEvent, WebhookEventState
+from fsm.engine.judged import Offence
 from fsm.engine.table import Otherwise
-from fsm.engine.words import FINAL, State
-from fsm.invariants import Invariant, Offence
+from fsm.engine.words import FINAL, Invariant, State
 from fsm.payout.table import OTHERWISE, TABLE
 from fsm.payout.words import Trigger, Waiting
 from fsm.tampering import forged_webhook

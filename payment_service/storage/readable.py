@@ -29,7 +29,7 @@ def known_words(rules: Rules) -> frozenset[str]:
     words = [
         *(f"kind {each}" for each in Kind),
         *(f"order state {each}" for each in OrderState),
-        f"order wait {EngineWait.NOTIFICATION}",
+        *(f"order wait {each}" for each in (EngineWait.LOAD, EngineWait.NOTIFICATION)),
         *(f"state {each}" for each in State),
         *(f"verdict {each}" for each in Verdict),
     ]

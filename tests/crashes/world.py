@@ -17,7 +17,8 @@ from fsm.domain.errors import Fault
 from fsm.domain.messages import WITHDRAWAL_REQUESTED
 from fsm.domain.orders import Order, Request
 from fsm.engine.backoff import Backoff
-from fsm.invariants import Offence, order_offences, without_row
+from fsm.engine.judged import Offence
+from fsm.invariants import order_offences, without_row
 from fsm.payout.policy import ProviderPolicy
 from fsm.reconciliation import (
     LedgerEntry,

@@ -1,6 +1,6 @@
 """The page about tampering is what is planted and found, and nothing else."""
 
-from fsm.invariants import Invariant
+from fsm.engine.words import Invariant
 from tests.tampering.__main__ import PAGE, written
 from tests.tampering.kinds import ANCHOR, BOOKS, KINDS, VERIFY
 

@@ -1,6 +1,7 @@
 """A flow that is none of ours runs on the engine as it is: see ``tests.fsm.chores``."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.errors import UnknownWords
+from fsm.domain.orders import Order
 from fsm.engine.flow import Rules
 from fsm.engine.words import OrderState, State
 from fsm.flows import RULES, WITHDRAWAL
+from fsm.invariants import Line, order_offences, trail_of
 from fsm.payout.lifecycle import PAYOUT
 from handlers.flows import FLOWS
 from handlers.ports.store import Unsent
@@ -23,6 +27,7 @@ from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
 from tests.fsm.chores import CHORES, LIFECYCLES, Chores
 from tests.service.stage import a_withdrawal, staged
+from tests.simulation.oracle import line_of, order_row, task_row
 from tests.world.household import STANDS, Helpers, offences_at_rest, offences_of_rows
 from tests.world.judged import World
 from tests.world.postgres_rows import PostgresRows
@@ -241,6 +246,17 @@ DAYS = {
 }
 
 
+async def offences_as_verified(order: Order, world: World) -> list[str]:
+    """Judge rows and trails as `verify` does."""
+    lines = defaultdict[str, list[Line]](list)
+    for line in await world.rows.trail():
+        lines[line.entity_id].append(line_of(line))
+    trails = {entity: trail_of(its, UNKEYED) for entity, its in lines.items()}
+    tasks = [task_row(task) for task in order.queue.tasks]
+    found = order_offences(order_row(order), tasks, trails)
+    return [f"{each.invariant}: {each.what}" for each in found]
+
+
 async def played(day: Day, world: World, helpers: Helpers) -> list[str]:
     """Play a day to its end, whatever goes wrong; return what is wrong then."""
     await world.submit()
@@ -257,6 +273,7 @@ async def played(day: Day, world: World, helpers: Helpers) -> list[str]:
     books = helpers.of(order.queue)
     wrong = [*offences_of_rows(order.queue, books)]
     wrong += offences_at_rest(CHORES, order.queue, books)
+    wrong += await offences_as_verified(order, world)
     told = {str(notice.body["type"]) for notice in world.core.notices}
     if told != {f"withdrawal.{order.queue.state.lower()}"}:
         wrong.append(f"core was told {told} of an order that is {order.queue.state}")

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from fsm.engine.decide import cancel_order, decide, notified
 from fsm.engine.flow import Flow
+from fsm.engine.invariants import standing
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Decision, Event, Known, Step
@@ -189,6 +190,7 @@ class Model:
     def _judged(self, rows: tuple[int, ...], books: tuple[Book, ...]) -> str | None:
         queue = self.queue(rows)
         wrong = [*offences_of_rows(queue, books)]
+        wrong += [o.what for o in standing(queue, queue.tasks, self.rules)]
         if queue.final:
             wrong += offences_at_rest(self.setup.flow, queue, books)
         return wrong[0] if wrong else None

@@ -62,7 +62,7 @@ from payment_service.wiring.trust import Trust
 from tests.model import checker, households
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
-from tests.planted import acts, flows
+from tests.planted import acts, flows, judges
 from tests.planted.tampering import (
     a_forged_line_opens_a_case,
     a_planted_return_is_settled,
@@ -80,6 +80,8 @@ UNIT, CONFORMANCE = "unit", "conformance suite"
 
 ANCHORS: Final = "tests/storage/test_anchors.py"
 VERIFIED: Final = "tests/cli/test_anchors.py"
+FLOWS_VERIFIED: Final = "tests/cli/test_verify_flows.py"
+ENGINE_INVARIANTS: Final = "tests/fsm/test_engine_invariants.py"
 ACTS: Final = "tests/storage/test_acts.py"
 BUILDS: Final = "tests/bus/test_two_builds.py"
 SERVICE_TRAIL: Final = "tests/storage/test_service_trail.py"
@@ -867,6 +869,24 @@ BUGS: Final[Mapping[str, Bug]] = {
     ),
     "alternatives of what is done are left waiting": Bug(
         plant=flows.the_won_is_not_spared, layer=MODEL, world=households.PAIR
+    ),
+    "what had no turn is left waiting while the order turns back": Bug(
+        plant=flows.the_rest_waits_while_it_turns_back,
+        layer=MODEL,
+        world=households.TURNS,
+    ),
+    "an order of several steps is judged as one of one step": Bug(
+        plant=judges.every_order_is_judged_as_one_of_one_step,
+        layer=UNIT,
+        test=FLOWS_VERIFIED,
+    ),
+    "what was won and not undone offends nobody": Bug(
+        plant=judges.what_was_to_be_undone_offends_nobody,
+        layer=UNIT,
+        test=ENGINE_INVARIANTS,
+    ),
+    "a task escapes by naming another lifecycle": Bug(
+        plant=judges.any_lifecycle_will_do, layer=UNIT, test=ENGINE_INVARIANTS
     ),
     "what is done after the order has turned back stands": Bug(
         plant=flows.late_success_stands, layer=MODEL, world=households.TOGETHER

@@ -94,6 +94,21 @@ def what_stands_is_undone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(graph, "_fires", fires)
 
 
+def the_rest_waits_while_it_turns_back(patch: pytest.MonkeyPatch) -> None:
+    """Only at its end is what had no turn left out: its outcome is right all along."""
+    real = graph._turned_back
+
+    def turned_back(*given: Any, **how: Any) -> Any:
+        followed = real(*given, **how)
+        if followed.state not in {None, OrderState.REVERSING}:
+            return followed
+        spared = EngineTrigger.NOT_NEEDED.value
+        left = tuple(c for c in followed.changes if c.trigger != spared)
+        return replace(followed, changes=left)
+
+    patch.setattr(graph, "_turned_back", turned_back)
+
+
 def the_won_is_not_spared(patch: pytest.MonkeyPatch) -> None:
     real = graph._gone_on
 

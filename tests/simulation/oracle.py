@@ -20,8 +20,11 @@ from fsm.domain.erasure import is_erased
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
 from fsm.domain.webhook_events import WebhookEventState
+from fsm.engine.invariants import standing
+from fsm.engine.judged import Offence
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import CaseKind, EngineWait, OrderState
+from fsm.flows import RULES
 from fsm.invariants import Line, OrderRow, TaskRow, Trail, trail_of
 from fsm.payout.words import Waiting
 from fsm.reconciliation import LedgerEntry, StatementEntry
@@ -82,15 +85,12 @@ class Judge:
 
     def _look(self, order: Order) -> None:
         row, tasks = order_row(order), [task_row(t) for t in order.queue.tasks]
-        for task in tasks:
-            self._take(invariants._forgotten(row, task))
-            self._take(invariants._verdict(row, task))
-        self._take(invariants._turn(row, tasks))
+        self._take(standing(row, tasks, RULES))
         queue = order.queue
         if queue.final and not all(t.final for t in queue.tasks):
             self.found.append(f"{queue.queue_id} is {queue.state} with open tasks")
 
-    def _take(self, offences: Iterable[invariants.Offence]) -> None:
+    def _take(self, offences: Iterable[Offence]) -> None:
         for offence in offences:
             text = f"[{offence.invariant}] {offence.queue_id} {offence.task_id}: "
             self.offend(text + offence.what)
@@ -225,7 +225,7 @@ class Judge:
             entries[e.task_id].append(entry)
         payouts = self._statements()
         cases = {case.task_id for case in tables.cases.values()}
-        found: list[invariants.Offence] = []
+        found: list[Offence] = []
         told = dict[Subject, Decided]()
         if lines[SERVICE]:
             service = trail_of(lines[SERVICE], UNKEYED)
