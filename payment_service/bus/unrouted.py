@@ -5,6 +5,7 @@ stranger's own subject in the stream is left over. What another version's consum
 is not: the server is asked which there are.
 """
 
+import asyncio
 import random
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Sequence
@@ -59,14 +60,12 @@ async def dead_letter_unrouted(
         return 0
     dead_lettered = 0
     listed, unlisted, now = await _subjects(api, names, stream)
-    burying = _Burying(api, names, stream, dead_letter, until=now - young)
+    burying = _Burying(api, names, stream, dead_letter, taken, until=now - young)
     for subject in listed:
-        if any(covers(filtered, subject) for filtered in taken):
-            continue
-        while dead_lettered < UNROUTED_MAX:
-            if not await burying.first_of(subject):
-                break
-            dead_lettered += 1
+        if dead_lettered < UNROUTED_MAX and not burying.is_taken(subject):
+            dead_lettered += await burying.matching(
+                subject, UNROUTED_MAX - dead_lettered
+            )
     if unlisted and dead_lettered < UNROUTED_MAX:
         dead_lettered += await burying.unlisted()
     return dead_lettered
@@ -139,12 +138,34 @@ class _Burying:
     names: Names
     stream: str
     dead_letter: DeadLettering
+    taken: Sequence[str]
     until: datetime
 
-    async def first_of(self, subject: str) -> bool:
-        """Bury the first message of a subject; False where none is left to bury."""
-        message = await self._first(subject)
-        return message is not None and await self._bury(message)
+    def is_taken(self, subject: str) -> bool:
+        """Tell whether a consumer takes a subject."""
+        return any(covers(filtered, subject) for filtered in self.taken)
+
+    async def matching(self, subject: str, most: int) -> int:
+        """Bury up to ``most`` of a subject, and what cannot be told from it.
+
+        One with a wildcard, or with a byte that cannot be written, finds others too:
+        what no consumer takes of them goes with it, or all of them would be gone
+        through again for the sake of each.
+        """
+        asked = ".".join(
+            "*" if ILLEGIBLE in token else token for token in subject.split(".")
+        )
+        found: list[Json] = []
+        sequence = 1
+        for _ in range(LOOKED_AT_MAX):
+            message = await self._at_or_after(sequence, asked)
+            if message is None or self._is_young(message) or len(found) == most:
+                break
+            sequence = message["seq"] + 1
+            if not self.is_taken(message["subject"]):
+                found.append(message)
+        await asyncio.gather(*map(self._bury, found))
+        return len(found)
 
     async def unlisted(self) -> int:
         """Bury what the server lists by no subject: all are gone through to find it.
@@ -161,13 +182,15 @@ class _Burying:
             if message is None or dead_lettered == UNROUTED_MAX:
                 break
             sequence = message["seq"] + 1
-            if UNLISTED in message["subject"] and await self._bury(message):
+            if UNLISTED in message["subject"] and not self._is_young(message):
+                await self._bury(message)
                 dead_lettered += 1
         return dead_lettered
 
-    async def _bury(self, message: Json) -> bool:
-        if datetime.fromisoformat(message["time"]) > self.until:
-            return False
+    def _is_young(self, message: Json) -> bool:
+        return datetime.fromisoformat(message["time"]) > self.until
+
+    async def _bury(self, message: Json) -> None:
         delivery = Delivery(
             subject=self.names.bare(message["subject"]),
             body=b64decode(message.get("data", "")),
@@ -177,20 +200,6 @@ class _Burying:
         )
         await self.dead_letter(delivery, Reason.INVALID, WHY)
         await self.api.find(f"STREAM.MSG.DELETE.{self.stream}", {"seq": message["seq"]})
-        return True
-
-    async def _first(self, subject: str) -> Json | None:
-        """Return the first message of a subject, also where that cannot be written."""
-        asked = ".".join(
-            "*" if ILLEGIBLE in token else token for token in subject.split(".")
-        )
-        after = 0
-        for _ in range(LOOKED_AT_MAX):
-            message = await self._at_or_after(after + 1, asked)
-            if message is None or message["subject"] == subject:
-                return message
-            after = message["seq"]
-        return None
 
     async def _at_or_after(self, sequence: int, filtered: str) -> Json | None:
         wanted = {"seq": sequence, "next_by_subj": filtered}

@@ -149,6 +149,30 @@ async def test_among_many_some_are_looked_at_each_time(
     assert (await state_of(api, tasks))["messages"] == 9
 
 
+@pytest.mark.attack("bus", "Subjects that match one another are not gone through anew")
+async def test_what_cannot_be_told_from_another_is_found_with_it(
+    api, wire, names, publisher, tasks, dead_lettering, monkeypatch
+):
+    odd = [f"order.task.{word}.heard" for word in ("*", ">", "\xe9", "mine")]
+    await publisher.publish([a_message(messages.STEP_DUE) for _ in range(3)])
+    for number in range(60):
+        subject = names.subject(odd[number % len(odd)]).encode("latin-1")
+        wire.send(b"PUB %s 2\r\nhi\r\n" % subject)
+    await until(partial(holds, api, tasks, 63))
+    asked = []
+    find = api.find
+
+    async def noted(subject, *given):
+        asked.append(subject)
+        return await find(subject, *given)
+
+    monkeypatch.setattr(api, "find", noted)
+
+    assert (await dead_lettering())[0] == 60
+    assert await holds(api, tasks, 3)
+    assert len([each for each in asked if "MSG.GET" in each]) < 100
+
+
 async def holds(api, tasks, count):
     return (await state_of(api, tasks))["messages"] == count
 
