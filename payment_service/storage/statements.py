@@ -488,11 +488,12 @@ SELECT queue_id::text FROM woken UNION SELECT queue_id::text FROM woken_queues
 """
 
 # Webhooks that nobody has applied. One that no task is there for is looked at less and
-# less often, and woken by nobody.
+# less often, and woken by nobody; one of a type that only another version knows is its.
 OVERDUE_WEBHOOKS: Final[LiteralString] = f"""
 WITH due AS MATERIALIZED (
     SELECT i.inbox_id, i.task_id, i.provider FROM webhook_inbox i
     WHERE i.wake_at < statement_timestamp() - %(grace)s
+    AND i.type = ANY(%(types)s::text[])
     AND (SELECT true FROM parked p WHERE p.id = (SELECT t.queue_id FROM order_tasks t
         WHERE t.task_id = i.task_id)) IS NULL
     ORDER BY i.wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -515,6 +516,7 @@ ORDER BY i.inbox_id
 # Only what is due is looked at: what waits to be forgotten may be much.
 EXPIRED_WEBHOOKS: Final[LiteralString] = f"""{_WEBHOOK} FROM webhook_inbox i
 WHERE i.wake_at < statement_timestamp() AND i.task_id IS NOT NULL
+AND i.type = ANY(%(types)s::text[])
 AND i.received_at < clock_timestamp() - %(after)s
 AND NOT EXISTS (SELECT FROM order_tasks t
     WHERE t.task_id = i.task_id AND t.provider = i.provider)

@@ -9,6 +9,7 @@ from fsm.domain.errors import UnknownWords
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
 from fsm.domain.vouched import asks, is_vouched
+from fsm.domain.webhook_events import WebhookEventType
 from fsm.engine.flow import Rules
 from fsm.flows import RULES
 from handlers.ports.store import StoredWebhook, Unsent
@@ -18,6 +19,7 @@ from payment_service.storage.parked import park
 from payment_service.storage.readable import readable
 from payment_service.storage.rows import unsent_from, webhook_from
 
+TYPES: Final = [each.value for each in WebhookEventType]
 # What was not taken of a bundle goes on as rows of its own, as old as it was.
 UNBUNDLE: Final[LiteralString] = """
 WITH gone AS (
@@ -119,7 +121,7 @@ class PostgresSweeps:
     ) -> Sequence[StoredWebhook]:
         """Return webhooks whose task is there, waiting longer than ``grace``."""
         rows = await self._database.run(
-            sql.OVERDUE_WEBHOOKS, {"grace": grace, "limit": limit}
+            sql.OVERDUE_WEBHOOKS, {"grace": grace, "limit": limit, "types": TYPES}
         )
         return [webhook_from(row) for row in rows]
 
@@ -128,7 +130,7 @@ class PostgresSweeps:
     ) -> Sequence[StoredWebhook]:
         """Return webhooks that name a task which never appeared."""
         rows = await self._database.run(
-            sql.EXPIRED_WEBHOOKS, {"after": after, "limit": limit}
+            sql.EXPIRED_WEBHOOKS, {"after": after, "limit": limit, "types": TYPES}
         )
         return [webhook_from(row) for row in rows]
 

@@ -831,8 +831,8 @@ HOT = {
     "MARK_WAITING": {"task_id": "0195f1de-0000-7000-8000-000000000000", "version": 1},
     "OVERDUE_ORDERS": {"grace": timedelta(seconds=30), "limit": 100},
     "OVERDUE": {"grace": timedelta(seconds=30), "queue_ids": []},
-    "OVERDUE_WEBHOOKS": {"grace": timedelta(seconds=30), "limit": 100},
-    "EXPIRED_WEBHOOKS": {"after": timedelta(days=7), "limit": 100},
+    "OVERDUE_WEBHOOKS": {"grace": timedelta(seconds=30), "limit": 100, "types": []},
+    "EXPIRED_WEBHOOKS": {"after": timedelta(days=7), "limit": 100, "types": []},
     "FORGET_FOREIGN": {"after": timedelta(days=7), "limit": 100},
 }
 BIG = ("order_tasks", "order_queues", "webhook_inbox")

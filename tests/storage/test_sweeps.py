@@ -1,9 +1,12 @@
-"""What is forged among what was posted goes, and takes nothing of ours with it."""
+"""One odd row, forged or another version's, takes nothing of ours with it."""
 
 from datetime import timedelta
 
+import psycopg
+import pytest
+
 from fsm.payout.words import Trigger
-from tests.storage.builders import a_message, a_new_order, a_work
+from tests.storage.builders import a_message, a_new_order, a_webhook, a_work
 
 EVERYTHING = timedelta(seconds=-1)
 
@@ -23,3 +26,30 @@ async def test_a_request_in_a_bundle_takes_no_neighbour_with_it(postgres):
     names = [{row.message.message_id for row in look} for look in looks]
     assert {"m-1", "m-3"} <= names[1]
     assert not any("evil" in each for each in names)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["overdue", "expired"])
+async def test_a_webhook_of_a_type_of_another_version_stops_no_other(
+    postgres, database_url, clock, there
+):
+    new = a_new_order()
+    if there:
+        await postgres.store.submit(new)
+    task_id = new.order.queue.tasks[0].task_id
+    for number in range(3):
+        await postgres.store.store_webhooks(a_webhook(task_id, f"e-{number}"))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE webhook_inbox DISABLE TRIGGER USER")
+        connection.execute(
+            "UPDATE webhook_inbox SET type = 'tomorrow' WHERE event_id = 'e-1'"
+        )
+    week = timedelta(days=7)
+    clock.advance(2 * week)
+    await postgres.tell_time()
+
+    if there:
+        found = await postgres.sweeps.overdue_webhooks(grace=week, limit=10)
+    else:
+        found = await postgres.sweeps.expired_webhooks(after=week, limit=10)
+
+    assert [each.webhook.event_id for each in found] == ["e-0", "e-2"]
