@@ -115,7 +115,9 @@ async def test_an_order_on_its_way_offends_nobody(house, helpers, verified):
     assert (answer.code, found) == (0, [])
 
 
-@pytest.mark.attack("database", "Planted corruptions are found by `verify`")
+@pytest.mark.attack(
+    "database", "Planted corruptions of a flow of several steps are found by `verify`"
+)
 @pytest.mark.parametrize(
     ("day", "invariants", "statement", "what"),
     [
