@@ -29,7 +29,9 @@ KIB_MAX: Final = 10.0
 ALIGNED: Final = 8
 """A record takes up whole words of the log."""
 
-WHERE: Final[LiteralString] = "SELECT pg_current_wal_insert_lsn()::text"
+# What is not written yet cannot be read: a commit that has to be durable writes all.
+WRITTEN: Final[LiteralString] = "SELECT pg_logical_emit_message(true, 'bench', '')"
+WHERE: Final[LiteralString] = "SELECT pg_current_wal_flush_lsn()::text"
 # Relations by what the log calls them; parts of the trail are one table.
 RELATIONS: Final[LiteralString] = """
 SELECT pg_relation_filenode(c.oid)::text, regexp_replace(
@@ -125,6 +127,7 @@ def _read(world: World, url: str, first: str, last: str) -> list[Record]:
 
 def _lsn(url: str) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(WRITTEN)
         (found,) = connection.execute(WHERE).fetchone() or ("",)
     return str(found)
 
