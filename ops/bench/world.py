@@ -9,6 +9,7 @@ import base64
 import hashlib
 import secrets
 import signal
+import string
 import sys
 import time
 import urllib.request
@@ -239,12 +240,17 @@ async def staged(world: World) -> AsyncIterator[Stage]:
         stage = Stage(
             world=world,
             database_url=url,
-            prefix=f"b{secrets.token_hex(4)}",
+            prefix=_prefix(),
             api_port=free_port(),
             api_key=secrets.token_urlsafe(24),
         )
         stack.push_async_callback(_delete_streams, stage)
         yield stage
+
+
+def _prefix() -> str:
+    """Return a prefix of letters: with more digits an order's id may be a card's."""
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(8))
 
 
 async def connected(stage: Stage) -> bus.NatsClient:
