@@ -31,7 +31,7 @@ ALIGNED: Final = 8
 
 # What is not written yet cannot be read: a commit that has to be durable writes all.
 WRITTEN: Final[LiteralString] = "SELECT pg_logical_emit_message(true, 'bench', '')"
-WHERE: Final[LiteralString] = "SELECT pg_current_wal_flush_lsn()::text"
+WHERE: Final[LiteralString] = "SELECT pg_current_wal_insert_lsn()::text"
 # Relations by what the log calls them; parts of the trail are one table.
 RELATIONS: Final[LiteralString] = """
 SELECT pg_relation_filenode(c.oid)::text, regexp_replace(
@@ -111,6 +111,7 @@ def records_of(lines: Iterable[str], names: Mapping[str, str]) -> Iterator[Recor
 
 def _read(world: World, url: str, first: str, last: str) -> list[Record]:
     with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(WRITTEN)
         names: dict[str, str] = dict(connection.execute(RELATIONS).fetchall())
     dumped = subprocess.run(  # noqa: S603 - its own program, and numbers
         [
@@ -127,7 +128,6 @@ def _read(world: World, url: str, first: str, last: str) -> list[Record]:
 
 def _lsn(url: str) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(WRITTEN)
         (found,) = connection.execute(WHERE).fetchone() or ("",)
     return str(found)
 
