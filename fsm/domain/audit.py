@@ -10,6 +10,7 @@ import orjson
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.canonical import plain
 from fsm.domain.seals import head_of
+from fsm.engine.judged import SeenLine
 from fsm.engine.records import quickly_made, replace
 from fsm.engine.steps import Change, QueueChange
 
@@ -52,29 +53,13 @@ def task_of(entity_id: str, queue_id: str) -> str | None:
     return None if entity_id == queue_id else entity_id
 
 
-class ReadLine(Protocol):
-    """A line, as it was made or as it was read."""
+class ReadLine(SeenLine, Protocol):
+    """A line with all that its hash is over, as it was made or as it was read."""
 
     @property
     def entity_id(self) -> str: ...
     @property
-    def queue_id(self) -> str: ...
-    @property
-    def version(self) -> int: ...
-    @property
-    def source(self) -> str | None: ...
-    @property
-    def target(self) -> str: ...
-    @property
-    def trigger(self) -> str: ...
-    @property
-    def actor(self) -> str: ...
-    @property
-    def at(self) -> datetime: ...
-    @property
     def trace_id(self) -> str | None: ...
-    @property
-    def detail(self) -> Mapping[str, object]: ...
     @property
     def key_id(self) -> str: ...
 
