@@ -80,6 +80,7 @@ class OrderRow(NamedTuple):
     flow_version: int = 1
     exclusive_key: str | None = None
     loaded: bytes | None = None
+    details: Mapping[str, object] = {}
 
 
 class TaskRow(NamedTuple):

@@ -101,6 +101,7 @@ def _requested_otherwise(
         currency=order.currency,
         content=order.content_hash.hex(),
         destination=order.destination,
+        details=order.details,
         metadata=order.metadata,
         cascade=tuple(map(attempt_of, tasks)),
     )

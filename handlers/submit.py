@@ -88,6 +88,7 @@ def _opened(
         money=request.money,
         destination=request.destination,
         metadata=request.metadata,
+        details=request.details,
         content_hash=request.content_hash(keys.signer, keys),
         created_at=now,
         trace_parent=trace_parent,

@@ -26,7 +26,9 @@ Attempt: TypeAlias = tuple[
 ]
 """(task_id, position, provider, terminal_id, sla, lifecycle, step, name) of a task."""
 
-_GONE: Final = frozenset({"customer", "destination", "metadata", "signature"})
+_GONE: Final = frozenset(
+    {"customer", "destination", "details", "metadata", "signature"}
+)
 """What an erasure leaves no more as it was: it is signed anew over all the rest."""
 
 
@@ -47,6 +49,8 @@ class Bound(NamedTuple):
     destination: Mapping[str, object]
     cascade: tuple[Attempt, ...]
     """What each task is an attempt at, in turn."""
+    details: Mapping[str, object]
+    """What was asked for in the fields of the order's own kind."""
     metadata: Mapping[str, object]
     """What upstream has sent along; it may come back with any numbers written anew."""
 
@@ -160,6 +164,7 @@ def _hashes(bound: Bound, key_id: str, keys: AuditKeys) -> dict[str, str]:
     parts: dict[str, object] = {
         "customer": bound.customer_id,
         "destination": bound.destination,
+        "details": plain(bound.details),
         "metadata": plain(bound.metadata),
         "cascade": bound.cascade,
         "exclusive_key": bound.exclusive_key,
@@ -172,7 +177,7 @@ def _hashes(bound: Bound, key_id: str, keys: AuditKeys) -> dict[str, str]:
 
 
 def _order(bound: Bound) -> bytes:
-    return _written("order", (*bound[:-1], plain(bound.metadata)))
+    return _written("order", (*bound[:-2], plain(bound.details), plain(bound.metadata)))
 
 
 def _written(what: str, part: object) -> bytes:

@@ -76,7 +76,7 @@ def erasure_of(
     line = chained(head_of(queue.audit_hash), unsigned, keys)
     after = replace(queue, version=queue.version + 1, loaded=None)
     sealed = sealed_queue(after, line.hash, order.signature.key_id, keys)
-    left = replace(order, customer_id=NOBODY, destination={}, metadata={})
+    left = replace(order, customer_id=NOBODY, destination={}, details={}, metadata={})
     return Erasure(
         order=order,
         line=line,

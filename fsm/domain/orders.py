@@ -39,7 +39,7 @@ class Request:
     """A request as the upstream service sent it, validated.
 
     ``content`` is the canonical JSON of its known fields: a repeat with another
-    content is a conflict.
+    content is a conflict. ``details`` are the fields of its own kind, as JSON.
     """
 
     kind: Kind
@@ -51,6 +51,7 @@ class Request:
     cascade: tuple[CascadeEntry, ...]
     metadata: Mapping[str, object]
     content: bytes
+    details: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a request that moves no money and is of a kind that does.
@@ -124,6 +125,7 @@ class Order:
     money: Money | None
     destination: Mapping[str, str]
     metadata: Mapping[str, object] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
     content_hash: bytes = b""
     created_at: datetime
     finished_at: datetime | None = None
@@ -180,6 +182,7 @@ class Order:
             currency=None if self.money is None else self.money.currency,
             content=self.content_hash.hex(),
             destination=dict(self.destination),
+            details=self.details,
             metadata=self.metadata,
             cascade=tuple(map(attempt_of, self.queue.tasks)),
         )

@@ -35,7 +35,8 @@ class Task:
     ``sent_first_at`` is a lower bound of the first create, ``sent_last_at`` an
     upper bound of the last one. ``webhook_sequence`` is the provider's own number of
     the newest webhook; ``returned`` says that core has taken a payout back that came
-    back.
+    back. ``result`` is what a step came to that those after it need, JSON in its
+    canonical form.
     """
 
     task_id: str
@@ -66,6 +67,7 @@ class Task:
     code: str | None = None
     proposed_by: str | None = None
     proposed_decision: str | None = None
+    result: bytes | None = None
     audit_hash: bytes = b""
     created_at: datetime | None = None
     updated_at: datetime | None = None

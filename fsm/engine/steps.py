@@ -23,7 +23,7 @@ class Event:
     a hash of all that it says, under whatever id. ``disputed`` is what was said under
     the id of an event that had said something else before: it may open a case, and
     moves nothing. ``person`` is who stands behind an actor that is one of several keys
-    of theirs.
+    of theirs. ``result`` is what a step came to, where those after it need it.
     """
 
     trigger: StrEnum
@@ -42,6 +42,7 @@ class Event:
     content: str | None = None
     disputed: bool = False
     detail: Mapping[str, object] = field(default_factory=dict)
+    result: Mapping[str, object] | None = None
 
     @property
     def voter(self) -> str:

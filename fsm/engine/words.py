@@ -63,6 +63,7 @@ class Kind(StrEnum):
     """The flow an order follows."""
 
     WITHDRAWAL = "withdrawal"
+    CHECKOUT = "checkout"
     PARTNER_LINK = "partner_link"
 
 

@@ -62,7 +62,8 @@ CREATE TABLE order_queues (
     CONSTRAINT pk_order_queues PRIMARY KEY (queue_id),
     -- By the caller's own id first: it is asked for alone as well.
     CONSTRAINT uq_order_queues_order UNIQUE (order_id, merchant_id, kind),
-    CONSTRAINT ck_order_queues_kind CHECK (kind IN ('withdrawal', 'partner_link')),
+    CONSTRAINT ck_order_queues_kind
+        CHECK (kind IN ('withdrawal', 'checkout', 'partner_link')),
     CONSTRAINT ck_order_queues_state
         CHECK (state IN ('ACTIVE', 'REVERSING', 'COMPLETED', 'FAILED', 'CANCELLED')),
     CONSTRAINT ck_order_queues_waiting_for

@@ -48,6 +48,7 @@ SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
     q.customer_id = '' AND q.request =
         '{"destination": {}, "metadata": {}, "erased": true}'::jsonb,
     q.flow_version, q.exclusive_key, q.loaded,
+    coalesce(q.request -> 'details', '{}'::jsonb),
     t.task_id::text, t.position, t.provider, t.state, t.version, t.waiting_for,
     t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash, t.returned,
     t.terminal_id, t.proposed_by, t.proposed_decision, t.provider_reference,

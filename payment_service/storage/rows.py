@@ -41,9 +41,7 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
     """Read an order from the JSON of the LOAD statement, in the words of ``rules``."""
     row: Json = orjson.loads(text)
     request = row["request"]
-    created_at = _time(row["created_at"])
-    if created_at is None:
-        raise ValueError("created_at is null")
+    created_at = datetime.fromisoformat(row["created_at"])
     queue_id, kind = row["queue_id"], Kind(row["kind"])
     steps = len(rules.flows[kind, row["flow_version"]].steps)
     if any(task["step"] >= steps for task in row["tasks"]):
@@ -70,6 +68,7 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
         money=money_for(kind, row["amount"], row["currency"]),
         destination=request["destination"],
         metadata=request["metadata"],
+        details=request.get("details", {}),
         content_hash=_bytes(row["content_hash"]),
         created_at=created_at,
         finished_at=_time(row["finished_at"]),
@@ -245,6 +244,7 @@ def new_order_row(new: NewOrder) -> Json:
         "request": {
             "destination": dict(request.destination),
             "metadata": dict(request.metadata),
+            **({"details": dict(request.details)} if request.details else {}),
         },
         "content_hash": hexed(order.content_hash),
         "trace_parent": order.trace_parent,

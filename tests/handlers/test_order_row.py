@@ -422,7 +422,7 @@ def test_a_withdrawal_without_money_is_refused():
             money_for(Kind.WITHDRAWAL, amount, currency)
     with pytest.raises(ValueError, match="a withdrawal has an amount"):
         changed(a_request(), money=None)
-    assert set(Kind) - WITHOUT_MONEY == {Kind.WITHDRAWAL}
+    assert set(Kind) - WITHOUT_MONEY == {Kind.WITHDRAWAL, Kind.CHECKOUT}
 
 
 # How it ends.

@@ -487,6 +487,8 @@ def order_row(order: Order) -> OrderRow:
         is_erased(order),
         queue.flow_version,
         queue.exclusive_key,
+        queue.loaded,
+        order.details,
     )
 
 

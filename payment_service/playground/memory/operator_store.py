@@ -193,6 +193,7 @@ class MemoryOperatorStore(MemoryInbox):
             customer_id=NOBODY,
             destination={},
             metadata={},
+            details={},
             signature=erasure.signature,
         )
         for inbox_id, kept in self.tables.inbox.items():
