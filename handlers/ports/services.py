@@ -151,7 +151,7 @@ class NoServices:
     def get(self, name: str) -> StepService | None:
         """Return None."""
         del name
-        return None  # noqa: RET501 - the answer is that there is none
+        return None
 
     def names(self) -> list[str]:
         """Return nothing."""
