@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from enum import StrEnum
 
 from fsm.domain.errors import NotNow
 from fsm.domain.messages import Message
@@ -14,20 +14,18 @@ from fsm.domain.votes import (
     require_key,
 )
 from fsm.engine.decide import decide
+from fsm.engine.manual_check import BY_HAND
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Decision, Event, Known, Step
 from fsm.engine.words import Source
-from fsm.payout.words import Trigger
 from handlers.commit import Ports, commit
 from handlers.sound import NOT_AS_REQUESTED, looked_over
 from handlers.work import Wakeups, no_wakeups
 
-BY_HAND: Final = frozenset({Trigger.SETTLED_POSITIVE, Trigger.SETTLED_NEGATIVE})
-
 
 def event_by_person(
-    trigger: Trigger,
+    trigger: StrEnum,
     *,
     reason: str,
     actor: str,
@@ -55,8 +53,8 @@ async def approve(  # noqa: PLR0913 - what a decision is made of
     task: Task,
     event: Event,
     *,
-    proposal: Trigger,
-    contest: Trigger,
+    proposal: StrEnum,
+    contest: StrEnum,
     needs_two: bool,
     wakeup: Callable[[Task], Message],
     ports: Ports,
@@ -92,7 +90,7 @@ async def withdraw_vote(  # noqa: PLR0913 - as a decision is made of
     order: Order,
     task: Task,
     *,
-    trigger: Trigger,
+    trigger: StrEnum,
     reason: str,
     actor: str,
     person: str | None,
@@ -116,7 +114,7 @@ async def clear_vote(  # noqa: PLR0913 - as a decision is made of
     order: Order,
     task: Task,
     *,
-    trigger: Trigger,
+    trigger: StrEnum,
     reason: str,
     actor: str,
     person: str | None,

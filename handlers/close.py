@@ -14,7 +14,6 @@ from fsm.domain.votes import (
     require_key,
 )
 from fsm.engine.words import CaseState
-from fsm.payout.words import Trigger
 from handlers.approval import clear_vote
 from handlers.cancel import order_of_task
 from handlers.commit import Ports
@@ -162,14 +161,19 @@ async def _contest_settling(
     :raises NotNow: it is one's own; or the task has just changed.
     """
     task = order.task(case.task_id)
-    if case.state is not CaseState.OPEN or task.proposed_decision != settling(case.id):
+    contested = ports.rules.of(task).settling_contested
+    if (
+        contested is None
+        or case.state is not CaseState.OPEN
+        or task.proposed_decision != settling(case.id)
+    ):
         return False
     if task.proposed_by == (person or actor):
         raise NotNow("your own vote to settle it waits: withdraw that first")
     await clear_vote(
         order,
         task,
-        trigger=Trigger.RETURN_CONTESTED,
+        trigger=contested,
         reason=reason,
         actor=actor,
         person=person,

@@ -1,15 +1,17 @@
 """Records a person's decision on a manual check, with four eyes where required."""
 
 from enum import StrEnum
+from typing import Any
 
 from fsm.domain.errors import InvalidRequest, NotNow
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.messages import resolved_wakeup
 from fsm.domain.votes import Vote
+from fsm.engine.lifecycle import Lifecycle
+from fsm.engine.manual_check import BY_HAND
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
-from fsm.engine.words import State
-from fsm.payout.words import Trigger, Waiting
+from fsm.engine.words import EngineTrigger, EngineWait, State
 from handlers.approval import approve, event_by_person, withdraw_vote
 from handlers.cancel import order_of_task
 from handlers.commit import Ports
@@ -23,10 +25,10 @@ class Ruling(StrEnum):
 
 
 _TRIGGERS = {
-    (Ruling.POSITIVE, False): Trigger.RESOLVED_POSITIVE,
-    (Ruling.NEGATIVE, False): Trigger.RESOLVED_NEGATIVE,
-    (Ruling.POSITIVE, True): Trigger.SETTLED_POSITIVE,
-    (Ruling.NEGATIVE, True): Trigger.SETTLED_NEGATIVE,
+    (Ruling.POSITIVE, False): EngineTrigger.RESOLVED_POSITIVE,
+    (Ruling.NEGATIVE, False): EngineTrigger.RESOLVED_NEGATIVE,
+    (Ruling.POSITIVE, True): EngineTrigger.SETTLED_POSITIVE,
+    (Ruling.NEGATIVE, True): EngineTrigger.SETTLED_NEGATIVE,
 }
 
 
@@ -44,7 +46,8 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
 ) -> Vote:
     """Record the decision, and say whether it counts or waits for a second person.
 
-    A no is acted on only once the provider, asked once more, does not deny it.
+    Where it leads says the table of the task's lifecycle: a payout's no is acted on
+    only once the provider, asked once more, does not deny it.
     ``by_hand`` ends the task without a balance call: for one whose call core has
     refused, after people have set core's books right themselves. That takes evidence,
     and two persons wherever any decision does, whatever the amount. A no to what the
@@ -52,15 +55,15 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
 
     :raises UnknownOrder: no such task.
     :raises InvalidRequest: it is settled by hand, and there is no evidence.
-    :raises NotNow: it is not in MANUAL_CHECK; or the second person is the first; or
-        core has refused nothing that could be settled by hand.
+    :raises NotNow: it is not in MANUAL_CHECK, or was decided; the second person is the
+        first; or core has refused nothing that could be settled by hand.
     """
     if by_hand and not evidence:
         raise InvalidRequest("evidence: is needed where the balance is settled by hand")
     order = await order_of_task(task_id, ports=ports)
     task = order.task(task_id)
-    _check_undecided(task, by_hand=by_hand)
     trigger = _TRIGGERS[ruling, by_hand]
+    _check_undecided(task, trigger, ports.rules.of(task))
     event = replace(
         event_by_person(
             trigger, reason=reason, actor=actor, person=person, evidence=evidence
@@ -72,8 +75,8 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
         order,
         task,
         event,
-        proposal=Trigger.RESOLUTION_PROPOSED,
-        contest=Trigger.RESOLUTION_CONTESTED,
+        proposal=EngineTrigger.RESOLUTION_PROPOSED,
+        contest=EngineTrigger.RESOLUTION_CONTESTED,
         needs_two=four_eyes.needs_two(order.money) or (by_hand and four_eyes.exists),
         wakeup=resolved_wakeup,
         ports=ports,
@@ -100,7 +103,7 @@ async def withdraw_resolution(
     await withdraw_vote(
         order,
         task,
-        trigger=Trigger.RESOLUTION_WITHDRAWN,
+        trigger=EngineTrigger.RESOLUTION_WITHDRAWN,
         reason=reason,
         actor=actor,
         person=person,
@@ -108,14 +111,20 @@ async def withdraw_resolution(
     )
 
 
-def _check_undecided(task: Task, *, by_hand: bool) -> None:
+def _check_undecided(
+    task: Task, trigger: EngineTrigger, lifecycle: Lifecycle[Any]
+) -> None:
     if task.state is not State.MANUAL_CHECK:
         raise NotNow(f"task {task.task_id} is {task.state}, not in MANUAL_CHECK")
-    if task.waiting_for is Waiting.LAST_QUESTION:
+    if task.waiting_for is not EngineWait.DECISION:
+        waits = lifecycle.sentences.waiting(task) or f"waits for {task.waiting_for}"
+        raise NotNow(f"task {task.task_id} was decided: {waits}")
+    if (trigger, task.state) not in lifecycle.ways:
         raise NotNow(
-            f"task {task.task_id} was decided: its provider is asked once more first"
+            f"task {task.task_id} has no balance at core that could be settled by "
+            "hand: decide it without"
         )
-    if by_hand and task.verdict is None:
+    if trigger in BY_HAND and task.verdict is None:
         raise NotNow(
             f"core has refused no balance call of task {task.task_id}: decide, "
             "and core will be asked"

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from fsm.engine.hearing import Hearing
 from fsm.engine.judged import Check
 from fsm.engine.machine import Built, Ways, advance, built, ways_of
+from fsm.engine.manual_check import unresolvable
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.sentences import Sentences
@@ -51,11 +52,13 @@ class Lifecycle(Generic[Terms]):
     what the rows ask, ``due`` what is due next, by what a row waits for then;
     ``timers`` says of the waits that time ends what wakes the task. ``sentences`` are
     the words in which people are told of it.
-    ``proposals`` are the first of two votes of persons. ``unbroken`` are triggers whose
-    call follows in the same chain. ``makes_way`` ends the wait that an answer is too
-    early for. ``hearing`` says what news means beyond the table,
-    ``announced`` what the outside is told of a change, ``ended`` how a task comes to
-    rest. ``invariants`` judge its rows and trails, beside what holds for every flow.
+    ``proposals`` are the first of two votes of persons, beside the one about a manual
+    check; ``settling_contested`` clears one on the settlement of a case of its task.
+    ``unbroken`` are triggers whose call follows in the same chain. ``makes_way`` ends
+    the wait that an answer is too early for. ``hearing`` says what news means beyond
+    the table, ``announced`` what the outside is told of a change, ``ended`` how a task
+    comes to rest. ``invariants`` judge its rows and trails, beside what holds for
+    every flow.
 
     Of the table are made: its ``moves``; the ``remarks`` that are written down and
     move nothing; those of both that surely open a case, ``opening``; how a task
@@ -76,6 +79,7 @@ class Lifecycle(Generic[Terms]):
     ended: Callable[[Task, Task, Event], Task] = at_rest
     invariants: tuple[Check, ...] = ()
     proposals: frozenset[StrEnum] = frozenset()
+    settling_contested: StrEnum | None = None
     unbroken: frozenset[StrEnum] = frozenset()
     makes_way: StrEnum | None = None
     machine: Built = field(init=False, repr=False, compare=False)
@@ -91,11 +95,20 @@ class Lifecycle(Generic[Terms]):
     def __post_init__(self) -> None:
         """Build what the table comes to.
 
-        :raises ValueError: a timer is of no wait that there is.
+        :raises ValueError: a timer is of no wait that there is, a trigger is one of
+            the engine's, or people have no way to decide what is handed to them.
         """
         if strange := {*self.timers} - {*self.waits}:
             names = ", ".join(sorted(strange))
             raise ValueError(f"{self.name!r} has timers of no wait of its own: {names}")
+        if doubled := {*self.triggers} & {*EngineTrigger}:
+            names = ", ".join(sorted(doubled))
+            raise ValueError(f"{self.name!r} says what the engine says: {names}")
+        if missing := unresolvable(self.table):
+            rows = ", ".join(missing)
+            raise ValueError(f"{self.name!r} has a manual check, and no row of {rows}")
+        votes = {EngineTrigger.RESOLUTION_PROPOSED}
+        object.__setattr__(self, "proposals", self.proposals | votes)
         machine = built(self.table, self.guards)
         happenings = (*EngineTrigger, *self.triggers)
         object.__setattr__(self, "machine", machine)

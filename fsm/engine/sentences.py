@@ -32,6 +32,15 @@ HAPPENED: Final[Mapping[str, str]] = {
     EngineTrigger.CANCEL_REQUESTED: "a person asked to cancel it",
     EngineTrigger.TURNED_BACK: "the order turns back: it is to stop",
     EngineTrigger.UNDO_DUE: "the order turned back: it is to be undone",
+    EngineTrigger.RESOLUTION_PROPOSED: "a person decided; a second one must agree",
+    EngineTrigger.RESOLUTION_WITHDRAWN: "the person took the vote back",
+    EngineTrigger.RESOLUTION_CONTESTED: (
+        "a second person decided otherwise: no vote stands"
+    ),
+    EngineTrigger.RESOLVED_POSITIVE: "a person decided that it is done",
+    EngineTrigger.RESOLVED_NEGATIVE: "a person decided that it is not done",
+    EngineTrigger.SETTLED_POSITIVE: "a person settled it by hand as done",
+    EngineTrigger.SETTLED_NEGATIVE: "a person settled it by hand as not done",
 }
 NOT_TRIED: Final = "not tried yet: it waits for its turn"
 FOR_A_PERSON: Final = "it waits for a person's decision"

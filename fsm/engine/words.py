@@ -93,13 +93,24 @@ IDLE: frozenset[StrEnum] = frozenset({EngineWait.TURN, EngineWait.DECISION})
 
 
 class EngineTrigger(StrEnum):
-    """What the rule of the graph does to a task of any kind, or an order's wish."""
+    """What can happen to a task of any kind.
+
+    What the rule of the graph does to it, what people wish of it or of its order, and
+    what they decide about a manual check.
+    """
 
     TURN_CAME = "turn.came"
     NOT_NEEDED = "not_needed"
     CANCEL_REQUESTED = "cancel.requested"
     TURNED_BACK = "order.turned_back"
     UNDO_DUE = "undo.due"
+    RESOLUTION_PROPOSED = "resolution.proposed"
+    RESOLUTION_WITHDRAWN = "resolution.withdrawn"
+    RESOLUTION_CONTESTED = "resolution.contested"
+    RESOLVED_POSITIVE = "resolved.positive"
+    RESOLVED_NEGATIVE = "resolved.negative"
+    SETTLED_POSITIVE = "settled.positive"
+    SETTLED_NEGATIVE = "settled.negative"
 
 
 class Verdict(StrEnum):

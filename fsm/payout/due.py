@@ -6,16 +6,17 @@ from typing import Final
 
 from fsm.engine.backoff import jitter
 from fsm.engine.lifecycle import Due, at_rest
+from fsm.engine.manual_check import for_a_person
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
-from fsm.engine.words import EngineWait, Verdict
+from fsm.engine.words import EngineTrigger, EngineWait, Verdict
 from fsm.payout.policy import ProviderPolicy
 from fsm.payout.words import Trigger, Waiting
 
 _BY_HAND: Final[dict[StrEnum, Verdict]] = {
-    Trigger.SETTLED_POSITIVE: Verdict.PAID,
-    Trigger.SETTLED_NEGATIVE: Verdict.NOT_PAID,
+    EngineTrigger.SETTLED_POSITIVE: Verdict.PAID,
+    EngineTrigger.SETTLED_NEGATIVE: Verdict.NOT_PAID,
 }
 
 
@@ -200,13 +201,6 @@ def _to_return(
     return replace(after, wake_at=now, tries=0)
 
 
-def _to_decision(
-    after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
-) -> Task:
-    del plan, now
-    return replace(after, wake_at=None, tries=0, code=event.code or task.code)
-
-
 def _to_last_question(
     after: Task, task: Task, event: Event, plan: ProviderPolicy, now: datetime
 ) -> Task:
@@ -236,6 +230,6 @@ DUE: Final[dict[StrEnum, Due[ProviderPolicy]]] = {
     Waiting.COMMIT: _to_commit,
     Waiting.ROLLBACK: _to_rollback,
     Waiting.RETURN: _to_return,
-    EngineWait.DECISION: _to_decision,
+    EngineWait.DECISION: for_a_person,
     Waiting.LAST_QUESTION: _to_last_question,
 }

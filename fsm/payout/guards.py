@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
+from fsm.engine.manual_check import BALLOTS
 from fsm.engine.table import Facts
 from fsm.engine.words import EngineWait, Verdict
 from fsm.payout.policy import ProviderPolicy
@@ -99,6 +100,7 @@ def _never_sent(facts: Facts[ProviderPolicy]) -> bool:
 
 
 GUARDS: Final[dict[StrEnum, Callable[[Facts[ProviderPolicy]], bool]]] = {
+    **BALLOTS,
     Guard.BEFORE_TURN: lambda f: _waits(f, EngineWait.TURN),
     Guard.FREEZE_DUE: lambda f: _waits(f, Waiting.FREEZE),
     Guard.FREEZE_UNWANTED: lambda f: (
@@ -135,8 +137,6 @@ GUARDS: Final[dict[StrEnum, Callable[[Facts[ProviderPolicy]], bool]]] = {
     Guard.ABSENCE_IS_PROOF: lambda f: f.terms.not_found_definite and _grace_is_over(f),
     Guard.CHECKS_LEFT: _checks_left,
     Guard.DECIDABLE: _decidable,
-    Guard.UNDECIDED: lambda f: _decidable(f) and f.task.proposed_by is None,
-    Guard.PROPOSED: lambda f: f.task.proposed_by is not None,
     Guard.ASKING: _asking,
     Guard.ASKED_LATE: lambda f: _asking(f) and _grace_is_over(f),
     Guard.ASKED_ENOUGH: _asked_enough,

@@ -12,7 +12,9 @@ from fsm.engine.judged import Check, Offence, SeenOrder, SeenTask, Stories, Stor
 from fsm.engine.words import EngineTrigger, Invariant, State, Verdict
 from fsm.payout.words import Trigger, Waiting
 
-_SAYS_PAID: Final = frozenset({Trigger.PAID.value, Trigger.RESOLVED_POSITIVE.value})
+_SAYS_PAID: Final = frozenset(
+    {Trigger.PAID.value, EngineTrigger.RESOLVED_POSITIVE.value}
+)
 _FREEZES: Final = frozenset(
     {Trigger.FREEZE_CONFIRMED.value, Trigger.FREEZE_REFUSED.value}
 )
@@ -20,11 +22,11 @@ _RELEASED: Final = frozenset(
     {
         Trigger.ROLLBACK_CONFIRMED.value,
         Trigger.FREEZE_REFUSED.value,
-        Trigger.SETTLED_NEGATIVE.value,
+        EngineTrigger.SETTLED_NEGATIVE.value,
     }
 )
 _BY_HAND: Final = frozenset(
-    {Trigger.SETTLED_POSITIVE.value, Trigger.SETTLED_NEGATIVE.value}
+    {EngineTrigger.SETTLED_POSITIVE.value, EngineTrigger.SETTLED_NEGATIVE.value}
 )
 _VERDICTS: Final[Mapping[str, Collection[str | None]]] = {
     State.PENDING.value: (None,),

@@ -15,9 +15,7 @@ from fsm.payout.table import OTHERWISE, TABLE
 from fsm.payout.timers import TIMERS
 from fsm.payout.words import Trigger, Waiting
 
-PROPOSALS: Final[frozenset[StrEnum]] = frozenset(
-    {Trigger.RESOLUTION_PROPOSED, Trigger.RETURN_PROPOSED}
-)
+PROPOSALS: Final[frozenset[StrEnum]] = frozenset({Trigger.RETURN_PROPOSED})
 # The step that commits the intent of a create is followed by the create in the same
 # chain: whoever only found that intent would not know whether it had been sent.
 UNBROKEN: Final[frozenset[StrEnum]] = frozenset(
@@ -44,6 +42,7 @@ PAYOUT: Final[Lifecycle[ProviderPolicy]] = Lifecycle(
     invariants=INVARIANTS,
     ended=ended,
     proposals=PROPOSALS,
+    settling_contested=Trigger.RETURN_CONTESTED,
     unbroken=UNBROKEN,
     # Another worker took the call for lost, and weighs that.
     makes_way=Trigger.WEIGHED,

@@ -31,17 +31,14 @@ HAPPENED: Final[Mapping[str, str]] = {
     Trigger.CANCEL_CONFIRMED: "the provider has cancelled it",
     Trigger.CANCEL_TOO_LATE: "the provider goes on with it: too late to cancel",
     Trigger.CANCEL_UNCLEAR: "the provider does not say whether it cancelled",
-    Trigger.RESOLUTION_PROPOSED: "a person decided; a second one must agree",
-    Trigger.RESOLUTION_WITHDRAWN: "the person took the vote back",
-    Trigger.RESOLUTION_CONTESTED: "a second person decided otherwise: no vote stands",
     Trigger.RESOLUTION_STOPPED: "the provider says that it is still under way",
     Trigger.RESOLUTION_UNANSWERED: "asked once more, the provider did not answer",
     Trigger.RESOLUTION_NOT_FOUND: "asked once more, the provider does not know it",
     Trigger.RESOLUTION_UNASKED: "the person's no stands without an answer",
-    Trigger.RESOLVED_POSITIVE: "a person decided that it has paid",
-    Trigger.RESOLVED_NEGATIVE: "a person decided that it has not paid",
-    Trigger.SETTLED_POSITIVE: "a person settled it by hand as paid",
-    Trigger.SETTLED_NEGATIVE: "a person settled it by hand as not paid",
+    EngineTrigger.RESOLVED_POSITIVE: "a person decided that it has paid",
+    EngineTrigger.RESOLVED_NEGATIVE: "a person decided that it has not paid",
+    EngineTrigger.SETTLED_POSITIVE: "a person settled it by hand as paid",
+    EngineTrigger.SETTLED_NEGATIVE: "a person settled it by hand as not paid",
     Trigger.RETURN_PROPOSED: "a person settled the return; a second one must agree",
     Trigger.RETURN_WITHDRAWN: "the person took the vote on the return back",
     Trigger.RETURN_CONTESTED: "a second person wanted otherwise: no vote on it stands",
@@ -65,7 +62,7 @@ WAITS: Final[Mapping[str, str]] = {
 
 _PROVES: Final[Mapping[Verdict, frozenset[str]]] = {
     Verdict.PAID: frozenset(
-        {Trigger.PAID, Trigger.RESOLVED_POSITIVE, Trigger.SETTLED_POSITIVE}
+        {Trigger.PAID, EngineTrigger.RESOLVED_POSITIVE, EngineTrigger.SETTLED_POSITIVE}
     ),
     Verdict.NOT_PAID: frozenset(
         {
@@ -73,8 +70,8 @@ _PROVES: Final[Mapping[Verdict, frozenset[str]]] = {
             Trigger.NOT_SENT,
             Trigger.NOT_FOUND,
             Trigger.CANCEL_CONFIRMED,
-            Trigger.RESOLVED_NEGATIVE,
-            Trigger.SETTLED_NEGATIVE,
+            EngineTrigger.RESOLVED_NEGATIVE,
+            EngineTrigger.SETTLED_NEGATIVE,
             # Where nothing had been sent, a wish is enough.
             EngineTrigger.CANCEL_REQUESTED,
             Trigger.FREEZE_CONFIRMED,
@@ -86,10 +83,12 @@ _CANCELS: Final = frozenset(
 )
 QUESTION: Final = "question"
 """Where a line's detail names what was asked, if it is not what its state implies."""
-_NOES: Final = frozenset({Trigger.RESOLVED_NEGATIVE, Trigger.SETTLED_NEGATIVE})
+_NOES: Final = frozenset(
+    {EngineTrigger.RESOLVED_NEGATIVE, EngineTrigger.SETTLED_NEGATIVE}
+)
 _DECIDES: Final = _NOES | {
-    Trigger.RESOLVED_POSITIVE,
-    Trigger.SETTLED_POSITIVE,
+    EngineTrigger.RESOLVED_POSITIVE,
+    EngineTrigger.SETTLED_POSITIVE,
     Trigger.RESOLUTION_STOPPED,
 }
 _OVERRULE: Final = frozenset({Trigger.PAID, Trigger.RESOLUTION_STOPPED})

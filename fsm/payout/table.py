@@ -9,6 +9,7 @@ every (state, trigger) pair, which a test holds.
 from enum import StrEnum
 from typing import Final
 
+from fsm.engine.manual_check import VOTE_ROWS, Ballot
 from fsm.engine.table import Keep, Otherwise, Row
 from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, State
 from fsm.payout.words import Happening, Trigger, Waiting
@@ -43,8 +44,6 @@ class Guard(StrEnum):
     ABSENCE_IS_PROOF = "the grace is over and not found is definite"
     CHECKS_LEFT = "checks are left"
     DECIDABLE = "a person is to decide"
-    UNDECIDED = "that, and nobody has proposed a decision"
-    PROPOSED = "one of two has voted"
     NO_IS_KNOWN = "a person is to decide, and it is proven that it did not pay"
     ASKING = "a person has said no, and the provider is asked once more"
     ASKED_LATE = "that, and the grace was over when it was"
@@ -59,7 +58,7 @@ class Guard(StrEnum):
 
 KEEP: Final = Keep.KEEP
 T, S, W, G, C = Trigger, State, Waiting, Guard, CaseKind
-R, E = EngineTrigger, EngineWait
+R, E, B = EngineTrigger, EngineWait, Ballot
 
 # fmt: off
 TABLE: Final = (
@@ -149,12 +148,10 @@ TABLE: Final = (
 
     Row(T.PAID,               S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT,       G.UNPROVEN),
     Row(T.DECLINED,           S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
-    Row(T.RESOLUTION_PROPOSED,S.MANUAL_CHECK,  S.MANUAL_CHECK,  E.DECISION,     G.UNDECIDED),
-    Row(T.RESOLUTION_WITHDRAWN,S.MANUAL_CHECK, S.MANUAL_CHECK,  E.DECISION,     G.PROPOSED),
-    Row(T.RESOLUTION_CONTESTED,S.MANUAL_CHECK, S.MANUAL_CHECK,  E.DECISION,     G.PROPOSED),
-    Row(T.RESOLVED_POSITIVE,  S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT,       G.DECIDABLE),
-    Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.NO_IS_KNOWN),
-    Row(T.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.LAST_QUESTION,G.DECIDABLE),
+    *VOTE_ROWS,
+    Row(R.RESOLVED_POSITIVE,  S.MANUAL_CHECK,  S.EXECUTING,     W.COMMIT,       G.DECIDABLE),
+    Row(R.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.NO_IS_KNOWN),
+    Row(R.RESOLVED_NEGATIVE,  S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.LAST_QUESTION,G.DECIDABLE),
     Row(T.RESOLUTION_STOPPED, S.MANUAL_CHECK,  S.MANUAL_CHECK,  E.DECISION,     G.ASKING),
     Row(T.RESOLUTION_UNANSWERED,S.MANUAL_CHECK,S.MANUAL_CHECK,  W.LAST_QUESTION,G.ASKING),
     Row(T.RESOLUTION_NOT_FOUND,S.MANUAL_CHECK, S.NEGATIVE_EVAL, W.ROLLBACK,     G.ASKED_LATE),
@@ -165,14 +162,14 @@ TABLE: Final = (
     Row(T.MISMATCHED,         S.MANUAL_CHECK,  S.MANUAL_CHECK,  E.DECISION,     G.ASKING,            C.AMOUNT_MISMATCH),
     Row(T.CANCEL_CONFIRMED,   S.MANUAL_CHECK,  S.NEGATIVE_EVAL, W.ROLLBACK,     G.UNPROVEN),
     Row(R.CANCEL_REQUESTED,   S.MANUAL_CHECK,  S.MANUAL_CHECK,  KEEP),
-    Row(T.SETTLED_POSITIVE,   S.MANUAL_CHECK,  S.SUCCEEDED,     None,           G.CORE_REFUSED),
-    Row(T.SETTLED_NEGATIVE,   S.MANUAL_CHECK,  S.FAILED,        None,           G.NO_IS_KNOWN),
-    Row(T.SETTLED_NEGATIVE,   S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.LAST_QUESTION,G.CORE_REFUSED),
+    Row(R.SETTLED_POSITIVE,   S.MANUAL_CHECK,  S.SUCCEEDED,     None,           G.CORE_REFUSED),
+    Row(R.SETTLED_NEGATIVE,   S.MANUAL_CHECK,  S.FAILED,        None,           G.NO_IS_KNOWN),
+    Row(R.SETTLED_NEGATIVE,   S.MANUAL_CHECK,  S.MANUAL_CHECK,  W.LAST_QUESTION,G.CORE_REFUSED),
 
     Row(T.RETURNED,           S.SUCCEEDED,     S.SUCCEEDED,     W.RETURN,       G.RETURN_SETTLES,    C.RETURN_AFTER_SUCCESS),
     Row(T.RETURN_PROPOSED,    S.SUCCEEDED,     S.SUCCEEDED,     None,           G.RETURN_UNPROPOSED),
-    Row(T.RETURN_WITHDRAWN,   S.SUCCEEDED,     S.SUCCEEDED,     None,           G.PROPOSED),
-    Row(T.RETURN_CONTESTED,   S.SUCCEEDED,     S.SUCCEEDED,     None,           G.PROPOSED),
+    Row(T.RETURN_WITHDRAWN,   S.SUCCEEDED,     S.SUCCEEDED,     None,           B.PROPOSED),
+    Row(T.RETURN_CONTESTED,   S.SUCCEEDED,     S.SUCCEEDED,     None,           B.PROPOSED),
     Row(T.RETURN_REQUESTED,   S.SUCCEEDED,     S.SUCCEEDED,     W.RETURN,       G.RETURNABLE),
     Row(T.RETURN_CONFIRMED,   S.SUCCEEDED,     S.SUCCEEDED,     None,           G.UNRETURNED),
     Row(T.RETURN_REFUSED,     S.SUCCEEDED,     S.SUCCEEDED,     None,           G.RETURN_DUE),
@@ -211,17 +208,17 @@ _BY_STATE: Final[dict[Happening, tuple[Otherwise, ...]]] = {
     T.CANCEL_CONFIRMED:      (_K,  _K,  _V,  _K,  _K,  _V,  _V,  _K,  _K,  _K),
     T.CANCEL_TOO_LATE:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.CANCEL_UNCLEAR:        (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
-    T.RESOLUTION_PROPOSED:   (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
-    T.RESOLUTION_WITHDRAWN:  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
-    T.RESOLUTION_CONTESTED:  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    R.RESOLUTION_PROPOSED:   (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    R.RESOLUTION_WITHDRAWN:  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    R.RESOLUTION_CONTESTED:  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLUTION_STOPPED:    (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLUTION_UNANSWERED: (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLUTION_NOT_FOUND:  (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RESOLUTION_UNASKED:    (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
-    T.RESOLVED_POSITIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
-    T.RESOLVED_NEGATIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
-    T.SETTLED_POSITIVE:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
-    T.SETTLED_NEGATIVE:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    R.RESOLVED_POSITIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    R.RESOLVED_NEGATIVE:     (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    R.SETTLED_POSITIVE:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
+    R.SETTLED_NEGATIVE:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETURN_PROPOSED:       (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETURN_WITHDRAWN:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),
     T.RETURN_CONTESTED:      (_K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K,  _K),

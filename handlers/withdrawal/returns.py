@@ -9,6 +9,7 @@ from fsm.domain.votes import Vote
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.words import CaseKind, CaseState, State
+from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.policy import ProviderPolicy
 from fsm.payout.words import Trigger, Waiting
 from handlers.approval import approve, event_by_person, withdraw_vote
@@ -116,7 +117,10 @@ async def _open_return(
     if case.state is not CaseState.OPEN:
         raise NotNow(f"case {case_id} is {case.state}")
     order = await order_of_task(case.task_id, ports=ports)
-    return case, order, order.task(case.task_id)
+    task = order.task(case.task_id)
+    if task.lifecycle != PAYOUT.name:
+        raise NotNow(f"task {task.task_id} is no payout: nothing of it is settled")
+    return case, order, task
 
 
 async def _check_opened(

@@ -9,7 +9,7 @@ from fsm.domain.seals import webhook_is_signed
 from fsm.domain.webhook_events import UNREADABLE, WebhookEvent, WebhookEventState
 from fsm.engine.judged import Offence
 from fsm.engine.table import Otherwise
-from fsm.engine.words import FINAL, Invariant, State
+from fsm.engine.words import FINAL, EngineTrigger, Invariant, State
 from fsm.payout.table import OTHERWISE, TABLE
 from fsm.payout.words import Trigger, Waiting
 from fsm.tampering import forged_webhook
@@ -76,7 +76,9 @@ class Untold(NamedTuple):
     moved: Collection[str]
 
 
-def _moves(*then: Waiting, by: Trigger, to: Collection[State] = ()) -> frozenset[str]:
+def _moves(
+    *then: Waiting, by: EngineTrigger, to: Collection[State] = ()
+) -> frozenset[str]:
     """Return the moves after which these calls are due, of a trigger or to a state."""
     return frozenset(
         f"{row.trigger} {row.source} {row.dest}"
@@ -87,10 +89,10 @@ def _moves(*then: Waiting, by: Trigger, to: Collection[State] = ()) -> frozenset
 
 # By which a yes, or a no, is proven: who says the same again says nothing new.
 _PROVEN: Final = {
-    Trigger.PAID: _moves(Waiting.COMMIT, by=Trigger.SETTLED_POSITIVE),
+    Trigger.PAID: _moves(Waiting.COMMIT, by=EngineTrigger.SETTLED_POSITIVE),
     Trigger.DECLINED: _moves(
         Waiting.ROLLBACK,
-        by=Trigger.SETTLED_NEGATIVE,
+        by=EngineTrigger.SETTLED_NEGATIVE,
         to=FINAL - {State.SUCCEEDED},
     ),
 }

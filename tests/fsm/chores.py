@@ -11,6 +11,7 @@ from typing import Any, Final
 from fsm.domain.ids import new_id
 from fsm.engine.flow import Flow, StepSpec
 from fsm.engine.lifecycle import Lifecycle
+from fsm.engine.manual_check import BALLOTS, VOTE_ROWS, for_a_person
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
@@ -32,15 +33,13 @@ class ChoreWait(StrEnum):
 
 
 class Chore(StrEnum):
-    """What can happen to a chore: what its helper says, and what a person decides."""
+    """What can happen to a chore: what its helper says."""
 
     DONE = "chore.done"
     REFUSED = "chore.refused"
     UNCLEAR = "chore.unclear"
     UNDONE = "chore.undone"
     KEPT = "chore.kept"
-    IS_SO = "resolved.positive"
-    IS_NOT_SO = "resolved.negative"
 
 
 class Asks(StrEnum):
@@ -57,14 +56,15 @@ BOTH: Final = (
     Row(E.CANCEL_REQUESTED, S.PENDING, S.CANCELLED, None),
     Row(T.DONE, S.EXECUTING, S.SUCCEEDED, None),
     Row(T.REFUSED, S.EXECUTING, S.SKIPPED, None),
-    Row(T.IS_SO, S.MANUAL_CHECK, S.SUCCEEDED, None),
+    Row(E.RESOLVED_POSITIVE, S.MANUAL_CHECK, S.SUCCEEDED, None),
+    *VOTE_ROWS,
 )
 WORK: Final = (
     *BOTH,
     Row(T.UNCLEAR, S.EXECUTING, S.EXECUTING, W.DO, Asks.SELDOM),
     Row(T.UNCLEAR, S.EXECUTING, S.MANUAL_CHECK, EngineWait.DECISION),
     Row(T.DONE, S.MANUAL_CHECK, S.SUCCEEDED, None),
-    Row(T.IS_NOT_SO, S.MANUAL_CHECK, S.FAILED, None),
+    Row(E.RESOLVED_NEGATIVE, S.MANUAL_CHECK, S.FAILED, None),
 )
 WASH: Final = (
     *BOTH,
@@ -74,19 +74,18 @@ WASH: Final = (
     Row(T.UNDONE, S.REVERSING, S.REVERSED, None),
     Row(T.UNCLEAR, S.REVERSING, S.REVERSING, W.UNDO),
     Row(T.KEPT, S.REVERSING, S.MANUAL_CHECK, EngineWait.DECISION),
-    Row(T.IS_NOT_SO, S.MANUAL_CHECK, S.REVERSED, None),
+    Row(E.RESOLVED_NEGATIVE, S.MANUAL_CHECK, S.REVERSED, None),
 )
 
 
 def _due(after: Task, task: Task, event: Event, pause: Any, now: datetime) -> Task:
     tries = task.tries + 1 if event.trigger is T.UNCLEAR else 0
-    waits = after.waiting_for is EngineWait.DECISION
     later = now + (pause or PAUSE) * tries
-    return replace(after, tries=tries, wake_at=None if waits else later)
+    return replace(after, tries=tries, wake_at=later)
 
 
 def _ended(after: Task, _task: Task, event: Event) -> Task:
-    code = STANDS if event.trigger == T.IS_SO else event.code
+    code = STANDS if event.trigger is E.RESOLVED_POSITIVE else event.code
     return replace(after, waiting_for=None, wake_at=None, tries=0, code=code)
 
 
@@ -98,10 +97,11 @@ def lifecycle_of(name: str, table: tuple[Row, ...]) -> Lifecycle[Any]:
         table=table,
         otherwise={(t, s): Otherwise.KNOWN for t in (*E, *T) for s in S},
         guards={
+            **BALLOTS,
             Asks.SELDOM: lambda f: f.task.tries < ASKED_MAX,
             Asks.LOOSE: lambda f: f.task.code != STANDS,
         },
-        due=dict.fromkeys((*W, EngineWait.DECISION), _due),
+        due={**dict.fromkeys(W, _due), EngineWait.DECISION: for_a_person},
         ended=_ended,
     )
 

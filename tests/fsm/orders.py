@@ -116,7 +116,7 @@ def wished(queue, position=0, *, plan=PLAN):
     return moved(queue, EngineTrigger.CANCEL_REQUESTED, position=position, plan=plan)
 
 
-T = Trigger
+T, R = Trigger, EngineTrigger
 TO_CREATE = (T.FREEZE_CONFIRMED,)
 TO_EXECUTING = (*TO_CREATE, T.ACCEPTED)
 TO_RECHECKING = (*TO_CREATE, T.UNCLEAR, T.WEIGHED)
@@ -225,13 +225,13 @@ def _heard(task: Task, plan: ProviderPolicy) -> Iterator[Event]:
 # The rule's own moves are nobody's to ask for, and decisions are a person's.
 _RULED = {EngineTrigger.TURN_CAME, EngineTrigger.NOT_NEEDED}
 _DECIDED = {
-    Trigger.RESOLVED_POSITIVE,
-    Trigger.RESOLVED_NEGATIVE,
-    Trigger.RESOLUTION_PROPOSED,
-    Trigger.RESOLUTION_WITHDRAWN,
-    Trigger.RESOLUTION_CONTESTED,
-    Trigger.SETTLED_POSITIVE,
-    Trigger.SETTLED_NEGATIVE,
+    EngineTrigger.RESOLVED_POSITIVE,
+    EngineTrigger.RESOLVED_NEGATIVE,
+    EngineTrigger.RESOLUTION_PROPOSED,
+    EngineTrigger.RESOLUTION_WITHDRAWN,
+    EngineTrigger.RESOLUTION_CONTESTED,
+    EngineTrigger.SETTLED_POSITIVE,
+    EngineTrigger.SETTLED_NEGATIVE,
     Trigger.RETURN_PROPOSED,
     Trigger.RETURN_WITHDRAWN,
     Trigger.RETURN_CONTESTED,

@@ -13,6 +13,7 @@ from tests.fsm import orders
 from tests.fsm.orders import (
     DEFINITE,
     PLAN,
+    R,
     T,
     an_order,
     given_up,
@@ -173,7 +174,7 @@ def test_in_manual_check_it_waits_for_the_decision():
     order = wished(moved(an_order(), *orders.TO_MANUAL))
     assert order.tasks[0].waiting_for is EngineWait.DECISION
 
-    order = moved(order, T.RESOLVED_NEGATIVE, T.DECLINED, T.ROLLBACK_CONFIRMED)
+    order = moved(order, R.RESOLVED_NEGATIVE, T.DECLINED, T.ROLLBACK_CONFIRMED)
     assert order.tasks[0].state is State.CANCELLED
 
 

@@ -143,7 +143,9 @@ def test_what_a_person_has_found_to_stand_is_not_undone_again():
     order = an_order(IN_TURN, ALTERNATIVES_FIRST)
     lost = after(order, (0, DONE), (2, DONE), (3, REFUSED), rules=rules)
 
-    queue = after(lost, (2, Chore.KEPT), (2, Chore.IS_SO), rules=rules)
+    queue = after(
+        lost, (2, Chore.KEPT), (2, EngineTrigger.RESOLVED_POSITIVE), rules=rules
+    )
 
     assert queue.tasks[2].state is State.SUCCEEDED
     assert due(queue) == [0]

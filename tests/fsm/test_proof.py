@@ -8,7 +8,7 @@ from fsm.engine.steps import Known, Step, Wait
 from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, Source, State, Verdict
 from fsm.payout.words import Trigger, Waiting
 from tests.fsm import orders
-from tests.fsm.orders import DEFINITE, IDEMPOTENT, PLAN, T, an_order, judged, moved
+from tests.fsm.orders import DEFINITE, IDEMPOTENT, PLAN, R, T, an_order, judged, moved
 from tests.model.asking import GRACE, NOW
 
 LATER = NOW + 2 * GRACE
@@ -170,7 +170,7 @@ def test_in_manual_check_a_definite_answer_settles_and_closes_the_decision(
     trigger, waits_for
 ):
     order = moved(an_order(), *orders.TO_MANUAL)
-    order = moved(order, T.RESOLUTION_PROPOSED, actor="key:ann", decision="positive")
+    order = moved(order, R.RESOLUTION_PROPOSED, actor="key:ann", decision="positive")
 
     task = moved(order, trigger, source=Source.WEBHOOK).tasks[0]
 
@@ -179,14 +179,14 @@ def test_in_manual_check_a_definite_answer_settles_and_closes_the_decision(
 
 
 def test_a_negative_resolution_is_asked_about_before_anything_is_released():
-    task = moved(an_order(2), *orders.TO_MANUAL, T.RESOLVED_NEGATIVE).tasks[0]
+    task = moved(an_order(2), *orders.TO_MANUAL, R.RESOLVED_NEGATIVE).tasks[0]
 
     assert (task.state, task.waiting_for) == (State.MANUAL_CHECK, Waiting.LAST_QUESTION)
     assert (task.wake_at, task.verdict) == (NOW, None)
 
 
 def test_a_negative_resolution_that_stands_is_rolled_back_and_the_cascade_goes_on():
-    order = moved(an_order(2), *orders.TO_MANUAL, T.RESOLVED_NEGATIVE, T.DECLINED)
+    order = moved(an_order(2), *orders.TO_MANUAL, R.RESOLVED_NEGATIVE, T.DECLINED)
     assert order.tasks[0].waiting_for is Waiting.ROLLBACK
 
     order = moved(order, T.ROLLBACK_CONFIRMED)
@@ -195,19 +195,19 @@ def test_a_negative_resolution_that_stands_is_rolled_back_and_the_cascade_goes_o
 
 
 def test_a_positive_resolution_is_committed():
-    task = moved(an_order(), *orders.TO_MANUAL, T.RESOLVED_POSITIVE).tasks[0]
+    task = moved(an_order(), *orders.TO_MANUAL, R.RESOLVED_POSITIVE).tasks[0]
 
     assert (task.waiting_for, task.verdict) == (Waiting.COMMIT, Verdict.PAID)
 
 
-ASKING = (*orders.TO_MANUAL, T.RESOLVED_NEGATIVE)
+ASKING = (*orders.TO_MANUAL, R.RESOLVED_NEGATIVE)
 
 
 def test_a_no_that_was_stopped_is_a_persons_to_give_again():
     order = moved(an_order(2), *ASKING, T.RESOLUTION_STOPPED)
 
     assert order.tasks[0].waiting_for is EngineWait.DECISION
-    assert moved(order, T.RESOLVED_NEGATIVE).tasks[0].waiting_for is (
+    assert moved(order, R.RESOLVED_NEGATIVE).tasks[0].waiting_for is (
         Waiting.LAST_QUESTION
     )
 
@@ -249,11 +249,11 @@ def test_an_answer_to_a_question_that_nobody_asks_any_more_is_old_webhook(answer
 @pytest.mark.parametrize(
     "wish",
     [
-        T.RESOLVED_POSITIVE,
-        T.RESOLVED_NEGATIVE,
-        T.RESOLUTION_PROPOSED,
-        T.SETTLED_NEGATIVE,
-        T.SETTLED_POSITIVE,
+        R.RESOLVED_POSITIVE,
+        R.RESOLVED_NEGATIVE,
+        R.RESOLUTION_PROPOSED,
+        R.SETTLED_NEGATIVE,
+        R.SETTLED_POSITIVE,
     ],
 )
 def test_nobody_decides_while_the_provider_is_asked(wish):
@@ -262,9 +262,9 @@ def test_nobody_decides_while_the_provider_is_asked(wish):
 
 def test_a_second_proposal_does_not_replace_the_first():
     order = moved(an_order(), *orders.TO_MANUAL)
-    order = moved(order, T.RESOLUTION_PROPOSED, actor="key:ann", decision="positive")
+    order = moved(order, R.RESOLUTION_PROPOSED, actor="key:ann", decision="positive")
 
-    again = judged(order, T.RESOLUTION_PROPOSED, actor="key:bob", decision="negative")
+    again = judged(order, R.RESOLUTION_PROPOSED, actor="key:bob", decision="negative")
 
     assert again == Known()
 

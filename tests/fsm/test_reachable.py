@@ -24,11 +24,11 @@ from tests.model.asking import NOW
 
 pytestmark = pytest.mark.slow
 WORLDS = [*((name, 1) for name in PLANS), ("both", 2)]
-BY_HAND = {Trigger.SETTLED_POSITIVE, Trigger.SETTLED_NEGATIVE}
-RESOLVED = {Trigger.RESOLVED_POSITIVE, Trigger.RESOLVED_NEGATIVE} | BY_HAND
+BY_HAND = {EngineTrigger.SETTLED_POSITIVE, EngineTrigger.SETTLED_NEGATIVE}
+RESOLVED = {EngineTrigger.RESOLVED_POSITIVE, EngineTrigger.RESOLVED_NEGATIVE} | BY_HAND
 ENDS: dict[State, set[StrEnum]] = {
-    State.SUCCEEDED: {Trigger.COMMIT_CONFIRMED, Trigger.SETTLED_POSITIVE},
-    State.FAILED: {Trigger.ROLLBACK_CONFIRMED, Trigger.SETTLED_NEGATIVE},
+    State.SUCCEEDED: {Trigger.COMMIT_CONFIRMED, EngineTrigger.SETTLED_POSITIVE},
+    State.FAILED: {Trigger.ROLLBACK_CONFIRMED, EngineTrigger.SETTLED_NEGATIVE},
     State.SKIPPED: {
         Trigger.ROLLBACK_CONFIRMED,
         Trigger.FREEZE_REFUSED,

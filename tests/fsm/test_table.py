@@ -3,6 +3,7 @@
 import pytest
 
 from fsm.engine.machine import fired
+from fsm.engine.manual_check import Ballot
 from fsm.engine.table import Facts
 from fsm.engine.words import FINAL, State
 from fsm.payout.lifecycle import PAYOUT
@@ -67,8 +68,8 @@ def test_every_trigger_is_used():
 
 
 def test_every_guard_is_used_and_has_a_function():
-    assert {row.when for row in TABLE} - {None} == set(Guard)
-    assert PAYOUT.guards.keys() == set(Guard)
+    assert {row.when for row in TABLE} - {None} == {*Guard, *Ballot}
+    assert PAYOUT.guards.keys() == {*Guard, *Ballot}
 
 
 def test_no_row_stands_behind_one_that_always_fires():

@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 
 from fsm.domain.audit_keys import UNKEYED
-from fsm.domain.errors import UnknownWords
+from fsm.domain.errors import NotNow, UnknownWords
+from fsm.domain.explain import explain
+from fsm.domain.four_eyes import FourEyes
 from fsm.domain.orders import Order
+from fsm.domain.votes import Vote
 from fsm.engine.flow import Rules
 from fsm.engine.words import OrderState, State
 from fsm.flows import RULES, WITHDRAWAL
 from fsm.invariants import Line, order_offences, trail_of
 from fsm.payout.lifecycle import PAYOUT
 from handlers.flows import FLOWS
+from handlers.operations import Operations
 from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
 from payment_service.playground.memory.clock import VirtualClock, run
@@ -36,6 +40,8 @@ HOUSE: Any = RULES
 AS_THEY_ARE = "SELECT wake_at, watch_at, redrives FROM order_tasks ORDER BY position"
 HANDLED: Any = FLOWS
 KEY = (CHORES.kind, CHORES.version)
+NOBODY: Any = None
+SAID = {"positive": "done", "negative": "not done"}
 
 
 @pytest.fixture
@@ -149,6 +155,81 @@ async def test_who_never_answers_is_for_a_person_to_ask(house, helpers):
 
 
 @pytest.fixture
+async def unanswered(house, helpers):
+    """Give an order that waits for a person, and who can be asked what they decide."""
+    helpers.unclear["do Bob"] = 9
+    await house.request()
+    await house.rest(within=timedelta(days=1))
+    (task,) = [t for t in await house.tasks() if t.state is State.MANUAL_CHECK]
+
+    async def two_decide():
+        return FourEyes(1)
+
+    people = Operations(
+        ports=house.ports,
+        operator_store=NOBODY,
+        reads=NOBODY,
+        controls=NOBODY,
+        providers=(),
+        four_eyes=two_decide,
+    )
+
+    async def decide(actor, decision, *, by_hand=False):
+        return await people.resolve(
+            task.task_id,
+            decision=decision,
+            reason="asked Bob",
+            evidence="a receipt",
+            actor=actor,
+            person=None,
+            by_hand=by_hand,
+        )
+
+    async def withdraw(actor):
+        await people.withdraw_resolution(
+            task.task_id, reason="misread", actor=actor, person=None
+        )
+
+    return decide, withdraw
+
+
+ANNA, BERT = "key:anna", "key:bert"
+
+
+@pytest.mark.parametrize(
+    ("decision", "ends"),
+    [("positive", ["SUCCEEDED", "SKIPPED"]), ("negative", ["FAILED", "SUCCEEDED"])],
+)
+async def test_two_persons_decide_about_a_chore(house, unanswered, decision, ends):
+    decide, withdraw = unanswered
+    assert await decide(ANNA, decision) is Vote.WAITS
+    await withdraw(ANNA)
+    assert await decide(ANNA, "positive") is Vote.WAITS
+    assert await decide(BERT, "negative") is Vote.CLEARS
+    assert (await house.states())[1] == State.MANUAL_CHECK
+
+    assert await decide(ANNA, decision) is Vote.WAITS
+    assert await decide(BERT, decision) is Vote.DECIDES
+    await house.rest()
+
+    assert await house.states() == ["SUCCEEDED", *ends, "SUCCEEDED", "COMPLETED"]
+    order = await house.order()
+    assert await offences_as_verified(order, house) == []
+    asked_bob = explain(order, await house.rows.trail(), HOUSE)[1].because
+    assert "the person took the vote back: misread" in asked_bob
+    assert any(f"decided that it is {SAID[decision]}" in each for each in asked_bob)
+
+
+async def test_a_chore_has_no_balance_to_settle_by_hand(house, unanswered):
+    decide, _ = unanswered
+
+    with pytest.raises(NotNow, match="has no balance at core"):
+        await decide(ANNA, "positive", by_hand=True)
+
+    assert (await house.states())[1] == State.MANUAL_CHECK
+
+
+@pytest.fixture
 async def older(database_url):
     """Give store and sweeps of a worker that knows no chores, on the same rows."""
     rules = Rules({PAYOUT.name: PAYOUT}, {(WITHDRAWAL.kind, 1): WITHDRAWAL})
@@ -196,6 +277,35 @@ async def test_the_real_service_runs_it_on_postgresql_and_nats(helpers, stage):
         State.SUCCEEDED,
     ]
     assert sorted(helpers.did) == ["Ann", "Bob", "Cy", "Dee"]
+
+
+async def test_two_persons_decide_about_a_chore_over_the_api(
+    helpers, granted, nats_server, subject_prefix
+):
+    helpers.unclear["do Bob"], helpers.pauses["Bob"] = 9, timedelta(milliseconds=1)
+    wish = {"decision": "positive", "reason": "asked Bob"}
+    url = nats_server.url
+    async with staged(granted.service, url, subject_prefix, four_eyes_from=1) as stage:
+        await stage.ask(a_withdrawal("w-checked"))
+        task = await stage.task_in("w-checked", State.MANUAL_CHECK)
+        path = f"/v1/tasks/{task['task_id']}/resolution"
+
+        by_hand = await stage.call(
+            "POST",
+            path,
+            role="support",
+            body={**wish, "balance": "settled_by_hand", "evidence": "a receipt"},
+        )
+        votes = [
+            await stage.call("POST", path, role=role, body=wish)
+            for role in ("support", "support", "admin")
+        ]
+
+        order = await stage.final("w-checked")
+    assert by_hand[0] == 409
+    assert "has no balance at core" in by_hand[1]["detail"]
+    assert [status for status, _ in votes] == [202, 409, 200]
+    assert order["state"] == OrderState.COMPLETED
 
 
 # Every effect goes wrong once, in every way, as it does for withdrawals.

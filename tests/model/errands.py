@@ -36,6 +36,8 @@ from tests.world.household import (
 from tests.world.household import STANDS as DONE_NOW
 
 OWN: Final = -1
+IS_SO: Final = EngineTrigger.RESOLVED_POSITIVE
+IS_NOT_SO: Final = EngineTrigger.RESOLVED_NEGATIVE
 WISH: Final = Event(trigger=EngineTrigger.CANCEL_REQUESTED, source=Source.PERSON)
 ENDS: Final = frozenset({OrderState.FAILED, OrderState.CANCELLED})
 MAY_BECOME: Final = {
@@ -331,7 +333,7 @@ class Model:
             if book is Book.NOTHING:
                 books = (*world.books[:row], Book.REFUSED, *world.books[row + 1 :])
                 world = world._replace(books=books)
-            found = Chore.IS_SO if book in DONE_NOW else Chore.IS_NOT_SO
+            found = IS_SO if book in DONE_NOW else IS_NOT_SO
             step = self.decided(world.rows, row, found)
             story = f"a person decides {found} of {row}"
             yield Move(story, self._committed(world, step, story))

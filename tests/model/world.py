@@ -793,17 +793,19 @@ def _misread(model: Model, world: World, place: int) -> Iterator[Move]:
     """Let a person say no to what has come to the provider and was paid, or may be."""
     if not world.budget.misreads or world.books[place] not in MAY_PAY:
         return
-    no = Event(trigger=Trigger.RESOLVED_NEGATIVE, source=Source.PERSON)
+    no = Event(trigger=EngineTrigger.RESOLVED_NEGATIVE, source=Source.PERSON)
     decision = _step(model.decided(world.rows, place, model.event(no)))
     left = world.budget._replace(misreads=world.budget.misreads - 1)
     after = commit(world, decision, None)._replace(budget=left)
     yield Move(f"a person decides wrongly: no for {place}", after, fault=True)
 
 
-def _by_hand(model: Model, world: World, place: int, trigger: Trigger) -> Move:
+def _by_hand(model: Model, world: World, place: int, trigger: EngineTrigger) -> Move:
     """Set core's books right, as its refusal has to be, and end the task after it."""
-    paid_out = trigger is Trigger.RESOLVED_POSITIVE
-    settled = Trigger.SETTLED_POSITIVE if paid_out else Trigger.SETTLED_NEGATIVE
+    paid_out = trigger is EngineTrigger.RESOLVED_POSITIVE
+    settled = (
+        EngineTrigger.SETTLED_POSITIVE if paid_out else EngineTrigger.SETTLED_NEGATIVE
+    )
     event = model.event(Event(trigger=settled, source=Source.PERSON))
     decision = _step(model.decided(world.rows, place, event))
     ledger = COMMITTED if paid_out else ROLLED_BACK
@@ -812,19 +814,19 @@ def _by_hand(model: Model, world: World, place: int, trigger: Trigger) -> Move:
     return Move(f"a person settles {place} by hand: {settled}", after)
 
 
-def _truth(model: Model, world: World, place: int) -> Trigger | None:
+def _truth(model: Model, world: World, place: int) -> EngineTrigger | None:
     """Return what a person can know for certain; None: that has to wait."""
     book = world.books[place]
     if book == PAID:
-        return Trigger.RESOLVED_POSITIVE
+        return EngineTrigger.RESOLVED_POSITIVE
     if book in {REFUSED, FAILED}:
-        return Trigger.RESOLVED_NEGATIVE
+        return EngineTrigger.RESOLVED_NEGATIVE
     under_way = world.flying[place] or any(
         w is not None and w.row == place and _is_to_create(model, w) and not w.overslept
         for w in world.workers
     )
     if book == NOTHING and not under_way:
-        return Trigger.RESOLVED_NEGATIVE
+        return EngineTrigger.RESOLVED_NEGATIVE
     return None
 
 

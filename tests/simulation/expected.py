@@ -11,7 +11,7 @@ from payment_service.playground.memory.effects import FailureForm
 from tests.simulation.campaign import Tally
 from tests.simulation.simulation import CELLS, ROWS
 
-T, S = Trigger, State
+T, R, S = Trigger, EngineTrigger, State
 EFFECTS: Final = (
     "store.load",
     "store.record",
@@ -190,7 +190,7 @@ RARE_ROWS: Final = {
         S.MANUAL_CHECK,
     ): "a person says no to what was paid with another amount",
     (
-        T.SETTLED_NEGATIVE,
+        R.SETTLED_NEGATIVE,
         S.MANUAL_CHECK,
         S.MANUAL_CHECK,
     ): "by hand, to what a broken word has paid and core would not commit",
@@ -229,24 +229,33 @@ IMPOSSIBLE: Final = {
         EVERY,
     ): "the rule fires it itself, on a task that waits for its turn",
     (EngineTrigger.NOT_NEEDED, EVERY): "as above",
-    (T.RESOLUTION_PROPOSED, EVERY): "a decision holds for the version that was seen",
-    (T.RESOLUTION_WITHDRAWN, EVERY): "as above",
-    (T.RESOLUTION_CONTESTED, EVERY): "as above",
+    (
+        R.RESOLUTION_PROPOSED,
+        EVERY,
+    ): "a decision holds for the version that was seen",
+    (R.RESOLUTION_WITHDRAWN, EVERY): "as above",
+    (R.RESOLUTION_CONTESTED, EVERY): "as above",
     (T.RETURN_WITHDRAWN, EVERY): "as above",
     (T.RETURN_CONTESTED, EVERY): "as above",
     (T.RESOLUTION_STOPPED, EVERY): "an answer is about the question that was asked",
     (T.RESOLUTION_UNANSWERED, EVERY): "as above",
     (T.RESOLUTION_NOT_FOUND, EVERY): "as above",
     (T.RESOLUTION_UNASKED, EVERY): "a timer holds for the version that it was made for",
-    (T.RESOLVED_POSITIVE, EVERY): "a decision holds for the version that was seen",
-    (T.RESOLVED_NEGATIVE, EVERY): "as above",
+    (
+        R.RESOLVED_POSITIVE,
+        EVERY,
+    ): "a decision holds for the version that was seen",
+    (R.RESOLVED_NEGATIVE, EVERY): "as above",
     (T.TAMPERED, EVERY): "nobody changes a row by hand there",
     (T.RETRY_DUE, EVERY): "a timer holds for the version that it was made for",
     (T.TAKEN_OVER, EVERY): "as above",
     (T.REPEAT_DUE, EVERY): "as above",
     (T.HELD, EVERY): "as above",
-    (T.SETTLED_POSITIVE, EVERY): "a decision holds for the version that was seen",
-    (T.SETTLED_NEGATIVE, EVERY): "as above",
+    (
+        R.SETTLED_POSITIVE,
+        EVERY,
+    ): "a decision holds for the version that was seen",
+    (R.SETTLED_NEGATIVE, EVERY): "as above",
     (T.RETURN_PROPOSED, EVERY): "as above",
     (T.RETURN_REQUESTED, EVERY): "as above",
     (T.PASSED_OVER, EVERY): "as above",

@@ -157,7 +157,7 @@ def test_no_two_things_are_told_alike():
             " (webhook evt_7)",
         ),
         (
-            Trigger.RESOLVED_NEGATIVE,
+            EngineTrigger.RESOLVED_NEGATIVE,
             "MANUAL_CHECK",
             {"reason": "not in the statement", "evidence": "line 17"},
             ": not in the statement",
@@ -177,11 +177,11 @@ def test_a_sentence_has_the_evidence_in_words(trigger, state, detail, told):
         (Verdict.NOT_PAID, Trigger.NOT_FOUND),
         (Verdict.NOT_PAID, Trigger.NOT_SENT),
         (Verdict.NOT_PAID, Trigger.CANCEL_CONFIRMED),
-        (Verdict.NOT_PAID, Trigger.RESOLVED_NEGATIVE),
-        (Verdict.NOT_PAID, Trigger.SETTLED_NEGATIVE),
+        (Verdict.NOT_PAID, EngineTrigger.RESOLVED_NEGATIVE),
+        (Verdict.NOT_PAID, EngineTrigger.SETTLED_NEGATIVE),
         (Verdict.PAID, Trigger.PAID),
-        (Verdict.PAID, Trigger.RESOLVED_POSITIVE),
-        (Verdict.PAID, Trigger.SETTLED_POSITIVE),
+        (Verdict.PAID, EngineTrigger.RESOLVED_POSITIVE),
+        (Verdict.PAID, EngineTrigger.SETTLED_POSITIVE),
         (None, Trigger.FREEZE_REFUSED),
     ],
 )
@@ -217,7 +217,7 @@ def test_the_whole_order_is_told_in_one_line():
 
 
 def test_a_card_number_that_somebody_wrote_is_not_told():
-    attempt = story(a_line(Trigger.RESOLVED_POSITIVE, reason=CARD))
+    attempt = story(a_line(EngineTrigger.RESOLVED_POSITIVE, reason=CARD))
 
     assert CARD not in attempt.words
 
