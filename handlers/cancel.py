@@ -1,12 +1,13 @@
 """Gives up a task or a whole order, where and when that is safe."""
 
-from fsm.domain.errors import NotNow, Tampered, UnknownOrder
+from fsm.domain.errors import CannotStop, NotNow, Tampered, UnknownOrder
 from fsm.domain.messages import Message, cancel_wakeup
 from fsm.domain.orders import Order
 from fsm.domain.webhook_events import FORWARDER
 from fsm.engine.steps import Event, Step
 from fsm.engine.words import EngineTrigger, OrderState, Source
 from handlers.commit import Ports, TrailPorts, apply, apply_cancel_of_order
+from handlers.ports.outcomes import Done
 
 
 async def request_cancel_of_task(
@@ -15,7 +16,7 @@ async def request_cancel_of_task(
     """Put the wish to give up one attempt into its row; it is not lost after that.
 
     :raises UnknownOrder: no such task.
-    :raises NotNow: it is final.
+    :raises NotNow: it is final; or what is under way cannot be given up there.
     """
     order = await order_of_task(task_id, ports=ports)
     if order.task(task_id).final:
@@ -27,8 +28,15 @@ async def request_cancel_of_task(
         ports=ports,
         wakeups=lambda o, _: [cancel_wakeup(o.task(task_id))],
     )
-    if not isinstance(applied.decision, Step) and applied.order.task(task_id).final:
+    task = applied.order.task(task_id)
+    if isinstance(applied.decision, Step) or task.cancel_requested:
+        return
+    if task.final:
         raise NotNow(f"task {task_id} has just become final")
+    raise CannotStop(
+        f"task {task_id} is {task.state}, and what it does there cannot be given up "
+        "alone: cancel its order"
+    )
 
 
 async def request_cancel_of_order(
@@ -36,7 +44,7 @@ async def request_cancel_of_order(
 ) -> None:
     """Put the wish to give up the whole order into its rows.
 
-    :raises NotNow: it is final.
+    :raises NotNow: it is final, or turns back already.
     """
 
     def wakeups(moved: Order, _now: object) -> list[Message]:
@@ -45,8 +53,16 @@ async def request_cancel_of_order(
     applied = await apply_cancel_of_order(
         order, _wish(reason, actor), ports=ports, wakeups=wakeups
     )
-    if not isinstance(applied.decision, Step) and applied.order.queue.final:
+    queue = applied.order.queue
+    if isinstance(applied.decision, Step):
+        return
+    if queue.final:
         raise NotNow(_too_late(applied.order, ports))
+    if not queue.cancel_requested:
+        raise CannotStop(
+            f"order {order.order_id} is {queue.state}: it turns back already, and "
+            "what was done is being undone"
+        )
 
 
 def _too_late(order: Order, ports: Ports) -> str:
@@ -60,16 +76,17 @@ def _too_late(order: Order, ports: Ports) -> str:
 
 async def cancel_known(
     order: Order, reason: str, *, by: str, task_id: str | None, ports: Ports
-) -> str:
+) -> Done:
     """Put the wish of a forwarder into the row of a task, or of the whole order.
 
-    The wake-up that follows is a message like any other. Returns ``accepted``,
-    ``duplicate`` where it was wished before, ``too_late`` where it is final, or
+    The wake-up that follows is a message like any other. It is done as ``accepted``,
+    ``duplicate`` where it was wished before, ``too_late`` where it is final,
+    ``refused``, with the reason, where what is under way cannot be given up, or
     ``tampered`` where its rows are not as the service has left them.
     """
     row = order.queue if task_id is None else order.task(task_id)
     if row.cancel_requested:
-        return "duplicate"
+        return Done(what="duplicate", order_id=order.order_id)
     actor = f"{FORWARDER}{by}"
     try:
         if task_id is None:
@@ -77,10 +94,12 @@ async def cancel_known(
         else:
             await request_cancel_of_task(task_id, reason, actor=actor, ports=ports)
     except Tampered:
-        return "tampered"
+        return Done(what="tampered", order_id=order.order_id)
+    except CannotStop as refused:
+        return Done(what="refused", because=str(refused), order_id=order.order_id)
     except NotNow:
-        return "too_late"
-    return "accepted"
+        return Done(what="too_late", order_id=order.order_id)
+    return Done(what="accepted", order_id=order.order_id)
 
 
 def _wish(reason: str, actor: str) -> Event:

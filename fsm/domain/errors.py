@@ -7,6 +7,7 @@ PaymentServiceError
 │   ├── UnknownOrder            no such order, task, case or dead letter
 │   ├── AmbiguousOrder          several merchants or kinds share the id
 │   └── NotNow                  the state does not allow it (409)
+│       ├── CannotStop          what is under way lets nobody give it up
 │       └── Tampered            its rows are not as the service has left them
 ├── Later                       not just now (503); why is not told to the caller
 │   ├── Fault                   ours or our neighbours'; retried, loud
@@ -137,6 +138,10 @@ class NotNow(Refusal):
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
+
+
+class CannotStop(NotNow):
+    """Nothing came of a wish to give up what is under way; says what may be done."""
 
 
 class Tampered(NotNow):

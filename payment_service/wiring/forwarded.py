@@ -30,6 +30,7 @@ TOLD: Final[Mapping[str, dict[str, str | None]]] = {
     "accepted": {"status": "accepted"},
     "duplicate": {"status": "duplicate"},
     "too_late": {"status": "rejected", "error": "the order is final"},
+    "refused": {"status": "rejected"},
     "tampered": {"status": "rejected", "error": "the order's rows were changed"},
 }
 
@@ -101,6 +102,7 @@ class ForwardedUseCases:
             "order_id": wish.order_id,
             "queue_id": queue_id,
             **TOLD[outcome.what],
+            **({"error": outcome.because} if outcome.because else {}),
         }
 
     async def _cancel(
@@ -108,7 +110,6 @@ class ForwardedUseCases:
     ) -> Outcome:
         if order is None:
             return Park(because="no such order or task", reason=Reason.UNKNOWN_TASK)
-        what = await cancel_known(
+        return await cancel_known(
             order, reason, by=by, task_id=task_id, ports=self.ports
         )
-        return Done(what=what, order_id=order.order_id)

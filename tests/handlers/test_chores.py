@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fsm.domain.audit_keys import UNKEYED
-from fsm.domain.errors import NotNow, UnknownWords
+from fsm.domain.errors import CannotStop, NotNow, UnknownWords
 from fsm.domain.explain import explain
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.orders import Order
@@ -20,6 +20,7 @@ from fsm.engine.words import OrderState, State
 from fsm.flows import RULES, WITHDRAWAL
 from fsm.invariants import Line, order_offences, trail_of
 from fsm.payout.lifecycle import PAYOUT
+from handlers.cancel import cancel_known
 from handlers.flows import FLOWS
 from handlers.operations import Operations
 from handlers.ports.store import Unsent
@@ -229,6 +230,53 @@ async def test_a_chore_has_no_balance_to_settle_by_hand(house, unanswered):
     assert (await house.states())[1] == State.MANUAL_CHECK
 
 
+async def test_what_nobody_would_hear_of_a_task_is_refused(house, helpers):
+    await house.submit()
+    before = [(t.state, t.version) for t in await house.tasks()]
+
+    with pytest.raises(CannotStop, match=r"EXECUTING.*cancel its order"):
+        await house.cancel_task(1)
+
+    order = await house.order()
+    done = await cancel_known(
+        order, "x", by="svc", task_id=order.queue.tasks[1].task_id, ports=house.ports
+    )
+    assert (done.what, "cancel its order" in done.because) == ("refused", True)
+    assert [(t.state, t.version) for t in await house.tasks()] == before
+    await house.cancel_task(2)
+    await house.rest()
+    assert helpers.did[-1] == "Dee"
+    assert (await house.states())[2:] == ["CANCELLED", "SUCCEEDED", "COMPLETED"]
+
+
+async def test_an_order_that_turns_back_is_not_given_up_as_well(house, helpers):
+    helpers.refuse, helpers.unclear["undo Ann"] = {"Bob", "Cy"}, 9
+    await house.submit()
+    await house.rest(within=timedelta(seconds=5))
+    assert (await house.states())[-1] == OrderState.REVERSING
+
+    with pytest.raises(CannotStop, match="turns back already"):
+        await house.cancel_order()
+
+    await house.rest()
+    assert (await house.states())[-1] == OrderState.FAILED
+
+
+async def test_a_wish_that_is_kept_may_be_said_again(house, helpers):
+    helpers.unclear["do Ann"] = helpers.unclear["do Bob"] = 9
+    await house.submit()
+    await house.cancel_order()
+    given_up = await house.order()
+
+    await house.cancel_order()
+
+    assert (await house.order()).queue == given_up.queue
+    await house.rest(within=timedelta(hours=1))
+    await house.decide(Ruling.NEGATIVE)
+    await house.rest()
+    assert (await house.states())[-1] == OrderState.CANCELLED
+
+
 @pytest.fixture
 async def older(database_url):
     """Give store and sweeps of a worker that knows no chores, on the same rows."""
@@ -296,13 +344,20 @@ async def test_two_persons_decide_about_a_chore_over_the_api(
             role="support",
             body={**wish, "balance": "settled_by_hand", "evidence": "a receipt"},
         )
+        given_up = await stage.call(
+            "POST",
+            f"/v1/tasks/{task['task_id']}/cancel",
+            role="support",
+            body={"reason": "too slow"},
+        )
         votes = [
             await stage.call("POST", path, role=role, body=wish)
             for role in ("support", "support", "admin")
         ]
 
         order = await stage.final("w-checked")
-    assert by_hand[0] == 409
+    assert given_up[0] == by_hand[0] == 409
+    assert "cannot be given up alone: cancel its order" in given_up[1]["detail"]
     assert "has no balance at core" in by_hand[1]["detail"]
     assert [status for status, _ in votes] == [202, 409, 200]
     assert order["state"] == OrderState.COMPLETED

@@ -503,7 +503,7 @@ async def test_a_forwarder_cancels_with_its_name_in_the_trail(world, of):
         for _ in range(2)
     ]
 
-    assert done == ["accepted", "duplicate"]
+    assert [each.what for each in done] == ["accepted", "duplicate"]
     about = order.queue_id if of == "queue" else task.task_id
     lines = [e for e in await world.rows.trail() if e.trigger == "cancel.requested"]
     assert about in {line.entity_id for line in lines}
@@ -519,7 +519,7 @@ async def test_a_forwarder_is_told_that_it_is_too_late(world):
         await world.order(), "asked", by="svc", task_id=None, ports=world.ports
     )
 
-    assert done == "too_late"
+    assert done.what == "too_late"
 
 
 async def test_a_wakeup_can_be_made_again_from_the_row(world):
