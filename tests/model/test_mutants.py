@@ -1,7 +1,6 @@
 """Bugs are planted one at a time, and the search has to find each of them."""
 
 from dataclasses import replace
-from functools import cache
 
 import pytest
 
@@ -24,22 +23,57 @@ from tests.model.world import Bugs, Setup
 ALONE = Setup(
     name="one worker", plan=DEFINITE, workers=1, overlaps=0, webhook=(), cancels=1
 )
+UNANSWERED = replace(ALONE, name="one worker, no answer", answers_status=False)
+REFUSING = replace(ALONE, name="core refuses once", refusals=1)
+POLITE = replace(REFUSING, name="core refuses once, idempotent", plan=BOTH)
+ASKING = replace(ALONE, name="only asked, one worker", plan=ASKED)
 PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, webhook=())
+CANCELLED = replace(PAIR, name="two workers, cancelled", crashes=0, cancels=1)
+TOLD = replace(PAIR, name="two workers, webhooks", webhook=("failed",))
+PAUSED = replace(PAIR, name="two workers, paused", providers=2, crashes=0, gates=True)
 BRITTLE = replace(IDEMPOTENT, recheck_attempts=1)
 REPEATING = Setup(name="repeats", plan=BRITTLE, providers=1, webhook=())
 REPEAT_ASKS = Setup(name="the repeat asks", plan=UNASKED, providers=1, crashes=0)
-POLITE = replace(ALONE, plan=BOTH, refusals=1)
-
-
+UNTOLD = replace(REPEAT_ASKS, name="the repeat asks, no webhook", webhook=())
+REPEAT_ALONE = replace(UNTOLD, name="the repeat asks, alone", workers=1, overlaps=0)
+KEYS_DIE = replace(UNTOLD, name="the repeat asks, keys die", plan=FORGETFUL)
+KEYS_DIE_CRASH = replace(KEYS_DIE, name="the repeat asks, keys die, crash", crashes=1)
 ERRS = Setup(
     name="a person errs", plan=ASKED, workers=1, overlaps=0, misreads=1, webhook=()
 )
+ERRS_UNANSWERED = replace(
+    ERRS, name="a person, no answer", misreads=0, answers_status=False
+)
+WORLDS = (
+    ALONE,
+    UNANSWERED,
+    REFUSING,
+    POLITE,
+    ASKING,
+    PAIR,
+    CANCELLED,
+    TOLD,
+    PAUSED,
+    REPEATING,
+    REPEAT_ASKS,
+    UNTOLD,
+    REPEAT_ALONE,
+    KEYS_DIE,
+    KEYS_DIE_CRASH,
+    ERRS,
+    ERRS_UNANSWERED,
+)
 
 
-@cache
-def holds(setup):
-    """Every promise holds in this world before anything is planted in it."""
-    return check(setup).broken is None
+@pytest.mark.parametrize("setup", WORLDS, ids=lambda setup: setup.name)
+def test_every_promise_holds_before_anything_is_planted(setup):
+    assert check(setup).broken is None
+
+
+def broken(setup, bugs=None):
+    """Return what a search finds with something planted, in a world that holds."""
+    assert setup in WORLDS
+    return check(setup, bugs).broken
 
 
 def hearing(state, heard, taken_for):
@@ -108,7 +142,7 @@ HEARD_WRONG = {
 def test_an_answer_taken_for_another_is_found(bug):
     bugs, setup = HEARD_WRONG[bug]
 
-    assert_found(setup, bugs)
+    assert broken(setup, bugs)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +155,7 @@ def test_an_answer_taken_for_another_is_found(bug):
     ],
 )
 def test_a_handler_that_trusts_too_much_is_found(bugs, setup):
-    assert_found(setup, bugs)
+    assert broken(setup, bugs)
 
 
 def test_a_next_freeze_before_the_rollback_is_found():
@@ -136,83 +170,71 @@ def test_a_next_freeze_before_the_rollback_is_found():
         return replace(step, changes=(*step.changes, change), after=after)
 
     # Two holds are seen where core refuses the rollback that should have come first.
-    assert_found(replace(ALONE, refusals=1), Bugs(follows=follows))
+    assert broken(REFUSING, Bugs(follows=follows))
 
 
 def test_an_absence_trusted_before_the_grace_is_found(monkeypatch):
-    assert holds(ALONE)
     trusting = Guard.ABSENCE_IS_PROOF
     monkeypatch.setitem(guards.GUARDS, trusting, lambda f: f.terms.not_found_definite)
 
-    assert check(replace(ALONE, workers=1)).broken
+    assert broken(ALONE)
 
 
 def test_a_repeated_create_where_it_makes_a_second_payout_is_found(monkeypatch):
-    setup = replace(ALONE, plan=ASKED)
-    assert holds(setup)
     monkeypatch.setitem(guards.GUARDS, Guard.MAY_REPEAT_CREATE, lambda _: True)
     monkeypatch.setattr(calls, "_may_repeat", lambda *_: True)
 
-    assert check(setup).broken
+    assert broken(ASKING)
 
 
 def test_a_cancel_that_takes_effect_while_a_create_may_be_sent_is_found(monkeypatch):
-    assert holds(replace(PAIR, cancels=1))
     sent_or_not = {Waiting.CREATE, Waiting.CREATE_RETRY}
     monkeypatch.setitem(
         guards.GUARDS, Guard.UNSENT, lambda f: f.task.waiting_for in sent_or_not
     )
 
-    assert check(replace(PAIR, cancels=1)).broken
+    assert broken(CANCELLED)
 
 
 def test_a_webhook_applied_before_the_create_has_answered_is_found(monkeypatch):
-    setup = replace(PAIR, webhook=("failed",))
-    assert holds(setup)
     monkeypatch.setattr(PayoutHearing, "is_early", lambda *_: False)
 
-    assert check(setup).broken
+    assert broken(TOLD)
 
 
 def test_a_create_repeated_without_a_claim_is_found(monkeypatch):
-    assert holds(REPEATING)
     monkeypatch.setattr(calls, "_create", sends_again)
 
-    assert check(REPEATING).broken
+    assert broken(REPEATING)
 
 
 def test_a_repeat_once_a_rollback_is_due_is_found(monkeypatch):
-    assert holds(REPEAT_ASKS)
     monkeypatch.setattr(calls, "_balance", repeating_first(calls._balance))
 
-    assert check(REPEAT_ASKS).broken
+    assert broken(REPEAT_ASKS)
 
 
 def test_a_repeat_after_a_persons_no_is_found(monkeypatch):
-    setup = replace(REPEAT_ASKS, webhook=())
-    assert holds(setup)
     only = lambda task: task.proposed_by  # noqa: E731
     monkeypatch.setattr(calls, "_balance", repeating_first(calls._balance, only))
 
-    found = check(setup, Bugs(follows=remembers_the_person))
+    found = check(UNTOLD, Bugs(follows=remembers_the_person))
 
     assert found.broken
     assert "a person decides" in str(found)
 
 
 def test_a_no_that_nobody_asks_about_is_found(monkeypatch):
-    assert holds(ERRS)
     monkeypatch.setitem(guards.GUARDS, Guard.NO_IS_KNOWN, guards._decidable)
 
-    assert check(ERRS).broken
+    assert broken(ERRS)
 
 
 def test_a_no_that_is_acted_on_before_the_answer_is_found(monkeypatch):
-    assert holds(ERRS)
     monkeypatch.setitem(guards.GUARDS, Guard.ASKED_ENOUGH, guards._asking)
     monkeypatch.setattr(calls, "_last_question", stands_unasked)
 
-    assert check(ERRS).broken
+    assert broken(ERRS)
 
 
 async def stands_unasked(_order, task, _engine):
@@ -220,10 +242,9 @@ async def stands_unasked(_order, task, _engine):
 
 
 def test_a_last_question_that_repeats_the_create_is_found(monkeypatch):
-    assert holds(ERRS)
     monkeypatch.setattr(calls, "_last_question", asks_by_a_create)
 
-    assert check(ERRS).broken
+    assert broken(ERRS)
 
 
 async def asks_by_a_create(order, task, ports):
@@ -233,11 +254,9 @@ async def asks_by_a_create(order, task, ports):
 
 
 def test_a_last_question_without_an_end_is_found(monkeypatch):
-    setup = replace(ERRS, misreads=0, answers_status=False)
-    assert holds(setup)
     monkeypatch.setitem(guards.GUARDS, Guard.ASKED_ENOUGH, lambda _: False)
 
-    assert check(setup).broken == "no way to rest from here"
+    assert broken(ERRS_UNANSWERED) == "no way to rest from here"
 
 
 def remembers_the_person(_, step):
@@ -264,21 +283,17 @@ def repeating_first(really, only=lambda task: task.taken):
 
 
 def test_a_repeat_after_the_keys_lifetime_is_found(monkeypatch):
-    setup = replace(REPEAT_ASKS, plan=FORGETFUL, webhook=())
-    assert holds(setup)
     idle = lambda f: f.task.waiting_for is Waiting.RECHECK  # noqa: E731
     monkeypatch.setitem(guards.GUARDS, Guard.REPEAT_ASKS, idle)
     monkeypatch.setattr(calls, "_may_repeat", lambda *_: True)
 
-    assert check(setup).broken
+    assert broken(KEYS_DIE)
 
 
 def test_a_repeat_by_who_slept_past_the_keys_lifetime_is_found(monkeypatch):
-    setup = replace(REPEAT_ASKS, plan=FORGETFUL, webhook=(), crashes=1)
-    assert holds(setup)
     monkeypatch.setattr(calls, "_create", without_a_second_look(calls._create))
 
-    assert check(setup).broken
+    assert broken(KEYS_DIE_CRASH)
 
 
 def without_a_second_look(really):
@@ -291,10 +306,9 @@ def without_a_second_look(really):
 
 
 def test_a_repeat_that_the_table_does_not_know_is_found(monkeypatch):
-    alone = replace(REPEAT_ASKS, workers=1, overlaps=0, webhook=())
     monkeypatch.setitem(guards.GUARDS, Guard.REPEAT_ASKS, lambda _: False)
 
-    assert check(alone).broken == "no way to rest from here"
+    assert broken(REPEAT_ALONE) == "no way to rest from here"
 
 
 async def sends_again(order, task, ports, view):
@@ -303,17 +317,14 @@ async def sends_again(order, task, ports, view):
 
 
 def test_a_worker_before_that_may_have_sent_it_forgotten_is_found(monkeypatch):
-    assert holds(REPEATING)
     forgets = lambda f: f.task.verdict is None  # noqa: E731
     monkeypatch.setitem(guards.GUARDS, Guard.NEVER_SENT, forgets)
 
-    assert check(REPEATING).broken
+    assert broken(REPEATING)
 
 
 def test_one_that_is_passed_over_without_a_rollback_is_found():
-    setup = replace(PAIR, providers=2, gates=True)
-
-    assert_found(setup, Bugs(follows=skips))
+    assert broken(PAUSED, Bugs(follows=skips))
 
 
 def skips(queue, step):
@@ -328,13 +339,9 @@ def skips(queue, step):
 
 
 def test_a_timer_that_is_never_acted_on_is_found(monkeypatch):
-    setup = replace(ALONE, answers_status=False)
-    assert holds(setup)
     monkeypatch.setitem(guards.GUARDS, Guard.POLLING, lambda _: False)
 
-    verdict = check(setup)
-
-    assert verdict.broken == "no way to rest from here"
+    assert broken(UNANSWERED) == "no way to rest from here"
 
 
 def test_a_story_tells_every_step_up_to_the_broken_promise():
@@ -344,8 +351,3 @@ def test_a_story_tells_every_step_up_to_the_broken_promise():
 
     assert "BROKEN: " in told
     assert "1. a message wakes worker A" in told
-
-
-def assert_found(setup, bugs):
-    assert holds(setup)
-    assert check(setup, bugs).broken

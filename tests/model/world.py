@@ -181,10 +181,16 @@ class Model:
         self.cancelled = cache(self._cancelled)
         self._heards: dict[tuple[int, int, bool, bool], int] = {}
         self.due = cache(self._due)
+        self.is_final = cache(self._is_final)
         self.is_over = cache(self._is_over)
         self.waits_to_create = cache(self._waits_to_create)
         self.next_due = cache(self._next_due)
         self.left_behind = cache(self._left_behind)
+        self.aged = cache(self._aged)
+        self.aged_event = cache(self._aged_event)
+        self.calm_worker = cache(self._calm_worker)
+        self.rank = cache(_rank)
+        self.call_of = cache(self._call_of)
         self.events: list[Event] = []
         gone = Task(task_id="gone", queue_id="queue", position=0, provider="")
         self.over = self.number(replace(gone, state=State.SKIPPED, waiting_for=None))
@@ -210,6 +216,10 @@ class Model:
             known = self._numbers[thing] = len(self._tasks)
             self._tasks.append(thing)
         return known
+
+    def _is_final(self, number: int) -> bool:
+        final: bool = self.picture(number).final
+        return final
 
     def _is_over(self, number: int) -> bool:
         """True for a task that is final and was not paid."""
@@ -280,6 +290,38 @@ class Model:
         if isinstance(thing, Task) and thing.updated_at == NOW:
             return self.number(replace(thing, updated_at=OLD))
         return number
+
+    def _aged(self, number: int) -> int:
+        thing = self.picture(number)
+        if not isinstance(thing, Task):
+            return number
+        first = OLD if self.keys_die and thing.sent_first_at else thing.sent_first_at
+        last = OLD if thing.sent_last_at else None
+        return self.number(replace(thing, sent_first_at=first, sent_last_at=last))
+
+    def _aged_event(self, event: int) -> int:
+        heard = self.events[event]
+        if heard.asked_at == NOW and not self.bugs.answers_never_age:
+            return self.event(replace(heard, asked_at=OLD))
+        return event
+
+    def _calm_worker(self, worker: "Worker") -> "Worker":
+        """A picture that is stale where it matters is decided on again in any case."""
+        if worker.row not in worker.stale or self.bugs.no_version_check:
+            return worker
+        seen = worker.event is None
+        rows = tuple(
+            row if seen and place == worker.row % len(worker.rows) else 0
+            for place, row in enumerate(worker.rows)
+        )
+        return worker._replace(rows=rows, stale=frozenset({worker.row}))
+
+    def _call_of(
+        self, number: int, claimed: bool, overslept: bool
+    ) -> tuple[str | None, Event | None]:
+        return ask(
+            self.picture(number), self.setup.plan, claimed=claimed, overslept=overslept
+        )
 
     def _plan_of(self, task: Task) -> ProviderPolicy:
         del task
@@ -467,11 +509,10 @@ def _calls(model: Model, world: World, n: int, worker: Worker) -> Iterator[Move]
     number = worker.rows[place]
     task = model.picture(number)
     claimed = worker.claimed
-    kind, event = ask(
-        task,
-        model.setup.plan,
-        claimed=claimed or model.bugs.always_claims,
-        overslept=worker.overslept and not model.bugs.claims_never_age,
+    kind, event = model.call_of(
+        number,
+        claimed or model.bugs.always_claims,
+        worker.overslept and not model.bugs.claims_never_age,
     )
     who = _worker(n)
     yield from _gated(model, world, n, worker)
@@ -837,10 +878,14 @@ def _pause(model: Model, world: World) -> Iterator[Move]:
         yield Move("claims grow too old", slept)
     if not any(world.flying):
         later = slept._replace(
-            rows=tuple(_aged(model, number) for number in slept.rows),
+            rows=tuple([model.aged(number) for number in slept.rows]),
             workers=tuple(
-                w and w._replace(event=_aged_event(model, w.event))
-                for w in slept.workers
+                [
+                    w
+                    if w is None or w.event is None
+                    else w._replace(event=model.aged_event(w.event))
+                    for w in slept.workers
+                ]
             ),
         )
         if later != slept:
@@ -860,33 +905,20 @@ def _is_to_create(model: Model, worker: Worker) -> bool:
     return worker.event is None and model.waits_to_create(worker.rows[worker.row])
 
 
-def _aged(model: Model, number: int) -> int:
-    thing = model.picture(number)
-    if not isinstance(thing, Task):
-        return number
-    first = OLD if model.keys_die and thing.sent_first_at else thing.sent_first_at
-    last = OLD if thing.sent_last_at else None
-    return model.number(replace(thing, sent_first_at=first, sent_last_at=last))
-
-
-def _aged_event(model: Model, event: int | None) -> int | None:
-    if event is None or model.bugs.answers_never_age:
-        return event
-    heard = model.events[event]
-    if heard.asked_at == NOW:
-        return model.event(replace(heard, asked_at=OLD))
-    return event
-
-
 def check_state(model: Model, world: World) -> None:
     """Hold every promise that can be read off a single state."""
-    tasks = [model.picture(n) for n in world.rows[:-1]]
-    if sum(book == PAID for book in world.books) > 1:
+    if world.books.count(PAID) > 1:
         raise Violation("money has left twice")
-    if sum(ledger == FROZEN for ledger in world.ledgers) > 1:
+    if world.ledgers.count(FROZEN) > 1:
         raise Violation("two holds for one order")
-    for place, task in enumerate(tasks):
-        ledger, book = world.ledgers[place], world.books[place]
+    for place, number in enumerate(world.rows[:-1]):
+        if not model.is_final(number):
+            continue
+        task, ledger, book = (
+            model.picture(number),
+            world.ledgers[place],
+            world.books[place],
+        )
         told = f"task {place} is {task.state}, core {ledger}, the provider {book}"
         if task.state is State.SUCCEEDED:
             # A worker that died may have had core take back what another was refused.
@@ -895,11 +927,11 @@ def check_state(model: Model, world: World) -> None:
                 raise Violation(told)
             if book != PAID or (task.returned and ledger != RETURNED):
                 raise Violation(told)
-        elif task.final:
-            if ledger not in HOLDS_NOTHING or may_pay(world, place):
-                raise Violation(told)
-            if task.state is State.SKIPPED and book == FAILED:
-                raise Violation(f"{told}: it took it, so it is FAILED")
+            continue
+        if ledger not in HOLDS_NOTHING or may_pay(world, place):
+            raise Violation(told)
+        if task.state is State.SKIPPED and book == FAILED:
+            raise Violation(f"{told}: it took it, so it is FAILED")
 
 
 def at_rest(model: Model, world: World) -> bool:
@@ -921,9 +953,9 @@ def _is_done(task: Task) -> bool:
 
 def calm(model: Model, world: World) -> World:
     """Return the one of many worlds with the same future that stands for all."""
-    workers = tuple([_calm_worker(model, w) for w in world.workers if w is not None])
+    workers = [model.calm_worker(w) for w in world.workers if w is not None]
     if len(workers) > 1:
-        workers = tuple(sorted(workers, key=_rank))
+        workers.sort(key=model.rank)
     busy = [worker.row for worker in workers]
     free = (None,) * (len(world.workers) - len(workers))
     if (*workers, *free) != world.workers:
@@ -937,18 +969,6 @@ def calm(model: Model, world: World) -> World:
         ):
             world = _forgotten(model, world, place)
     return world
-
-
-def _calm_worker(model: Model, worker: Worker) -> Worker:
-    """A picture that is stale where it matters is decided on again in any case."""
-    if worker.row not in worker.stale or model.bugs.no_version_check:
-        return worker
-    seen = worker.event is None
-    rows = tuple(
-        row if seen and place == worker.row % len(worker.rows) else 0
-        for place, row in enumerate(worker.rows)
-    )
-    return worker._replace(rows=rows, stale=frozenset({worker.row}))
 
 
 def _forgotten(model: Model, world: World, place: int) -> World:
