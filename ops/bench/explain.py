@@ -9,11 +9,11 @@ import psycopg
 from ops.bench.measure import HOT_TABLES
 from ops.bench.targets import Figure
 from payment_service.storage import statements as named
+from payment_service.storage.record import RECORD
 from payment_service.storage.session import HOT as SETTINGS
 from payment_service.storage.session import Door, connect_plainly
 
 HOT: Final = (
-    "RECORD",
     "SUBMIT",
     "FIND_SUBMITTED",
     "LOAD",
@@ -50,13 +50,19 @@ def numbered(statement: str) -> str:
     return PLACEHOLDER.sub(place, statement)
 
 
+def _hot() -> dict[str, str]:
+    """Return the hot statements by name, that which records steps in all its forms."""
+    forms = {f"RECORD {tuple(parts)}": text for parts, text in RECORD.items()}
+    return {**{name: getattr(named, name) for name in HOT}, **forms}
+
+
 def sequential(url: str) -> dict[str, list[str]]:
     """Return for each hot statement the hot tables its generic plan reads whole."""
     found: dict[str, list[str]] = {}
     with connect_plainly(Door(url, settings=SETTINGS)) as connection:
         cursor = psycopg.RawCursor(connection)
-        for name in HOT:
-            statement = numbered(getattr(named, name))
+        for name, text in _hot().items():
+            statement = numbered(text)
             asked = f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}"
             plan = cursor.execute(asked.encode()).fetchone()
             scanned = _scanned(plan[0][0]["Plan"]) if plan else set()

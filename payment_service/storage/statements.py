@@ -11,33 +11,25 @@ can be asked for.
 
 from typing import Final, LiteralString
 
-_TASK: Final = """
-    task_id uuid, state text, version int, waiting_for text, wake_at timestamptz,
-    tries int, verdict text, taken bool, cancel_requested bool,
-    sent_first_at timestamptz, sent_last_at timestamptz, sla_at timestamptz,
-    deadline_at timestamptz, provider_reference text, webhook_sequence bigint,
-    returned bool, code text, proposed_by text,
-    proposed_decision text, audit_hash bytea, updated_at timestamptz"""
-
-_EVENT: Final = """
+EVENT: Final = """
     entity_id uuid, queue_id uuid, version int, source text, target text,
     trigger text, actor text, at timestamptz, trace_id text, detail jsonb,
     key_id text, hash bytea"""
 
-_INSERT_EVENTS: Final = """
+INSERT_EVENTS: Final = """
     INSERT INTO order_task_events (entity_id, queue_id, version, source,
         target, trigger, actor, at, trace_id, detail, key_id, hash)
     SELECT e.entity_id, e.queue_id, e.version, e.source, e.target,
         e.trigger, e.actor, e.at, e.trace_id, e.detail, e.key_id, e.hash"""
 
 # The lines of a group are numbered as they were written down: no plan may shuffle them.
-_AS_WRITTEN: Final = "ORDER BY e.ordinality"
+AS_WRITTEN: Final = "ORDER BY e.ordinality"
 
 # All that a commit posts is one row; a commit that posts nothing has none.
-_INSERT_BUNDLE: Final = """
+INSERT_BUNDLE: Final = """
     INSERT INTO outbox (bundle, messages) SELECT json_agg(m.message)::text, count(*)"""
 
-_INSERT_CASES: Final = """INSERT INTO cases (id, kind, queue_id, order_id, task_id,
+INSERT_CASES: Final = """INSERT INTO cases (id, kind, queue_id, order_id, task_id,
         provider, amount, currency, money_at_risk, detail, state, opened_at)
     SELECT k.id, k.kind, k.queue_id, k.order_id, k.task_id, k.provider, k.amount,
         k.currency, k.money_at_risk, k.detail, k.state, k.opened_at
@@ -45,150 +37,6 @@ _INSERT_CASES: Final = """INSERT INTO cases (id, kind, queue_id, order_id, task_
         queue_id uuid, order_id text, task_id uuid, provider text, amount bigint,
         currency text, money_at_risk bigint, detail jsonb, state text,
         opened_at timestamptz)"""
-
-# How a task's row is moved. What the sweeper finds it by stays while a chain of steps
-# runs: no index changes, so the update is heap-only.
-_MOVE_TASKS: Final = """
-    UPDATE order_tasks t SET
-        state = c.state, version = c.version, waiting_for = c.waiting_for,
-        wake_at = c.wake_at, watch_at = CASE
-            WHEN t.watch_at BETWEEN c.wake_at - interval '30 s' AND c.wake_at
-            THEN t.watch_at ELSE c.wake_at END,
-        tries = c.tries, redrives = 0, verdict = c.verdict,
-        taken = c.taken, cancel_requested = c.cancel_requested,
-        webhook_pending = t.webhook_pending AND NOT c.settles_webhook,
-        sent_first_at = c.sent_first_at, sent_last_at = c.sent_last_at,
-        sla_at = c.sla_at, deadline_at = c.deadline_at,
-        provider_reference = c.provider_reference,
-        webhook_sequence = greatest(t.webhook_sequence, c.webhook_sequence),
-        returned = c.returned, code = c.code,
-        proposed_by = c.proposed_by, proposed_decision = c.proposed_decision,
-        audit_hash = c.audit_hash, updated_at = c.updated_at
-    FROM c JOIN {steps} USING (step)
-    WHERE t.task_id = c.task_id AND t.version = c.base"""
-_MOVE_QUEUES: Final = """
-    UPDATE order_queues o SET
-        state = q.state, version = q.version, cancel_requested = q.cancel_requested,
-        waiting_for = q.waiting_for, wake_at = q.wake_at, tries = q.tries,
-        redrives = 0, loaded = coalesce(q.loaded, o.loaded),
-        audit_hash = q.audit_hash, updated_at = q.updated_at,
-        finished_at = coalesce(o.finished_at, q.finished_at)
-    FROM q JOIN {steps} USING (step)
-    WHERE o.queue_id = q.queue_id AND o.version = q.base"""
-
-# Record steps: a step whose rows all are those it was decided on moves as a whole; any
-# other leaves no trace. The hash is compared beside the version: a database that forgot
-# its last seconds counts the same versions again. WebhookEvent counts once: what
-# another step has settled is not settled again.
-#
-# Of a step's rows one leads, and most steps move no other. It is not locked before it
-# is moved, which would be written ahead once more: that it moved is what says that it
-# was the right one, and that the rest of the step, held since before, may follow.
-#
-# Against deadlock rows are taken in one order: orders, their tasks from the last to the
-# first, and of these the first is who leads. The one whose turn ends leads, or is
-# written before the one whose turn begins, which looks at what was written: two never
-# have it.
-RECORD: Final[LiteralString] = f"""
-WITH wanted AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(steps)s::json)
-        AS s(step int, led bool, tasks int, queues int, webhook int)
-), c AS MATERIALIZED (
-    SELECT *, c.state = 'PENDING' AS turns
-    FROM ROWS FROM (json_to_recordset(%(tasks)s::json) AS (step int, leads bool,
-        base int, base_hash bytea, settles_webhook bool, {_TASK}))
-        WITH ORDINALITY AS c
-), q AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(queues)s::json)
-        AS q(step int, leads bool, base int, base_hash bytea, queue_id uuid,
-             state text, version int, cancel_requested bool, waiting_for text,
-             wake_at timestamptz, tries int, loaded jsonb, audit_hash bytea,
-             updated_at timestamptz,
-             finished_at timestamptz)
-), n AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%(webhook)s::json)
-        AS n(step int, inbox_id bigint, state text)
-), held_queues AS MATERIALIZED (
-    SELECT held.step FROM (SELECT * FROM q WHERE NOT leads ORDER BY queue_id) q,
-    LATERAL (
-        SELECT q.step FROM order_queues o
-        WHERE o.queue_id = q.queue_id AND o.version = q.base
-            AND o.audit_hash = q.base_hash
-        FOR UPDATE OF o) held
-), held_tasks AS MATERIALIZED (
-    SELECT held.step FROM (SELECT * FROM c WHERE NOT leads
-        AND (SELECT count(*) FROM held_queues) IS NOT NULL ORDER BY ordinality) c,
-    LATERAL (
-        SELECT c.step FROM order_tasks t
-        WHERE t.task_id = c.task_id AND t.version = c.base
-            AND t.audit_hash = c.base_hash
-        FOR UPDATE OF t) held
-), held_webhook AS MATERIALIZED (
-    SELECT held.step FROM (SELECT * FROM n ORDER BY inbox_id) n, LATERAL (
-        SELECT n.step FROM webhook_inbox i
-        WHERE i.inbox_id = n.inbox_id AND i.wake_at IS NOT NULL
-        FOR UPDATE OF i) held
-), current_webhook AS MATERIALIZED (
-    SELECT w.step FROM wanted w
-    WHERE w.webhook = (SELECT count(*) FROM held_webhook h WHERE h.step = w.step)
-), ready AS MATERIALIZED (
-    SELECT w.step, w.led FROM wanted w
-    WHERE w.tasks = (SELECT count(*) FROM held_tasks h WHERE h.step = w.step)
-    AND w.queues = (SELECT count(*) FROM held_queues h WHERE h.step = w.step)
-    AND w.step IN (SELECT step FROM current_webhook)
-), led AS ({_MOVE_TASKS.format(steps="ready")} AND c.leads
-        AND t.audit_hash = c.base_hash
-    RETURNING c.step, t.task_id, t.webhook_pending
-), queues_led AS ({_MOVE_QUEUES.format(steps="ready")} AND q.leads
-        AND o.audit_hash = q.base_hash
-    RETURNING q.step
-), good AS MATERIALIZED (
-    SELECT step FROM led UNION ALL SELECT step FROM queues_led
-    UNION ALL SELECT step FROM ready WHERE NOT ready.led
-), moved AS ({_MOVE_TASKS.format(steps="good")} AND NOT c.leads AND NOT c.turns
-    RETURNING c.step, t.task_id, t.webhook_pending
-), turned AS ({_MOVE_TASKS.format(steps="good")} AND NOT c.leads AND c.turns
-        AND (SELECT count(*) FROM moved) IS NOT NULL
-    RETURNING c.step, t.task_id, t.webhook_pending
-), queues_moved AS ({_MOVE_QUEUES.format(steps="good")} AND NOT q.leads
-), written AS ({_INSERT_EVENTS}
-    FROM ROWS FROM (json_to_recordset(%(events)s::json) AS (step int, {_EVENT}))
-        WITH ORDINALITY AS e
-    JOIN good USING (step) {_AS_WRITTEN}
-), opened AS (
-    {_INSERT_CASES}
-    JOIN good USING (step)
-    ON CONFLICT DO NOTHING
-), cases_moved AS (
-    UPDATE cases k SET
-        state = m.state, closed_at = m.closed_at, closed_by = m.closed_by,
-        reason = coalesce(m.reason, k.reason)
-    FROM json_to_recordset(%(case_moves)s::json) AS m(step int, queue_id uuid,
-        task_id uuid, state text, closed_at timestamptz, closed_by text, reason text)
-    JOIN good USING (step)
-    WHERE k.queue_id = m.queue_id AND k.task_id = m.task_id
-    AND k.kind = 'return_after_success' AND k.closed_at IS NULL
-), settled AS (
-    UPDATE webhook_inbox i SET
-        state = n.state, wake_at = NULL, settled_at = clock_timestamp()
-    FROM n JOIN good USING (step)
-    WHERE i.inbox_id = n.inbox_id
-), posted AS ({_INSERT_BUNDLE}
-    FROM json_to_recordset(%(messages)s::json) AS m(step int, message json)
-    JOIN good USING (step)
-    HAVING count(*) > 0
-    RETURNING seq
-), published AS (
-    DELETE FROM outbox WHERE seq = ANY(%(sent)s)
-)
-SELECT 'step', step, NULL::text, NULL::bigint FROM good
-UNION ALL SELECT 'settled', step, NULL, NULL FROM wanted
-    WHERE step NOT IN (SELECT step FROM current_webhook)
-UNION ALL SELECT 'webhook', step, task_id::text, NULL FROM led WHERE webhook_pending
-UNION ALL SELECT 'webhook', step, task_id::text, NULL FROM moved WHERE webhook_pending
-UNION ALL SELECT 'webhook', step, task_id::text, NULL FROM turned WHERE webhook_pending
-UNION ALL SELECT 'posted', NULL, NULL, seq FROM posted
-"""
 
 # Submit orders: those that exist already are left alone, and looked up after.
 SUBMIT: Final[LiteralString] = f"""
@@ -220,11 +68,11 @@ WITH q AS (
         terminal_id text, sla text, state text, waiting_for text,
         wake_at timestamptz, audit_hash bytea, created_at timestamptz)
     JOIN q USING (queue_id)
-), e AS ({_INSERT_EVENTS}
-    FROM ROWS FROM (json_to_recordset(%(events)s::json) AS ({_EVENT}))
+), e AS ({INSERT_EVENTS}
+    FROM ROWS FROM (json_to_recordset(%(events)s::json) AS ({EVENT}))
         WITH ORDINALITY AS e
-    JOIN q USING (queue_id) {_AS_WRITTEN}
-), posted AS ({_INSERT_BUNDLE}
+    JOIN q USING (queue_id) {AS_WRITTEN}
+), posted AS ({INSERT_BUNDLE}
     FROM json_to_recordset(%(messages)s::json) AS m(queue_id uuid, message json)
     JOIN q USING (queue_id)
     HAVING count(*) > 0
@@ -423,7 +271,7 @@ AND (SELECT sequence FROM closed) > coalesce(t.webhook_sequence,
 """
 
 # Open a case that no step has found, as of rows that no step may be made of.
-OPEN_CASE: Final[LiteralString] = f"""{_INSERT_CASES}
+OPEN_CASE: Final[LiteralString] = f"""{INSERT_CASES}
 ON CONFLICT DO NOTHING
 """
 

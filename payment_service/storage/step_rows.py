@@ -6,6 +6,7 @@ from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Change, QueueChange, Step
 from fsm.engine.words import State
 from handlers.ports.store import StepWrite
+from payment_service.storage.record import Parts
 from payment_service.storage.rows import (
     Json,
     as_json,
@@ -59,6 +60,21 @@ def record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
             ]
         ),
     }
+
+
+def parts_of(works: Sequence[StepWrite]) -> Parts:
+    """Return what RECORD has to have for these steps beside the tasks that lead."""
+    return Parts(
+        others=any(_has_others(work.step) for work in works),
+        queues=any(work.step.queue is not None for work in works),
+        webhook=any(work.webhooks for work in works),
+        cases=any(work.step.cases or work.step.case_moves for work in works),
+    )
+
+
+def _has_others(step: Step) -> bool:
+    leader = _leader(step)
+    return leader is None or any(change is not leader for change in step.changes)
 
 
 def _moved(works: Sequence[StepWrite]) -> dict[str, str]:

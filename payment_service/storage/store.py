@@ -26,7 +26,7 @@ from fsm.engine.words import Kind
 from fsm.flows import RULES
 from handlers.ports.bus import Delivery
 from handlers.ports.store import NewOrder, Recorded, StepWrite, StoredWebhook, Unsent
-from payment_service.storage import order_erasure, parked
+from payment_service.storage import order_erasure, parked, record
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.dead_letters import Graves
@@ -42,7 +42,7 @@ from payment_service.storage.rows import (
     new_task_row,
     webhook_from,
 )
-from payment_service.storage.step_rows import record_rows
+from payment_service.storage.step_rows import parts_of, record_rows
 from payment_service.storage.submitted import (
     Holder,
     Submitted,
@@ -132,7 +132,7 @@ class PostgresStore:
         sent = self.take_removable()
         try:
             found = await self._database.run(
-                sql.RECORD, {**record_rows(works), "sent": sent}
+                record.RECORD[parts_of(works)], {**record_rows(works), "sent": sent}
             )
         except BaseException:
             self._sent.extend(sent)

@@ -10,8 +10,8 @@ from fsm.engine.records import replace
 from fsm.engine.words import EngineWait, State, Verdict
 from fsm.payout.words import Trigger, Waiting
 from payment_service.playground.memory.clock import START
-from payment_service.storage.statements import RECORD
-from payment_service.storage.step_rows import record_rows
+from payment_service.storage.record import RECORD
+from payment_service.storage.step_rows import parts_of, record_rows
 from tests.storage.builders import a_cancel, a_forced_work, a_new_order, a_work
 
 SECOND = timedelta(seconds=1)
@@ -149,7 +149,8 @@ def written_for_who_leads(database_url, work):
     with psycopg.connect(database_url) as connection:
         cursor = psycopg.ClientCursor(connection)
         asked = {**record_rows([work]), "sent": []}
-        cursor.execute(f"EXPLAIN (ANALYZE, WAL, FORMAT JSON) {RECORD}", asked)
+        statement = RECORD[parts_of([work])]
+        cursor.execute(f"EXPLAIN (ANALYZE, WAL, FORMAT JSON) {statement}", asked)
         ((found,),) = cursor.fetchall()
     (led,) = (
         node

@@ -27,6 +27,7 @@ from fsm.payout.words import Waiting
 from payment_service.storage import migrate
 from payment_service.storage import statements as named
 from payment_service.storage.fitness import Unfit
+from payment_service.storage.record import RECORD
 from payment_service.storage.session import Door, connect_plainly
 from payment_service.storage.tables import METADATA
 from tests.storage.builders import a_new_order
@@ -816,10 +817,6 @@ def crowded(connection):
 
 
 HOT = {
-    "RECORD": {
-        **dict.fromkeys(RECORDED, "[]"),
-        "sent": [1],
-    },
     "LOAD": {"queue_ids": ["0195f1de-0000-7000-8000-000000000000"] * 20},
     "QUEUES_OF": {"task_ids": ["0195f1de-0000-7000-8000-000000000000"] * 20},
     "SUBMIT": dict.fromkeys(("orders", "tasks", "events", "messages"), "[]"),
@@ -855,6 +852,13 @@ def scans(connection, statement, parameters):
     ((plan,),) = cursor.fetchall()
     look(plan[0]["Plan"])
     return found
+
+
+@pytest.mark.parametrize("parts", RECORD, ids=str)
+def test_a_step_is_recorded_without_reading_a_whole_table(crowded, parts):
+    read = scans(crowded, RECORD[parts], {**dict.fromkeys(RECORDED, "[]"), "sent": [1]})
+
+    assert [table for table in read if table in BIG] == []
 
 
 @pytest.mark.parametrize("name", HOT)
