@@ -78,7 +78,8 @@ async def halted(order: Order, task: Task, what: str, books: Sealed) -> Tampered
 
 def case_of(task: Task, what: str, content: str | None = None) -> Case:
     """Return the case of something that another hand has written."""
-    detail = {"state": task.state.value, "provider": task.provider, "what": what}
+    asked = {"provider": task.provider} if task.provider else {}
+    detail = {"state": task.state.value, **asked, "what": what}
     return Case(
         kind=CaseKind.TAMPERED, task_id=task.task_id, detail=detail, content=content
     )

@@ -57,7 +57,7 @@ def event_body(
         "customer_id": order.customer_id,
         "amount": money and money.amount,
         "currency": money and money.currency,
-        "provider": task.provider if task else None,
+        "provider": (task.provider or None) if task else None,
         "code": announcement.code,
         "message": announcement.message,
         "result": announcement.result,

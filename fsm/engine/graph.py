@@ -73,6 +73,13 @@ def finished(change: Change) -> bool:
     return change.after.final and not change.before.final
 
 
+def begins(change: Change) -> bool:
+    """Tell whether the turn of its task has come by this change."""
+    return change.before.waiting_for is EngineWait.TURN and not (
+        change.after.final or change.after.waiting_for is EngineWait.TURN
+    )
+
+
 def begun(queue: Queue, rules: Rules, now: datetime) -> list[Change]:
     """Return the first changes of an order that had to wait before its first steps."""
     return _starts(_by_step(queue, rules.flow_of(queue)), set(), rules, now)

@@ -74,9 +74,9 @@ _READY: Final = " JOIN ready USING (step)"
 _GOOD: Final = " JOIN good USING (step)"
 
 _TASKS: Final = f"""c AS MATERIALIZED (
-    SELECT *, c.state = 'PENDING' AS turns
+    SELECT *
     FROM ROWS FROM (json_to_recordset(%(tasks)s::json) AS (step int, leads bool,
-        base int, base_hash bytea, settles_webhook bool, {_TASK}))
+        base int, base_hash bytea, settles_webhook bool, turns bool, {_TASK}))
         WITH ORDINALITY AS c
 )"""
 _QUEUES: Final = """q AS MATERIALIZED (
@@ -136,7 +136,7 @@ _QUEUES_LED: Final = f"""queues_led AS ({_MOVE_QUEUES.format(of=_READY)} AND q.l
     RETURNING q.step
 )"""
 _MOVED: Final = f"""moved AS ({_MOVE_TASKS.format(of=_GOOD)}
-        AND NOT c.leads AND NOT c.turns
+        AND NOT c.leads AND c.turns IS NULL
     RETURNING c.step, t.task_id, t.webhook_pending
 ), turned AS ({_MOVE_TASKS.format(of=_GOOD)}
         AND NOT c.leads AND c.turns

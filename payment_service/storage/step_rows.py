@@ -1,10 +1,11 @@
 """The parameters of the statement that records steps: rows as JSON, by table."""
 
 from collections.abc import Sequence
+from typing import Final
 
+from fsm.engine.graph import begins
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Change, QueueChange, Step
-from fsm.engine.words import State
 from handlers.ports.store import StepWrite
 from payment_service.storage.record import Parts
 from payment_service.storage.rows import (
@@ -18,6 +19,9 @@ from payment_service.storage.rows import (
     queue_row,
     task_row,
 )
+
+TURNS: Final[Json] = {"turns": True}
+"""What a row says whose turn begins; every other says nothing of it."""
 
 
 def record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
@@ -103,6 +107,7 @@ def _moved(works: Sequence[StepWrite]) -> dict[str, str]:
                 **_base(change.before),
                 # The first change is the task's that the webhook is about.
                 "settles_webhook": bool(work.webhooks) and change is changes[0],
+                **(TURNS if begins(change) else {}),
                 **task_row(change.after),
             }
             for change in sorted(changes, key=_position, reverse=True)
@@ -134,8 +139,7 @@ def _leader(step: Step) -> Change | QueueChange | None:
     if not step.changes:
         return step.queue
     first = min(step.changes, key=_position)
-    begins = first.after.state is State.PENDING
-    return None if begins and len(step.changes) > 1 else first
+    return None if begins(first) and len(step.changes) > 1 else first
 
 
 def _base(before: Task | Queue) -> Json:

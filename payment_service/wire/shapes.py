@@ -19,7 +19,7 @@ from payment_service.wire.left_out import LeftOut
 
 
 class TaskShape(TypedDict):
-    """One attempt at one provider."""
+    """One attempt, by the name of whom it asks; a provider where it is one."""
 
     task_id: str
     position: Annotated[int, Field(ge=0)]
@@ -64,11 +64,12 @@ class ProofShape(TypedDict):
 
 
 class AttemptShape(TypedDict):
-    """Why a provider was tried, passed over or stopped at."""
+    """Why an attempt was made, passed over or stopped at."""
 
     task_id: str
     position: Annotated[int, Field(ge=0)]
-    provider: str
+    name: str
+    provider: NotRequired[LeftOut[str]]
     outcome: State
     because: Sequence[str]
     proof: ProofShape | None

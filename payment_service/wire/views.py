@@ -76,13 +76,14 @@ def _attempt_view(attempt: Attempt) -> AttemptShape:
     told: AttemptShape = {
         "task_id": task.task_id,
         "position": task.position,
-        "provider": task.provider,
+        "name": name_of(task),
+        "provider": task.provider or None,
         "outcome": task.state,
         "because": [*attempt.because],
         "proof": proof,
         "words": attempt.words,
     }
-    return seen(told)
+    return seen(told, left_out=AttemptShape.__optional_keys__)
 
 
 def task_view(task: Task) -> TaskShape:
@@ -95,7 +96,7 @@ def task_view(task: Task) -> TaskShape:
         "name": name_of(task),
         "state": task.state,
         "version": task.version,
-        "provider": task.provider,
+        "provider": task.provider or None,
         "terminal_id": task.terminal_id,
         "provider_reference": reference,
         "code": task.code,

@@ -318,6 +318,11 @@ async def test_the_real_service_runs_it_on_postgresql_and_nats(helpers, stage):
     order = await stage.final("w-chores")
 
     assert order["state"] == OrderState.COMPLETED
+    shown = await stage.order("w-chores")
+    for each in (*order["tasks"], *shown["explanation"]):
+        assert each["name"] in {"Ann", "Bob", "Cy", "Dee"}
+        assert not {"provider", "terminal_id"} & each.keys()
+    assert all("provider" not in event for event in stage.events)
     assert [task["state"] for task in order["tasks"]] == [
         State.SUCCEEDED,
         State.SKIPPED,

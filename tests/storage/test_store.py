@@ -16,8 +16,10 @@ from fsm.domain.webhook_events import (
     WebhookEventType,
     disputing,
 )
+from fsm.engine.steps import Step
 from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, Kind, State, Verdict
 from fsm.payout.words import Trigger, Waiting
+from handlers.work import work_of
 from payment_service.playground.memory.clock import START
 from tests.storage.builders import (
     FAILED,
@@ -200,6 +202,29 @@ async def test_a_step_with_one_stale_row_of_many_leaves_nothing(store, order, be
         await store.record(cancel)
 
     assert await store.load(order.queue_id) == moved.order
+
+
+async def test_whose_turn_ends_makes_way_for_whose_turn_begins(store, order):
+    for task, columns in ((0, FAILED), (1, LIVE)):
+        await store.record(a_forced_work(order, task=task, **columns))
+        order = await store.load(order.queue_id)
+    # In a flow whose tasks begin otherwise than PENDING, and led by neither of both.
+    ends, starts, remark = (
+        work.step.changes[0]
+        for work in (
+            a_forced_work(order, task=1, **FAILED),
+            a_forced_work(order, task=2, **LIVE),
+            a_forced_work(order, task=0, code="x"),
+        )
+    )
+    changes = (ends, starts, remark)
+    after = order.queue.with_tasks({c.after.task_id: c.after for c in changes})
+    step = Step(changes=changes, queue=None, announcements=(), cases=(), after=after)
+
+    await store.record(work_of(order, step, START, webhooks={}))
+
+    moved = await store.load(order.queue_id)
+    assert [t.state for t in moved.queue.tasks] == ["FAILED", "FAILED", "EXECUTING"]
 
 
 async def test_a_step_whose_order_moved_leaves_nothing(store, order):
