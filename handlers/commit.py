@@ -22,6 +22,7 @@ from handlers.ports.admission import AdmissionGate, OpenAdmission
 from handlers.ports.clock import Clock
 from handlers.ports.core import Core
 from handlers.ports.provider import Providers
+from handlers.ports.services import NoServices, StepServices
 from handlers.ports.store import Recorded, StepWrite, Store
 from handlers.ports.watch import NobodyWatches, Watch
 from handlers.sound import Sealed, looked_over
@@ -69,6 +70,7 @@ class Ports:
     limits: Limits = field(default_factory=Limits)
     watch: Watch = field(default_factory=NobodyWatches)
     gate: AdmissionGate = field(default_factory=OpenAdmission)
+    services: StepServices = field(default_factory=NoServices)
     keys: AuditKeys = UNKEYED
     rules: Rules = RULES
     flows: "Mapping[tuple[Kind, int], FlowHandlers[Ports]]"

@@ -1,9 +1,9 @@
 """The ports with a stop-watch: what handlers do is counted here, not by them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from prometheus_client import Counter, Histogram
 
@@ -11,11 +11,41 @@ from fsm.domain.errors import CoreUnavailable
 from fsm.engine.steps import Change
 from fsm.engine.words import NOT_NEEDED
 from handlers.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
+from handlers.ports.services import (
+    AskAnswer,
+    DoAnswer,
+    Fetched,
+    LoadAnswer,
+    LoadCall,
+    ServiceCall,
+    ServiceDone,
+    ServiceNotKnown,
+    ServiceNotSent,
+    ServicePending,
+    ServiceRefused,
+    ServiceUnclear,
+    ServiceUndone,
+    StepService,
+    StepServices,
+    UndoAnswer,
+)
 from handlers.ports.store import StepWrite
 from payment_service.observability.metrics import Metrics
-from providers.health.observed import CallNote
+from providers.health.observed import FAILED, CallNote
 
 CHILDREN_MAX: Final = 20_000
+
+Answer = TypeVar("Answer", bound=DoAnswer | UndoAnswer | AskAnswer | LoadAnswer)
+_OUTCOMES: Final[Mapping[type[object], str]] = {
+    ServiceDone: "done",
+    ServiceUndone: "undone",
+    ServiceRefused: "refused",
+    ServicePending: "pending",
+    ServiceNotKnown: "not_known",
+    ServiceNotSent: "not_sent",
+    ServiceUnclear: "unclear",
+    Fetched: "fetched",
+}
 
 
 @lru_cache(CHILDREN_MAX)
@@ -54,6 +84,63 @@ class MeasuredCore:
             child(self._metrics.core_notifications, "unavailable").inc()
             raise
         child(self._metrics.core_notifications, "delivered").inc()
+
+
+class MeasuredService:
+    """A service of which every call is noted in ``service_request_seconds``."""
+
+    def __init__(self, service: StepService, metrics: Metrics) -> None:
+        self._service = service
+        self._metrics = metrics
+        self.name: Final = service.name
+        self.policy: Final = service.policy
+
+    async def do(self, call: ServiceCall) -> DoAnswer:
+        """Have the step done."""
+        return await self._noted("do", self._service.do(call))
+
+    async def undo(self, call: ServiceCall) -> UndoAnswer:
+        """Have the step undone."""
+        return await self._noted("undo", self._service.undo(call))
+
+    async def ask(self, call: ServiceCall) -> AskAnswer:
+        """Ask what became of the step."""
+        return await self._noted("ask", self._service.ask(call))
+
+    async def load(self, call: LoadCall) -> LoadAnswer:
+        """Fetch what the steps of an order need."""
+        return await self._noted("load", self._service.load(call))
+
+    async def _noted(self, operation: str, call: Awaitable[Answer]) -> Answer:
+        began, outcome = time.perf_counter(), FAILED
+        try:
+            answer = await call
+            outcome = _OUTCOMES[type(answer)]
+            return answer
+        finally:
+            child(self._metrics.service_request, self.name, operation, outcome).observe(
+                time.perf_counter() - began
+            )
+
+
+class MeasuredServices:
+    """All services, each measured."""
+
+    def __init__(self, services: StepServices, metrics: Metrics) -> None:
+        found = [(name, services.get(name)) for name in services.names()]
+        self._services = {
+            name: MeasuredService(service, metrics)
+            for name, service in found
+            if service is not None
+        }
+
+    def get(self, name: str) -> MeasuredService | None:
+        """Return the service, or None where the name is not configured."""
+        return self._services.get(name)
+
+    def names(self) -> list[str]:
+        """Return all configured names, sorted."""
+        return sorted(self._services)
 
 
 def call_note(metrics: Metrics) -> CallNote:

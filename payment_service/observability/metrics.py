@@ -31,18 +31,27 @@ STAYS: Final = (
 )
 
 
+def _calls(r: CollectorRegistry, name: str, about: str, *labels: str) -> Histogram:
+    """Return what counts calls out by how long they took."""
+    return Histogram(name, about, labels, buckets=CALLS, registry=r)
+
+
+def _stays(r: CollectorRegistry, name: str, about: str, *labels: str) -> Histogram:
+    """Return what counts waits of whole orders and tasks by how long they took."""
+    return Histogram(name, about, labels, buckets=STAYS, registry=r)
+
+
 class Metrics:
     """The collectors; their labels take values from closed vocabularies only."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         r = self.registry
-        self.task_time_in_state = Histogram(
+        self.task_time_in_state = _stays(
+            r,
             "task_time_in_state_seconds",
             "How long tasks stay in a state",
-            ["state", "provider"],
-            buckets=STAYS,
-            registry=r,
+            *("state", "provider"),
         )
         self.http_refused = Counter(
             "http_refused",
@@ -70,29 +79,34 @@ class Metrics:
             "core_notifications", "Notifications to core", ["outcome"], registry=r
         )
         self.orders = Counter("orders", "Orders ended", ["kind", "outcome"], registry=r)
-        self.order_duration = Histogram(
-            "order_duration_seconds",
-            "From request to outcome",
-            ["kind", "outcome"],
-            buckets=STAYS,
-            registry=r,
+        self.order_duration = _stays(
+            r, "order_duration_seconds", "From request to outcome", "kind", "outcome"
         )
         self.attempts = Counter(
             "attempts", "Attempts ended", ["provider", "outcome"], registry=r
         )
-        self.provider_request = Histogram(
+        self.provider_request = _calls(
+            r,
             "provider_request_seconds",
             "Calls to providers",
-            ["provider", "operation", "outcome"],
-            buckets=CALLS,
-            registry=r,
+            "provider",
+            "operation",
+            "outcome",
         )
-        self.balance_request = Histogram(
+        self.service_request = _calls(
+            r,
+            "service_request_seconds",
+            "Calls to the services of steps and loads",
+            "service",
+            "operation",
+            "outcome",
+        )
+        self.balance_request = _calls(
+            r,
             "balance_request_seconds",
             "Balance calls to core",
-            ["operation", "outcome"],
-            buckets=CALLS,
-            registry=r,
+            "operation",
+            "outcome",
         )
         self.webhooks = Counter(
             "webhooks", "Webhooks received", ["provider", "outcome"], registry=r
@@ -146,11 +160,8 @@ class Metrics:
         self.timers_stale = Counter(
             "timers_stale", "Timers and wake-ups for an older version", registry=r
         )
-        self.timer_lateness = Histogram(
-            "timer_lateness_seconds",
-            "How late wake-ups were handled",
-            buckets=STAYS,
-            registry=r,
+        self.timer_lateness = _stays(
+            r, "timer_lateness_seconds", "How late wake-ups were handled"
         )
         self.sweeper_redriven = Counter(
             "sweeper_redriven", "Rows woken by the sweeper", registry=r

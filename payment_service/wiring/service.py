@@ -20,6 +20,7 @@ from payment_service.api.keyring import Keyring
 from payment_service.observability import tracing
 from payment_service.observability.measured import (
     MeasuredCore,
+    MeasuredServices,
     StepWatch,
     call_note,
 )
@@ -45,6 +46,7 @@ from providers.health.admission import AdmissionControl
 from providers.health.observed import ObservedProviders
 from providers.http.outbound import Outbound
 from providers.registry import build_providers
+from providers.services import build_services
 
 LOG: Final = structlog.get_logger("payment_service")
 UNSIGNED_TOLD: Final = 10
@@ -273,6 +275,7 @@ def _engine(
         store=store,
         core=MeasuredCore(core, metrics),
         providers=providers,
+        services=MeasuredServices(build_services(config, outbound), metrics),
         clock=clock,
         limits=Limits(chain=settings.ack_wait / 3, send_within=settings.ack_wait / 6),
         watch=StepWatch(metrics),

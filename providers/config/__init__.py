@@ -2,16 +2,12 @@
 
 from providers.config.file import ConfigError, parse_config, read_config
 from providers.config.health import BreakerTable
-from providers.config.tables import (
-    Config,
-    PartnerTable,
-    ProviderTable,
-    ServiceTable,
-    WebhookTable,
-)
+from providers.config.services import CheckoutTable, ServiceTable
+from providers.config.tables import Config, PartnerTable, ProviderTable, WebhookTable
 
 __all__ = [
     "BreakerTable",
+    "CheckoutTable",
     "Config",
     "ConfigError",
     "PartnerTable",

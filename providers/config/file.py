@@ -19,22 +19,15 @@ from providers.config.forwarders import (
 )
 from providers.config.known_secrets import learn
 from providers.config.secrets import SecretTable
-from providers.config.tables import (
-    Config,
-    PartnerTable,
-    ProviderTable,
-    ServiceTable,
-)
+from providers.config.services import CheckoutTable, ServiceTable
+from providers.config.tables import Config, PartnerTable, ProviderTable
 from providers.config.unfinished import unfinished
-from providers.config.unsafe import (
-    Problems,
-    unsafe_partner,
-    unsafe_provider,
-    unsafe_service,
-)
+from providers.config.unsafe import Problems, unsafe_partner, unsafe_provider
+from providers.config.unsafe_services import unsafe_checkout, unsafe_service
 from providers.config.variables import filled
 from providers.files import read_text
 
+CHECKOUT: Final = "checkout"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 
 
@@ -100,6 +93,7 @@ def config_of(
         services=reading.tables("services", ServiceTable, unsafe_service),
         partners=reading.tables("partners", PartnerTable, unsafe_partner),
         forwarders=reading.tables("forwarders", ForwarderTable, unsafe_forwarder),
+        checkout=reading.checkout(),
     )
     learn(config)
     problems = [*reading.unknown(), *reading.problems]
@@ -118,7 +112,12 @@ def _webhook_secrets(config: Config) -> Mapping[str, Sequence[SecretTable]]:
 
 
 AnyTable = TypeVar(
-    "AnyTable", ProviderTable, ServiceTable, PartnerTable, ForwarderTable
+    "AnyTable",
+    ProviderTable,
+    ServiceTable,
+    PartnerTable,
+    ForwarderTable,
+    CheckoutTable,
 )
 
 
@@ -134,7 +133,7 @@ class _Reading:
         self.problems: list[str] = []
 
     def unknown(self) -> list[str]:
-        known = {"providers", "services", "partners", "forwarders"}
+        known = {"providers", "services", "partners", "forwarders", CHECKOUT}
         return [f"[{name}]: unknown table" for name in self._raw if name not in known]
 
     def tables(
@@ -147,13 +146,23 @@ class _Reading:
         if not isinstance(tables, dict):
             self.problems.append(f"[{kind}]: must be a table of tables")
             return {}
-        read = {name: self._table(kind, name, model, tables[name]) for name in tables}
+        read = {name: self._named(kind, name, model, tables[name]) for name in tables}
         for name, table in read.items():
             if table is not None:
                 self._tell(f"{kind}.{name}", unsafe(table, self._ack_wait))
         return MappingProxyType({n: t for n, t in read.items() if t is not None})
 
-    def _table(
+    def checkout(self) -> CheckoutTable:
+        raw = self._raw.get(CHECKOUT, {})
+        if not isinstance(raw, dict):
+            self.problems.append(f"[{CHECKOUT}]: must be a table")
+            return CheckoutTable()
+        table = self._table(CHECKOUT, CheckoutTable, raw)
+        if table is not None:
+            self._tell(CHECKOUT, unsafe_checkout(table))
+        return table or CheckoutTable()
+
+    def _named(
         self, kind: str, name: str, model: type[AnyTable], raw: object
     ) -> AnyTable | None:
         where = f"{kind}.{name}"
@@ -161,6 +170,11 @@ class _Reading:
         if found or not isinstance(raw, dict):
             self._tell(where, iter(found))
             return None
+        return self._table(where, model, raw, name=name)
+
+    def _table(
+        self, where: str, model: type[AnyTable], raw: dict[str, Any], **named: str
+    ) -> AnyTable | None:
         open_ends = list(unfinished(raw))
         if open_ends:
             self._tell(where, iter(open_ends))
@@ -168,7 +182,7 @@ class _Reading:
         values, missing = filled(raw, self._environment)
         self._tell(where, iter(missing))
         try:
-            table = model.model_validate({**values, "name": name})
+            table = model.model_validate({**values, **named})
         except ValidationError as error:
             self._tell(where, _told(error, {key for key, _ in missing}))
             return None

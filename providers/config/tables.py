@@ -32,6 +32,7 @@ from providers.config.health import (
     MaintenanceTable,
 )
 from providers.config.secrets import SecretTable
+from providers.config.services import CheckoutTable, RetryTable, ServiceTable
 from providers.config.stripe import StripeTable
 from providers.config.table import Table
 from providers.config.unsafe_calls import holes_of
@@ -325,26 +326,6 @@ class ProviderTable(Table):
         )
 
 
-class RetryTable(Table):
-    """How a call to one of our own services is repeated."""
-
-    first: Duration = timedelta(milliseconds=500)
-    factor: Factor = 2.0
-    max: Duration = timedelta(seconds=30)
-    attempts: Attempts = 10
-
-
-class ServiceTable(Table):
-    """One ``[services.*]``: a step of the checkout."""
-
-    name: Literal["fraud", "payment", "delivery", "merchant"]
-    base_url: HttpUrl
-    headers: Headers = Field(default={}, repr=False)
-    timeout: Duration = timedelta(seconds=5)
-    max_in_flight: InFlight = 50
-    retry: RetryTable = RetryTable()
-
-
 class FallbackTable(Table):
     """The checks that follow when a partner has several matches."""
 
@@ -377,6 +358,7 @@ class Config:
     services: Mapping[str, ServiceTable] = field(default_factory=dict)
     partners: Mapping[str, PartnerTable] = field(default_factory=dict)
     forwarders: Mapping[str, ForwarderTable] = field(default_factory=dict)
+    checkout: CheckoutTable = field(default_factory=CheckoutTable)
 
 
 def _backoff(table: PollTable | RecheckTable) -> Backoff:

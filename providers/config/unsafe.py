@@ -4,15 +4,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from fsm.domain.durations import format_duration
-from providers.config.tables import (
-    PartnerTable,
-    ProviderTable,
-    ServiceTable,
-    WebhookTable,
-)
+from providers.config.tables import PartnerTable, ProviderTable, WebhookTable
 from providers.config.unsafe_events import unsafe_events
 from providers.config.unsafe_forms import unsafe_form
+from providers.config.unsafe_services import unsafe_timeout
 from providers.config.unsafe_stripe import unsafe_stripe
 from providers.signatures import UNCOVERED, Unsafe
 
@@ -22,16 +17,8 @@ Problems = Iterator[tuple[str, str]]
 """Keys, and what is wrong with them."""
 
 
-def unsafe_service(
-    table: ProviderTable | ServiceTable | PartnerTable, ack_wait: timedelta
-) -> Problems:
-    if table.timeout >= ack_wait:
-        limit = format_duration(ack_wait)
-        yield "timeout", f"must be shorter than PAYMENT_ACK_WAIT ({limit})"
-
-
 def unsafe_provider(table: ProviderTable, ack_wait: timedelta) -> Problems:
-    yield from unsafe_service(table, ack_wait)
+    yield from unsafe_timeout(table.timeout, ack_wait)
     if table.not_found_grace < table.timeout:
         yield "not_found_grace", "must not be shorter than timeout"
     if table.idempotent_create and table.key_lifetime <= table.timeout:
@@ -80,6 +67,6 @@ def _unsafe_webhook(table: WebhookTable, adapter: str) -> Problems:
 
 
 def unsafe_partner(table: PartnerTable, ack_wait: timedelta) -> Problems:
-    yield from unsafe_service(table, ack_wait)
+    yield from unsafe_timeout(table.timeout, ack_wait)
     if table.fallback.first > table.fallback.deadline:
         yield "fallback.first", "must not be longer than fallback.deadline"

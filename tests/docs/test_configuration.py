@@ -10,6 +10,7 @@ from fsm.domain.durations import format_duration, parse_duration
 from payment_service.settings import Settings, needs_of
 from providers.config import parse_config
 from providers.config.forwarders import ForwarderTable
+from providers.config.services import DefaultTable, RetryTable, ServiceTable
 from providers.config.tables import ProviderTable, WebhookTable
 from tests.docs.pages import DOCS, ROOT, listed, rows_of, section_of
 
@@ -76,7 +77,7 @@ def test_every_key_of_a_table_is_told():
     text = PAGE.read_text() + (ROOT / "ops/examples/README.md").read_text()
     told = {*re.findall(r"[a-z_]{2,}", text)}
 
-    for table in (ProviderTable, WebhookTable, ForwarderTable):
+    for table in (ProviderTable, WebhookTable, ForwarderTable, ServiceTable):
         keys = {field.alias or name for name, field in table.model_fields.items()}
         assert keys - told - {"asking"} == set(), table.__name__
 
@@ -93,6 +94,7 @@ def test_the_tables_that_are_shown_are_taken():
 
     assert [*config.providers] == ["acme"]
     assert [*config.forwarders] == ["gateway"]
+    assert [*config.services] == ["fraud", "payment", "items"]
 
 
 ASKING = {
@@ -115,3 +117,31 @@ def test_how_a_provider_is_asked_is_told_with_its_defaults():
         for key, value in made
     }
     assert told == known
+
+
+def test_every_key_of_a_service_is_told_with_its_default():
+    table = PAGE.read_text().partition("<!-- services:begin -->")[2]
+    told: dict[str, str] = {}
+    for keys, _, default in rows_of(table.partition("<!-- services:end -->")[0]):
+        names = listed(keys)
+        values = listed(default) or default.split("; ") * len(names)
+        told.update(zip(names, values * len(names), strict=False))
+
+    fields = dict(ServiceTable.model_fields)
+    del fields["name"]
+    known = {
+        name: _as_told(each.default)
+        for name, each in fields.items()
+        if name not in {"retry", "default", "base_url"}
+    }
+    known |= {f"retry.{name}": _as_told(value) for name, value in RetryTable()}
+    known |= {f"default.{name}": "none" for name in DefaultTable.model_fields}
+    assert told == known | {"base_url": "required"}
+
+
+def _as_told(value):
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if value in (None, {}):
+        return "none"
+    return str(value).lower()

@@ -13,6 +13,7 @@ from fsm.domain.durations import format_duration
 from fsm.domain.rates import Rate
 from fsm.engine.backoff import Backoff
 from fsm.payout.policy import ProviderPolicy, policy_for
+from fsm.service.policy import Default, ServicePolicy
 from providers.config import ConfigError, WebhookTable, parse_config, read_config
 from providers.config.health import BreakerTable, HealthTable, LimitsTable
 from providers.config.tables import HmacTable, PublicKeyTable
@@ -284,6 +285,134 @@ def test_a_name_fits_into_urls_subjects_and_labels(name):
 )
 def test_other_tables_are_checked_too(text, problem):
     assert problem in "\n".join(problems(text))
+
+
+def service(name, *lines):
+    return f'[services.{name}]\nbase_url = "http://s.internal"\n' + "\n".join(lines)
+
+
+DEFAULT = 'default = { after = "10s", result = { decision = "allow" } }'
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "key"),
+    [
+        ("payment", [DEFAULT], "default: must not be there: payment has an undo"),
+        ("delivery", [DEFAULT], "default: must not be there: delivery has an undo"),
+        ("merchant", [DEFAULT], "default: must not be there: there is no return"),
+        ("fraud", ['default = { after = "10s" }'], "default.result: is missing"),
+        ("fraud", ["default = { result = {} }"], "default.after: is missing"),
+        ("fraud", ['default = { after = "0s", result = {} }'], "default.after: "),
+        ("fraud", ['default = { after = "1s", result = 1 }'], "default.result: "),
+        (
+            "fraud",
+            ['default = { after = "1s", result = { at = 2026-01-01 } }'],
+            "default.result.at: must be text",
+        ),
+        (
+            "fraud",
+            ['default = { after = "1s", result = { a = [{ n = nan }] } }'],
+            "default.result.a[0].n: must be a finite",
+        ),
+        (
+            "fraud",
+            ['default = { after = "1s", result = { n = 9223372036854775808 } }'],
+            "default.result.n: must fit",
+        ),
+        (
+            "fraud",
+            ['default = { after = "1s", result = { t = "\\u0000" } }'],
+            "default.result.t: must have no NUL",
+        ),
+        (
+            "fraud",
+            [
+                "default = { after = '1s', result = "
+                + "{ a = " * 9
+                + "1"
+                + " }" * 9
+                + " }"
+            ],
+            "default.result.a.a.a.a.a.a.a.a: must not be nested",
+        ),
+        ("fraud", [DEFAULT, 'deadline = "9s"'], "default.after: must not be longer"),
+        ("fraud", ['deadline = "5s"'], "deadline: must be longer than timeout"),
+        ("fraud", ['deadline = "0s"'], "deadline: "),
+        (
+            "fraud",
+            ['retry = { first = "20s" }', 'deadline = "6s"'],
+            "deadline: must be longer than retry.first",
+        ),
+        ("fraud", ['retry = { first = "31s" }'], "retry.first: must not be longer"),
+        ("fraud", ["retry = { attempts = 0 }"], "retry.attempts: "),
+        ("fraud", ["retry = { factor = 0.5 }"], "retry.factor: "),
+        ("fraud", ["retry = { often = true }"], "retry.often: unknown key"),
+        ("fraud", ['asks = "yes"'], "asks: "),
+        ("fraud", ['timeout = "30s"'], "timeout: must be shorter than PAYMENT_ACK"),
+        ("fraud", ['token = ""'], "token: must be printable"),
+        ("fraud", ['token = "a\\r\\nb"'], "token: must be printable"),
+        (
+            "fraud",
+            ['token = "t"', 'headers = { AUTHORIZATION = "x" }'],
+            "headers: must not have an Authorization beside token",
+        ),
+        ("fraud", ['headers = { "Idempotency-Key" = "x" }'], "headers: "),
+        ("fraud", ["undo = true"], "undo: unknown key"),
+        ("items", ["asks = false"], "asks: has no meaning: items is loaded"),
+        ("items", ['deadline = "1m"'], "deadline: has no meaning"),
+        ("items", [DEFAULT], "default: has no meaning"),
+        ("fruad", [], "name: must be a step (fraud, payment, delivery, merchant)"),
+    ],
+)
+def test_an_unsafe_service_is_refused(name, lines, key):
+    (problem,) = problems(service(name, *lines))
+
+    assert problem.startswith(f"[services.{name}] {key}")
+
+
+def test_a_service_becomes_a_policy():
+    text = service(
+        "fraud",
+        'retry = { first = "1s", factor = 3.0, max = "9s", attempts = 4 }',
+        'deadline = "2m"',
+        "asks = false",
+        DEFAULT,
+    )
+
+    assert read(text).services["fraud"].policy == ServicePolicy(
+        asks=False,
+        retry=Backoff(first=MINUTE / 60, factor=3.0, longest=MINUTE * 9 / 60),
+        attempts=4,
+        deadline=2 * MINUTE,
+        default=Default(after=MINUTE / 6, result={"decision": "allow"}),
+    )
+    assert read(service("payment")).services["payment"].policy == ServicePolicy()
+
+
+def test_the_token_of_a_service_is_a_secret():
+    table = read(service("fraud", 'token = "${ACME_TOKEN}"')).services["fraud"]
+
+    assert table.sent_headers == {"Authorization": "Bearer t0k3n"}
+    assert "t0k3n" not in repr(table)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("checkout = 1", "[checkout]: must be a table"),
+        ("[checkout]\ncolour = 1", "[checkout] colour: unknown key"),
+        ('[checkout]\npayment = "acme"', "[checkout] payment: "),
+        ('[checkout]\npayment = ["acme"]', "[checkout] payment: is not built yet"),
+    ],
+)
+def test_the_table_of_the_checkout_is_checked(text, problem):
+    (told,) = problems(text)
+
+    assert told.startswith(problem)
+
+
+def test_a_table_of_the_checkout_that_says_nothing_is_taken():
+    assert read("[checkout]").checkout.payment == ()
 
 
 @pytest.mark.parametrize(

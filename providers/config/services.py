@@ -1,0 +1,100 @@
+"""The tables of services: who does a checkout's steps, and who loads for them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from fsm.engine.backoff import Backoff
+from fsm.service.policy import Default, ServicePolicy
+from providers.config.fields import Duration, HttpUrl
+from providers.config.table import Table
+from providers.config.values import Attempts, Factor, Headers, InFlight, Many
+
+STEPS: Final = ("fraud", "payment", "delivery", "merchant")
+CAN_BE_UNDONE: Final = frozenset({"payment", "delivery"})
+NO_RETURN: Final = "merchant"
+LOADS: Final = (
+    "items",
+    "merchant_profile",
+    "customer",
+    "availability",
+    "payment_method",
+)
+
+
+def _service(name: str) -> str:
+    if name not in STEPS and name not in LOADS:
+        steps, loads = ", ".join(STEPS), ", ".join(LOADS)
+        message = f"must be a step ({steps}) or what is loaded for them ({loads})"
+        raise ValueError(message)
+    return name
+
+
+class RetryTable(Table):
+    """How a call to one of our own services is repeated."""
+
+    first: Duration = timedelta(milliseconds=500)
+    factor: Factor = 2.0
+    max: Duration = timedelta(seconds=30)
+    attempts: Attempts = 10
+
+
+class DefaultTable(Table):
+    """What holds for a step whose service is away for so long."""
+
+    after: Duration
+    result: Mapping[str, Any] = Field(repr=False)
+
+
+class ServiceTable(Table):
+    """One ``[services.*]``: does a step of the checkout, or loads for its steps."""
+
+    name: Annotated[str, AfterValidator(_service)]
+    base_url: HttpUrl
+    token: SecretStr | None = None
+    headers: Headers = Field(default={}, repr=False)
+    timeout: Duration = timedelta(seconds=5)
+    max_in_flight: InFlight = 50
+    retry: RetryTable = RetryTable()
+    deadline: Duration | None = None
+    asks: bool = True
+    default: DefaultTable | None = None
+
+    @property
+    def is_step(self) -> bool:
+        """True where it does a step; else it only loads."""
+        return self.name in STEPS
+
+    @property
+    def policy(self) -> ServicePolicy:
+        """Return how it may be treated, as the core sees it."""
+        retry = self.retry
+        return ServicePolicy(
+            asks=self.asks,
+            retry=Backoff(first=retry.first, factor=retry.factor, longest=retry.max),
+            attempts=retry.attempts,
+            deadline=self.deadline,
+            default=self._default,
+        )
+
+    @property
+    def _default(self) -> Default | None:
+        if self.default is None:
+            return None
+        return Default(after=self.default.after, result=self.default.result)
+
+    @property
+    def sent_headers(self) -> dict[str, str]:
+        """Return the headers of every call, those by which we prove who asks too."""
+        sent = {name: value.get_secret_value() for name, value in self.headers.items()}
+        if self.token is not None:
+            sent["Authorization"] = f"Bearer {self.token.get_secret_value()}"
+        return sent
+
+
+class CheckoutTable(Table):
+    """``[checkout]``: who is asked to pay, where it is not ``[services.payment]``."""
+
+    payment: Many[str] = ()

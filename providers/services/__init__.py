@@ -1,0 +1,10 @@
+"""The services of a checkout over HTTP: steps are done, asked about, undone; loads."""
+
+from providers.services.client import (
+    ConfiguredServices,
+    HttpService,
+    build_services,
+    status_url,
+)
+
+__all__ = ["ConfiguredServices", "HttpService", "build_services", "status_url"]
