@@ -110,6 +110,10 @@ bench-pairs: $(STAMP)  ## what a change costs: make bench-pairs AGAINST=../anoth
 bench-wal: $(STAMP)  ## what a withdrawal writes ahead, by table and kind of record
 	$(BENCH) wal
 
+.PHONY: bench-executor
+bench-executor: $(STAMP)  ## fetches that depend on each other, at once and one after another
+	$(BENCH) executor
+
 .PHONY: bench-report
 bench-report: $(STAMP)  ## put the results on disk into docs/performance.md and the README
 	$(BENCH) report --write docs/performance.md --write README.md

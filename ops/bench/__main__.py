@@ -13,6 +13,7 @@ import uvloop
 
 from ops.bench import (
     bulkhead,
+    executor,
     flames,
     growth,
     latency,
@@ -31,6 +32,7 @@ from ops.bench.mocks import MISSING, nginx_program
 
 REPORT: Final = "report"
 PAIRS: Final = "pairs"
+EXECUTOR: Final = "executor"
 WRONG: Final = 1
 INTERRUPTED: Final = 130
 Measure = Callable[[world.World, argparse.Namespace], Coroutine[None, None, None]]
@@ -177,6 +179,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(wanted.write or ())
     if wanted.command == PAIRS:
         return _pairs(wanted)
+    if wanted.command == EXECUTOR:
+        return _executor(wanted)
     if nginx_program() is None:
         print(MISSING, file=sys.stderr)
     try:
@@ -196,8 +200,17 @@ def _pairs(wanted: argparse.Namespace) -> int:
         in_flight=wanted.in_flight,
         pairs=wanted.pairs,
     )
+    return _alone(compared)
+
+
+def _executor(wanted: argparse.Namespace) -> int:
+    return _alone(executor.measure(delay=wanted.delay, rounds=wanted.rounds))
+
+
+def _alone(work: Coroutine[None, None, None]) -> int:
+    """Measure what needs no servers."""
     try:
-        uvloop.run(_interruptible(compared))
+        uvloop.run(_interruptible(work))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     return 0
@@ -233,6 +246,9 @@ def _parser() -> argparse.ArgumentParser:
     turns.add_argument("--against", type=Path, required=True, metavar="CHECKOUT")
     for number, default in {"orders": 1000, "in-flight": 200, "pairs": 40}.items():
         turns.add_argument(f"--{number}", type=int, default=default)
+    plan = commands.add_parser(EXECUTOR, help="fetches at once, and one after another")
+    for number, default in {"delay": 50, "rounds": 20}.items():
+        plan.add_argument(f"--{number}", type=int, default=default)
     page = commands.add_parser(REPORT, help="the pages about speed, of the results")
     page.add_argument("--write", type=Path, metavar="PAGE", action="append")
     return parser

@@ -28,6 +28,7 @@ SECTIONS: Final = (
     ("webhooks", "Webhooks into one API process"),
     ("memory", "Memory"),
     ("start", "Start"),
+    ("executor", "Fetches that depend on each other, at once and one after another"),
 )
 PLOTS: Final = ("throughput.svg", "latency.svg")
 

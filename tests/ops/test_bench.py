@@ -344,6 +344,26 @@ def test_one_withdrawal_at_a_time_is_measured_on_the_whole_service(tmp_path):
     assert all(time > 0 for time in kept["unit_milliseconds"])
 
 
+def test_the_executor_is_measured_beside_the_same_fetches_in_turn(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.bench", "executor", "--rounds", "3"],
+        cwd=REPOSITORY,
+        env={**os.environ, results.FOLDER: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "executor.json").read_text())
+    figures = {figure["name"]: figure["value"] for figure in kept["figures"]}
+    # Nine fetches of 50 ms each; how much less it takes at once is the machine's.
+    assert figures["nine fetches, two deep: one after another"] > 9 * 50
+    assert figures["nine fetches, two deep: at once"] > 2 * 50
+    assert figures["nine fetches, two deep: times faster"] > 1
+
+
 def costs(*pairs):
     names = ("cpu_milliseconds", "cpu_milliseconds_worker")
     return [tuple(dict.fromkeys(names, cost) for cost in pair) for pair in pairs]
