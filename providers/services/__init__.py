@@ -1,5 +1,6 @@
 """The services of a checkout over HTTP: steps are done, asked about, undone; loads."""
 
+from providers.services.answers import ask_answer
 from providers.services.client import (
     ConfiguredServices,
     HttpService,
@@ -7,4 +8,10 @@ from providers.services.client import (
     status_url,
 )
 
-__all__ = ["ConfiguredServices", "HttpService", "build_services", "status_url"]
+__all__ = [
+    "ConfiguredServices",
+    "HttpService",
+    "ask_answer",
+    "build_services",
+    "status_url",
+]

@@ -1,4 +1,4 @@
-"""Checks the neighbours: core answers, providers can be connected to."""
+"""Checks the neighbours: core and services answer, providers can be connected to."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from fsm.domain.errors import CoreUnavailable
 from fsm.domain.events import stamp
+from payment_service.cli.doctor import services
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.settings import Settings
 from providers.config import Config, ConfigError, ProviderTable
@@ -41,6 +42,8 @@ async def check(
                 for told in _outlived(table.tls.authority if table.tls else None):
                     yield PROVIDERS.advice(name, told, RENEW)
                 yield await _reached(name, table, table.base_url, outbound)
+        async for finding in services.check(config, outbound):
+            yield finding
 
 
 async def _core(settings: Settings, outbound: Outbound) -> Finding:

@@ -14,6 +14,7 @@ from payment_service.cli.errors import DONE, FOUND_WRONG, WRONG_USAGE
 from payment_service.cli.printing import console, is_terminal, print_json, print_text
 from payment_service.cli.provider_policy import policy_in_words
 from payment_service.cli.provider_warnings import idle_settings
+from payment_service.cli.service_policy import service_in_words
 from payment_service.settings import (
     ROLES,
     Settings,
@@ -169,6 +170,10 @@ def _configuration(known: _Known) -> list[Finding]:
     found = [
         CONFIGURATION.ok(f"provider {name}", " ".join(policy_in_words(table)))
         for name, table in sorted(config.providers.items())
+    ]
+    found += [
+        CONFIGURATION.ok(f"service {name}", " ".join(service_in_words(table)))
+        for name, table in sorted(config.services.items())
     ]
     for name, table in sorted(config.providers.items()):
         for told, mend in idle_settings(table):

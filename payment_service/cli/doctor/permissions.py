@@ -45,6 +45,7 @@ async def _strangers(settings: Settings, config: Config) -> Finding:
 def of_calls(settings: Settings, config: Config) -> Iterator[Finding]:
     """Name who is sent what is secret without TLS, beyond this machine."""
     told = "is http:// beyond this machine: what it is sent can be read on the way"
+    tokens = {f"service {n}" for n, t in config.services.items() if t.token}
     for name, url in (
         ("core", settings.core_url),
         *((f"provider {n}", t.base_url) for n, t in sorted(config.providers.items())),
@@ -52,4 +53,6 @@ def of_calls(settings: Settings, config: Config) -> Iterator[Finding]:
         *((f"partner {n}", t.base_url) for n, t in sorted(config.partners.items())),
     ):
         if url is not None and url.startswith("http://") and not is_here(url):
-            yield CALLS.advice(name, f"{url} {told}", "give it an https:// address")
+            more = ", its token too" if name in tokens else ""
+            mend = "give it an https:// address"
+            yield CALLS.advice(name, f"{url} {told}{more}", mend)
