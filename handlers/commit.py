@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
-from fsm.domain.errors import Fault, StaleWrite, StoreUnavailable, WebhookSettled
+from fsm.domain.errors import (
+    Fault,
+    InvalidRequest,
+    StaleWrite,
+    StoreUnavailable,
+    WebhookSettled,
+)
 from fsm.domain.orders import Order
 from fsm.domain.webhook_events import WebhookEventState
 from fsm.engine.decide import TermsOf, cancel_order, decide
@@ -80,8 +86,14 @@ class Ports:
         return self.flows[order.queue.kind, order.queue.flow_version]
 
     def newest_of(self, kind: Kind) -> "FlowHandlers[Ports]":
-        """Return what opens new orders of a kind: its newest version."""
-        return self.flows[max(k for k in self.flows if k[0].value == kind.value)]
+        """Return what opens new orders of a kind: its newest version.
+
+        :raises InvalidRequest: this process has none.
+        """
+        known = [key for key in self.flows if key[0].value == kind.value]
+        if not known:
+            raise InvalidRequest(f"no version of the flow {kind.value} is known here")
+        return self.flows[max(known)]
 
     def terms_of(self, queue: Queue) -> TermsOf:
         """Return how the terms of an order's tasks are found, as its flow says."""

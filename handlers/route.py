@@ -19,6 +19,7 @@ from fsm.domain.errors import (
 )
 from fsm.domain.ids import is_uuid
 from fsm.domain.orders import Request, Submission
+from fsm.domain.request_kinds import KINDS, NOT_BUILT
 from handlers.commit import Ports
 from handlers.drive import Wakeup, wake
 from handlers.ports.bus import Delivery
@@ -42,18 +43,10 @@ WAKEUPS: Final = frozenset(
         subjects.NOTIFICATION_DUE,
     }
 )
-REQUEST_KINDS: Final = {
-    subjects.WITHDRAWAL_REQUESTED: "withdrawal",
-    "checkout.requested": "checkout",
-    "partner.link.requested": "partner_link",
-}
-ANSWERED: Final = frozenset({*REQUEST_KINDS, subjects.WITHDRAWAL_CANCEL})
+ANSWERED: Final = frozenset({*KINDS, subjects.WITHDRAWAL_CANCEL})
 """What has a sender who waits to hear what became of it."""
 
 KNOWN: Final = WAKEUPS | CANCELS | ANSWERED | {subjects.WEBHOOK_RECEIVED}
-NOT_BUILT: Final = frozenset({"partner.unlink.requested", "shadow.outcome"})
-"""Requests of the contract that are refused, as their senders are told."""
-
 PARKED: Final = "parked"
 NOBODY: Final = "nobody may say so here: no forwarder is configured"
 
@@ -119,7 +112,7 @@ def nothing_to_do() -> None:
 class Dispatch:
     """Handles every message of the service's consumers.
 
-    ``read_request`` reads a withdrawal's request or raises InvalidRequest; ``answer``
+    ``read_request`` reads a request of any kind or raises InvalidRequest; ``answer``
     tells its sender what became of it; ``store_lost`` hears of a store that is away.
     """
 
@@ -150,7 +143,7 @@ class Dispatch:
 
     async def _route(self, delivery: Delivery, trace_parent: str | None) -> Outcome:
         subject = delivery.subject
-        if subject in REQUEST_KINDS:
+        if subject in KINDS:
             return await self._request(delivery, trace_parent)
         if subject in WAKEUPS:
             return await wake(_wakeup(delivery), ports=self.ports)

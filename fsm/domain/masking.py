@@ -39,6 +39,11 @@ _SECRET_NAME: Final = re.compile(
     r"|^pan$|^pin$|^cv[vc]2?$"
 )
 _DESTINATION: Final = "destination"
+_PERSONAL: Final[Mapping[str, AbstractSet[str]]] = {
+    _DESTINATION: frozenset({"type"}),
+    "delivery": frozenset(),
+}
+"""Where money and goods go, and what of it is told all the same."""
 _SIGNS: Final = re.compile(r"[\W_]+")
 # Money is told as it is: any amount of 16 digits may pass for a card.
 _AMOUNTS: Final = frozenset({"amount", "money_at_risk", "amount_received"})
@@ -129,8 +134,8 @@ def masked(value: object, name: str = "", *, depth_max: int = DEPTH_MAX) -> obje
     """Return a copy of a tree of JSON without what must not be seen.
 
     What stands under the name of a secret is hidden whole, as are the values of a
-    ``destination`` but its type; every text is :func:`masked_text`, names too. What is
-    no JSON is told as its text.
+    ``destination`` but its type, and those of a ``delivery``; every text is
+    :func:`masked_text`, names too. What is no JSON is told as its text.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -158,11 +163,10 @@ def _masked_inside(
         return MASK
     if not isinstance(value, Mapping):
         return [masked(item, name, depth_max=depth_max - 1) for item in value]
-    is_destination = name == _DESTINATION
     shown: dict[str, object] = {}
     for key, item in value.items():
         said = _unused(masked_text(str(key)), shown)
-        hidden = is_destination and said != "type" and item is not None
+        hidden = said not in _PERSONAL.get(name, {said}) and item is not None
         shown[said] = (
             MASK if hidden else masked(item, str(key), depth_max=depth_max - 1)
         )

@@ -16,6 +16,7 @@ from handlers.people import Admin
 from handlers.ports.clock import Clock
 from handlers.ports.provider import Providers
 from handlers.ports.reads import ProviderStatus, Reads
+from handlers.ports.services import NoServices, StepServices
 from handlers.ports.waiters import Waiters
 from payment_service.api.keyring import Keyring
 from payment_service.wire.people_shapes import KeyShape
@@ -109,6 +110,7 @@ class ApiDeps:
     provider_statuses: Callable[[], Awaitable[Sequence[ProviderStatus]]]
     ready: Callable[[], Awaitable[Sequence[str]]]
     metrics: Callable[[], bytes]
+    services: StepServices = field(default_factory=NoServices)
     people: PeopleOperations | None = None
     webhook_rates: Mapping[str, Rate] = field(default_factory=dict)
     webhook_events: Mapping[str, Events] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from payment_service.api.schemas import (
     ThresholdWish,
     Withdrawing,
 )
-from payment_service.wire.requests import Withdrawal
+from payment_service.wire.readers import READERS
 from payment_service.wire.shapes import Problem
 from payment_service.wire.webhook_message import WebhookBody
 
@@ -36,8 +36,8 @@ class Unsupported(BaseModel):
     order_id: str
 
 
-_SHOWN: Final = (
-    (Withdrawal, "validation"),
+_SHOWN: Final[tuple[tuple[type[BaseModel], Literal["validation"]], ...]] = (
+    *((reader.model, "validation") for reader in READERS.values()),
     (Unsupported, "validation"),
     (WebhookBody, "validation"),
     (Resolution, "validation"),

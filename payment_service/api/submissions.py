@@ -1,5 +1,6 @@
-"""Requests of upstream systems over HTTP: withdrawals; checkouts and links not yet."""
+"""Requests of upstream systems over HTTP: withdrawals, checkouts; links not yet."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from fastapi import APIRouter, Depends
@@ -9,13 +10,14 @@ from fsm.domain.errors import InvalidRequest
 from fsm.domain.keys import KeyRole
 from fsm.domain.orders import Submission
 from fsm.domain.reading import shortened
+from fsm.engine.words import Kind
 from payment_service.api.auth import RequiredRole, actor_of, key_of
 from payment_service.api.bodies import BodyReader
 from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import GUARDED, WITH_BODY, answer, body_of, problem
 from payment_service.api.params import trace_parent_of
 from payment_service.api.responses import Json, ProblemResponse
-from payment_service.wire.requests import read_withdrawal, refuse_unsupported
+from payment_service.wire.readers import PATHS, READERS, read_request
 from payment_service.wire.shapes import SubmissionAnswer
 from payment_service.wire.views import given
 
@@ -30,11 +32,19 @@ class Submissions:
         self._deps = deps
         self._bodies = BodyReader(time_limit=deps.body_time_limit)
 
-    async def withdrawal(self, request: Request) -> Json:
-        """Accept a withdrawal; 202 and 200 mean that it is stored."""
+    def of(self, kind: Kind) -> Callable[[Request], Awaitable[Json]]:
+        """Return the call that takes requests of one kind."""
+
+        async def submit(request: Request) -> Json:
+            return await self._submit(kind, request)
+
+        return submit
+
+    async def _submit(self, kind: Kind, request: Request) -> Json:
+        """Accept a request; 202 and 200 mean that it is stored."""
         data = await self._bodies.read(request)
         try:
-            wanted = read_withdrawal(data, self._deps.providers.names())
+            wanted = read_request(kind, data, self._deps)
         except InvalidRequest as refusal:
             return _rejected(refusal)
         if not key_of(request).may_touch(wanted.merchant_id):
@@ -43,21 +53,6 @@ class Submissions:
             wanted, actor=actor_of(request), trace_parent=trace_parent_of(request)
         )
         return _submitted(submission)
-
-    async def checkout(self, request: Request) -> Json:
-        """Refuse a checkout."""
-        return await self._unsupported(request, "checkout.requested")
-
-    async def partner_link(self, request: Request) -> Json:
-        """Refuse a partner link."""
-        return await self._unsupported(request, "partner.link.requested")
-
-    async def _unsupported(self, request: Request, subject: str) -> Json:
-        data = await self._bodies.read(request)
-        try:
-            return _rejected(refuse_unsupported(data, subject))
-        except InvalidRequest as refusal:
-            return _rejected(refusal)
 
 
 def _submitted(submission: Submission) -> Json:
@@ -88,25 +83,32 @@ def _refused(
     return ProblemResponse(status, error, members=members)
 
 
+def _shown(kind: Kind) -> tuple[str, str]:
+    """Return what a call does, and the name of the body that it takes."""
+    reader = READERS.get(kind)
+    if reader is None:
+        return "Refused: not built yet.", "Unsupported"
+    stored = "202 and 200 mean that it is stored."
+    return f"{reader.does} {stored}", reader.model.__name__
+
+
 def routes(deps: ApiDeps) -> APIRouter:
     """Return the routes of upstream systems."""
     router = APIRouter(tags=["orders"])
     submissions = Submissions(deps)
     guard = Depends(RequiredRole(deps.keys, KeyRole.UPSTREAM))
-    for path, call, shape in (
-        ("/v1/withdrawals", submissions.withdrawal, "Withdrawal"),
-        ("/v1/checkouts", submissions.checkout, "Unsupported"),
-        ("/v1/partner-links", submissions.partner_link, "Unsupported"),
-    ):
+    for kind, path in PATHS.items():
+        does, shape = _shown(kind)
         router.add_api_route(
             path,
-            call,
+            submissions.of(kind),
+            name=kind.value,
             methods=["POST"],
             status_code=202,
             response_model=None,
             response_class=Json,
             dependencies=[guard],
-            summary=(call.__doc__ or "").strip(),
+            summary=does,
             openapi_extra=body_of(shape),
             responses={
                 **GUARDED,

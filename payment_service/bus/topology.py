@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal
 
-from fsm.domain import messages
+from fsm.domain import messages, request_kinds
 from payment_service.bus.api import Json
 from payment_service.bus.subjects import Names
 
@@ -20,14 +20,7 @@ REQUEST_CONSUMER: Final = "payment-requests"
 
 # Those of later versions too: replicas that want different filters would rewrite each
 # other's consumer.
-REQUEST_SUBJECTS: Final = (
-    messages.WITHDRAWAL_REQUESTED,
-    "checkout.requested",
-    "partner.link.requested",
-    "partner.unlink.requested",
-    messages.WITHDRAWAL_CANCEL,
-    "shadow.outcome",
-)
+REQUEST_SUBJECTS: Final = request_kinds.ALL
 TASK_SUBJECTS: Final = ("order.task.*.*", "order.queue.*.*", "order.lane.*.>")
 # What time has made due has a consumer of its own: a hundred thousand timers that ring
 # in one second must not stand before a new order. A work queue's consumers may not

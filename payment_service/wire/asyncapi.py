@@ -5,6 +5,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from fsm.domain import request_kinds
 from fsm.domain.dead_letters import Reason
 from fsm.domain.messages import (
     DEAD_LETTER,
@@ -20,33 +21,21 @@ from fsm.domain.messages import (
     WEBHOOK_RECEIVED,
     WEBHOOK_TIMEOUT,
     WITHDRAWAL_CANCEL,
-    WITHDRAWAL_REQUESTED,
 )
+from fsm.domain.request_kinds import SUBJECTS
 from fsm.engine.steps import Announced
+from fsm.engine.words import Kind
 from payment_service.release import version
-from payment_service.wire import cancel_message, requests, webhook_message
+from payment_service.wire import cancel_message, webhook_message
 from payment_service.wire.cancel_message import WithdrawalCancel
-from payment_service.wire.requests import NOT_YET, Withdrawal
+from payment_service.wire.readers import READERS
+from payment_service.wire.requests import NOT_YET
 from payment_service.wire.webhook_message import WebhookMessage
 
 Json = dict[str, Any]
 SCHEMAS: Final = "#/components/schemas/{model}"
-CHECKOUT_REQUESTED: Final = "checkout.requested"
-PARTNER_LINK_REQUESTED: Final = "partner.link.requested"
-PARTNER_UNLINK_REQUESTED: Final = "partner.unlink.requested"
-SHADOW_OUTCOME: Final = "shadow.outcome"
-OTHERS: Final = (
-    CHECKOUT_REQUESTED,
-    PARTNER_LINK_REQUESTED,
-    PARTNER_UNLINK_REQUESTED,
-    SHADOW_OUTCOME,
-)
-KINDS: Final = ("withdrawal", "checkout", "partner_link")
-
 STREAMS: Final[dict[str, Json]] = {
-    "PAYMENT_REQUESTS": {
-        "subjects": [WITHDRAWAL_REQUESTED, WITHDRAWAL_CANCEL, *OTHERS]
-    },
+    "PAYMENT_REQUESTS": {"subjects": [*request_kinds.ALL]},
     "ORDER_TASKS": {
         "subjects": [
             "order.task.*.*",
@@ -171,7 +160,7 @@ class OrderEvent(BaseModel):
 
 
 _MODELS: Final[tuple[type[BaseModel], ...]] = (
-    Withdrawal,
+    *(reader.model for reader in READERS.values()),
     WithdrawalCancel,
     OtherRequest,
     WebhookMessage,
@@ -273,14 +262,15 @@ def _key(subject: str) -> str:
 
 
 def _requests(channels: _Channels) -> None:
-    channels.add(
-        WITHDRAWAL_REQUESTED,
-        "Withdrawal",
-        "Pay out through a cascade of providers.",
-        actions="receive",
-        headers=_REQUEST_HEADERS,
-        examples=[{"payload": requests.EXAMPLE}],
-    )
+    for kind, reader in READERS.items():
+        channels.add(
+            SUBJECTS[kind],
+            reader.model.__name__,
+            reader.does,
+            actions="receive",
+            headers=_REQUEST_HEADERS,
+            examples=[{"payload": reader.example}],
+        )
     channels.add(
         WITHDRAWAL_CANCEL,
         "WithdrawalCancel",
@@ -289,7 +279,7 @@ def _requests(channels: _Channels) -> None:
         headers=_CANCEL_HEADERS,
         examples=[{"payload": cancel_message.EXAMPLE}],
     )
-    for subject in OTHERS:
+    for subject in _not_built():
         channels.add(
             subject,
             "OtherRequest",
@@ -298,6 +288,12 @@ def _requests(channels: _Channels) -> None:
             headers=_REQUEST_HEADERS,
         )
     _answers(channels)
+
+
+def _not_built() -> list[str]:
+    """Return the subjects of requests that this version answers as rejected."""
+    kinds = [subject for kind, subject in SUBJECTS.items() if kind not in READERS]
+    return [*kinds, *sorted(request_kinds.NOT_BUILT)]
 
 
 def _answers(channels: _Channels) -> None:
@@ -337,12 +333,12 @@ def _tasks(channels: _Channels) -> None:
 
 
 def _events(channels: _Channels) -> None:
-    for kind in KINDS:
+    for kind in Kind:
         for announced in Announced:
             channels.add(
-                f"order.event.{kind}.{announced.value}",
+                f"order.event.{kind.value}.{announced.value}",
                 "OrderEvent",
-                f"A {kind} order: {announced.value}.",
+                f"A {kind.value} order: {announced.value}.",
                 actions="send",
             )
 

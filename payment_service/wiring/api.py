@@ -117,6 +117,7 @@ def application(service: Service, waiters: bus.OrderWaiters) -> FastAPI:
             keys=service.keyring,
             clock=service.clock,
             providers=service.ports.providers,
+            services=service.ports.services,
             reads=service.reads,
             waiters=_QueueWaiters(waiters),
             submit=calls.submit,

@@ -9,9 +9,9 @@ import orjson
 import structlog
 from opentelemetry.trace import SpanKind
 
-from fsm.domain import messages as subjects
 from fsm.domain.dead_letters import Reason
 from fsm.domain.orders import Request
+from fsm.domain.request_kinds import KINDS
 from handlers.commit import Ports
 from handlers.dead_letters import dead_letter, ids_of
 from handlers.ports.bus import Delivery, Publisher
@@ -19,7 +19,6 @@ from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.route import (
     ANSWERED,
     KNOWN,
-    REQUEST_KINDS,
     Dispatch,
     Forwarded,
     Told,
@@ -29,7 +28,7 @@ from payment_service.observability import tracing
 from payment_service.observability.measured import child
 from payment_service.observability.metrics import Metrics
 from payment_service.observability.repeats import Repeats
-from payment_service.wire.requests import read_withdrawal, refuse_unsupported
+from payment_service.wire.readers import read_message
 
 REPLY_TO: Final = "X-Reply-To"
 NOT_ANSWERED: Final = f"{REPLY_TO} is no inbox, and not in PAYMENT_REPLY_SUBJECTS"
@@ -82,7 +81,7 @@ class Router:
         """Keep a dead letter; tell the sender of a request that it was refused."""
         rejected = None
         order_id = ids_of(delivery).get("order_id") or None
-        kind = REQUEST_KINDS.get(delivery.subject)
+        kind = KINDS.get(delivery.subject)
         if kind is not None and order_id is not None and reason is Reason.INVALID:
             rejected = (kind, order_id)
         is_whole = await dead_letter(
@@ -109,7 +108,7 @@ class Router:
             self.metrics.timers_stale.inc()
         # What is no id is no label either: a sender could write a megabyte there. A
         # request was read by another reader, and its outcome says whose it was.
-        is_request = delivery.subject in REQUEST_KINDS and outcome.order_id
+        is_request = delivery.subject in KINDS and outcome.order_id
         ids = {} if is_request else ids_of(delivery)
         line: dict[str, Any] = {
             "subject": delivery.subject,
@@ -145,9 +144,7 @@ def _word(outcome: Outcome) -> str:
 
 def _reader(ports: Ports) -> Callable[[Delivery], Request]:
     def read(delivery: Delivery) -> Request:
-        if delivery.subject != subjects.WITHDRAWAL_REQUESTED:
-            raise refuse_unsupported(delivery.body, delivery.subject)
-        return read_withdrawal(delivery.body, ports.providers.names())
+        return read_message(delivery.subject, delivery.body, ports)
 
     return read
 

@@ -52,6 +52,7 @@ from handlers.ports.reads import (
 from payment_service.api.app import create_app
 from payment_service.api.deps import ApiDeps
 from payment_service.api.keyring import Keyring
+from payment_service.wire.checkout import STEPS
 from payment_service.wire.people_views import environment_key_view, key_view
 from providers.config.places import Place, require_clear
 
@@ -184,6 +185,14 @@ class Signed:
             reference=reference,
             received_at=now,
         )
+
+
+class FakeServices:
+    def get(self, name):
+        del name
+
+    def names(self):
+        return sorted(STEPS)
 
 
 class FakeProviders:
@@ -536,6 +545,7 @@ def deps_of(world, **changes):
         keys=Keyring(api_keys(), WallClock()),
         clock=WallClock(),
         providers=FakeProviders(),
+        services=FakeServices(),
         reads=world,
         waiters=world,
         submit=world.submit,

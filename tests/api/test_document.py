@@ -8,7 +8,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from payment_service.api.app import create_app
-from payment_service.wire.requests import EXAMPLE
+from payment_service.wire.checkout import EXAMPLE as CHECKOUT
+from payment_service.wire.withdrawal import EXAMPLE
 from tests.api.fakes import (
     World,
     a_case,
@@ -107,6 +108,7 @@ async def answered(session, method, path, template, **more):
         ),
         ("POST", "/v1/withdrawals", "/v1/withdrawals", "upstream", EXAMPLE, 202),
         ("POST", "/v1/withdrawals", "/v1/withdrawals", "upstream", {}, 422),
+        ("POST", "/v1/checkouts", "/v1/checkouts", "upstream", CHECKOUT, 202),
         ("POST", "/v1/checkouts", "/v1/checkouts", "upstream", {}, 422),
         (
             *("POST", "/v1/orders/w-1/cancel", "/v1/orders/{order}/cancel"),

@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+from dataclasses import replace
 from io import BytesIO
 
 import aiohttp
@@ -9,8 +10,12 @@ import orjson
 import pytest
 
 from fsm.domain.strict_json import SIZE_MAX
-from payment_service.wire.requests import EXAMPLE
-from tests.api.fakes import as_, calling, deps_of
+from fsm.engine.words import Kind
+from handlers.ports.services import NoServices
+from payment_service.wire.checkout import EXAMPLE as CHECKOUT
+from payment_service.wire.checkout import STEPS
+from payment_service.wire.withdrawal import EXAMPLE
+from tests.api.fakes import KEYS, as_, calling, deps_of
 
 CARD = "4111111111111111"
 
@@ -90,8 +95,73 @@ async def test_what_cannot_be_accepted_is_a_problem_and_leaves_nothing(world, da
     assert not world.orders
 
 
-@pytest.mark.parametrize("path", ["/v1/checkouts", "/v1/partner-links"])
-async def test_other_kinds_are_refused_for_now(world, path):
+async def test_a_checkout_is_answered_as_a_withdrawal_is(world):
+    def bought(**changes):
+        return orjson.dumps({**CHECKOUT, **changes})
+
+    path = "/v1/checkouts"
+    async with calling(deps_of(world)) as session:
+        status, first = await post(session, bought(), path)
+        assert (status, first["status"]) == (202, "accepted")
+        assert await post(session, bought(), path) == (
+            200,
+            first | {"status": "duplicate"},
+        )
+        status, problem = await post(session, bought(delivery={}), path)
+        assert (status, problem["outcome"]) == (409, "conflict")
+        assert problem["order_id"] == CHECKOUT["order_id"]
+    assert [said[0].kind for said in world.said] == [Kind.CHECKOUT]
+    assert world.said[0][1:] == ("key:upstream-1", None)
+
+
+async def test_a_checkout_is_accepted_of_upstream_alone(world):
+    for role, status in (("viewer", 403), ("support", 403), ("nobody", 401)):
+        headers = as_(role) if role in KEYS else {}
+        async with (
+            calling(deps_of(world)) as session,
+            session.post(
+                "/v1/checkouts", data=orjson.dumps(CHECKOUT), headers=headers
+            ) as answer,
+        ):
+            assert answer.status == status
+    assert not world.said
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": 12550.0},
+        {"amount": 12551},
+        {"currency": "XXX"},
+        {"items": []},
+        {"items": [{"sku": "x", "quantity": 1}] * 501},
+        {"items": [{"sku": CARD, "quantity": 1}]},
+        {"payment_method": {"type": "card", "token": CARD}},
+        {"delivery": None},
+    ],
+)
+async def test_a_checkout_that_cannot_be_accepted_leaves_nothing(world, changes):
+    data = orjson.dumps({**CHECKOUT, **changes})
+    async with calling(deps_of(world)) as session:
+        status, problem = await post(session, data, "/v1/checkouts")
+    assert status == problem["status"] == 422
+    assert (problem["outcome"], problem["order_id"]) == ("rejected", "c-1001")
+    assert CARD not in str(problem)
+    assert "tok_8f2a" not in str(problem)
+    assert not world.orders
+
+
+async def test_a_checkout_of_steps_that_nobody_does_is_refused_by_their_names(world):
+    deps = replace(deps_of(world), services=NoServices())
+    async with calling(deps) as session:
+        status, problem = await post(session, orjson.dumps(CHECKOUT), "/v1/checkouts")
+    assert status == 422
+    for step in STEPS:
+        assert f"{step}: an unknown step service" in problem["error"]
+
+
+async def test_other_kinds_are_refused_for_now(world):
+    path = "/v1/partner-links"
     async with calling(deps_of(world)) as session:
         status, problem = await post(session, b'{"order_id": "c-1"}', path)
         assert (status, problem["order_id"]) == (422, "c-1")

@@ -28,7 +28,7 @@ from payment_service.cli import main
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
-from payment_service.wire.requests import read_withdrawal
+from payment_service.wire.withdrawal import read_withdrawal
 from providers.config import parse_config
 from providers.core import HttpCore
 from providers.http.outbound import Outbound

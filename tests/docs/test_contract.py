@@ -279,7 +279,7 @@ def documented():
 
 def test_every_call_and_parameter_is_told_and_no_other():
     built, later = rows(8, 3)
-    built += [row for row in later if "/v1/checkouts" in row[0]]
+    built += [row for row in later if "/v1/partner-links" in row[0]]
     told = [call for row in built for call in calls_of(row[0])]
 
     assert sorted(told, key=str) == sorted(documented(), key=str)
@@ -306,7 +306,7 @@ def test_every_body_of_a_call_is_told():
             call = OPENAPI["paths"][path][method.lower()]
             if not path.startswith("/v1/") or "requestBody" not in call:
                 continue
-            if path == "/v1/withdrawals":  # section 3 has it
+            if path in {"/v1/withdrawals", "/v1/checkouts"}:  # section 3 has them
                 continue
             behind = row[0].partition(f"{method} {path}`")[2]
             body = re.search(r"`(\{[^`]*\})`", behind)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import orjson
 
-from tests.fuzz.frames import ODD, Known, changed_request
+from tests.fuzz.frames import ODD, Known, changed_request, odd_checkout
 
 AT_ONCE: Final = 20
 """Requests that are sent before the first answer is read."""
@@ -145,6 +145,8 @@ class Caller:
         return head
 
     def _body(self, path: str, known: Known) -> bytes:
+        if path.startswith("/v1/checkouts") and self.dice.random() < 0.8:
+            return odd_checkout(self.dice, known)[1][:BODY_MAX]
         if path.startswith(("/v1/withdrawals", "/v1/checkouts", "/v1/partner")):
             # Never a new order: that one would rightly be paid.
             return changed_request(self.dice, known)[1][:BODY_MAX]

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from payment_service.wire import checkout
 from tests.fuzz import forwarders
 from tests.fuzz.forwarders import Row
 
@@ -154,10 +155,20 @@ def changed_request(dice: Random, known: Known) -> tuple[bytes, bytes]:
     return OWN[0], orjson.dumps(fields)
 
 
+def odd_checkout(dice: Random, _: Known) -> tuple[bytes, bytes]:
+    """Ask for a checkout that nobody may accept: of an item, none is bought."""
+    fields = dict(checkout.EXAMPLE, items=[{"sku": "x", "quantity": 0}])
+    name = dice.choice([*fields])
+    if name != "items":
+        fields[name] = dice.choice(ODD)
+    return OWN[1], orjson.dumps(fields)
+
+
 _INVENTIONS: Final[tuple[Callable[[Random, Known], tuple[bytes, bytes]], ...]] = (
     _anything,
     _odd_subject,
     _odd_fields,
     _wake_up,
     changed_request,
+    odd_checkout,
 )

@@ -48,7 +48,7 @@ from ops.bench.throughput import (
 from ops.bench.webhooks import signed
 from ops.bench.world import CONFIG, PROVIDERS, split
 from payment_service.storage import statements
-from payment_service.wire.requests import read_withdrawal
+from payment_service.wire.withdrawal import read_withdrawal
 from providers.config import parse_config
 
 REPOSITORY = Path(__file__).parents[2]

@@ -1,6 +1,7 @@
 import orjson
 import pytest
 
+from payment_service.wire.checkout import EXAMPLE as CHECKOUT
 from tests.service.stage import PROVIDERS, a_withdrawal
 
 BIG = 2**53
@@ -58,6 +59,25 @@ async def test_a_bad_request_is_refused_where_it_came_from(stage, name):
         assert "queue_id" not in told[0]
     status, found = await stage.call("GET", "/v1/orders/w-1", role="viewer")
     assert (status, found["status"]) == (404, 404)
+
+
+async def test_a_checkout_of_steps_that_nobody_does_is_refused_by_their_names(stage):
+    delivery = {"name": "Ann Example"}
+    body = {**CHECKOUT, "delivery": delivery}
+
+    answer = await stage.ask(body, "checkout.requested")
+
+    assert (answer["status"], answer["order_id"]) == ("rejected", "c-1001")
+    assert "fraud: an unknown step service" in answer["error"]
+    letter = await stage.until(lambda: stage.letters)
+    assert letter[0].headers["X-Original-Subject"] == "checkout.requested"
+    assert letter[0].data == orjson.dumps(body)
+    told = await stage.until(lambda: stage.told("checkout.rejected"))
+    assert told[0]["order_id"] == "c-1001"
+    status, problem = await stage.call(
+        "POST", "/v1/checkouts", role="upstream", body=body
+    )
+    assert (status, problem["error"]) == (422, answer["error"])
 
 
 @pytest.mark.attack(

@@ -147,6 +147,15 @@ def test_numbers_and_names_may_be_cards_too():
     assert masked(told) == {"n": MASK, "f": MASK, MASK: 1, f"{MASK} 2": 2}
 
 
+def test_a_delivery_shows_nothing_of_where_it_goes():
+    told = {"delivery": {"name": "Ann", "to": {"street": "x"}, "gift": True, "x": None}}
+    hidden = {"name": MASK, "to": MASK, "gift": MASK, "x": None}
+
+    assert masked(told) == {"delivery": hidden}
+    assert masked({"delivery": [{"name": "Ann"}]}) == {"delivery": [{"name": MASK}]}
+    assert masked({"delivery": "today"}) == {"delivery": "today"}
+
+
 def test_a_destination_shows_its_type_alone():
     told = {"destination": {"type": "iban", "iban": "DE02", "odd": {"a": 1}}}
 

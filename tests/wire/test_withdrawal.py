@@ -6,11 +6,7 @@ from hypothesis import strategies as st
 from fsm.domain.errors import InvalidRequest
 from fsm.domain.money import Money
 from fsm.domain.orders import CascadeEntry
-from payment_service.wire.requests import (
-    EXAMPLE,
-    read_withdrawal,
-    refuse_unsupported,
-)
+from payment_service.wire.withdrawal import EXAMPLE, read_withdrawal
 
 KNOWN = ("acme", "zeta")
 CARD = "4111111111111111"
@@ -197,12 +193,6 @@ def test_the_content_knows_neither_order_nor_unknown_fields_nor_nulls():
 )
 def test_the_content_knows_every_known_field(changes):
     assert read(**changes).content != read().content
-
-
-def test_what_is_not_supported_says_so_and_whose_it_was():
-    refused = refuse_unsupported(b'{"order_id": "c-1"}', "checkout.requested")
-    assert "not supported yet" in refused.problem
-    assert refused.order_id == "c-1"
 
 
 VALUES = st.recursive(

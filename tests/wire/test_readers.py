@@ -1,0 +1,82 @@
+"""One table says of each kind of request where it comes in and how it is read."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from fsm.domain import request_kinds
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.request_kinds import KINDS, SUBJECTS
+from fsm.engine.words import Kind
+from handlers.ports.services import NoServices
+from handlers.route import ANSWERED, KNOWN
+from payment_service.bus.topology import REQUEST_SUBJECTS
+from payment_service.wire.readers import PATHS, READERS, read_message, read_request
+from payment_service.wire.requests import refuse_unsupported
+
+
+class Configured:
+    """Parties by name alone: what a reader asks of them."""
+
+    def __init__(self, *names):
+        self.providers = self.services = self
+        self._names = [*names]
+
+    def names(self):
+        return self._names
+
+
+KNOWN_PARTIES: Any = Configured(
+    "acme", "zeta", "fraud", "payment", "delivery", "merchant"
+)
+
+
+def test_every_kind_has_a_subject_and_a_path_of_its_own():
+    assert {*SUBJECTS} == {*PATHS} == {*Kind} >= {*READERS}
+    assert len({*SUBJECTS.values()}) == len({*PATHS.values()}) == len(Kind)
+    assert {*KINDS.items()} == {(subject, kind) for kind, subject in SUBJECTS.items()}
+
+
+def test_all_that_hear_requests_hear_the_kinds_of_the_table():
+    assert {*SUBJECTS.values()} < ANSWERED
+    assert {*REQUEST_SUBJECTS} == {*request_kinds.ALL} > {*SUBJECTS.values()}
+    assert {*REQUEST_SUBJECTS} - KNOWN == request_kinds.NOT_BUILT
+
+
+@pytest.mark.parametrize("kind", [*READERS])
+def test_the_example_of_a_kind_is_read_as_that_kind(kind):
+    data = orjson.dumps(READERS[kind].example)
+
+    read = read_message(SUBJECTS[kind], data, KNOWN_PARTIES)
+
+    assert read.kind is kind
+    assert read == read_request(kind, data, KNOWN_PARTIES)
+
+
+def test_a_withdrawal_needs_no_services_and_a_checkout_no_providers():
+    only_providers: Any = Configured("acme", "zeta")
+    only_providers.services = NoServices()
+
+    read_request(
+        Kind.WITHDRAWAL, orjson.dumps(READERS[Kind.WITHDRAWAL].example), only_providers
+    )
+    with pytest.raises(InvalidRequest, match="an unknown step service"):
+        read_request(
+            Kind.CHECKOUT, orjson.dumps(READERS[Kind.CHECKOUT].example), only_providers
+        )
+
+
+@pytest.mark.parametrize("kind", [*{*Kind} - {*READERS}])
+def test_a_kind_without_a_reader_is_refused_and_says_whose_it_was(kind):
+    with pytest.raises(InvalidRequest, match="not supported yet") as refused:
+        read_request(kind, b'{"order_id": "l-1"}', KNOWN_PARTIES)
+
+    assert refused.value.order_id == "l-1"
+    assert SUBJECTS[kind] in refused.value.problem
+
+
+def test_what_is_not_supported_says_so_and_whose_it_was():
+    refused = refuse_unsupported(b'{"order_id": "c-1"}', "shadow.outcome")
+    assert "not supported yet" in refused.problem
+    assert refused.order_id == "c-1"
