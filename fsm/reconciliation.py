@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from fsm.engine.flow import Rules
 from fsm.engine.invariants import waits_for_turn
 from fsm.engine.judged import FINAL_STATES, Offence
 from fsm.engine.words import EngineWait, Invariant, State, Verdict
+from fsm.flows import RULES
 from fsm.invariants import SKEW, OrderRow, TaskRow, Trail
 from fsm.payout.invariants import is_by_hand
-from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.words import Waiting
 
 
@@ -37,7 +38,13 @@ class StatementEntry(NamedTuple):
     currency: str
 
 
-def core_offences(
+def has_books(task: TaskRow, books: Invariant, rules: Rules = RULES) -> bool:
+    """Tell whether others' books say something of a task, as its lifecycle has it."""
+    lifecycle = rules.lifecycles.get(task.lifecycle)
+    return lifecycle is not None and books in lifecycle.books
+
+
+def core_offences(  # noqa: PLR0913 - what a task is judged by
     order: OrderRow,
     task: TaskRow,
     entries: Sequence[LedgerEntry],
@@ -45,14 +52,20 @@ def core_offences(
     as_of: datetime,
     skew: timedelta = SKEW,
     trail: Trail | None = None,
+    rules: Rules = RULES,
 ) -> Iterator[Offence]:
     """Compare a task with all of core's entries about it.
 
     ``as_of`` is when the row was read; the ledger was read later, and may know more
     about what was not final then. Of a ``trail`` that persons have ended by hand what
-    core holds or lacks is only told. Of what goes by another lifecycle it never hears.
+    core holds or lacks is only told. Of a task whose lifecycle holds nothing there it
+    has no entry; of a lifecycle that nobody here knows nothing is said.
     """
-    if task.lifecycle != PAYOUT.name and not entries:
+    if not has_books(task, Invariant.CORE, rules):
+        if entries and task.lifecycle in rules.lifecycles:
+            what = f"core has {len(entries)} entries about it, and a task of "
+            what += f"{task.lifecycle!r} holds nothing there"
+            yield Offence(Invariant.CORE, order.queue_id, task.task_id, what)
         return
     before = as_of - skew
     known = [entry for entry in entries if _counts(entry, task, before)]
@@ -164,11 +177,13 @@ def provider_offences(
     *,
     stated: Collection[str],
     cases: Collection[str] = (),
+    rules: Rules = RULES,
 ) -> Iterator[Offence]:
     """Compare an order with the lines of the providers' statements about it.
 
     ``stated`` are the providers that gave a statement; ``cases`` are the tasks about
-    which a person was asked.
+    which a person was asked. A task whose lifecycle stands in no statement is paid by
+    nobody.
     """
 
     def wrong(what: str, task: TaskRow | None = None) -> Offence:
@@ -179,6 +194,11 @@ def provider_offences(
     for task in tasks:
         lines = payouts.get(task.task_id, ())
         paid = [line for line in lines if line.status == "succeeded"]
+        if not has_books(task, Invariant.PROVIDERS, rules):
+            if paid and task.lifecycle in rules.lifecycles:
+                what = f"{paid[0].provider} paid it, and a task of "
+                yield wrong(f"{what}{task.lifecycle!r} pays nobody", task)
+            continue
         executed += len(paid)
         for line in paid:
             if (line.amount, line.currency) != (order.amount, order.currency):

@@ -16,7 +16,7 @@ from fsm.engine.sentences import Sentences
 from fsm.engine.steps import Announced, Change, Event
 from fsm.engine.table import Facts, Keep, Otherwise, Row, Terms
 from fsm.engine.timers import Timer
-from fsm.engine.words import EngineTrigger, EngineWait, State
+from fsm.engine.words import EngineTrigger, EngineWait, Invariant, State
 
 T = TypeVar("T")
 Move: TypeAlias = tuple[str, str, str]
@@ -58,7 +58,8 @@ class Lifecycle(Generic[Terms]):
     the wait that an answer is too early for. ``hearing`` says what news means beyond
     the table, ``announced`` what the outside is told of a change, ``ended`` how a task
     comes to rest. ``invariants`` judge its rows and trails, beside what holds for
-    every flow.
+    every flow; ``books`` are those by which others' books are compared with its rows:
+    what is not among them has nothing there.
 
     Of the table are made: its ``moves``; the ``remarks`` that are written down and
     move nothing; those of both that surely open a case, ``opening``; how a task
@@ -78,6 +79,7 @@ class Lifecycle(Generic[Terms]):
     announced: Callable[[Change], Announced | None] = unannounced
     ended: Callable[[Task, Task, Event], Task] = at_rest
     invariants: tuple[Check, ...] = ()
+    books: frozenset[Invariant] = frozenset()
     proposals: frozenset[StrEnum] = frozenset()
     settling_contested: StrEnum | None = None
     unbroken: frozenset[StrEnum] = frozenset()

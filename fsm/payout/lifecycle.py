@@ -5,6 +5,7 @@ from typing import Final
 
 from fsm.engine.lifecycle import Lifecycle
 from fsm.engine.rows import FIRST_LIFECYCLE
+from fsm.engine.words import Invariant
 from fsm.payout.due import DUE, ended
 from fsm.payout.guards import GUARDS
 from fsm.payout.hearing import PayoutHearing, announced
@@ -40,6 +41,7 @@ PAYOUT: Final[Lifecycle[ProviderPolicy]] = Lifecycle(
     hearing=PayoutHearing(),
     announced=announced,
     invariants=INVARIANTS,
+    books=frozenset({Invariant.CORE, Invariant.PROVIDERS}),
     ended=ended,
     proposals=PROPOSALS,
     settling_contested=Trigger.RETURN_CONTESTED,

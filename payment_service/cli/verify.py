@@ -25,6 +25,7 @@ from payment_service.cli.context import (
 )
 from payment_service.cli.errors import DONE, FOUND_WRONG
 from payment_service.cli.key_check import roster_offences
+from payment_service.cli.not_compared import NotCompared
 from payment_service.cli.printing import print_json, print_text
 from payment_service.cli.progress import progress
 from payment_service.cli.snapshot import Snapshot, SnapshotFacts, Whole
@@ -173,6 +174,7 @@ def _judge_all(
         # Of whom a line cannot be read, nobody can say what the provider did.
         cases |= {line.task_id for line in books.unread()}
     told: dict[Subject, Decided] = {}
+    left_out = NotCompared(_compared(books))
     for whole in snapshot.wholes():
         report.orders += 1
         report.tasks += len(whole.tasks)
@@ -182,6 +184,7 @@ def _judge_all(
         if whole.order.erased:
             report.erased.append(whole.order.queue_id)
         report.notes += notes_of(whole)
+        left_out.count(whole.tasks)
         for offence in _judge(whole, facts, books, cases, settings):
             report.add(offence)
         if report.orders % SHOW_EVERY == 0:
@@ -191,7 +194,10 @@ def _judge_all(
     report.offences += roster_offences(snapshot, settings.audit_keys)
     for case in snapshot.opened():
         report.offences += forged_case(case)
-    report.offences += webhook_offences(snapshot, settings.audit_keys, facts.taken_at)
+    report.offences += webhook_offences(
+        snapshot, settings.audit_keys, facts.taken_at, left_out
+    )
+    report.notes += left_out.notes()
     for trail in snapshot.unclaimed():
         report.add(without_row(trail))
     for task_id, queue_id in snapshot.homeless():
@@ -202,6 +208,15 @@ def _judge_all(
         report.add(Offence(Invariant.ORPHAN, None, task_id, what))
     advance(report.orders)
     report.seconds = time.monotonic() - began
+
+
+def _compared(books: Books | None) -> frozenset[Invariant]:
+    """Return by which rules others' books are compared with the rows."""
+    if books is None:
+        return frozenset()
+    core = {Invariant.CORE} if books.core else set()
+    stated = {Invariant.PROVIDERS} if books.stated or books.partial else set()
+    return frozenset(core | stated)
 
 
 def _judge_decisions(

@@ -1,19 +1,27 @@
 """Judges what providers have said: each webhook of the inbox, and what came of it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, LiteralString, NamedTuple
 
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.seals import webhook_is_signed
-from fsm.domain.webhook_events import UNREADABLE, WebhookEvent, WebhookEventState
+from fsm.domain.webhook_events import (
+    UNREADABLE,
+    WebhookEvent,
+    WebhookEventState,
+    WebhookEventType,
+)
 from fsm.engine.judged import Offence
 from fsm.engine.table import Otherwise
 from fsm.engine.words import FINAL, EngineTrigger, Invariant, State
+from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.table import OTHERWISE, TABLE
 from fsm.payout.words import Trigger, Waiting
 from fsm.tampering import forged_webhook
 from handlers.withdrawal.webhooks import TRIGGERS
+from payment_service.cli.not_compared import NotCompared
 from payment_service.cli.snapshot import WEBHOOK, Snapshot, webhook_of
 
 # One that came before its task is looked at again within the hour.
@@ -35,7 +43,8 @@ FROM order_tasks t WHERE t.webhook_sequence IS NOT NULL AND NOT EXISTS (
 # the same statement under another id, and what the task's lines have done. A name of
 # the payout that was learned later could not be compared then.
 UNTOLD: Final[LiteralString] = """
-<news>, t.queue_id::text, t.task_id::text, i.task_id IS DISTINCT FROM t.task_id,
+<news>, t.queue_id::text, t.task_id::text, t.lifecycle,
+    i.task_id IS DISTINCT FROM t.task_id,
     (i.amount IS NOT NULL AND i.amount IS DISTINCT FROM q.amount)
         OR (i.currency IS NOT NULL AND i.currency IS DISTINCT FROM q.currency)
         OR (i.provider_reference <> t.provider_reference AND EXISTS (
@@ -70,6 +79,7 @@ class Untold(NamedTuple):
     webhook: WebhookEvent
     queue_id: str
     task_id: str
+    lifecycle: str
     astray: bool
     differs: bool
     repeats: bool
@@ -88,7 +98,7 @@ def _moves(
 
 
 # By which a yes, or a no, is proven: who says the same again says nothing new.
-_PROVEN: Final = {
+_PROVEN: Final[Mapping[Trigger, frozenset[str]]] = {
     Trigger.PAID: _moves(Waiting.COMMIT, by=EngineTrigger.SETTLED_POSITIVE),
     Trigger.DECLINED: _moves(
         Waiting.ROLLBACK,
@@ -98,12 +108,27 @@ _PROVEN: Final = {
 }
 
 
+class Hears(NamedTuple):
+    """What webhooks mean to a lifecycle: the triggers, and what is known already."""
+
+    triggers: Mapping[WebhookEventType, Trigger]
+    mismatched: Trigger
+    otherwise: Mapping[tuple[StrEnum, State], Otherwise]
+    proven: Mapping[Trigger, frozenset[str]]
+
+
+HEARS: Final[Mapping[str, Hears]] = {
+    PAYOUT.name: Hears(TRIGGERS, Trigger.MISMATCHED, OTHERWISE, _PROVEN)
+}
+
+
 def webhook_offences(
-    snapshot: Snapshot, keys: AuditKeys, as_of: datetime
+    snapshot: Snapshot, keys: AuditKeys, as_of: datetime, left_out: NotCompared
 ) -> Iterator[Offence]:
     """Find webhooks that are none, and what keeps a task from hearing one.
 
-    ``as_of`` is the database's time at which the rows were read.
+    ``as_of`` is the database's time at which the rows were read; ``left_out`` counts
+    those about tasks of which nobody here knows what they hear.
     """
     for webhook in snapshot.inbox():
         yield from forged_webhook(webhook, keys)
@@ -115,7 +140,7 @@ def webhook_offences(
         what = f"it hears nothing of {provider} up to {number}, which nobody has sent"
         yield Offence(Invariant.TAMPERED, queue_id, task_id, what)
     for row in snapshot.rows("untold", UNTOLD, {}):
-        yield from _unheard(_untold(row), keys)
+        yield from _unheard(_untold(row), keys, left_out)
 
 
 def _untold(row: tuple[Any, ...]) -> Untold:
@@ -123,10 +148,18 @@ def _untold(row: tuple[Any, ...]) -> Untold:
     return Untold(row[1], webhook, *more)
 
 
-def _unheard(untold: Untold, keys: AuditKeys) -> Iterator[Offence]:
+def _unheard(
+    untold: Untold, keys: AuditKeys, left_out: NotCompared
+) -> Iterator[Offence]:
     """Judge one that stands as dealt with; of one that is forged it is said already."""
     webhook = untold.webhook
-    if not webhook_is_signed(webhook, keys) or not (untold.astray or _is_new(untold)):
+    if not webhook_is_signed(webhook, keys):
+        return
+    hears = HEARS.get(untold.lifecycle)
+    if hears is None and not untold.astray:
+        left_out.unheard(untold.lifecycle)
+        return
+    if not untold.astray and hears is not None and not _is_new(untold, hears):
         return
     what = (
         f"the webhook {webhook.event_id!r} of {webhook.provider} "
@@ -139,9 +172,9 @@ def _unheard(untold: Untold, keys: AuditKeys) -> Iterator[Offence]:
     yield Offence(Invariant.TAMPERED, untold.queue_id, untold.task_id, what)
 
 
-def _is_new(untold: Untold) -> bool:
+def _is_new(untold: Untold, hears: Hears) -> bool:
     """Tell whether there would have been a line of it, whenever it was looked at."""
-    trigger = TRIGGERS.get(untold.webhook.type)
+    trigger = hears.triggers.get(untold.webhook.type)
     if trigger is None:
         return untold.state == WebhookEventState.APPLIED
     if untold.state == WebhookEventState.APPLIED:
@@ -149,8 +182,8 @@ def _is_new(untold: Untold) -> bool:
     if untold.repeats:
         return False
     if untold.differs or UNREADABLE in untold.webhook.detail:
-        trigger = Trigger.MISMATCHED
-    answers = {answer for (of, _), answer in OTHERWISE.items() if of is trigger}
+        trigger = hears.mismatched
+    answers = {answer for (of, _), answer in hears.otherwise.items() if of is trigger}
     if Otherwise.KNOWN in answers:
         return False
-    return not _PROVEN.get(trigger, frozenset()) & set(untold.moved)
+    return not hears.proven.get(trigger, frozenset()) & set(untold.moved)

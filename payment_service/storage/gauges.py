@@ -2,6 +2,8 @@
 
 from typing import Final, LiteralString
 
+from fsm.engine.words import Invariant
+from fsm.flows import RULES
 from handlers.ports.backlog import Backlog
 from payment_service.storage.database import Database
 
@@ -9,14 +11,15 @@ from payment_service.storage.database import Database
 STANDING: Final[LiteralString] = """
 WITH open_tasks AS MATERIALIZED (
     SELECT t.state, coalesce(t.provider, '') AS provider, t.updated_at, t.taken,
-        t.verdict, t.queue_id
+        t.verdict, t.queue_id, t.lifecycle
     FROM order_tasks t WHERE t.waiting_for IS NOT NULL
 )
 SELECT 'tasks', state, provider, count(*)::bigint, 0::float8
     FROM open_tasks GROUP BY state, provider
 UNION ALL SELECT 'risk', o.provider, q.currency, sum(q.amount)::bigint, 0
     FROM open_tasks o JOIN order_queues q USING (queue_id)
-    WHERE o.state <> 'PENDING' AND o.verdict IS NULL AND q.amount IS NOT NULL
+    WHERE o.lifecycle = ANY(%(held)s) AND o.state <> 'PENDING'
+        AND o.verdict IS NULL AND q.amount IS NOT NULL
     GROUP BY o.provider, q.currency
 UNION ALL SELECT 'cases', kind, '', count(*),
     extract(epoch FROM clock_timestamp() - min(opened_at))
@@ -39,10 +42,15 @@ UNION ALL SELECT 'outbox', '', '', coalesce(sum(messages), 0),
 
 
 async def standing(database: Database) -> Backlog:
-    """Return what the rows say now."""
+    """Return what the rows say now.
+
+    Money is at risk where core holds it: what goes by another lifecycle has none.
+    """
+    of = RULES.lifecycles
+    held = {"held": [name for name in of if Invariant.CORE in of[name].books]}
     async with database.connection() as connection:
         # Its own plan each time: it reads all that is open, however much that is.
-        rows = (await connection.exec_driver_sql(STANDING)).all()
+        rows = (await connection.exec_driver_sql(STANDING, held)).all()
     by: dict[str, list[tuple[str, str, int, float]]] = {}
     for what, first, second, count, age in map(tuple, rows):
         by.setdefault(what, []).append((first, second, int(count), float(age)))

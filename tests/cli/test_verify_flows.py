@@ -1,5 +1,8 @@
 """`verify` judges orders of several steps, on PostgreSQL, by their flow's rules."""
 
+import asyncio
+import json
+
 import pytest
 
 from fsm.engine.words import EngineWait
@@ -10,6 +13,7 @@ from payment_service.cli import unknown
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.storage.readable import known_words, unknown_words
 from tests.cli.stage import Here, corrupt
+from tests.cli.test_outside import answering
 from tests.handlers.test_chores import helped, helpers
 from tests.world.judged import World
 from tests.world.postgres_rows import PostgresRows
@@ -113,6 +117,47 @@ async def test_an_order_on_its_way_offends_nobody(house, helpers, verified):
     answer, found = verified()
 
     assert (answer.code, found) == (0, [])
+
+
+async def with_core(house, tmp_path, database_url, entries):
+    """Say what `verify --core` answers where core's ledger has these entries."""
+    await completed(house, None)
+    await house.rest()
+    page = {"entries": entries(await house.order()), "next_cursor": None}
+    async with answering(200, json.dumps(page).encode()) as url:
+        urls = {"PAYMENT_DATABASE_URL": database_url, "PAYMENT_CORE_URL": url}
+        shell = Here(tmp_path, urls)
+        return await asyncio.to_thread(shell, "verify", "--core", "--json")
+
+
+async def test_what_core_never_hears_of_is_left_out_by_name(
+    house, tmp_path, database_url
+):
+    answer = await with_core(house, tmp_path, database_url, lambda _order: [])
+
+    assert (answer.code, answer.json["offences"]) == (0, [])
+    assert answer.json["notes"] == [
+        (
+            "core's ledger was not compared with 1 task of 'wash', 3 tasks of 'work', "
+            "which nothing there is about"
+        )
+    ]
+
+
+async def test_what_core_holds_for_whom_it_holds_nothing_is_named(
+    house, tmp_path, database_url
+):
+    def entries(order):
+        task_id = order.queue.tasks[0].task_id
+        said = {"task_id": task_id, "operation": "freeze", "amount": 12550}
+        return [{**said, "currency": "EUR"}]
+
+    answer = await with_core(house, tmp_path, database_url, entries)
+
+    assert answer.code == 1
+    (offence,) = answer.json["offences"]
+    assert offence["invariant"] == "core"
+    assert "a task of 'wash' holds nothing there" in offence["what"]
 
 
 @pytest.mark.attack(

@@ -5,10 +5,18 @@ from datetime import timedelta
 import pytest
 
 from fsm.invariants import SKEW
-from fsm.reconciliation import LedgerEntry, core_offences
+from fsm.reconciliation import (
+    LedgerEntry,
+    StatementEntry,
+    core_offences,
+    provider_offences,
+)
 from payment_service.playground.memory.world import a_request
+from tests.handlers.test_chores import helped
 from tests.simulation.oracle import order_row, task_row
 from tests.world.judged import World
+
+__all__ = ["helped"]
 
 
 @pytest.fixture
@@ -29,6 +37,43 @@ def judged(paid, *operations, amount=None, at=None, **changes):
     ]
     found = core_offences(order, task._replace(**changes), entries, as_of=read_at)
     return [offence.what for offence in found]
+
+
+CHORE = {"lifecycle": "wash", "provider": None}
+"""Of a lifecycle of the tests: core holds nothing for it, and nobody is paid."""
+
+
+def test_who_holds_nothing_at_core_has_no_entry_there(paid, helped):
+    del helped
+    assert judged(paid, **CHORE) == []
+    assert judged(paid, "freeze", **CHORE) == [
+        "core has 1 entries about it, and a task of 'wash' holds nothing there"
+    ]
+
+
+def test_of_a_lifecycle_of_another_version_core_is_not_asked(paid):
+    assert judged(paid, "freeze", "freeze", lifecycle="of tomorrow") == []
+
+
+def stated(paid, *statuses, **changes):
+    order, task, _ = paid
+    lines = [
+        StatementEntry("acme", task.task_id, status, order.amount, order.currency)
+        for status in statuses
+    ]
+    task = task._replace(**changes)
+    payouts = {task.task_id: lines}
+    found = provider_offences(order, [task], payouts, stated={"acme"})
+    return [offence.what for offence in found]
+
+
+def test_whom_nobody_pays_stands_in_no_statement(paid, helped):
+    del helped
+    assert stated(paid) == ["SUCCEEDED, and acme paid nothing"]
+    assert stated(paid, **CHORE) == []
+    assert stated(paid, "succeeded", **CHORE) == [
+        "acme paid it, and a task of 'wash' pays nobody"
+    ]
 
 
 def test_a_hold_that_was_committed_is_well(paid):

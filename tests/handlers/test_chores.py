@@ -28,6 +28,7 @@ from handlers.resolve import Ruling
 from payment_service.playground.memory.clock import VirtualClock, run
 from payment_service.playground.memory.effects import Effects, FailureForm, Strike
 from payment_service.storage.database import Database
+from payment_service.storage.gauges import standing
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
 from tests.fsm.chores import CHORES, LIFECYCLES, Chores
@@ -275,6 +276,16 @@ async def test_a_wish_that_is_kept_may_be_said_again(house, helpers):
     await house.decide(Ruling.NEGATIVE)
     await house.rest()
     assert (await house.states())[-1] == OrderState.CANCELLED
+
+
+@pytest.mark.parametrize("house", ["postgres"], indirect=True)
+async def test_where_core_holds_nothing_no_money_is_at_risk(house):
+    await house.submit()
+
+    stands = await standing(house.rows.database)
+
+    assert ("EXECUTING", "", 2) in stands.tasks
+    assert stands.money_at_risk == []
 
 
 @pytest.fixture

@@ -7,12 +7,14 @@ import psycopg
 import pytest
 
 from fsm.engine.records import replace
+from fsm.engine.steps import Step
 from fsm.engine.words import EngineWait, State, Verdict
 from fsm.payout.words import Trigger, Waiting
+from handlers.work import work_of
 from payment_service.playground.memory.clock import START
 from payment_service.storage.record import RECORD
 from payment_service.storage.step_rows import parts_of, record_rows
-from tests.storage.builders import a_cancel, a_forced_work, a_new_order, a_work
+from tests.storage.builders import FAILED, a_cancel, a_forced_work, a_new_order, a_work
 
 SECOND = timedelta(seconds=1)
 GRACE = timedelta(seconds=30)
@@ -202,6 +204,25 @@ async def test_the_first_task_of_a_step_leads_and_its_order_does_not(order, queu
 
 
 async def test_nobody_leads_where_a_turn_would_be_taken_first(order):
-    rows = record_rows([a_cancel(order)])
+    first = replace(order.queue.tasks[0], waiting_for=EngineWait.TURN)
+    queue = order.queue.with_tasks({first.task_id: first})
+    order = replace(order, queue=queue)
+    changes = tuple(
+        a_forced_work(order, task=task, **columns).step.changes[0]
+        for task, columns in ((0, CREATING), (1, FAILED))
+    )
+    after = queue.with_tasks({c.after.task_id: c.after for c in changes})
+    step = Step(changes=changes, queue=None, announcements=(), cases=(), after=after)
 
-    assert not any(row["leads"] for row in orjson.loads(rows["tasks"]))
+    rows = record_rows([work_of(order, step, START, webhooks={})])
+
+    tasks = orjson.loads(rows["tasks"])
+    assert not any(row["leads"] for row in tasks)
+    assert ["turns" in row for row in tasks] == [False, True]
+
+
+async def test_of_whom_no_turn_begins_the_first_leads(order):
+    tasks = orjson.loads(record_rows([a_cancel(order)])["tasks"])
+
+    assert [row["leads"] for row in tasks] == [False, False, True]
+    assert not any("turns" in row for row in tasks)
