@@ -8,7 +8,12 @@ from typing import Final
 from fsm.domain.acts import ORDER_ACTS, SERVICE_ACTS, STATE
 from fsm.domain.erasure import ERASED
 from fsm.domain.proposals import PROPOSED_FROM_SHELL
-from fsm.engine.decide import ORDER_LOADED, ORDER_NOT_LOADED, STEP_ENDED
+from fsm.engine.decide import (
+    LOAD_POSTPONED,
+    ORDER_LOADED,
+    ORDER_NOT_LOADED,
+    STEP_ENDED,
+)
 from fsm.engine.ended import NOTIFIED
 from fsm.engine.flow import Flow
 from fsm.engine.invariants import REQUESTED
@@ -36,6 +41,7 @@ _SAID_LINES: Final = frozenset((_CANCEL, _ACTIVE, s) for s in _OVER)
 _LOADED_LINES: Final = frozenset(
     {
         (ORDER_LOADED, _ACTIVE, _ACTIVE),
+        (LOAD_POSTPONED, _ACTIVE, _ACTIVE),
         *((ORDER_NOT_LOADED, _ACTIVE, s) for s in _OVER),
     }
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from fsm.domain.orders import Order, Request
@@ -30,6 +30,18 @@ class NotLoaded:
     message: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LoadLater:
+    """Somebody was away: it is asked again after a while, and no worker waits for it.
+
+    What ``counts`` is one more of the order's ``tries`` to load.
+    """
+
+    because: str
+    after: timedelta
+    counts: bool = True
+
+
 class FlowHandlers(Protocol[EngineT_contra]):
     """What a kind of order brings beside its flow; all that reaches the outside."""
 
@@ -45,10 +57,13 @@ class FlowHandlers(Protocol[EngineT_contra]):
         """
         ...
 
-    async def load(self, order: Order, *, ports: EngineT_contra) -> Loaded | NotLoaded:
+    async def load(
+        self, order: Order, *, ports: EngineT_contra
+    ) -> Loaded | NotLoaded | LoadLater:
         """Fetch what the order's steps need; asked only where the flow ``loads``.
 
         It is kept with the order in one write, and never fetched again after that.
+        ``order.queue.tries`` says how often somebody was away for it before.
 
         :raises Fault: somebody was away; it is asked again.
         """

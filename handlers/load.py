@@ -5,11 +5,11 @@ from datetime import datetime
 from fsm.domain.binding import LOADED, hash_of_loaded
 from fsm.domain.canonical import written
 from fsm.domain.orders import Order
-from fsm.engine.decide import loaded, not_loaded
+from fsm.engine.decide import load_postponed, loaded, not_loaded
 from fsm.engine.rows import Queue
 from fsm.engine.steps import Known, Step
 from handlers.commit import Applied, Ports, commit
-from handlers.flow import NotLoaded
+from handlers.flow import LoadLater, NotLoaded
 from handlers.sound import NOT_AS_REQUESTED, halted
 from handlers.work import Wakeups
 
@@ -17,9 +17,10 @@ from handlers.work import Wakeups
 async def load(order: Order, *, ports: Ports, wakeups: Wakeups) -> Applied:
     """Fetch what the order's steps need, and let the first of them begin.
 
-    Of two that fetch at once one is kept; the other finds that it was done.
+    Of two that fetch at once one is kept; the other finds that it was done. Where
+    somebody was away the row says until when it is left alone.
 
-    :raises Fault: somebody was away: nothing is kept.
+    :raises Fault: nobody could be asked: nothing is kept.
     :raises Tampered: the order is not what was requested.
     """
     if not order.sound:
@@ -27,7 +28,14 @@ async def load(order: Order, *, ports: Ports, wakeups: Wakeups) -> Applied:
     found = await ports.flow_of(order).load(order, ports=ports)
     rules = ports.rules
 
+    tries = order.queue.tries
+
     def judge(queue: Queue, now: datetime) -> Step | Known:
+        if isinstance(found, LoadLater):
+            at = now + found.after
+            return load_postponed(
+                queue, tries, found.because, wake_at=at, counts=found.counts
+            )
         if isinstance(found, NotLoaded):
             return not_loaded(queue, found.code, found.message, rules=rules, now=now)
         content = written(found.content)

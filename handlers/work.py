@@ -12,7 +12,7 @@ from fsm.domain.seals import sealed_queue, sealed_task
 from fsm.domain.webhook_events import WebhookEventState
 from fsm.engine.flow import Rules
 from fsm.engine.records import replace
-from fsm.engine.rows import Task
+from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Step
 from fsm.flows import RULES
 from handlers.ports.store import StepWrite
@@ -73,6 +73,8 @@ def work_of(  # noqa: PLR0913 - all that a commit is made of
     timers = [
         task_wakeup(c.after, now, rules) for c in changes if _is_later(c.after, now)
     ]
+    if queue_change is not None and _is_later(after_queue, now):
+        timers.append(queue_wakeup(after_queue, now))
     woken = wakeups(_in_hand(moved, step), now)
     return StepWrite(
         order=moved,
@@ -104,8 +106,8 @@ def _in_hand(order: Order, step: Step) -> Order:
     return replace(order, queue=replace(queue, tasks=tasks, wake_at=wake_at))
 
 
-def _is_later(task: Task, now: datetime) -> bool:
-    return task.wake_at is not None and task.wake_at > now
+def _is_later(row: Task | Queue, now: datetime) -> bool:
+    return row.wake_at is not None and row.wake_at > now
 
 
 def traced(message: Message, trace_parent: str | None) -> Message:

@@ -108,11 +108,18 @@ def task_wakeup(
     return _wakeup(subject_for(task, rules), task, at=at, again=again)
 
 
-def queue_wakeup(queue: Queue, *, again: str = "") -> Message | None:
-    """Return the message that lets core be told the outcome, where that is due."""
+def queue_wakeup(
+    queue: Queue, now: datetime | None = None, *, again: str = ""
+) -> Message | None:
+    """Return the message that lets an order's own row do what is due; None if nothing.
+
+    That is to tell core the outcome, or to fetch what its steps need. What is due after
+    ``now`` comes then; without it, it comes at once.
+    """
     if queue.wake_at is None:
         return None
-    return _wakeup(NOTIFICATION_DUE, queue, again=again)
+    at = None if now is None or queue.wake_at <= now else queue.wake_at
+    return _wakeup(NOTIFICATION_DUE, queue, at=at, again=again)
 
 
 def resolved_wakeup(task: Task) -> Message:

@@ -34,6 +34,7 @@ from fsm.engine.words import (
 STEP_ENDED: Final = "step.ended"
 ORDER_LOADED: Final = "order.loaded"
 ORDER_NOT_LOADED: Final = "order.not_loaded"
+LOAD_POSTPONED: Final = "order.load_postponed"
 TermsOf: TypeAlias = Callable[[Task], Any]
 """task -> what holds for its other side, as its lifecycle's guards ask for it."""
 
@@ -130,6 +131,29 @@ def not_loaded(
     said = {"code": code} if message is None else {"code": code, "message": message}
     asked = OrderMove(queue, ORDER_NOT_LOADED, "system", said)
     return step_of(after, changes, (), rules, now, asked=asked)
+
+
+def load_postponed(
+    queue: Queue, tries: int, because: str, *, wake_at: datetime, counts: bool
+) -> Step | Known:
+    """Leave alone until ``wake_at`` what somebody was away for, and count the try.
+
+    ``tries`` is how many there were when it was asked: of two that were away for the
+    same try one is counted. What ``counts`` not is nobody's failure.
+    """
+    if queue.waiting_for is not EngineWait.LOAD or queue.tries != tries:
+        return Known()
+    after = replace(
+        queue, version=queue.version + 1, wake_at=wake_at, tries=tries + counts
+    )
+    change = QueueChange(
+        before=queue,
+        after=after,
+        trigger=LOAD_POSTPONED,
+        actor="system",
+        detail={"message": because},
+    )
+    return Step(changes=(), queue=change, announcements=(), cases=(), after=after)
 
 
 def notified(queue: Queue) -> Step | Known:

@@ -14,20 +14,23 @@ from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.errors import BrokenInvariant, InvalidRequest, NotNow, StoreUnavailable
 from fsm.domain.ids import new_id
 from fsm.domain.orders import Order, money_for
+from fsm.engine.decide import LOAD_POSTPONED
 from fsm.engine.flow import StepSpec
 from fsm.engine.records import replace
 from fsm.engine.steps import Event, QueueChange, Step
 from fsm.engine.words import WITHOUT_MONEY, EngineWait, Kind, OrderState
 from fsm.flows import RULES
+from fsm.legal_lines import lines_of
 from fsm.tampering import tampered
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.commit import Limits
 from handlers.erase import erase
-from handlers.flow import Loaded, NotLoaded
+from handlers.flow import Loaded, LoadLater, NotLoaded
 from handlers.flows import FLOWS
+from handlers.load import load
 from handlers.ports.store import StepWrite, Unsent
 from handlers.sound import looked_over
-from handlers.work import work_of
+from handlers.work import no_wakeups, work_of
 from payment_service.cli.snapshot import Snapshot
 from payment_service.observability.measured import StepWatch
 from payment_service.observability.metrics import Metrics
@@ -61,7 +64,7 @@ class Club:
         self.flow = MEMBERSHIPS
         self.away = 0
         self.loads = 0
-        self.finds: Loaded | NotLoaded = Loaded(FOUND)
+        self.finds: Loaded | NotLoaded | LoadLater = Loaded(FOUND)
         self.meanwhile: Any = None
         self.said: dict[str, Event] = {}
         self.saw: list[object] = []
@@ -192,6 +195,57 @@ async def test_an_order_whose_steps_can_never_have_it_fails_with_the_reason(
     assert (order.queue.state, order.loaded) == (OrderState.FAILED, None)
     assert (club.loads, club.asked) == (1, {})
     assert told_core(house)["code"] == "no_such_item"
+
+
+async def test_what_somebody_is_away_for_is_asked_again_when_its_row_says(house, club):
+    club.finds = LoadLater("the items are away", timedelta(minutes=5))
+    await house.submit(a_membership())
+    await house.work_off()
+
+    queue = (await the_order(house)).queue
+    assert (queue.waiting_for, queue.tries, queue.version) == (EngineWait.LOAD, 1, 2)
+    assert queue.wake_at == house.clock.now() + timedelta(minutes=5)
+    await house.pass_time(timedelta(minutes=4))
+    await house.work_off()
+    assert club.loads == 1
+
+    club.finds = Loaded(FOUND)
+    await house.pass_time(timedelta(minutes=1, seconds=1))
+    await house.work_off()
+    # No sweeper has been: it is woken by a timer of its own.
+    assert club.loads == 2
+    await house.rest()
+    order = await the_order(house)
+    assert (order.queue.state, order.loaded) == (OrderState.COMPLETED, KEPT)
+    assert (club.loads, order.queue.tries) == (2, 0)
+    own = [x for x in await house.rows.trail() if x.entity_id == order.queue_id]
+    (postponed,) = [line for line in own if line.trigger == LOAD_POSTPONED]
+    assert postponed.detail["message"] == "the items are away"
+    moves = {(line.trigger, line.source, line.target) for line in own}
+    assert moves <= lines_of(MEMBERSHIPS)
+
+
+async def test_of_two_that_hear_that_somebody_is_away_one_counts(house, club):
+    async def another(order, ports):
+        club.meanwhile = None
+        await load(order, ports=ports, wakeups=no_wakeups)
+
+    club.meanwhile = another
+    club.finds = LoadLater("the items are away", timedelta(minutes=5))
+    await house.submit(a_membership())
+    await house.work_off()
+
+    queue = (await the_order(house)).queue
+    assert (club.loads, queue.tries, queue.version) == (2, 1, 2)
+
+
+async def test_what_is_nobodys_failure_is_not_counted(house, club):
+    club.finds = LoadLater("no descriptors", timedelta(minutes=5), counts=False)
+    await house.submit(a_membership())
+    await house.work_off()
+
+    queue = (await the_order(house)).queue
+    assert (club.loads, queue.tries, queue.version) == (1, 0, 2)
 
 
 async def test_a_cancellation_while_it_is_loaded_holds(house, club):
