@@ -6,6 +6,8 @@ from fsm.engine.flow import Flow, Rules, StepSpec
 from fsm.engine.outcome import by_last_task
 from fsm.engine.words import Kind
 from fsm.payout.lifecycle import PAYOUT
+from fsm.service.lifecycle import CHECK, LIFECYCLES, PIVOT, SERVICE
+from fsm.service.outcome import by_saga
 
 WITHDRAWAL: Final = Flow(
     kind=Kind.WITHDRAWAL,
@@ -14,8 +16,26 @@ WITHDRAWAL: Final = Flow(
     outcome=by_last_task,
 )
 
+CHECKOUT: Final = Flow(
+    kind=Kind.CHECKOUT,
+    version=1,
+    steps=(
+        StepSpec(name="fraud", lifecycle=CHECK.name),
+        StepSpec(name="payment", lifecycle=SERVICE.name, after=("fraud",), undo=True),
+        StepSpec(name="delivery", lifecycle=SERVICE.name, after=("fraud",), undo=True),
+        StepSpec(
+            name="merchant",
+            lifecycle=PIVOT.name,
+            after=("payment", "delivery"),
+            point_of_no_return=True,
+        ),
+    ),
+    loads=True,
+    outcome=by_saga,
+)
+
 RULES: Final = Rules(
-    lifecycles={PAYOUT.name: PAYOUT},
-    flows={(flow.kind, flow.version): flow for flow in (WITHDRAWAL,)},
+    lifecycles={PAYOUT.name: PAYOUT, **LIFECYCLES},
+    flows={(flow.kind, flow.version): flow for flow in (WITHDRAWAL, CHECKOUT)},
 )
 """What every process decides by."""

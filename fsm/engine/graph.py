@@ -174,6 +174,8 @@ def _turned_back(
     told = [*_tell(queue, changes, rules, now)] if first else []
     every = [*changes, *left_out, *told]
     turned = OrderState.REVERSING if first and not _may_pass(steps) else None
+    # What was told may have come to its end by that: nothing else would end the order.
+    queue = queue.with_tasks({c.after.task_id: c.after for c in told})
     if any(_at_work(t) for t in queue.tasks):
         return Followed((*every,), turned, joins)
     undone = _last_won(steps, rules, now)

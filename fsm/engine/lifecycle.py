@@ -120,7 +120,9 @@ class Lifecycle(Generic[Terms]):
         self._tell_what_is_legal()
 
     def _tell_what_is_legal(self) -> None:
+        late = self._undone_at_once()
         moves = {(r.trigger.value, r.source.value, r.dest.value) for r in self.table}
+        moves |= late
         opens = {Otherwise.CONTRADICTION, Otherwise.BY_PROOF}
         remarks = {
             (trigger.value, state.value, state.value)
@@ -137,11 +139,21 @@ class Lifecycle(Generic[Terms]):
             (r.trigger.value, r.source.value, r.dest.value)
             for r in self.table
             if r.case is None
-        }
+        } | late
         object.__setattr__(self, "moves", frozenset(moves))
         object.__setattr__(self, "opening", frozenset((moves | remarks) - silent))
         object.__setattr__(self, "remarks", frozenset(remarks))
         object.__setattr__(self, "stands", frozenset(stands))
+
+    def _undone_at_once(self) -> set[Move]:
+        """Return the moves of what succeeds late: the same step has it undone."""
+        undo = (EngineTrigger.UNDO_DUE, State.SUCCEEDED)
+        return {
+            (won.trigger.value, won.source.value, undone.dest.value)
+            for undone in self.ways.get(undo, ())
+            for won in self.table
+            if won.dest is State.SUCCEEDED
+        }
 
     def advance(self, facts: Facts[Terms], trigger: StrEnum) -> Row | None:
         """Return the row of the table that fires, or None where none does."""

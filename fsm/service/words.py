@@ -1,16 +1,30 @@
 """The words of a step that a service does: what it waits for, what can happen to it."""
 
 from enum import StrEnum
+from typing import Final
+
+NO_ANSWER: Final = "no_answer"
+"""The code of a step whose service was given up without a definite answer."""
+GIVEN_UP: Final = "cancelled"
+"""The code of a step that somebody has given up by itself."""
+DEFAULTED: Final = "default"
+"""The code of a step for which a default holds."""
+STANDS: Final = "stands"
+"""The code of a step of which a person has found that it is done, and stays so."""
 
 
 class ServiceWait(StrEnum):
     """What such a step waits for: the call that is due.
 
     Every call has a key of its own, so the same one may be made again by anybody.
+    ``RETRY`` alone says that nothing was ever sent. ``LAST_ASK`` asks what became of a
+    step that is not wanted any more, before it is undone.
     """
 
     DO = "do"
+    RETRY = "do_retry"
     ASK = "ask"
+    LAST_ASK = "last_ask"
     UNDO = "undo"
 
 
@@ -23,6 +37,9 @@ class ServiceTrigger(StrEnum):
     NOT_KNOWN = "service.not_known"
     NOT_SENT = "service.not_sent"
     UNCLEAR = "service.unclear"
+    UNASKED = "service.unasked"
+    TAKEN_OVER = "service.taken_over"
+    RETRY_DUE = "service.retry_due"
     UNDONE = "service.undone"
     UNDO_REFUSED = "service.undo_refused"
     GIVEN_UP = "service.given_up"

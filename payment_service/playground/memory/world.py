@@ -50,6 +50,7 @@ from payment_service.playground.memory.providers import (
     stated,
 )
 from payment_service.playground.memory.rows import MemoryRows, Rows
+from payment_service.playground.memory.services import MemoryServices
 
 GRACE: Final = timedelta(seconds=30)
 ROUNDS_MAX: Final = 20_000
@@ -141,6 +142,7 @@ class MemoryWorld:
         self.bus = bus or MemoryBus(self.clock, self.effects)
         self.core = MemoryCore(self.clock, self.effects)
         self.providers = MemoryProviders()
+        self.services = MemoryServices()
         self.watched: Providers | None = None
         self.gate: AdmissionGate = OpenAdmission()
         self.limits = limits or Limits()
@@ -163,6 +165,7 @@ class MemoryWorld:
             limits=self.limits,
             watch=self.probe,
             gate=self.gate,
+            services=self.services,
             keys=self.keys,
         )
 

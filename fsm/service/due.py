@@ -1,0 +1,155 @@
+"""What is due next once a step of a saga has moved: the next call, and when."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from fsm.domain.canonical import written
+from fsm.engine.backoff import jitter
+from fsm.engine.lifecycle import Due
+from fsm.engine.records import replace
+from fsm.engine.rows import Task
+from fsm.engine.steps import Event
+from fsm.engine.words import EngineTrigger, EngineWait, State
+from fsm.service.policy import ServicePolicy
+from fsm.service.words import (
+    DEFAULTED,
+    GIVEN_UP,
+    NO_ANSWER,
+    STANDS,
+    ServiceTrigger,
+    ServiceWait,
+)
+
+LOST: Final = frozenset({NO_ANSWER, GIVEN_UP})
+"""Codes of a step that was undone since nobody knew, not since others were lost."""
+_UNHEARD: Final = frozenset({ServiceTrigger.UNCLEAR, ServiceTrigger.NOT_SENT})
+_CODES: Final[Mapping[StrEnum, str]] = {
+    ServiceTrigger.DEFAULTED: DEFAULTED,
+    EngineTrigger.RESOLVED_POSITIVE: STANDS,
+}
+
+
+def ended(after: Task, task: Task, event: Event) -> Task:
+    """Return the step at rest, with what it came to."""
+    result = written(event.result) if event.result else task.result
+    return replace(
+        after,
+        waiting_for=None,
+        wake_at=None,
+        tries=0,
+        code=_code(after, task, event),
+        result=result,
+    )
+
+
+def _code(after: Task, task: Task, event: Event) -> str | None:
+    if after.state is State.SUCCEEDED:
+        return _CODES.get(event.trigger)
+    if after.state is State.REVERSED:
+        return task.code if task.code in LOST else None
+    return event.code or task.code
+
+
+def _to_do(
+    after: Task, task: Task, event: Event, policy: ServicePolicy, now: datetime
+) -> Task:
+    """Have it done at once; a worker that is gone may have sent it before."""
+    del policy
+    again = event.trigger is ServiceTrigger.NOT_KNOWN
+    return replace(
+        after,
+        wake_at=now,
+        tries=task.tries + 1 if again else task.tries,
+        taken=task.taken or event.trigger is ServiceTrigger.TAKEN_OVER,
+        sent_first_at=task.sent_first_at or now,
+        code=None,
+    )
+
+
+def _to_retry(
+    after: Task, task: Task, event: Event, policy: ServicePolicy, now: datetime
+) -> Task:
+    after = _waiting(after, task, event, policy, now, tries=_tries(task, event))
+    return replace(after, wake_at=_in_time(after, policy, now), code=event.code)
+
+
+def _to_ask(
+    after: Task, task: Task, event: Event, policy: ServicePolicy, now: datetime
+) -> Task:
+    """Ask after a while; what is unclear of a do uses up no try before it is asked."""
+    did = task.waiting_for is ServiceWait.DO and event.trigger in _UNHEARD
+    tries = task.tries if did else _tries(task, event)
+    after = _waiting(after, task, event, policy, now, tries=tries)
+    return replace(after, wake_at=_in_time(after, policy, now), taken=True)
+
+
+def _to_last_ask(
+    after: Task, task: Task, event: Event, policy: ServicePolicy, now: datetime
+) -> Task:
+    """Ask what became of it: at once where it has just come to be unwanted."""
+    if task.waiting_for is ServiceWait.LAST_ASK:
+        return _waiting(after, task, event, policy, now, tries=_tries(task, event))
+    alone = event.trigger is EngineTrigger.CANCEL_REQUESTED
+    return replace(
+        after, wake_at=now, tries=0, taken=True, code=GIVEN_UP if alone else None
+    )
+
+
+def _to_undo(
+    after: Task, task: Task, event: Event, policy: ServicePolicy, now: datetime
+) -> Task:
+    if task.waiting_for is ServiceWait.UNDO:
+        return _waiting(after, task, event, policy, now, tries=_tries(task, event))
+    code = task.code if task.code in LOST else event.code
+    return replace(after, wake_at=now, tries=0, code=code)
+
+
+def _to_decision(
+    after: Task, task: Task, event: Event, policy: ServicePolicy, now: datetime
+) -> Task:
+    """Leave it to a person; why its order has turned back is not forgotten for that."""
+    del policy, now
+    code = task.code if task.code in LOST else event.code or task.code
+    return replace(after, wake_at=None, tries=0, code=code)
+
+
+def _tries(task: Task, event: Event) -> int:
+    """Return how often it has been tried now; what we lacked ourselves is no try."""
+    return task.tries if event.lacking else task.tries + 1
+
+
+def _waiting(
+    after: Task,
+    task: Task,
+    event: Event,
+    policy: ServicePolicy,
+    now: datetime,
+    *,
+    tries: int,
+) -> Task:
+    """Wait as long as the service is to be left alone; no more once it is given up."""
+    after = replace(after, tries=tries)
+    if policy.has_tried(after):
+        return replace(after, wake_at=now)
+    wait = policy.retry.after(task.tries, jitter(task))
+    if event.lacking and task.sent_first_at is not None:
+        wait = max(wait, min(now - task.sent_first_at, policy.retry.longest))
+    return replace(after, wake_at=now + max(wait, event.after))
+
+
+def _in_time(after: Task, policy: ServicePolicy, now: datetime) -> datetime:
+    """Return when it goes on, not later than time alone ends its tries."""
+    ends = [max(end, now) for end in policy.ends(after)]
+    return min([after.wake_at or now, *ends])
+
+
+DUE: Final[dict[StrEnum, Due[ServicePolicy]]] = {
+    ServiceWait.DO: _to_do,
+    ServiceWait.RETRY: _to_retry,
+    ServiceWait.ASK: _to_ask,
+    ServiceWait.LAST_ASK: _to_last_ask,
+    ServiceWait.UNDO: _to_undo,
+    EngineWait.DECISION: _to_decision,
+}

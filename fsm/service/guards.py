@@ -1,0 +1,39 @@
+"""The guards of a saga step's tables: what each asks of the facts of a task."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from fsm.engine.manual_check import BALLOTS
+from fsm.engine.table import Facts
+from fsm.service.policy import ServicePolicy
+from fsm.service.table import Guard
+from fsm.service.words import STANDS, ServiceWait
+
+
+def _waits(facts: Facts[ServicePolicy], wait: ServiceWait) -> bool:
+    return facts.task.waiting_for is wait
+
+
+def _first_do(facts: Facts[ServicePolicy]) -> bool:
+    return _waits(facts, ServiceWait.DO) and not facts.task.taken
+
+
+def _may_repeat(facts: Facts[ServicePolicy]) -> bool:
+    """True where what nobody knows of may be done: it is wanted, and tries are left."""
+    left = facts.task.tries + 1 < facts.terms.attempts
+    wanted = not facts.task.cancel_requested
+    return _waits(facts, ServiceWait.ASK) and wanted and left
+
+
+GUARDS: Final[dict[StrEnum, Callable[[Facts[ServicePolicy]], bool]]] = {
+    **BALLOTS,
+    Guard.UNSENT: lambda f: _waits(f, ServiceWait.RETRY),
+    Guard.DOING: lambda f: _waits(f, ServiceWait.DO),
+    Guard.FIRST_DO: _first_do,
+    Guard.FIRST_UNWANTED: lambda f: _first_do(f) and f.task.cancel_requested,
+    Guard.LAST_ASKING: lambda f: _waits(f, ServiceWait.LAST_ASK),
+    Guard.ASKING: lambda f: _waits(f, ServiceWait.ASK),
+    Guard.MAY_REPEAT: _may_repeat,
+    Guard.LOOSE: lambda f: f.task.code != STANDS,
+}

@@ -1,0 +1,61 @@
+"""The checkout: a saga whose steps are done by services, all of them or none."""
+
+from datetime import datetime
+
+from fsm.domain.orders import Order, Request
+from fsm.domain.webhook_events import WebhookEvent
+from fsm.engine.flow import Flow
+from fsm.engine.rows import Task
+from fsm.engine.steps import Event
+from fsm.flows import CHECKOUT
+from fsm.service.policy import ServicePolicy
+from handlers.checkout.calls import call_for, not_as_requested
+from handlers.checkout.open import opened
+from handlers.checkout.terms import policy_of
+from handlers.claims import Claims
+from handlers.commit import Ports
+from handlers.flow import Loaded, NotLoaded
+
+
+class CheckoutHandlers:
+    """Implements ``FlowHandlers`` for a saga; ``flow`` is any whose steps services do.
+
+    Each step is done by the service of its own name.
+    """
+
+    def __init__(self, flow: Flow = CHECKOUT) -> None:
+        self.flow = flow
+
+    def open(self, request: Request, queue_id: str, now: datetime) -> tuple[Task, ...]:
+        """Return a task for each step; all wait until what they need is loaded."""
+        del request
+        return opened(self.flow, queue_id, now)
+
+    def terms(self, task: Task, *, ports: Ports) -> ServicePolicy:
+        """Return the policy of the task's service."""
+        return policy_of(task, ports)
+
+    async def load(self, order: Order, *, ports: Ports) -> Loaded | NotLoaded:
+        """Return nothing: all that its steps need is in the request."""
+        del order, ports
+        return Loaded({})
+
+    async def call(
+        self, order: Order, task: Task, *, ports: Ports, claims: Claims
+    ) -> Event:
+        """Make the call that is due to the step's service."""
+        return await call_for(order, task, ports=ports, claims=claims)
+
+    async def give_up(self, order: Order, task: Task, *, ports: Ports) -> Event:
+        """Do nothing about what is not as it was requested, until a person has looked.
+
+        It is neither done nor asked about nor undone: none of it would be about what
+        was asked for. It goes on once its row is put back.
+
+        :raises Tampered: always; a case is open.
+        """
+        raise await not_as_requested(order, task, ports)
+
+    def heard(self, webhook: WebhookEvent, order: Order) -> None:
+        """Return nothing: no service sends webhooks about a step."""
+        del webhook, order

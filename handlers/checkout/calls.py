@@ -1,0 +1,182 @@
+"""The calls of a saga: each asks a step's service once and says what it heard.
+
+A do and an undo have a key each: whoever makes one again finds what the first has done.
+Still a do is claimed as a create is, so that somebody knows that nothing was ever sent.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from fsm.domain.errors import Tampered
+from fsm.domain.orders import Order
+from fsm.engine.records import replace
+from fsm.engine.rows import Task
+from fsm.engine.steps import Event
+from fsm.engine.words import Source
+from fsm.service.words import NO_ANSWER, ServiceTrigger, ServiceWait
+from handlers.checkout.asked import call_of
+from handlers.checkout.terms import policy_of
+from handlers.claims import Claims, ClaimTooOld
+from handlers.commit import Ports
+from handlers.ports.services import (
+    AskAnswer,
+    DoAnswer,
+    ServiceDone,
+    ServiceNotKnown,
+    ServiceNotSent,
+    ServicePending,
+    ServiceRefused,
+    ServiceUnclear,
+    ServiceUndone,
+    StepService,
+    UndoAnswer,
+)
+from handlers.sound import NOT_AS_REQUESTED, halted
+
+UNCONFIGURED: Final = "service_not_configured"
+UNWANTED: Final = "not sent: nobody wants it any more"
+
+
+async def call_for(order: Order, task: Task, *, ports: Ports, claims: Claims) -> Event:
+    """Make the call that the task's row says is due, and return what it means.
+
+    :raises ClaimTooOld: a do or an undo must not be sent any more by this chain.
+    """
+    match task.waiting_for:
+        case ServiceWait.DO:
+            if not claims.claims(task):
+                return _timed(ServiceTrigger.TAKEN_OVER, task)
+            return await _do(order, task, ports, claims)
+        case ServiceWait.RETRY:
+            return _spent(task, ports) or _timed(ServiceTrigger.RETRY_DUE, task)
+        case ServiceWait.ASK:
+            spent = _spent(task, ports)
+            return spent or await _ask_or_repeat(order, task, ports, claims)
+        case ServiceWait.LAST_ASK:
+            if policy_of(task, ports).has_tried(task):
+                return _given_up(task)
+            return await _ask(order, task, ports)
+        case ServiceWait.UNDO:
+            if policy_of(task, ports).has_tried(task):
+                return _given_up(task)
+            return await _undo(order, task, ports, claims)
+        case _:
+            raise ValueError(f"no call is due for {task.waiting_for}")
+
+
+async def not_as_requested(order: Order, task: Task, ports: Ports) -> Tampered:
+    """Open a case about an order that another request was written into."""
+    return await halted(order, task, NOT_AS_REQUESTED, ports)
+
+
+def _timed(trigger: ServiceTrigger, task: Task) -> Event:
+    """Return what is about this version of the row, and about no other."""
+    return Event(trigger=trigger, source=Source.TIMER, version=task.version)
+
+
+def _given_up(task: Task) -> Event:
+    return replace(_timed(ServiceTrigger.GIVEN_UP, task), code=NO_ANSWER)
+
+
+def _spent(task: Task, ports: Ports) -> Event | None:
+    """Return what becomes of a step that was tried long enough; None where it goes on.
+
+    A default holds for one that nothing can undo, and where nobody has given it up.
+    """
+    policy, now = policy_of(task, ports), ports.clock.now()
+    default = policy.default
+    has_default = (ServiceTrigger.DEFAULTED, task.state) in ports.rules.of(task).ways
+    if default and has_default and policy.defaults(task, now):
+        said = _timed(ServiceTrigger.DEFAULTED, task)
+        return replace(said, result=default.result)
+    return _given_up(task) if policy.is_spent(task, now) else None
+
+
+async def _do(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
+    """Send the do that this chain has claimed; what nobody wants is not sent."""
+    service = ports.services.get(task.name or "")
+    if service is None or task.cancel_requested:
+        because = _absent(task) if service is None else UNWANTED
+        code = UNCONFIGURED if service is None else None
+        return _unheard(ServiceTrigger.NOT_SENT, task, because, code=code)
+    _check_awake(task, ports, claims)
+    return event_of(await service.do(call_of(order, task)), task)
+
+
+async def _ask_or_repeat(
+    order: Order, task: Task, ports: Ports, claims: Claims
+) -> Event:
+    """Ask what became of it: where it cannot be asked the do, repeated, is that."""
+    service = ports.services.get(task.name or "")
+    if service is None or service.policy.asks:
+        return await _ask(order, task, ports)
+    if task.cancel_requested:
+        return _unheard(ServiceTrigger.UNASKED, task, UNWANTED, code=NO_ANSWER)
+    _check_awake(task, ports, claims)
+    return event_of(await service.do(call_of(order, task)), task)
+
+
+async def _ask(order: Order, task: Task, ports: Ports) -> Event:
+    service = ports.services.get(task.name or "")
+    if service is None:
+        return _unheard(ServiceTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
+    if not service.policy.asks:
+        return _unheard(ServiceTrigger.UNASKED, task, "it cannot be asked")
+    return event_of(await service.ask(call_of(order, task)), task)
+
+
+async def _undo(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
+    service: StepService | None = ports.services.get(task.name or "")
+    if service is None:
+        return _unheard(ServiceTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
+    _check_awake(task, ports, claims)
+    heard = event_of(await service.undo(call_of(order, task)), task)
+    if heard.trigger is ServiceTrigger.REFUSED:
+        return replace(heard, trigger=ServiceTrigger.UNDO_REFUSED)
+    return heard
+
+
+def _absent(task: Task) -> str:
+    return f"service {task.name!r} is not configured here"
+
+
+def _check_awake(task: Task, ports: Ports, claims: Claims) -> None:
+    """Hold that this chain did not oversleep: others may have gone on since.
+
+    :raises ClaimTooOld: it did.
+    """
+    age = ports.clock.elapsed() - claims.taken_at
+    if age > ports.limits.send_within.total_seconds():
+        raise ClaimTooOld(f"the picture of task {task.task_id} is {age:.1f} s old")
+
+
+def _unheard(
+    trigger: StrEnum, task: Task, message: str, *, code: str | None = None
+) -> Event:
+    """Return what is no answer: it means nothing to a later version of the row."""
+    return Event(trigger=trigger, version=task.version, message=message, code=code)
+
+
+def event_of(answer: DoAnswer | AskAnswer | UndoAnswer, task: Task) -> Event:
+    """Return what an answer means: a definite one at any time, the rest only now."""
+    actor = f"service:{task.name}"
+    match answer:
+        case ServiceDone(result=result):
+            return Event(trigger=ServiceTrigger.DONE, actor=actor, result=result)
+        case ServiceUndone():
+            return Event(trigger=ServiceTrigger.UNDONE, actor=actor)
+        case ServiceRefused(code=code, message=message):
+            return Event(
+                trigger=ServiceTrigger.REFUSED, actor=actor, code=code, message=message
+            )
+        case ServicePending():
+            event = _unheard(ServiceTrigger.PENDING, task, "it is still at it")
+        case ServiceNotKnown():
+            event = _unheard(ServiceTrigger.NOT_KNOWN, task, "it knows no such step")
+        case ServiceNotSent(because=because, after=after, lacking=lacking):
+            event = _unheard(ServiceTrigger.NOT_SENT, task, because)
+            event = replace(event, after=after, lacking=lacking)
+        case ServiceUnclear(because=because, after=after):
+            event = _unheard(ServiceTrigger.UNCLEAR, task, because)
+            event = replace(event, after=after)
+    return replace(event, actor=actor)
