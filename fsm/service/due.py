@@ -18,15 +18,15 @@ from fsm.service.words import (
     GIVEN_UP,
     NO_ANSWER,
     STANDS,
-    ServiceTrigger,
     ServiceWait,
+    StepTrigger,
 )
 
 LOST: Final = frozenset({NO_ANSWER, GIVEN_UP})
 """Codes of a step that was undone since nobody knew, not since others were lost."""
-_UNHEARD: Final = frozenset({ServiceTrigger.UNCLEAR, ServiceTrigger.NOT_SENT})
+_UNHEARD: Final = frozenset({StepTrigger.UNCLEAR, StepTrigger.NOT_SENT})
 _CODES: Final[Mapping[StrEnum, str]] = {
-    ServiceTrigger.DEFAULTED: DEFAULTED,
+    StepTrigger.DEFAULTED: DEFAULTED,
     EngineTrigger.RESOLVED_POSITIVE: STANDS,
 }
 
@@ -57,12 +57,12 @@ def _to_do(
 ) -> Task:
     """Have it done at once; a worker that is gone may have sent it before."""
     del policy
-    again = event.trigger is ServiceTrigger.NOT_KNOWN
+    again = event.trigger is StepTrigger.NOT_KNOWN
     return replace(
         after,
         wake_at=now,
         tries=task.tries + 1 if again else task.tries,
-        taken=task.taken or event.trigger is ServiceTrigger.TAKEN_OVER,
+        taken=task.taken or event.trigger is StepTrigger.TAKEN_OVER,
         sent_first_at=task.sent_first_at or now,
         code=None,
     )

@@ -7,7 +7,7 @@ from typing import Final
 from fsm.engine.manual_check import BALLOTS
 from fsm.engine.table import Facts
 from fsm.service.policy import ServicePolicy
-from fsm.service.table import Guard
+from fsm.service.table import ServiceGuard
 from fsm.service.words import STANDS, ServiceWait
 
 
@@ -28,12 +28,12 @@ def _may_repeat(facts: Facts[ServicePolicy]) -> bool:
 
 GUARDS: Final[dict[StrEnum, Callable[[Facts[ServicePolicy]], bool]]] = {
     **BALLOTS,
-    Guard.UNSENT: lambda f: _waits(f, ServiceWait.RETRY),
-    Guard.DOING: lambda f: _waits(f, ServiceWait.DO),
-    Guard.FIRST_DO: _first_do,
-    Guard.FIRST_UNWANTED: lambda f: _first_do(f) and f.task.cancel_requested,
-    Guard.LAST_ASKING: lambda f: _waits(f, ServiceWait.LAST_ASK),
-    Guard.ASKING: lambda f: _waits(f, ServiceWait.ASK),
-    Guard.MAY_REPEAT: _may_repeat,
-    Guard.LOOSE: lambda f: f.task.code != STANDS,
+    ServiceGuard.UNSENT: lambda f: _waits(f, ServiceWait.RETRY),
+    ServiceGuard.DOING: lambda f: _waits(f, ServiceWait.DO),
+    ServiceGuard.FIRST_DO: _first_do,
+    ServiceGuard.FIRST_UNWANTED: lambda f: _first_do(f) and f.task.cancel_requested,
+    ServiceGuard.LAST_ASKING: lambda f: _waits(f, ServiceWait.LAST_ASK),
+    ServiceGuard.ASKING: lambda f: _waits(f, ServiceWait.ASK),
+    ServiceGuard.MAY_REPEAT: _may_repeat,
+    ServiceGuard.LOOSE: lambda f: f.task.code != STANDS,
 }

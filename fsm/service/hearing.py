@@ -5,7 +5,7 @@ from fsm.engine.rows import Task
 from fsm.engine.steps import Announced, Change, Event
 from fsm.engine.words import FINAL, CaseKind, State
 from fsm.service.due import LOST
-from fsm.service.words import DEFAULTED, ServiceTrigger
+from fsm.service.words import DEFAULTED, StepTrigger
 
 
 class ServiceHearing(Hearing):
@@ -19,7 +19,7 @@ class ServiceHearing(Hearing):
     def contradiction(self, task: Task, event: Event) -> CaseKind:
         """Return the kind of case: done after all, or otherwise than was said."""
         del task
-        done = event.trigger is ServiceTrigger.DONE
+        done = event.trigger is StepTrigger.DONE
         return CaseKind.LATE_SUCCESS if done else CaseKind.CONTRADICTION
 
 

@@ -8,19 +8,19 @@ from typing import Final
 
 from fsm.engine.judged import Check, Offence, SeenOrder, SeenTask, Stories, Story
 from fsm.engine.words import EngineTrigger, Invariant, State
-from fsm.service.words import ServiceTrigger
+from fsm.service.words import StepTrigger
 
 _PROVES: Final[Mapping[str, frozenset[str]]] = {
     State.SUCCEEDED: frozenset(
         {
-            ServiceTrigger.DONE,
-            ServiceTrigger.DEFAULTED,
+            StepTrigger.DONE,
+            StepTrigger.DEFAULTED,
             EngineTrigger.RESOLVED_POSITIVE,
         }
     ),
-    State.REVERSED: frozenset({ServiceTrigger.UNDONE, EngineTrigger.RESOLVED_NEGATIVE}),
+    State.REVERSED: frozenset({StepTrigger.UNDONE, EngineTrigger.RESOLVED_NEGATIVE}),
 }
-_MAY_HAVE_SENT: Final = frozenset({ServiceTrigger.UNCLEAR, ServiceTrigger.TAKEN_OVER})
+_MAY_HAVE_SENT: Final = frozenset({StepTrigger.UNCLEAR, StepTrigger.TAKEN_OVER})
 
 
 def _proven(
@@ -39,7 +39,7 @@ def _unproven(task: SeenTask, story: Story) -> str | None:
     proves = _PROVES.get(task.state)
     if proves is not None and not said & proves:
         return f"it is {task.state}, and nobody has said so"
-    given_up = story.ended_by == ServiceTrigger.GIVEN_UP
+    given_up = story.ended_by == StepTrigger.GIVEN_UP
     if task.state == State.SKIPPED and given_up and said & _MAY_HAVE_SENT:
         return "it was left out as never sent, and may have been sent"
     return None

@@ -18,13 +18,13 @@ from fsm.service.table import (
     SERVICE_TABLE,
 )
 from fsm.service.timers import TIMERS
-from fsm.service.words import ServiceTrigger, ServiceWait
+from fsm.service.words import ServiceWait, StepTrigger
 
 # The step that commits the intent of a do is followed by the do in the same chain:
 # whoever only found that intent would not know whether it had been sent.
 _SHARED: Final[dict[str, Any]] = {
     "waits": ServiceWait,
-    "triggers": ServiceTrigger,
+    "triggers": StepTrigger,
     "guards": GUARDS,
     "due": DUE,
     "timers": TIMERS,
@@ -33,7 +33,7 @@ _SHARED: Final[dict[str, Any]] = {
     "announced": announced,
     "invariants": INVARIANTS,
     "ended": ended,
-    "unbroken": frozenset({ServiceTrigger.RETRY_DUE, ServiceTrigger.TAKEN_OVER}),
+    "unbroken": frozenset({StepTrigger.RETRY_DUE, StepTrigger.TAKEN_OVER}),
 }
 SERVICE: Final[Lifecycle[ServicePolicy]] = Lifecycle(
     name="service", table=SERVICE_TABLE, otherwise=SERVICE_OTHERWISE, **_SHARED

@@ -6,23 +6,23 @@ from typing import Final
 from fsm.engine.rows import Task
 from fsm.engine.sentences import Line, Sentences, Told
 from fsm.engine.words import EngineTrigger, State
-from fsm.service.words import ServiceTrigger, ServiceWait
+from fsm.service.words import ServiceWait, StepTrigger
 
 HAPPENED: Final[Mapping[str, str]] = {
     EngineTrigger.NOT_NEEDED: "not needed: its order has ended before",
-    ServiceTrigger.DONE: "the service has done it",
-    ServiceTrigger.REFUSED: "the service says a final no",
-    ServiceTrigger.PENDING: "the service is still at it",
-    ServiceTrigger.NOT_KNOWN: "the service does not know it",
-    ServiceTrigger.NOT_SENT: "the request never left",
-    ServiceTrigger.UNCLEAR: "no definite answer: it may have been done",
-    ServiceTrigger.UNASKED: "the service cannot be asked what became of it",
-    ServiceTrigger.TAKEN_OVER: "a worker took over from one that may have sent it",
-    ServiceTrigger.RETRY_DUE: "it is sent again, for nothing had been sent",
-    ServiceTrigger.UNDONE: "the service has undone it",
-    ServiceTrigger.UNDO_REFUSED: "the service refuses to undo it",
-    ServiceTrigger.GIVEN_UP: "the service was tried as often, or as long, as it may be",
-    ServiceTrigger.DEFAULTED: "the service is away: the configured default holds",
+    StepTrigger.DONE: "the service has done it",
+    StepTrigger.REFUSED: "the service says a final no",
+    StepTrigger.PENDING: "the service is still at it",
+    StepTrigger.NOT_KNOWN: "the service does not know it",
+    StepTrigger.NOT_SENT: "the request never left",
+    StepTrigger.UNCLEAR: "no definite answer: it may have been done",
+    StepTrigger.UNASKED: "the service cannot be asked what became of it",
+    StepTrigger.TAKEN_OVER: "a worker took over from one that may have sent it",
+    StepTrigger.RETRY_DUE: "it is sent again, for nothing had been sent",
+    StepTrigger.UNDONE: "the service has undone it",
+    StepTrigger.UNDO_REFUSED: "the service refuses to undo it",
+    StepTrigger.GIVEN_UP: "the service was tried as often, or as long, as it may be",
+    StepTrigger.DEFAULTED: "the service is away: the configured default holds",
 }
 WAITS: Final[Mapping[str, str]] = {
     ServiceWait.RETRY: "it will be sent again, for nothing has been sent",
@@ -30,19 +30,19 @@ WAITS: Final[Mapping[str, str]] = {
     ServiceWait.LAST_ASK: "the service is asked what became of it before it is undone",
     ServiceWait.UNDO: "the service is told to undo it, again and again",
 }
-_UNDOES: Final = frozenset({ServiceTrigger.UNDONE, ServiceTrigger.UNDO_REFUSED})
-_ASKED: Final = frozenset({ServiceTrigger.PENDING, ServiceTrigger.NOT_KNOWN})
+_UNDOES: Final = frozenset({StepTrigger.UNDONE, StepTrigger.UNDO_REFUSED})
+_ASKED: Final = frozenset({StepTrigger.PENDING, StepTrigger.NOT_KNOWN})
 _PROVES: Final[Mapping[State, frozenset[str]]] = {
     State.SUCCEEDED: frozenset(
         {
-            ServiceTrigger.DONE,
-            ServiceTrigger.DEFAULTED,
+            StepTrigger.DONE,
+            StepTrigger.DEFAULTED,
             EngineTrigger.RESOLVED_POSITIVE,
         }
     ),
-    State.REVERSED: frozenset({ServiceTrigger.UNDONE, EngineTrigger.RESOLVED_NEGATIVE}),
-    State.SKIPPED: frozenset({ServiceTrigger.REFUSED, ServiceTrigger.NOT_SENT}),
-    State.FAILED: frozenset({ServiceTrigger.REFUSED, EngineTrigger.RESOLVED_NEGATIVE}),
+    State.REVERSED: frozenset({StepTrigger.UNDONE, EngineTrigger.RESOLVED_NEGATIVE}),
+    State.SKIPPED: frozenset({StepTrigger.REFUSED, StepTrigger.NOT_SENT}),
+    State.FAILED: frozenset({StepTrigger.REFUSED, EngineTrigger.RESOLVED_NEGATIVE}),
 }
 
 

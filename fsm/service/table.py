@@ -13,11 +13,11 @@ from typing import Final, TypeAlias
 from fsm.engine.manual_check import VOTE_ROWS
 from fsm.engine.table import Keep, Otherwise, Row
 from fsm.engine.words import EngineTrigger, EngineWait, State
-from fsm.service.words import ServiceTrigger, ServiceWait
+from fsm.service.words import ServiceWait, StepTrigger
 
 
-class Guard(StrEnum):
-    """A question about the facts of a task, answered in ``guards``."""
+class ServiceGuard(StrEnum):
+    """A question about the facts of a step, answered in ``guards``."""
 
     UNSENT = "nothing was ever sent"
     DOING = "a do may be under way"
@@ -32,11 +32,11 @@ class Guard(StrEnum):
 KEEP: Final = Keep.KEEP
 R, T, S, W, E, G = (
     EngineTrigger,
-    ServiceTrigger,
+    StepTrigger,
     State,
     ServiceWait,
     EngineWait,
-    Guard,
+    ServiceGuard,
 )
 Rows: TypeAlias = tuple[Row, ...]
 

@@ -13,7 +13,7 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import Source
-from fsm.service.words import NO_ANSWER, ServiceTrigger, ServiceWait
+from fsm.service.words import NO_ANSWER, ServiceWait, StepTrigger
 from handlers.checkout.asked import call_of
 from handlers.checkout.terms import policy_of
 from handlers.claims import Claims, ClaimTooOld
@@ -45,10 +45,10 @@ async def call_for(order: Order, task: Task, *, ports: Ports, claims: Claims) ->
     match task.waiting_for:
         case ServiceWait.DO:
             if not claims.claims(task):
-                return _timed(ServiceTrigger.TAKEN_OVER, task)
+                return _timed(StepTrigger.TAKEN_OVER, task)
             return await _do(order, task, ports, claims)
         case ServiceWait.RETRY:
-            return _spent(task, ports) or _timed(ServiceTrigger.RETRY_DUE, task)
+            return _spent(task, ports) or _timed(StepTrigger.RETRY_DUE, task)
         case ServiceWait.ASK:
             spent = _spent(task, ports)
             return spent or await _ask_or_repeat(order, task, ports, claims)
@@ -69,13 +69,13 @@ async def not_as_requested(order: Order, task: Task, ports: Ports) -> Tampered:
     return await halted(order, task, NOT_AS_REQUESTED, ports)
 
 
-def _timed(trigger: ServiceTrigger, task: Task) -> Event:
+def _timed(trigger: StepTrigger, task: Task) -> Event:
     """Return what is about this version of the row, and about no other."""
     return Event(trigger=trigger, source=Source.TIMER, version=task.version)
 
 
 def _given_up(task: Task) -> Event:
-    return replace(_timed(ServiceTrigger.GIVEN_UP, task), code=NO_ANSWER)
+    return replace(_timed(StepTrigger.GIVEN_UP, task), code=NO_ANSWER)
 
 
 def _spent(task: Task, ports: Ports) -> Event | None:
@@ -85,9 +85,9 @@ def _spent(task: Task, ports: Ports) -> Event | None:
     """
     policy, now = policy_of(task, ports), ports.clock.now()
     default = policy.default
-    has_default = (ServiceTrigger.DEFAULTED, task.state) in ports.rules.of(task).ways
+    has_default = (StepTrigger.DEFAULTED, task.state) in ports.rules.of(task).ways
     if default and has_default and policy.defaults(task, now):
-        said = _timed(ServiceTrigger.DEFAULTED, task)
+        said = _timed(StepTrigger.DEFAULTED, task)
         return replace(said, result=default.result)
     return _given_up(task) if policy.is_spent(task, now) else None
 
@@ -98,7 +98,7 @@ async def _do(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
     if service is None or task.cancel_requested:
         because = _absent(task) if service is None else UNWANTED
         code = UNCONFIGURED if service is None else None
-        return _unheard(ServiceTrigger.NOT_SENT, task, because, code=code)
+        return _unheard(StepTrigger.NOT_SENT, task, because, code=code)
     _check_awake(task, ports, claims)
     return event_of(await service.do(call_of(order, task)), task)
 
@@ -111,7 +111,7 @@ async def _ask_or_repeat(
     if service is None or service.policy.asks:
         return await _ask(order, task, ports)
     if task.cancel_requested:
-        return _unheard(ServiceTrigger.UNASKED, task, UNWANTED, code=NO_ANSWER)
+        return _unheard(StepTrigger.UNASKED, task, UNWANTED, code=NO_ANSWER)
     _check_awake(task, ports, claims)
     return event_of(await service.do(call_of(order, task)), task)
 
@@ -119,20 +119,20 @@ async def _ask_or_repeat(
 async def _ask(order: Order, task: Task, ports: Ports) -> Event:
     service = ports.services.get(task.name or "")
     if service is None:
-        return _unheard(ServiceTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
+        return _unheard(StepTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
     if not service.policy.asks:
-        return _unheard(ServiceTrigger.UNASKED, task, "it cannot be asked")
+        return _unheard(StepTrigger.UNASKED, task, "it cannot be asked")
     return event_of(await service.ask(call_of(order, task)), task)
 
 
 async def _undo(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
     service: StepService | None = ports.services.get(task.name or "")
     if service is None:
-        return _unheard(ServiceTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
+        return _unheard(StepTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
     _check_awake(task, ports, claims)
     heard = event_of(await service.undo(call_of(order, task)), task)
-    if heard.trigger is ServiceTrigger.REFUSED:
-        return replace(heard, trigger=ServiceTrigger.UNDO_REFUSED)
+    if heard.trigger is StepTrigger.REFUSED:
+        return replace(heard, trigger=StepTrigger.UNDO_REFUSED)
     return heard
 
 
@@ -162,21 +162,21 @@ def event_of(answer: DoAnswer | AskAnswer | UndoAnswer, task: Task) -> Event:
     actor = f"service:{task.name}"
     match answer:
         case ServiceDone(result=result):
-            return Event(trigger=ServiceTrigger.DONE, actor=actor, result=result)
+            return Event(trigger=StepTrigger.DONE, actor=actor, result=result)
         case ServiceUndone():
-            return Event(trigger=ServiceTrigger.UNDONE, actor=actor)
+            return Event(trigger=StepTrigger.UNDONE, actor=actor)
         case ServiceRefused(code=code, message=message):
             return Event(
-                trigger=ServiceTrigger.REFUSED, actor=actor, code=code, message=message
+                trigger=StepTrigger.REFUSED, actor=actor, code=code, message=message
             )
         case ServicePending():
-            event = _unheard(ServiceTrigger.PENDING, task, "it is still at it")
+            event = _unheard(StepTrigger.PENDING, task, "it is still at it")
         case ServiceNotKnown():
-            event = _unheard(ServiceTrigger.NOT_KNOWN, task, "it knows no such step")
+            event = _unheard(StepTrigger.NOT_KNOWN, task, "it knows no such step")
         case ServiceNotSent(because=because, after=after, lacking=lacking):
-            event = _unheard(ServiceTrigger.NOT_SENT, task, because)
+            event = _unheard(StepTrigger.NOT_SENT, task, because)
             event = replace(event, after=after, lacking=lacking)
         case ServiceUnclear(because=because, after=after):
-            event = _unheard(ServiceTrigger.UNCLEAR, task, because)
+            event = _unheard(StepTrigger.UNCLEAR, task, because)
             event = replace(event, after=after)
     return replace(event, actor=actor)
