@@ -28,7 +28,7 @@ class ServiceWait(StrEnum):
     UNDO = "undo"
 
 
-class ServiceTrigger(StrEnum):
+class StepTrigger(StrEnum):
     """What can happen to such a step: what its service says, or does not."""
 
     DONE = "service.done"
