@@ -27,6 +27,7 @@ FUNCTIONS: Final = (
     *_CALLED,
     "make_trail_partition(date)",
     "refuse_change()",
+    "refuse_without_version()",
     "refuse_unless_about_erased()",
     "refuse_unless_erased()",
     "refuse_unless_forgotten()",

@@ -146,7 +146,7 @@ async def test_steps_within_a_turn_are_heap_only(postgres, store, order, databas
     assert updates == (5, 5)
 
 
-def written_for_who_leads(database_url, work):
+def written_for_who_leads(database_url, work, leader="led"):
     """Record a step; return the records written ahead until its first row has moved."""
     with psycopg.connect(database_url) as connection:
         cursor = psycopg.ClientCursor(connection)
@@ -157,7 +157,7 @@ def written_for_who_leads(database_url, work):
     (led,) = (
         node
         for node in nodes_of(found[0]["Plan"])
-        if node.get("Subplan Name") == "CTE led"
+        if node.get("Subplan Name") == f"CTE {leader}"
     )
     return led["WAL Records"]
 
@@ -171,18 +171,22 @@ def nodes_of(node):
 async def test_who_leads_a_step_is_not_locked_before_it_is_moved(
     store, order, database_url
 ):
-    async def least(**moved):
+    async def least(leader="led", *, alone=False, **moved):
         """Return the fewest records of three steps: a page that is pruned adds one."""
         written = []
         for _ in range(3):
             now = await store.load(order.queue_id)
             work = a_forced_work(now, **moved, **CREATING, wake_at=START)
-            written.append(written_for_who_leads(database_url, work))
+            if alone:
+                only = replace(work.step, changes=())
+                work = replace(work, step=only, lines=work.lines[1:])
+            written.append(written_for_who_leads(database_url, work, leader))
         return min(written)
 
     assert await least() == 1
     # And the lock of the order's own row, which is held before.
     assert await least(queue={}) == 2
+    assert await least("queues_led", alone=True, queue={}) == 1
 
 
 async def test_the_rows_of_a_step_are_taken_from_the_last_to_the_first(order):

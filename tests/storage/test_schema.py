@@ -159,11 +159,14 @@ REFUSED = {
         LOADING.replace("kind,", "kind, loaded,", 1).replace(
             "'withdrawal',", "'withdrawal', '{}',"
         ),
+        then(LOADING, LATER.format("loaded = '{}'")),
     ],
     "order_queues_loaded_at_its_stage": [
         "UPDATE order_queues SET loaded = '{}'",
         "UPDATE order_queues SET loaded = '{}', version = 2",
-        then(LOADING, LATER.format("loaded = '{}'")),
+        then(
+            LOADING, LATER.format("loaded = '{}', waiting_for = NULL, wake_at = NULL")
+        ),
     ],
     "ck_cases_money": [
         CASE.replace("1, 'EUR', 1", money)
@@ -779,6 +782,22 @@ async def test_making_partitions_leaves_the_tables_as_the_code_says(
     await postgres.close()
 
     migrate.check(database_url)
+
+
+GUARDED_COLUMNS = """
+SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger
+WHERE NOT tgisinternal AND tgattr <> ''
+"""
+
+
+def test_a_guard_of_some_columns_looks_wherever_one_of_them_is_named(connection):
+    guards = dict(connection.execute(GUARDED_COLUMNS).fetchall())
+
+    assert len(guards) == 2
+    for name, text in guards.items():
+        named, _, condition = text.partition(" ON ")
+        looked_for = set(re.findall(r"\w+", named.partition(" OF ")[2]))
+        assert (name, looked_for) == (name, set(re.findall(r'new\."?(\w+)', condition)))
 
 
 MANY = """
