@@ -1,5 +1,6 @@
 """docs/configuration.md has every setting and every table's key, with its default."""
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ from providers.config import parse_config
 from providers.config.forwarders import ForwarderTable
 from providers.config.services import DefaultTable, RetryTable, ServiceTable
 from providers.config.tables import ProviderTable, WebhookTable
+from providers.testing.simulator import FaultKind, InjectedFault, Scripts
+from providers.testing.simulator.config import _SERVICE_KEYS
 from tests.docs.pages import DOCS, ROOT, listed, rows_of, section_of
 
 PAGE = DOCS / "configuration.md"
@@ -145,3 +148,17 @@ def _as_told(value):
     if value in (None, {}):
         return "none"
     return str(value).lower()
+
+
+def test_what_the_simulator_is_told_of_services_is_taken():
+    page = PAGE.read_text()
+    [told] = re.findall(r"`\[services.NAME\]` with (.*?); each at", page)
+    [fault] = re.findall(r"`(\{\"kind\".*?\}\})`", page)
+    [token] = re.findall(r"`(tok_sim:[^`]*)`", page)
+
+    assert {*listed(told)} == _SERVICE_KEYS - {"mix_by"}
+    assert InjectedFault.parse(json.loads(fault)).kind is FaultKind.APPLIED_DROP
+    for name, means in {"payment": "decline", "delivery": "commit_hang"}.items():
+        script = Scripts().of_token(token, name)
+        assert script is not None
+        assert script.name == means

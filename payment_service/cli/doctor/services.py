@@ -1,9 +1,10 @@
 """Checks the services of the checkout: reachable, and honest about what they know."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Final
-from uuid import uuid4
 
+from fsm.domain.ids import new_id
 from handlers.ports.services import ServiceNotKnown, ServiceUnclear
 from payment_service.cli.doctor.findings import Area, Finding
 from providers.config import Config, ServiceTable
@@ -41,7 +42,7 @@ async def _reached(name: str, table: ServiceTable, outbound: Outbound) -> Findin
 
 
 async def _asked(name: str, table: ServiceTable, outbound: Outbound) -> Finding:
-    task_id = str(uuid4())
+    task_id = new_id(datetime.now(UTC))
     url = status_url(table.base_url, name, task_id)
     answer = await outbound.lane(1).request(
         "GET",

@@ -11,6 +11,8 @@ from providers.testing.simulator.script import (
     always,
 )
 from providers.testing.simulator.server import SimulatedProvider, Simulator
+from providers.testing.simulator.service_book import ServiceBook, StepState
+from providers.testing.simulator.services import SimulatedService, SimulatedServices
 from providers.testing.simulator.webhooks import Patience
 
 __all__ = [
@@ -25,7 +27,11 @@ __all__ = [
     "Script",
     "ScriptStep",
     "Scripts",
+    "ServiceBook",
     "SimulatedProvider",
+    "SimulatedService",
+    "SimulatedServices",
     "Simulator",
+    "StepState",
     "always",
 ]

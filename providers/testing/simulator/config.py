@@ -13,13 +13,21 @@ from providers.testing.simulator.faults import Faults, InjectedFault
 from providers.testing.simulator.library import Scripts
 from providers.testing.simulator.script import Behaviour, Mix, always, succeed
 from providers.testing.simulator.server import SimulatedProvider, Simulator
+from providers.testing.simulator.service_book import ServiceBook
+from providers.testing.simulator.services import SimulatedService
 from providers.testing.simulator.webhooks import Patience
 
 _KEYS: Final = frozenset(
-    {"seed", "scale", "book", "scripts", "faults", "webhooks", "providers", "story"}
+    {
+        *("seed", "scale", "book", "scripts", "faults", "webhooks"),
+        *("providers", "services", "story"),
+    }
 )
 _PROVIDER_KEYS: Final = frozenset(
     {"script", "mix", "mix_by", "secrets", "callback_url", "statement"}
+)
+_SERVICE_KEYS: Final = frozenset(
+    {"script", "mix", "mix_by", "result", "content", "asks"}
 )
 _STORY_KEYS: Final = frozenset({"secrets", "callback_url"})
 
@@ -48,6 +56,9 @@ def simulator_from(table: Mapping[str, Any]) -> Simulator:
      "faults": [{"kind": "down", "operation": "acme.status", "probability": 0.1}],
      "providers": {"acme": {"script": "picky", "secrets": ["whsec_…"]},
                    "zeta": {"mix": {"succeed": 0.2, "decline": 0.8}}},
+     "services": {"fraud": {"result": {"decision": "allow"}},
+                  "payment": {"mix": {"succeed": 0.9, "commit_hang": 0.1}},
+                  "items": {"content": {"in_stock": true}}},
      "story": {"secrets": {"borealis": "whsec_…"}, "callback_url": "…/{provider}"}}
     """
     _only(_KEYS, table, "the settings")
@@ -60,6 +71,29 @@ def simulator_from(table: Mapping[str, Any]) -> Simulator:
         faults=Faults(map(InjectedFault.parse, table.get("faults", ())), seed=seed),
         scale=float(table.get("scale", 1.0)),
         patience=_patience(table.get("webhooks", {})),
+        services=[
+            _service(name, fields, scripts, seed)
+            for name, fields in table.get("services", {}).items()
+        ],
+        service_book=ServiceBook(_beside(table.get("book"))),
+    )
+
+
+def _beside(book: str | None) -> str | None:
+    """Return where the services' book is kept: beside that of the providers."""
+    return None if book is None else f"{book}.services"
+
+
+def _service(
+    name: str, fields: Mapping[str, Any], scripts: Scripts, seed: int
+) -> SimulatedService:
+    _only(_SERVICE_KEYS, fields, name)
+    return SimulatedService(
+        name=name,
+        behaviour=_behaviour(fields, scripts, seed),
+        result=fields.get("result", {}),
+        content=fields.get("content", {}),
+        asks=fields.get("asks", True),
     )
 
 

@@ -80,6 +80,7 @@ class Script:
     state: PayoutState = PayoutState.SUCCEEDED
     code: str = ""
     message: str = ""
+    customer_message: str = ""  # of a service's refusal
     decline_status: int = 422
     says: str = ""  # the word in create and status answers instead of the true one
     mishap: Mishap | None = None

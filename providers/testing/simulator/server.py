@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import orjson
@@ -23,6 +23,12 @@ from providers.testing.simulator.book import (
 )
 from providers.testing.simulator.faults import Faults
 from providers.testing.simulator.library import Scripts
+from providers.testing.simulator.received import (
+    create_from,
+    rule_of,
+    same_create,
+    shown,
+)
 from providers.testing.simulator.script import (
     Behaviour,
     Cancel,
@@ -35,6 +41,8 @@ from providers.testing.simulator.script import (
     UnknownScriptError,
     succeed,
 )
+from providers.testing.simulator.service_book import ServiceBook, StepEntry
+from providers.testing.simulator.services import SimulatedService, SimulatedServices
 from providers.testing.simulator.webhooks import (
     FORGED_KEY,
     Patience,
@@ -46,9 +54,7 @@ from providers.testing.simulator.wire import (
     BadCallError,
     Endpoint,
     Json,
-    amount_in,
     body_of,
-    currency_in,
     page_of,
     reply,
     text_in,
@@ -87,6 +93,8 @@ class Simulator:
         now: Callable[[], float] = time.time,
         scale: float = 1.0,
         patience: Patience | None = None,
+        services: Iterable[SimulatedService] = (),
+        service_book: ServiceBook | None = None,
     ) -> None:
         self.book = book or Book()
         self.faults = faults or Faults()
@@ -103,6 +111,14 @@ class Simulator:
         self._asked: dict[str, int] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._endpoint = Endpoint(self._handle)
+        self.services = SimulatedServices(
+            services,
+            book=service_book or ServiceBook(),
+            faults=self.faults,
+            script_for=self._script_for,
+            now=now,
+            scale=scale,
+        )
 
     # Its life.
 
@@ -121,6 +137,7 @@ class Simulator:
         await self._endpoint.stop()
         await self._sender.stop()
         self.book.close()
+        self.services.book.close()
 
     @property
     def endpoint(self) -> Endpoint:
@@ -142,7 +159,7 @@ class Simulator:
         destination: str = "",
     ) -> None:
         """Decide what happens to the orders of one of these; None takes it back."""
-        rule = _rule(provider=provider, reference=reference, destination=destination)
+        rule = rule_of(provider=provider, reference=reference, destination=destination)
         if script is None:
             self._rules.pop(rule, None)
             return
@@ -165,6 +182,8 @@ class Simulator:
                 return await self._cancel(request, self._provider(name), reference)
             case "GET", [name, "payouts"]:
                 return await self._statement(request, self._provider(name))
+            case _, [name, "v1", *rest]:
+                return await self.services.handle(request, name, rest)
             case _:
                 return await self._admin(request, path)
 
@@ -180,9 +199,14 @@ class Simulator:
                 return reply(self.faults.show())
             case "GET", ["_check"]:
                 broken = self.book.broken_words()
-                return reply({"wrong": self.book.check(), "broken_words": broken})
+                wrong = [*self.book.check(), *self.services.book.check()]
+                return reply({"wrong": wrong, "broken_words": broken})
             case "GET", ["_book"]:
-                return self._show_book(request)
+                return _show_book(request, self.book.entries)
+            case "GET", ["_services"]:
+                return reply({"steps": self.services.standing()})
+            case "GET", ["_service_book"]:
+                return _show_book(request, self.services.book.entries)
             case _:
                 raise BadCallError("there is nothing here", status=404, code="no_route")
 
@@ -198,12 +222,6 @@ class Simulator:
             msg = f"not a script: {error}"
             raise BadCallError(msg) from error
         return reply({"set": True})
-
-    def _show_book(self, request: web.BaseRequest) -> web.Response:
-        entries, cursor = page_of(
-            request, self.book.entries, at=lambda entry: entry.at, show=_shown
-        )
-        return reply({"entries": entries, "next_cursor": cursor})
 
     def _provider(self, name: str) -> SimulatedProvider:
         try:
@@ -240,7 +258,7 @@ class Simulator:
     async def _create(
         self, request: web.BaseRequest, provider: SimulatedProvider
     ) -> web.StreamResponse:
-        order = _order_from(request, provider, await body_of(request))
+        order = create_from(request, provider.name, await body_of(request))
         call = {
             "provider": order.provider,
             "reference": order.reference,
@@ -255,7 +273,7 @@ class Simulator:
         self, request: web.BaseRequest, order: ReceivedCreate
     ) -> web.StreamResponse:
         earlier = self._remembered(order)
-        if earlier is not None and not _same(earlier.order, order):
+        if earlier is not None and not same_create(earlier.order, order):
             return reply({"code": "key_reused", "message": "other content"}, status=409)
         script = earlier.script if earlier else self._script_for(order)
         tries = self.book.creates(order.provider, order.reference)
@@ -283,7 +301,11 @@ class Simulator:
             told = self._scripts.of_token(order.destination, order.provider)
         except UnknownScriptError as error:
             raise BadCallError(str(error), code="unknown_script") from error
-        return told or self._providers[order.provider].behaviour(order)
+        if told is not None:
+            return told
+        if order.provider in self._providers:
+            return self._providers[order.provider].behaviour(order)
+        return self.services.behaviour(order.provider)(order)
 
     def _remembered(self, order: ReceivedCreate) -> BookedPayout | None:
         """Return the payout that this key stands for, unless that is forgotten."""
@@ -472,38 +494,8 @@ class Simulator:
         return await self._under_faults(request, "statement", call, act)
 
 
-def _rule(*, provider: str, reference: str, destination: str) -> tuple[str, str]:
-    names = {"provider": provider, "reference": reference, "destination": destination}
-    given = [rule for rule in names.items() if rule[1]]
-    if len(given) != 1:
-        raise BadCallError("a script is for a provider, a reference or a destination")
-    return given[0]
-
-
-def _order_from(
-    request: web.BaseRequest, provider: SimulatedProvider, body: Json
-) -> ReceivedCreate:
-    destination = body.get("destination")
-    if not isinstance(destination, dict):
-        raise BadCallError("destination is not an object")
-    key = request.headers.get("Idempotency-Key", "")
-    if not key:
-        raise BadCallError("there is no Idempotency-Key", code="no_key")
-    return ReceivedCreate(
-        provider=provider.name,
-        reference=text_in(body, "reference"),
-        key=key,
-        amount=amount_in(body),
-        currency=currency_in(body),
-        destination=text_in(destination, "token", ""),
-        terminal_id=text_in(body, "terminal_id", ""),
-        callback_url=text_in(body, "callback_url", ""),
-    )
-
-
-def _same(one: ReceivedCreate, other: ReceivedCreate) -> bool:
-    return one == replace(other, callback_url=one.callback_url)
-
-
-def _shown(entry: PayoutEntry) -> Json:
-    return {name: value for name, value in asdict(entry).items() if value}
+def _show_book(
+    request: web.BaseRequest, entries: Sequence[PayoutEntry | StepEntry]
+) -> web.Response:
+    page, cursor = page_of(request, entries, at=lambda entry: entry.at, show=shown)
+    return reply({"entries": page, "next_cursor": cursor})
