@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from zlib import crc32
 
-from fsm.engine.rows import Task
+from fsm.engine.rows import Queue, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,8 @@ class Backoff:
         return timedelta(seconds=min(grown, self.longest.total_seconds())) * jitter
 
 
-def jitter(task: Task) -> float:
-    """Spread waits over ±10 %, the same for the same task and version."""
-    spread = crc32(f"{task.task_id}:{task.version}".encode()) / 2**32
+def jitter(row: Task | Queue) -> float:
+    """Spread waits over ±10 %, the same for the same row and version."""
+    entity_id = row.task_id if isinstance(row, Task) else row.queue_id
+    spread = crc32(f"{entity_id}:{row.version}".encode()) / 2**32
     return 0.9 + 0.2 * spread

@@ -10,11 +10,12 @@ from fsm.engine.steps import Event
 from fsm.flows import CHECKOUT
 from fsm.service.policy import ServicePolicy
 from handlers.checkout.calls import call_for, not_as_requested
+from handlers.checkout.load import load
 from handlers.checkout.open import opened
 from handlers.checkout.terms import policy_of
 from handlers.claims import Claims
 from handlers.commit import Ports
-from handlers.flow import Loaded, NotLoaded
+from handlers.flow import Loaded, LoadLater, NotLoaded
 
 
 class CheckoutHandlers:
@@ -35,10 +36,11 @@ class CheckoutHandlers:
         """Return the policy of the task's service."""
         return policy_of(task, ports)
 
-    async def load(self, order: Order, *, ports: Ports) -> Loaded | NotLoaded:
-        """Return nothing: all that its steps need is in the request."""
-        del order, ports
-        return Loaded({})
+    async def load(
+        self, order: Order, *, ports: Ports
+    ) -> Loaded | NotLoaded | LoadLater:
+        """Fetch what its steps need, from as many services as are configured."""
+        return await load(order, ports=ports)
 
     async def call(
         self, order: Order, task: Task, *, ports: Ports, claims: Claims

@@ -54,7 +54,7 @@ class MemoryService:
     ``lacking``, ``silent`` and ``pending`` count, by call, how many of the next ones
     never arrive, are not made for what we lack, are done and not answered, or find it
     still at work. ``late`` dos are given up unanswered, and arrive once a call that
-    ``lands_after`` names was answered, twice.
+    ``lands_after`` names was answered, twice. ``found`` is what a load finds.
     """
 
     def __init__(
@@ -76,6 +76,8 @@ class MemoryService:
         self.lands_after = "ask"
         self.result: Mapping[str, object] = {"by": name}
         self.books: dict[str, StepFate] = {}
+        self.found: LoadAnswer = Fetched(content={"by": name})
+        self.loads: list[LoadCall] = []
         self.calls: list[tuple[str, ServiceCall]] = []
         self.did: list[str] = []
         self._effects = effects or Effects()
@@ -113,7 +115,14 @@ class MemoryService:
         return self._heard("ask", answer)
 
     async def load(self, call: LoadCall) -> LoadAnswer:
-        return Fetched(content={"name": call.name, "by": self.name})
+        self.loads.append(call)
+        kept_away = self._kept_away("load")
+        if kept_away is not None:
+            return kept_away
+        answer = await self._effects.do(
+            f"{self.name}.load", lambda: self.found, _unheard
+        )
+        return self._heard("load", answer)
 
     def lands(self) -> None:
         """Let every do that is still on its way arrive, each of them twice."""
