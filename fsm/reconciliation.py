@@ -200,17 +200,24 @@ def provider_offences(
                 yield wrong(f"{what}{task.lifecycle!r} pays nobody", task)
             continue
         executed += len(paid)
-        for line in paid:
-            if (line.amount, line.currency) != (order.amount, order.currency):
-                said = f"{line.amount} {line.currency}"
-                ours = f"{order.amount} {order.currency}"
-                yield wrong(f"{line.provider} paid {said}, the order is {ours}", task)
-            if line.provider != task.provider:
-                yield wrong(f"{line.provider} paid it, not {task.provider}", task)
+        for what in _paid_otherwise(order, task, paid):
+            yield wrong(what, task)
         if problem := _against_provider(task, lines, paid, stated, cases):
             yield wrong(problem, task)
     if executed > 1:
         yield wrong(f"{executed} payouts were executed for one order")
+
+
+def _paid_otherwise(
+    order: OrderRow, task: TaskRow, paid: Sequence[StatementEntry]
+) -> Iterator[str]:
+    for line in paid:
+        if (line.amount, line.currency) != (order.amount, order.currency):
+            said = f"{line.amount} {line.currency}"
+            ours = f"{order.amount} {order.currency}"
+            yield f"{line.provider} paid {said}, the order is {ours}"
+        if line.provider != task.provider:
+            yield f"{line.provider} paid it, not {task.provider}"
 
 
 def _against_provider(

@@ -12,11 +12,21 @@ from typing import Final
 from fsm.engine.words import Invariant
 from fsm.invariants import TaskRow
 from fsm.reconciliation import has_books
+from payment_service.cli.statements import Books
 
 WHOSE: Final[Mapping[Invariant, str]] = {
     Invariant.CORE: "core's ledger was",
     Invariant.PROVIDERS: "the providers' statements were",
 }
+
+
+def compared(books: Books | None) -> frozenset[Invariant]:
+    """Return by which rules others' books are compared with the rows."""
+    if books is None:
+        return frozenset()
+    core = {Invariant.CORE} if books.core else set()
+    stated = {Invariant.PROVIDERS} if books.stated or books.partial else set()
+    return frozenset(core | stated)
 
 
 class NotCompared:

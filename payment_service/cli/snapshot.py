@@ -27,8 +27,8 @@ from fsm.invariants import (
 from fsm.tampering import CaseRow
 from payment_service.cli.database import connected
 from payment_service.cli.errors import Wrong
-from payment_service.storage.rows import webhook_from
 from payment_service.storage.session import NAME, UNLIMITED, Door
+from payment_service.storage.webhook_rows import webhook_from
 
 FETCHED: Final = 5_000
 """Rows that one fetch brings: what is in memory at a time."""

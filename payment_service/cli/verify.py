@@ -8,11 +8,9 @@ from typing import Any, Final
 
 from fsm.decided import decision_offences
 from fsm.domain.decided import Decided, Subject
-from fsm.domain.ids import is_uuid
 from fsm.engine.invariants import overdue
 from fsm.engine.judged import Offence
 from fsm.engine.words import Invariant
-from fsm.invariants import SKEW, without_row
 from fsm.reconciliation import core_offences, provider_offences
 from fsm.tampering import forged_case, tampered
 from payment_service.cli.anchor_check import against_anchors
@@ -25,7 +23,8 @@ from payment_service.cli.context import (
 )
 from payment_service.cli.errors import DONE, FOUND_WRONG
 from payment_service.cli.key_check import roster_offences
-from payment_service.cli.not_compared import NotCompared
+from payment_service.cli.not_compared import NotCompared, compared
+from payment_service.cli.orphans import orphans
 from payment_service.cli.printing import print_json, print_text
 from payment_service.cli.progress import progress
 from payment_service.cli.snapshot import Snapshot, SnapshotFacts, Whole
@@ -39,7 +38,6 @@ SHOW_EVERY: Final = 500
 SHOWN_MAX: Final = 10
 NEVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 MARGIN: Final = timedelta(hours=1)
-_UUID_TIME_BITS: Final = 80
 Tables = Mapping[str, ProviderTable]
 
 
@@ -174,7 +172,7 @@ def _judge_all(
         # Of whom a line cannot be read, nobody can say what the provider did.
         cases |= {line.task_id for line in books.unread()}
     told: dict[Subject, Decided] = {}
-    left_out = NotCompared(_compared(books))
+    left_out = NotCompared(compared(books))
     for whole in snapshot.wholes():
         report.orders += 1
         report.tasks += len(whole.tasks)
@@ -194,29 +192,13 @@ def _judge_all(
     report.offences += roster_offences(snapshot, settings.audit_keys)
     for case in snapshot.opened():
         report.offences += forged_case(case)
-    report.offences += webhook_offences(
-        snapshot, settings.audit_keys, facts.taken_at, left_out
-    )
+    keys, at = settings.audit_keys, facts.taken_at
+    report.offences += webhook_offences(snapshot, keys, at, left_out)
     report.notes += left_out.notes()
-    for trail in snapshot.unclaimed():
-        report.add(without_row(trail))
-    for task_id, queue_id in snapshot.homeless():
-        what = "its order is gone"
-        report.add(Offence(Invariant.ORPHAN, queue_id, task_id, what))
-    for task_id in _strangers(snapshot, books, facts):
-        what = "core or a provider has it, and we have no such task"
-        report.add(Offence(Invariant.ORPHAN, None, task_id, what))
+    for offence in orphans(snapshot, books, facts):
+        report.add(offence)
     advance(report.orders)
     report.seconds = time.monotonic() - began
-
-
-def _compared(books: Books | None) -> frozenset[Invariant]:
-    """Return by which rules others' books are compared with the rows."""
-    if books is None:
-        return frozenset()
-    core = {Invariant.CORE} if books.core else set()
-    stated = {Invariant.PROVIDERS} if books.stated or books.partial else set()
-    return frozenset(core | stated)
 
 
 def _judge_decisions(
@@ -280,21 +262,6 @@ def _judge(
         yield from provider_offences(
             order, tasks, payouts, stated=books.stated, cases=cases
         )
-
-
-def _strangers(
-    snapshot: Snapshot, books: Books | None, facts: SnapshotFacts
-) -> Iterator[str]:
-    """Return tasks that only the others know, but for those made since."""
-    since = (facts.taken_at - SKEW).timestamp() * 1000
-    for batch in books.tasks() if books else ():
-        for task_id in snapshot.unknown(batch):
-            if not is_uuid(task_id) or _made_at(task_id) < since:
-                yield task_id
-
-
-def _made_at(task_id: str) -> int:
-    return int(task_id.replace("-", ""), 16) >> _UUID_TIME_BITS
 
 
 def _view(offence: Offence) -> dict[str, object]:

@@ -6,6 +6,7 @@ from fsm.engine.words import Invariant
 from fsm.flows import RULES
 from handlers.ports.backlog import Backlog
 from payment_service.storage.database import Database
+from payment_service.storage.webhook_rows import WEBHOOK_TYPES
 
 # At risk is what a provider may have paid or may yet pay, and nothing proves either.
 STANDING: Final[LiteralString] = """
@@ -35,6 +36,10 @@ UNION ALL SELECT 'letters', '', '', count(*), 0
 UNION ALL SELECT 'parked', split_part(words[1], ' ', 1), '', count(*),
     extract(epoch FROM clock_timestamp() - min(parked_at))
     FROM parked GROUP BY split_part(words[1], ' ', 1)
+UNION ALL SELECT 'parked', 'webhook', '', count(*),
+    extract(epoch FROM clock_timestamp() - min(received_at))
+    FROM webhook_inbox WHERE wake_at IS NOT NULL AND type <> ALL(%(types)s)
+    HAVING count(*) > 0
 UNION ALL SELECT 'outbox', '', '', coalesce(sum(messages), 0),
     coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)
     FROM outbox
@@ -47,10 +52,13 @@ async def standing(database: Database) -> Backlog:
     Money is at risk where core holds it: what goes by another lifecycle has none.
     """
     of = RULES.lifecycles
-    held = {"held": [name for name in of if Invariant.CORE in of[name].books]}
+    asked = {
+        "held": [name for name in of if Invariant.CORE in of[name].books],
+        "types": WEBHOOK_TYPES,
+    }
     async with database.connection() as connection:
         # Its own plan each time: it reads all that is open, however much that is.
-        rows = (await connection.exec_driver_sql(STANDING, held)).all()
+        rows = (await connection.exec_driver_sql(STANDING, asked)).all()
     by: dict[str, list[tuple[str, str, int, float]]] = {}
     for what, first, second, count, age in map(tuple, rows):
         by.setdefault(what, []).append((first, second, int(count), float(age)))

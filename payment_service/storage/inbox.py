@@ -1,7 +1,7 @@
 """The inbox of webhooks: each event once for ever, by (provider, its id)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from fsm.domain.errors import StoreUnavailable
 from fsm.domain.messages import WEBHOOK_RECEIVED
@@ -9,6 +9,7 @@ from fsm.domain.webhook_events import (
     WEBHOOKS_KEPT,
     Arrival,
     WebhookEvent,
+    WebhookEventType,
     differing_facts,
     disputing,
 )
@@ -18,6 +19,9 @@ from payment_service.storage.database import Database
 from payment_service.storage.rows import (
     as_json,
     message_from,
+)
+from payment_service.storage.webhook_rows import (
+    WEBHOOK_TYPES,
     webhook_from,
     webhook_row,
 )
@@ -26,6 +30,8 @@ Key: TypeAlias = tuple[str, str]
 Request: TypeAlias = Sequence[WebhookEvent]
 """The events of one request: all of them are stored, or none."""
 
+TYPE: Final = 4
+"""The place of its type in a webhook's row."""
 SPOKEN_FOR: Final = "a webhook is being written"
 
 
@@ -91,8 +97,18 @@ class Inbox:
                 "event_ids": [event_id for _, event_id in keys],
             },
         )
-        found = (webhook_from(row).webhook for row in rows)
+        found = (webhook_from(_as_unknown(row)).webhook for row in rows)
         return {_key(webhook): webhook for webhook in found}
+
+
+def _as_unknown(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row whose type only another version knows as what it is to this one.
+
+    It is compared with what has come, and neither applied nor settled here.
+    """
+    if row[TYPE] in WEBHOOK_TYPES:
+        return row
+    return (*row[:TYPE], WebhookEventType.UNKNOWN, *row[TYPE + 1 :])
 
 
 def _arrivals(

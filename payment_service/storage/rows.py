@@ -13,13 +13,12 @@ from fsm.domain.cases import case_id, money_at_risk
 from fsm.domain.errors import BrokenInvariant
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order, money_for
-from fsm.domain.webhook_events import WebhookEvent, WebhookEventState, WebhookEventType
 from fsm.engine.flow import Rules
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Case, CaseMove
 from fsm.engine.words import UNSETTLED, EngineWait, Kind, OrderState, State, Verdict
 from fsm.flows import RULES
-from handlers.ports.store import NewOrder, StepWrite, StoredWebhook, Unsent
+from handlers.ports.store import NewOrder, StepWrite, Unsent
 
 Json = dict[str, Any]
 
@@ -281,57 +280,6 @@ def as_json(rows: Sequence[Mapping[str, object]]) -> str:
         return orjson.dumps(rows).decode()
     except orjson.JSONEncodeError as error:
         raise BrokenInvariant(f"a row cannot be written: {error}") from error
-
-
-def webhook_row(webhook: WebhookEvent) -> Json:
-    """Write a webhook."""
-    return {
-        "provider": webhook.provider,
-        "event_id": webhook.event_id,
-        "type": webhook.type,
-        "reference": webhook.reference,
-        "task_id": webhook.task_id,
-        "provider_reference": webhook.provider_reference,
-        "amount": webhook.amount,
-        "currency": webhook.currency,
-        "code": webhook.code,
-        "message": webhook.message,
-        "detail": dict(webhook.detail),
-        "body_hash": hexed(webhook.body_hash),
-        "content_hash": hexed(webhook.content_hash),
-        "sequence": webhook.sequence,
-        "seen_as": webhook.seen_as,
-        "signed_by": webhook.signature.key_id,
-        "signature": hexed(webhook.signature.mac),
-        "received_at": webhook.received_at,
-    }
-
-
-def webhook_from(row: tuple[Any, ...]) -> StoredWebhook:
-    """Read a webhook."""
-    return StoredWebhook(
-        inbox_id=row[0],
-        state=WebhookEventState(row[1]),
-        webhook=WebhookEvent(
-            provider=row[2],
-            event_id=row[3],
-            type=WebhookEventType(row[4]),
-            reference=row[5],
-            provider_reference=row[6],
-            amount=row[7],
-            currency=row[8],
-            code=row[9],
-            message=row[10],
-            received_at=row[11],
-            body_hash=bytes(row[12]),
-            detail=row[13],
-            content_hash=bytes(row[14]),
-            sequence=row[15],
-            seen_as=row[16],
-            signature=Signature(row[17], bytes(row[18])),
-        ),
-        repeats=row[19:20] == (True,),
-    )
 
 
 def message_from(row: tuple[Any, ...]) -> Message:

@@ -40,7 +40,6 @@ from payment_service.storage.rows import (
     message_row,
     new_order_row,
     new_task_row,
-    webhook_from,
 )
 from payment_service.storage.step_rows import parts_of, record_rows
 from payment_service.storage.submitted import (
@@ -51,6 +50,7 @@ from payment_service.storage.submitted import (
     order_key,
     repeated,
 )
+from payment_service.storage.webhook_rows import webhooks_from
 
 LANES: Final = 2
 GROUP_MAX: Final = 200
@@ -215,16 +215,19 @@ class PostgresStore:
         return [found.get(task_id) for task_id in task_ids]
 
     async def pending_webhooks(self, task_id: str) -> Sequence[StoredWebhook]:
-        """Return a task's webhooks that nobody has applied, oldest first."""
+        """Return a task's webhooks that nobody has applied, oldest first.
+
+        One that only another version can read waits for that one.
+        """
         rows = await self._database.run(sql.PENDING_WEBHOOKS, {"task_id": task_id})
-        return [webhook_from(row) for row in rows]
+        return webhooks_from(rows)
 
     async def find_webhook(self, provider: str, event_id: str) -> StoredWebhook | None:
         """Return a stored webhook."""
         rows = await self._database.run(
             sql.FIND_WEBHOOK, {"provider": provider, "event_id": event_id}
         )
-        return webhook_from(rows[0]) if rows else None
+        return next(iter(webhooks_from(rows)), None)
 
     async def mark_waiting(self, task_id: str, version: int) -> bool:
         """Tell the task's next step that webhook waits."""

@@ -9,7 +9,6 @@ from fsm.domain.errors import UnknownWords
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
 from fsm.domain.vouched import asks, is_vouched
-from fsm.domain.webhook_events import WebhookEventType
 from fsm.engine.flow import Rules
 from fsm.flows import RULES
 from handlers.ports.store import StoredWebhook, Unsent
@@ -17,9 +16,9 @@ from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
 from payment_service.storage.parked import park
 from payment_service.storage.readable import readable
-from payment_service.storage.rows import unsent_from, webhook_from
+from payment_service.storage.rows import unsent_from
+from payment_service.storage.webhook_rows import WEBHOOK_TYPES, webhooks_from
 
-TYPES: Final = [each.value for each in WebhookEventType]
 # What was not taken of a bundle goes on as rows of its own, as old as it was.
 UNBUNDLE: Final[LiteralString] = """
 WITH gone AS (
@@ -121,18 +120,20 @@ class PostgresSweeps:
     ) -> Sequence[StoredWebhook]:
         """Return webhooks whose task is there, waiting longer than ``grace``."""
         rows = await self._database.run(
-            sql.OVERDUE_WEBHOOKS, {"grace": grace, "limit": limit, "types": TYPES}
+            sql.OVERDUE_WEBHOOKS,
+            {"grace": grace, "limit": limit, "types": WEBHOOK_TYPES},
         )
-        return [webhook_from(row) for row in rows]
+        return webhooks_from(rows)
 
     async def expired_webhooks(
         self, *, after: timedelta, limit: int
     ) -> Sequence[StoredWebhook]:
         """Return webhooks that name a task which never appeared."""
         rows = await self._database.run(
-            sql.EXPIRED_WEBHOOKS, {"after": after, "limit": limit, "types": TYPES}
+            sql.EXPIRED_WEBHOOKS,
+            {"after": after, "limit": limit, "types": WEBHOOK_TYPES},
         )
-        return [webhook_from(row) for row in rows]
+        return webhooks_from(rows)
 
     async def forget_foreign(
         self, *, after: timedelta, limit: int

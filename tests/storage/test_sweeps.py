@@ -5,7 +5,11 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from fsm.domain.webhook_events import Arrival, WebhookEventType
 from fsm.payout.words import Trigger
+from payment_service.cli.doctor import parked
+from payment_service.cli.doctor.findings import Area
+from payment_service.storage.gauges import standing
 from tests.storage.builders import a_message, a_new_order, a_webhook, a_work
 
 EVERYTHING = timedelta(seconds=-1)
@@ -28,6 +32,38 @@ async def test_a_request_in_a_bundle_takes_no_neighbour_with_it(postgres):
     assert not any("evil" in each for each in names)
 
 
+def of_another_version(database_url, event_id):
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE webhook_inbox DISABLE TRIGGER USER")
+        connection.execute(
+            "UPDATE webhook_inbox SET type = 'tomorrow' WHERE event_id = %s",
+            [event_id],
+        )
+
+
+async def test_its_own_order_reads_past_a_webhook_of_another_version(
+    postgres, database_url
+):
+    new, store = a_new_order(), postgres.store
+    await store.submit(new)
+    task_id = new.order.queue.tasks[0].task_id
+    for number in range(3):
+        await store.store_webhooks(a_webhook(task_id, f"e-{number}"))
+    of_another_version(database_url, "e-1")
+
+    found = await store.pending_webhooks(task_id)
+
+    assert [each.webhook.event_id for each in found] == ["e-0", "e-2"]
+    assert await store.find_webhook("acme", "e-1") is None
+    said = a_webhook(task_id, "e-1", type=WebhookEventType.UNKNOWN)
+    assert await store.store_webhooks(said) == [Arrival.SEEN]
+    assert (await standing(postgres.database)).parked == [("webhook", 1)]
+    (finding,) = await parked.check(Area("work"), postgres.database)
+    assert "1 webhooks, as acme e-1, wait for a version that knows webhook" in str(
+        finding
+    )
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["overdue", "expired"])
 async def test_a_webhook_of_a_type_of_another_version_stops_no_other(
     postgres, database_url, clock, there
@@ -38,11 +74,7 @@ async def test_a_webhook_of_a_type_of_another_version_stops_no_other(
     task_id = new.order.queue.tasks[0].task_id
     for number in range(3):
         await postgres.store.store_webhooks(a_webhook(task_id, f"e-{number}"))
-    with psycopg.connect(database_url) as connection:
-        connection.execute("ALTER TABLE webhook_inbox DISABLE TRIGGER USER")
-        connection.execute(
-            "UPDATE webhook_inbox SET type = 'tomorrow' WHERE event_id = 'e-1'"
-        )
+    of_another_version(database_url, "e-1")
     week = timedelta(days=7)
     clock.advance(2 * week)
     await postgres.tell_time()
