@@ -18,6 +18,8 @@ NEEDING_IT = (
     ("provider", "check", "acme", "--config", "payment.toml"),
     ("provider", "new", "x"),
     ("provider", "scenarios"),
+    ("service", "check", "fraud"),
+    ("service", "scenarios"),
 )
 # Written into `sitecustomize`: it comes before whatever the program imports itself.
 WITHOUT = """
@@ -32,7 +34,7 @@ class Refusing:
 
 sys.meta_path.insert(0, Refusing())
 """
-IMPORTED_BY_COMMANDS = ("conformance", "scaffold", "simulator")
+IMPORTED_BY_COMMANDS = ("conformance", "scaffold", "service_conformance", "simulator")
 
 
 class Without:

@@ -48,6 +48,8 @@ COMMANDS = {
     "provider resume acme": CONFIG,
     "provider history acme": SETTINGS,
     "provider check acme": CONFIG,
+    "service check fraud": CONFIG,
+    "service scenarios": None,
     "trail": SETTINGS,
     "provider new acme": None,
     "provider scenarios": None,

@@ -20,6 +20,7 @@ from payment_service.cli.commands import (
     order,
     provider,
     run,
+    service,
     simulator,
     spec,
     task,
@@ -74,6 +75,7 @@ app.add_typer(task.group, name="task")
 app.add_typer(case.group, name="case")
 app.add_typer(dlq.group, name="dlq")
 app.add_typer(provider.group, name="provider")
+app.add_typer(service.group, name="service")
 app.add_typer(key.group, name="key")
 app.add_typer(four_eyes.group, name="four-eyes")
 app.add_typer(audit.group, name="audit")

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from providers.config import Config, ConfigError
 from providers.http.outbound import Outbound
@@ -21,11 +21,20 @@ AT_ONCE: Final = 4
 DECLARED: Final = frozenset({"rest", "simulator"})
 
 
+class ToldScenario(Protocol):
+    """A scenario as it is told of, of whichever kit."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def proves(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioOutcome:
     """What one scenario found."""
 
-    scenario: Scenario
+    scenario: ToldScenario
     cases: int
     seconds: float
     wrong: tuple[str, ...] = ()
