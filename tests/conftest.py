@@ -18,6 +18,7 @@ from payment_service.playground.embedded import EmbeddedNats, EmbeddedPostgres
 from payment_service.playground.embedded.postgres import FAST
 from payment_service.storage import migrate
 from payment_service.storage.grants import Roles, apply
+from tests.order import dealt
 from tests.playground.embedded.processes import memory_folder
 
 # A busy machine is slow to make examples, which says nothing about what they test.
@@ -74,6 +75,12 @@ def pytest_configure_node(node):
     """Start the servers in the controller of pytest-xdist: it outlives its workers."""
     node.workerinput["postgres_url"] = _postgres_url(node.config)
     node.workerinput["nats_url"] = _nats_url(node.config)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Let no worker begin with a slow test when all others are done."""
+    if given := getattr(config, "workerinput", None):
+        items[:] = dealt(items, given["workercount"])
 
 
 @pytest.fixture(autouse=True)

@@ -30,6 +30,7 @@ OF_ALL = {
     "test_again.py",
     "test_conftest.py",
     "test_forks.py",
+    "test_order.py",
     "test_places.py",
     "test_rooms.py",
     "test_tidy.py",

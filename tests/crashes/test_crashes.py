@@ -1,5 +1,7 @@
 """Some crash points on the real servers; ``make crash-points`` visits them all."""
 
+import pytest
+
 from tests.crashes.campaign import LANES, Visit, campaign, ends_on_twins, places
 from tests.crashes.door import ACK, FORMS, Crash, Point
 
@@ -32,6 +34,7 @@ async def visited():
 ENDS = {SCENARIO: ends_on_twins(SCENARIO)}
 
 
+@pytest.mark.waits
 async def test_whatever_dies_on_real_servers_the_money_adds_up():
     seen = {each.visit.crash: each for each in await visited()}
     dry = seen.pop(None)

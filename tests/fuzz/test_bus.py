@@ -13,6 +13,7 @@ MESSAGES = 3_000
 CALLS = 1_500
 
 
+@pytest.mark.waits
 async def test_no_invention_harms_an_honest_order():
     told = await fuzzed(
         MESSAGES, calls=CALLS, drains=False, seed=11, within=memory_folder()

@@ -326,7 +326,7 @@ def test_a_page_without_markers_is_left_alone(tmp_path):
     assert page.read_text() == "no markers\n"
 
 
-@pytest.mark.slow
+@pytest.mark.waits
 def test_one_withdrawal_at_a_time_is_measured_on_the_whole_service(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "ops.bench", "latency", "--orders", "5"],
@@ -386,7 +386,7 @@ def test_equal_costs_are_no_change():
     assert found["change, 95 % interval, upper end"].verdict == MET
 
 
-@pytest.mark.slow
+@pytest.mark.waits
 def test_a_tree_is_measured_beside_another_one(tmp_path):
     wanted = ["--against", str(REPOSITORY), "--pairs", "3", "--orders", "20"]
     done = subprocess.run(
@@ -442,7 +442,7 @@ def test_what_is_no_record_of_the_log_is_refused():
         [*wal.records_of(["pg_waldump: error"], {})]
 
 
-@pytest.mark.slow
+@pytest.mark.waits
 def test_what_a_withdrawal_writes_ahead_is_measured(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "ops.bench", "wal", "--orders", "20"],

@@ -46,19 +46,20 @@ def catch(name: str, servers: Mapping[str, str] | None = None) -> Catch | None:
     """
     bug = BUGS[name]
     if bug.layer not in {SIMULATION, CRASHES, MODEL}:
-        return _by_suite(name, bug, servers or {})
+        return _by_suite(name, bug, {} if bug.alone else servers or {})
     with pytest.MonkeyPatch.context() as patch:
         bug.plant(patch)
         if bug.layer == MODEL:
             return _by_model(bug)
-        return _by_simulation() if bug.layer == SIMULATION else _by_crashes()
+        return _by_simulation(bug.seed) if bug.layer == SIMULATION else _by_crashes()
 
 
-def _by_simulation() -> Catch | None:
-    for seed in range(SEEDS_MAX):
+def _by_simulation(first: int) -> Catch | None:
+    for count, seed in enumerate([first, *range(SEEDS_MAX)], start=1):
         offences = simulate(seed).offences
         if offences:
-            return Catch(by=SIMULATION, what=offences[0], after=f"{seed + 1} seeds")
+            after = f"{count} seeds, at {seed}"
+            return Catch(by=SIMULATION, what=offences[0], after=after)
     return None
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from payment_service.bus import PullTimes
 from tests.chaos.fleet import NATS
 from tests.chaos.load import SWIFT
@@ -13,6 +15,8 @@ from tests.processes.stage import (
     seconds,
     staged,
 )
+
+pytestmark = pytest.mark.waits
 
 QUICK = {
     "PAYMENT_ACK_WAIT": "2s",

@@ -3,7 +3,11 @@
 import asyncio
 import time
 
+import pytest
+
 from tests.processes.stage import redelivered, seconds, staged
+
+pytestmark = pytest.mark.waits
 
 
 async def test_a_worker_that_is_asked_to_go_leaves_nothing_to_wait_for():

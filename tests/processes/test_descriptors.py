@@ -10,6 +10,8 @@ from tests.chaos.fleet import PROVIDERS
 from tests.chaos.load import SWIFT
 from tests.processes.stage import REST_SECONDS_MAX, log_of, staged
 
+pytestmark = pytest.mark.waits
+
 # Longer than all attempts of the configuration take together.
 HELD_SECONDS = 14.0
 # Enough for the work and a few probes; a crowd would have all of them.

@@ -7,6 +7,8 @@ from tests.bus.raw import block, raw
 from tests.chaos.load import SWIFT
 from tests.processes.stage import log_of, staged
 
+pytestmark = pytest.mark.waits
+
 MEGABYTE = 900_000
 LINE_MAX = 16_000
 LONG = b"n" * MEGABYTE

@@ -3,12 +3,16 @@
 import asyncio
 import time
 
+import pytest
+
 from payment_service.playground.embedded.postgres import FAST
 from tests.chaos.bounds import wipe
 from tests.chaos.fleet import Layout
 from tests.chaos.load import SWIFT
 from tests.playground.embedded.processes import memory_folder
 from tests.processes.stage import seconds, staged
+
+pytestmark = pytest.mark.waits
 
 UNDER_WAY = 100
 SWEEP = {"PAYMENT_SWEEP_INTERVAL": "500ms", "PAYMENT_SWEEP_GRACE": "2s"}

@@ -1,7 +1,11 @@
 """Without JetStream's schedules nothing but time is lost."""
 
+import pytest
+
 from tests.chaos.load import SWIFT, Way
 from tests.processes.stage import log_of, seconds, staged
+
+pytestmark = pytest.mark.waits
 
 REDRIVES = 8
 """How often an order of three attempts may have to wait for the sweeper."""

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.waits
 def test_the_demo_comes_to_its_end_with_its_checks_decided_and_adds_up():
     # With this seed support has to say no to a payout that is still under way.
     options = ["--orders", "40", "--seed", "3", "--json"]
