@@ -30,6 +30,6 @@ def _given_up(table: ServiceTable) -> str:
         return "the default holds"
     if table.name in CAN_BE_UNDONE:
         return "undone, since it may have been done"
-    if table.name == NO_RETURN:
+    if table.name in NO_RETURN:
         return "a person decides whether it was done"
     return "the order is undone"

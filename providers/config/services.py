@@ -7,14 +7,24 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field, SecretStr
 
 from fsm.engine.backoff import Backoff
+from fsm.flows import RULES
+from fsm.service.lifecycle import LIFECYCLES
 from fsm.service.policy import Default, ServicePolicy
 from providers.config.fields import Duration, HttpUrl
 from providers.config.table import Table
 from providers.config.values import Attempts, Factor, Headers, InFlight, Many
 
-STEPS: Final = ("fraud", "payment", "delivery", "merchant")
-CAN_BE_UNDONE: Final = frozenset({"payment", "delivery"})
-NO_RETURN: Final = "merchant"
+_STEPS: Final = {
+    step.name: step
+    for flow in RULES.flows.values()
+    for step in flow.steps
+    if step.lifecycle in LIFECYCLES
+}
+STEPS: Final = tuple(_STEPS)
+"""The steps that services do, as the flows declare them."""
+
+CAN_BE_UNDONE: Final = frozenset(n for n, step in _STEPS.items() if step.undo)
+NO_RETURN: Final = frozenset(n for n, s in _STEPS.items() if s.point_of_no_return)
 LOADS: Final = (
     "items",
     "merchant_profile",

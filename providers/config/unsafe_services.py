@@ -67,7 +67,7 @@ def _unsafe_default(table: ServiceTable) -> Problems:
         return
     if table.name in CAN_BE_UNDONE:
         yield "default", f"must not be there: {table.name} has an undo, and is undone"
-    if table.name == NO_RETURN:
+    if table.name in NO_RETURN:
         yield "default", f"must not be there: there is no return after {table.name}"
     if table.deadline is not None and default.after > table.deadline:
         limit = format_duration(table.deadline)

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,7 +23,11 @@ from fsm.domain.keys import ApiKey, KeyRole
 from payment_service.settings import Settings
 from payment_service.wiring.run import run
 from providers.config import parse_config
-from providers.testing.simulator import SimulatedProvider, Simulator
+from providers.testing.simulator import (
+    SimulatedProvider,
+    SimulatedService,
+    Simulator,
+)
 from providers.testing.simulator.core import SimulatedCore
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -43,6 +47,14 @@ sla = "{sla}"
 webhook = {{ scheme = "standard", secrets = ["{secret}"]{webhook} }}
 poll = {{ first = "100ms", max = "300ms", deadline = "1s" }}
 recheck = {{ first = "100ms", max = "300ms", attempts = 8 }}
+"""
+SERVICES = ("fraud", "payment", "delivery", "merchant", "items")
+SERVICE = """
+[services.{name}]
+base_url = "{url}"
+timeout = "1s"
+retry = {{ first = "50ms", max = "200ms", attempts = 40 }}
+{more}
 """
 
 
@@ -168,6 +180,7 @@ async def staged(
     table: str = "",
     webhook: str = "",
     more: str = "",
+    services: Mapping[str, str] | None = None,
     core_url: str | None = None,
     roles: Collection[str] = ROLES,
     rest: bool = True,
@@ -176,14 +189,16 @@ async def staged(
     """Run the service with all roles until the block is left.
 
     ``table`` is added to the table of each provider, ``webhook`` to its webhook's,
-    ``more`` to the file;
+    ``more`` to the file; ``services`` says what stands in each of their tables beside;
     ``core_url`` is another than the simulated core's. Where other ``roles`` are given
     the ``rest`` runs beside them, and answers probes at ``Stage.rest_url``.
     """
     core = SimulatedCore(token="core-token")
     await core.start("127.0.0.1", 0)
     simulator = Simulator(
-        [SimulatedProvider(name=n, secrets=(SECRET,)) for n in PROVIDERS], scale=0.002
+        [SimulatedProvider(name=n, secrets=(SECRET,)) for n in PROVIDERS],
+        services=[SimulatedService(name=name) for name in SERVICES],
+        scale=0.002,
     )
     await simulator.start("127.0.0.1", 0)
     client = await nats.connect(nats_url)
@@ -221,6 +236,10 @@ async def staged(
         )
         + table
         for n in PROVIDERS
+    )
+    text += "".join(
+        SERVICE.format(name=n, url=simulator.base_url(n), more=lines)
+        for n, lines in (services or {}).items()
     )
     config = parse_config(text + more, ack_wait=settings.ack_wait, environment={})
     stop = asyncio.Event()

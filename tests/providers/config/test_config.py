@@ -12,10 +12,13 @@ import pytest
 from fsm.domain.durations import format_duration
 from fsm.domain.rates import Rate
 from fsm.engine.backoff import Backoff
+from fsm.flows import CHECKOUT
 from fsm.payout.policy import ProviderPolicy, policy_for
 from fsm.service.policy import Default, ServicePolicy
+from handlers.checkout.load import PLAN
 from providers.config import ConfigError, WebhookTable, parse_config, read_config
 from providers.config.health import BreakerTable, HealthTable, LimitsTable
+from providers.config.services import CAN_BE_UNDONE, LOADS, NO_RETURN, STEPS
 from providers.config.tables import HmacTable, PublicKeyTable
 from providers.signatures import SCHEMES, SignatureForm
 from providers.signatures.public_keys import ALGORITHMS
@@ -368,6 +371,15 @@ def test_an_unsafe_service_is_refused(name, lines, key):
     (problem,) = problems(service(name, *lines))
 
     assert problem.startswith(f"[services.{name}] {key}")
+
+
+def test_a_service_does_a_step_of_a_flow_or_loads_what_is_planned():
+    steps = {step.name: step for step in CHECKOUT.steps}
+
+    assert {*STEPS} == {*steps}
+    assert {name for name, step in steps.items() if step.undo} == CAN_BE_UNDONE
+    assert {n for n, step in steps.items() if step.point_of_no_return} == NO_RETURN
+    assert {*LOADS} == {fetch.name for fetch in PLAN}
 
 
 def test_a_service_becomes_a_policy():
