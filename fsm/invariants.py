@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from fsm.domain.acts import SERVICE
 from fsm.domain.audit import GENESIS, WAKE_AT, hash_of, task_of
 from fsm.domain.audit_keys import AuditKeys
-from fsm.domain.binding import LOADED, REQUEST
+from fsm.domain.binding import LOADED, REQUEST, RESULT
 from fsm.domain.decided import Decided, Subject, decision_in
 from fsm.domain.erasure import ERASED
 from fsm.domain.seals import head_of
@@ -114,6 +114,8 @@ class TaskRow(NamedTuple):
     lifecycle: str = FIRST_LIFECYCLE
     step: int = 0
     name: str | None = None
+    result: bytes | None = None
+    result_hash: str | None = None
 
 
 SKEW: Final = timedelta(minutes=1)
@@ -134,6 +136,7 @@ class Trail:
     ended_by: str | None = None
     request: Mapping[str, object] | None = None
     loaded: object = None
+    result: object = None
     erased: bool = False
     times: set[datetime] = field(default_factory=set)
     wake_at: datetime | None = None
@@ -151,6 +154,8 @@ class Trail:
             self.request = said
         if line.trigger == ORDER_LOADED:
             self.loaded = line.detail.get(LOADED)
+        if self.task_id is not None and RESULT in line.detail:
+            self.result = line.detail[RESULT]
         self.erased = self.erased or line.trigger == ERASED
         self.times.add(line.at)
         woken = line.detail.get(WAKE_AT)

@@ -15,6 +15,7 @@ from fsm.domain.binding import (
     attempt_of,
     differing,
     hash_of_loaded,
+    hash_of_result,
 )
 from fsm.domain.cases import money_at_risk
 from fsm.domain.money import Money
@@ -145,6 +146,22 @@ def _loaded_otherwise(order: OrderRow, trail: Trail, keys: AuditKeys) -> bool:
     return now != trail.loaded
 
 
+def _came_to_otherwise(
+    order: OrderRow, task: TaskRow, trail: Trail, keys: AuditKeys
+) -> bool:
+    """Tell whether what a task came to is other than its trail says, or gone."""
+    if trail.result is None:
+        return not (task.result_hash is None and task.result is None)
+    if task.result_hash != trail.result:
+        return True
+    if task.result is None or order.erased:
+        return not (task.result is None and order.erased)
+    if order.signed_by not in keys:
+        return False
+    now = hash_of_result(task.task_id, task.result, order.signed_by, keys)
+    return now != task.result_hash
+
+
 def _task_row(
     order: OrderRow,
     task: TaskRow,
@@ -157,6 +174,8 @@ def _task_row(
         yield "its row is not as its last step has left it"
     if trail is None:
         return
+    if _came_to_otherwise(order, task, trail, keys):
+        yield "what its step came to is not what its trail says"
     for name in ("sent_first_at", "sent_last_at"):
         at = getattr(task, name)
         if at is not None and at not in trail.times:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.binding import hash_of_result
+from fsm.domain.erasure import is_erased
 from fsm.domain.errors import Fault, Tampered
 from fsm.domain.orders import Order
 from fsm.domain.seals import queue_is_sealed, task_is_sealed
@@ -85,11 +87,21 @@ def case_of(task: Task, what: str, content: str | None = None) -> Case:
     )
 
 
+def _has_its_result(order: Order, task: Task, keys: AuditKeys) -> bool:
+    """Tell whether what a task came to is there as its row says, or was erased."""
+    if task.result is None or is_erased(order):
+        return task.result is None and is_erased(order)
+    key_id = order.signature.key_id
+    return hash_of_result(task.task_id, task.result, key_id, keys) == task.result_hash
+
+
 def _changed(order: Order, keys: AuditKeys) -> Iterator[tuple[Task, str]]:
     """Name the rows that are not as they were left, and the task each is about."""
     key_id, queue = order.signature.key_id, order.queue
     for task in queue.tasks:
         if not task_is_sealed(task, key_id, keys):
             yield task, f"the row of task {task.task_id} is not as it was left"
+        elif task.result_hash is not None and not _has_its_result(order, task, keys):
+            yield task, f"what task {task.task_id} came to is not as it was left"
     if not queue_is_sealed(queue, key_id, keys):
         yield queue.tasks[0], "the order's own row is not as it was left"

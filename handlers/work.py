@@ -5,6 +5,7 @@ from datetime import datetime
 
 from fsm.domain.audit import audit_line
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
+from fsm.domain.binding import RESULT, hash_of_result
 from fsm.domain.events import order_event
 from fsm.domain.messages import Message, queue_wakeup, task_wakeup
 from fsm.domain.orders import Order
@@ -13,7 +14,7 @@ from fsm.domain.webhook_events import WebhookEventState
 from fsm.engine.flow import Rules
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
-from fsm.engine.steps import Step
+from fsm.engine.steps import Change, Step
 from fsm.flows import RULES
 from handlers.ports.store import StepWrite
 
@@ -53,7 +54,8 @@ def work_of(  # noqa: PLR0913 - all that a commit is made of
     key_id = order.signature.key_id
     changes = []
     lines = []
-    for change in step.changes:
+    for made in step.changes:
+        change = _hashed(made, key_id, keys)
         line = audit_line(change, at=now, keys=keys)
         lines.append(line)
         after = sealed_task(change.after, line.hash, key_id, keys)
@@ -88,6 +90,19 @@ def work_of(  # noqa: PLR0913 - all that a commit is made of
         at=now,
         webhooks=webhooks,
         woken=bool(woken),
+    )
+
+
+def _hashed(change: Change, key_id: str, keys: AuditKeys) -> Change:
+    """Return the change with a hash of what its task came to, where it says so."""
+    after = change.after
+    if after.result is None or after.result is change.before.result:
+        return change
+    its = hash_of_result(after.task_id, after.result, key_id, keys)
+    return replace(
+        change,
+        after=replace(after, result_hash=its),
+        detail={**change.detail, RESULT: its},
     )
 
 

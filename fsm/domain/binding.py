@@ -20,6 +20,8 @@ REQUEST: Final = "request"
 LOADED: Final = "loaded"
 """Where the audit line of what was fetched for an order has a hash of it."""
 
+RESULT: Final = "result"
+"""Where the audit line of a step that came to something has a hash of it."""
 
 Attempt: TypeAlias = tuple[
     str, int, str | None, str | None, str | None, str, int, str | None
@@ -105,6 +107,14 @@ def hash_of_loaded(queue_id: str, loaded: bytes, key_id: str, keys: AuditKeys) -
     :raises KeyError: there is no such key here.
     """
     return keys.mac(key_id, _written(LOADED, [queue_id]) + loaded).hex()
+
+
+def hash_of_result(task_id: str, result: bytes, key_id: str, keys: AuditKeys) -> str:
+    """Return the keyed hash, in hex, of what a task came to.
+
+    :raises KeyError: there is no such key here.
+    """
+    return keys.mac(key_id, _written(RESULT, [task_id]) + result).hex()
 
 
 def is_signed(bound: Bound, signature: Signature, keys: AuditKeys) -> bool:

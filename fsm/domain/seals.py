@@ -5,7 +5,8 @@ audit line, and behind it a seal: a keyed hash over that and over every column t
 decides. It is checked once for each time an order is loaded, and made again for the
 rows that a step moves. Columns that move without a step are not in it: ``wake_at`` and
 ``redrives`` (a wake-up says nothing), ``webhook_pending`` and ``webhook_sequence``.
-What was fetched for an order's steps is sealed with its own row.
+What was fetched for an order's steps is sealed with its own row, what a task came to
+with the task's, by its keyed hash: that stays where an erasure takes the rest out.
 
 A webhook in the inbox is signed when it comes in, by who has verified it.
 """
@@ -54,7 +55,7 @@ QUEUE_COLUMNS: Final = (
     "waiting_for",
     "tries",
 )
-_of_task: Final = attrgetter(*TASK_COLUMNS)
+_task_columns: Final = attrgetter(*TASK_COLUMNS)
 _queue_columns: Final = attrgetter(*QUEUE_COLUMNS)
 
 
@@ -95,6 +96,11 @@ def signed_webhook(webhook: WebhookEvent, keys: AuditKeys) -> WebhookEvent:
 def webhook_is_signed(webhook: WebhookEvent, keys: AuditKeys) -> bool:
     """Tell whether news came in by us, and says what it said then."""
     return keys.holds(webhook.signature.key_id, _said(webhook), webhook.signature.mac)
+
+
+def _of_task(task: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a row or a record
+    row: tuple[Any, ...] = _task_columns(task)
+    return row if task.result_hash is None else (*row, task.result_hash)
 
 
 def _of_queue(queue: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a row or a record

@@ -36,7 +36,8 @@ class Task:
     upper bound of the last one. ``webhook_sequence`` is the provider's own number of
     the newest webhook; ``returned`` says that core has taken a payout back that came
     back. ``result`` is what a step came to that those after it need, JSON in its
-    canonical form.
+    canonical form, written once; ``result_hash`` the keyed hash of it, in hex, which
+    stays where an erasure has taken the result out.
     """
 
     task_id: str
@@ -68,6 +69,7 @@ class Task:
     proposed_by: str | None = None
     proposed_decision: str | None = None
     result: bytes | None = None
+    result_hash: str | None = None
     audit_hash: bytes = b""
     created_at: datetime | None = None
     updated_at: datetime | None = None

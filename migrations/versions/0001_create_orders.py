@@ -168,6 +168,19 @@ CREATE TABLE order_tasks (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02,
         autovacuum_vacuum_cost_delay = 1);
 
+-- What a task came to that the steps after it need; written once, with its step. The
+-- keyed hash is that of its audit line, and stays where an erasure takes the rest out.
+CREATE TABLE order_task_results (
+    queue_id uuid NOT NULL,
+    task_id uuid NOT NULL,
+    result_hash bytea NOT NULL,
+    result jsonb,
+    CONSTRAINT pk_order_task_results PRIMARY KEY (queue_id, task_id),
+    -- Of the task, which its step holds already: the order's row may be another's.
+    CONSTRAINT fk_order_task_results_task_id FOREIGN KEY (task_id)
+        REFERENCES order_tasks (task_id)
+);
+
 CREATE TABLE order_task_events (
     entity_id uuid NOT NULL,
     -- Drawn one by one while the rows of the step are held: who was decided on what
@@ -714,6 +727,28 @@ FOR EACH ROW WHEN (NEW.body <> OLD.body OR NEW.headers <> OLD.headers)
 EXECUTE FUNCTION refuse_unless_about_erased();
 """
 
+# What an order's tasks came to goes with all else that is personal, after its row.
+RESULTS = """
+CREATE FUNCTION refuse_unless_result_erased() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.result IS NULL AND NEW.task_id = OLD.task_id AND NEW.queue_id = OLD.queue_id
+        AND NEW.result_hash = OLD.result_hash
+        AND EXISTS (SELECT FROM order_queues q WHERE q.queue_id = OLD.queue_id
+            AND q.customer_id = '')
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'payment-service: % refused on %', TG_NAME, TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER order_task_results_written_once BEFORE UPDATE ON order_task_results
+FOR EACH ROW EXECUTE FUNCTION refuse_unless_result_erased();
+CREATE TRIGGER order_task_results_stay BEFORE DELETE ON order_task_results
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER order_task_results_no_truncate BEFORE TRUNCATE ON order_task_results
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+"""
+
 # What can be about no task of ours goes after the week in which one might have asked
 # for it (`WEBHOOKS_KEPT`); what may be about one never does.
 FORGETTING = """
@@ -772,14 +807,15 @@ DO $$ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION make_trail_partition(date), make_trail_partitions(),
     refuse_change(), refuse_without_version(), refuse_unless_erased(),
-    refuse_unless_about_erased(), refuse_unless_forgotten() FROM PUBLIC;
+    refuse_unless_about_erased(), refuse_unless_forgotten(),
+    refuse_unless_result_erased() FROM PUBLIC;
 """
 
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '4s'")
     op.execute("SET LOCAL statement_timeout = '60s'")
-    for part in (TABLES, INDEXES, GUARDS, ERASURES, FORGETTING, PARTITIONS):
+    for part in (TABLES, INDEXES, GUARDS, ERASURES, RESULTS, FORGETTING, PARTITIONS):
         op.execute(part)
 
 
@@ -800,6 +836,7 @@ def downgrade() -> None:
         "anchor_heads",
         "anchors",
         "order_task_events",
+        "order_task_results",
         "order_tasks",
         "order_queues",
     ):
@@ -807,5 +844,6 @@ def downgrade() -> None:
     op.execute(
         "DROP FUNCTION make_trail_partitions(), make_trail_partition(date), "
         "refuse_change(), refuse_without_version(), refuse_unless_erased(), "
-        "refuse_unless_about_erased(), refuse_unless_forgotten()"
+        "refuse_unless_about_erased(), refuse_unless_forgotten(), "
+        "refuse_unless_result_erased()"
     )

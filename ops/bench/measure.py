@@ -28,6 +28,7 @@ SELECT relname, seq_scan, seq_tup_read FROM pg_stat_user_tables
 HOT_TABLES: Final = (
     "order_queues",
     "order_tasks",
+    "order_task_results",
     "order_task_events",
     "order_task_events_rest",
     "outbox",

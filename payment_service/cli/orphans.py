@@ -18,8 +18,7 @@ def orphans(
 ) -> Iterator[Offence]:
     """Find trails, tasks and entries of others that nothing is left of here."""
     yield from map(without_row, snapshot.unclaimed())
-    for task_id, queue_id in snapshot.homeless():
-        what = "its order is gone"
+    for task_id, queue_id, what in snapshot.homeless():
         yield Offence(Invariant.ORPHAN, queue_id, task_id, what)
     for task_id in _strangers(snapshot, books, facts):
         what = "core or a provider has it, and we have no such task"

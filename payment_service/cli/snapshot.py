@@ -27,6 +27,16 @@ from fsm.invariants import (
 from fsm.tampering import CaseRow
 from payment_service.cli.database import connected
 from payment_service.cli.errors import Wrong
+from payment_service.cli.snapshot_statements import (
+    CASES,
+    DECIDED,
+    FACTS,
+    HOMELESS,
+    INBOX,
+    LINES,
+    ORDERS,
+    UNKNOWN,
+)
 from payment_service.storage.session import NAME, UNLIMITED, Door
 from payment_service.storage.webhook_rows import webhook_from
 
@@ -38,90 +48,6 @@ SETTINGS: Final[Mapping[str, LiteralString]] = {
     "cursor_tuple_fraction": "1.0",
     "enable_hashjoin": "off",
 }
-# The indexes have these orders, so nothing is sorted. A bare name would sort its text.
-ORDERS: Final[LiteralString] = """
-SELECT q.queue_id::text, q.order_id, q.amount, q.currency, q.state, q.version,
-    q.waiting_for, q.wake_at, q.audit_hash,
-    q.kind, q.merchant_id, q.customer_id, q.request -> 'destination',
-    q.content_hash, q.signed_by, q.signature, q.request -> 'metadata',
-    q.cancel_requested, q.tries, q.created_at, q.finished_at, q.customer_message,
-    q.customer_id = '' AND q.request =
-        '{"destination": {}, "metadata": {}, "erased": true}'::jsonb,
-    q.flow_version, q.exclusive_key, q.loaded,
-    coalesce(q.request -> 'details', '{}'::jsonb),
-    t.task_id::text, t.position, t.provider, t.state, t.version, t.waiting_for,
-    t.wake_at, t.verdict, t.sla, t.sla_at, t.audit_hash, t.returned,
-    t.terminal_id, t.proposed_by, t.proposed_decision, t.provider_reference,
-    t.sent_first_at, t.sent_last_at, t.tries, t.taken, t.cancel_requested,
-    t.deadline_at, t.code, t.created_at, t.updated_at, t.lifecycle, t.step, t.name
-FROM order_queues q LEFT JOIN order_tasks t ON t.queue_id = q.queue_id
-ORDER BY q.queue_id
-"""
-LINES: Final[LiteralString] = """
-SELECT entity_id::text, version, queue_id::text, source, target,
-    trigger, actor, at, trace_id, detail, key_id, hash
-FROM order_task_events e ORDER BY e.entity_id, e.version
-"""
-# What people have decided, as the rows say it: (kind, id) of the subject, then what a
-# line says of it. Of a settled return the audit line is its task's.
-DECIDED: Final[LiteralString] = """
-SELECT 'provider', provider, state, changed_by, changed_at, reason, to_char(
-    until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), NULL
-FROM provider_controls
-UNION ALL SELECT 'owner of case', id::text, 'assigned', NULL, NULL, NULL, owner,
-    queue_id::text
-FROM cases WHERE owner IS NOT NULL
-UNION ALL SELECT 'vote to close case', id::text, 'proposed', NULL, NULL, NULL,
-    close_voter, queue_id::text
-FROM cases WHERE close_voter IS NOT NULL
-UNION ALL SELECT 'case', id::text, state, closed_by, closed_at, reason, NULL,
-    queue_id::text
-FROM cases WHERE closed_at IS NOT NULL AND state <> 'settled'
-UNION ALL SELECT DISTINCT 'return of task', task_id::text, state, closed_by, closed_at,
-    NULL, NULL, queue_id::text
-FROM cases WHERE state = 'settled'
-UNION ALL SELECT 'dead letter', id::text, 'replayed', replayed_by, replayed_at, NULL,
-    NULL, NULL
-FROM dead_letters WHERE replayed_at IS NOT NULL
-UNION ALL SELECT 'dead letter', id::text, 'discarded', discarded_by, discarded_at,
-    discard_reason, NULL, NULL
-FROM dead_letters WHERE discarded_at IS NOT NULL
-UNION ALL SELECT 'key', name, CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-        WHEN takes_two AND agreed_at IS NULL THEN 'waiting' ELSE 'live' END,
-    coalesce(revoked_by, agreed_by, made_by), coalesce(revoked_at, agreed_at, made_at),
-    revoke_reason, left(encode(sha256, 'hex'), 16), NULL
-FROM api_keys
-UNION ALL SELECT 'four_eyes', currency, 'set', set_by, set_at, reason, amount::text,
-    NULL
-FROM four_eyes WHERE set_by IS NOT NULL OR amount IS NOT NULL
-"""
-CASES: Final[LiteralString] = """
-SELECT k.kind, k.queue_id::text, k.task_id::text, k.amount, k.currency,
-    k.money_at_risk, k.detail, k.order_id, q.order_id, q.amount, q.currency,
-    EXISTS (SELECT FROM order_task_events e
-        WHERE e.entity_id = k.task_id AND e.at = k.opened_at)
-FROM cases k JOIN order_queues q USING (queue_id)
-"""
-WEBHOOK: Final[LiteralString] = """
-SELECT i.inbox_id::text, i.state, i.provider, i.event_id, i.type, i.reference,
-    i.provider_reference, i.amount, i.currency, i.code, i.message, i.received_at,
-    i.body_hash, i.detail, i.content_hash, i.sequence, i.seen_as, i.signed_by,
-    i.signature
-"""
-"""What :func:`webhook_of` reads a webhook from."""
-INBOX: Final[LiteralString] = f"{WEBHOOK} FROM webhook_inbox i"
-HOMELESS: Final[LiteralString] = """
-SELECT t.task_id::text, t.queue_id::text FROM order_tasks t
-WHERE NOT EXISTS (SELECT FROM order_queues q WHERE q.queue_id = t.queue_id)
-"""
-FACTS: Final[LiteralString] = """
-SELECT clock_timestamp(), (SELECT count(*) FROM order_queues),
-    (SELECT min(created_at) FROM order_queues)
-"""
-UNKNOWN: Final[LiteralString] = """
-SELECT asked FROM unnest(%s::text[]) AS asked
-WHERE NOT EXISTS (SELECT FROM order_tasks t WHERE t.task_id::text = asked)
-"""
 _ORDER_COLUMNS: Final = len(OrderRow._fields)
 
 
@@ -186,7 +112,7 @@ class Snapshot(AbstractContextManager["Snapshot"]):
             if order.loaded is not None:
                 order = order._replace(loaded=written(order.loaded))
             ours = [row[_ORDER_COLUMNS:] for row in joined]
-            tasks = [TaskRow._make(row) for row in ours if row[0]]
+            tasks = [_task_row(row) for row in ours if row[0]]
             tasks.sort(key=attrgetter("position"))
             wanted = [order.queue_id, *(task.task_id for task in tasks)]
             yield Whole(order, tasks, self._trails.claim(wanted))
@@ -204,8 +130,8 @@ class Snapshot(AbstractContextManager["Snapshot"]):
         """Return the trails that no order has claimed, after ``wholes``."""
         return self._trails.rest()
 
-    def homeless(self) -> Iterator[tuple[str, str]]:
-        """Return (task_id, queue_id) of tasks whose order is gone."""
+    def homeless(self) -> Iterator[tuple[str, str, str]]:
+        """Return (task_id, queue_id, what) of rows that belong to none."""
         yield from self._stream("homeless", HOMELESS)
 
     def cases(self) -> frozenset[str]:
@@ -243,6 +169,13 @@ class Snapshot(AbstractContextManager["Snapshot"]):
             cursor.itersize = FETCHED
             cursor.execute(statement, asked, binary=True)
             yield from cursor
+
+
+def _task_row(row: tuple[Any, ...]) -> TaskRow:
+    task = TaskRow._make(row)
+    if task.result is None:
+        return task
+    return task._replace(result=written(task.result))
 
 
 def webhook_of(row: tuple[Any, ...]) -> WebhookEvent:

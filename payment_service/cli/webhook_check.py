@@ -22,7 +22,8 @@ from fsm.payout.words import Trigger, Waiting
 from fsm.tampering import forged_webhook
 from handlers.withdrawal.webhooks import TRIGGERS
 from payment_service.cli.not_compared import NotCompared
-from payment_service.cli.snapshot import WEBHOOK, Snapshot, webhook_of
+from payment_service.cli.snapshot import Snapshot, webhook_of
+from payment_service.cli.snapshot_statements import WEBHOOK
 
 # One that came before its task is looked at again within the hour.
 PUT_OFF: Final[LiteralString] = """

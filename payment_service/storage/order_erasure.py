@@ -48,6 +48,13 @@ UPDATE order_queues SET version = version + 1, customer_id = :nobody,
 WHERE queue_id = CAST(:queue_id AS uuid)
 """
 )
+# The hash stays, in the row as in its trail.
+RESULTS: Final = text(
+    """
+UPDATE order_task_results SET result = NULL
+WHERE queue_id = CAST(:queue_id AS uuid) AND result IS NOT NULL
+"""
+)
 # Of what a webhook says beside its fields: what was signed when it came in.
 _SIGNED: Final = """(SELECT coalesce(jsonb_object_agg(d.key, d.value), '{}')
     FROM jsonb_each(detail) d WHERE d.key IN ('forwarded_by', 'unreadable'))"""
@@ -103,7 +110,7 @@ async def erase(connection: AsyncConnection, erasure: Erasure) -> None:
         if found is not None:
             raise NotNow(f"{what} {found} about order {known['order_id']} is open")
     await service_trail.write(connection, erasure.line)
-    for statement in (ROW, WEBHOOK, LETTERS):
+    for statement in (ROW, RESULTS, WEBHOOK, LETTERS):
         await connection.execute(statement, known)
 
 

@@ -32,6 +32,9 @@ class Parts(NamedTuple):
     cases: bool
     """Cases that they open or move."""
 
+    results: bool
+    """What tasks came to that the steps after them need."""
+
 
 _TASK: Final = """
     task_id uuid, state text, version int, waiting_for text, wake_at timestamptz,
@@ -173,6 +176,13 @@ _CASES: Final = f"""opened AS (
     WHERE k.queue_id = m.queue_id AND k.task_id = m.task_id
     AND k.kind = 'return_after_success' AND k.closed_at IS NULL
 )"""
+_RESULTS: Final = """came_to AS (
+    INSERT INTO order_task_results (queue_id, task_id, result_hash, result)
+    SELECT r.queue_id, r.task_id, r.result_hash, r.result
+    FROM json_to_recordset(%(results)s::json) AS r(step int, queue_id uuid,
+        task_id uuid, result_hash bytea, result jsonb)
+    JOIN good USING (step)
+)"""
 _SETTLED: Final = """settled AS (
     UPDATE webhook_inbox i SET
         state = n.state, wake_at = NULL, settled_at = clock_timestamp()
@@ -243,6 +253,7 @@ def _statement(parts: Parts) -> LiteralString:
         (parts.queues, _QUEUES_MOVED),
         (True, _WRITTEN),
         (parts.cases, _CASES),
+        (parts.results, _RESULTS),
         (parts.webhook, _SETTLED),
     )
     return f"\nWITH {', '.join(text for has, text in every if has)}\n{_told(parts)}"
@@ -263,6 +274,6 @@ def _statement(parts: Parts) -> LiteralString:
 # have it.
 RECORD: Final = {
     parts: _statement(parts)
-    for parts in map(Parts._make, product((False, True), repeat=4))
+    for parts in map(Parts._make, product((False, True), repeat=len(Parts._fields)))
 }
 """The statement, by what a group has; with all parts it records any group."""

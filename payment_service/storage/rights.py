@@ -31,6 +31,7 @@ FUNCTIONS: Final = (
     "refuse_unless_about_erased()",
     "refuse_unless_erased()",
     "refuse_unless_forgotten()",
+    "refuse_unless_result_erased()",
 )
 VERSION_TABLE: Final = "alembic_version"
 

@@ -36,6 +36,10 @@ def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+def _canonical(content: object) -> bytes | None:
+    return None if content is None else written(content)
+
+
 def order_from(text: str, rules: Rules = RULES) -> Order:
     """Read an order from the JSON of the LOAD statement, in the words of ``rules``."""
     row: Json = orjson.loads(text)
@@ -43,7 +47,10 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
     created_at = datetime.fromisoformat(row["created_at"])
     queue_id, kind = row["queue_id"], Kind(row["kind"])
     steps = len(rules.flows[kind, row["flow_version"]].steps)
-    if any(task["step"] >= steps for task in row["tasks"]):
+    tasks: list[Json] = row["tasks"]
+    for task in tasks if row["results"] is not None else ():
+        task.update(row["results"].get(task["task_id"], {}))
+    if any(task["step"] >= steps for task in tasks):
         raise ValueError("a task is of a step that its flow does not have")
     return Order(
         queue=Queue(
@@ -57,9 +64,9 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
             waiting_for=EngineWait(row["waiting_for"]) if row["waiting_for"] else None,
             wake_at=_time(row["wake_at"]),
             tries=row["tries"],
-            loaded=None if row["loaded"] is None else written(row["loaded"]),
+            loaded=_canonical(row["loaded"]),
             audit_hash=_bytes(row["audit_hash"]),
-            tasks=tuple(task_from(task, queue_id, rules) for task in row["tasks"]),
+            tasks=tuple(task_from(task, queue_id, rules) for task in tasks),
         ),
         order_id=row["order_id"],
         merchant_id=row["merchant_id"],
@@ -109,6 +116,8 @@ def task_from(row: Json, queue_id: str, rules: Rules) -> Task:
         code=row["code"],
         proposed_by=row["proposed_by"],
         proposed_decision=row["proposed_decision"],
+        result=_canonical(row.get("result")),
+        result_hash=row.get("result_hash"),
         audit_hash=_bytes(row["audit_hash"]),
         created_at=_time(row["created_at"]),
         updated_at=_time(row["updated_at"]),
@@ -139,6 +148,18 @@ def task_row(task: Task) -> Json:
         "proposed_decision": task.proposed_decision,
         "audit_hash": hexed(task.audit_hash),
         "updated_at": task.updated_at,
+    }
+
+
+def result_row(task: Task) -> Json:
+    """Write what a task came to; nothing is not written over something."""
+    if task.result is None or task.result_hash is None:
+        raise BrokenInvariant("pk_order_task_results")
+    return {
+        "queue_id": task.queue_id,
+        "task_id": task.task_id,
+        "result_hash": f"\\x{task.result_hash}",
+        "result": orjson.Fragment(task.result),
     }
 
 

@@ -112,7 +112,13 @@ SELECT q.queue_id::text, json_build_object(
     'trace_parent', q.trace_parent,
     'signed_by', q.signed_by, 'signature', q.signature,
     'audit_hash', q.audit_hash, 'created_at', q.created_at,
-    'finished_at', q.finished_at, 'tasks', (
+    'finished_at', q.finished_at,
+    -- A payout comes to nothing that another step needs: nobody looks for it.
+    'results', CASE WHEN q.kind <> 'withdrawal' THEN (
+        SELECT json_object_agg(r.task_id, json_build_object(
+            'result_hash', encode(r.result_hash, 'hex'), 'result', r.result))
+        FROM order_task_results r WHERE r.queue_id = q.queue_id) END,
+    'tasks', (
         SELECT json_agg(json_build_object(
             'task_id', t.task_id, 'position', t.position, 'lifecycle', t.lifecycle,
             'step', t.step, 'name', t.name, 'provider', t.provider,

@@ -17,6 +17,7 @@ from payment_service.storage.rows import (
     hexed,
     message_row,
     queue_row,
+    result_row,
     task_row,
 )
 
@@ -63,6 +64,14 @@ def record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
                 for m in w.messages
             ]
         ),
+        "results": as_json(
+            [
+                {"step": n, **result_row(change.after)}
+                for n, w in every
+                for change in w.step.changes
+                if _comes_to(change)
+            ]
+        ),
     }
 
 
@@ -73,7 +82,13 @@ def parts_of(works: Sequence[StepWrite]) -> Parts:
         queues=any(work.step.queue is not None for work in works),
         webhook=any(work.webhooks for work in works),
         cases=any(work.step.cases or work.step.case_moves for work in works),
+        results=any(_comes_to(c) for work in works for c in work.step.changes),
     )
+
+
+def _comes_to(change: Change) -> bool:
+    """Tell whether a task comes to something; that it did so twice is refused."""
+    return change.after.result is not change.before.result
 
 
 def _has_others(step: Step) -> bool:

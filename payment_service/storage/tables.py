@@ -170,6 +170,21 @@ Index(
     postgresql_where=ORDER_TASKS.c.watch_at.is_not(None),
 )
 
+ORDER_TASK_RESULTS: Final = Table(
+    "order_task_results",
+    METADATA,
+    _id("queue_id"),
+    Column(
+        "task_id",
+        UUID(as_uuid=False),
+        ForeignKey("order_tasks.task_id"),
+        nullable=False,
+    ),
+    Column("result_hash", LargeBinary, nullable=False),
+    Column("result", JSONB),
+    PrimaryKeyConstraint("queue_id", "task_id"),
+)
+
 ORDER_TASK_EVENTS: Final = Table(
     "order_task_events",
     METADATA,

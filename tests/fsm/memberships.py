@@ -6,12 +6,14 @@ from typing import Any, Final
 
 import orjson
 
+from fsm.domain.canonical import written
 from fsm.domain.orders import Request
 from fsm.engine.flow import Flow, StepSpec
-from fsm.engine.lifecycle import Lifecycle
+from fsm.engine.lifecycle import Lifecycle, at_rest
 from fsm.engine.outcome import Ending
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
+from fsm.engine.steps import Event
 from fsm.engine.table import Keep, Otherwise, Row
 from fsm.engine.words import EngineTrigger, EngineWait, Kind, OrderState, State
 
@@ -58,6 +60,11 @@ def _at_once(after: Task, _task: Task, _event: Any, _terms: Any, now: datetime) 
     return replace(after, wake_at=now)
 
 
+def _ended(after: Task, task: Task, event: Event) -> Task:
+    came_to = task.result if event.result is None else written(event.result)
+    return at_rest(after, task, event, result=came_to)
+
+
 CHORE: Final[Lifecycle[None]] = Lifecycle(
     name="chore",
     waits=ChoreWait,
@@ -69,6 +76,7 @@ CHORE: Final[Lifecycle[None]] = Lifecycle(
         Asks.DOING: lambda f: f.task.waiting_for is ChoreWait.DO,
     },
     due=dict.fromkeys(ChoreWait, _at_once),
+    ended=_ended,
 )
 CHORES: Final = Flow(
     kind=Kind.WITHDRAWAL,

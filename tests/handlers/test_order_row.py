@@ -1,4 +1,4 @@
-"""What an order's row can hold for any flow: no money, a load, one key at a time."""
+"""What an order holds for any flow: no money, a load, results, one key at a time."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from fsm.domain.audit_keys import UNKEYED
+from fsm.domain.binding import RESULT, hash_of_result
 from fsm.domain.errors import BrokenInvariant, InvalidRequest, NotNow, StoreUnavailable
 from fsm.domain.ids import new_id
 from fsm.domain.orders import Order, money_for
@@ -47,7 +48,7 @@ from tests.fsm.memberships import (
     a_membership,
     tasks_of,
 )
-from tests.storage.builders import a_case
+from tests.storage.builders import a_case, a_forced_work
 from tests.world.judged import World
 from tests.world.postgres_rows import PostgresRows
 
@@ -385,6 +386,146 @@ async def test_another_load_is_found_before_the_next_step(house, club, loaded):
     assert [case.kind for case in await house.rows.cases()] == ["tampered"]
     assert "what was loaded for it is not what its trail says" in offences(house.url)
     assert "its row is not as its last step has left it" in offences(house.url)
+
+
+# What its steps came to.
+
+
+async def a_washed(house, club):
+    """Give an order whose first two steps came to something, and the last is asked."""
+    club.said["Ann"] = Event(trigger=Chore.DONE, result=FOUND)
+    club.said["Bob"] = Event(trigger=Chore.DONE, result={})
+    club.slow["Dee"] = asyncio.Event()
+    await house.submit(a_membership())
+    work = asyncio.create_task(house.rest())
+    await club.is_asked("Dee")
+    work.cancel()
+    return await the_order(house)
+
+
+def results_of(order):
+    return {
+        task.name: orjson.loads(task.result)
+        for task in order.queue.tasks
+        if task.result is not None
+    }
+
+
+async def test_what_a_step_came_to_is_read_with_its_order(house, club):
+    order = await a_washed(house, club)
+
+    assert results_of(order) == {"Ann": KEPT, "Bob": {}}
+    assert (await looked_over(order, house.ports)).sound
+
+
+async def test_a_hash_of_what_it_came_to_stands_in_the_line_that_says_so(house, club):
+    order = await a_washed(house, club)
+
+    lines = [x for x in await house.rows.trail() if RESULT in x.detail]
+    assert [(x.task_id, x.trigger) for x in lines] == [
+        (task.task_id, "chore.done") for task in order.queue.tasks[:2]
+    ]
+    for line, task in zip(lines, order.queue.tasks, strict=False):
+        assert line.detail[RESULT] == task.result_hash
+        assert task.result_hash == hash_of_result(
+            task.task_id, task.result, order.signature.key_id, UNKEYED
+        )
+    assert "Ann" not in str([line.detail for line in lines])
+
+
+async def test_what_is_undone_has_come_to_something_all_the_same(house, club):
+    club.said["Ann"] = Event(trigger=Chore.DONE, result=FOUND)
+    club.said |= dict.fromkeys(["Bob", "Cy"], Event(trigger=Chore.REFUSED))
+    await house.submit(a_membership())
+    await house.rest()
+
+    order = await the_order(house)
+    assert order.queue.tasks[0].state == "REVERSED"
+    assert results_of(order) == {"Ann": KEPT}
+    if hasattr(house, "url"):
+        assert offences(house.url) == []
+
+
+async def test_a_second_result_is_refused(house, club):
+    order = await a_washed(house, club)
+
+    for instead in (b'{"decision":"allow"}', None):
+        work = a_forced_work(order, result=instead)
+        with pytest.raises(BrokenInvariant, match="pk_order_task_results"):
+            await house.rows.store.record(work)
+
+    assert results_of(await the_order(house)) == {"Ann": KEPT, "Bob": {}}
+
+
+async def test_results_go_with_all_else_that_is_personal_and_their_hashes_stay(
+    house, club
+):
+    before = await a_washed(house, club)
+    club.slow["Dee"].set()
+    await house.rest(within=timedelta(days=1))
+
+    await erase(
+        await the_order(house),
+        reason="asked",
+        actor="key:anna",
+        ports=house.ports,
+        operator_store=house.rows.operator_store,
+    )
+
+    erased = await the_order(house)
+    assert results_of(erased) == {}
+    assert [task.result_hash for task in erased.queue.tasks] == [
+        task.result_hash for task in before.queue.tasks
+    ]
+    assert (await looked_over(erased, house.ports)).sound
+    if hasattr(house, "url"):
+        assert offences(house.url) == []
+        await execute(house.url, REPLICA + EVIL)
+        assert CAME_TO in offences(house.url)
+
+
+REPLICA = "SET session_replication_role = replica;"
+EVIL = """UPDATE order_task_results SET result = '{"decision": "allow"}'"""
+CAME_TO = "what its step came to is not what its trail says"
+OTHERWISE = {
+    "changed": EVIL,
+    "emptied": "UPDATE order_task_results SET result = NULL",
+    "hashed": "UPDATE order_task_results SET result_hash = 'x'",
+    "missing": "DELETE FROM order_task_results",
+    "planted": """INSERT INTO order_task_results SELECT queue_id, task_id, 'x', '{}'
+        FROM order_tasks WHERE name = 'Dee'""",
+}
+
+
+@pytest.mark.parametrize("house", ["postgres"], indirect=True)
+@pytest.mark.parametrize("change", OTHERWISE.values(), ids=OTHERWISE)
+async def test_another_result_is_found_before_the_next_step(house, club, change):
+    await a_washed(house, club)
+    assert offences(house.url) == []
+
+    await execute(house.url, REPLICA + change)
+    before = club.asked.copy()
+    club.slow["Dee"].set()
+    await house.pass_time(timedelta(hours=1))
+    await house.work_off()
+
+    assert club.asked == before
+    assert [case.kind for case in await house.rows.cases()] == ["tampered"]
+    assert CAME_TO in offences(house.url)
+
+
+@pytest.mark.parametrize("house", ["postgres"], indirect=True)
+async def test_a_result_of_no_task_of_its_order_is_found(house, club):
+    await a_washed(house, club)
+    await execute(
+        house.url,
+        "INSERT INTO order_task_results SELECT gen_random_uuid(), task_id, 'x', '{}' "
+        "FROM order_tasks WHERE name = 'Dee'",
+    )
+
+    with Snapshot(house.url, UNKEYED) as snapshot:
+        (found,) = snapshot.homeless()
+    assert found[2] == "what it came to is kept, and it can have come to nothing"
 
 
 # One key at a time.

@@ -523,6 +523,8 @@ def task_row(task: Task) -> TaskRow:
         task.lifecycle,
         task.step,
         task.name,
+        task.result,
+        task.result_hash,
     )
 
 

@@ -34,6 +34,7 @@ LOSING = {
 TABLES = {
     "order_tasks": "task_id",
     "order_queues": "queue_id",
+    "order_task_results": "task_id",
     "order_task_events": "seq",
     "cases": "id",
     "webhook_inbox": "inbox_id",
@@ -96,14 +97,21 @@ async def a_stale_task(store):
     return work
 
 
+async def a_task_that_comes_to_something(store):
+    order = await an_order(store, "w-result")
+    return a_forced_work(order, **CREATING, result=b'{"decision":"allow"}')
+
+
+NONE = Parts(*[False] * len(Parts._fields))
 STEPS = {
-    a_task_alone: Parts(others=False, queues=False, webhook=False, cases=False),
-    a_stale_task: Parts(others=False, queues=False, webhook=False, cases=False),
-    a_turn: Parts(others=True, queues=False, webhook=False, cases=False),
-    an_order_alone: Parts(others=False, queues=True, webhook=False, cases=False),
-    an_end_with_a_case: Parts(others=False, queues=True, webhook=False, cases=True),
-    a_cancelled_order: Parts(others=True, queues=True, webhook=False, cases=False),
-    a_settled_webhook: Parts(others=False, queues=False, webhook=True, cases=False),
+    a_task_alone: NONE,
+    a_stale_task: NONE,
+    a_turn: NONE._replace(others=True),
+    an_order_alone: NONE._replace(queues=True),
+    an_end_with_a_case: NONE._replace(queues=True, cases=True),
+    a_cancelled_order: NONE._replace(others=True, queues=True),
+    a_settled_webhook: NONE._replace(webhook=True),
+    a_task_that_comes_to_something: NONE._replace(results=True),
 }
 
 
@@ -139,7 +147,7 @@ def forms_for(parts):
     """Return every form that has at least these parts."""
     return [
         form
-        for form in map(Parts._make, product((False, True), repeat=4))
+        for form in map(Parts._make, product((False, True), repeat=len(NONE)))
         if all(has or not wants for has, wants in zip(form, parts, strict=True))
     ]
 
@@ -152,7 +160,7 @@ async def test_every_form_that_has_what_a_step_has_records_it_alike(
 
     alike = [recorded(form, [work]) for form in forms_for(parts_of([work]))]
 
-    assert alike == [recorded(Parts(*[True] * 4), [work])] * len(alike)
+    assert alike == [recorded(Parts(*[True] * len(NONE)), [work])] * len(alike)
 
 
 @pytest.mark.parametrize("made", STEPS)
@@ -170,4 +178,7 @@ async def test_steps_of_all_kinds_are_recorded_together(postgres, recorded):
         f"('step', {n}, None)" for n in holds
     ]
     assert len(left["order_queues"]) == len(STEPS)
+    assert [row["result"] for row in left["order_task_results"]] == [
+        {"decision": "allow"}
+    ]
     assert (len(left["cases"]), len(left["outbox"])) == (1, len(STEPS) + 2)

@@ -88,6 +88,12 @@ INSERT INTO webhook_inbox (provider, event_id, type, reference, detail, body_has
 VALUES ('acme', 'e-1', 'x', 'r', '{}', '', '', 'open', '', now(), now())
 """
 INBOX = "UPDATE webhook_inbox SET {}"
+RESULT = """
+INSERT INTO order_task_results (queue_id, task_id, result_hash, result)
+VALUES ('0195f1de-0000-7000-8000-000000000001',
+    '0195f1de-0000-7000-8000-000000000002', 'x', '{"a": 1}')
+"""
+LATER_RESULT = "UPDATE order_task_results SET {}"
 LETTER = """
 INSERT INTO dead_letters (id, subject, reason, error, deliveries, body, headers, at)
 VALUES (gen_random_uuid(), 's', 'invalid', 'e', 1, '', '{}', now())
@@ -114,6 +120,7 @@ RECORDED = (
     "case_moves",
     "webhook",
     "messages",
+    "results",
 )
 WAITS = "UPDATE order_tasks SET version = 2, waiting_for ="
 DUE = "wake_at = now(), watch_at = now()"
@@ -233,6 +240,20 @@ REFUSED = {
         "INSERT INTO outbox (bundle, message_id) VALUES ('[]', 'm')",
         f"{POSTED} 2)",
     ],
+    "pk_order_task_results": [then(RESULT, RESULT)],
+    "fk_order_task_results_task_id": [RESULT.replace("000002'", "000008'")],
+    "order_task_results_written_once": [
+        then(RESULT, LATER_RESULT.format(change))
+        for change in (
+            "result = '{}'",
+            "result = NULL",
+            "result_hash = 'y'",
+            "task_id = '0195f1de-0000-7000-8000-000000000003'",
+            "queue_id = '0195f1de-0000-7000-8000-000000000009'",
+        )
+    ],
+    "order_task_results_stay": [then(RESULT, "DELETE FROM order_task_results")],
+    "order_task_results_no_truncate": ["TRUNCATE order_task_results"],
     "uq_order_tasks_position": [TASK.replace("{n}, 'acme'", "2, 'acme'").format(n=9)],
     "fk_order_tasks_queue_id": [TASK.replace("000001'", "000008'").format(n=9)],
     "ck_order_tasks_waits": [

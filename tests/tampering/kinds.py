@@ -92,6 +92,11 @@ NEW_CASE = (
     "amount, '{}', now() FROM order_queues q JOIN order_tasks t USING (queue_id) "
     "WHERE order_id = 'ORDER' AND position = 0"
 )
+NEW_RESULT = (
+    "INSERT INTO order_task_results SELECT queue_id, task_id, 'x', '{}' "
+    "FROM order_queues JOIN order_tasks USING (queue_id) "
+    "WHERE order_id = 'ORDER' AND position = 0"
+)
 NEW_WEBHOOK = (
     "INSERT INTO webhook_inbox (provider, event_id, type, reference, task_id, amount, "
     "currency, detail, body_hash, content_hash, signed_by, signature, received_at, "
@@ -192,6 +197,27 @@ REQUESTS = (
             GUARD: "order_queues_loaded_at_its_stage",
             STOPS: "new",
             VERIFY: "tampered: what was loaded for it is not what its trail says",
+        },
+    ),
+    Kind(
+        what="what was asked for in the fields of an order's own kind",
+        sql=(
+            QUEUE.format(
+                "request = jsonb_set(request, '{details}', "
+                '\'{"delivery": {"to": "mallory"}}\')'
+            ),
+        ),
+        found={
+            GUARD: "order_queues_person_is_fixed",
+            STOPS: "new",
+            VERIFY: NOT_REQUESTED.format("details"),
+        },
+    ),
+    Kind(
+        what="a result for a task that comes to none",
+        sql=(NEW_RESULT,),
+        found={
+            VERIFY: "orphan: what it came to is kept, and it can have come to nothing",
         },
     ),
     Kind(

@@ -31,6 +31,8 @@ def check_step(before: Order, after: Order, step: Step) -> None:
             raise BrokenInvariant("order_tasks_version_grows_by_one")
         if old.final and not _may_leave(old, new):
             raise BrokenInvariant("order_tasks_final_has_no_exit")
+        if old.result is not None and new.result is not old.result:
+            raise BrokenInvariant("pk_order_task_results")
         check_task(new)
     if step.queue is not None:
         if after.queue.version != before.queue.version + 1:

@@ -185,7 +185,9 @@ class MemoryOperatorStore(MemoryInbox):
             raise NotNow("a dead letter is open")
         for each in about.values():
             self.tables.letters[each.letter.id] = _emptied(each)
-        queue = replace(found.queue, version=line.version, loaded=None)
+        blank = {t.task_id: replace(t, result=None) for t in found.queue.tasks}
+        queue = found.queue.with_tasks(blank)
+        queue = replace(queue, version=line.version, loaded=None)
         queue = replace(queue, audit_hash=erasure.audit_hash)
         self.tables.orders[order.queue_id] = replace(
             found,
