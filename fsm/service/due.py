@@ -32,8 +32,8 @@ _CODES: Final[Mapping[StrEnum, str]] = {
 
 
 def ended(after: Task, task: Task, event: Event) -> Task:
-    """Return the step at rest, with what it came to."""
-    result = written(event.result) if event.result else task.result
+    """Return the step at rest, with what it came to: what it said first."""
+    result = task.result or (written(event.result) if event.result else None)
     return replace(
         after,
         waiting_for=None,

@@ -11,6 +11,7 @@ from fsm.domain.money import AMOUNT_MAX
 from fsm.domain.orders import Request
 from fsm.domain.strict_json import parse_strict
 from fsm.engine.words import Kind
+from fsm.flows import CHECKOUT
 from payment_service.wire.models import Id, OurId, WireModel, problem, validated
 from payment_service.wire.no_cards import CARD, cards_inside
 from payment_service.wire.requests import (
@@ -23,7 +24,7 @@ from payment_service.wire.requests import (
 
 ITEMS_MAX: Final = 500
 FEES_MAX: Final = 500
-STEPS: Final = ("fraud", "payment", "delivery", "merchant")
+STEPS: Final = tuple(step.name for step in CHECKOUT.steps)
 """The steps that services must be configured for."""
 
 _BARCODE: Final = re.compile(r"[0-9]{12,13}", re.ASCII)
