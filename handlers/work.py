@@ -54,8 +54,7 @@ def work_of(  # noqa: PLR0913 - all that a commit is made of
     key_id = order.signature.key_id
     changes = []
     lines = []
-    for made in step.changes:
-        change = _hashed(made, key_id, keys)
+    for change in (_hashed(made, key_id, keys) for made in step.changes):
         line = audit_line(change, at=now, keys=keys)
         lines.append(line)
         after = sealed_task(change.after, line.hash, key_id, keys)
