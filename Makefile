@@ -23,9 +23,11 @@ demo: $(STAMP)  ## the whole service on embedded PostgreSQL and NATS, under load
 test: $(STAMP)  ## what has to be green
 	@$(MAKE) --no-print-directory --jobs 2 lint contracts types every-test
 
-# Beside the types, which keep one core busy and never wait.
+# Beside the types, which keep one core busy and never wait. In a fresh checkout each
+# worker would prepare the assertions of every test anew: one does it for all.
 .PHONY: every-test
 every-test: $(STAMP)
+	@test -d .pytest_cache || $(BIN)/pytest --collect-only -qq >/dev/null
 	$(BIN)/pytest -n auto --dist worksteal --durations 40
 
 # Without I/O or a server: what is decided, read, written and refused.

@@ -23,20 +23,22 @@ POINTS = (
 VISITS = [Visit(SCENARIO, Crash(at, form)) for at in POINTS for form in FORMS]
 
 
-async def visited():
+async def visited(ends):
     """Visit them all, many at the same time: nearly all of it is waiting."""
     async with places(LANES) as homes:
         wanted = [Visit(SCENARIO), *VISITS]
-        return await campaign(homes, wanted, ENDS, lambda _: None)
+        return await campaign(homes, wanted, ends, lambda _: None)
 
 
-# Before there is a loop of its own to run: the twins have one of theirs.
-ENDS = {SCENARIO: ends_on_twins(SCENARIO)}
+@pytest.fixture
+def ends():
+    """Tell how it may end; no loop runs yet, for the twins have one of their own."""
+    return {SCENARIO: ends_on_twins(SCENARIO)}
 
 
 @pytest.mark.waits
-async def test_whatever_dies_on_real_servers_the_money_adds_up():
-    seen = {each.visit.crash: each for each in await visited()}
+async def test_whatever_dies_on_real_servers_the_money_adds_up(ends):
+    seen = {each.visit.crash: each for each in await visited(ends)}
     dry = seen.pop(None)
 
     assert dry.offences == []

@@ -49,6 +49,7 @@ def started(process):
     return any("service.started" in line for line in process.stdout)
 
 
+@pytest.mark.waits
 def test_in_the_order_of_the_page_it_starts(shell):
     order = [words[1] for words in STARTING]
     assert order[:2] == ["migrate", "doctor"]

@@ -334,7 +334,7 @@ def test_one_withdrawal_at_a_time_is_measured_on_the_whole_service(tmp_path):
         env={**os.environ, results.FOLDER: str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=220,
         check=False,
     )
 
@@ -351,7 +351,7 @@ def test_the_executor_is_measured_beside_the_same_fetches_in_turn(tmp_path):
         env={**os.environ, results.FOLDER: str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=220,
         check=False,
     )
 
@@ -395,7 +395,7 @@ def test_a_tree_is_measured_beside_another_one(tmp_path):
         env={**os.environ, results.FOLDER: str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=220,
         check=False,
     )
 
@@ -450,7 +450,7 @@ def test_what_a_withdrawal_writes_ahead_is_measured(tmp_path):
         env={**os.environ, results.FOLDER: str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=220,
         check=False,
     )
 

@@ -108,7 +108,8 @@ class Bug:
     """What is planted, and where it has to be caught.
 
     ``world`` is the model checker's; ``test`` is the file or test of the other suites.
-    ``seed`` is one by which the simulation has found it before, and is tried first.
+    By ``seed``, or ``scenario`` of the crash points, it has been found before: that
+    is tried first.
     Beside others' transactions one that is ``alone`` would not be seen.
     """
 
@@ -117,6 +118,7 @@ class Bug:
     world: checker.Setup = PAIR
     test: str = ""
     seed: int = 0
+    scenario: str = ""
     alone: bool = False
 
 
@@ -912,14 +914,16 @@ BUGS: Final[Mapping[str, Bug]] = {
     ),
     "the notification is dropped": Bug(plant=notification_dropped, layer=SIMULATION),
     "the sweeper marks and does not wake": Bug(
-        plant=sweeper_does_not_ring, layer=SIMULATION
+        plant=sweeper_does_not_ring, layer=SIMULATION, seed=1
     ),
     "an audit line is missing": Bug(plant=audit_line_missing, layer=CRASHES),
     "the amount is not compared": Bug(
         plant=amount_not_compared, layer=SIMULATION, seed=40
     ),
     "an answer is thrown away after a lost compare-and-set": Bug(
-        plant=late_answer_thrown_away, layer=CRASHES
+        plant=late_answer_thrown_away,
+        layer=CRASHES,
+        scenario="the repeat asks, cancelled",
     ),
     "a cancel rolls back while a create is in flight": Bug(
         plant=cancel_in_flight, layer=MODEL, world=replace(PAIR, cancels=1)

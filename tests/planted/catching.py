@@ -51,7 +51,9 @@ def catch(name: str, servers: Mapping[str, str] | None = None) -> Catch | None:
         bug.plant(patch)
         if bug.layer == MODEL:
             return _by_model(bug)
-        return _by_simulation(bug.seed) if bug.layer == SIMULATION else _by_crashes()
+        if bug.layer == SIMULATION:
+            return _by_simulation(bug.seed)
+        return _by_crashes(bug.scenario)
 
 
 def _by_simulation(first: int) -> Catch | None:
@@ -63,9 +65,10 @@ def _by_simulation(first: int) -> Catch | None:
     return None
 
 
-def _by_crashes() -> Catch | None:
+def _by_crashes(first: str) -> Catch | None:
     points = 0
-    for scenario in SCENARIOS.values():
+    for name in sorted(SCENARIOS, key=lambda each: each != first):
+        scenario = SCENARIOS[name]
         clean = play(scenario)
         strikes = [()] + [
             (Strike(at, form),)
