@@ -1,4 +1,4 @@
-"""The load of the demo: withdrawals over NATS and HTTP, and a truthful support desk."""
+"""The load of the demo: withdrawals and checkouts, and a truthful support desk."""
 
 import asyncio
 import time
@@ -10,6 +10,7 @@ import aiohttp
 import nats
 import orjson
 
+from payment_service.playground.demo.checkouts import SHARE
 from payment_service.playground.demo.world import World
 from providers.testing.simulator import story
 from providers.testing.simulator.script import PayoutState
@@ -69,8 +70,11 @@ def request_of(sent: SentOrder) -> bytes:
     )
 
 
-async def send_all(world: World, batch: Sequence[SentOrder]) -> None:
+async def send_all(
+    world: World, batch: Sequence[SentOrder], checkouts: Sequence[bytes]
+) -> None:
     """Send the orders at a steady pace; repeat none that was acknowledged."""
+    left = list(checkouts)
     client = await nats.connect(world.nats_url)
     stream = client.jetstream()
     try:
@@ -81,6 +85,8 @@ async def send_all(world: World, batch: Sequence[SentOrder]) -> None:
                     await _post(http, f"{world.api_url}/v1/withdrawals", body)
                 else:
                     await stream.publish("withdrawal.requested", body)
+                if n % SHARE == 0 and left:
+                    await stream.publish("checkout.requested", left.pop(0))
                 await asyncio.sleep(1 / PER_SECOND)
     finally:
         await client.close()
@@ -108,7 +114,7 @@ async def decide_manual_checks(world: World, task_ids: Sequence[str]) -> None:
         for task_id in task_ids:
             for payout in book.of(task_id):
                 book.move(payout, PayoutState.CANCELLED, at=time.time())
-            paid = book.executed(task_id) > 0
+            paid = book.executed(task_id) > 0 or world.simulator.services.did(task_id)
             body: dict[str, Any] = {
                 "decision": "positive" if paid else "negative",
                 "reason": "the provider's statement of account",

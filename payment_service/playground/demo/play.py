@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from payment_service.playground.demo import load, world
+from payment_service.playground.demo import checkouts, load, world
 from payment_service.playground.demo.summary import Summary, show, summarise
 from payment_service.playground.demo.tally import Tables, Tally
 from payment_service.storage.session import NAME, Door, connect
@@ -42,7 +42,9 @@ async def _played(
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    console.print("Starting PostgreSQL, NATS, core, twelve providers, the service …")
+    console.print(
+        "Starting PostgreSQL, NATS, core, providers, services, and this one …"
+    )
     async with world.opened(seed) as stage, world.service(stage):
         console.print(f"The API listens on {stage.api_url}")
         summary = await _summary(stage, orders, seed, console)
@@ -58,24 +60,28 @@ async def _played(
 async def _summary(
     stage: world.World, orders: int, seed: int, console: Console
 ) -> Summary:
-    sent = load.orders(orders, seed)
+    sent, carts = load.orders(orders, seed), checkouts.requests(orders, seed)
     connection = await connect(Door(stage.database_url, name=f"{NAME} demo"))
     async with connection:
         tables = Tables(connection)
         began = time.monotonic()
-        sending = asyncio.create_task(load.send_all(stage, sent))
+        sending = asyncio.create_task(load.send_all(stage, sent, carts))
         try:
             with _reporter(console, orders) as report:
-                tally = await _at_rest(stage, tables, sending, orders, report)
+                tally = await _at_rest(
+                    stage, tables, sending, (orders, len(carts)), report
+                )
         finally:
             sending.cancel()
             with suppress(asyncio.CancelledError):
                 await sending
         seconds = time.monotonic() - began
         facts = await tables.facts()
+        states = await tables.checkouts()
     return summarise(
         stage,
         sent,
+        checkouts=checkouts.figures(stage.simulator, carts, states),
         tally=tally,
         facts=facts,
         seconds=seconds,
@@ -88,11 +94,11 @@ async def _at_rest(
     stage: world.World,
     tables: Tables,
     sending: asyncio.Task[None],
-    orders: int,
+    expected: tuple[int, int],
     report: Report,
 ) -> Tally:
     """Look until every order has ended; a truthful support desk decides checks."""
-    until = None
+    until, (orders, carts) = None, expected
     while True:
         tally = await tables.tally()
         report(tally, orders)
@@ -100,7 +106,8 @@ async def _at_rest(
         if sending.done():
             sending.result()
             until = until or time.monotonic() + REST_SECONDS_MAX
-            if tally.accepted >= orders and not await tables.unfinished():
+            stored = tally.accepted >= orders and len(await tables.checkouts()) >= carts
+            if stored and not await tables.unfinished():
                 return tally
             if time.monotonic() > until:
                 return tally

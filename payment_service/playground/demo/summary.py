@@ -10,6 +10,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from payment_service.playground.demo.checkouts import CheckoutFigures
 from payment_service.playground.demo.load import SentOrder
 from payment_service.playground.demo.tally import RowCounts, Tally
 from payment_service.playground.demo.world import World
@@ -39,6 +40,7 @@ class Summary:
     committed_by_core: int
     holds_left: int
     audit_lines: int
+    checkouts: CheckoutFigures
     wrong: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ def summarise(  # noqa: PLR0913 - the figures come from six places
     world: World,
     sent: Sequence[SentOrder],
     *,
+    checkouts: CheckoutFigures,
     tally: Tally,
     facts: RowCounts,
     seconds: float,
@@ -78,7 +81,8 @@ def summarise(  # noqa: PLR0913 - the figures come from six places
         committed_by_core=len(commits),
         holds_left=len(world.core.holds()),
         audit_lines=facts.audit_lines,
-        wrong=(*_disagreements(world, sent, tally), *verified),
+        checkouts=checkouts,
+        wrong=(*_disagreements(world, sent, tally), *checkouts.wrong, *verified),
     )
 
 
@@ -128,6 +132,12 @@ def show(summary: Summary, console: Console) -> None:
         f"{summary.committed_by_core} commits in core's ledger, "
         f"{summary.completed} orders completed in our tables, "
         f"{summary.holds_left} holds left."
+    )
+    carts = summary.checkouts
+    console.print(
+        f"{carts.sent} checkouts: {carts.completed} completed, {carts.failed} failed "
+        f"and undone; in the services' books {carts.steps_done} steps stand, "
+        f"{carts.steps_undone} are undone."
     )
     for problem in summary.wrong[:OFFENDERS_SHOWN]:
         console.print(f"[bold red]WRONG[/] {problem}", highlight=False)

@@ -9,32 +9,40 @@ ORDERS: Final[LiteralString] = """
 SELECT q.state, count(*), count(*) FILTER (WHERE EXISTS (
     SELECT FROM order_tasks t WHERE t.queue_id = q.queue_id
     AND t.state = 'MANUAL_CHECK'))
-FROM order_queues q GROUP BY q.state
+FROM order_queues q WHERE q.kind = 'withdrawal' GROUP BY q.state
 """
+CHECKOUTS: Final[LiteralString] = (
+    "SELECT queue_id::text, state FROM order_queues WHERE kind = 'checkout'"
+)
 CHECKS: Final[LiteralString] = (
     "SELECT task_id::text FROM order_tasks WHERE state = 'MANUAL_CHECK'"
 )
 UNNOTIFIED: Final[LiteralString] = (
-    "SELECT count(*) FROM order_queues WHERE state = 'ACTIVE' OR wake_at IS NOT NULL"
+    "SELECT count(*) FROM order_queues WHERE state IN ('ACTIVE', 'REVERSING') "
+    "OR wake_at IS NOT NULL"
 )
 FACTS: Final[LiteralString] = """
 SELECT
-    (SELECT count(*) FROM order_tasks WHERE code IS DISTINCT FROM 'not_needed'),
+    (SELECT count(*) FROM order_tasks JOIN order_queues USING (queue_id)
+        WHERE kind = 'withdrawal' AND code IS DISTINCT FROM 'not_needed'),
     (SELECT count(DISTINCT queue_id) FROM order_task_events
-        WHERE target = 'MANUAL_CHECK'),
+        JOIN order_queues USING (queue_id)
+        WHERE kind = 'withdrawal' AND target = 'MANUAL_CHECK'),
     (SELECT count(*) FROM cases),
     (SELECT count(*) FROM dead_letters),
     (SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY
-        extract(epoch FROM finished_at - created_at)), 0) FROM order_queues),
+        extract(epoch FROM finished_at - created_at)), 0) FROM order_queues
+        WHERE kind = 'withdrawal'),
     (SELECT coalesce(percentile_cont(0.99) WITHIN GROUP (ORDER BY
-        extract(epoch FROM finished_at - created_at)), 0) FROM order_queues),
+        extract(epoch FROM finished_at - created_at)), 0) FROM order_queues
+        WHERE kind = 'withdrawal'),
     (SELECT count(*) FROM order_task_events)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many orders are where; ``waiting`` of the active ones for a person."""
+    """How many withdrawals are where; ``waiting`` of the active for a person."""
 
     active: int
     waiting: int
@@ -78,6 +86,10 @@ class Tables:
             failed=by["FAILED"][1] if "FAILED" in by else 0,
             cancelled=by["CANCELLED"][1] if "CANCELLED" in by else 0,
         )
+
+    async def checkouts(self) -> dict[str, str]:
+        """Return the state of every checkout, by its queue id."""
+        return {row[0]: row[1] for row in await self._rows(CHECKOUTS)}
 
     async def open_checks(self) -> list[str]:
         """Return the tasks that a person must decide."""

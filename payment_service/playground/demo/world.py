@@ -1,4 +1,4 @@
-"""The world around the demo: PostgreSQL, NATS, core's ledger, a dozen providers."""
+"""The world around the demo: PostgreSQL, NATS, core, a dozen providers, services."""
 
 import asyncio
 import base64
@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from payment_service.playground.demo import checkouts
 from payment_service.playground.embedded.nats_server import EmbeddedNats
 from payment_service.playground.embedded.postgres import EmbeddedPostgres
 from payment_service.storage import migrate
@@ -75,19 +76,23 @@ async def opened(seed: int) -> AsyncIterator[World]:
         stack.push_async_callback(core.stop)
         keys = {name: _webhook_secret() for name in story.PROFILES}
         simulator = Simulator(
-            story.providers(seed, secrets=keys), scale=story.STORY_SCALE
+            story.providers(seed, secrets=keys),
+            services=checkouts.services(seed),
+            scale=story.STORY_SCALE,
         )
         await simulator.start(HOST, 0)
         stack.push_async_callback(simulator.stop)
-        (folder / "payment.toml").write_text(
-            "\n".join(
-                CONFIG.format(
-                    name=name, base_url=simulator.base_url(name), secret=keys[name]
-                )
-                for name in story.PROFILES
-            )
-        )
+        (folder / "payment.toml").write_text(_tables(simulator, keys))
         yield _world(postgres.url, nats.url, core, token, simulator, folder)
+
+
+def _tables(simulator: Simulator, keys: Mapping[str, str]) -> str:
+    """Return the configuration file: every provider, and the services."""
+    told = [
+        CONFIG.format(name=name, base_url=simulator.base_url(name), secret=keys[name])
+        for name in story.PROFILES
+    ]
+    return "\n".join([*told, checkouts.tables(simulator)])
 
 
 def _world(

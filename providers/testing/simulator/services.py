@@ -89,6 +89,13 @@ class SimulatedServices:
         """Return where every step stands now, as the admin's calls show it."""
         return [self._ripe(step).view() for step in self.book.steps.values()]
 
+    def did(self, task_id: str) -> bool:
+        """Tell whether a step of this task is done now."""
+        return any(
+            step.asked.task_id == task_id and self._ripe(step).state is StepState.DONE
+            for step in self.book.steps.values()
+        )
+
     async def handle(
         self, request: web.BaseRequest, name: str, path: list[str]
     ) -> web.StreamResponse:

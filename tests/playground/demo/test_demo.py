@@ -26,4 +26,9 @@ def test_the_demo_comes_to_its_end_with_its_checks_decided_and_adds_up():
     assert told["manual_checks"] > 0
     assert (told["completed"] + told["failed"], told["holds_left"]) == (40, 0)
     assert told["payouts_executed"] == told["committed_by_core"] == told["completed"]
+    carts = told["checkouts"]
+    assert carts["sent"] == carts["completed"] + carts["failed"] == 10
+    assert carts["failed"] > 0
+    assert carts["steps_undone"] > 0
+    assert carts["steps_done"] >= 4 * carts["completed"]
     assert told["wrong"] == []

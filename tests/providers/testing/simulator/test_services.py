@@ -426,3 +426,11 @@ async def test_services_stand_in_the_table(tmp_path):
 def test_an_unknown_key_of_a_service_is_refused():
     with pytest.raises(BadConfigError, match="payment: unknown secrets"):
         simulator_from({"services": {"payment": {"secrets": []}}})
+
+
+async def test_what_a_task_did_is_known_whichever_step_it_was(playing):
+    assert not playing.simulator.services.did("t-1")
+    await playing.do()
+    assert playing.simulator.services.did("t-1")
+    await playing.undo()
+    assert not playing.simulator.services.did("t-1")
