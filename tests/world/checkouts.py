@@ -13,6 +13,7 @@ import orjson
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.money import Money
 from fsm.domain.orders import Order, Request
+from fsm.engine.flow import Flow
 from fsm.engine.rows import Task
 from fsm.engine.words import Kind, OrderState, State
 from fsm.flows import CHECKOUT
@@ -60,7 +61,9 @@ def serve(world: World, *names: str, **policies: ServicePolicy) -> MemoryService
     return world.services
 
 
-def offences_at_rest(order: Order, services: MemoryServices) -> Iterator[str]:
+def offences_at_rest(
+    order: Order, services: MemoryServices, flow: Flow = CHECKOUT
+) -> Iterator[str]:
     """Say what is wrong with an order that nothing is due for: rows against books."""
     state, tasks = order.queue.state, order.queue.tasks
     with_a_person = any(task.state is State.MANUAL_CHECK for task in tasks)
@@ -68,17 +71,16 @@ def offences_at_rest(order: Order, services: MemoryServices) -> Iterator[str]:
         if not with_a_person:
             yield f"it is {state}, and nobody goes on with it"
         return
-    flow = CHECKOUT if order.queue.kind is Kind.CHECKOUT else None
     for task in tasks:
         yield from _contradicts(task, services)
         stands = services[task.name or ""].stands(task.task_id)
-        spec = None if flow is None else flow.steps[task.step]
+        spec = flow.steps[task.step]
         if state is OrderState.COMPLETED:
             if not (stands or task.code in {DEFAULTED, STANDS}):
                 yield f"COMPLETED, and {task.name} is not done"
-        elif task.lifecycle == "service" and stands and task.code != STANDS:
+        elif spec.undo and stands and task.code != STANDS:
             yield f"{state}, and {task.name} is not undone"
-        elif spec is not None and spec.point_of_no_return and stands:
+        elif spec.point_of_no_return and stands:
             yield f"{state}, and {task.name} is done: there is no return"
     done = Counter(what for each in services.every() for what in each.did)
     if twice := [what for what, times in done.items() if times > _orders(services)]:
@@ -111,11 +113,11 @@ async def offences_as_verified(order: Order, world: World) -> list[str]:
     return [f"{each.invariant}: {each.what}" for each in found]
 
 
-async def wrongs(world: World) -> list[str]:
+async def wrongs(world: World, flow: Flow = CHECKOUT) -> list[str]:
     """Say all that is wrong with a world at rest, whose orders are checkouts."""
     wrong: list[str] = []
     for order in await world.rows.orders():
-        wrong += offences_at_rest(order, world.services)
+        wrong += offences_at_rest(order, world.services, flow)
         wrong += await offences_as_verified(order, world)
     told = Counter(
         (str(notice.body["order_id"]), str(notice.body["type"]))
