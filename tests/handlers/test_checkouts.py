@@ -11,7 +11,7 @@ import pytest
 from fsm.domain.errors import NotNow
 from fsm.domain.four_eyes import FourEyes
 from fsm.engine.backoff import Backoff
-from fsm.engine.words import EngineWait, OrderState, State
+from fsm.engine.words import EngineWait, State
 from fsm.service.policy import Default, ServicePolicy
 from fsm.service.words import ServiceWait
 from handlers.ports.store import Unsent
@@ -224,6 +224,18 @@ async def test_a_service_that_is_still_at_it_is_asked_again(house):
     assert "service.pending" in await triggers(house, 1)
 
 
+async def test_who_slept_before_a_do_leaves_it_to_another(house):
+    def sleeps(_):
+        house.clock.advance(timedelta(seconds=6))
+
+    house.probe.on_recorded.append(sleeps)
+
+    assert await checked_out(house) == ALL_DONE
+
+    began = ["order.requested", "turn.came", "service.taken_over", "service.done"]
+    assert await triggers(house, 0) == began
+
+
 async def test_what_was_never_sent_is_left_out(house):
     serve(house, "payment", payment=HASTY)
     house.services["payment"].away["do"] = 99
@@ -387,15 +399,16 @@ async def test_what_cannot_be_asked_is_undone_unasked(house):
 
 
 async def test_what_was_never_sent_stops_as_the_order_turns_back(house):
-    house.services["payment"].away["do"] = 1
+    house.services["payment"].away["do"] = 99
     house.services["delivery"].away["do"] = 1
     house.services["delivery"].refuses = True
     await house.request(a_checkout())
+    assert (await house.task(1)).waiting_for is ServiceWait.RETRY
 
-    await house.rest()
+    await house.rest(within=timedelta(seconds=1))
 
+    assert await house.states() == [S, "SKIPPED", "SKIPPED", "SKIPPED", "FAILED"]
     assert await wrongs(house) == []
-    assert (await house.states())[-1] == OrderState.FAILED
 
 
 # An undo that fails.

@@ -60,9 +60,10 @@ from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
 from tests.model import checker, households
+from tests.model import sagas as worlds
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
-from tests.planted import acts, flows, judges
+from tests.planted import acts, flows, judges, sagas
 from tests.planted.tampering import (
     a_forged_line_opens_a_case,
     a_planted_return_is_settled,
@@ -94,6 +95,8 @@ PERSONS: Final = "tests/handlers/test_persons.py"
 TRUST: Final = "tests/wiring/test_trust.py"
 STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
+CHECKOUTS: Final = "tests/handlers/test_checkouts.py"
+UNDONE_LAST_FIRST: Final = f"{CHECKOUTS}::test_what_was_done_last_is_undone_first"
 TAMPERING: Final = "tests/handlers/test_tampering.py"
 WAITING: Final = "tests/handlers/test_waiting.py"
 PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, webhook=())
@@ -911,6 +914,79 @@ BUGS: Final[Mapping[str, Bug]] = {
     ),
     "what a person has found to stand is undone again": Bug(
         plant=flows.what_stands_is_undone, layer=MODEL, world=households.MAY_STAND
+    ),
+    "a service's silence is a yes": Bug(
+        plant=sagas.silence_is_a_yes, layer=MODEL, world=worlds.ENDING
+    ),
+    "a service's silence is a no": Bug(
+        plant=sagas.silence_is_a_no, layer=MODEL, world=worlds.ENDING
+    ),
+    "a step that may be done is left out": Bug(
+        plant=sagas.what_may_be_done_is_left_out, layer=MODEL, world=worlds.ENDING
+    ),
+    "a step that succeeds after its order turned back is not undone": Bug(
+        plant=sagas.a_late_success_is_left_alone, layer=MODEL, world=worlds.GIVEN_UP
+    ),
+    "what a service does not know yet is left out, not undone": Bug(
+        plant=sagas.not_known_is_a_no, layer=MODEL, world=worlds.GIVEN_UP
+    ),
+    "a step is undone before it is asked about": Bug(
+        plant=sagas.undone_before_it_is_asked_about,
+        layer=UNIT,
+        test=f"{CHECKOUTS}::test_what_is_unknown_is_asked_about_before_it_is_undone",
+    ),
+    "an undo without an answer counts as done": Bug(
+        plant=sagas.an_undo_without_an_answer_is_done,
+        layer=MODEL,
+        world=worlds.GIVEN_UP,
+    ),
+    "a refused undo counts as done": Bug(
+        plant=sagas.a_refused_undo_is_done, layer=MODEL, world=worlds.ENDING
+    ),
+    "a step that a person found to stand is undone again": Bug(
+        plant=sagas.what_stands_is_undone_again, layer=MODEL, world=worlds.ENDING
+    ),
+    "a default holds for a step that can be undone": Bug(
+        plant=sagas.a_default_holds_for_what_can_be_undone,
+        layer=UNIT,
+        test=f"{CHECKOUTS}::test_no_default_holds_for_what_can_be_undone",
+    ),
+    "a default is taken for a failure": Bug(
+        plant=sagas.a_default_is_a_failure,
+        layer=UNIT,
+        test=f"{CHECKOUTS}::test_a_default_holds_for_a_check_that_is_away",
+    ),
+    "the point of no return is guessed": Bug(
+        plant=sagas.the_pivot_is_guessed, layer=MODEL, world=worlds.ENDING
+    ),
+    "the point of no return is given up while it may be passed": Bug(
+        plant=sagas.the_pivot_is_given_up_while_it_may_be_done,
+        layer=MODEL,
+        world=worlds.ENDING,
+    ),
+    "nobody claims a do, and not sent is believed": Bug(
+        plant=sagas.nobody_claims_a_do, layer=MODEL, world=worlds.GIVEN_UP
+    ),
+    "what is no answer is about any version": Bug(
+        plant=sagas.unheard_words_are_about_any_version,
+        layer=MODEL,
+        world=worlds.GIVEN_UP,
+    ),
+    "a step that stops as it is told ends no order": Bug(
+        plant=sagas.the_order_waits_for_what_was_told,
+        layer=UNIT,
+        test=f"{CHECKOUTS}::test_what_was_never_sent_stops_as_the_order_turns_back",
+    ),
+    "a worker that slept sends its do all the same": Bug(
+        plant=sagas.a_sleeper_sends_all_the_same,
+        layer=UNIT,
+        test=f"{CHECKOUTS}::test_who_slept_before_a_do_leaves_it_to_another",
+    ),
+    "both that end at once do not meet, and the merchant is never asked": Bug(
+        plant=flows.steps_end_apart, layer=MODEL, world=worlds.PAIR
+    ),
+    "what was done first of a checkout is undone first": Bug(
+        plant=flows.undone_first_first, layer=UNIT, test=UNDONE_LAST_FIRST
     ),
     "the notification is dropped": Bug(plant=notification_dropped, layer=SIMULATION),
     "the sweeper marks and does not wake": Bug(

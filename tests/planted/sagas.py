@@ -1,0 +1,144 @@
+"""Bugs in what carries a checkout out: lifecycles, calls, the rule they go by."""
+
+from typing import Any
+
+import pytest
+
+from fsm.engine import graph
+from fsm.engine.records import replace
+from fsm.engine.table import Row
+from fsm.engine.words import EngineTrigger, State
+from fsm.service import guards
+from fsm.service.lifecycle import CHECK, PIVOT, SERVICE
+from fsm.service.table import ServiceGuard
+from fsm.service.words import ServiceWait, StepTrigger
+from handlers.checkout import calls
+
+
+def fires(patch: pytest.MonkeyPatch, lifecycle: Any, *rows: Row) -> None:
+    """Have these rows fire, and no others, where the first of them does."""
+    first = rows[0]
+    patch.setitem(lifecycle.ways, (first.trigger, first.source), rows)
+
+
+def silence_is_a_yes(patch: pytest.MonkeyPatch) -> None:
+    fires(
+        patch,
+        SERVICE,
+        Row(StepTrigger.UNCLEAR, State.EXECUTING, State.SUCCEEDED, None),
+    )
+
+
+def silence_is_a_no(patch: pytest.MonkeyPatch) -> None:
+    fires(
+        patch, SERVICE, Row(StepTrigger.UNCLEAR, State.EXECUTING, State.SKIPPED, None)
+    )
+
+
+def what_may_be_done_is_left_out(patch: pytest.MonkeyPatch) -> None:
+    fires(
+        patch, SERVICE, Row(StepTrigger.GIVEN_UP, State.EXECUTING, State.SKIPPED, None)
+    )
+
+
+def a_late_success_is_left_alone(patch: pytest.MonkeyPatch) -> None:
+    """Once it is told that the order turns back nobody asks, or undoes it."""
+    for trigger in (EngineTrigger.TURNED_BACK, EngineTrigger.CANCEL_REQUESTED):
+        fires(patch, SERVICE, Row(trigger, State.EXECUTING, State.SKIPPED, None))
+
+
+def not_known_is_a_no(patch: pytest.MonkeyPatch) -> None:
+    """What is not known yet may land: it is left out instead of undone."""
+    fires(
+        patch,
+        SERVICE,
+        Row(StepTrigger.NOT_KNOWN, State.EXECUTING, State.SKIPPED, None),
+    )
+
+
+def undone_before_it_is_asked_about(patch: pytest.MonkeyPatch) -> None:
+    fires(
+        patch,
+        SERVICE,
+        Row(
+            EngineTrigger.TURNED_BACK,
+            State.EXECUTING,
+            State.REVERSING,
+            ServiceWait.UNDO,
+        ),
+    )
+
+
+def an_undo_without_an_answer_is_done(patch: pytest.MonkeyPatch) -> None:
+    fires(
+        patch, SERVICE, Row(StepTrigger.UNCLEAR, State.REVERSING, State.REVERSED, None)
+    )
+
+
+def a_refused_undo_is_done(patch: pytest.MonkeyPatch) -> None:
+    fires(
+        patch,
+        SERVICE,
+        Row(StepTrigger.UNDO_REFUSED, State.REVERSING, State.REVERSED, None),
+    )
+
+
+def what_stands_is_undone_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(guards.GUARDS, ServiceGuard.LOOSE, lambda _: True)
+
+
+def a_default_holds_for_what_can_be_undone(patch: pytest.MonkeyPatch) -> None:
+    fires(
+        patch,
+        SERVICE,
+        Row(StepTrigger.DEFAULTED, State.EXECUTING, State.SUCCEEDED, None),
+    )
+
+
+def a_default_is_a_failure(patch: pytest.MonkeyPatch) -> None:
+    fires(patch, CHECK, Row(StepTrigger.DEFAULTED, State.EXECUTING, State.FAILED, None))
+
+
+def the_pivot_is_guessed(patch: pytest.MonkeyPatch) -> None:
+    fires(patch, PIVOT, Row(StepTrigger.GIVEN_UP, State.EXECUTING, State.FAILED, None))
+
+
+def the_pivot_is_given_up_while_it_may_be_done(patch: pytest.MonkeyPatch) -> None:
+    wish = EngineTrigger.CANCEL_REQUESTED
+    fires(patch, PIVOT, Row(wish, State.EXECUTING, State.SKIPPED, None))
+
+
+def nobody_claims_a_do(patch: pytest.MonkeyPatch) -> None:
+    """Whoever finds a do sends it: that nothing was ever sent is believed of him."""
+    patch.setattr(calls.Claims, "claims", lambda *_: True)
+
+
+def unheard_words_are_about_any_version(patch: pytest.MonkeyPatch) -> None:
+    real = calls._unheard
+
+    def unheard(*given: Any, **how: Any) -> Any:
+        return replace(real(*given, **how), version=None)
+
+    patch.setattr(calls, "_unheard", unheard)
+
+
+def the_order_waits_for_what_was_told(patch: pytest.MonkeyPatch) -> None:
+    """What stops as it is told that the order turns back ends nothing: limbo."""
+    real = graph._turned_back
+
+    def turned_back(queue: Any, *given: Any, **how: Any) -> Any:
+        followed = real(queue, *given, **how)
+        told = {
+            c.after.task_id
+            for c in followed.changes
+            if c.trigger == EngineTrigger.TURNED_BACK.value and c.after.final
+        }
+        if told and followed.state not in {None, graph.OrderState.REVERSING}:
+            return replace(followed, state=graph.OrderState.REVERSING)
+        return followed
+
+    patch.setattr(graph, "_turned_back", turned_back)
+
+
+def a_sleeper_sends_all_the_same(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(calls, "_check_awake", lambda *_: None)
