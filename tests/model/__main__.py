@@ -4,12 +4,14 @@ import sys
 
 from tests.model.checker import Setup, check
 from tests.model.households import HOUSEHOLDS, WIDE
+from tests.model.sagas import SAGAS, WIDE_SAGAS
 from tests.model.setups import SETUPS
 
 
 def main() -> int:
-    """Search the worlds of the engine, then the payout's."""
-    verdicts, worlds = [], list[Setup]([*HOUSEHOLDS, *WIDE, *SETUPS])
+    """Search the worlds of the engine, then the checkout's and the payout's."""
+    sagas = (*SAGAS, *WIDE_SAGAS)
+    verdicts, worlds = [], list[Setup]([*HOUSEHOLDS, *WIDE, *sagas, *SETUPS])
     for setup in worlds:
         verdicts.append(check(setup))
         print(verdicts[-1], flush=True)  # noqa: T201 - what it is for

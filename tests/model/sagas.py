@@ -601,26 +601,22 @@ TO_THE_END: Final = (
     _step("payment", "service"),
     _step("merchant", "pivot", "payment"),
 )
-_PAID: Final = _step("payment", "service", "fraud")
-_SENT: Final = _step("delivery", "service", "fraud")
-_LAST: Final = _step("merchant", "pivot", "payment", "delivery")
-ALL_FOUR: Final = (_step("fraud", "check"), _PAID, _SENT, _LAST)
+ALL_FOUR: Final = (
+    _step("fraud", "check"),
+    _step("payment", "service", "fraud"),
+    _step("delivery", "service", "fraud"),
+    _step("merchant", "pivot", "payment", "delivery"),
+)
 ENDING: Final = Checkouts(
     name="checkout: payment, then no return", steps=TO_THE_END, workers=1, keeps=True
 )
-PAIR: Final = Checkouts(
-    name="checkout: payment and delivery at once, nobody gives up",
-    steps=AT_ONCE,
-    cancels=False,
-    refuses=False,
-)
-_BESIDE: Final = _step("fraud", "check")
 GIVEN_UP: Final = Checkouts(
-    name="checkout: one step, two workers", steps=(_step("payment", "service"), _BESIDE)
+    name="checkout: a check, then a payment, two workers, no refusal",
+    steps=IN_TURN,
+    refuses=False,
 )
 SAGAS: Final = (
     ENDING,
-    PAIR,
     Checkouts(
         name="checkout: a check, then a payment",
         steps=IN_TURN,
@@ -633,13 +629,21 @@ SAGAS: Final = (
         workers=1,
         asks=False,
     ),
-    GIVEN_UP,
     Checkouts(
-        name="checkout: no return at once, two workers",
-        steps=(_step("merchant", "pivot"),),
+        name="checkout: a check, then no return, two workers, nobody gives up",
+        steps=(_step("fraud", "check"), _step("merchant", "pivot", "fraud")),
+        cancels=False,
+        refuses=False,
     ),
 )
 WIDE_SAGAS: Final = (
+    GIVEN_UP,
+    Checkouts(
+        name="checkout: payment and delivery at once",
+        steps=AT_ONCE,
+        workers=1,
+        keeps=True,
+    ),
     Checkouts(
         name="checkout: a check, then a payment, two workers",
         steps=IN_TURN,
@@ -651,10 +655,11 @@ WIDE_SAGAS: Final = (
         cancels=False,
     ),
     Checkouts(
-        name="checkout: all four steps, one worker",
+        name="checkout: all four steps, nothing is refused or given up",
         steps=ALL_FOUR,
         workers=1,
         refuses=False,
+        cancels=False,
     ),
 )
 """What takes a minute: searched by the command alone."""

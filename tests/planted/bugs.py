@@ -96,6 +96,7 @@ TRUST: Final = "tests/wiring/test_trust.py"
 STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
 CHECKOUTS: Final = "tests/handlers/test_checkouts.py"
+AT_ONCE: Final = f"{CHECKOUTS}::test_payment_and_delivery_are_asked_at_once"
 UNDONE_LAST_FIRST: Final = f"{CHECKOUTS}::test_what_was_done_last_is_undone_first"
 TAMPERING: Final = "tests/handlers/test_tampering.py"
 WAITING: Final = "tests/handlers/test_waiting.py"
@@ -967,11 +968,6 @@ BUGS: Final[Mapping[str, Bug]] = {
     "nobody claims a do, and not sent is believed": Bug(
         plant=sagas.nobody_claims_a_do, layer=MODEL, world=worlds.GIVEN_UP
     ),
-    "what is no answer is about any version": Bug(
-        plant=sagas.unheard_words_are_about_any_version,
-        layer=MODEL,
-        world=worlds.GIVEN_UP,
-    ),
     "a step that stops as it is told ends no order": Bug(
         plant=sagas.the_order_waits_for_what_was_told,
         layer=UNIT,
@@ -983,7 +979,7 @@ BUGS: Final[Mapping[str, Bug]] = {
         test=f"{CHECKOUTS}::test_who_slept_before_a_do_leaves_it_to_another",
     ),
     "both that end at once do not meet, and the merchant is never asked": Bug(
-        plant=flows.steps_end_apart, layer=MODEL, world=worlds.PAIR
+        plant=flows.steps_end_apart, layer=UNIT, test=AT_ONCE
     ),
     "what was done first of a checkout is undone first": Bug(
         plant=flows.undone_first_first, layer=UNIT, test=UNDONE_LAST_FIRST

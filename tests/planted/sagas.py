@@ -7,12 +7,13 @@ import pytest
 from fsm.engine import graph
 from fsm.engine.records import replace
 from fsm.engine.table import Row
-from fsm.engine.words import EngineTrigger, State
+from fsm.engine.words import EngineTrigger, OrderState, State
 from fsm.service import guards
 from fsm.service.lifecycle import CHECK, PIVOT, SERVICE
 from fsm.service.table import ServiceGuard
 from fsm.service.words import ServiceWait, StepTrigger
 from handlers.checkout import calls
+from handlers.claims import Claims
 
 
 def fires(patch: pytest.MonkeyPatch, lifecycle: Any, *rows: Row) -> None:
@@ -110,16 +111,7 @@ def the_pivot_is_given_up_while_it_may_be_done(patch: pytest.MonkeyPatch) -> Non
 
 def nobody_claims_a_do(patch: pytest.MonkeyPatch) -> None:
     """Whoever finds a do sends it: that nothing was ever sent is believed of him."""
-    patch.setattr(calls.Claims, "claims", lambda *_: True)
-
-
-def unheard_words_are_about_any_version(patch: pytest.MonkeyPatch) -> None:
-    real = calls._unheard
-
-    def unheard(*given: Any, **how: Any) -> Any:
-        return replace(real(*given, **how), version=None)
-
-    patch.setattr(calls, "_unheard", unheard)
+    patch.setattr(Claims, "claims", lambda *_: True)
 
 
 def the_order_waits_for_what_was_told(patch: pytest.MonkeyPatch) -> None:
@@ -133,8 +125,8 @@ def the_order_waits_for_what_was_told(patch: pytest.MonkeyPatch) -> None:
             for c in followed.changes
             if c.trigger == EngineTrigger.TURNED_BACK.value and c.after.final
         }
-        if told and followed.state not in {None, graph.OrderState.REVERSING}:
-            return replace(followed, state=graph.OrderState.REVERSING)
+        if told and followed.state not in {None, OrderState.REVERSING}:
+            return replace(followed, state=OrderState.REVERSING)
         return followed
 
     patch.setattr(graph, "_turned_back", turned_back)
