@@ -1,9 +1,11 @@
 """docs/proof.md says which worlds are searched, and how many bugs are found in them."""
 
 from tests.docs.pages import ROOT
+from tests.handlers.test_checkout_faults import DAYS
 from tests.model.households import HOUSEHOLDS, WIDE
+from tests.model.sagas import SAGAS, WIDE_SAGAS
 from tests.model.setups import LARGE, SETUPS
-from tests.planted import flows
+from tests.planted import flows, sagas
 from tests.planted.bugs import BUGS, MODEL
 
 PAGE = (ROOT / "docs/proof.md").read_text()
@@ -17,6 +19,15 @@ def test_it_counts_the_worlds_of_the_engine():
 def test_it_counts_the_worlds_of_the_payout():
     small, every = len(SETUPS) - len(LARGE), len(SETUPS)
     assert f"searches {small} of the payout's {every} worlds" in PAGE
+
+
+def test_it_counts_the_worlds_of_the_checkout_its_bugs_and_its_days():
+    bugs = [b for b in BUGS.values() if b.plant.__module__ == sagas.__name__]
+
+    every = len((*SAGAS, *WIDE_SAGAS))
+    assert f"and {len(SAGAS)} of the checkout's {every} (`make model`" in PAGE
+    assert f"{len(bugs)} bugs planted there" in PAGE
+    assert f"every effect of {len(DAYS)} days" in PAGE
 
 
 def test_it_counts_the_bugs_that_are_found_in_them():

@@ -979,10 +979,10 @@ BUGS: Final[Mapping[str, Bug]] = {
         test=f"{CHECKOUTS}::test_who_slept_before_a_do_leaves_it_to_another",
     ),
     "both that end at once do not meet, and the merchant is never asked": Bug(
-        plant=flows.steps_end_apart, layer=UNIT, test=AT_ONCE
+        plant=sagas.both_ends_do_not_meet, layer=UNIT, test=AT_ONCE
     ),
     "what was done first of a checkout is undone first": Bug(
-        plant=flows.undone_first_first, layer=UNIT, test=UNDONE_LAST_FIRST
+        plant=sagas.the_first_is_undone_first, layer=UNIT, test=UNDONE_LAST_FIRST
     ),
     "the notification is dropped": Bug(plant=notification_dropped, layer=SIMULATION),
     "the sweeper marks and does not wake": Bug(

@@ -14,6 +14,7 @@ from fsm.service.table import ServiceGuard
 from fsm.service.words import ServiceWait, StepTrigger
 from handlers.checkout import calls
 from handlers.claims import Claims
+from tests.planted import flows
 
 
 def fires(patch: pytest.MonkeyPatch, lifecycle: Any, *rows: Row) -> None:
@@ -134,3 +135,12 @@ def the_order_waits_for_what_was_told(patch: pytest.MonkeyPatch) -> None:
 
 def a_sleeper_sends_all_the_same(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(calls, "_check_awake", lambda *_: None)
+
+
+def both_ends_do_not_meet(patch: pytest.MonkeyPatch) -> None:
+    """The merchant is never asked: each decides while the other still runs."""
+    flows.steps_end_apart(patch)
+
+
+def the_first_is_undone_first(patch: pytest.MonkeyPatch) -> None:
+    flows.undone_first_first(patch)
