@@ -29,6 +29,8 @@ NOT_AS_REQUESTED: Final = "the order's row is not what was requested: nothing is
 class UnknownKey(Fault):
     """The order was signed by a key that this process does not have."""
 
+    says_mend = True
+
     def __init__(self, key_id: str) -> None:
         super().__init__(
             f"the order is signed by the key {key_id!r}, which is not in "

@@ -50,6 +50,8 @@ from typing import ClassVar, Final
 
 FOUND_WRONG: Final = 1
 WRONG_USAGE: Final = 2
+AGAIN: Final = "try again in a moment"
+"""The mend of whatever is over by itself; whatever else is known says more."""
 
 
 class PaymentServiceError(Exception):
@@ -79,8 +81,9 @@ class PaymentServiceError(Exception):
 
 
 class Refusal(PaymentServiceError):
-    """The caller asked for something that cannot be."""
+    """The caller asked for something that cannot be; says what would have to be so."""
 
+    says_mend = True
     status = 422
 
 
@@ -99,6 +102,8 @@ class InvalidRequest(Refusal):
 class UnknownOrder(Refusal):
     """Nothing of that kind has this id; ``what`` is the kind that was asked for."""
 
+    mend = "the command's own `list` shows those that there are"
+    says_mend = False
     status = 404
 
     def __init__(self, asked: str, what: str = "order or task") -> None:
@@ -114,6 +119,8 @@ class UnknownOrder(Refusal):
 class AmbiguousOrder(Refusal):
     """Several merchants or kinds share an order id; the candidates tell them apart."""
 
+    mend = "ask for one by its queue_id"
+    says_mend = False
     status = 409
 
     def __init__(self, order_id: str, candidates: list[dict[str, str]]) -> None:
@@ -159,6 +166,7 @@ class Tampered(NotNow):
 class Later(PaymentServiceError):
     """It cannot be done just now, and may be a moment later."""
 
+    mend = AGAIN
     status = 503
 
     def told(self) -> str:
@@ -179,6 +187,8 @@ class StoreUnavailable(Fault):
 class UnreadableRow(Fault):
     """An order's rows cannot be read."""
 
+    mend = "`payment-service verify` says what is wrong with them"
+
     def __init__(self, queue_id: str, because: str) -> None:
         super().__init__(f"order queue {queue_id} cannot be read: {because}")
         self.queue_id = queue_id
@@ -190,6 +200,7 @@ class UnknownWords(UnreadableRow):
     ``words`` say what each is and which: ``lifecycle charge``, ``state PAUSED``.
     """
 
+    says_mend = True
     status = 409
 
     def __init__(self, queue_id: str, words: Sequence[str]) -> None:
@@ -225,6 +236,8 @@ class CoreUnavailable(Fault):
 class SinkUnavailable(Fault):
     """A place for anchors cannot be used; what is to go there goes later, in order."""
 
+    mend = "see PAYMENT_ANCHOR_FILE and PAYMENT_ANCHOR_STREAM, and what is behind them"
+
     def __init__(self, sink: str, because: str) -> None:
         super().__init__(f"anchors to the {sink}: {because}")
 
@@ -243,6 +256,8 @@ class WebhookSettled(StaleWrite):
 
 class BrokenInvariant(PaymentServiceError):
     """The database refused a step: a bug, stopped before it cost money."""
+
+    mend = "this is a bug: report it with the line of the log"
 
     def __init__(self, constraint: str) -> None:
         super().__init__(f"the database refused the step: {constraint}")

@@ -16,10 +16,14 @@ Item_co = TypeVar("Item_co", covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[Item_co]):
-    """Some items, and where the next ones begin; None where there are none."""
+    """Some items, and where the next ones begin; None where there are none.
+
+    ``left_out`` are those that belong among them, and this version cannot read.
+    """
 
     items: Sequence[Item_co]
     next_cursor: str | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

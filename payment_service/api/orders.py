@@ -40,6 +40,7 @@ from payment_service.wire.shapes import (
 from payment_service.wire.views import (
     events_view,
     explanation_view,
+    left_out_of,
     order_view,
 )
 
@@ -141,6 +142,7 @@ class Orders:
         told: OrdersShape = {
             "orders": [order_view(order) for order in page.items],
             "next_cursor": page.next_cursor,
+            **left_out_of(page),
         }
         return Json(told)
 

@@ -70,9 +70,13 @@ class ApiAnswer:
 class Unreachable(Wrong):
     """The API gave no answer, so that nothing is known to be done."""
 
+    mend = SEE_URL
+
 
 class ApiRefused(Wrong):
     """The API will not do this for this caller; ``status`` is HTTP's."""
+
+    says_mend = True
 
     def __init__(self, told: str, *, status: int) -> None:
         super().__init__(told)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from fsm.domain.errors import FOUND_WRONG, WRONG_USAGE, PaymentServiceError
+from fsm.domain.errors import AGAIN, FOUND_WRONG, WRONG_USAGE, PaymentServiceError
 from fsm.domain.masking import masked_text
 from providers.left_out import what_is_left_out
 
@@ -23,7 +23,10 @@ class Usage(PaymentServiceError):
 
 
 class Wrong(PaymentServiceError):
-    """The command found something wrong, or could not do what was asked."""
+    """The command found something wrong, or could not do what was asked.
+
+    What it found is the answer; what it came from may know how that is mended.
+    """
 
 
 def describe(error: Exception) -> tuple[str, int]:
@@ -65,7 +68,8 @@ def _mend(error: Exception) -> str:
             if mend := postgres_errors.mend_of(cause):
                 return mend
             known.append(postgres_errors.mend_of_connection(cause))
-    return next(filter(None, known), "")
+    last = AGAIN if AGAIN in known else ""
+    return next((each for each in known if each and each != AGAIN), last)
 
 
 def _is_postgres(cause: BaseException) -> bool:

@@ -40,6 +40,7 @@ from payment_service.wire.views import (
     event_view,
     events_view,
     explanation_view,
+    left_out_of,
     order_view,
     task_view,
 )
@@ -107,7 +108,8 @@ def list_(sought: Search, *, as_json: bool) -> int:
     page = run_async(_page(sought))
     if as_json:
         shown = [order_view(order) for order in page.items]
-        print_json({"orders": shown, "next_cursor": page.next_cursor})
+        told = {"orders": shown, "next_cursor": page.next_cursor}
+        print_json({**told, **left_out_of(page)})
         return 0
     columns = ("order", "queue", "kind", "merchant", "customer", "amount", "state")
     print_table(
@@ -115,6 +117,11 @@ def list_(sought: Search, *, as_json: bool) -> int:
         [_row(order) for order in page.items],
         empty="No order matches.",
     )
+    if page.left_out:
+        print_text(
+            f"{page.left_out} of these are left out, since this version cannot read "
+            "them: `payment-service doctor` says what is in them."
+        )
     if page.next_cursor:
         print_text(f"There are more: --cursor {page.next_cursor}")
     return 0

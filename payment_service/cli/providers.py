@@ -69,5 +69,5 @@ def _view(table: ProviderTable) -> dict[str, object]:
         "sla": "none" if plan.sla is None else format_duration(plan.sla),
         "on_sla": "poll" if plan.polls else "manual",
         "webhook": table.webhook.scheme if table.webhook else None,
-        "plan": policy_in_words(table),
+        "policy": policy_in_words(table),
     }

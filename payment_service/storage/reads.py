@@ -85,9 +85,12 @@ class PostgresReads:
             .limit(search.limit + 1)
         )
         ids = [row[0] for row in await self._rows(wanted)]
-        orders = await self._orders(ids[: search.limit])
-        more = len(ids) > search.limit
-        return Page(items=orders, next_cursor=ids[search.limit - 1] if more else None)
+        every = await self._orders(ids[: search.limit])
+        # What this version does not know is shown by one that does.
+        orders = [each for each in every if isinstance(each, Order)]
+        left_out = len(every) - len(orders)
+        cursor = ids[search.limit - 1] if len(ids) > search.limit else None
+        return Page(items=orders, next_cursor=cursor, left_out=left_out)
 
     async def events(self, queue_id: str) -> Sequence[AuditEntry]:
         """Return the audit trail of an order and all its tasks, by ``seq``."""
@@ -135,12 +138,10 @@ class PostgresReads:
         items = [letter_from(row) for row in rows[:limit]]
         return Page(items=items, next_cursor=_next([i.id for i in items], rows, limit))
 
-    async def _orders(self, queue_ids: Sequence[str]) -> list[Order]:
+    async def _orders(self, queue_ids: Sequence[str]) -> list[Order | UnreadableRow]:
         rows = await self._database.run(sql.LOAD, {"queue_ids": list(queue_ids)})
         found = {row[0]: readable(row[0], row[1], self._rules) for row in rows}
-        every = [found[queue_id] for queue_id in queue_ids if queue_id in found]
-        # What this version does not know is shown by one that does.
-        return [each for each in every if isinstance(each, Order)]
+        return [found[queue_id] for queue_id in queue_ids if queue_id in found]
 
     async def _rows(self, statement: Select[Any]) -> list[Any]:
         async with self._database.connection() as connection:

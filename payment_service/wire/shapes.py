@@ -86,7 +86,13 @@ class ExplainedShape(OrderShape):
     in_words: NotRequired[LeftOut[str]]
 
 
-class OrdersShape(TypedDict):
+class LeftOutShape(TypedDict):
+    """How many are left out, since this version cannot read them; absent: none are."""
+
+    left_out: NotRequired[LeftOut[Annotated[int, Field(ge=1)]]]
+
+
+class OrdersShape(LeftOutShape):
     """Orders, newest first."""
 
     orders: list[OrderShape]

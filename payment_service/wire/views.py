@@ -18,12 +18,13 @@ from fsm.domain.strict_json import SIZE_MAX, require_depth
 from fsm.engine.rows import Task
 from fsm.flows import RULES
 from fsm.payout.words import Wait
-from handlers.ports.reads import AuditEntry, CaseRecord, ProviderStatus
+from handlers.ports.reads import AuditEntry, CaseRecord, Page, ProviderStatus
 from payment_service.wire.shapes import (
     AttemptShape,
     CaseShape,
     DeadLetterShape,
     EventShape,
+    LeftOutShape,
     OrderShape,
     ProofShape,
     ProviderShape,
@@ -131,6 +132,11 @@ def event_view(entry: AuditEntry, trace_id: str | None = None) -> EventShape:
         "detail": line.detail,
     }
     return seen(told)
+
+
+def left_out_of(page: Page[Order]) -> LeftOutShape:
+    """Return how many a list leaves out, where it leaves out any."""
+    return {"left_out": page.left_out} if page.left_out else {}
 
 
 def case_view(case: CaseRecord, now: datetime) -> CaseShape:

@@ -224,6 +224,7 @@ class World:
         self.said = []
         self.persons = []
         self.searches = []
+        self.left_out = 0
         self.looked = 0
         self.down = False
         self.broken = None
@@ -304,7 +305,7 @@ class World:
             for o in self.orders.values()
             if search.merchants is None or o.merchant_id in search.merchants
         ]
-        return Page(items=tuple(found), next_cursor="next")
+        return Page(items=tuple(found), next_cursor="next", left_out=self.left_out)
 
     async def events(self, queue_id):
         self._check()

@@ -159,6 +159,17 @@ async def test_a_wait_is_a_duration(world, wait):
         assert (await get(session, f"/v1/orders/w-1?wait={wait}"))[0] == 422
 
 
+async def test_what_a_search_leaves_out_is_counted(world):
+    world.put(an_order())
+    async with calling(deps_of(world)) as session:
+        _, whole = await get(session, "/v1/orders")
+        world.left_out = 2
+        _, page = await get(session, "/v1/orders")
+
+    assert "left_out" not in whole
+    assert (len(page["orders"]), page["left_out"]) == (1, 2)
+
+
 async def test_a_search_hands_down_every_filter(world):
     world.put(an_order())
     query = (

@@ -8,12 +8,14 @@ from psycopg import errors as postgres
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from fsm.domain.errors import (
+    AGAIN,
     BusUnavailable,
     CoreUnavailable,
     NotNow,
     PaymentServiceError,
     StoreUnavailable,
 )
+from handlers.commit import Contended
 from payment_service.bus.api import JetStreamRefused
 from payment_service.bus.changes import TopologyRefused
 from payment_service.bus.connection import OldServer, PermissionRefused
@@ -111,6 +113,8 @@ def wrapped(cause: psycopg.Error) -> Exception:
             ),
         ),
         (caused(Wrong("cannot read"), BusUnavailable("x")), f"cannot read: {NATS}"),
+        (Contended("order queue q moves"), "order queue q moves: " + AGAIN),
+        (caused(Contended("moves"), StoreUnavailable("x")), f"moves: {POSTGRES}"),
         (FileNotFoundError(2, "No such file", "a.toml"), None),
         (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
         (ZeroDivisionError(), "ZeroDivisionError"),

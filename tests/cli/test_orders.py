@@ -1,7 +1,11 @@
 """Orders at the command line: searched, and shown with why each provider was tried."""
 
+import json
+
 import pytest
 
+from handlers.ports.reads import Page, Search
+from payment_service.cli import orders as listed
 from tests.cli.stage import PROVIDERS, Here
 
 
@@ -20,7 +24,10 @@ def test_an_unknown_order_is_one_line(at_database):
     answer = at_database("order", "show", "w-404")
 
     assert answer.code == 1
-    assert answer.err == "payment-service: no order or task 'w-404'\n"
+    assert answer.err == (
+        "payment-service: no order or task 'w-404': "
+        "the command's own `list` shows those that there are\n"
+    )
 
 
 def test_orders_are_listed_newest_first_and_in_pages(at_database, orders):
@@ -37,6 +44,21 @@ def test_orders_are_listed_newest_first_and_in_pages(at_database, orders):
 
 def _age(order):
     return order.created_at
+
+
+async def left_out(_sought):
+    return Page(items=(), left_out=2)
+
+
+def test_what_a_list_leaves_out_is_said(shell, monkeypatch, capsys):
+    del shell
+    monkeypatch.setattr(listed, "_page", left_out)
+    sought = Search(limit=9)
+
+    assert listed.list_(sought, as_json=False) == 0
+    assert "2 of these are left out, since this version" in capsys.readouterr().out
+    listed.list_(sought, as_json=True)
+    assert json.loads(capsys.readouterr().out)["left_out"] == 2
 
 
 def test_orders_are_searched(at_database, orders):

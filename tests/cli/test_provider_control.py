@@ -101,7 +101,7 @@ def test_the_plan_tells_in_words_when_there_is_new_work(shell):
 
     shown = shell("provider", "list", "--json").json["providers"]
 
-    plan = " ".join(shown[0]["plan"])
+    plan = " ".join(shown[0]["policy"])
     assert "All replicas together send 20 in 1s creates at most." in plan
     assert "9 of them under way" in plan
     assert "no new work Sun 02:00-04:00 (Europe/Riga)" in plan

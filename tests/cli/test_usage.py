@@ -142,7 +142,7 @@ def test_providers_are_listed_with_their_plans(shell):
 
     acme = answer.json["providers"][0]
     assert acme["name"] == "acme"
-    assert "The create is never repeated once it may have left." in acme["plan"]
+    assert "The create is never repeated once it may have left." in acme["policy"]
     assert "https://acme.example" in plain.out
     assert CANARY not in answer.out + plain.out
 

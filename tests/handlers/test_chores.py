@@ -23,12 +23,14 @@ from fsm.payout.lifecycle import PAYOUT
 from handlers.cancel import cancel_known
 from handlers.flows import FLOWS
 from handlers.operations import Operations
+from handlers.ports.reads import Search
 from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
 from payment_service.playground.memory.clock import VirtualClock, run
 from payment_service.playground.memory.effects import Effects, FailureForm, Strike
 from payment_service.storage.database import Database
 from payment_service.storage.gauges import standing
+from payment_service.storage.reads import PostgresReads
 from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
 from tests.fsm.chores import CHORES, LIFECYCLES, Chores
@@ -294,13 +296,17 @@ async def older(database_url):
     rules = Rules({PAYOUT.name: PAYOUT}, {(WITHDRAWAL.kind, 1): WITHDRAWAL})
     database = Database(database_url)
     await database.open()
-    yield PostgresStore(database, rules=rules), PostgresSweeps(database, rules=rules)
+    yield (
+        PostgresStore(database, rules=rules),
+        PostgresSweeps(database, rules=rules),
+        PostgresReads(database, rules=rules),
+    )
     await database.close()
 
 
 @pytest.mark.parametrize("house", ["postgres"], indirect=True)
 async def test_a_worker_that_knows_no_chores_leaves_them_to_those_that_do(house, older):
-    store, sweeps = older
+    store, sweeps, reads = older
     await house.submit()
     (order,) = await house.rows.orders()
 
@@ -310,6 +316,8 @@ async def test_a_worker_that_knows_no_chores_leaves_them_to_those_that_do(house,
     assert await sweeps.overdue(grace=timedelta(days=-1), limit=9) == []
     assert await house.rows.database.run(AS_THEY_ARE, {}) == before
 
+    page = await reads.search(Search(limit=9))
+    assert (page.items, page.left_out) == ([], 1)
     await house.rest()
     assert (await house.states())[-1] == OrderState.COMPLETED
 

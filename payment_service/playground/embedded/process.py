@@ -27,7 +27,9 @@ INHERITED: Final = ("PATH", "LD_LIBRARY_PATH", "GOMAXPROCS")
 
 
 class EmbeddedServerError(PaymentServiceError):
-    """An embedded server could not be started or stopped."""
+    """An embedded server could not be started or stopped; says what to look at."""
+
+    says_mend = True
 
 
 class WheelMissingError(EmbeddedServerError):

@@ -92,6 +92,39 @@ def test_what_is_ours_to_know_is_told_nobody(error):
     assert error.told() == "This cannot be done just now; try again."
 
 
+def every_kind() -> list[type[PaymentServiceError]]:
+    """Return every error of ours, each once."""
+    grown()
+    found, left = [], [PaymentServiceError]
+    while left:
+        kind = left.pop()
+        if kind.__module__.partition(".")[0] in {each.__name__ for each in PACKAGES}:
+            found.append(kind)
+            left += kind.__subclasses__()
+    return found
+
+
+# The root, and what a command has found, which is its answer.
+NOTHING_TO_MEND = {"PaymentServiceError", "Wrong"}
+
+
+def test_every_error_has_its_mend_its_exit_code_and_its_status():
+    kinds = every_kind()
+    bare = {kind.__name__ for kind in kinds if not (kind.says_mend or kind.mend)}
+
+    assert bare == NOTHING_TO_MEND
+    assert {kind.exit_code for kind in kinds} == {1, 2}
+    assert {kind.status for kind in kinds} == {404, 409, 422, 500, 503}
+    assert len(kinds) > 40
+
+
+@pytest.mark.parametrize("kind", every_kind(), ids=lambda kind: kind.__name__)
+def test_a_mend_is_an_order_in_one_line(kind):
+    assert "\n" not in kind.mend
+    assert not kind.mend.endswith(".")
+    assert len(kind.mend) < 100
+
+
 def test_who_asks_for_what_is_not_there_is_told_which_kind():
     assert UnknownOrder("secret", "case").told() == "There is no such case."
 
