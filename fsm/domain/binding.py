@@ -7,6 +7,7 @@ so that `verify` can tell which of them was changed. Hashes are of the plain tex
 keyed, and differ from order to order: nobody guesses them or tells two of them alike.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -32,6 +33,8 @@ _GONE: Final = frozenset(
     {"customer", "destination", "details", "metadata", "signature"}
 )
 """What an erasure leaves no more as it was: it is signed anew over all the rest."""
+_OPTIONAL: Final = frozenset({"details", "exclusive_key"})
+"""What an order may do without: then nothing is said of it, and it is missed so."""
 
 
 class Bound(NamedTuple):
@@ -150,8 +153,8 @@ def differing(
         yield f"it was signed by the key {key_id!r}, which is not known here"
         return
     now = {**_plainly(bound, signature), **_hashes(bound, key_id, keys)}
-    for name, value in now.items():
-        if said.get(name) != value and not (erased and name in _GONE):
+    for name in (*now, *sorted(_OPTIONAL - now.keys())):
+        if said.get(name) != now.get(name) and not (erased and name in _GONE):
             yield f"its {name} is not the one that was requested"
     if not is_signed(bound, signature, keys):
         yield "the signature in its row is not of what the row says"
@@ -166,24 +169,32 @@ def _plainly(bound: Bound, signature: Signature) -> dict[str, object]:
         "amount": bound.amount,
         "currency": bound.currency,
         "key_id": signature.key_id,
-        "signature": signature.mac.hex(),
+        "signature": _text(signature.mac),
     }
 
 
 def _hashes(bound: Bound, key_id: str, keys: AuditKeys) -> dict[str, str]:
+    has = {
+        "details": plain(bound.details) if bound.details else None,
+        "exclusive_key": bound.exclusive_key,
+    }
     parts: dict[str, object] = {
         "customer": bound.customer_id,
         "destination": bound.destination,
-        "details": plain(bound.details),
         "metadata": plain(bound.metadata),
         "cascade": bound.cascade,
-        "exclusive_key": bound.exclusive_key,
         "content": bound.content,
+        **{name: part for name, part in has.items() if part is not None},
     }
     return {
-        name: keys.mac(key_id, _written(name, [bound.queue_id, part])).hex()
+        name: _text(keys.mac(key_id, _written(name, [bound.queue_id, part])))
         for name, part in parts.items()
     }
+
+
+def _text(mac: bytes) -> str:
+    """Write it as URL-safe base64: each line of an order's making has several."""
+    return urlsafe_b64encode(mac).rstrip(b"=").decode()
 
 
 def _order(bound: Bound) -> bytes:
