@@ -16,9 +16,9 @@ from fsm.domain.webhook_events import (
 from handlers.ports.store import Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
+from payment_service.storage.outbox_rows import message_from
 from payment_service.storage.rows import (
     as_json,
-    message_from,
 )
 from payment_service.storage.webhook_rows import (
     WEBHOOK_TYPES,

@@ -11,14 +11,13 @@ from fsm.domain.binding import Signature
 from fsm.domain.canonical import written
 from fsm.domain.cases import case_id, money_at_risk
 from fsm.domain.errors import BrokenInvariant
-from fsm.domain.messages import Message
 from fsm.domain.orders import Order, money_for
 from fsm.engine.flow import Rules
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Case, CaseMove
 from fsm.engine.words import UNSETTLED, EngineWait, Kind, OrderState, State, Verdict
 from fsm.flows import RULES
-from handlers.ports.store import NewOrder, StepWrite, Unsent
+from handlers.ports.store import NewOrder, StepWrite
 
 Json = dict[str, Any]
 
@@ -32,7 +31,7 @@ def _bytes(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-def _time(text: str | None) -> datetime | None:
+def time_from(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
@@ -62,7 +61,7 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
             version=row["version"],
             cancel_requested=row["cancel_requested"],
             waiting_for=EngineWait(row["waiting_for"]) if row["waiting_for"] else None,
-            wake_at=_time(row["wake_at"]),
+            wake_at=time_from(row["wake_at"]),
             tries=row["tries"],
             loaded=_canonical(row["loaded"]),
             audit_hash=_bytes(row["audit_hash"]),
@@ -77,7 +76,7 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
         details=request.get("details", {}),
         content_hash=_bytes(row["content_hash"]),
         created_at=created_at,
-        finished_at=_time(row["finished_at"]),
+        finished_at=time_from(row["finished_at"]),
         customer_message=row["customer_message"],
         trace_parent=row["trace_parent"],
         signature=Signature(row["signed_by"], _bytes(row["signature"])),
@@ -100,16 +99,16 @@ def task_from(row: Json, queue_id: str, rules: Rules) -> Task:
         state=State(row["state"]),
         version=row["version"],
         waiting_for=lifecycle.waiting(row["waiting_for"]),
-        wake_at=_time(row["wake_at"]),
+        wake_at=time_from(row["wake_at"]),
         tries=row["tries"],
         verdict=Verdict(row["verdict"]) if row["verdict"] else None,
         taken=row["taken"],
         cancel_requested=row["cancel_requested"],
         webhook_pending=row["webhook_pending"],
-        sent_first_at=_time(row["sent_first_at"]),
-        sent_last_at=_time(row["sent_last_at"]),
-        sla_at=_time(row["sla_at"]),
-        deadline_at=_time(row["deadline_at"]),
+        sent_first_at=time_from(row["sent_first_at"]),
+        sent_last_at=time_from(row["sent_last_at"]),
+        sla_at=time_from(row["sla_at"]),
+        deadline_at=time_from(row["deadline_at"]),
         provider_reference=row["provider_reference"],
         webhook_sequence=row["webhook_sequence"],
         returned=row["returned"],
@@ -119,8 +118,8 @@ def task_from(row: Json, queue_id: str, rules: Rules) -> Task:
         result=_canonical(row.get("result")),
         result_hash=row.get("result_hash"),
         audit_hash=_bytes(row["audit_hash"]),
-        created_at=_time(row["created_at"]),
-        updated_at=_time(row["updated_at"]),
+        created_at=time_from(row["created_at"]),
+        updated_at=time_from(row["updated_at"]),
     )
 
 
@@ -198,20 +197,6 @@ def event_row(line: AuditLine) -> Json:
         "key_id": line.key_id,
         "hash": hexed(line.hash),
     }
-
-
-def message_row(message: Message) -> Json:
-    """Write a message of a bundle; its body is JSON text, what it lacks is left out."""
-    row = {
-        "message_id": message.message_id,
-        "subject": message.subject,
-        "body": message.body.decode(),
-        "headers": dict(message.headers) or None,
-        "at": message.at,
-        "schedule": message.schedule,
-        "queue_id": message.queue_id,
-    }
-    return {name: value for name, value in row.items() if value is not None}
 
 
 def case_row(case: Case, order: Order, at: datetime) -> Json:
@@ -301,38 +286,3 @@ def as_json(rows: Sequence[Mapping[str, object]]) -> str:
         return orjson.dumps(rows).decode()
     except orjson.JSONEncodeError as error:
         raise BrokenInvariant(f"a row cannot be written: {error}") from error
-
-
-def message_from(row: tuple[Any, ...]) -> Message:
-    """Read (message_id, subject, body, headers, at, schedule, queue_id)."""
-    headers: Mapping[str, str] = row[3] or {}
-    return Message(
-        message_id=row[0],
-        subject=row[1],
-        body=bytes(row[2]),
-        headers=headers,
-        at=row[4],
-        schedule=row[5],
-        queue_id=row[6],
-    )
-
-
-def unsent_from(row: tuple[Any, ...]) -> list[Unsent]:
-    """Read a row of the outbox: (seq, the columns of a message, bundle)."""
-    seq, bundle = row[0], row[-1]
-    if bundle is None:
-        return [Unsent(seq=seq, message=message_from(row[1:-1]))]
-    told = [_message_of_bundle(message) for message in orjson.loads(bundle)]
-    return [Unsent(seq=seq, message=message, bundled=True) for message in told]
-
-
-def _message_of_bundle(row: Json) -> Message:
-    return Message(
-        message_id=row["message_id"],
-        subject=row["subject"],
-        body=row["body"].encode(),
-        headers=row.get("headers", {}),
-        at=_time(row.get("at")),
-        schedule=row.get("schedule"),
-        queue_id=row.get("queue_id"),
-    )

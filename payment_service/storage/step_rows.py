@@ -7,6 +7,7 @@ from fsm.engine.graph import begins
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Change, QueueChange, Step
 from handlers.ports.store import StepWrite
+from payment_service.storage.outbox_rows import message_row
 from payment_service.storage.record import Parts
 from payment_service.storage.rows import (
     Json,
@@ -15,7 +16,6 @@ from payment_service.storage.rows import (
     case_row,
     event_row,
     hexed,
-    message_row,
     queue_row,
     result_row,
     task_row,
@@ -59,7 +59,7 @@ def record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
         ),
         "messages": as_json(
             [
-                {"step": n, "message": message_row(m)}
+                {"step": n, "message": message_row(m, w.order)}
                 for n, w in every
                 for m in w.messages
             ]

@@ -32,12 +32,12 @@ from payment_service.storage.database import Database
 from payment_service.storage.dead_letters import Graves
 from payment_service.storage.grouped import Grouped
 from payment_service.storage.inbox import Inbox
+from payment_service.storage.outbox_rows import message_row
 from payment_service.storage.readable import readable
 from payment_service.storage.rows import (
     as_json,
     case_row,
     event_row,
-    message_row,
     new_order_row,
     new_task_row,
 )
@@ -317,7 +317,7 @@ def _submit_rows(orders: Sequence[NewOrder]) -> dict[str, str]:
         "events": as_json([event_row(line) for new in orders for line in new.lines]),
         "messages": as_json(
             [
-                {"queue_id": m.queue_id, "message": message_row(m)}
+                {"queue_id": m.queue_id, "message": message_row(m, new.order)}
                 for new in orders
                 for m in new.messages
             ]

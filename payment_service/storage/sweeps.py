@@ -6,6 +6,7 @@ from typing import Final, LiteralString
 
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.errors import UnknownWords
+from fsm.domain.ids import is_uuid
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
 from fsm.domain.vouched import asks, is_vouched
@@ -14,9 +15,9 @@ from fsm.flows import RULES
 from handlers.ports.store import StoredWebhook, Unsent
 from payment_service.storage import statements as sql
 from payment_service.storage.database import Database
+from payment_service.storage.outbox_rows import in_its_trace, unsent_from
 from payment_service.storage.parked import park
 from payment_service.storage.readable import readable
-from payment_service.storage.rows import unsent_from
 from payment_service.storage.webhook_rows import WEBHOOK_TYPES, webhooks_from
 
 # What was not taken of a bundle goes on as rows of its own, as old as it was.
@@ -27,12 +28,21 @@ WITH gone AS (
 )
 INSERT INTO outbox (message_id, subject, body, headers, at, schedule, queue_id,
     created_at)
-SELECT m.message_id, m.subject, convert_to(m.body, 'UTF8'), m.headers, m.at, m.schedule,
-    m.queue_id, gone.created_at
+SELECT m.message_id, m.subject, convert_to(m.body, 'UTF8'), CASE
+        WHEN o.trace_parent IS NULL THEN m.headers ELSE jsonb_build_object(
+            'traceparent', o.trace_parent) || coalesce(m.headers, '{}') END,
+    m.at, m.schedule, m.queue_id, gone.created_at
 FROM gone, json_to_recordset(gone.bundle::json) AS m(
     message_id text, subject text, body text, headers jsonb, at timestamptz,
     schedule text, queue_id uuid)
+LEFT JOIN LATERAL (SELECT q.trace_parent FROM order_queues q
+    WHERE q.queue_id = m.queue_id LIMIT 1) o ON true
 WHERE m.message_id <> ALL(%(taken)s::text[])
+"""
+# A bundle says of no message which trace it is of: that is its order's.
+TRACES: Final[LiteralString] = """
+SELECT q.queue_id::text, q.trace_parent FROM order_queues q
+WHERE q.queue_id = ANY(%(queue_ids)s::uuid[]) AND q.trace_parent IS NOT NULL
 """
 
 
@@ -62,13 +72,22 @@ class PostgresSweeps:
         rows = await self._database.run(
             sql.UNSENT, {"older_than": older_than, "limit": limit, "after": after}
         )
-        every = [unsent for row in rows for unsent in unsent_from(row)]
+        every = await self._traced([u for row in rows for u in unsent_from(row)])
         forged = [each for each in every if not self._is_ours(each.message)]
         if forged:
             await self._without(forged)
             self._on_forged([each.message.subject for each in forged])
         gone = {each.seq for each in forged}
         return [each for each in every if each.seq not in gone]
+
+    async def _traced(self, every: Sequence[Unsent]) -> list[Unsent]:
+        orders = {u.message.queue_id for u in every if u.bundled}
+        if not orders:
+            return [*every]
+        asked = {"queue_ids": [each for each in orders if is_uuid(each)]}
+        rows = await self._database.run(TRACES, asked)
+        traces: dict[str, str] = {row[0]: row[1] for row in rows}
+        return [in_its_trace(unsent, traces) for unsent in every]
 
     async def _without(self, forged: Sequence[Unsent]) -> None:
         """Remove these; what else is in their bundles stays, in rows of its own."""

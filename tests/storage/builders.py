@@ -30,14 +30,14 @@ def a_message(name="bell", **changes):
     return replace(message, **changes)
 
 
-def a_new_order(*cascade, now=START, messages=None, **changes):
+def a_new_order(*cascade, now=START, messages=None, trace_parent=None, **changes):
     request = a_request(*cascade, **changes)
     order, lines = _opened(
         request,
         now,
         flow=WithdrawalHandlers(),
         actor="system",
-        trace_parent=None,
+        trace_parent=trace_parent,
         keys=UNKEYED,
     )
     wakeups = messages or [a_message(order.queue_id)]

@@ -927,6 +927,44 @@ async def test_what_was_not_taken_of_a_bundle_is_as_old_as_it_was(rows, clock, b
     assert set(map(id_of, bundle)) < set(map(id_of, left))
 
 
+A_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+async def traced_bundle(rows, store):
+    """Return what a step of an order with a trace has left, and what it had posted."""
+    new = a_new_order(order_id="w-traced", trace_parent=A_TRACE)
+    await store.submit(new)
+    order = await store.load(new.order.queue_id)
+    its = {"queue_id": order.queue_id}
+    told = [
+        a_message("t-1", headers={"traceparent": A_TRACE}, **its),
+        a_message("t-2", headers={"traceparent": "00-other"}, **its),
+        a_message("t-3", headers={"traceparent": A_TRACE, "x-a": "b"}, **its),
+        a_message("t-4"),
+    ]
+    await store.record(a_work(order, Trigger.FREEZE_CONFIRMED, messages=told))
+    left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=10)
+    ours = [row for row in left if row.message.message_id.startswith("t-")]
+    return ours, told
+
+
+async def test_what_is_left_of_a_bundle_is_in_its_orders_trace(traced_bundle):
+    left, told = traced_bundle
+
+    assert [row.message for row in left] == told
+
+
+async def test_what_was_not_taken_of_a_bundle_stays_in_its_orders_trace(
+    rows, traced_bundle
+):
+    left, told = traced_bundle
+    await rows.sweeps.unbundle([left[0].seq], taken=[])
+
+    kept = await rows.sweeps.unsent(older_than=EVERYTHING, limit=10)
+    assert [r.message for r in kept if r.message.message_id[:2] == "t-"] == told
+
+
 async def test_what_is_no_bundle_is_left_as_it_is(rows, store, bundle):
     await store.post(a_message("m-9"))
     left = await rows.sweeps.unsent(older_than=EVERYTHING, limit=10)
