@@ -63,7 +63,7 @@ from tests.model import checker, households
 from tests.model import sagas as worlds
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
-from tests.planted import acts, flows, judges, sagas
+from tests.planted import acts, flows, judges, sagas, services
 from tests.planted.tampering import (
     a_forged_line_opens_a_case,
     a_planted_return_is_settled,
@@ -98,6 +98,7 @@ WEBHOOKS: Final = "tests/api/test_webhooks.py"
 CHECKOUTS: Final = "tests/handlers/test_checkouts.py"
 AT_ONCE: Final = f"{CHECKOUTS}::test_payment_and_delivery_are_asked_at_once"
 UNDONE_LAST_FIRST: Final = f"{CHECKOUTS}::test_what_was_done_last_is_undone_first"
+SERVICES: Final = "tests/providers/services/test_services.py"
 TAMPERING: Final = "tests/handlers/test_tampering.py"
 WAITING: Final = "tests/handlers/test_waiting.py"
 PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, webhook=())
@@ -1156,6 +1157,36 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=unsigned_keys_are_taken,
         layer=UNIT,
         test=f"{PEOPLE}::test_a_key_changed_in_the_database_is_not_taken",
+    ),
+    "a service's page is taken for a step that is done": Bug(
+        plant=services.a_page_is_a_yes,
+        layer=UNIT,
+        test=f"{SERVICES}::test_anything_else_is_unclear",
+    ),
+    "a service's answer about another step is taken": Bug(
+        plant=services.any_steps_answer_will_do,
+        layer=UNIT,
+        test=f"{SERVICES}::test_anything_else_is_unclear",
+    ),
+    "a service's refusal without a code is final": Bug(
+        plant=services.a_no_needs_no_code,
+        layer=UNIT,
+        test=f"{SERVICES}::test_anything_else_is_unclear",
+    ),
+    "a service's answer that was lost was never asked for": Bug(
+        plant=services.a_lost_answer_was_not_sent,
+        layer=UNIT,
+        test=f"{SERVICES}::test_a_lost_answer_is_unclear_and_what_was_never_sent_is_not",
+    ),
+    "a service's result is taken that cannot be stored": Bug(
+        plant=services.any_result_can_be_kept,
+        layer=UNIT,
+        test=f"{SERVICES}::test_what_cannot_be_stored_and_sent_on_is_not_taken",
+    ),
+    "a default holds for what could be undone": Bug(
+        plant=services.a_default_holds_for_anything,
+        layer=UNIT,
+        test="tests/providers/config/test_config.py::test_an_unsafe_service_is_refused",
     ),
     "a webhook that stands as dealt with was heard, whatever the trail says": Bug(
         plant=what_stands_as_known_was_heard,

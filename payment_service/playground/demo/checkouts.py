@@ -93,6 +93,14 @@ class CheckoutFigures:
     steps_undone: int
     wrong: tuple[str, ...]
 
+    def __str__(self) -> str:
+        """Return it for people, in a sentence."""
+        return (
+            f"{self.sent} checkouts: {self.completed} completed, {self.failed} failed "
+            f"and undone; in the services' books {self.steps_done} steps stand, "
+            f"{self.steps_undone} are undone."
+        )
+
 
 def figures(
     simulator: Simulator, sent: Sequence[bytes], states: Mapping[str, str]

@@ -133,12 +133,7 @@ def show(summary: Summary, console: Console) -> None:
         f"{summary.completed} orders completed in our tables, "
         f"{summary.holds_left} holds left."
     )
-    carts = summary.checkouts
-    console.print(
-        f"{carts.sent} checkouts: {carts.completed} completed, {carts.failed} failed "
-        f"and undone; in the services' books {carts.steps_done} steps stand, "
-        f"{carts.steps_undone} are undone."
-    )
+    console.print(str(summary.checkouts))
     for problem in summary.wrong[:OFFENDERS_SHOWN]:
         console.print(f"[bold red]WRONG[/] {problem}", highlight=False)
     verdict = (

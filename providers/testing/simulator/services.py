@@ -1,8 +1,7 @@
 """The services of a checkout over HTTP (contract, section 5), played by scripts.
 
-A script says of a service what it says of a provider: `succeed` is done, `decline` a
-refusal, `accept…` a step that is pending until it becomes one or the other, and a
-mishap spoils the answer to the first dos, taken all the same where it says so.
+A script says of a service what it says of a provider: `succeed` is done, `decline` is a
+refusal, `accept…` pending until it is one or the other, a mishap spoils its answers.
 """
 
 import asyncio
@@ -91,10 +90,8 @@ class SimulatedServices:
 
     def did(self, task_id: str) -> bool:
         """Tell whether a step of this task is done now."""
-        return any(
-            step.asked.task_id == task_id and self._ripe(step).state is StepState.DONE
-            for step in self.book.steps.values()
-        )
+        mine = [s for s in self.book.steps.values() if s.asked.task_id == task_id]
+        return any(self._ripe(step).state is StepState.DONE for step in mine)
 
     async def handle(
         self, request: web.BaseRequest, name: str, path: list[str]
