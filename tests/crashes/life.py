@@ -19,6 +19,7 @@ from handlers.ports.bus import Delivery
 from handlers.ports.core import Core
 from handlers.ports.outcomes import Outcome, Retry
 from handlers.ports.provider import Providers
+from handlers.ports.services import StepServices
 from handlers.ports.store import Store, Unsent
 from handlers.relay import OutboxPublisher, relay
 from handlers.sweep import sweep
@@ -168,12 +169,19 @@ class Life:
     """A process with every role: worker, relay, sweeper and what serves the API."""
 
     def __init__(
-        self, place: Place, door: Door, *, core: Core, providers: Providers
+        self,
+        place: Place,
+        door: Door,
+        *,
+        core: Core,
+        providers: Providers,
+        services: StepServices,
     ) -> None:
         self._place = place
         self._door = door
         self._core = core
         self._providers = providers
+        self._services = services
         self._loops: list[asyncio.Task[None]] = []
 
     async def begin(self) -> Self:
@@ -206,6 +214,7 @@ class Life:
             store=self.store,
             core=self._core,
             providers=self._providers,
+            services=self._services,
             clock=clock,
             limits=Limits(chain=ACK_WAIT / 3, send_within=ACK_WAIT / 6),
         )

@@ -238,7 +238,11 @@ class RealWorld(World):
         # First: it may die before all of it is there.
         self.door.died.clear()
         self.life = await Life(
-            self.place, self.door, core=self.core, providers=self.providers
+            self.place,
+            self.door,
+            core=self.core,
+            providers=self.providers,
+            services=self.services,
         ).begin()
         self.real_rows.store = self.life.store
         self.real_bus.life = self.life

@@ -147,17 +147,21 @@ async def played(day: Day, world: World) -> list[str]:
     return [*wrong, *await wrongs(world, day.flow)]
 
 
-def play(day: Day, *strikes: Strike) -> tuple[list[str], World]:
-    clock, effects = VirtualClock(), Effects(*strikes)
-    world = World(clock=clock, effects=effects)
-    names = [step.name for step in day.flow.steps]
-    serve(world, *names, **day.policies)
+def behave(world: World, day: Day) -> None:
+    """Have the services do what they do on such a day."""
     for name, conduct in day.conduct.items():
         for what, how in conduct.items():
             if isinstance(how, dict):
                 getattr(world.services[name], what).update(how)
             else:
                 setattr(world.services[name], what, how)
+
+
+def play(day: Day, *strikes: Strike) -> tuple[list[str], World]:
+    clock, effects = VirtualClock(), Effects(*strikes)
+    world = World(clock=clock, effects=effects)
+    serve(world, *(step.name for step in day.flow.steps), **day.policies)
+    behave(world, day)
     return run(played(day, world), clock=clock, seed=1), world
 
 
