@@ -10,14 +10,18 @@ import pytest
 
 from fsm.domain.errors import NotNow
 from fsm.domain.four_eyes import FourEyes
+from fsm.domain.money import Money
 from fsm.engine.backoff import Backoff
+from fsm.engine.steps import Event
 from fsm.engine.words import EngineWait, State
 from fsm.service.policy import Default, ServicePolicy
-from fsm.service.words import ServiceWait
+from fsm.service.words import ServiceWait, StepTrigger
+from handlers.commit import apply
 from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.services import StepFate
+from tests.handlers.test_tampering import change
 from tests.world.checkouts import DETAILS, a_checkout, serve, wrongs
 from tests.world.judged import World
 from tests.world.postgres_rows import PostgresRows
@@ -608,3 +612,61 @@ async def test_a_step_given_up_that_was_done_stays_done(house):
 
     assert await house.states() == ALL_DONE
     assert await wrongs(house) == []
+
+
+# Another hand has changed the order.
+
+
+async def test_nothing_is_done_about_what_is_not_as_it_was_requested(house):
+    house.services["payment"].away["do"] = 1
+    await house.request(a_checkout())
+    delivered = len(house.services["delivery"].calls)
+    put_back = await change(house, "order", money=Money(1, "EUR"))
+
+    await house.rest(within=timedelta(minutes=1))
+
+    assert (await house.task(1)).waiting_for is ServiceWait.RETRY
+    assert house.services["payment"].calls == []
+    assert len(house.services["delivery"].calls) == delivered
+    assert await house.kinds_of_cases() == ["tampered"]
+
+    await put_back()
+    await house.rest()
+    assert await house.states() == ALL_DONE
+
+
+# What contradicts the end opens a case, and changes nothing.
+
+
+@pytest.mark.parametrize(
+    ("position", "trigger", "kind"),
+    [
+        (1, StepTrigger.DONE, "late_success"),
+        (3, StepTrigger.DONE, "late_success"),
+        (2, StepTrigger.REFUSED, None),
+        (0, StepTrigger.DONE, None),
+    ],
+)
+async def test_what_contradicts_the_end_is_for_a_person(house, position, trigger, kind):
+    house.services["payment"].refuses = True
+    have_done_both(house)
+    await checked_out(house)
+    order = await house.order()
+    task = order.queue.tasks[position]
+
+    await apply(order, task.task_id, Event(trigger=trigger), ports=house.ports)
+
+    assert await house.kinds_of_cases() == ([] if kind is None else [kind])
+    assert (await house.task(position)).state is task.state
+
+
+async def test_a_no_after_a_yes_is_for_a_person(house):
+    await checked_out(house)
+    order = await house.order()
+
+    for task in order.queue.tasks:
+        no = Event(trigger=StepTrigger.REFUSED, code="too_late")
+        await apply(order, task.task_id, no, ports=house.ports)
+
+    assert await house.kinds_of_cases() == ["contradiction"] * 3
+    assert await house.states() == ALL_DONE
