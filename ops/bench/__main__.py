@@ -244,7 +244,7 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument("--only", action="append", default=[])
     turns = commands.add_parser(PAIRS, help="what a change costs: two trees in turns")
     turns.add_argument("--against", type=Path, required=True, metavar="CHECKOUT")
-    for number, default in {"orders": 1000, "in-flight": 200, "pairs": 40}.items():
+    for number, default in {"orders": 2000, "in-flight": 200, "pairs": 20}.items():
         turns.add_argument(f"--{number}", type=int, default=default)
     plan = commands.add_parser(EXECUTOR, help="fetches at once, and one after another")
     for number, default in {"delay": 50, "rounds": 20}.items():

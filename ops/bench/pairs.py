@@ -1,9 +1,10 @@
 """What a change costs: the unit of two trees in pairs of rounds, in turns.
 
 Each tree has its servers, its interpreter and its sources, and a service that stays up.
-A pair is some seconds of either, one after the other, and which goes first changes from
-pair to pair, so that what else the machine does falls on both. Compared is the CPU of a
-pair, not its rate.
+A round of either is cut into slices, and a pair takes them in turns, so that what else
+the machine does falls on both. Compared is the CPU of a pair, not its rate: by the mean
+of the logarithms of the ratios, for which twice as dear and half as dear are as far
+from no change.
 """
 
 import asyncio
@@ -11,11 +12,11 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Final
 
 from ops.bench import results
@@ -28,6 +29,8 @@ Cost = Mapping[str, float]
 """What an order cost, by what it was spent on, as `ops.bench.measure` names it."""
 
 PAIRS_MIN: Final = 3
+SLICES: Final = 4
+"""How many turns a round of a tree is cut into."""
 COST_MAX_PERCENT: Final = 3.0
 """What the other work of a change may add to the CPU of an order."""
 
@@ -40,7 +43,12 @@ T_95: Final = {
     9: 2.26,
     11: 2.20,
     15: 2.13,
+    19: 2.09,
+    24: 2.06,
     30: 2.04,
+    39: 2.02,
+    59: 2.00,
+    99: 1.98,
 }
 """Student's t for a two-sided interval of 95 %, by degrees of freedom."""
 
@@ -101,19 +109,25 @@ def _python_of(folder: Path) -> Path:
 
 
 async def measure(*, against: Path, orders: int, in_flight: int, pairs: int) -> None:
-    """Measure this tree beside another checkout, which has a `.venv` of its own."""
+    """Measure this tree beside another checkout, which has a `.venv` of its own.
+
+    ``orders`` are those of a round. What a tree is given first is not counted: the
+    interpreter has not seen its code often enough.
+    """
     if pairs < PAIRS_MIN:
         raise ValueError(f"--pairs: at least {PAIRS_MIN}, or there is no interval")
+    share = max(orders // SLICES, 1)
     async with AsyncExitStack() as stack:
-        before, after = [await opened(f.resolve()) for f in (against, REPOSITORY)]
-        stack.push_async_callback(before.end)
-        stack.push_async_callback(after.end)
+        trees = [await opened(f.resolve()) for f in (against, REPOSITORY)]
+        for tree in trees:
+            stack.push_async_callback(tree.end)
+            await tree.turn(share, in_flight)
         taken: list[tuple[Cost, Cost]] = []
         for n in range(pairs):
-            first, second = (before, after) if n % 2 == 0 else (after, before)
-            one = await first.turn(orders, in_flight)
-            other = await second.turn(orders, in_flight)
-            pair = (one, other) if n % 2 == 0 else (other, one)
+            told: tuple[list[Cost], list[Cost]] = ([], [])
+            for which in turns(n):
+                told[which].append(await trees[which].turn(share, in_flight))
+            pair = (averaged(told[0]), averaged(told[1]))
             taken.append(pair)
             was, now = map(_cpu, pair)
             print(f"pair {n + 1}/{pairs} {was:.3f} -> {now:.3f} ms", flush=True)
@@ -125,20 +139,41 @@ async def measure(*, against: Path, orders: int, in_flight: int, pairs: int) -> 
     )
 
 
+def turns(pair: int) -> Iterator[int]:
+    """Give which of two trees is next: neither is always first, nor always last."""
+    for n in range(pair, pair + SLICES):
+        first = n % 2
+        yield first
+        yield 1 - first
+
+
+def averaged(slices: Sequence[Cost]) -> Cost:
+    """Return the cost of a round, of slices of equally many orders."""
+    return {name: mean(cost[name] for cost in slices) for name in slices[0]}
+
+
 def figures(
     pairs: Sequence[tuple[Cost, Cost]],
 ) -> list[Figure]:
     """Return the CPU of an order before and after, and the interval of the change."""
-    changes = [100 * (_cpu(now) / _cpu(was) - 1) for was, now in pairs]
-    low, high = interval(changes)
+    ratios = [_cpu(now) / _cpu(was) for was, now in pairs]
+    logs = [math.log(ratio) for ratio in ratios]
+    low, high = map(_percent, interval(logs))
     return [
         Figure("CPU each, before", over([_cpu(was) for was, _ in pairs]).median, "ms"),
         Figure("CPU each, now", over([_cpu(now) for _, now in pairs]).median, "ms"),
-        Figure("change", mean(changes), "%", note=f"{len(pairs)} pairs"),
+        Figure("change", _percent(mean(logs)), "%", note=f"{len(pairs)} pairs"),
         Figure("change, 95 % interval, lower end", low, "%"),
         Figure("change, 95 % interval, upper end", high, "%", at_most=COST_MAX_PERCENT),
+        Figure("change, median of the pairs", 100 * (median(ratios) - 1), "%"),
+        Figure("pairs scatter by", _percent(stdev(logs)), "%"),
         *_by_process(pairs),
     ]
+
+
+def _percent(log: float) -> float:
+    """Return how much more it is, of the logarithm of how many times as much."""
+    return 100 * math.expm1(log)
 
 
 def _by_process(

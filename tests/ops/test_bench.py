@@ -372,11 +372,51 @@ def costs(*pairs):
 def test_a_change_is_told_with_the_interval_it_lies_in():
     found = {f.name: f for f in pairs.figures(costs((2, 2.02), (4, 4.04), (1, 1.04)))}
 
-    assert found["change"].value == pytest.approx(2)
-    # 2 % and a half-width of t(2) = 4.30 times 1.732 / sqrt(3).
-    assert found["change, 95 % interval, upper end"].value == pytest.approx(6.3, 0.01)
+    # The mean of the logarithms: the third root of 1.01, 1.01 and 1.04, multiplied.
+    assert found["change"].value == pytest.approx(1.990, abs=0.001)
+    # A half-width of t(2) = 4.30 times 0.01690 / sqrt(3), of the logarithms.
+    assert found["change, 95 % interval, lower end"].value == pytest.approx(-2.20, 0.01)
+    assert found["change, 95 % interval, upper end"].value == pytest.approx(6.36, 0.01)
     assert found["change, 95 % interval, upper end"].verdict == MISSED
+    assert found["change, median of the pairs"].value == pytest.approx(1)
+    assert found["pairs scatter by"].value == pytest.approx(1.70, 0.01)
     assert found["worker: change"].value == pytest.approx(0.1 / 3)
+
+
+def test_twice_as_dear_and_half_as_dear_are_together_no_change():
+    found = {f.name: f for f in pairs.figures(costs((2, 4), (4, 2), (3, 3)))}
+
+    assert found["change"].value == pytest.approx(0)
+    assert found["change, median of the pairs"].value == 0
+
+
+def test_the_trees_take_as_many_turns_and_go_first_as_often():
+    taken = [[*pairs.turns(pair)] for pair in range(4)]
+
+    for turns in taken:
+        assert len(turns) == 2 * pairs.SLICES
+        beside = zip(turns[::2], turns[1::2], strict=True)
+        assert all({*both} == {0, 1} for both in beside)
+    firsts = [turns[n] for turns in taken for n in range(0, len(turns), 2)]
+    assert firsts.count(0) == firsts.count(1)
+    assert [turns[0] for turns in taken] == [0, 1, 0, 1]
+
+
+def test_a_round_costs_what_its_slices_do():
+    slices = [{"cpu_milliseconds": 2.0, "commits": 1}, {"cpu_milliseconds": 4.0}]
+
+    assert pairs.averaged([slices[0], slices[0] | slices[1]]) == {
+        "cpu_milliseconds": 3.0,
+        "commits": 1,
+    }
+
+
+def test_an_interval_is_as_wide_as_students_t_says():
+    low, high = pairs.interval([1.0, 3.0] * 20)
+
+    assert (low + high) / 2 == pytest.approx(2)
+    # t(39) = 2.02 times 1.0127 / sqrt(40).
+    assert (high - low) / 2 == pytest.approx(0.3235, abs=0.0005)
 
 
 def test_equal_costs_are_no_change():
