@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fsm.domain.errors import Fault
+from fsm.engine.records import quickly_made
 from fsm.engine.rows import Task
 from handlers.ports.admission import Admission
 
@@ -34,6 +35,7 @@ class Admissions:
             self.give_back(task_id)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
     """How fresh this chain's picture is, and which versions it entered itself.

@@ -176,7 +176,7 @@ async def commit(
     :raises Tampered: what there is to judge was changed by another hand.
     """
     failed: StoreUnavailable | None = None
-    order = await looked_over(order, ports)
+    order = await looked_over(order, ports) if order.sound is None else order
     for _ in range(CONFLICTS_MAX):
         now, taken_at = ports.clock.now(), ports.clock.elapsed()
         decision = judge(order.queue, now)

@@ -1,7 +1,7 @@
 """Drives an order from wherever its rows stand until it has to wait."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -94,17 +94,18 @@ def _early(wait: timedelta) -> Outcome:
 
 def next_due(order: Order, ports: Ports) -> Task | Queue | None:
     """Return the row whose call is due now, by position; None where the order waits."""
-    return next(_due(order, ports.clock.now()), None)
+    now, queue = ports.clock.now(), order.queue
+    for task in queue.tasks:
+        if task.due(now):
+            return task
+    return queue if queue.due(now) else None
 
 
 def all_due(order: Order, ports: Ports) -> list[Task | Queue]:
     """Return every row whose call is due now, by position, the order's own last."""
-    return [*_due(order, ports.clock.now())]
-
-
-def _due(order: Order, now: datetime) -> Iterator[Task | Queue]:
+    now = ports.clock.now()
     rows: Rows = (*order.queue.tasks, order.queue)
-    return (row for row in rows if row.due(now))
+    return [row for row in rows if row.due(now)]
 
 
 async def drive(
@@ -150,7 +151,8 @@ async def _drive(
         if isinstance(made, Done | Retry):
             return made
         order, claims = made.order, _claims(made, claims)
-        order = await apply_waiting(order, made.webhook_pending, ports=ports)
+        if made.webhook_pending:
+            order = await apply_waiting(order, made.webhook_pending, ports=ports)
         if order is not made.order:
             claims = replace(claims, entered=frozenset())
         elif made.woken:
@@ -247,7 +249,9 @@ def _claims(applied: Applied, before: Claims) -> Claims:
     if applied.claimed and isinstance(applied.decision, Step):
         changes = applied.decision.changes
         entered = frozenset((c.after.task_id, c.after.version) for c in changes)
-    return replace(before, taken_at=applied.taken_at, entered=entered)
+    return Claims(
+        taken_at=applied.taken_at, entered=entered, admissions=before.admissions
+    )
 
 
 async def _step(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from fsm.domain.audit import GENESIS, AuditLine, chained
+from fsm.domain.audit import GENESIS, AuditLine, signed_line
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import REQUEST, request_of, sign
 from fsm.domain.events import order_event
@@ -63,9 +63,9 @@ def open_order(
         keys=ports.keys,
     )
     accepted = order_event(order, Announcement(type=Announced.ACCEPTED), now)
-    messages = [traced(m, trace_parent) for m in (accepted, *wakeups(order, now))]
+    woken = (traced(wakeup, trace_parent) for wakeup in wakeups(order, now))
     return NewOrder(
-        request=request, order=order, lines=tuple(lines), messages=tuple(messages)
+        request=request, order=order, lines=tuple(lines), messages=(accepted, *woken)
     )
 
 
@@ -98,7 +98,9 @@ def _opened(
     said = request_of(bound, signature, keys)
 
     def line(task: Task | None, detail: Mapping[str, object]) -> AuditLine:
-        made = AuditLine(
+        return signed_line(
+            GENESIS,
+            keys,
             entity_id=queue_id if task is None else task.task_id,
             queue_id=queue_id,
             version=1,
@@ -111,7 +113,6 @@ def _opened(
             trace_id=trace_id_of(trace_parent) if task is None else None,
             detail=detail,
         )
-        return chained(GENESIS, made, keys)
 
     lines = [
         line(None, {REQUEST: said}),

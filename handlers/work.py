@@ -1,13 +1,13 @@
 """Writes a step down: its audit lines, sealed rows and messages, ready to commit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from fsm.domain.audit import audit_line
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.binding import RESULT, hash_of_result
 from fsm.domain.events import order_event
-from fsm.domain.messages import Message, queue_wakeup, task_wakeup
+from fsm.domain.messages import Message, queue_wakeup, task_wakeup, traced_by
 from fsm.domain.orders import Order
 from fsm.domain.seals import sealed_queue, sealed_task
 from fsm.domain.webhook_events import WebhookEventState
@@ -58,7 +58,7 @@ def work_of(  # noqa: PLR0913 - all that a commit is made of
         line = audit_line(change, at=now, keys=keys)
         lines.append(line)
         after = sealed_task(change.after, line.hash, key_id, keys)
-        changes.append(replace(change, after=after))
+        changes.append(_to(change, after))
     queue_change = step.queue
     after_queue = step.after.with_tasks({c.after.task_id: c.after for c in changes})
     if queue_change is not None:
@@ -76,16 +76,12 @@ def work_of(  # noqa: PLR0913 - all that a commit is made of
     ]
     if queue_change is not None and _is_later(after_queue, now):
         timers.append(queue_wakeup(after_queue, now))
-    woken = wakeups(_in_hand(moved, step), now)
+    woken = [] if wakeups is no_wakeups else wakeups(_in_hand(moved, step), now)
     return StepWrite(
         order=moved,
         step=replace(step, changes=tuple(changes), queue=queue_change),
         lines=tuple(lines),
-        messages=tuple(
-            traced(message, order.trace_parent)
-            for message in (*told, *timers, *woken)
-            if message is not None
-        ),
+        messages=(*told, *traced_all((*timers, *woken), order.trace_parent)),
         at=now,
         webhooks=webhooks,
         woken=bool(woken),
@@ -102,6 +98,17 @@ def _hashed(change: Change, key_id: str, keys: AuditKeys) -> Change:
         change,
         after=replace(after, result_hash=its),
         detail={**change.detail, RESULT: its},
+    )
+
+
+def _to(change: Change, after: Task) -> Change:
+    """Return the change to a sealed row: made anew, which costs less than a copy."""
+    return Change(
+        before=change.before,
+        after=after,
+        trigger=change.trigger,
+        actor=change.actor,
+        detail=change.detail,
     )
 
 
@@ -124,8 +131,15 @@ def _is_later(row: Task | Queue, now: datetime) -> bool:
     return row.wake_at is not None and row.wake_at > now
 
 
+def traced_all(
+    messages: Iterable[Message | None], trace_parent: str | None
+) -> list[Message]:
+    """Return what there is of messages, with the order's own trace to go on in."""
+    return [traced(each, trace_parent) for each in messages if each is not None]
+
+
 def traced(message: Message, trace_parent: str | None) -> Message:
     """Return the message with the order's own trace to go on in."""
     if trace_parent is None:
         return message
-    return replace(message, headers={**message.headers, "traceparent": trace_parent})
+    return replace(message, headers={**message.headers, **traced_by(trace_parent)})

@@ -78,18 +78,59 @@ def audit_line(
     detail, wake_at = change.detail, change.after.wake_at
     if wake_at is not None and wake_at > at:
         detail = {**detail, WAKE_AT: wake_at.isoformat()}
-    line = AuditLine(
+    return signed_line(
+        head_of(change.before.audit_hash),
+        keys,
         entity_id=task_id or change.after.queue_id,
         queue_id=change.after.queue_id,
         version=change.after.version,
-        source=change.before.state.value,
-        target=change.after.state.value,
+        source=str(change.before.state),
+        target=str(change.after.state),
         trigger=change.trigger,
         actor=change.actor,
         at=at,
         detail=detail,
     )
-    return chained(head_of(change.before.audit_hash), line, keys)
+
+
+def signed_line(  # noqa: PLR0913 - all that a line says
+    previous: bytes,
+    keys: AuditKeys,
+    *,
+    entity_id: str,
+    queue_id: str,
+    version: int,
+    source: str | None,
+    target: str,
+    trigger: str,
+    actor: str,
+    at: datetime,
+    detail: Mapping[str, object],
+    trace_id: str | None = None,
+) -> AuditLine:
+    """Return a line as the signing key signs it, after the line with that hash.
+
+    As :func:`chained`, of a line that is never there unsigned.
+    """
+    key_id = keys.signer
+    said = {name: plain(value) for name, value in detail.items()}
+    about = entity_id, queue_id, version
+    move = source, target, trigger, actor
+    signed = _written(key_id, about, move, at, trace_id, said)
+    return AuditLine(
+        entity_id=entity_id,
+        queue_id=queue_id,
+        version=version,
+        source=source,
+        target=target,
+        trigger=trigger,
+        actor=actor,
+        at=at,
+        detail=said,
+        trace_id=trace_id,
+        key_id=key_id,
+        hash=keys.mac(key_id, previous + signed),
+    )
 
 
 def chained(previous: bytes, line: AuditLine, keys: AuditKeys) -> AuditLine:
@@ -114,23 +155,24 @@ def hash_of(line: ReadLine, before: bytes, keys: AuditKeys) -> bytes:
 
 
 def _signed(line: ReadLine, key_id: str, detail: Mapping[str, object]) -> bytes:
+    about = line.entity_id, line.queue_id, line.version
+    move = line.source, line.target, line.trigger, line.actor
+    return _written(key_id, about, move, line.at, line.trace_id, detail)
+
+
+def _written(
+    key_id: str,
+    about: tuple[str, str, int],
+    move: tuple[str | None, str, str, str],
+    at: datetime,
+    trace_id: str | None,
+    detail: Mapping[str, object],
+) -> bytes:
     """Return what is signed of a line: all of it, in an order that never changes."""
-    at = line.at if line.at.tzinfo is UTC else line.at.astimezone(UTC)
+    at = at if at.tzinfo is UTC else at.astimezone(UTC)
+    stamp = at.isoformat(timespec="microseconds")
     return orjson.dumps(
-        [
-            key_id,
-            line.entity_id,
-            line.queue_id,
-            line.version,
-            line.source,
-            line.target,
-            line.trigger,
-            line.actor,
-            at.isoformat(timespec="microseconds"),
-            line.trace_id,
-            detail,
-        ],
-        option=orjson.OPT_SORT_KEYS,
+        [key_id, *about, *move, stamp, trace_id, detail], option=orjson.OPT_SORT_KEYS
     )
 
 

@@ -57,6 +57,8 @@ def holds_card(text: str) -> bool:
 
 def numbers_in(text: str) -> list[Span]:
     """Return where numbers stand that are long enough for any card or account."""
+    if len(text) < DIGITS_MIN:
+        return []
     plain = _plainly(text)
     if _NUMBER.search(plain) is None:
         return []

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import orjson
 
 from fsm.domain.ids import derived_id
-from fsm.domain.messages import Message
+from fsm.domain.messages import Message, traced_by
 from fsm.domain.orders import Order
 from fsm.engine.flow import Flow
 from fsm.engine.outcome import ended_last
@@ -24,16 +24,17 @@ def event_id(order: Order, announcement: Announcement) -> str:
     about = (task.task_id, task.version) if task else (order.queue_id,)
     if announcement.type in OUTCOMES:
         about = (order.queue_id,)
-    return derived_id(announcement.type.value, *about)
+    return derived_id(announcement.type, *about)
 
 
 OUTCOMES = frozenset({Announced.COMPLETED, Announced.FAILED, Announced.CANCELLED})
 
 
 def order_event(order: Order, announcement: Announcement, at: datetime) -> Message:
-    """Return the message that tells it."""
+    """Return the message that tells it, in the order's own trace."""
     body = event_body(order, announcement, at)
     return Message(
+        headers=traced_by(order.trace_parent),
         subject=f"order.event.{body['type']}",
         body=orjson.dumps(body),
         message_id=str(body["event_id"]),
@@ -48,7 +49,7 @@ def event_body(
     task, money = announcement.task, order.money
     body: dict[str, object | None] = {
         "event_id": event_id(order, announcement),
-        "type": f"{order.queue.kind.value}.{announcement.type.value}",
+        "type": f"{order.queue.kind}.{announcement.type}",
         "at": stamp(at),
         "order_id": order.order_id,
         "queue_id": order.queue_id,

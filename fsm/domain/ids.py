@@ -8,7 +8,7 @@ from typing import Final, TypeGuard
 from uuid import NAMESPACE_URL, uuid5
 
 _EVENTS: Final = uuid5(NAMESPACE_URL, "urn:payment-service:events")
-_SPACE: Final = _EVENTS.bytes
+_IN_SPACE: Final = hashlib.sha1(_EVENTS.bytes, usedforsecurity=False)
 _CANONICAL: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII
 )
@@ -30,7 +30,9 @@ def derived_id(*cause: object) -> str:
     """Return the one id that belongs to this cause, today and after any replay."""
     name = "\x1f".join(map(str, cause)).encode()
     # As `uuid.uuid5` does (RFC 9562, section 5.5), in half of its time.
-    digits = hashlib.sha1(_SPACE + name, usedforsecurity=False).hexdigest()
+    made = _IN_SPACE.copy()
+    made.update(name)
+    digits = made.hexdigest()
     variant = "89ab"[int(digits[16], 16) & 0b11]
     return _written(f"{digits[:12]}5{digits[13:16]}{variant}{digits[17:32]}")
 

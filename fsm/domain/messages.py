@@ -51,6 +51,11 @@ def trace_id_of(trace_parent: str | None) -> str | None:
     return parts[1] if len(parts) == 4 else None  # noqa: PLR2004 - its four fields
 
 
+def traced_by(trace_parent: str | None) -> dict[str, str]:
+    """Return the headers by which what follows of a message goes on in a trace."""
+    return {} if trace_parent is None else {"traceparent": trace_parent}
+
+
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:

@@ -130,5 +130,7 @@ def says_error(body: Mapping[str, object]) -> bool:
 
 def shortened(text: str) -> str:
     """Return one printable line of bounded length."""
-    line = "".join(c if c.isprintable() else " " for c in text[:MESSAGE_LENGTH_MAX])
+    line = text[:MESSAGE_LENGTH_MAX]
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else " " for c in line)
     return line.strip()

@@ -9,8 +9,8 @@ has not turned back as long as nobody knows whether that point is passed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from fsm.engine.flow import Flow, Rules, StepSpec
 from fsm.engine.moves import change_of, moved
@@ -31,8 +31,7 @@ Steps = list[tuple[StepSpec, list[Task]]]
 """(a step of the flow, its tasks by position) for each, in the order they stand in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(NamedTuple):
     """All that an event moves, with what the rule moves after it.
 
     ``state`` is the order's new one, None where it stays. ``joins`` says that a task

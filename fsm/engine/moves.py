@@ -55,15 +55,19 @@ def newest(task: Task, event: Event) -> int | None:
 
 def change_of(task: Task, after: Task, event: Event) -> Change:
     """Return the change that an event has made of a task."""
-    detail: dict[str, object] = {"source": event.source.value, **event.detail}
-    for name in ("code", "message", "reference", "decision", "person"):
-        value = getattr(event, name)
-        if value is not None:
-            detail[name] = value
+    said = (
+        ("code", event.code),
+        ("message", event.message),
+        ("reference", event.reference),
+        ("decision", event.decision),
+        ("person", event.person),
+    )
+    detail: dict[str, object] = {"source": str(event.source), **event.detail}
+    detail |= {name: value for name, value in said if value is not None}
     return Change(
         before=task,
         after=after,
-        trigger=event.trigger.value,
+        trigger=str(event.trigger),
         actor=event.actor,
         detail=detail,
     )

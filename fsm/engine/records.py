@@ -86,20 +86,28 @@ def _argument(field: Field[Any]) -> str:
 def _learnt(kind: type[Any]) -> Copier:
     lines = [
         "def copier(record, changes):",
-        "    copy = Draft()",
+        "    copy = new(Draft)",
         *(f"    copy.{field.name} = record.{field.name}" for field in fields(kind)),
         "    for name, value in changes.items():",
         "        setattr(copy, name, value)",
         "    copy.__class__ = kind",
         "    return copy",
     ]
-    known: dict[str, Any] = {"Draft": _draft_of(kind), "kind": kind}
+    known: dict[str, Any] = {
+        "Draft": _draft_of(kind),
+        "kind": kind,
+        "new": object.__new__,
+    }
     exec("\n".join(lines), known)  # noqa: S102 - made of the class's own field names
     _KNOWN[kind] = known["copier"]
     return _KNOWN[kind]
 
 
 def _draft_of(kind: type[Any]) -> type[Any]:
-    """Return a class with the slots of a record's, and no lock on them."""
-    names = tuple(field.name for field in fields(kind))
-    return type("Draft", (), {"__slots__": names})
+    """Return a class with the slots of a record's, and no lock on them.
+
+    A subclass: Python then sees at once that either may become the other, where it
+    would compare the names of all slots of two that are strangers.
+    """
+    unlocked = {name: getattr(object, name) for name in ("__setattr__", "__delattr__")}
+    return type("Draft", (kind,), {"__slots__": (), **unlocked})

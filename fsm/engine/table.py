@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from fsm.engine.rows import Task
 from fsm.engine.words import CaseKind, State
@@ -38,8 +38,7 @@ class Otherwise(StrEnum):
     BY_PROOF = "already known where it says what is proven, else contradiction"
 
 
-@dataclass(frozen=True, slots=True)
-class Facts(Generic[Terms]):
+class Facts(NamedTuple, Generic[Terms]):
     """What guards may look at; ``terms`` is what holds for the task's other side.
 
     ``asked_at`` is when the question was asked whose answer is weighed: what a

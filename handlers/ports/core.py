@@ -19,6 +19,7 @@ class Operation(StrEnum):
 
 
 @quickly_made
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceCall:
     """Whose money, how much, for which attempt; the key is (task_id, operation)."""

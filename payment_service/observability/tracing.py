@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -23,6 +24,8 @@ from fsm.domain.messages import trace_parent_of
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _TRACER: Final = trace.get_tracer("payment-service")
+_SAID: Final[ContextVar[str | None]] = ContextVar("traceparent", default=None)
+"""What the span at work is called, written once for all that its work sends."""
 
 
 def configure(*, endpoint: str | None, sample: float) -> TracerProvider:
@@ -102,11 +105,20 @@ def span(
     carrier = {} if trace_parent is None else {"traceparent": trace_parent}
     context = _PROPAGATOR.extract(carrier) if carrier else None
     with _TRACER.start_as_current_span(name, context=context, kind=kind):
-        yield current_trace_parent() or trace_parent
+        said = _said_now()
+        written = _SAID.set(said)
+        try:
+            yield said or trace_parent
+        finally:
+            _SAID.reset(written)
 
 
 def current_trace_parent() -> str | None:
     """Return the ``traceparent`` of the span at work, for calls and messages."""
+    return _SAID.get() or _said_now()
+
+
+def _said_now() -> str | None:
     # As the propagator writes it, which for each call out also looks for a tracestate.
     at_work = trace.get_current_span().get_span_context()
     if not at_work.is_valid:

@@ -42,7 +42,7 @@ class DatabaseClock:
         """Return the database's time as far as this process knows."""
         if self._read is None:
             raise RuntimeError("the clock must be calibrated before it is read")
-        return self._read + timedelta(seconds=self.elapsed() - self._read_at)
+        return self._read + timedelta(0, self.elapsed() - self._read_at)
 
     def elapsed(self) -> float:
         """Return seconds that only go forward."""

@@ -34,7 +34,7 @@ def record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
     return {
         **_moved(works),
         "events": as_json(
-            [{"step": n, **event_row(line)} for n, w in every for line in w.lines]
+            [_of_step(n, event_row(line)) for n, w in every for line in w.lines]
         ),
         "cases": as_json(
             [
@@ -116,14 +116,14 @@ def _moved(works: Sequence[StepWrite]) -> dict[str, str]:
             }
         )
         tasks += [
-            {
+            task_row(change.after)
+            | {
                 "step": step,
                 "leads": change is leader,
                 **_base(change.before),
                 # The first change is the task's that the webhook is about.
                 "settles_webhook": bool(work.webhooks) and change is changes[0],
                 **(TURNS if begins(change) else {}),
-                **task_row(change.after),
             }
             for change in sorted(changes, key=_position, reverse=True)
         ]
@@ -136,6 +136,12 @@ def _moved(works: Sequence[StepWrite]) -> dict[str, str]:
         "tasks": as_json(tasks),
         "queues": as_json(queues),
     }
+
+
+def _of_step(step: int, row: Json) -> Json:
+    """Name its step in a row that was made for it."""
+    row["step"] = step
+    return row
 
 
 def _queue_of_numbered(numbered: tuple[int, StepWrite]) -> str:

@@ -43,7 +43,7 @@ class Breaker:
     def __init__(self, terms: BreakerTerms, elapsed: Callable[[], float]) -> None:
         self._terms = terms
         self._elapsed = elapsed
-        self._window = Window(terms.window, elapsed)
+        self._window = Window(terms.window)
         self._under_way: dict[TrackedCreate, None] = {}
         self._state = BreakerState.CLOSED
         self._open_until = 0.0
@@ -59,9 +59,9 @@ class Breaker:
             self._state = BreakerState.HALF_OPEN
             self._trying_since, self._succeeded = now, 0
         if self._state is BreakerState.HALF_OPEN:
-            if self._hanging(since=self._trying_since):
+            if self._hanging(now, since=self._trying_since):
                 self._open(now)
-        elif self._state is BreakerState.CLOSED and self._is_failing():
+        elif self._state is BreakerState.CLOSED and self._is_failing(now):
             self._failing_since = now
             self._open(now)
         return self._state
@@ -91,14 +91,15 @@ class Breaker:
         del self._under_way[call]
         if heard is None:
             return
-        self._window.note(heard)
+        self._window.note(heard, self._elapsed())
         state = self.state()
         if state is BreakerState.HALF_OPEN and call.began >= self._trying_since:
             self._probed(heard)
 
     def counts(self) -> Counts:
         """Return what the window holds, with the calls that hang as failed ones."""
-        counts, hanging = self._window.counts(), self._hanging()
+        now = self._elapsed()
+        counts, hanging = self._window.counts(now), self._hanging(now)
         return Counts(
             calls=counts.calls + hanging,
             refused=counts.refused,
@@ -135,15 +136,15 @@ class Breaker:
         self._state = BreakerState.OPEN
         self._open_until = now + self._terms.open
 
-    def _is_failing(self) -> bool:
-        counts, hanging = self._window.counts(), self._hanging()
+    def _is_failing(self, now: float) -> bool:
+        counts, hanging = self._window.counts(now), self._hanging(now)
         calls, failed = counts.calls + hanging, counts.failed + hanging
         rate = self._terms.failure_rate
         return calls >= self._terms.min_calls and failed >= calls * rate
 
-    def _hanging(self, since: float = 0.0) -> int:
+    def _hanging(self, now: float, since: float = 0.0) -> int:
         """Count what is under way for too long; the oldest come first."""
-        hanging, latest = 0, self._elapsed() - self._terms.hung_after
+        hanging, latest = 0, now - self._terms.hung_after
         for call in self._under_way:
             if call.began > latest:
                 break

@@ -1,7 +1,6 @@
 """What the calls of the last while came to, in slices that go one by one."""
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -41,25 +40,27 @@ class Counts:
 
 
 class Window:
-    """Counts the calls of the last ``seconds``, give or take a slice."""
+    """Counts the calls of the last ``seconds``, give or take a slice.
 
-    def __init__(self, seconds: float, elapsed: Callable[[], float]) -> None:
+    ``now`` are seconds that only go forward: who asks has looked at the clock.
+    """
+
+    def __init__(self, seconds: float) -> None:
         self._slice = seconds / SLICES
-        self._elapsed = elapsed
         self._slices: deque[tuple[int, Counts]] = deque()
         self._total = Counts()
 
-    def note(self, heard: CreateOutcome) -> None:
+    def note(self, heard: CreateOutcome, now: float) -> None:
         """Count what a call came to."""
-        number = self._number()
+        number = self._number(now)
         if not self._slices or self._slices[-1][0] != number:
             self._slices.append((number, Counts()))
         self._slices[-1][1].add(heard)
         self._total.add(heard)
 
-    def counts(self) -> Counts:
+    def counts(self, now: float) -> Counts:
         """Return the sum of what is not too long ago; it goes on counting."""
-        oldest = self._number() - SLICES
+        oldest = self._number(now) - SLICES
         while self._slices and self._slices[0][0] <= oldest:
             self._total = self._total.without(self._slices.popleft()[1])
         return self._total
@@ -69,5 +70,5 @@ class Window:
         self._slices.clear()
         self._total = Counts()
 
-    def _number(self) -> int:
-        return int(self._elapsed() / self._slice)
+    def _number(self, now: float) -> int:
+        return int(now / self._slice)

@@ -12,6 +12,8 @@ from typing import Final, Literal, cast
 
 import httptools
 
+from fsm.engine.records import quickly_made
+
 BODY_BYTES_MAX: Final = 256 * 1024
 HEAD_BYTES_MAX: Final = 64 * 1024
 INFORMATIONAL: Final = 200
@@ -20,6 +22,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 """The methods that calls out may have."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A whole answer; header names are lower case."""
@@ -36,6 +39,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._poll: select.poll | None = None
         self._waiting: asyncio.Future[Answered | str] | None = None
+        self._limit: asyncio.TimerHandle | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._status: int | None = None
         self._headers: dict[str, str] = {}
@@ -69,8 +73,7 @@ class HttpConnection(asyncio.Protocol):
         self._reset()
         self._waiting = waiting
         self._body_max = body_max
-        limit = loop.call_later(seconds, self._end, "no answer in time")
-        waiting.add_done_callback(lambda _: limit.cancel())
+        self._limit = loop.call_later(seconds, self._end, "no answer in time")
         if self._transport is not None:
             self._transport.write(request)
         return waiting
@@ -158,20 +161,26 @@ class HttpConnection(asyncio.Protocol):
         return not {"content-length", "transfer-encoding"} & self._headers.keys()
 
     def _finish(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(
-                Answered(
-                    status=self._status or 0,
-                    body=bytes(self._body),
-                    headers=self._headers,
-                )
+        self._settle(
+            Answered(
+                status=self._status or 0,
+                body=bytes(self._body),
+                headers=self._headers,
             )
+        )
 
     def _end(self, because: str) -> None:
         self._keeps_alive = False
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(because)
+        self._settle(because)
         self._drop()
+
+    def _settle(self, heard: Answered | str) -> None:
+        """Tell who waits, if anybody still does; no time is measured any more."""
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(heard)
 
     def _drop(self) -> None:
         self._keeps_alive = False

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from fsm.domain.strict_json import parse_unambiguous
+from fsm.engine.records import quickly_made
 from handlers.pace import releases_slot
 from providers.http.connection import (
     BODY_BYTES_MAX,
@@ -40,6 +41,10 @@ SLOT_SHARE: Final = 0.25
 CONNECT_SHARE: Final = 0.5
 IDLE_MAX: Final = 512
 
+_Key: TypeAlias = tuple[str, int, int]
+"""Whom a connection leads to, and how it is secured."""
+_TYPE: Final = "content-type"
+_TYPE_LENGTH: Final = len(_TYPE)
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 # A compressed answer could be larger than it looks.
@@ -49,6 +54,7 @@ _SENDS: Final = (
 )
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """A whole answer, whatever its status; header names are lower case."""
@@ -108,7 +114,7 @@ class Outbound:
         self._proxies = proxies
         self._is_open = False
         self._tls: ssl.SSLContext | None = None
-        self._idle: dict[tuple[str, int, int], deque[HttpConnection]] = {}
+        self._idle: dict[_Key, deque[HttpConnection]] = {}
         self._all: set[HttpConnection] = set()
 
     async def __aenter__(self) -> Self:
@@ -160,30 +166,29 @@ class Outbound:
         target, tls = target_of(url), lane.tls
         request = self._request(method, target, body, headers)
         loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        connection = self._idle_one(target, tls)
+        began = loop.time()
+        key = _key(target, tls)
+        connection = self._idle_one(key, began)
         if connection is None:
             made = await self._connect(target, tls, seconds * CONNECT_SHARE)
             if isinstance(made, RequestNotSent):
                 return made
             connection = made
         try:
-            left = until - loop.time()
+            left = seconds - (loop.time() - began)
             heard = await connection.send(request, left, body_max=lane.body_max)
         except BaseException:
             connection.close()
             raise
         finally:
-            self._give_back(connection, target, tls)
+            self._give_back(connection, key, loop.time())
         if isinstance(heard, Answered):
             return Response(status=heard.status, body=heard.body, headers=heard.headers)
         return Lost(heard)
 
-    def _idle_one(
-        self, target: Target, tls: ssl.SSLContext | None
-    ) -> HttpConnection | None:
-        idle = self._idle.get(_key(target, tls))
-        oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_SECONDS
+    def _idle_one(self, key: _Key, now: float) -> HttpConnection | None:
+        idle = self._idle.get(key)
+        oldest = now - KEEP_ALIVE_SECONDS
         while idle:
             # The newest first, so that what a quiet hour needs not grows old.
             connection = idle.pop()
@@ -246,12 +251,12 @@ class Outbound:
             self._tls = system_trust()
         return self._tls
 
-    def _give_back(
-        self, connection: HttpConnection, target: Target, tls: ssl.SSLContext | None
-    ) -> None:
-        idle = self._idle.setdefault(_key(target, tls), deque())
+    def _give_back(self, connection: HttpConnection, key: _Key, now: float) -> None:
+        idle = self._idle.get(key)
+        if idle is None:
+            idle = self._idle[key] = deque()
         if connection.is_reusable and self._is_open and len(idle) < IDLE_MAX:
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = now
             idle.append(connection)
         else:
             self._leave(connection)
@@ -276,7 +281,7 @@ class Outbound:
             # Without a length some servers wait for one, or answer 411.
             end = "Content-Length: 0\r\n\r\n" if method in _WITH_BODY else "\r\n"
             return ("".join(lines) + end).encode("latin-1")
-        if not any(name.lower() == "content-type" for name in headers):
+        if not _names_type(headers):
             lines.append("Content-Type: application/json\r\n")
         lines.append(f"Content-Length: {len(body)}\r\n\r\n")
         return "".join(lines).encode("latin-1") + body
@@ -325,7 +330,9 @@ class ConnectionLimit:
             headers = {**headers, **_FORM}
         clock = asyncio.get_running_loop().time
         started = clock()
-        if not await self._takes_slot(timeout * SLOT_SHARE):
+        if not self._free.locked():
+            await self._free.acquire()
+        elif not await self._waits_for_slot(timeout * SLOT_SHARE):
             because = "too many calls in flight"
             return RequestNotSent(because, ours=True, lacking=True)
         self.in_flight += 1
@@ -342,9 +349,7 @@ class ConnectionLimit:
             self.in_flight -= 1
             self._free.release()
 
-    async def _takes_slot(self, seconds: float) -> bool:
-        if not self._free.locked():
-            return await self._free.acquire()
+    async def _waits_for_slot(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 return await self._free.acquire()
@@ -352,7 +357,13 @@ class ConnectionLimit:
             return False
 
 
-def _key(target: Target, tls: ssl.SSLContext | None) -> tuple[str, int, int]:
+def _names_type(headers: Mapping[str, str]) -> bool:
+    """Tell whether a header says what the body is, however its name is spelt."""
+    names = [name for name in headers if len(name) == _TYPE_LENGTH]
+    return any(name.lower() == _TYPE for name in names) if names else False
+
+
+def _key(target: Target, tls: ssl.SSLContext | None) -> _Key:
     return target.host, target.port, id(tls) if tls else int(target.is_tls)
 
 

@@ -321,7 +321,7 @@ def test_without_the_join_an_order_falls_asleep(monkeypatch):
     """Two steps that end at once are two compare-and-sets on two rows."""
 
     def apart(*given):
-        return replace(graph.follow(*given), joins=False)
+        return graph.follow(*given)._replace(joins=False)
 
     monkeypatch.setattr(decisions, "follow", apart)
 

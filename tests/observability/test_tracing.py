@@ -21,3 +21,12 @@ def test_it_is_as_the_propagator_writes_it():
 
 def test_there_is_none_where_nothing_is_at_work():
     assert tracing.current_trace_parent() is None
+
+
+def test_what_is_within_another_has_a_name_of_its_own_and_gives_it_back():
+    tracing.configure(endpoint=None, sample=0.0)
+    with tracing.span("outer", PARENT) as outer:
+        with tracing.span("inner", outer) as inner:
+            assert tracing.current_trace_parent() == inner != outer
+        assert tracing.current_trace_parent() == outer
+    assert tracing.current_trace_parent() is None

@@ -1,6 +1,5 @@
 """Deliberate bugs, each planted in memory, and the layer that has to catch it."""
 
-import dataclasses
 import json
 import uuid
 from collections.abc import Callable, Mapping
@@ -363,7 +362,7 @@ def claims_never_age(patch: pytest.MonkeyPatch) -> None:
 
 def answers_never_age(patch: pytest.MonkeyPatch) -> None:
     def fresh(asks: Callable[[Any], bool]) -> Callable[[Any], bool]:
-        return lambda facts: asks(dataclasses.replace(facts, asked_at=None))
+        return lambda facts: asks(facts._replace(asked_at=None))
 
     for which in (Guard.ABSENCE_IS_PROOF, Guard.MAY_REPEAT_CREATE):
         patch.setitem(guards.GUARDS, which, fresh(guards.GUARDS[which]))

@@ -16,7 +16,7 @@ def steps_end_apart(patch: pytest.MonkeyPatch) -> None:
     real = graph.follow
 
     def follow(*given: Any) -> graph.Followed:
-        return replace(real(*given), joins=False)
+        return real(*given)._replace(joins=False)
 
     patch.setattr(decisions, "follow", follow)
 
@@ -104,7 +104,7 @@ def the_rest_waits_while_it_turns_back(patch: pytest.MonkeyPatch) -> None:
             return followed
         spared = EngineTrigger.NOT_NEEDED.value
         left = tuple(c for c in followed.changes if c.trigger != spared)
-        return replace(followed, changes=left)
+        return followed._replace(changes=left)
 
     patch.setattr(graph, "_turned_back", turned_back)
 

@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.domain.errors import InvalidRequest
-from fsm.domain.strict_json import DEPTH_MAX, SIZE_MAX, parse_strict
+from fsm.domain.strict_json import (
+    DEPTH_MAX,
+    SIZE_MAX,
+    parse_strict,
+    parse_unambiguous,
+)
 
 TREES = st.recursive(
     st.none()
@@ -115,3 +120,47 @@ def test_nearly_json_is_read_as_others_read_it_or_refused(text):
     except InvalidRequest:
         return
     assert tree == json.loads(data)
+
+
+FLAT = st.dictionaries(
+    st.text(max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    max_size=4,
+)
+
+
+@given(TREES | FLAT)
+def test_an_answer_is_read_as_the_lenient_parser_reads_it(tree):
+    text = json.dumps(tree)
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        with pytest.raises(ValueError, match=r"."):
+            parse_unambiguous(text.encode())
+        return
+
+    read = parse_unambiguous(text.encode())
+
+    assert repr(read) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a": 1, "a": 1}',
+        b'{"a": 1, "b": 2, "a": 1}',
+        b'{"a": 1, "\\u0061": 2}',
+        b'{"a": ":", "a": 2}',
+        b'{"b": {"a": 1, "a": 2}}',
+        b'{"a": null, "b": [{"c": 1, "c": 1}]}',
+    ],
+)
+def test_an_answer_that_says_something_twice_is_not_read(data):
+    with pytest.raises(ValueError, match="same key twice"):
+        parse_unambiguous(data)
+
+
+def test_an_integer_of_an_answer_may_be_of_any_size():
+    big = 2**64 + 1
+
+    assert parse_unambiguous(b'{"a": %d}' % big) == {"a": big}

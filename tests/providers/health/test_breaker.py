@@ -127,14 +127,14 @@ def test_a_late_failure_of_before_does_not_open_it_again(breaker, clock):
 )
 def test_the_window_counts_what_is_in_it_give_or_take_a_slice(told):
     clock, length = Clock(), 60.0
-    window = Window(length, clock)
+    window = Window(length)
     times = []
     for later, heard in told:
         clock.at += later
-        window.note(heard)
+        window.note(heard, clock.at)
         times.append((clock.at, heard))
 
-    counts = window.counts()
+    counts = window.counts(clock.at)
 
     young = [h for at, h in times if at > clock.at - length + length / SLICES]
     all_there_may_be = [h for at, h in times if at >= clock.at - length]
