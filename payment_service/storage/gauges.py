@@ -8,11 +8,12 @@ from handlers.ports.backlog import Backlog
 from payment_service.storage.database import Database
 from payment_service.storage.webhook_rows import WEBHOOK_TYPES
 
-# At risk is what a provider may have paid or may yet pay, and nothing proves either.
+# At risk is what a provider may have paid or may yet pay, and nothing proves either; of
+# a saga what a person has to decide about, once an order.
 STANDING: Final[LiteralString] = """
 WITH open_tasks AS MATERIALIZED (
     SELECT t.state, coalesce(t.provider, '') AS provider, t.updated_at, t.taken,
-        t.verdict, t.queue_id, t.lifecycle
+        t.verdict, t.queue_id, t.lifecycle, t.name, t.position
     FROM order_tasks t WHERE t.waiting_for IS NOT NULL
 )
 SELECT 'tasks', state, provider, count(*)::bigint, 0::float8
@@ -22,6 +23,11 @@ UNION ALL SELECT 'risk', o.provider, q.currency, sum(q.amount)::bigint, 0
     WHERE o.lifecycle = ANY(%(held)s) AND o.state <> 'PENDING'
         AND o.verdict IS NULL AND q.amount IS NOT NULL
     GROUP BY o.provider, q.currency
+UNION ALL SELECT 'risk', o.name, q.currency, sum(q.amount)::bigint, 0
+    FROM (SELECT DISTINCT ON (queue_id) queue_id, coalesce(name, '') AS name
+        FROM open_tasks WHERE state = 'MANUAL_CHECK' AND lifecycle <> ALL(%(held)s)
+        ORDER BY queue_id, position) o JOIN order_queues q USING (queue_id)
+    WHERE q.amount IS NOT NULL GROUP BY o.name, q.currency
 UNION ALL SELECT 'cases', kind, '', count(*),
     extract(epoch FROM clock_timestamp() - min(opened_at))
     FROM cases WHERE closed_at IS NULL GROUP BY kind
@@ -49,7 +55,8 @@ UNION ALL SELECT 'outbox', '', '', coalesce(sum(messages), 0),
 async def standing(database: Database) -> Backlog:
     """Return what the rows say now.
 
-    Money is at risk where core holds it: what goes by another lifecycle has none.
+    Money is at risk where core holds it; what goes by another lifecycle has some only
+    while a person has to say what became of it, under the name of the step.
     """
     of = RULES.lifecycles
     asked = {

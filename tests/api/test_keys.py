@@ -7,6 +7,7 @@ import pytest
 
 from fsm.domain.keys import ApiKey, KeyRole
 from payment_service.api.keyring import KEPT_FOR, Keyring
+from payment_service.wire.checkout import EXAMPLE as CHECKOUT
 from tests.api.fakes import a_line, an_order, as_, calling, deps_of
 from tests.api.test_decisions import in_manual_check
 
@@ -56,17 +57,20 @@ def name_of(wake, text):
 
 
 @pytest.mark.attack("role", "An `upstream` key submits no other merchant's orders")
-async def test_orders_of_other_merchants_are_not_stored(world):
+@pytest.mark.parametrize(
+    ("path", "wanted"), [("/v1/withdrawals", WITHDRAWAL), ("/v1/checkouts", CHECKOUT)]
+)
+async def test_orders_of_other_merchants_are_not_stored(world, path, wanted):
     async with calling(deps_of(world, keys=bound("m-1", "m-3"))) as session:
-        foreign = WITHDRAWAL | {"merchant_id": "m-2"}
-        status, problem = await asked(session, "POST", "/v1/withdrawals", foreign)
+        foreign = wanted | {"merchant_id": "m-2"}
+        status, problem = await asked(session, "POST", path, foreign)
 
-        assert (status, problem["order_id"]) == (403, "w-7")
+        assert (status, problem["order_id"]) == (403, wanted["order_id"])
         assert "m-2" in problem["detail"]
         assert (world.orders, world.said) == ({}, [])
         for own in ("m-1", "m-3"):
-            body = WITHDRAWAL | {"merchant_id": own}
-            assert (await asked(session, "POST", "/v1/withdrawals", body))[0] == 202
+            body = wanted | {"merchant_id": own}
+            assert (await asked(session, "POST", path, body))[0] == 202
 
 
 @pytest.mark.attack(

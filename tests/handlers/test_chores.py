@@ -290,6 +290,22 @@ async def test_where_core_holds_nothing_no_money_is_at_risk(house):
     assert stands.money_at_risk == []
 
 
+@pytest.mark.parametrize("house", ["postgres"], indirect=True)
+async def test_what_a_person_has_to_decide_about_is_at_risk_once_an_order(
+    house, helpers
+):
+    helpers.unclear["do Bob"] = 9
+    await house.submit()
+    await house.rest(within=timedelta(hours=1))
+    order = await house.order()
+    assert State.MANUAL_CHECK in {task.state for task in order.queue.tasks}
+
+    stands = await standing(house.rows.database)
+
+    amount, currency = order.money.amount, order.money.currency
+    assert stands.money_at_risk == [("Bob", currency, amount)]
+
+
 @pytest.fixture
 async def older(database_url):
     """Give store and sweeps of a worker that knows no chores, on the same rows."""

@@ -67,7 +67,9 @@ from tests.planted.tampering import (
     a_forged_line_opens_a_case,
     a_planted_return_is_settled,
     requests_are_believed,
+    results_are_believed,
     seals_are_not_looked_at,
+    sums_are_believed,
     the_inbox_is_believed,
     thresholds_are_believed,
 )
@@ -1074,6 +1076,18 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=requests_are_believed,
         layer=UNIT,
         test=f"{TAMPERING}::test_what_was_changed_is_neither_committed_nor_rolled_back",
+    ),
+    "what a step came to is sent on unlooked at": Bug(
+        plant=results_are_believed,
+        layer=UNIT,
+        test="tests/handlers/test_order_row.py::"
+        "test_another_result_is_found_before_the_next_step",
+    ),
+    "a checkout of another amount than its items' is taken": Bug(
+        plant=sums_are_believed,
+        layer=UNIT,
+        test="tests/wire/test_checkout.py::"
+        "test_another_amount_than_the_sum_is_refused_and_told_it",
     ),
     "a planted webhook is believed": Bug(
         plant=the_inbox_is_believed,

@@ -1,4 +1,4 @@
-"""Bugs in how it is found that another hand has changed the rows."""
+"""Bugs in how it is found that rows were changed, or that a request is not sound."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from handlers import inbox as webhook
 from handlers import sound
 from handlers.withdrawal import returns
 from payment_service.storage import people as people_rows
+from payment_service.wire import checkout
 
 
 def seals_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
@@ -19,6 +20,14 @@ def seals_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
 
 def requests_are_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Order, "is_as_requested", lambda *_: True)
+
+
+def results_are_believed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sound, "_has_its_result", lambda *_: True)
+
+
+def sums_are_believed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(checkout, "_sum_problem", lambda _: ())
 
 
 def the_inbox_is_believed(patch: pytest.MonkeyPatch) -> None:

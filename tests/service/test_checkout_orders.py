@@ -1,4 +1,4 @@
-"""A checkout as its client and the people see it: asked for, shown, given up, erased."""
+"""A checkout as people see it: asked for, shown, given up, erased."""
 
 import orjson
 import psycopg
@@ -46,7 +46,7 @@ def offences(url):
                 ),
             )
         ]
-        return found + [*snapshot.homeless()]
+        return [*found, *snapshot.homeless()]
 
 
 async def bought(stage, **changes):
@@ -114,10 +114,8 @@ async def test_it_is_found_by_its_kind_beside_a_withdrawal_of_the_same_id(stage)
         assert [order["kind"] for order in page["orders"]] == [kind]
     status, problem = await stage.call("GET", "/v1/orders/c-1", role="viewer")
     assert status == 409
-    assert {each["kind"] for each in problem["candidates"]} == {
-        "checkout",
-        "withdrawal",
-    }
+    kinds = {each["kind"] for each in problem["candidates"]}
+    assert kinds == {"checkout", "withdrawal"}
 
 
 async def test_it_is_given_up_before_its_point_of_no_return_and_undone(stage):

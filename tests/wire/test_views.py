@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm.domain.masking import masked
+from fsm.domain.masking import MASK, masked
 from fsm.engine.words import State
+from payment_service.wire.checkout import EXAMPLE as CHECKOUT
 from payment_service.wire.views import (
     case_view,
     dead_letter_view,
@@ -17,6 +18,16 @@ from payment_service.wire.views import (
 from tests.api.fakes import AT, a_case, a_letter, a_line, a_task, an_order, finished
 
 CANARY = "tok_canary"
+
+
+def test_a_dead_checkout_shows_neither_what_pays_nor_where_it_goes():
+    body = CHECKOUT | {"delivery": {"name": "Ann", "street": {"no": 7}}}
+    shown = masked_body(orjson.dumps(body))
+
+    assert shown == body | {
+        "payment_method": {"type": "card", "token": MASK},
+        "delivery": {"name": MASK, "street": MASK},
+    }
 
 
 def test_an_order_has_exactly_the_contracts_fields():
