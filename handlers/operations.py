@@ -4,103 +4,33 @@ Each operation has an actor and a reason, which stand in the trail; where two mu
 it says how the vote counts.
 """
 
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from fsm.domain.acts import NO_REASON
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.orders import Order
-from fsm.domain.proposals import Proposal
 from fsm.domain.votes import Vote
-from handlers import dead_letters as letters
 from handlers.cancel import (
-    order_of_task,
     request_cancel_of_order,
     request_cancel_of_task,
 )
 from handlers.close import close_case, withdraw_closing
-from handlers.commit import Ports, TrailPorts
+from handlers.commit import Ports
 from handlers.erase import erase, erase_customer
-from handlers.ports.controls import Controls
-from handlers.ports.operator_store import OperatorStore
-from handlers.ports.reads import CaseRecord, Reads
-from handlers.propose import propose
 from handlers.resolve import Ruling, resolve, withdraw_resolution
+from handlers.shell_operations import ShellOperations
 from handlers.withdrawal.returns import settle_return, withdraw_settlement
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShellOperations:
-    """What a shell may do without a key: nobody but the database is asked."""
-
-    ports: TrailPorts
-    operator_store: OperatorStore
-    reads: Reads
-
-    async def replay(self, item_id: str, *, reason: str | None, actor: str) -> None:
-        """Send a dead letter's message again.
-
-        :raises UnknownOrder: no such dead letter.
-        :raises NotNow: it has been replayed or discarded.
-        """
-        await letters.replay(
-            item_id,
-            actor=actor,
-            reason=reason,
-            operator_store=self.operator_store,
-            clock=self.ports.clock,
-        )
-
-    async def discard(self, item_id: str, *, reason: str, actor: str) -> None:
-        """Give up a dead letter.
-
-        :raises UnknownOrder: no such dead letter.
-        :raises NotNow: somebody has dealt with it before.
-        """
-        await letters.discard(
-            item_id,
-            actor=actor,
-            reason=reason,
-            operator_store=self.operator_store,
-            clock=self.ports.clock,
-        )
-
-    async def order_of_task(self, task_id: str) -> Order:
-        """Return the order that a task is of.
-
-        :raises UnknownOrder: no such task.
-        """
-        return await order_of_task(task_id, ports=self.ports)
-
-    async def propose(
-        self, order: Order, proposal: Proposal, case: CaseRecord | None = None
-    ) -> bool:
-        """Write a proposal into the trail; False where the same stood there before.
-
-        :raises NotNow: there is nothing to decide, or too much is proposed already.
-        """
-        entries = await self.reads.events(order.queue_id)
-        return await propose(
-            order,
-            proposal,
-            trail=[entry.line for entry in entries],
-            books=self.ports,
-            case=case,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations(ShellOperations):
     """All that people decide, with the ports that it needs.
 
-    ``providers`` are the names that can be paused; ``four_eyes`` says from which
-    amounts two must agree now.
+    ``four_eyes`` says from which amounts two must agree now.
     """
 
     ports: Ports
-    controls: Controls
-    providers: Container[str]
     four_eyes: Callable[[], Awaitable[FourEyes]]
 
     async def resolve(  # noqa: PLR0913 - what a decision is made of
@@ -278,23 +208,3 @@ class Operations(ShellOperations):
             operator_store=self.operator_store,
             ports=self.ports,
         )
-
-    async def pause(
-        self, name: str, *, reason: str, lasting: timedelta | None, actor: str
-    ) -> bool:
-        """Give a provider no new work for some time; False where there is none.
-
-        ``lasting`` None: until it is resumed.
-        """
-        if name not in self.providers:
-            return False
-        until = None if lasting is None else self.ports.clock.now() + lasting
-        await self.controls.pause(name, reason=reason, until=until, by=actor)
-        return True
-
-    async def resume(self, name: str, *, reason: str | None, actor: str) -> bool:
-        """Put a provider back; False where there is none."""
-        if name not in self.providers:
-            return False
-        await self.controls.resume(name, reason=reason or NO_REASON, by=actor)
-        return True

@@ -17,10 +17,13 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"][
 ]["contracts"]
 
 
+STOREYS = ("fsm", "handlers", "providers", "payment_service")
+
+
 @pytest.fixture
-def copy(tmp_path):
-    """Give a copy of the two lower storeys, which the test may build on."""
-    for package in ("fsm", "handlers"):
+def copy(tmp_path, request):
+    """Give a copy of the two lower storeys, or of all, which the test may build on."""
+    for package in getattr(request, "param", STOREYS[:2]):
         shutil.copytree(
             ROOT / package,
             tmp_path / package,
@@ -36,10 +39,14 @@ def rooms_of(package):
 
 def linted(copy, package):
     """Return (exit code, what is said) of the contract about one storey's rooms."""
-    told = {**rooms_of(package), "name": "rooms"}
+    return kept(copy, rooms_of(package), STOREYS[:2])
+
+
+def kept(copy, contract, packages):
+    told = {**contract, "name": "rooms"}
     fields = "\n".join(f"{name} = {json.dumps(told[name])}" for name in told)
     (copy / "pyproject.toml").write_text(
-        '[tool.importlinter]\nroot_packages = ["fsm", "handlers"]\n'
+        f"[tool.importlinter]\nroot_packages = {json.dumps(packages)}\n"
         f"[[tool.importlinter.contracts]]\n{fields}\n"
     )
     done = subprocess.run(
@@ -82,6 +89,26 @@ def test_an_arrow_that_nobody_named_fails(copy, package, below, above):
     code, said = linted(copy, package)
 
     assert (code, above in said) == (1, True), said
+
+
+@pytest.mark.parametrize("copy", [STOREYS], indirect=True)
+@pytest.mark.parametrize(
+    ("above", "use_case"),
+    [
+        ("cli/orders.py", "handlers.brand_new"),
+        ("api/orders.py", "handlers.withdrawal.calls"),
+        ("cli/shell.py", "handlers.people"),
+    ],
+)
+def test_a_use_case_past_the_facade_fails_also_a_new_one(copy, above, use_case):
+    (copy / "handlers" / "brand_new.py").write_text('"""A use case of tomorrow."""\n')
+    (contract,) = [c for c in CONTRACTS if c["name"].startswith("People act")]
+    with (copy / "payment_service" / above).open("a") as module:
+        module.write(f"\nimport {use_case}  # noqa: E402\n")
+
+    code, said = kept(copy, contract, STOREYS)
+
+    assert (code, use_case in said) == (1, True), said
 
 
 @pytest.mark.parametrize("package", ["fsm", "handlers"])

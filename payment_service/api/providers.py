@@ -2,7 +2,6 @@
 
 from typing import Final, Literal
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from fsm.domain.keys import KeyRole
@@ -37,26 +36,24 @@ class ProviderCalls:
         """Give a provider no new work; 404: it is not configured."""
         wish = await self._wishes.read(request, Pausing)
         found = segment(name)
-        done = await self._deps.operations.pause(
+        await self._deps.operations.pause(
             found, reason=wish.reason, lasting=wish.length, actor=actor_of(request)
         )
-        return _steered(found, "paused", done=done)
+        return _steered(found, "paused")
 
     async def resume(self, request: Request, name: str) -> Json:
         """Put a provider back; 404: it is not configured."""
         wish = await self._wishes.read_or_none(request, Replaying)
         found = segment(name)
-        done = await self._deps.operations.resume(
+        await self._deps.operations.resume(
             found,
             reason=None if wish is None else wish.reason,
             actor=actor_of(request),
         )
-        return _steered(found, "resumed", done=done)
+        return _steered(found, "resumed")
 
 
-def _steered(name: str, word: Literal["paused", "resumed"], *, done: bool) -> Json:
-    if not done:
-        raise HTTPException(404, NO_PROVIDER)
+def _steered(name: str, word: Literal["paused", "resumed"]) -> Json:
     told: ProviderAnswer = {"name": name, "status": word}
     return Json(told)
 

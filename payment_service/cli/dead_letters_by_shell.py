@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Final
 
 from fsm.domain.errors import Refusal
-from handlers.operations import ShellOperations
+from handlers.shell_operations import ShellOperations
 from payment_service.cli.arguments import actor, found_letter
 from payment_service.cli.dead_letters_by_api import LEFT, REPLAYED, WOULD_BE
 from payment_service.cli.errors import Wrong

@@ -15,7 +15,7 @@ from fsm.domain.keys import (
     parse_date,
     require_merchants,
 )
-from handlers.people import Admin, Environment, hash_of, make_key, new_secret
+from handlers.people import Admin, Environment, hash_of, new_secret
 from payment_service.cli.api_client import (
     BOTH,
     access_of,
@@ -25,7 +25,6 @@ from payment_service.cli.api_client import (
 )
 from payment_service.cli.arguments import actor
 from payment_service.cli.context import read_settings, run_async
-from payment_service.cli.database import open_database
 from payment_service.cli.errors import Usage, Wrong
 from payment_service.cli.printing import (
     print_json,
@@ -33,7 +32,7 @@ from payment_service.cli.printing import (
     print_table,
     print_text,
 )
-from payment_service.storage.people import PostgresPeople
+from payment_service.cli.shell import shell_operations
 from payment_service.wire.people_views import made_key_view
 
 FIRST: Final = "the first admin key, made where the database can be reached"
@@ -121,15 +120,13 @@ async def _first(key: ApiKey, given: Mapping[str, object]) -> Mapping[str, objec
     secret = None if "sha256" in given else new_secret()
     wanted = key if secret is None else _with_secret(key, secret)
     who = actor()
-    async with open_database() as database:
+    async with shell_operations() as operations:
         try:
-            record = await make_key(
+            record = await operations.make_first_key(
                 wanted,
                 by=Admin(actor=who, person=who),
                 reason=str(given.get("reason") or FIRST),
                 environment=Environment(keys=settings.api_keys),
-                people=PostgresPeople(database, settings.audit_keys),
-                first=True,
             )
         except NotNow as refusal:
             raise Wrong(f"{refusal}: {BOTH}") from None

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from fsm.domain.orders import Order
 from fsm.domain.proposals import Proposal
-from handlers.operations import ShellOperations
 from handlers.ports.reads import CaseRecord
+from handlers.shell_operations import ShellOperations
 from payment_service.cli.orders import found_order
 from payment_service.cli.shell import shell_operations
 

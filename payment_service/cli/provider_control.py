@@ -4,7 +4,7 @@ Through the API where there is a key for it; else, so that a broken API keeps no
 from pausing a provider, in the database.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -19,6 +19,7 @@ from payment_service.cli.context import configuration, read_settings, run_async
 from payment_service.cli.database import open_database
 from payment_service.cli.errors import Usage, Wrong
 from payment_service.cli.printing import print_json, print_table, print_text
+from payment_service.cli.shell import shell_operations
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
 from payment_service.wire.views import View
@@ -37,14 +38,16 @@ def pause(name: str, *, reason: str, lasting: str | None, as_json: bool) -> int:
         ends = "until it is resumed" if lasting is None else f"for {lasting}"
         told = f"{name} is paused {ends}: {FOLLOW}."
         return _steered(access, name, "pause", reason, lasting, told, as_json=as_json)
-    _require(name)
+    known = _require(name)
 
-    async def work(controls: PostgresControls, clock: DatabaseClock) -> str | None:
-        until = None if length is None else clock.now() + length
-        await controls.pause(name, reason=reason, until=until, by=actor())
+    async def work() -> str | None:
+        async with shell_operations(known) as operations:
+            until = await operations.pause(
+                name, reason=reason, lasting=length, actor=actor()
+            )
         return None if until is None else stamp(until)
 
-    until = run_async(_with_controls(work))
+    until = run_async(work())
     if as_json:
         print_json({"name": name, "status": "paused", "until": until})
     else:
@@ -61,12 +64,13 @@ def resume(name: str, *, reason: str | None, as_json: bool) -> int:
     if access is not None:
         told = f"{name} is resumed: {FOLLOW}."
         return _steered(access, name, "resume", reason, None, told, as_json=as_json)
-    _require(name)
+    known = _require(name)
 
-    async def work(controls: PostgresControls, _clock: DatabaseClock) -> bool:
-        return await controls.resume(name, reason=why, by=actor())
+    async def work() -> bool:
+        async with shell_operations(known) as operations:
+            return await operations.resume(name, reason=why, actor=actor())
 
-    was_paused = run_async(_with_controls(work))
+    was_paused = run_async(work())
     if as_json:
         status = "resumed" if was_paused else "was not paused"
         print_json({"name": name, "status": status})
@@ -142,11 +146,13 @@ def _steered(
     return 0
 
 
-def _require(name: str) -> None:
+def _require(name: str) -> Container[str]:
+    """Return the providers that there are, this one among them."""
     known = configuration(read_settings()).providers
     if name not in known:
         names = ", ".join(sorted(known)) or "none"
         raise Wrong(f"no provider {name!r} in the configuration: it has {names}")
+    return known
 
 
 def _length(text: str) -> timedelta:

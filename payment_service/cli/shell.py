@@ -4,19 +4,21 @@ Who has no key for the API works with this: what is done here no provider and no
 is called for.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fsm.domain.audit_keys import AuditKeys
 from fsm.engine.flow import Rules
 from fsm.flows import RULES
-from handlers.operations import ShellOperations
 from handlers.ports.watch import NobodyWatches
+from handlers.shell_operations import ShellOperations
 from payment_service.cli.context import read_settings
 from payment_service.cli.database import open_database
 from payment_service.storage.clock import DatabaseClock
+from payment_service.storage.controls import PostgresControls
 from payment_service.storage.operator_store import PostgresOperatorStore
+from payment_service.storage.people import PostgresPeople
 from payment_service.storage.reads import PostgresReads
 from payment_service.storage.store import PostgresStore
 
@@ -33,8 +35,13 @@ class ShellPorts:
 
 
 @asynccontextmanager
-async def shell_operations() -> AsyncIterator[ShellOperations]:
-    """Open the database, and give what can be done with it."""
+async def shell_operations(
+    providers: Container[str] = (),
+) -> AsyncIterator[ShellOperations]:
+    """Open the database, and give what can be done with it.
+
+    ``providers`` are those that can be paused, for who wants that.
+    """
     keys = read_settings().audit_keys
     async with open_database() as database:
         clock = DatabaseClock(database)
@@ -43,4 +50,7 @@ async def shell_operations() -> AsyncIterator[ShellOperations]:
             ports=ShellPorts(store=PostgresStore(database), clock=clock, keys=keys),
             operator_store=PostgresOperatorStore(database, keys),
             reads=PostgresReads(database),
+            controls=PostgresControls(database, keys),
+            people=PostgresPeople(database, keys),
+            providers=providers,
         )

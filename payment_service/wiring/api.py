@@ -103,6 +103,7 @@ def operations(service: Service) -> Operations:
         operator_store=service.operator_store,
         reads=service.reads,
         controls=service.controls,
+        people=service.people,
         providers=service.config.providers,
         four_eyes=service.four_eyes,
     )

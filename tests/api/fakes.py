@@ -448,12 +448,17 @@ class World:
         await self._settle(item_id, (reason, actor))
 
     async def pause(self, name, *, reason, lasting, actor):
+        self._check_provider(name)
         self.said.append((name, reason, lasting, actor))
-        return name in FakeProviders().names()
 
     async def resume(self, name, *, reason, actor):
+        self._check_provider(name)
         self.said.append((name, reason, actor))
-        return name in FakeProviders().names()
+        return True
+
+    def _check_provider(self, name):
+        if name not in FakeProviders().names():
+            raise UnknownOrder(name, "provider")
 
     async def statuses(self):
         self._check()

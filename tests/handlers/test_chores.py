@@ -174,6 +174,7 @@ async def unanswered(house, helpers):
         operator_store=NOBODY,
         reads=NOBODY,
         controls=NOBODY,
+        people=NOBODY,
         providers=(),
         four_eyes=two_decide,
     )
