@@ -20,10 +20,12 @@ ORDER_MOVES: Final = (
 )
 
 
-def mermaid(lifecycle: Lifecycle[Any]) -> str:
-    """Return both diagrams as fenced blocks of Markdown."""
-    task = _fenced(task_diagram(lifecycle))
-    return "\n\n".join(["A task:", task, "An order:", _fenced(order_diagram())])
+def mermaid(lifecycles: Iterable[Lifecycle[Any]]) -> str:
+    """Return all diagrams as fenced blocks of Markdown: each task's, and an order's."""
+    blocks = []
+    for each in lifecycles:
+        blocks += [f"A task, `{each.name}`:", _fenced(task_diagram(each))]
+    return "\n\n".join([*blocks, "An order:", _fenced(order_diagram())])
 
 
 def task_diagram(lifecycle: Lifecycle[Any]) -> str:

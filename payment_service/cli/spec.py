@@ -42,9 +42,9 @@ def openapi() -> int:
 def fsm() -> int:
     """Print the state diagrams."""
     from fsm.engine.diagram import mermaid  # noqa: PLC0415 - one of four
-    from fsm.payout.lifecycle import PAYOUT  # noqa: PLC0415 - as above
+    from fsm.flows import RULES  # noqa: PLC0415 - as above
 
-    print_text(mermaid(PAYOUT))
+    print_text(mermaid(RULES.lifecycles.values()))
     return 0
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from fsm.engine.diagram import ORDER_MOVES, mermaid, order_diagram, task_diagram
 from fsm.engine.steps import Step
 from fsm.engine.words import FINAL, OrderState
+from fsm.flows import RULES
 from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.table import TABLE
 from tests.fsm.orders import edges
@@ -56,4 +57,4 @@ def test_the_page_shows_the_diagrams():
     shown, end, _ = rest.partition(END)
 
     assert end, "the markers are missing"
-    assert shown.strip() == mermaid(PAYOUT)
+    assert shown.strip() == mermaid(RULES.lifecycles.values())
