@@ -117,7 +117,7 @@ def pytest_run(shell, *arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,
     )
 
 

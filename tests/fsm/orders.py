@@ -1,11 +1,12 @@
 """Builds orders for the core's tests, and goes through all that can become of one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from fsm.engine.decide import cancel_order, decide, notified
+from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Decision, Event, Step
 from fsm.engine.words import LIVE, EngineTrigger, EngineWait, Source, State, Verdict

@@ -1,6 +1,6 @@
 """Runs the real ``call_for`` against neighbours that say what they are told to say."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +8,7 @@ from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.binding import sign
 from fsm.domain.money import Money
 from fsm.domain.orders import Order
+from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Event
 from fsm.engine.words import State

@@ -8,11 +8,12 @@ long one also ages answers and the last create, and outlasts every request on it
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, NamedTuple
 
 from fsm.engine.decide import cancel_order, decide, notified
+from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Event, Known, Step
 from fsm.engine.words import CaseKind, EngineTrigger, EngineWait, Source, State
