@@ -2,12 +2,14 @@
 
 import re
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import typer
 
 from fsm.payout.table import TABLE
+from fsm.service.lifecycle import LIFECYCLES
 from handlers.ports.core import Operation
 from payment_service.api.app import create_app
 from payment_service.cli import errors
@@ -23,6 +25,7 @@ from tests.docs.pages import (
     rows_of,
     section_of,
 )
+from tests.providers.services.test_services import CALL, LOAD, service_saying
 
 PAGE = DOCS / "contract.md"
 NOT_YET = "*Not built yet*"
@@ -211,6 +214,46 @@ def test_the_file_that_is_shown_is_taken():
 
     assert [*config.providers, *config.services] == ["acme", "fraud"]
     assert [*config.partners, *config.forwarders] == ["northbank", "provider-service"]
+
+
+async def test_what_is_asked_of_a_service_is_told():
+    table = section(5).partition("| call of a service |")[2].partition("\n\n")[0]
+    told = {
+        (method, path, key)
+        for row in table.splitlines()[2:]
+        for method, path in re.findall(r"`(GET|POST) \{base_url\}(\S+?)`", row)
+        for key in [*re.findall(r"Idempotency-Key: (\S+?)`", row), None][:1]
+    }
+
+    async with service_saying(200, {}) as (services, fake):
+        for call in ("do", "undo", "ask"):
+            await getattr(services.get("payment"), call)(CALL)
+        await services.get("items").load(LOAD)
+
+    names = {"/api": "", "t-1": "{task_id}", "payment": "{step}", "items": "{name}"}
+    asked = set()
+    for method, path, headers, _ in fake.asked:
+        said = [path, headers.get("Idempotency-Key") or ""]
+        for name, hole in names.items():
+            said = [text.replace(name, hole) for text in said]
+        asked.add((method, said[0], said[1] or None))
+    assert told == asked
+
+
+def test_the_moves_of_a_service_step_are_those_of_its_tables():
+    [text] = re.findall(r"A service step: (.*?)\. A partner", section(6), re.DOTALL)
+    chains = [each.split(" → ") for each in " ".join(text.split()).split("; ")]
+    moves = {
+        (source, dest)
+        for chain in chains
+        for sources, dests in pairwise(chain)
+        for source in [sources.split(" | ")[0]]
+        for dest in dests.split(" | ")
+    }
+    rows = [row for each in LIFECYCLES.values() for row in each.table]
+
+    happen = {(row.source.value, row.dest.value) for row in rows}
+    assert {move for move in happen if move[0] != move[1]} == moves
 
 
 def test_the_states_and_moves_are_those_of_the_table():
