@@ -114,10 +114,7 @@ def _opened(
             detail=detail,
         )
 
-    lines = [
-        line(None, {REQUEST: said}),
-        *(line(task, _named(task)) for task in tasks),
-    ]
+    lines = [line(None, {REQUEST: said}), *(line(t, _named(t)) for t in tasks)]
     sealed = tuple(
         sealed_task(task, its.hash, signature.key_id, keys)
         for task, its in zip(tasks, lines[1:], strict=True)
