@@ -123,7 +123,6 @@ async def test_a_service_is_told_all_of_the_order(house):
     }
 
 
-@pytest.mark.parametrize("house", ["memory"], indirect=True)
 async def test_a_later_step_is_given_what_those_before_it_came_to(house):
     await checked_out(house)
 
@@ -323,7 +322,6 @@ async def test_a_default_holds_for_a_check_that_is_away(house, fault):
     assert await wrongs(house) == []
 
 
-@pytest.mark.parametrize("house", ["memory"], indirect=True)
 async def test_what_holds_by_default_is_given_to_the_steps_after(house):
     serve(house, "fraud", fraud=with_default())
     house.services["fraud"].away["do"] = 99
