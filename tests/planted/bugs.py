@@ -667,6 +667,18 @@ BUGS: Final[Mapping[str, Bug]] = {
         test="tests/handlers/test_chores.py::"
         "test_a_worker_that_knows_no_chores_leaves_them_to_those_that_do",
     ),
+    "a wish that nobody hears of is accepted": Bug(
+        plant=flows.accepted_for_nothing,
+        layer=UNIT,
+        test="tests/handlers/test_chores.py::"
+        "test_what_nobody_would_hear_of_a_task_is_refused",
+    ),
+    "core is taken to know of every task": Bug(
+        plant=flows.everything_stands_in_all_books,
+        layer=UNIT,
+        test="tests/fsm/test_reconciliation.py::"
+        "test_who_holds_nothing_at_core_has_no_entry_there",
+    ),
     "a parked message is believed": Bug(
         plant=what_is_parked_is_believed,
         layer=UNIT,
