@@ -24,6 +24,7 @@ from providers.services.answers import (
     load_answer,
     undo_answer,
 )
+from providers.services.hidden import without_token
 
 
 def status_url(base_url: str, step: str, task_id: str) -> str:
@@ -49,12 +50,13 @@ class HttpService:
     async def do(self, call: ServiceCall) -> DoAnswer:
         """Have the step done, under the key ``{task_id}:do``."""
         answer = await self._post(call.step, call.order, key=f"{call.task_id}:do")
-        return do_answer(answer, call.task_id)
+        return without_token(do_answer(answer, call.task_id), call.order)
 
     async def undo(self, call: ServiceCall) -> UndoAnswer:
         """Have the step undone, under the key ``{task_id}:undo``."""
         path, key = f"{call.step}/reverse", f"{call.task_id}:undo"
-        return undo_answer(await self._post(path, call.order, key=key), call.task_id)
+        answer = await self._post(path, call.order, key=key)
+        return without_token(undo_answer(answer, call.task_id), call.order)
 
     async def ask(self, call: ServiceCall) -> AskAnswer:
         """Ask what became of the step."""
@@ -64,11 +66,12 @@ class HttpService:
             headers=self._headers,
             timeout=self._seconds,
         )
-        return ask_answer(answer, call.task_id)
+        return without_token(ask_answer(answer, call.task_id), call.order)
 
     async def load(self, call: LoadCall) -> LoadAnswer:
         """Fetch what the steps of an order need; it changes nothing."""
-        return load_answer(await self._post(f"load/{call.name}", call.order))
+        answer = await self._post(f"load/{call.name}", call.order)
+        return without_token(load_answer(answer), call.order)
 
     async def _post(
         self, path: str, body: Mapping[str, object], *, key: str | None = None

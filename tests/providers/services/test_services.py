@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import orjson
@@ -103,6 +104,28 @@ async def test_the_questions_are_those_of_the_contract(call):
     assert headers["Authorization"] == "Bearer t0k3n-of-ours"
     assert headers["X-Team"] == "checkout"
     assert body == (None if call == "ask" else ORDER)
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_what_it_is_paid_with_is_not_told_again(call):
+    method = {"type": "card", "token": "tok_never_told"}
+    order = ORDER | {"payment_method": method}
+    said = {
+        "code": "declined",
+        "message": "card tok_never_told was declined",
+        "customer_message": "tok_never_told is no good.",
+    }
+    name, about = ("items", LOAD) if call == "load" else ("payment", CALL)
+    body = said | {"status": "refused"} if call == "ask" else said
+    async with service_saying(200 if call == "ask" else 409, body) as (services, _):
+        ask = getattr(services.get(name), call)
+        answer = await ask(replace(about, order=order))
+
+    assert answer == ServiceRefused(
+        code="declined",
+        message="card *** was declined",
+        customer_message="*** is no good.",
+    )
 
 
 async def test_a_task_id_is_no_path():
