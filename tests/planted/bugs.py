@@ -62,7 +62,7 @@ from tests.model import checker, households
 from tests.model import sagas as worlds
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
-from tests.planted import acts, flows, judges, sagas, services
+from tests.planted import acts, flows, judges, sagas, services, wishes
 from tests.planted.tampering import (
     a_forged_line_opens_a_case,
     a_planted_return_is_settled,
@@ -668,13 +668,13 @@ BUGS: Final[Mapping[str, Bug]] = {
         "test_a_worker_that_knows_no_chores_leaves_them_to_those_that_do",
     ),
     "a wish that nobody hears of is accepted": Bug(
-        plant=flows.accepted_for_nothing,
+        plant=wishes.accepted_for_nothing,
         layer=UNIT,
         test="tests/handlers/test_chores.py::"
         "test_what_nobody_would_hear_of_a_task_is_refused",
     ),
     "core is taken to know of every task": Bug(
-        plant=flows.everything_stands_in_all_books,
+        plant=wishes.everything_stands_in_all_books,
         layer=UNIT,
         test="tests/fsm/test_reconciliation.py::"
         "test_who_holds_nothing_at_core_has_no_entry_there",

@@ -1,18 +1,14 @@
 """Bugs in the one rule of all flows, which the engine's own world has to find."""
 
-from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from fsm import reconciliation
-from fsm.domain.errors import CannotStop
 from fsm.engine import decide as decisions
 from fsm.engine import graph
 from fsm.engine.records import replace
 from fsm.engine.table import Row
 from fsm.engine.words import EngineTrigger, OrderState, State
-from handlers import cancel
 from tests.fsm.chores import LIFECYCLES, Chore
 
 
@@ -122,18 +118,3 @@ def the_won_is_not_spared(patch: pytest.MonkeyPatch) -> None:
         return [change for change in follows if change.trigger != spared], state
 
     patch.setattr(graph, "_gone_on", gone_on)
-
-
-def accepted_for_nothing(patch: pytest.MonkeyPatch) -> None:
-    """Say that a task is given up of which nobody hears it."""
-    real = cancel.request_cancel_of_task
-
-    async def accepts(*asked: Any, **more: Any) -> None:
-        with suppress(CannotStop):
-            await real(*asked, **more)
-
-    patch.setattr(cancel, "request_cancel_of_task", accepts)
-
-
-def everything_stands_in_all_books(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reconciliation, "has_books", lambda *_: True)
