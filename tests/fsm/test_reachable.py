@@ -5,6 +5,7 @@ from enum import StrEnum
 import pytest
 
 from fsm.engine.decide import decide
+from fsm.engine.diagram import ORDER_MOVES
 from fsm.engine.steps import Step
 from fsm.engine.words import (
     FINAL,
@@ -199,6 +200,12 @@ def test_an_order_ends_when_all_of_its_tasks_have(steps):
             cancelled = queue.cancel_requested
             expected = OrderState.CANCELLED if cancelled else OrderState.FAILED
         assert queue.state is expected
+
+
+def test_an_order_moves_only_as_is_drawn(steps):
+    moves = {(edge.before.state, edge.decision.after.state) for edge in steps}
+
+    assert {(a, b) for a, b in moves if a is not b} <= {m[:2] for m in ORDER_MOVES}
 
 
 def test_core_is_told_of_every_end(steps):
