@@ -18,10 +18,12 @@ from fsm.domain.binding import LOADED, REQUEST, RESULT
 from fsm.domain.decided import Decided, Subject, decision_in
 from fsm.domain.erasure import ERASED
 from fsm.domain.seals import head_of
-from fsm.engine.decide import ORDER_LOADED
 from fsm.engine.flow import Rules
 from fsm.engine.invariants import REQUESTED, flow_of, no_legal_move, offences
 from fsm.engine.judged import FINAL_STATES, Offence
+from fsm.engine.loading import (
+    ORDER_LOADED,
+)
 from fsm.engine.rows import FIRST_LIFECYCLE
 from fsm.engine.words import Invariant
 from fsm.flows import RULES

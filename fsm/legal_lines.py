@@ -8,15 +8,15 @@ from typing import Final
 from fsm.domain.acts import ORDER_ACTS, SERVICE_ACTS, STATE
 from fsm.domain.erasure import ERASED
 from fsm.domain.proposals import PROPOSED_FROM_SHELL
-from fsm.engine.decide import (
-    LOAD_POSTPONED,
-    ORDER_LOADED,
-    ORDER_NOT_LOADED,
-    STEP_ENDED,
-)
+from fsm.engine.decide import STEP_ENDED
 from fsm.engine.ended import NOTIFIED
 from fsm.engine.flow import Flow
 from fsm.engine.invariants import REQUESTED
+from fsm.engine.loading import (
+    LOAD_POSTPONED,
+    ORDER_LOADED,
+    ORDER_NOT_LOADED,
+)
 from fsm.engine.outcome import by_last_task, by_steps
 from fsm.engine.words import RUNNING, EngineTrigger, OrderState
 

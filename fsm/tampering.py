@@ -124,8 +124,6 @@ def _own_row(
     """Say what is wrong with the order's own row, but for what was requested."""
     if order.signed_by in keys and not queue_is_sealed(order, order.signed_by, keys):
         yield "its row is not as its last step has left it"
-    if order.customer_message is not None:
-        yield "it has a message for its customer that no step has written"
     if trail is None:
         return
     if _loaded_otherwise(order, trail, keys):

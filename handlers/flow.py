@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from fsm.domain.orders import Order, Request
 from fsm.domain.webhook_events import WebhookEvent
+from fsm.engine.customer import CustomerMessage
 from fsm.engine.flow import Flow
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
@@ -24,10 +25,14 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class NotLoaded:
-    """There is a final no to what an order's steps need: it will never begin."""
+    """There is a final no to what an order's steps need: it will never begin.
+
+    ``customer`` is what its customer is told.
+    """
 
     code: str
     message: str | None = None
+    customer: CustomerMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)

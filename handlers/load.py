@@ -5,7 +5,11 @@ from datetime import datetime
 from fsm.domain.binding import LOADED, hash_of_loaded
 from fsm.domain.canonical import written
 from fsm.domain.orders import Order
-from fsm.engine.decide import load_postponed, loaded, not_loaded
+from fsm.engine.loading import (
+    load_postponed,
+    loaded,
+    not_loaded,
+)
 from fsm.engine.rows import Queue
 from fsm.engine.steps import Known, Step
 from handlers.commit import Applied, Ports, commit
@@ -37,10 +41,11 @@ async def load(order: Order, *, ports: Ports, wakeups: Wakeups) -> Applied:
                 queue, tries, found.because, wake_at=at, counts=found.counts
             )
         if isinstance(found, NotLoaded):
-            return not_loaded(queue, found.code, found.message, rules=rules, now=now)
+            said = (found.code, found.message, found.customer)
+            return not_loaded(queue, *said, rules=rules, now=now)
         content = written(found.content)
         key_id = order.signature.key_id
-        said = {LOADED: hash_of_loaded(queue.queue_id, content, key_id, ports.keys)}
-        return loaded(queue, content, said, rules=rules, now=now)
+        detail = {LOADED: hash_of_loaded(queue.queue_id, content, key_id, ports.keys)}
+        return loaded(queue, content, detail, rules=rules, now=now)
 
     return await commit(order, judge, ports=ports, wakeups=wakeups)

@@ -16,6 +16,7 @@ from fsm.domain.masking import masked_text
 from fsm.domain.orders import Order
 from fsm.domain.seals import head_of, sealed_queue
 from fsm.domain.webhook_events import FORWARDED, UNREADABLE, WebhookEvent
+from fsm.engine.customer import without_text
 from fsm.engine.records import replace
 
 ERASED: Final = "order.erased"
@@ -33,12 +34,14 @@ BLANK: Final[Mapping[str, object]] = {
 class Erasure:
     """An order that is to lose what is personal, and the line that says so.
 
+    ``customer_message`` is left of what its customer was told: nobody's own words.
     ``audit_hash`` is what its row has then: the line's hash, and the seal behind it.
     ``signature`` is over what is left of it: that much is still as it was requested.
     """
 
     order: Order
     line: AuditLine
+    customer_message: str | None
     audit_hash: bytes
     signature: Signature
 
@@ -74,12 +77,16 @@ def erasure_of(
         detail={"reason": masked_text(reason)},
     )
     line = chained(head_of(queue.audit_hash), unsigned, keys)
-    after = replace(queue, version=queue.version + 1, loaded=None)
+    told = without_text(queue.customer_message)
+    after = replace(
+        queue, version=queue.version + 1, loaded=None, customer_message=told
+    )
     sealed = sealed_queue(after, line.hash, order.signature.key_id, keys)
     left = replace(order, customer_id=NOBODY, destination={}, details={}, metadata={})
     return Erasure(
         order=order,
         line=line,
+        customer_message=told,
         audit_hash=sealed.audit_hash,
         signature=sign(left.bound, keys, order.signature.key_id),
     )

@@ -20,6 +20,7 @@ from fsm.domain.binding import (
 from fsm.domain.canonical import plain
 from fsm.domain.errors import InvalidRequest
 from fsm.domain.money import Money
+from fsm.engine.customer import CustomerMessage
 from fsm.engine.records import quickly_made
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import WITHOUT_MONEY, Kind
@@ -129,7 +130,6 @@ class Order:
     content_hash: bytes = b""
     created_at: datetime
     finished_at: datetime | None = None
-    customer_message: str | None = None
     trace_parent: str | None = None
     signature: Signature = UNSIGNED
     sound: bool | None = field(default=None, compare=False, repr=False)
@@ -155,6 +155,11 @@ class Order:
         found: Mapping[str, object] | None
         found = None if content is None else orjson.loads(content)
         return found
+
+    @property
+    def customer_message(self) -> CustomerMessage | None:
+        """What its customer is to be told; None where that is nothing."""
+        return CustomerMessage.read(self.queue.customer_message)
 
     def task(self, task_id: str) -> Task:
         """Return one of its tasks.

@@ -5,8 +5,9 @@ audit line, and behind it a seal: a keyed hash over that and over every column t
 decides. It is checked once for each time an order is loaded, and made again for the
 rows that a step moves. Columns that move without a step are not in it: ``wake_at`` and
 ``redrives`` (a wake-up says nothing), ``webhook_pending`` and ``webhook_sequence``.
-What was fetched for an order's steps is sealed with its own row, what a task came to
-with the task's, by its keyed hash: that stays where an erasure takes the rest out.
+What was fetched for an order's steps, and what its customer is told, is sealed with
+its own row, what a task came to with the task's, by its keyed hash: that stays where an
+erasure takes the rest out.
 
 A webhook in the inbox is signed when it comes in, by who has verified it.
 """
@@ -105,9 +106,11 @@ def _of_task(task: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a row or a record
 
 def _of_queue(queue: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a row or a record
     row: tuple[Any, ...] = _queue_columns(queue)
-    if queue.loaded is None:
+    loaded, told = queue.loaded, queue.customer_message
+    if loaded is None and told is None:
         return row
-    return (*row, hashlib.sha256(queue.loaded).hexdigest())
+    fetched = None if loaded is None else hashlib.sha256(loaded).hexdigest()
+    return (*row, fetched) if told is None else (*row, fetched, told)
 
 
 def _seal(row: tuple[Any, ...], head: bytes, key_id: str, keys: AuditKeys) -> bytes:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from fsm.engine.customer import CustomerMessage, told_at_end
 from fsm.engine.flow import Rules
-from fsm.engine.graph import Followed, begun, finished, follow, spared
+from fsm.engine.graph import Followed, finished, follow
 from fsm.engine.lifecycle import Lifecycle
 from fsm.engine.moves import change_of, moved, moved_at, newest
 from fsm.engine.outcome import Ending
@@ -24,7 +25,6 @@ from fsm.engine.steps import (
 )
 from fsm.engine.table import Facts, Otherwise
 from fsm.engine.words import (
-    NOT_NEEDED,
     RUNNING,
     EngineTrigger,
     EngineWait,
@@ -32,9 +32,6 @@ from fsm.engine.words import (
 )
 
 STEP_ENDED: Final = "step.ended"
-ORDER_LOADED: Final = "order.loaded"
-ORDER_NOT_LOADED: Final = "order.not_loaded"
-LOAD_POSTPONED: Final = "order.load_postponed"
 TermsOf: TypeAlias = Callable[[Task], Any]
 """task -> what holds for its other side, as its lifecycle's guards ask for it."""
 
@@ -77,7 +74,9 @@ def decide(
         return _at_rest(queue, task, event, rules, now)
     after = moved(lifecycle, task, row, event, terms, now)
     cases = hearing.cases(task, row, event)
-    step = step_of(queue, [change_of(task, after, event)], cases, rules, now)
+    said = event.customer if event.customer and after.final else None
+    changes = [change_of(task, after, event)]
+    step = step_of(queue, changes, cases, rules, now, said=said)
     case_moves = hearing.case_moves(task, row, event)
     return replace(step, case_moves=case_moves) if case_moves else step
 
@@ -98,62 +97,6 @@ def cancel_order(
     wished = replace(queue, cancel_requested=True)
     asked = OrderMove(queue, event.trigger.value, event.actor, event.detail)
     return step_of(wished, changes, (), rules, now, asked=asked)
-
-
-def loaded(
-    queue: Queue,
-    given: bytes,
-    detail: Mapping[str, object],
-    *,
-    rules: Rules,
-    now: datetime,
-) -> Step | Known:
-    """Keep what an order's steps need, all of it at once, and let the first begin."""
-    if queue.waiting_for is not EngineWait.LOAD:
-        return Known()
-    after = replace(queue, loaded=given, waiting_for=None, wake_at=None, tries=0)
-    starts = begun(after, rules, now)
-    asked = OrderMove(queue, ORDER_LOADED, "system", detail)
-    return step_of(after, starts, (), rules, now, asked=asked)
-
-
-def not_loaded(
-    queue: Queue, code: str, message: str | None, *, rules: Rules, now: datetime
-) -> Step | Known:
-    """End an order whose steps will never have what they need; the first says why."""
-    if queue.waiting_for is not EngineWait.LOAD:
-        return Known()
-    after = replace(queue, waiting_for=None, wake_at=None, tries=0)
-    waiting = [t for t in queue.tasks if t.waiting_for is EngineWait.TURN]
-    changes = [
-        spared(t, rules, now, NOT_NEEDED if n else code) for n, t in enumerate(waiting)
-    ]
-    said = {"code": code} if message is None else {"code": code, "message": message}
-    asked = OrderMove(queue, ORDER_NOT_LOADED, "system", said)
-    return step_of(after, changes, (), rules, now, asked=asked)
-
-
-def load_postponed(
-    queue: Queue, tries: int, because: str, *, wake_at: datetime, counts: bool
-) -> Step | Known:
-    """Leave alone until ``wake_at`` what somebody was away for, and count the try.
-
-    ``tries`` is how many there were when it was asked: of two that were away for the
-    same try one is counted. What ``counts`` not is nobody's failure.
-    """
-    if queue.waiting_for is not EngineWait.LOAD or queue.tries != tries:
-        return Known()
-    after = replace(
-        queue, version=queue.version + 1, wake_at=wake_at, tries=tries + counts
-    )
-    change = QueueChange(
-        before=queue,
-        after=after,
-        trigger=LOAD_POSTPONED,
-        actor="system",
-        detail={"message": because},
-    )
-    return Step(changes=(), queue=change, announcements=(), cases=(), after=after)
 
 
 def notified(queue: Queue) -> Step | Known:
@@ -208,7 +151,7 @@ def _otherwise(lifecycle: Lifecycle[Any], task: Task, event: Event) -> Otherwise
     return Otherwise.KNOWN if agrees else Otherwise.CONTRADICTION
 
 
-def step_of(
+def step_of(  # noqa: PLR0913 - all that a step is made of
     queue: Queue,
     changes: list[Change],
     cases: tuple[Case, ...],
@@ -216,8 +159,13 @@ def step_of(
     now: datetime,
     *,
     asked: OrderMove | None = None,
+    said: CustomerMessage | None = None,
 ) -> Step:
-    """Let the order follow the changes of its tasks; ``asked`` moves its own row."""
+    """Let the order follow the changes of its tasks; ``asked`` moves its own row.
+
+    ``said`` is for the customer, where the order's own row moves; the first of several
+    stands.
+    """
     first = (*changes,)
     after = queue.with_tasks({c.after.task_id: c.after for c in first})
     followed = follow(after, first, rules, now)
@@ -228,13 +176,18 @@ def step_of(
     change = None
     if followed.state is not None or followed.joins or asked:
         state = followed.state if outcome is None else outcome.state
+        if said is not None and after.customer_message is None:
+            after = replace(after, customer_message=said.written)
+        if outcome is not None and (outcome.customer or after.customer_message):
+            told = told_at_end(after.customer_message, outcome.customer)
+            after = replace(after, customer_message=told)
         change = _order_change(queue, after, state, asked, now)
         after = change.after
-    told = _announced(every, rules)
+    events = _announced(every, rules)
     return Step(
         changes=every,
         queue=change,
-        announcements=(*told, outcome.announcement) if outcome else (*told,),
+        announcements=(*events, outcome.announcement) if outcome else (*events,),
         cases=cases,
         after=after,
     )

@@ -20,13 +20,15 @@ NEVER: Final = datetime.min.replace(tzinfo=UTC)
 class Ending:
     """The final ``state`` of an order, the ``task`` it is by, and the reason's code.
 
-    ``result`` is a word of the flow's own for how it has ended.
+    ``result`` is a word of the flow's own for how it has ended, ``customer`` the code
+    of what its customer is told; None where that is nothing.
     """
 
     state: OrderState
     task: Task | None = None
     code: str | None = None
     result: str | None = None
+    customer: str | None = None
 
     @property
     def announcement(self) -> Announcement:
@@ -67,11 +69,12 @@ def by_steps(queue: Queue, state: OrderState, _last: Task | None) -> Ending:
     """End as the steps have: of those that were lost, the first one says why."""
     if state is OrderState.COMPLETED:
         return Ending(state=state)
-    return Ending(state=state, code=_why(queue))
+    lost = first_lost(queue)
+    return Ending(state=state, code=None if lost is None else lost.code)
 
 
-def _why(queue: Queue) -> str | None:
-    """Return the code of the first step that was neither won, undone nor left out."""
+def first_lost(queue: Queue) -> Task | None:
+    """Return the end of the first step that was neither won, undone nor left out."""
     won = {
         t.step
         for t in queue.tasks
@@ -82,5 +85,4 @@ def _why(queue: Queue) -> str | None:
         for t in queue.tasks
         if t.final and t.step not in won and t.code not in {None, NOT_NEEDED}
     ]
-    last = min(lost, key=lambda t: (t.step, -t.position), default=None)
-    return None if last is None else last.code
+    return min(lost, key=lambda t: (t.step, -t.position), default=None)

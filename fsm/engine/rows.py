@@ -95,7 +95,8 @@ class Queue:
     """One order: its own row and all of its tasks, by position.
 
     ``loaded`` is what was fetched for its steps, JSON in its canonical form; None where
-    nothing was, or not yet. It is written once.
+    nothing was, or not yet. It is written once. ``customer_message`` is what the
+    customer is to be told, as ``CustomerMessage`` writes it.
     """
 
     queue_id: str
@@ -109,6 +110,7 @@ class Queue:
     wake_at: datetime | None = None
     tries: int = 0
     loaded: bytes | None = None
+    customer_message: str | None = None
     audit_hash: bytes = b""
     tasks: tuple[Task, ...] = ()
 

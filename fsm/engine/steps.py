@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from fsm.engine.customer import CustomerMessage
 from fsm.engine.records import quickly_made
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import CaseKind, CaseState, Source
@@ -24,6 +25,7 @@ class Event:
     the id of an event that had said something else before: it may open a case, and
     moves nothing. ``person`` is who stands behind an actor that is one of several keys
     of theirs. ``result`` is what a step came to, where those after it need it.
+    ``customer`` is what an end without a success is to the order's customer.
     """
 
     trigger: StrEnum
@@ -43,6 +45,7 @@ class Event:
     disputed: bool = False
     detail: Mapping[str, object] = field(default_factory=dict)
     result: Mapping[str, object] | None = None
+    customer: CustomerMessage | None = None
 
     @property
     def voter(self) -> str:

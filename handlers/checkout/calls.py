@@ -13,6 +13,7 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import Source
+from fsm.service.customer import refusal
 from fsm.service.words import NO_ANSWER, ServiceWait, StepTrigger
 from handlers.checkout.asked import call_of
 from handlers.checkout.terms import policy_of
@@ -165,9 +166,13 @@ def event_of(answer: DoAnswer | AskAnswer | UndoAnswer, task: Task) -> Event:
             return Event(trigger=StepTrigger.DONE, actor=actor, result=result)
         case ServiceUndone():
             return Event(trigger=StepTrigger.UNDONE, actor=actor)
-        case ServiceRefused(code=code, message=message):
+        case ServiceRefused(code=code, message=message, customer_message=told):
             return Event(
-                trigger=StepTrigger.REFUSED, actor=actor, code=code, message=message
+                trigger=StepTrigger.REFUSED,
+                actor=actor,
+                code=code,
+                message=message,
+                customer=refusal(task.name or "", code, told),
             )
         case ServicePending():
             event = _unheard(StepTrigger.PENDING, task, "it is still at it")

@@ -14,6 +14,7 @@ from typing import Final
 from fsm.domain.canonical import written
 from fsm.domain.orders import Order
 from fsm.engine.backoff import jitter
+from fsm.service.customer import UNAVAILABLE, refusal
 from fsm.service.policy import ServicePolicy
 from handlers.checkout.asked import order_of
 from handlers.commit import Ports
@@ -98,8 +99,8 @@ async def load(order: Order, *, ports: Ports) -> Loaded | NotLoaded | LoadLater:
                 if size > BYTES_MAX:
                     raise _Refused(_too_large(name, size))
                 return content
-            case ServiceRefused(code=code, message=message):
-                raise _Refused(NotLoaded(code, f"{name}: {message or 'refused'}"))
+            case ServiceRefused():
+                raise _Refused(_refused(name, answer))
             case ServiceNotSent() | ServiceUnclear():
                 raise _Away(answer)
 
@@ -141,7 +142,7 @@ def _later(
     """
     tries = order.queue.tries
     if not lacking and _is_spent(policy, tries + 1, order, ports):
-        return NotLoaded(f"not_loaded_{failed.name}", str(failed))
+        return NotLoaded(f"not_loaded_{failed.name}", str(failed), UNAVAILABLE)
     wait = policy.retry.after(tries, jitter(order.queue))
     return LoadLater(str(failed), max(wait, after), counts=not lacking)
 
@@ -152,6 +153,12 @@ def _is_spent(policy: ServicePolicy, tries: int, order: Order, ports: Ports) -> 
     return tries >= policy.attempts or (deadline is not None and lasts >= deadline)
 
 
+def _refused(name: str, answer: ServiceRefused) -> NotLoaded:
+    message = f"{name}: {answer.message or 'refused'}"
+    customer = refusal(name, answer.code, answer.customer_message)
+    return NotLoaded(answer.code, message, customer)
+
+
 def _too_large(name: str, size: int) -> NotLoaded:
     what = f"{name}: with it {size} bytes are loaded, and {BYTES_MAX} may be kept"
-    return NotLoaded(f"not_loaded_{name}", what)
+    return NotLoaded(f"not_loaded_{name}", what, UNAVAILABLE)

@@ -5,7 +5,7 @@ import random
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
-from fastapi import Depends, Query
+from fastapi import Depends, Header, Query
 from starlette.requests import Request as HttpRequest
 
 from fsm.domain.durations import parse_duration
@@ -31,6 +31,7 @@ from payment_service.api.params import (
 from payment_service.api.responses import Json
 from payment_service.api.routing import Routes
 from payment_service.api.schemas import Cancellation, Erasing
+from payment_service.wire.customer import LANGUAGES, preferred
 from payment_service.wire.shapes import (
     EventsShape,
     ExplainedShape,
@@ -46,6 +47,14 @@ from payment_service.wire.views import (
 
 WAIT_MAX: Final = timedelta(seconds=60)
 LOOK_AGAIN_SECONDS: Final = 1.0
+Accepted = Annotated[
+    str | None,
+    Header(
+        alias="Accept-Language",
+        description="The language of `customer_message`: " + " or ".join(LANGUAGES),
+        examples=["de-AT, de;q=0.9, en;q=0.5"],
+    ),
+]
 
 
 class Orders:
@@ -62,27 +71,28 @@ class Orders:
         wait: Annotated[
             str | None, Query(description="A duration, at most 60s.", examples=["20s"])
         ] = None,
+        accept_language: Accepted = None,
     ) -> Json:
         """Show an order and why each provider was tried and left.
 
         With ``wait`` as soon as it is final, and without the explanation: who waits
         for the outcome is not kept waiting for the trail.
         """
-        limit = _waiting_time(wait)
+        limit, language = _waiting_time(wait), preferred(accept_language)
         found = await find(self._deps.reads, order, request)
         if limit:
             if not found.queue.final:
                 found = await self._awaited(request, found.queue_id, limit)
                 require_still(self._deps.keys, request)
-            return Json(order_view(found))
+            return _told(order_view(found, language), language)
         entries = await self._deps.reads.events(found.queue_id)
         explanation, words = explanation_view(found, [each.line for each in entries])
         told: ExplainedShape = {
-            **order_view(found),
+            **order_view(found, language),
             "explanation": explanation,
             "in_words": words,
         }
-        return Json(told)
+        return _told(told, language)
 
     async def _awaited(
         self, request: HttpRequest, queue_id: str, limit: timedelta
@@ -122,8 +132,10 @@ class Orders:
         until: Annotated[str | None, Query(alias="to")] = None,
         limit: Limit = PAGE_SIZE,
         cursor: Cursor = None,
+        accept_language: Accepted = None,
     ) -> Json:
         """Search orders, newest first."""
+        language = preferred(accept_language)
         page = await self._deps.reads.search(
             Search(
                 customer_id=text_filter("customer_id", customer_id),
@@ -140,11 +152,11 @@ class Orders:
             )
         )
         told: OrdersShape = {
-            "orders": [order_view(order) for order in page.items],
+            "orders": [order_view(order, language) for order in page.items],
             "next_cursor": page.next_cursor,
             **left_out_of(page),
         }
-        return Json(told)
+        return _told(told, language)
 
     async def events(self, request: HttpRequest, order: str) -> Json:
         """Show the audit trail of an order."""
@@ -170,6 +182,12 @@ class Orders:
             found, reason=wish.reason, actor=actor_of(request)
         )
         return Json(_answer(found, "erased" if done else "was_erased_before"))
+
+
+def _told(shown: object, language: str) -> Json:
+    """Return an answer that would be another one in another language."""
+    headers = {"Content-Language": language, "Vary": "Accept-Language"}
+    return Json(shown, headers=headers)
 
 
 async def _rest(call: asyncio.Task[None], seconds: float) -> None:

@@ -240,6 +240,7 @@ def _timers(order: Order) -> list[dict[str, Any]]:
 
 def _print_order(order: Order) -> None:
     view: View = order_view(order)
+    told = view["customer_message"]
     names = ("order_id", "queue_id", "kind", "merchant_id", "customer_id")
     print_pairs(
         {
@@ -249,7 +250,7 @@ def _print_order(order: Order) -> None:
             "created_at": view["created_at"],
             "finished_at": view["finished_at"],
             "cancel": "requested" if order.queue.cancel_requested else None,
-            "customer_message": view["customer_message"],
+            "customer_message": told and f"{told['text']} ({told['code']})",
         }
     )
 

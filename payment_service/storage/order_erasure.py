@@ -44,7 +44,7 @@ ROW: Final = text(
     """
 UPDATE order_queues SET version = version + 1, customer_id = :nobody,
     request = CAST(:blank AS jsonb), loaded = NULL, audit_hash = :hash,
-    signature = :signature, updated_at = :at
+    customer_message = :told, signature = :signature, updated_at = :at
 WHERE queue_id = CAST(:queue_id AS uuid)
 """
 )
@@ -125,6 +125,7 @@ def _parameters(erasure: Erasure) -> Mapping[str, object]:
         "merchant": orjson.dumps(order.merchant_id).decode(),
         "nobody": NOBODY,
         "blank": BLANK_TEXT,
+        "told": erasure.customer_message,
         "hash": erasure.audit_hash,
         "signature": erasure.signature.mac,
         "at": line.at,

@@ -20,7 +20,7 @@ from payment_service.storage.service_trail import write
 HOLD: Final = text(
     """
 SELECT queue_id::text, kind, state, version, cancel_requested, waiting_for, wake_at,
-    tries, loaded, audit_hash, signed_by
+    tries, loaded, customer_message, audit_hash, signed_by
 FROM order_queues WHERE queue_id = CAST(:queue_id AS uuid) FOR UPDATE
 """
 )
@@ -63,6 +63,7 @@ async def hold(connection: AsyncConnection, queue_id: str) -> LockedOrder | None
         wake_at=row.wake_at,
         tries=row.tries,
         loaded=None if row.loaded is None else written(row.loaded),
+        customer_message=row.customer_message,
         audit_hash=bytes(row.audit_hash),
         tasks=(),
     )

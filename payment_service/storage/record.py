@@ -69,6 +69,7 @@ _MOVE_QUEUES: Final = """
         state = q.state, version = q.version, cancel_requested = q.cancel_requested,
         waiting_for = q.waiting_for, wake_at = q.wake_at, tries = q.tries,
         redrives = 0, loaded = coalesce(q.loaded, o.loaded),
+        customer_message = q.customer_message,
         audit_hash = q.audit_hash, updated_at = q.updated_at,
         finished_at = coalesce(o.finished_at, q.finished_at)
     FROM q{of}
@@ -86,9 +87,8 @@ _QUEUES: Final = """q AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(queues)s::json)
         AS q(step int, leads bool, base int, base_hash bytea, queue_id uuid,
              state text, version int, cancel_requested bool, waiting_for text,
-             wake_at timestamptz, tries int, loaded jsonb, audit_hash bytea,
-             updated_at timestamptz,
-             finished_at timestamptz)
+             wake_at timestamptz, tries int, loaded jsonb, customer_message text,
+             audit_hash bytea, updated_at timestamptz, finished_at timestamptz)
 )"""
 _WEBHOOK: Final = """n AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(webhook)s::json)

@@ -64,6 +64,7 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
             wake_at=time_from(row["wake_at"]),
             tries=row["tries"],
             loaded=_canonical(row["loaded"]),
+            customer_message=row["customer_message"],
             audit_hash=_bytes(row["audit_hash"]),
             tasks=tuple(task_from(task, queue_id, rules) for task in tasks),
         ),
@@ -77,7 +78,6 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
         content_hash=_bytes(row["content_hash"]),
         created_at=created_at,
         finished_at=time_from(row["finished_at"]),
-        customer_message=row["customer_message"],
         trace_parent=row["trace_parent"],
         signature=Signature(row["signed_by"], _bytes(row["signature"])),
     )
@@ -166,8 +166,10 @@ def queue_row(queue: Queue, work: StepWrite) -> Json:
     """Write the columns of an order's own row that a step may move."""
     change = work.step.queue
     load = change is not None and change.before.loaded is None and queue.loaded
+    told = queue.customer_message
     return {
         **({"loaded": orjson.Fragment(load)} if load else {}),
+        **({"customer_message": told} if told is not None else {}),
         "queue_id": queue.queue_id,
         "state": queue.state,
         "version": queue.version,

@@ -14,6 +14,7 @@ from fsm.domain.dead_letters import Reason
 from fsm.domain.votes import Vote
 from fsm.engine.words import CaseKind, CaseState, Kind, OrderState, State
 from fsm.payout.words import Wait
+from fsm.service.customer import Action, CustomerCode
 from handlers.ports.reads import ProviderState
 from payment_service.wire.left_out import LeftOut
 
@@ -36,6 +37,14 @@ class TaskShape(TypedDict):
     updated_at: str | None
 
 
+class CustomerMessageShape(TypedDict):
+    """What an order's customer can be told: a stable code, a sentence, what to do."""
+
+    code: CustomerCode
+    text: str
+    action: Action
+
+
 class OrderShape(TypedDict):
     """An order with its tasks, by position; one that moves no money has no amount."""
 
@@ -49,7 +58,7 @@ class OrderShape(TypedDict):
     currency: str | None
     created_at: str
     finished_at: str | None
-    customer_message: str | None
+    customer_message: CustomerMessageShape | None
     tasks: list[TaskShape]
 
 

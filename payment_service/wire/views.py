@@ -19,6 +19,7 @@ from fsm.engine.rows import Task
 from fsm.flows import RULES
 from fsm.payout.words import Wait
 from handlers.ports.reads import AuditEntry, CaseRecord, Page, ProviderStatus
+from payment_service.wire.customer import LANGUAGES, shown
 from payment_service.wire.shapes import (
     AttemptShape,
     CaseShape,
@@ -35,8 +36,11 @@ View = Mapping[str, Any]
 Shown = TypeVar("Shown", bound=View)
 
 
-def order_view(order: Order) -> OrderShape:
-    """Return an order with its tasks (contract, section 8)."""
+def order_view(order: Order, language: str = LANGUAGES[0]) -> OrderShape:
+    """Return an order with its tasks (contract, section 8).
+
+    What its customer is told is in that language, but for words of somebody's own.
+    """
     told: OrderShape = {
         "order_id": order.order_id,
         "queue_id": order.queue_id,
@@ -48,7 +52,7 @@ def order_view(order: Order) -> OrderShape:
         "currency": None if order.money is None else order.money.currency,
         "created_at": stamp(order.created_at),
         "finished_at": stamp_or_none(order.finished_at),
-        "customer_message": order.customer_message,
+        "customer_message": shown(order.customer_message, language),
         "tasks": [],
     }
     tasks = [task_view(task) for task in order.queue.tasks]

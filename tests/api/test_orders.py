@@ -3,9 +3,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from fsm.engine.customer import CustomerMessage
+from fsm.engine.records import replace
 from fsm.engine.words import Kind, OrderState, State
 from handlers.ports.reads import Search
 from payment_service.api import orders
+from payment_service.wire.customer import catalogue
 from tests.api.fakes import a_line, an_order, as_, calling, deps_of, finished
 
 # Until what never comes is given up: no promise, for a busy machine takes its time.
@@ -232,3 +235,35 @@ async def test_the_audit_trail_is_shown_masked(world):
         _, shown = await get(session, "/v1/orders/w-1/events")
     assert [line["seq"] for line in shown["events"]] == [7]
     assert "tok_canary" not in str(shown)
+
+
+def told_of(order):
+    told = CustomerMessage("payment_declined").written
+    return order.with_queue(replace(order.queue, customer_message=told))
+
+
+@pytest.mark.parametrize("path", ["/v1/orders/w-1", "/v1/orders/w-1?wait=1ms"])
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [("de-DE, en;q=0.5", "de"), ("fr", "en"), ("\xff;q=\xb2,,*;", "en")],
+)
+async def test_a_customer_is_told_in_the_language_that_is_asked_for(
+    world, path, accepted, language
+):
+    world.put(told_of(finished(an_order())))
+    async with calling(deps_of(world)) as session:
+        headers = {**as_("viewer"), "Accept-Language": accepted}
+        async with session.get(path, headers=headers) as response:
+            shown = (await response.json())["customer_message"]
+        async with session.get("/v1/orders", headers=headers) as listed:
+            (order,) = (await listed.json())["orders"]
+    for each in (response, listed):
+        assert each.status == 200
+        assert each.headers["Content-Language"] == language
+        assert each.headers["Vary"] == "Accept-Language"
+    assert shown == order["customer_message"]
+    assert shown == {
+        "code": "payment_declined",
+        "text": catalogue(language)["payment_declined"],
+        "action": "another_payment_method",
+    }

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from fsm.domain.messages import queue_wakeup
 from fsm.engine.backoff import Backoff
-from fsm.engine.decide import LOAD_POSTPONED
+from fsm.engine.loading import (
+    LOAD_POSTPONED,
+)
 from fsm.engine.records import replace
 from fsm.engine.words import EngineWait, OrderState, State
 from fsm.service.policy import ServicePolicy
@@ -20,6 +23,7 @@ from tests.world.checkouts import DETAILS, STEPS, a_checkout, serve, wrongs
 from tests.world.judged import World
 from tests.world.postgres_rows import PostgresRows
 
+PAGE = Path(__file__).parents[2] / "docs/lifecycle.md"
 NAMES = tuple(fetch.name for fetch in PLAN)
 PATIENT = ServicePolicy(
     retry=Backoff(first=timedelta(seconds=10), factor=2.0, longest=timedelta(hours=1)),
@@ -312,3 +316,10 @@ def test_the_plan_reads_as_it_is_made():
         "items, within 30 s",
         "availability after items, within 30 s",
     ]
+
+
+def test_the_page_shows_the_plan_and_its_bound():
+    page = PAGE.read_text()
+    shown = page.partition("<!-- load:begin -->")[2].partition("<!-- load:end -->")[0]
+    assert shown.strip() == f"```mermaid\n{PLAN.mermaid}\n```"
+    assert f"{BYTES_MAX // 1024} KiB at most" in " ".join(page.split())

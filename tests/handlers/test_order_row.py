@@ -15,8 +15,10 @@ from fsm.domain.binding import RESULT, hash_of_result
 from fsm.domain.errors import BrokenInvariant, InvalidRequest, NotNow, StoreUnavailable
 from fsm.domain.ids import new_id
 from fsm.domain.orders import Order, money_for
-from fsm.engine.decide import LOAD_POSTPONED
 from fsm.engine.flow import StepSpec
+from fsm.engine.loading import (
+    LOAD_POSTPONED,
+)
 from fsm.engine.records import replace
 from fsm.engine.steps import Event, QueueChange, Step
 from fsm.engine.words import WITHOUT_MONEY, EngineWait, Kind, OrderState

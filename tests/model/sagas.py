@@ -17,9 +17,10 @@ from typing import Any, Final, NamedTuple
 
 from fsm.domain.money import Money
 from fsm.domain.orders import Order
-from fsm.engine.decide import cancel_order, decide, loaded, notified
+from fsm.engine.decide import cancel_order, decide, notified
 from fsm.engine.flow import Flow, Rules, StepSpec
 from fsm.engine.invariants import standing
+from fsm.engine.loading import loaded
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Event, Step

@@ -483,7 +483,7 @@ def order_row(order: Order) -> OrderRow:
         queue.tries,
         order.created_at,
         order.finished_at,
-        order.customer_message,
+        queue.customer_message,
         is_erased(order),
         queue.flow_version,
         queue.exclusive_key,

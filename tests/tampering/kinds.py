@@ -354,7 +354,7 @@ ROWS = (
     Kind(
         what="an order's end: a message for the customer",
         sql=(QUEUE.format("customer_message = 'call +7'"),),
-        found={VERIFY: "tampered: it has a message for its customer"},
+        found={VERIFY: "tampered: its row is not as its last step has left it"},
     ),
     Kind(
         what="when an order began or ended",

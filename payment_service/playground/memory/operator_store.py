@@ -188,7 +188,8 @@ class MemoryOperatorStore(MemoryInbox):
         blank = {t.task_id: replace(t, result=None) for t in found.queue.tasks}
         queue = found.queue.with_tasks(blank)
         queue = replace(queue, version=line.version, loaded=None)
-        queue = replace(queue, audit_hash=erasure.audit_hash)
+        told = erasure.customer_message
+        queue = replace(queue, audit_hash=erasure.audit_hash, customer_message=told)
         self.tables.orders[order.queue_id] = replace(
             found,
             queue=queue,

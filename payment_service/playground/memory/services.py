@@ -54,7 +54,8 @@ class MemoryService:
     ``lacking``, ``silent`` and ``pending`` count, by call, how many of the next ones
     never arrive, are not made for what we lack, are done and not answered, or find it
     still at work. ``late`` dos are given up unanswered, and arrive once a call that
-    ``lands_after`` names was answered, twice. ``found`` is what a load finds.
+    ``lands_after`` names was answered, twice. ``found`` is what a load finds,
+    ``refuses_with`` the code of a no and ``tells`` its words for the customer.
     """
 
     def __init__(
@@ -67,6 +68,8 @@ class MemoryService:
         self.name = name
         self.policy = policy or ServicePolicy()
         self.refuses = False
+        self.refuses_with = "refused"
+        self.tells: str | None = None
         self.keeps = False
         self.away: Counter[str] = Counter()
         self.lacking: Counter[str] = Counter()
@@ -185,8 +188,13 @@ class MemoryService:
         fate = self.books[call.task_id]
         if fate in STANDS:
             return ServiceDone(result=self.result)
-        code = "refused" if fate is StepFate.REFUSED else "undone"
-        return ServiceRefused(code=code, message=f"{self.name} says no")
+        if fate is not StepFate.REFUSED:
+            return ServiceRefused(code="undone", message=f"{self.name} says no")
+        return ServiceRefused(
+            code=self.refuses_with,
+            message=f"{self.name} says no",
+            customer_message=self.tells,
+        )
 
 
 def _unheard(done: bool) -> ServiceUnclear:

@@ -128,6 +128,7 @@ class MemoryStore(MemoryOperatorStore, MemoryOutbox, MemorySweeps):
             wake_at=wanted.wake_at,
             tries=wanted.tries,
             loaded=wanted.loaded,
+            customer_message=wanted.customer_message,
             audit_hash=wanted.audit_hash,
         )
         finished_at = work.at if wanted.final else None

@@ -1,0 +1,145 @@
+"""What customers are told: every code in every language, whatever a header asks for."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsm.engine.customer import CustomerMessage, without_text
+from fsm.engine.records import replace
+from fsm.flows import CHECKOUT
+from fsm.service.customer import (
+    ACTIONS,
+    AWAY,
+    REFUSED,
+    SAID,
+    TEXT_MAX,
+    Action,
+    CustomerCode,
+    code_for,
+    refusal,
+)
+from handlers.checkout.load import PLAN
+from payment_service.wire.customer import LANGUAGES, catalogue, preferred, shown
+from payment_service.wire.views import order_view
+from tests.api.fakes import an_order
+
+NAMES = (*(step.name for step in CHECKOUT.steps), *(fetch.name for fetch in PLAN))
+NO_STEP = {CustomerCode.ORDER_CANCELLED}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_code_has_a_sentence_in_every_language_and_no_other_has(language):
+    assert list(catalogue(language)) == [code.value for code in CustomerCode]
+    assert all(text.endswith(".") for text in catalogue(language).values())
+
+
+def test_no_two_languages_say_the_same():
+    texts = [text for each in LANGUAGES for text in catalogue(each).values()]
+    assert len(texts) == len(set(texts))
+
+
+def test_every_code_and_every_action_can_be_come_to():
+    codes = {None, "refused", "anything", *AWAY, *SAID}
+    reached = {code_for(n, c) for n, c in product((*NAMES, "another"), codes)}
+    assert reached | NO_STEP == set(CustomerCode)
+    assert set(ACTIONS) == set(CustomerCode)
+    assert set(ACTIONS.values()) == set(Action)
+
+
+def test_every_step_and_all_that_is_loaded_has_a_code_of_its_no():
+    assert set(REFUSED) == set(NAMES)
+
+
+def test_who_was_away_is_not_told():
+    for name in NAMES:
+        assert code_for(name, "no_answer") == CustomerCode.TEMPORARILY_UNAVAILABLE
+
+
+def seen(message, language="en"):
+    view = shown(message, language)
+    assert view is not None
+    return view
+
+
+def test_a_services_own_words_are_the_text_masked_and_of_bounded_length():
+    told = refusal("payment", "nope", "Card 4111 1111 1111 1111 is\nover. " + "x" * 999)
+    view = seen(told, "de")
+    assert view["code"] == "payment_declined"
+    assert view["action"] == "another_payment_method"
+    assert len(view["text"]) == TEXT_MAX
+    assert "4111" not in view["text"]
+    assert "\n" not in view["text"]
+
+
+@pytest.mark.parametrize("text", [None, "", "  \n "])
+def test_without_words_of_its_own_the_catalogues_are_shown(text):
+    view = seen(refusal("payment", "nope", text), "de")
+    assert view["text"] == catalogue("de")["payment_declined"]
+
+
+def test_a_code_of_another_version_is_any_failure():
+    assert seen(CustomerMessage("of_tomorrow"))["code"] == "order_failed"
+    assert shown(None) is None
+
+
+@pytest.mark.parametrize(
+    "column", [None, "", "null", "7", "[]", "{", '{"code": 7}', '{"text": "x"}']
+)
+def test_what_cannot_be_read_is_no_message(column):
+    assert CustomerMessage.read(column) is None
+    assert without_text(column) is None
+
+
+def test_a_message_is_read_as_it_was_written():
+    for message in (CustomerMessage("a"), CustomerMessage("a", "Bé")):
+        assert CustomerMessage.read(message.written) == message
+    assert without_text(CustomerMessage("a", "Ann").written) == '{"code":"a"}'
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("de", "de"),
+        ("DE-at", "de"),
+        ("fr, de;q=0.3", "de"),
+        ("en;q=0.2, de;q=0.3", "de"),
+        ("en;q=0.3, de;q=0.30", "en"),
+        ("de, en", "de"),
+        ("en, de", "en"),
+        ("*", "en"),
+        ("de, *;q=0.5", "de"),
+        ("*;q=0.5, en;q=0.1", "de"),
+        ("en;q=0, *", "de"),
+        ("de;q=0", "en"),
+        ("en;q=0, de;q=0", "en"),
+        ("fr", "en"),
+        ("de;q=2, en;q=0.5", "en"),
+        ("de;q=-1", "en"),
+        ("de;q=nan", "en"),
+        ("de ; q = 0.9 , en;q=0.8", "de"),
+        (";;;,,, de;;q=1", "en"),
+        ("de;q=\u0661", "en"),
+        (", ".join(["xx"] * 10_000) + ", de", "en"),
+    ],
+)
+def test_the_language_is_the_one_that_is_liked_best(accepted, language):
+    assert preferred(accepted) == language
+
+
+@given(st.text())
+def test_no_header_is_too_odd(accepted):
+    assert preferred(accepted) in LANGUAGES
+
+
+def test_an_order_shows_it_without_what_must_not_be_seen():
+    order = an_order()
+    told = CustomerMessage("payment_declined", "Card 4111111111111111, sorry.")
+    order = order.with_queue(replace(order.queue, customer_message=told.written))
+    view = order_view(order)["customer_message"]
+    assert view is not None
+    assert set(view) == {"code", "text", "action"}
+    assert "4111111111111111" not in view["text"]
