@@ -43,7 +43,25 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
     """Read an order from the JSON of the LOAD statement, in the words of ``rules``."""
     row: Json = orjson.loads(text)
     request = row["request"]
-    created_at = datetime.fromisoformat(row["created_at"])
+    return Order(
+        queue=_queue_from(row, rules),
+        order_id=row["order_id"],
+        merchant_id=row["merchant_id"],
+        customer_id=row["customer_id"],
+        money=money_for(Kind(row["kind"]), row["amount"], row["currency"]),
+        destination=request["destination"],
+        metadata=request["metadata"],
+        details=request.get("details", {}),
+        content_hash=_bytes(row["content_hash"]),
+        created_at=datetime.fromisoformat(row["created_at"]),
+        finished_at=time_from(row["finished_at"]),
+        trace_parent=row["trace_parent"],
+        signature=Signature(row["signed_by"], _bytes(row["signature"])),
+    )
+
+
+def _queue_from(row: Json, rules: Rules) -> Queue:
+    """Read an order's own row, and its tasks."""
     queue_id, kind = row["queue_id"], Kind(row["kind"])
     steps = len(rules.flows[kind, row["flow_version"]].steps)
     tasks: list[Json] = row["tasks"]
@@ -51,35 +69,21 @@ def order_from(text: str, rules: Rules = RULES) -> Order:
         task.update(row["results"].get(task["task_id"], {}))
     if any(task["step"] >= steps for task in tasks):
         raise ValueError("a task is of a step that its flow does not have")
-    return Order(
-        queue=Queue(
-            queue_id=queue_id,
-            kind=kind,
-            flow_version=row["flow_version"],
-            exclusive_key=row["exclusive_key"],
-            state=OrderState(row["state"]),
-            version=row["version"],
-            cancel_requested=row["cancel_requested"],
-            waiting_for=EngineWait(row["waiting_for"]) if row["waiting_for"] else None,
-            wake_at=time_from(row["wake_at"]),
-            tries=row["tries"],
-            loaded=_canonical(row["loaded"]),
-            customer_message=row["customer_message"],
-            audit_hash=_bytes(row["audit_hash"]),
-            tasks=tuple(task_from(task, queue_id, rules) for task in tasks),
-        ),
-        order_id=row["order_id"],
-        merchant_id=row["merchant_id"],
-        customer_id=row["customer_id"],
-        money=money_for(kind, row["amount"], row["currency"]),
-        destination=request["destination"],
-        metadata=request["metadata"],
-        details=request.get("details", {}),
-        content_hash=_bytes(row["content_hash"]),
-        created_at=created_at,
-        finished_at=time_from(row["finished_at"]),
-        trace_parent=row["trace_parent"],
-        signature=Signature(row["signed_by"], _bytes(row["signature"])),
+    return Queue(
+        queue_id=queue_id,
+        kind=kind,
+        flow_version=row["flow_version"],
+        exclusive_key=row["exclusive_key"],
+        state=OrderState(row["state"]),
+        version=row["version"],
+        cancel_requested=row["cancel_requested"],
+        waiting_for=EngineWait(row["waiting_for"]) if row["waiting_for"] else None,
+        wake_at=time_from(row["wake_at"]),
+        tries=row["tries"],
+        loaded=_canonical(row["loaded"]),
+        customer_message=row["customer_message"],
+        audit_hash=_bytes(row["audit_hash"]),
+        tasks=tuple(task_from(task, queue_id, rules) for task in tasks),
     )
 
 

@@ -36,20 +36,7 @@ def record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
         "events": as_json(
             [_of_step(n, event_row(line)) for n, w in every for line in w.lines]
         ),
-        "cases": as_json(
-            [
-                {"step": n, **case_row(each, w.order, w.at)}
-                for n, w in every
-                for each in w.step.cases
-            ]
-        ),
-        "case_moves": as_json(
-            [
-                {"step": n, **case_move_row(move, w)}
-                for n, w in every
-                for move in w.step.case_moves
-            ]
-        ),
+        **_about_cases(every),
         "webhook": as_json(
             [
                 {"step": n, "inbox_id": int(inbox_id), "state": state}
@@ -70,6 +57,26 @@ def record_rows(works: Sequence[StepWrite]) -> dict[str, str]:
                 for n, w in every
                 for change in w.step.changes
                 if _comes_to(change)
+            ]
+        ),
+    }
+
+
+def _about_cases(every: Sequence[tuple[int, StepWrite]]) -> dict[str, str]:
+    """Return the cases that steps open, and what they do to those that there are."""
+    return {
+        "cases": as_json(
+            [
+                {"step": n, **case_row(each, w.order, w.at)}
+                for n, w in every
+                for each in w.step.cases
+            ]
+        ),
+        "case_moves": as_json(
+            [
+                {"step": n, **case_move_row(move, w)}
+                for n, w in every
+                for move in w.step.case_moves
             ]
         ),
     }
