@@ -14,8 +14,8 @@ from fsm.domain.dead_letters import Reason
 from fsm.domain.votes import Vote
 from fsm.engine.words import CaseKind, CaseState, Kind, OrderState, State
 from fsm.payout.words import Wait
-from fsm.service.customer import Action, CustomerCode
 from handlers.ports.reads import ProviderState
+from payment_service.wire.customer import CustomerMessageShape
 from payment_service.wire.left_out import LeftOut
 
 
@@ -35,14 +35,6 @@ class TaskShape(TypedDict):
     wake_at: NotRequired[LeftOut[str]]
     created_at: str | None
     updated_at: str | None
-
-
-class CustomerMessageShape(TypedDict):
-    """What an order's customer can be told: a stable code, a sentence, what to do."""
-
-    code: CustomerCode
-    text: str
-    action: Action
 
 
 class OrderShape(TypedDict):

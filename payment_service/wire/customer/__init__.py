@@ -10,9 +10,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from typing_extensions import TypedDict
+
 from fsm.engine.customer import CustomerMessage
-from fsm.service.customer import ACTIONS, TEXT_MAX, CustomerCode
-from payment_service.wire.shapes import CustomerMessageShape
+from fsm.service.customer import ACTIONS, TEXT_MAX, Action, CustomerCode
 
 LANGUAGES: Final = ("en", "de")
 """The languages there is a catalogue of; the first is spoken to who asks for none."""
@@ -24,6 +25,14 @@ _RANGE: Final = re.compile(
     r"\s*(\*|[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*"
     r"(?:;\s*[qQ]\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?"
 )
+
+
+class CustomerMessageShape(TypedDict):
+    """What an order's customer can be told: a stable code, a sentence, what to do."""
+
+    code: CustomerCode
+    text: str
+    action: Action
 
 
 @cache
