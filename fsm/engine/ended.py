@@ -88,10 +88,9 @@ def _ends(
     if order.state in RUNNING_STATES:
         yield from () if every else RUNNING_STATES
         return
-    lifecycles = [rules.lifecycle(spec.lifecycle) for spec in flow.steps]
     tasks = tuple(
-        _task_from(task, lifecycle)
-        for lifecycle, its in zip(lifecycles, steps, strict=True)
+        _task_from(task, rules.lifecycle(task.lifecycle))
+        for its in steps
         for task in its
     )
     queue = _queue_from(order, tasks)

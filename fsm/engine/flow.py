@@ -14,17 +14,24 @@ from fsm.engine.words import EngineTrigger, Kind, State
 class StepSpec:
     """One step of a flow; its tasks are attempts at its alternatives, in order.
 
-    ``after`` names the steps that must be won before it starts. What was won is undone
-    where the order turns back, if ``undo`` says that it can be. A
+    A task goes by ``lifecycle``, or by one of the ``others``, as who opened the order
+    has it. ``after`` names the steps that must be won before it starts. What was won is
+    undone where the order turns back, if ``undo`` says that it can be. A
     ``point_of_no_return`` comes after all other steps: an order that has won it has
     won.
     """
 
     name: str
     lifecycle: str
+    others: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     undo: bool = False
     point_of_no_return: bool = False
+
+    @property
+    def lifecycles(self) -> tuple[str, ...]:
+        """The names of all lifecycles that a task of it may go by."""
+        return (self.lifecycle, *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +102,16 @@ class Rules:
         """
         for flow in self.flows.values():
             for step in flow.steps:
-                lifecycle = self.lifecycles.get(step.lifecycle)
-                if lifecycle is None:
-                    raise ValueError(f"no lifecycle {step.lifecycle!r}: {step.name}")
-                undo = (EngineTrigger.UNDO_DUE, State.SUCCEEDED)
-                if step.undo and undo not in lifecycle.ways:
-                    raise ValueError(f"{lifecycle.name!r} has no undo: {step.name}")
+                for name in step.lifecycles:
+                    self._check(step, name)
+
+    def _check(self, step: StepSpec, name: str) -> None:
+        lifecycle = self.lifecycles.get(name)
+        if lifecycle is None:
+            raise ValueError(f"no lifecycle {name!r}: {step.name}")
+        undo = (EngineTrigger.UNDO_DUE, State.SUCCEEDED)
+        if step.undo and undo not in lifecycle.ways:
+            raise ValueError(f"{name!r} has no undo: {step.name}")
 
     def lifecycle(self, name: str) -> Lifecycle[Any]:
         """Return the lifecycle of a name that a row says.

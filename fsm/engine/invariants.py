@@ -81,11 +81,12 @@ def _stands(
         what = "it waits for what its steps need and nothing wakes it"
         yield Offence(Invariant.NOBODY_FORGOTTEN, order.queue_id, None, what)
     for spec, tasks in zip(flow.steps, steps, strict=True):
-        lifecycle = rules.lifecycle(spec.lifecycle)
         for task in tasks:
-            yield from _forgotten(order, task, lifecycle)
-        for check in lifecycle.invariants:
-            yield from check(order, tasks, stories)
+            yield from _forgotten(order, task, rules.lifecycle(task.lifecycle))
+        for name in spec.lifecycles:
+            its = [task for task in tasks if task.lifecycle == name]
+            for check in rules.lifecycle(name).invariants:
+                yield from check(order, its, stories)
 
 
 def _unknown(
@@ -122,7 +123,7 @@ def flow_of(order: SeenOrder, rules: Rules) -> Flow | None:
 
 def _goes_by(flow: Flow, task: SeenTask) -> bool:
     known = 0 <= task.step < len(flow.steps)
-    return known and flow.steps[task.step].lifecycle == task.lifecycle
+    return known and task.lifecycle in flow.steps[task.step].lifecycles
 
 
 def _speaks(task: SeenTask, lifecycle: Lifecycle[Any]) -> bool:

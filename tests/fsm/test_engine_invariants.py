@@ -253,6 +253,51 @@ def _nobody_washes(order, tasks, stories) -> Iterator[Offence]:
             yield Offence(Invariant.VERDICT, order.queue_id, task.task_id, "no water")
 
 
+def going_by(name, *others, invariants=()):
+    """Return rules in which who shops may go by others, and what they then bring."""
+    wash, shop, cook = CHORES.steps
+    steps = (wash, replace(shop, others=others), cook)
+    other = replace(chores.LIFECYCLES["wash"], name=name, invariants=invariants)
+    flow = replace(CHORES, steps=steps)
+    lifecycles = {name: other, **HOUSE.lifecycles}
+    return Rules(lifecycles, {**HOUSE.flows, (flow.kind, flow.version): flow})
+
+
+def by_another(name="order online"):
+    """Return the rows of tasks of which the one that is at work goes by another."""
+    rows = the_tasks(Bob=(State.EXECUTING, DO))
+    return [r._replace(lifecycle=name) if r.name == "Bob" else r for r in rows]
+
+
+def test_a_task_may_go_by_another_lifecycle_where_its_step_says_so():
+    name = "order online"
+
+    assert judged(an_order(), by_another(), rules=going_by(name, name)) == []
+    assert judged(an_order(), by_another(), rules=going_by(name)) == [
+        ("legality", "no step 1 of its flow goes by 'order online'")
+    ]
+
+
+def test_a_task_is_judged_by_what_its_own_lifecycle_brings():
+    name = "order online"
+    rules = going_by(name, name, invariants=(_nobody_washes,))
+
+    # Ann is at work too, and goes by what brings nothing.
+    assert judged(an_order(), by_another(), rules=rules) == [("verdict", "no water")]
+
+
+def test_an_order_ends_by_the_lifecycle_that_each_task_goes_by():
+    """A word that its own lifecycle knows and the step's does not is none of a lie."""
+    rules = going_by("payout", "payout")
+    waits = {"waiting_for": "return", "wake_at": NOW, "verdict": "paid"}
+    rows = [
+        row._replace(lifecycle="payout", **waits) if row.name == "Bob" else row
+        for row in the_tasks(Ann=WON, Bob=WON, Cy=LOST, Dee=WON)
+    ]
+
+    assert judged(an_order(OrderState.COMPLETED), rows, rules=rules) == []
+
+
 def test_what_a_lifecycle_brings_is_judged_with_what_holds_for_all():
     rules = bringing(invariants=(_nobody_washes,))
 

@@ -216,6 +216,11 @@ def test_a_graph_that_could_not_be_walked_is_refused(steps, says):
     [
         (StepSpec(name="a", lifecycle="nap"), "no lifecycle 'nap'"),
         (StepSpec(name="a", lifecycle="payout", undo=True), "'payout' has no undo"),
+        (StepSpec(name="a", lifecycle="wash", others=("nap",)), "no lifecycle 'nap'"),
+        (
+            StepSpec(name="a", lifecycle="wash", others=("work",), undo=True),
+            "'work' has no undo",
+        ),
     ],
 )
 def test_a_step_that_its_lifecycle_cannot_do_is_refused(step, says):
