@@ -800,10 +800,17 @@ AS $$
     FROM generate_series(0, 2) AS ahead
 $$;
 
--- What runs in the owner's name looks at nothing that its caller put in the way.
-DO $$ BEGIN
-    EXECUTE format('ALTER FUNCTION make_trail_partitions() SET search_path = %I, '
-        'pg_temp', current_schema());
+-- What runs in the owner's name, or reads a table to judge, looks at nothing that its
+-- caller put in the way: a temporary table stands before all others of its name.
+DO $$
+DECLARE looks regprocedure;
+BEGIN
+    FOREACH looks IN ARRAY ARRAY['make_trail_partitions()', 'refuse_unless_erased()',
+        'refuse_unless_about_erased()', 'refuse_unless_result_erased()']::regprocedure[]
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', looks,
+            current_schema());
+    END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION make_trail_partition(date), make_trail_partitions(),
     refuse_change(), refuse_without_version(), refuse_unless_erased(),

@@ -487,6 +487,55 @@ def test_the_database_refuses(rows, constraint, statement):
     assert refused.value.diag.constraint_name == constraint
 
 
+# A table of one's own that says what a guard would look for in ours.
+OWN_LINES = """
+CREATE TEMP TABLE order_task_events AS
+SELECT queue_id AS entity_id, 3 AS version, substr(audit_hash, 1, 32) AS hash,
+    'order.erased' AS trigger FROM order_queues
+"""
+OWN_ORDERS = """
+CREATE TEMP TABLE order_queues AS
+SELECT queue_id, '' AS customer_id, order_id FROM public.order_queues;
+UPDATE dead_letters SET discarded_at = now(), discarded_by = 'ann', discard_reason = 'r'
+"""
+
+
+@pytest.mark.attack("database", "A guard is shown no table in place of ours")
+@pytest.mark.parametrize(
+    ("constraint", "statement"),
+    [
+        (
+            "order_queues_person_is_fixed",
+            then(
+                f"{OVER} tries = 0",
+                OWN_LINES,
+                "UPDATE order_queues SET version = 3, customer_id = '', "
+                f"request = '{BLANK}'",
+            ),
+        ),
+        (
+            "order_task_results_written_once",
+            then(RESULT, OWN_ORDERS, LATER_RESULT.format("result = NULL")),
+        ),
+        (
+            "dead_letters_content_is_fixed",
+            then(
+                LETTER.replace("deliveries,", "deliveries, order_id,").replace(
+                    "1, '',", "1, 'w-1', 'secret',"
+                ),
+                OWN_ORDERS,
+                "UPDATE dead_letters SET body = '' WHERE order_id = 'w-1'",
+            ),
+        ),
+    ],
+)
+def test_a_guard_looks_at_no_table_of_its_callers(rows, constraint, statement):
+    with pytest.raises(psycopg.IntegrityError) as refused:
+        rows.execute(statement)
+
+    assert refused.value.diag.constraint_name == constraint
+
+
 @pytest.mark.attack("database", "No statement takes a task out of a final state")
 @pytest.mark.parametrize("state", sorted(FINAL))
 def test_a_final_state_has_no_exit(rows, state):
