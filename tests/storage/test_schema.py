@@ -509,8 +509,7 @@ UPDATE dead_letters SET discarded_at = now(), discarded_by = 'ann', discard_reas
             then(
                 f"{OVER} tries = 0",
                 OWN_LINES,
-                "UPDATE order_queues SET version = 3, customer_id = '', "
-                f"request = '{BLANK}'",
+                f"{OVER} customer_id = '', request = '{BLANK}'".replace("2", "3"),
             ),
         ),
         (
