@@ -14,6 +14,7 @@ from fsm.domain.dead_letters import Reason
 from fsm.domain.votes import Vote
 from fsm.engine.words import CaseKind, CaseState, Kind, OrderState, State
 from fsm.payout.words import Wait
+from fsm.service.words import ServiceWait
 from handlers.ports.reads import ProviderState
 from payment_service.wire.customer import CustomerMessageShape
 from payment_service.wire.left_out import LeftOut
@@ -31,7 +32,7 @@ class TaskShape(TypedDict):
     version: Annotated[int, Field(ge=1)]
     provider_reference: NotRequired[LeftOut[str]]
     code: NotRequired[LeftOut[str]]
-    waiting_for: NotRequired[LeftOut[Wait]]
+    waiting_for: NotRequired[LeftOut[Wait | ServiceWait]]
     wake_at: NotRequired[LeftOut[str]]
     created_at: str | None
     updated_at: str | None
