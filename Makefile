@@ -127,8 +127,8 @@ bench-tools: $(STAMP)  ## the rivals and the profiler, which the bench can do wi
 	else echo "Node is not installed: without it the bench leaves Restate out"; fi
 
 .PHONY: simulate-long
-simulate-long: $(STAMP)  ## 20,000 seeds of the simulation on all cores; more: make simulate-long SEEDS=1000000
-	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),20000)
+simulate-long: $(STAMP)  ## 20,000 seeds of the simulation on all cores; more: make simulate-long SEEDS=1000000; all with checkouts: EVERY=3
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),20000) --every $(or $(EVERY),1)
 
 .PHONY: simulate-speed
 simulate-speed: $(STAMP)  ## how long 100 virtual days of 20 orders take on one core

@@ -12,7 +12,7 @@ from fsm.tampering import tampered
 from handlers.ports.core import Operation
 from handlers.resolve import Ruling
 from payment_service.playground.memory.world import a_request
-from tests.simulation.oracle import line_of, order_row, task_row
+from tests.world.as_rows import line_of, order_row, task_row
 from tests.world.judged import World
 
 

@@ -13,7 +13,7 @@ from fsm.reconciliation import (
 )
 from payment_service.playground.memory.world import a_request
 from tests.handlers.test_chores import helped
-from tests.simulation.oracle import order_row, task_row
+from tests.world.as_rows import order_row, task_row
 from tests.world.judged import World
 
 __all__ = ["helped"]

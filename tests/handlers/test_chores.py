@@ -35,7 +35,7 @@ from payment_service.storage.store import PostgresStore
 from payment_service.storage.sweeps import PostgresSweeps
 from tests.fsm.chores import CHORES, LIFECYCLES, Chores
 from tests.service.stage import a_withdrawal, staged
-from tests.simulation.oracle import line_of, order_row, task_row
+from tests.world.as_rows import line_of, order_row, task_row
 from tests.world.household import STANDS, Helpers, offences_at_rest, offences_of_rows
 from tests.world.judged import World
 from tests.world.postgres_rows import PostgresRows

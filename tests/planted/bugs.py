@@ -25,6 +25,7 @@ from fsm.payout import guards
 from fsm.payout.hearing import PayoutHearing
 from fsm.payout.table import Guard
 from fsm.payout.words import Trigger, Waiting
+from fsm.service.words import StepTrigger
 from handlers import (
     anchor,
     cancel,
@@ -945,6 +946,24 @@ BUGS: Final[Mapping[str, Bug]] = {
     "what a service does not know yet is left out, not undone": Bug(
         plant=sagas.not_known_is_a_no, layer=MODEL, world=worlds.GIVEN_UP
     ),
+    "a service that was not heard has done it": Bug(
+        plant=sagas.hears(StepTrigger.UNCLEAR, State.EXECUTING, StepTrigger.DONE),
+        layer=SIMULATION,
+    ),
+    "a service that was not heard has refused it": Bug(
+        plant=sagas.hears(StepTrigger.UNCLEAR, State.EXECUTING, StepTrigger.REFUSED),
+        layer=SIMULATION,
+    ),
+    "an undo that was not heard is done": Bug(
+        plant=sagas.hears(StepTrigger.UNCLEAR, State.REVERSING, StepTrigger.UNDONE),
+        layer=SIMULATION,
+    ),
+    "an undo that is refused is taken for done": Bug(
+        plant=sagas.hears(StepTrigger.REFUSED, State.REVERSING, StepTrigger.UNDONE),
+        layer=SIMULATION,
+        seed=15,
+    ),
+    "an undo is never sent": Bug(plant=sagas.an_undo_is_never_sent, layer=SIMULATION),
     "a step is undone before it is asked about": Bug(
         plant=sagas.undone_before_it_is_asked_about,
         layer=UNIT,

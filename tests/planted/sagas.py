@@ -1,11 +1,13 @@
 """Bugs in what carries a checkout out: lifecycles, calls, the rule they go by."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from fsm.engine import graph
 from fsm.engine.records import replace
+from fsm.engine.steps import Event
 from fsm.engine.table import Row
 from fsm.engine.words import EngineTrigger, OrderState, State
 from fsm.service import guards
@@ -15,6 +17,8 @@ from fsm.service.words import ServiceWait, StepTrigger
 from handlers.checkout import calls
 from handlers.claims import Claims
 from tests.planted import flows
+
+Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def fires(patch: pytest.MonkeyPatch, lifecycle: Any, *rows: Row) -> None:
@@ -135,6 +139,30 @@ def the_order_waits_for_what_was_told(patch: pytest.MonkeyPatch) -> None:
 
 def a_sleeper_sends_all_the_same(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(calls, "_check_awake", lambda *_: None)
+
+
+def hears(heard: StepTrigger, state: State, taken_for: StepTrigger) -> Plant:
+    """Take one answer of a service for another, in that state: a move that is legal."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        real = calls.event_of
+
+        def wrong(answer: Any, task: Any) -> Any:
+            event = real(answer, task)
+            if task.state is state and event.trigger is heard:
+                return replace(event, trigger=taken_for)
+            return event
+
+        patch.setattr(calls, "event_of", wrong)
+
+    return plant
+
+
+def an_undo_is_never_sent(patch: pytest.MonkeyPatch) -> None:
+    async def undo(_order: Any, task: Any, *_: Any) -> Event:
+        return Event(trigger=StepTrigger.UNDONE, actor=f"service:{task.name}")
+
+    patch.setattr(calls, "_undo", undo)
 
 
 def both_ends_do_not_meet(patch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """Replays one seed with every event, or runs any number of them on all cores.
 
 ``python -m tests.simulation --seed 7 --trace`` and
-``python -m tests.simulation --seeds 100000 --jobs 4``; ``--speed`` measures one core.
+``python -m tests.simulation --seeds 100000 --jobs 4``; ``--every 3`` plays only seeds
+that have checkouts beside their withdrawals; ``--speed`` measures one core.
 """
 
 import argparse
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--trace", action="store_true", help="print every event of it")
     parser.add_argument("--seeds", type=int, default=2_000, help="run so many")
     parser.add_argument("--first", type=int, default=0, help="from this one on")
+    parser.add_argument("--every", type=int, default=1, help="3: those with checkouts")
     parser.add_argument("--jobs", type=int, default=0, help="0: one for each core")
     parser.add_argument("--counts", action="store_true", help="print every counter")
     parser.add_argument("--speed", action="store_true", help="measure 100 days")
@@ -37,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _measure(range(given.first, given.first + SPEED_SEEDS))
     if given.seed is not None:
         return _replay(given.seed, trace=given.trace)
-    seeds = range(given.first, given.first + given.seeds)
+    until = given.first + given.seeds * given.every
+    seeds = range(given.first, until, given.every)
     return _run(seeds, jobs=given.jobs, counts=given.counts)
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -16,6 +17,7 @@ from fsm.domain.votes import Vote
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import CaseKind, CaseState, Kind, State
 from fsm.payout.words import Waiting
+from fsm.service.lifecycle import SERVICE
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.dead_letters import discard, replay
 from handlers.ports.core import Operation
@@ -28,6 +30,8 @@ from tests.simulation.counterparties import SimProvider
 from tests.simulation.environment import NOWHERE, Ground, Process
 from tests.simulation.fleet import Fleet
 from tests.simulation.rates import DAY, HOUR, MINUTE, SECOND
+from tests.simulation.services import SimService
+from tests.world.checkouts import a_checkout
 
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FOUR_EYES_FROM: Final = 10_000
@@ -36,6 +40,10 @@ ERRS: Final = 0.5
 DECISIONS_MAX: Final = 12
 PATIENCE_WITH_CORE: Final = 3
 SLAS: Final = (None, None, None, "1s", "5m", "2h", "none")
+
+
+def _checkout(number: int, more: int = 0) -> Request:
+    return a_checkout(f"c-{number}", 12_550 + more)
 
 
 class People:
@@ -53,15 +61,17 @@ class People:
 
     # Upstream.
 
-    def order(self, number: int) -> None:
+    def order(self, number: int, kind: Kind) -> None:
         """Send a request at some time of the faulty phase, often beside others."""
         ground = self.ground
         span = ground.setting.faulty
         burst = int(ground.draw() * 4) * span // 4
         at = burst + ground.between(0, span // 4)
-        ground.spawn(NOWHERE, self._orders(self._request(number), at))
+        draft = {Kind.WITHDRAWAL: self._request, Kind.CHECKOUT: _checkout}[kind]
+        again = partial(draft, number, 7)
+        ground.spawn(NOWHERE, self._orders(draft(number), at, again))
 
-    def _request(self, number: int, *, more: int = 0) -> Request:
+    def _request(self, number: int, more: int = 0) -> Request:
         random = self.ground.random
         names = self.fleet.providers.names()
         entries = tuple(
@@ -82,7 +92,9 @@ class People:
             content=orjson.dumps([order_id, amount, [e.provider for e in entries]]),
         )
 
-    async def _orders(self, request: Request, at: int) -> None:
+    async def _orders(
+        self, request: Request, at: int, again: Callable[[], Request]
+    ) -> None:
         ground = self.ground
         await ground.loop.sleep(at)
         await self._submits(request)
@@ -94,8 +106,7 @@ class People:
             await ground.loop.sleep(ground.between(1, DAY))
             await self._submits(request)
         if ground.draw() < 0.1:
-            number = int(request.order_id.removeprefix("w-"))
-            await self._submits(self._request(number, more=7))
+            await self._submits(again())
 
     async def _submits(self, request: Request) -> None:
         if self.ground.draw() < 0.5:
@@ -289,6 +300,10 @@ class People:
 
     def _truth(self, task: Task) -> Ruling | None:
         """Return what is certain; None where it has to be waited for."""
+        service = self.fleet.services.get(task.name or "")
+        if isinstance(service, SimService):
+            undoes = task.lifecycle == SERVICE.name and task.task_id[-1] in "01234567"
+            return service.found_out(task.task_id, leave=not undoes)
         provider = self.fleet.providers.get(task.provider)
         if not isinstance(provider, SimProvider):
             return None

@@ -12,6 +12,7 @@ from tests.simulation.environment import NOWHERE, Ground
 from tests.simulation.fault_injection import Door
 from tests.simulation.fleet import Fleet
 from tests.simulation.rates import DAY, HOUR, MINUTE, SECOND
+from tests.simulation.services import SimService
 
 PAUSED_MAX: Final = 12 * HOUR
 FORGETS_MAX: Final = 5 * SECOND
@@ -48,14 +49,19 @@ class Chaos:
             "letters_read": self._letters_read,
             "provider_paused": self._provider_paused,
         }
-        span = self.ground.setting.faulty
         for name, strike in strikes.items():
-            rate = getattr(self.ground.dials, name)
-            many = min(rate * max(span / DAY, 1.0), TIMES_MAX)
-            for _ in range(int(many + self.ground.draw()) if rate else 0):
-                self.ground.loop.at(int(self.ground.draw() * span), strike)
+            self._many(getattr(self.ground.dials, name), strike)
+        if self.ground.setting.checkouts:
+            self._many(self.ground.dials.provider_down, self._service_down)
         if self.ground.dials.amnesia:
             self._forgets = 1 + int(self.ground.draw() * 2)
+
+    def _many(self, rate: float, strike: Callable[[], None]) -> None:
+        """Draw when it strikes, ``rate`` times a day."""
+        span = self.ground.setting.faulty
+        many = min(rate * max(span / DAY, 1.0), TIMES_MAX)
+        for _ in range(int(many + self.ground.draw()) if rate else 0):
+            self.ground.loop.at(int(self.ground.draw() * span), strike)
 
     def _a_while(self) -> int:
         return self.ground.between(SECOND, HOUR)
@@ -85,10 +91,17 @@ class Chaos:
     def _provider_down(self) -> None:
         provider = self.ground.random.choice(self.fleet.providers.every())
         if isinstance(provider, SimProvider):
-            provider.hangs = self.ground.draw() < 0.5
-            how = "hangs" if provider.hangs else "refuses connections"
+            provider.line.hangs = self.ground.draw() < 0.5
+            how = "hangs" if provider.line.hangs else "refuses connections"
             self.ground.struck(f"provider down: {how}", provider.name)
-            provider.down_until = self.ground.clock.micros + self._a_while()
+            provider.line.down_until = self.ground.clock.micros + self._a_while()
+
+    def _service_down(self) -> None:
+        service = self.ground.random.choice(self.fleet.services.every())
+        if isinstance(service, SimService):
+            service.line.hangs = self.ground.draw() < 0.5
+            self.ground.struck("service down", service.name)
+            service.line.down_until = self.ground.clock.micros + self._a_while()
 
     def _provider_paused(self) -> None:
         """Pause providers, until somebody resumes them or until their time is over."""
@@ -162,6 +175,9 @@ class Chaos:
         self.door.core_down_until = self.door.store_down_until = 0
         for provider in self.fleet.providers.every():
             if isinstance(provider, SimProvider):
-                provider.down_until = 0
+                provider.line.down_until = 0
+        for service in self.fleet.services.every():
+            if isinstance(service, SimService):
+                service.line.down_until = 0
         self.fleet.paused.clear()
         self.fleet.tell_of_pauses()

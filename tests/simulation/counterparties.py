@@ -23,7 +23,6 @@ from handlers.ports.provider import (
     Unclear,
 )
 from payment_service.playground.memory.core import MemoryCore
-from payment_service.playground.memory.effects import Died
 from payment_service.playground.memory.providers import (
     Conduct,
     Does,
@@ -31,12 +30,17 @@ from payment_service.playground.memory.providers import (
     PayoutFate,
     Tells,
 )
-from tests.simulation.environment import CURRENT, Ground
+from tests.simulation.environment import Ground
 from tests.simulation.fault_injection import Door
+from tests.simulation.line import Line, Unheard
 from tests.simulation.rates import SECOND
 
 Result = TypeVar("Result")
-UNSURE: Final = Unclear(because="timed out")
+UNHEARD: Final = Unheard(
+    not_sent=NotSent(because="connection refused"),
+    unsure=Unclear(because="timed out"),
+    failed=Unclear(because="answered 502"),
+)
 KEY_MARGIN: Final = 5 * 60 * SECOND
 """So much longer than configured providers remember a key: who configures leaves it."""
 
@@ -82,10 +86,11 @@ class SimProvider(MemoryProvider):
         super().__init__(name, clock=ground.clock, plan=plan, effects=door)
         random = Random(f"{ground.seed}:{name}")
         self.ground = ground
-        self.door = door
         self.timeout = timedelta(seconds=random.choice((1, 3, 10)))
-        self.down_until = 0
-        self.hangs = False
+        self.line = Line(ground, door, "provider", name, UNHEARD)
+        self.line.timeout = int(self.timeout.total_seconds()) * SECOND
+        self.line.latest = self._latest
+        self.line.landed = self._landed
         self.flying: Counter[str] = Counter()
         self.touched: dict[str, int] = {}
         self.lies: dict[str, str] = {}
@@ -100,97 +105,27 @@ class SimProvider(MemoryProvider):
 
     async def create(self, payout: Payout) -> CreateAnswer:
         self.flying[payout.reference] += 1
-        answer: CreateAnswer = await self._call(
+        answer: CreateAnswer = await self.line.call(
             "create", payout.reference, lambda: self._created(payout)
         )
         return answer
 
     async def status(self, payout: Payout) -> StatusAnswer:
-        answer: StatusAnswer = await self._call(
+        answer: StatusAnswer = await self.line.call(
             "status", payout.reference, lambda: self._found(payout)
         )
         return answer
 
     async def cancel(self, payout: Payout) -> CancelAnswer:
-        answer: CancelAnswer = await self._call(
+        answer: CancelAnswer = await self.line.call(
             "cancel", payout.reference, lambda: self._cancelled(payout)
         )
-        return answer
-
-    async def _call(self, call: str, about: str, act: Callable[[], Any]) -> Any:
-        """Make a call that may come late or not at all, and be heard or not."""
-        ground, name = self.ground, f"{self.name}.{call}"
-        process = CURRENT.get()
-        try:
-            if process.dead:
-                raise Died(name)
-            if ground.chance(ground.dials.dies_before):
-                self._dies("provider: not_done_died", name)
-            gone = await self._fails(name)
-        except Died:
-            self._landed(call, about)
-            raise
-        if gone is not None:
-            self._landed(call, about)
-            return gone
-        heard = await self._carried(call, about, act)
-        await self.door.back(process, name, 20_000)
-        if ground.chance(ground.dials.dies_after):
-            self._dies("provider: done_died", name)
-        if heard is not UNSURE and ground.chance(ground.dials.provider_unheard):
-            ground.struck("provider: done_lost", name)
-            return UNSURE
-        return heard
-
-    def _dies(self, kind: str, name: str) -> None:
-        self.ground.struck(kind, name)
-        self.door.kills(CURRENT.get(), name)
-        raise Died(name)
-
-    async def _fails(self, name: str) -> Any:
-        """Return an answer where the request does not reach the provider."""
-        ground, dials = self.ground, self.ground.dials
-        if self.down_until > ground.clock.micros:
-            if not self.hangs:
-                return NotSent(because="connection refused")
-            await ground.loop.sleep(self._timeout())
-            return UNSURE
-        if ground.chance(dials.provider_unsent):
-            ground.struck("provider: not sent", name)
-            return NotSent(because="connection refused")
-        if ground.chance(dials.provider_failed):
-            ground.struck("provider: refused", name)
-            return Unclear(because="answered 502")
-        return None
-
-    async def _carried(self, call: str, about: str, act: Callable[[], Any]) -> Any:
-        """Bring the request there; one that takes too long is done all the same."""
-        ground = self.ground
-        leg = 1 + int(ground.draw() * 200_000)
-        if ground.chance(ground.dials.provider_slow):
-            leg = ground.between(0, self._latest())
-        timeout = self._timeout()
-        if leg < timeout:
-            await ground.loop.sleep(leg)
-            return self._arrived(call, about, act)
-        ground.struck("provider: executes after the time-out", f"{self.name}.{call}")
-        ground.loop.at(ground.clock.micros + leg, self._arrived, call, about, act)
-        await ground.loop.sleep(timeout)
-        return UNSURE
-
-    def _arrived(self, call: str, about: str, act: Callable[[], Any]) -> Any:
-        self._landed(call, about)
-        answer = act()
-        self.ground.note(f"{self.name}.{call} {type(answer).__name__}", about)
         return answer
 
     def _landed(self, call: str, about: str) -> None:
         if call == "create":
             self.flying[about] -= 1
             self.touched[about] = self.ground.clock.micros
-
-    def _timeout(self) -> int:
-        return int(self.timeout.total_seconds()) * SECOND
 
     def _latest(self) -> int:
         """Return how long a request may be on its way: less than the grace."""

@@ -1,17 +1,23 @@
 """What has to have happened in a large run: danger that never came proves nothing."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
+from fsm.engine.manual_check import VOTE_ROWS
+from fsm.engine.table import Row
 from fsm.engine.words import CaseKind, EngineTrigger, State
 from fsm.payout.table import TABLE
 from fsm.payout.words import Trigger
+from fsm.service.lifecycle import PIVOT, SERVICE
+from fsm.service.table import ServiceGuard
+from fsm.service.words import StepTrigger
 from handlers.ports.admission import NotAdmittedCode
 from payment_service.playground.memory.effects import FailureForm
 from tests.simulation.campaign import Tally
-from tests.simulation.simulation import CELLS, ROWS
+from tests.simulation.simulation import CELLS, ROWS, STEP_ROWS
 
-T, R, S = Trigger, EngineTrigger, State
+T, R, S, ST, G = Trigger, EngineTrigger, State, StepTrigger, ServiceGuard
 EFFECTS: Final = (
     "store.load",
     "store.record",
@@ -66,6 +72,14 @@ FAULTS: Final = (
     "broken word: paid, then payout.failed",
     "broken word: paid, then payout.returned",
     "broken word: returned before it was told as paid",
+    "service down",
+    "service: not_done_died",
+    "service: done_died",
+    "service: done_lost",
+    "service: refused",
+    "service: not sent",
+    "service: executes after the time-out",
+    "service: is still at it",
     "core says no: freeze",
     "core says no: commit",
     "core says no: rollback",
@@ -78,6 +92,9 @@ SEEN: Final = (
     "cancel of a task",
     "cancel of an order",
     "cancel refused: NotNow",
+    "checkout CANCELLED",
+    "checkout COMPLETED",
+    "checkout FAILED",
     "conflict lost",
     "dead letter: crashed",
     "dead letter: exhausted",
@@ -101,6 +118,14 @@ SEEN: Final = (
     "outcome the timer rang early",
     "outcome unmatched",
     "request by message",
+    "service: a load is refused",
+    "service: do, done",
+    "service: do, refused",
+    "service: repeated, done",
+    "service: repeated, undone before it was done",
+    "service: undo, done for good",
+    "service: undo, undone",
+    "service: undo, undone before it was done",
     "settlement asked",
     "settlement withdrawn",
     "vote withdrawn",
@@ -205,6 +230,31 @@ RARE_ROWS: Final = {
         S.EXECUTING,
     ): "cancelled while the commit is due",
 }
+# The same of a saga's steps: by what happens, in which state, under which guard; of one
+# kind of step, or of all.
+RARE_STEPS: Final[Mapping[Any, str]] = {
+    ("", ST.NOT_SENT, S.EXECUTING, G.FIRST_UNWANTED): (
+        "given up between the claim of its do and the call"
+    ),
+    ("", R.CANCEL_REQUESTED, S.EXECUTING, None): "given up while it is asked",
+    ("", R.CANCEL_REQUESTED, S.EXECUTING, G.UNSENT): "given up before its next try",
+    ("", R.CANCEL_REQUESTED, S.EXECUTING, G.LAST_ASKING): "given up a second time",
+    ("", R.TURNED_BACK, S.EXECUTING, G.LAST_ASKING): "given up, and then turned back",
+    ("", ST.NOT_SENT, S.EXECUTING, G.LAST_ASKING): "two faults of one step in a row",
+    ("", ST.PENDING, S.EXECUTING, G.LAST_ASKING): "as above",
+    ("", ST.NOT_KNOWN, S.EXECUTING, G.ASKING): "unknown at its last try, or given up",
+    (PIVOT.name, ST.UNASKED, S.EXECUTING, None): "given up, and it cannot be asked",
+    (PIVOT.name, ST.DONE, S.MANUAL_CHECK, None): "an answer after it was given up",
+    (PIVOT.name, ST.REFUSED, S.MANUAL_CHECK, None): "as above",
+    (SERVICE.name, ST.UNDONE, S.MANUAL_CHECK, None): "as above",
+    (PIVOT.name, R.RESOLVED_POSITIVE, S.MANUAL_CHECK, None): (
+        "done, and its service says so neither to a repeat nor when it is asked"
+    ),
+    **{
+        ("", row.trigger, row.source, row.when): "four eyes are drawn for some seeds"
+        for row in VOTE_ROWS
+    },
+}
 # Answers without a row that a run of two thousand seeds must have given.
 GIVEN: Final = {
     T.FREEZE_CONFIRMED: (S.CREATING, S.EXECUTING, S.RECHECKING, S.SUCCEEDED),
@@ -283,6 +333,7 @@ def expected() -> list[str]:
         *(f"{effect}: {form}" for effect in EFFECTS for form in forms),
         *SEEN,
         *(name for key, name in _rows() if key not in RARE_ROWS),
+        *(name for (of, row), name in STEP_ROWS.items() if not _is_rare(of, row)),
         *(
             CELLS[trigger, state]
             for trigger, states in GIVEN.items()
@@ -300,6 +351,11 @@ def impossible() -> list[str]:
 
 def _rows() -> list[tuple[tuple[StrEnum, State, State], str]]:
     return [((r.trigger, r.source, r.dest), ROWS[id(r)]) for r in TABLE]
+
+
+def _is_rare(lifecycle: str, row: Row) -> bool:
+    key = row.trigger, row.source, row.when
+    return any((of, *key) in RARE_STEPS for of in ("", lifecycle))
 
 
 def missing(total: Tally) -> list[str]:

@@ -9,11 +9,9 @@ import orjson
 
 from fsm.domain.dead_letters import Reason
 from fsm.domain.errors import Fault
-from fsm.domain.messages import (
-    WITHDRAWAL_REQUESTED,
-    Message,
-)
+from fsm.domain.messages import Message
 from fsm.domain.orders import Request, Submission
+from fsm.domain.request_kinds import SUBJECTS
 from handlers.commit import Limits, Ports
 from handlers.dead_letters import dead_letter
 from handlers.flows import FLOWS
@@ -28,6 +26,7 @@ from handlers.sweep import sweep
 from payment_service.playground.memory.clock import SkewedClock
 from payment_service.playground.memory.effects import Died
 from payment_service.playground.memory.providers import MemoryProviders
+from payment_service.playground.memory.services import MemoryServices
 from providers.health.admission import AdmissionControl, Terms
 from providers.health.breaker import BreakerTerms
 from providers.health.observed import ObservedProviders
@@ -56,12 +55,14 @@ class Fleet:
         bus: SimBus,
         core: SimCore,
         providers: MemoryProviders,
+        services: MemoryServices,
     ) -> None:
         self.ground = ground
         self.store = store
         self.bus = bus
         self.core = core
         self.providers = providers
+        self.services = services
         self.processes: list[Process] = []
         self.requests: dict[str, Request] = {}
         self.answers: dict[str, Submission] = {}
@@ -98,9 +99,10 @@ class Fleet:
         limits = Limits(chain=ack_wait / 3, send_within=ack_wait / 6)
         if process.odd == "limits":
             limits = Limits(chain=timedelta(0), send_within=timedelta(seconds=1))
-        providers = self.providers
+        providers, services = self.providers, self.services
         if process.odd == "unconfigured":
             providers = MemoryProviders(*self.providers.every()[1:])
+            services = MemoryServices(*self.services.every()[1:])
         off = int((self.ground.draw() - 0.5) * 2 * setting.skew)
         by = timedelta(microseconds=off)
         ports = Ports(
@@ -108,6 +110,7 @@ class Fleet:
             store=self.store,
             core=self.core,
             providers=providers,
+            services=services,
             clock=SkewedClock(self.ground.clock, by) if off else self.ground.clock,
             limits=limits,
             watch=_Watch(self.ground),
@@ -191,7 +194,7 @@ class Fleet:
         self.requests[number] = request
         body = orjson.dumps({"order_id": request.order_id, "number": number})
         message = Message(
-            subject=WITHDRAWAL_REQUESTED, body=body, message_id=f"request:{number}"
+            subject=SUBJECTS[request.kind], body=body, message_id=f"request:{number}"
         )
         while number not in self.answers:
             self.bus.deliver_again(message)

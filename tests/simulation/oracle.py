@@ -1,7 +1,7 @@
-"""Judges a run by the books of core and the providers, and by every promise given.
+"""Judges a run by the books of all neighbours, and by every promise given.
 
 Judges S2, S6, L1, L3, M3, M4 of docs/promises.md at their moment, and then all that
-the oracle and ``verify`` judge.
+the oracle and ``verify`` judge; a checkout by the books of its steps' services.
 """
 
 import re
@@ -16,16 +16,15 @@ from fsm.decided import decision_offences
 from fsm.domain.acts import SERVICE
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.decided import Decided, Subject
-from fsm.domain.erasure import is_erased
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
 from fsm.domain.webhook_events import WebhookEventState
 from fsm.engine.invariants import standing
 from fsm.engine.judged import Offence
 from fsm.engine.rows import Queue, Task
-from fsm.engine.words import CaseKind, EngineWait, OrderState
+from fsm.engine.words import CaseKind, EngineWait
 from fsm.flows import RULES
-from fsm.invariants import Line, OrderRow, TaskRow, Trail, trail_of
+from fsm.invariants import Line, TaskRow, Trail, trail_of
 from fsm.payout.words import Waiting
 from fsm.reconciliation import LedgerEntry, StatementEntry
 from fsm.tampering import tampered
@@ -40,8 +39,10 @@ from tests.simulation.counterparties import SimProvider
 from tests.simulation.environment import Ground
 from tests.simulation.fleet import Fleet
 from tests.simulation.rates import HOUR
+from tests.simulation.services import checkouts_of
 from tests.simulation.webhook_delivery import WebhookDelivery
-from tests.world import oracle
+from tests.world import checkouts, oracle
+from tests.world.as_rows import line_of, order_row, task_row
 from tests.world.decided import decided_rows
 
 STEPS_AN_HOUR_MAX: Final = 200
@@ -172,6 +173,7 @@ class Judge:
             *self.found,
             *self._money(),
             *self._own_invariants(),
+            *self._steps(),
             *(self._promises() if rested else ()),
             *self._hot_loops(),
             *self.fleet.crashes,
@@ -185,7 +187,7 @@ class Judge:
         awake = {
             o.queue_id
             for o in orders
-            if o.queue.state is OrderState.ACTIVE or o.queue.waiting_for is not None
+            if not o.queue.final or o.queue.waiting_for is not None
         }
         excused = bool(awake) and awake <= self.forgotten
         self.ground.seen["excused by amnesia: kept awake"] += excused
@@ -208,6 +210,27 @@ class Judge:
             asked=[line for provider in providers for line in _first_asked(provider)],
         )
         return oracle.offences(seen, at_rest=True)
+
+    def _steps(self) -> list[str]:
+        """Hold the services' own books against the checkouts: all done, or undone."""
+        services = self.fleet.services
+        orders = checkouts_of(self.fleet.store.tables.orders.values())
+        for order in orders:
+            self.ground.seen[f"checkout {order.queue.state}"] += 1
+        owners = {task.task_id for order in orders for task in order.queue.tasks}
+        return [
+            *(
+                f"checkout {order.queue_id}: {what}"
+                for order in orders
+                for what in checkouts.offences_at_rest(order, services)
+            ),
+            *(
+                f"{service.name} has done {task_id}, which is no task"
+                for service in services.every()
+                for task_id in service.books.keys() - owners
+                if service.stands(task_id)
+            ),
+        ]
 
     def _providers(self) -> list[SimProvider]:
         every = self.fleet.providers.every()
@@ -303,7 +326,7 @@ class Judge:
             f"order {o.queue_id} is {o.queue.state}, {o.queue.waiting_for} at rest: "
             + ", ".join(f"{t.state} {t.waiting_for}" for t in o.queue.tasks)
             for o in tables.orders.values()
-            if o.queue.state is OrderState.ACTIVE or o.queue.waiting_for is not None
+            if not o.queue.final or o.queue.waiting_for is not None
         ]
         offences += [
             f"the return of {task.task_id} is not settled at rest"
@@ -442,6 +465,10 @@ EXCUSABLE: Final = (
     "the cancellation of",
     "the decision about",
     "payouts were executed for one order",
+    # A step is done for a turn, or undone by a service, that rows know nothing of.
+    "is not undone",
+    "is done: there is no return",
+    "and its service says",
 )
 
 
@@ -457,77 +484,3 @@ def _first_asked(provider: SimProvider) -> list[ReceivedCall]:
         if asked.call == "create":
             seen.add(asked.reference)
     return kept
-
-
-def order_row(order: Order) -> OrderRow:
-    """Return the row as ``payment-service verify`` reads it."""
-    queue = order.queue
-    return OrderRow(
-        order.queue_id,
-        order.order_id,
-        order.require_money().amount,
-        order.require_money().currency,
-        queue.state.value,
-        queue.version,
-        queue.waiting_for,
-        queue.wake_at,
-        queue.audit_hash,
-        queue.kind.value,
-        order.merchant_id,
-        order.customer_id,
-        order.destination,
-        order.content_hash,
-        *order.signature,
-        order.metadata,
-        queue.cancel_requested,
-        queue.tries,
-        order.created_at,
-        order.finished_at,
-        queue.customer_message,
-        is_erased(order),
-        queue.flow_version,
-        queue.exclusive_key,
-        queue.loaded,
-        order.details,
-    )
-
-
-def task_row(task: Task) -> TaskRow:
-    """Return the row as ``payment-service verify`` reads it."""
-    return TaskRow(
-        task.task_id,
-        task.position,
-        task.provider,
-        task.state.value,
-        task.version,
-        task.waiting_for,
-        task.wake_at,
-        task.verdict,
-        task.sla,
-        task.sla_at,
-        task.audit_hash,
-        task.returned,
-        task.terminal_id,
-        task.proposed_by,
-        task.proposed_decision,
-        task.provider_reference,
-        task.sent_first_at,
-        task.sent_last_at,
-        task.tries,
-        task.taken,
-        task.cancel_requested,
-        task.deadline_at,
-        task.code,
-        task.created_at,
-        task.updated_at,
-        task.lifecycle,
-        task.step,
-        task.name,
-        task.result,
-        task.result_hash,
-    )
-
-
-def line_of(line: object) -> Line:
-    """Return an audit line as ``payment-service verify`` reads it."""
-    return Line(*(getattr(line, name) for name in Line._fields))

@@ -113,6 +113,7 @@ HIGHEST: Final = Dials(
     provider_paused=12.0,
 )
 OFF: Final = 0.5
+CHECKOUTS_EVERY: Final = 3
 # Drawn apart from the others, which for a known seed are as they always were.
 LATER: Final = frozenset({"provider_paused"})
 RARE: Final = frozenset(
@@ -150,6 +151,7 @@ class Setting:
     """The shape of a seed's world."""
 
     orders: int = 20
+    checkouts: int = 0
     workers: int = 3
     slots: int = 3
     ack_wait: int = 30 * SECOND
@@ -163,6 +165,16 @@ class Setting:
     max_deliver: int = 8
     # How many creates each keeper lets be under way; none: there are no keepers.
     in_flight: int = 0
+
+
+def with_checkouts(seed: int, shape: Setting) -> Setting:
+    """Have every third seed play checkouts beside its withdrawals.
+
+    All others are as they always were, those among them that once found something.
+    """
+    if seed % CHECKOUTS_EVERY:
+        return shape
+    return replace(shape, checkouts=Random(f"{seed}:checkouts").choice((4, 8, 16)))
 
 
 def setting(random: Random) -> Setting:

@@ -11,8 +11,10 @@ from typing import Any, Final
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
 from fsm.engine import decide, lifecycle
+from fsm.engine.words import Kind
 from fsm.payout.hearing import PayoutHearing
 from fsm.payout.table import OTHERWISE, TABLE
+from fsm.service.lifecycle import LIFECYCLES
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.ports.store import StepWrite
@@ -26,7 +28,16 @@ from tests.simulation.environment import Ground, moment
 from tests.simulation.fault_injection import Door
 from tests.simulation.fleet import GRACE_MICROS, LEFT, Fleet
 from tests.simulation.oracle import Judge
-from tests.simulation.rates import DAY, Dials, Setting, dials, gated, setting
+from tests.simulation.rates import (
+    DAY,
+    Dials,
+    Setting,
+    dials,
+    gated,
+    setting,
+    with_checkouts,
+)
+from tests.simulation.services import services_of
 from tests.simulation.store import SimStore, micros_of
 from tests.simulation.webhook_delivery import WebhookDelivery
 
@@ -74,14 +85,21 @@ class Simulation:
         random = Random(f"{seed}:shape")
         drawn, wanted = setting(random), dials(random)
         wanted, drawn = gated(Random(f"{seed}:gates"), wanted, drawn)
-        self.ground = Ground(seed, shape or drawn, turned or wanted, trace=trace)
+        shape = shape or with_checkouts(seed, drawn)
+        self.ground = Ground(seed, shape, turned or wanted, trace=trace)
         self.door = Door(self.ground)
         self.store = SimStore(self.ground, self.door)
         self.bus = SimBus(self.ground, self.door)
         self.core = SimCore(self.ground, self.door)
         self.providers = self._providers(random)
         self.fleet = Fleet(
-            self.ground, self.door, self.store, self.bus, self.core, self.providers
+            self.ground,
+            self.door,
+            self.store,
+            self.bus,
+            self.core,
+            self.providers,
+            services_of(self.ground, self.door),
         )
         self.people = People(self.ground, self.fleet)
         self.webhook_delivery = WebhookDelivery(self.ground, self.fleet)
@@ -151,7 +169,9 @@ class Simulation:
             for number in range(ground.setting.workers):
                 self.fleet.start(ground.setting.old_version if number == 0 else "")
             for number in range(ground.setting.orders):
-                self.people.order(number)
+                self.people.order(number, Kind.WITHDRAWAL)
+            for number in range(ground.setting.checkouts):
+                self.people.order(number, Kind.CHECKOUT)
             self.chaos.plan()
             ground.loop.at(ground.setting.faulty, self._heal)
             rested = ground.loop.run(
@@ -183,6 +203,12 @@ ROWS: Final = {
     id(row): f"row {n:02} {row.trigger} {row.source}>{row.dest} {row.when or ''}"
     for n, row in enumerate(TABLE)
 }
+STEP_ROWS: Final = {
+    (name, row): f"{name} {n:02} {row.trigger} {row.source}>{row.dest} {row.when or ''}"
+    for name, each in LIFECYCLES.items()
+    for n, row in enumerate(each.table)
+}
+"""The rows of a saga's steps: some are the same in several tables."""
 CELLS: Final = {
     (trigger, state): f"rest {trigger} in {state}: {answer}"
     for (trigger, state), answer in OTHERWISE.items()
@@ -201,11 +227,15 @@ def _counted(seen: Counter[str]) -> Iterator[None]:
     def advance(ways: Any, guards: Any, facts: Any, trigger: Any) -> Any:
         row = real(ways, guards, facts, trigger)
         if row is not None:
-            seen[ROWS[id(row)]] += 1
+            step = STEP_ROWS.get((facts.task.lifecycle, row))
+            seen[step or ROWS.get(id(row), "a row of no table")] += 1
         return row
 
     def rests(queue: Any, task: Any, event: Any, *given: Any) -> Any:
-        seen[CELLS[event.trigger, task.state]] += 1
+        if task.lifecycle in LIFECYCLES:
+            seen[f"{task.lifecycle} at rest {event.trigger} in {task.state}"] += 1
+        else:
+            seen[CELLS[event.trigger, task.state]] += 1
         return at_rest(queue, task, event, *given)
 
     def is_early(self: Any, task: Any, event: Any) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.simulation.campaign import Tally, tally
 from tests.simulation.expected import missing
-from tests.simulation.rates import CALM, Setting, dials, gated
+from tests.simulation.rates import CALM, CHECKOUTS_EVERY, Setting, dials, gated
 from tests.simulation.simulation import Simulation, simulate
 
 SEEDS = 400
@@ -108,11 +108,25 @@ def test_a_seed_is_the_same_run_in_another_process():
     assert answers.pop().split() == [simulate(n).fingerprint for n in (5, 6, 7)]
 
 
-def test_without_faults_everybody_is_served_quickly():
-    report = Simulation(1, turned=CALM).run()
+@pytest.mark.parametrize("seed", [1, 3])
+def test_without_faults_everybody_is_served_quickly(seed):
+    report = Simulation(seed, turned=CALM).run()
 
     assert report.offences == []
     assert report.faults["message lost"] == 0
+    assert report.faults["service: done_lost"] == 0
+
+
+def test_every_third_seed_plays_checkouts_beside_its_withdrawals():
+    played = [simulate(seed).seen for seed in range(CHECKOUTS_EVERY)]
+    ended = [
+        sum(many for what, many in seen.items() if what.startswith("checkout "))
+        for seen in played
+    ]
+
+    assert ended[0] >= 4
+    assert ended[1:] == [0, 0]
+    assert all(seed % CHECKOUTS_EVERY for seed in FOUND), "it is another run by now"
 
 
 def test_each_dial_is_at_zero_for_some_seeds_and_up_for_others():

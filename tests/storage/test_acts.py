@@ -21,7 +21,6 @@ from fsm.engine.words import State
 from fsm.invariants import trail_of
 from fsm.payout.words import Trigger
 from payment_service.playground.memory.clock import START
-from tests.simulation.oracle import line_of
 from tests.storage.builders import (
     FAILED,
     a_case,
@@ -31,6 +30,7 @@ from tests.storage.builders import (
     a_new_order,
     a_work,
 )
+from tests.world.as_rows import line_of
 
 SAID = {"actor": "key:anna", "reason": "the bank has paid", "at": START}
 CARD = "4111 1111 1111 1111"

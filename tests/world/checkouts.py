@@ -25,7 +25,7 @@ from payment_service.playground.memory.services import (
     MemoryServices,
     StepFate,
 )
-from tests.simulation.oracle import line_of, order_row, task_row
+from tests.world.as_rows import line_of, order_row, task_row
 from tests.world.judged import World
 
 STEPS: Final = tuple(step.name for step in CHECKOUT.steps)

@@ -15,7 +15,8 @@ from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.orders import Order
 from fsm.domain.seals import head_of
 from fsm.engine.rows import Task
-from fsm.engine.words import EngineWait, OrderState, State, Verdict
+from fsm.engine.words import EngineWait, State, Verdict
+from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.words import Waiting
 from handlers.ports.core import Operation
 from handlers.ports.reads import CaseRecord
@@ -47,6 +48,10 @@ class Evidence:
 
     def tasks(self) -> list[tuple[Order, Task]]:
         return [(order, task) for order in self.orders for task in order.queue.tasks]
+
+    def payouts(self) -> list[tuple[Order, Task]]:
+        """The tasks that pay something out: only of those core and providers know."""
+        return [(o, task) for o, task in self.tasks() if task.lifecycle == PAYOUT.name]
 
 
 Predicate = Callable[[Evidence], list[str]]
@@ -122,17 +127,13 @@ def creates_only_under_a_hold(seen: Evidence) -> list[str]:
 
 def cascade_only_on_proof(seen: Evidence) -> list[str]:
     """S9: a task starts only once those before it are final and proven unpaid."""
-    offences = []
-    for order in seen.orders:
-        for task in order.queue.tasks:
-            if not _has_begun(task, seen.trail):
-                continue
-            offences += [
-                f"task {task.task_id} began while {before.task_id} is {before.state}"
-                for before in order.queue.tasks[: task.position]
-                if not before.final or before.verdict is Verdict.PAID
-            ]
-    return offences
+    return [
+        f"task {task.task_id} began while {before.task_id} is {before.state}"
+        for order, task in seen.payouts()
+        if _has_begun(task, seen.trail)
+        for before in order.queue.tasks[: task.position]
+        if not before.final or before.verdict is Verdict.PAID
+    ]
 
 
 def _has_begun(task: Task, trail: Sequence[AuditLine]) -> bool:
@@ -144,8 +145,12 @@ def ledgers_agree(seen: Evidence) -> list[str]:
     """S4: final rows, core's book and the providers' books say the same."""
     paid = {p.reference for p in seen.paid if p.provider not in seen.lied}
     accused = {case.task_id for case in seen.cases}
-    offences = []
-    for _, task in seen.tasks():
+    offences = [
+        f"core moved money of {task.task_id}, which is {task.lifecycle!r}"
+        for _, task in seen.tasks()
+        if task.task_id in seen.holds and task.lifecycle != PAYOUT.name
+    ]
+    for _, task in seen.payouts():
         hold, name = seen.holds.get(task.task_id), f"task {task.task_id} {task.state}"
         committed = hold in {Hold.COMMITTED, Hold.RETURNED}
         if task.task_id in seen.by_hand:
@@ -284,7 +289,7 @@ def only_persons_are_awaited(seen: Evidence) -> list[str]:
     return [
         f"order {order.order_id} is at rest in {_states(order)}"
         for order in seen.orders
-        if order.queue.state is OrderState.ACTIVE
+        if not order.queue.final
         and not any(t.waiting_for in WAITS_FOR_OTHERS for t in order.queue.tasks)
     ]
 
