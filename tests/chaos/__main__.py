@@ -77,7 +77,7 @@ def _script(faults: Sequence[Fault], options: argparse.Namespace) -> Script:
         seconds=options.seconds,
         seed=options.seed,
         rate=options.rate,
-        layout=Layout(workers=3, apis=2, standby=standby),
+        layout=Layout(workers=3, apis=2, standby=standby, checkouts=True),
     )
 
 

@@ -1,4 +1,4 @@
-"""The oracle: three books that must agree, and an audit trail that explains them.
+"""The oracle: four books that must agree, and an audit trail that explains them.
 
 Judges S1, S2, S4, S5, S8, L3, M3 of docs/promises.md.
 """
@@ -13,19 +13,21 @@ import psycopg
 
 from providers.testing.simulator import Book
 from providers.testing.simulator.core import SimulatedCore
+from tests.chaos.checkouts import Checkouts, checkouts_of
 from tests.chaos.fleet import Fleet
-from tests.chaos.load import Sent
+from tests.chaos.sent import Sent
 
 REST_LOOK_SECONDS: Final = 0.2
 
 UNREST: Final[LiteralString] = """
 SELECT
-    (SELECT count(*) FROM order_queues WHERE state = 'ACTIVE' OR wake_at IS NOT NULL),
+    (SELECT count(*) FROM order_queues
+        WHERE state IN ('ACTIVE', 'REVERSING') OR wake_at IS NOT NULL),
     (SELECT count(*) FROM outbox),
     (SELECT count(*) FROM order_queues)
 """
 ORDERS: Final[LiteralString] = """
-SELECT order_id, queue_id::text, state, wake_at IS NULL,
+SELECT order_id, queue_id::text, kind, state, wake_at IS NULL,
     extract(epoch FROM created_at)::float8, extract(epoch FROM finished_at)::float8
 FROM order_queues
 """
@@ -43,6 +45,7 @@ class Order:
 
     order_id: str
     queue_id: str
+    kind: str
     state: str
     told: bool
     created_at: float
@@ -74,6 +77,7 @@ class Verdict:
     manual_checks: int
     dead_letters: dict[str, int]
     cases: dict[str, int]
+    checkouts: Checkouts
     wrong: list[str] = field(default_factory=list)
 
 
@@ -99,17 +103,18 @@ async def orders_of(fleet: Fleet) -> list[Order]:
         Order(
             order_id=row[0],
             queue_id=row[1],
-            state=row[2],
-            told=row[3],
-            created_at=row[4],
-            finished_at=row[5],
+            kind=row[2],
+            state=row[3],
+            told=row[4],
+            created_at=row[5],
+            finished_at=row[6],
         )
         for row in await _rows(fleet, ORDERS)
     ]
 
 
 async def judge(fleet: Fleet, sent: Sequence[Sent]) -> Verdict:
-    """Stop core and the providers, read their books, and compare everything.
+    """Stop core, providers and services, read their books, and compare everything.
 
     `verify` runs first, as long as it can still ask them.
     """
@@ -120,6 +125,7 @@ async def judge(fleet: Fleet, sent: Sequence[Sent]) -> Verdict:
     answered = [each for each in sent if each.answered_at is not None]
     known = {order.order_id for order in orders}
     states = [order.state for order in orders]
+    carts = {o.queue_id: o.state for o in orders if o.kind == "checkout"}
     verdict = Verdict(
         orders=orders,
         sent=len(sent),
@@ -128,7 +134,7 @@ async def judge(fleet: Fleet, sent: Sequence[Sent]) -> Verdict:
         completed=states.count("COMPLETED"),
         failed=states.count("FAILED"),
         lost=[each.order_id for each in answered if each.order_id not in known],
-        stuck=[o.order_id for o in orders if o.state == "ACTIVE" or not o.told],
+        stuck=[o.order_id for o in orders if o.finished_at is None or not o.told],
         paid_twice=[
             f"{token.rpartition('#')[2]} was paid {count} times"
             for token, count in book.executed_by_destination().items()
@@ -141,6 +147,7 @@ async def judge(fleet: Fleet, sent: Sequence[Sent]) -> Verdict:
         manual_checks=(await _rows(fleet, CHECKED))[0][0],
         dead_letters=dict(await _rows(fleet, LETTERS)),
         cases=_counted(await _rows(fleet, CASES)),
+        checkouts=checkouts_of(carts, fleet.service_book),
     )
     verdict.wrong = [*verified, *_wrong(verdict, core, book)]
     return verdict
@@ -154,10 +161,10 @@ def _wrong(verdict: Verdict, core: SimulatedCore, book: Book) -> Iterator[str]:
     yield from (f"books: {problem}" for problem in book.against(core.statement()))
     yield from (f"PAID TWICE: {whom}" for whom in verdict.paid_twice)
     yield from (f"ORPHAN: task {t} still holds {a}" for t, a in core.holds().items())
-    if verdict.commits != verdict.completed:
-        yield (
-            f"{verdict.completed} orders completed, core committed {verdict.commits}"
-        )
+    yield from verdict.checkouts.wrong
+    paid = verdict.completed - verdict.checkouts.completed
+    if verdict.commits != paid:
+        yield f"{paid} withdrawals completed, core committed {verdict.commits}"
     if verdict.answered != verdict.sent:
         yield f"{verdict.sent - verdict.answered} requests were never answered"
     # Nobody here breaks his word, so a contradiction is one of the service's own.

@@ -18,10 +18,11 @@ from tests.chaos.fleet import (
     Layout,
     started,
 )
-from tests.chaos.load import QUICK, Load, Way
+from tests.chaos.load import QUICK, Load
 from tests.chaos.play import Say
 from tests.chaos.processes import Process
 from tests.chaos.report import quantile
+from tests.chaos.sent import Way
 
 REST_SECONDS_MAX: Final = 240.0
 LOOK_SECONDS: Final = 0.02

@@ -38,6 +38,9 @@ class Evidence:
             self.notes.append(what)
 
 
+PROVIDER_CALLS: Final = ("create", "status", "do", "undo", "ask")
+"""What providers, and the services of checkouts beside them, are asked for."""
+
 Seconds = tuple[float, float]
 Inject = Callable[[Fleet, random.Random, Evidence], AbstractAsyncContextManager[object]]
 
@@ -377,7 +380,7 @@ async def providers_slow(
 ) -> AsyncIterator[None]:
     rules = [
         {"kind": "slow", "delay": 1.5, "operation": f"*.{what}", "probability": 0.5}
-        for what in ("create", "status")
+        for what in PROVIDER_CALLS
     ]
     async with _scripted(fleet, PROVIDERS, rules, seen):
         yield
@@ -389,7 +392,7 @@ async def providers_reset(
 ) -> AsyncIterator[None]:
     rules = [
         {"kind": "applied_drop", "operation": f"*.{what}", "probability": 0.6}
-        for what in ("create", "status")
+        for what in PROVIDER_CALLS
     ]
     async with _scripted(fleet, PROVIDERS, rules, seen):
         yield

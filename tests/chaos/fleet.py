@@ -50,6 +50,13 @@ webhook = {{ scheme = "standard", secrets = ["{secret}"], rate = "1000/s" }}
 poll = {{ first = "500ms", factor = 1.5, max = "1s", deadline = "12s" }}
 recheck = {{ first = "500ms", factor = 1.5, max = "1s", attempts = 10 }}
 """
+SERVICE_NAMES: Final = ("fraud", "payment", "delivery", "merchant", "items")
+SERVICE: Final = """\
+[services.{name}]
+base_url = "http://{address}/{name}"
+timeout = "1s"
+retry = {{ first = "500ms", factor = 1.5, max = "1s", attempts = 60 }}
+"""
 NOT_IDEMPOTENT: Final = frozenset({"fjord"})
 SETTINGS: Final[Mapping[str, str]] = {
     "PAYMENT_ACK_WAIT": "4s",
@@ -67,6 +74,7 @@ class Layout:
     ``proxied`` names what the service reaches through a proxy: ``pg``, ``nats``,
     ``core``, ``providers``; the API always has one, as its load balancer. ``between``
     puts something in front of PostgreSQL and gives the address that the service gets.
+    With ``checkouts`` the providers' server plays the services of their steps, too.
     """
 
     workers: int = 3
@@ -76,6 +84,7 @@ class Layout:
     all_in_one: int = 0
     servants: int = 0
     standby: bool = False
+    checkouts: bool = False
     proxied: Collection[str] = ("pg", "nats", "core", "providers")
     settings: Mapping[str, str] = field(default_factory=dict)
     postgres: Mapping[str, str] = field(default_factory=lambda: DURABLE)
@@ -132,6 +141,11 @@ class Fleet:
     def books(self) -> tuple[Path, Path]:
         """The files of core's ledger and of the providers' book."""
         return self.folder / "core.jsonl", self.folder / "providers.jsonl"
+
+    @property
+    def service_book(self) -> Path:
+        """The file of the book of the checkouts' services."""
+        return self.folder / "providers.jsonl.services"
 
     def url_of(self, what: str) -> str:
         """Return where core or the providers are, past every proxy."""
@@ -240,7 +254,8 @@ async def _world(layout: Layout, folder: Path, stack: AsyncExitStack) -> Fleet:
     tokens = {"core": secrets.token_hex(16), "webhooks": _webhook_secret()}
     addresses = {CORE: (HOST, free_port()), PROVIDERS: (HOST, free_port())}
     core = _core(folder, addresses[CORE], tokens["core"])
-    providers = _providers(folder, addresses[PROVIDERS], tokens["webhooks"])
+    services = SERVICE_NAMES if layout.checkouts else ()
+    providers = _providers(folder, addresses[PROVIDERS], tokens["webhooks"], services)
     for process in (core, providers):
         stack.push_async_callback(process.stop)
         process.launch()
@@ -284,9 +299,12 @@ def _core(folder: Path, address: tuple[str, int], token: str) -> Process:
     return _simulated("core", folder, address, argv)
 
 
-def _providers(folder: Path, address: tuple[str, int], secret: str) -> Process:
+def _providers(
+    folder: Path, address: tuple[str, int], secret: str, services: Sequence[str]
+) -> Process:
     table = {
         "providers": {name: {"secrets": [secret]} for name in PROVIDER_NAMES},
+        "services": {name: {} for name in services},
         "webhooks": {"waits": [0, 1, 2, 4, 8, 16, 30, 60], "timeout_seconds": 3},
     }
     config = folder / "providers.json"
@@ -327,7 +345,10 @@ def _environment(
     layout = fleet.layout
     way = _ways(fleet.proxies, ends, layout.proxied)
     config = fleet.folder / "payment.toml"
-    config.write_text(_config(way(PROVIDERS), tokens["webhooks"]) + layout.tables)
+    told = _config(way(PROVIDERS), tokens["webhooks"])
+    if layout.checkouts:
+        told += _services(way(PROVIDERS))
+    config.write_text(told + layout.tables)
     nodes = [way(name) for name in DATABASE if name in ends]
     return {
         "PAYMENT_DATABASE_URL": url_of(fleet.pair.primary, nodes),
@@ -367,6 +388,12 @@ def _config(address: str, secret: str) -> str:
             idempotent="false" if name in NOT_IDEMPOTENT else "true",
         )
         for name in PROVIDER_NAMES
+    )
+
+
+def _services(address: str) -> str:
+    return "\n" + "\n".join(
+        SERVICE.format(name=name, address=address) for name in SERVICE_NAMES
     )
 
 

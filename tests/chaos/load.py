@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString
 
@@ -18,16 +17,17 @@ import psycopg
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from tests.chaos.checkouts import checkout
 from tests.chaos.fleet import (
     NOT_IDEMPOTENT,
     POLL_DEADLINE_SECONDS,
     PROVIDER_NAMES,
     PROVIDERS,
     SLA_SECONDS,
-    TIMEOUT_SECONDS,
     Fleet,
     ask,
 )
+from tests.chaos.sent import LOST, Sent, Way
 
 HTTP_SHARE: Final = 5
 """Every fifth order comes in over HTTP, the others over NATS."""
@@ -44,22 +44,13 @@ CLOCKS_APART: Final = timedelta(minutes=1)
 CHECKS: Final[LiteralString] = """
 SELECT t.task_id::text, t.provider, t.created_at, q.order_id
 FROM order_tasks t JOIN order_queues q USING (queue_id)
-WHERE t.state = 'MANUAL_CHECK' AND t.updated_at < clock_timestamp() - %s::interval
+WHERE q.kind = 'withdrawal' AND t.state = 'MANUAL_CHECK'
+    AND t.updated_at < clock_timestamp() - %s::interval
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A way for a provider to end an attempt, and the longest that it takes."""
-
-    script: str
-    weight: float
-    seconds_max: float
-
-
-# What asking for the status adds at most, and what clearing up a lost answer does.
+# What asking for the status adds at most.
 _POLL: Final = SLA_SECONDS + 2.0
-_LOST: Final = TIMEOUT_SECONDS + 5.0
 _NEVER: Final = SLA_SECONDS + POLL_DEADLINE_SECONDS + DESK_PATIENCE_SECONDS + 3.0
 
 NO: Final = (
@@ -67,7 +58,7 @@ NO: Final = (
     Way("accept_then_fail", 8, 3),
     Way("silence_fail", 5, _POLL),
     Way("declined_by_polling", 2, _POLL),
-    Way("decline_hang", 4, _LOST),
+    Way("decline_hang", 4, LOST),
 )
 YES: Final = (
     Way("succeed", 12, 0),
@@ -76,11 +67,11 @@ YES: Final = (
     Way("webhook_twice", 1, 3),
     Way("out_of_order", 1, 3),
     Way("silence_succeed", 4, _POLL),
-    Way("commit_hang", 4, _LOST),
-    Way("commit_502", 2, _LOST),
-    Way("commit_reset", 2, _LOST),
-    Way("hang_once", 1, _LOST + 2),
-    Way("error_500_once", 1, _LOST + 2),
+    Way("commit_hang", 4, LOST),
+    Way("commit_502", 2, LOST),
+    Way("commit_reset", 2, LOST),
+    Way("hang_once", 1, LOST + 2),
+    Way("error_500_once", 1, LOST + 2),
 )
 UNTAKEN: Final = frozenset({"hang_once", "error_500_once"})
 NEVER_PAYS: Final = "accept_silence"
@@ -99,51 +90,11 @@ SWIFT: Final = (
 """Some that answer at once, by webhook, or only when they are asked again."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Sent:
-    """An order, what its providers will do with it, and when it was answered."""
-
-    order_id: str
-    amount: int
-    cascade: tuple[str, ...]
-    ways: tuple[Way, ...]
-    tries: int = 0
-    answered_at: float | None = None
-    answer: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
-
-    @property
-    def own_seconds(self) -> float:
-        """The longest that its providers may take, all of them together."""
-        return sum(way.seconds_max for way in self.ways)
-
-    def script_at(self, provider: str) -> str:
-        """Return what this provider does with it."""
-        return self.ways[self.cascade.index(provider)].script
-
-    @property
-    def body(self) -> bytes:
-        """The request as an upstream core service would send it."""
-        told = zip(self.cascade, self.ways, strict=True)
-        scripts = ",".join(f"{name}={way.script}" for name, way in told)
-        return orjson.dumps(
-            {
-                "order_id": self.order_id,
-                "merchant_id": "m-chaos",
-                "customer_id": f"c-{self.order_id[-2:]}",
-                "amount": self.amount,
-                "currency": "EUR",
-                "destination": {
-                    "type": "card",
-                    "token": f"tok_sim:{scripts}#{self.order_id}",
-                },
-                "cascade": [{"provider": name} for name in self.cascade],
-                "metadata": {"channel": "chaos"},
-            }
-        )
-
-
 class Load:
-    """Sends orders at a steady rate; each is repeated until it is answered."""
+    """Sends orders at a steady rate; each is repeated until it is answered.
+
+    Each ``checkout_share``-th is a checkout; of 0 none is.
+    """
 
     def __init__(
         self,
@@ -154,6 +105,7 @@ class Load:
         ways: Sequence[Way] = MIXED,
         attempts: int = 4,
         providers: Sequence[str] = PROVIDER_NAMES,
+        checkout_share: int = 0,
     ) -> None:
         self.by_id: dict[str, Sent] = {}
         self._fleet = fleet
@@ -162,6 +114,7 @@ class Load:
         self._ways = ways
         self._attempts = attempts
         self._providers = providers
+        self._checkout_share = checkout_share
         self.http_share = HTTP_SHARE
         self._waiting: dict[str, Sent] = {}
         self._senders: set[asyncio.Task[None]] = set()
@@ -226,6 +179,9 @@ class Load:
         task.add_done_callback(self._senders.discard)
 
     def _order(self, number: int) -> Sent:
+        share = self._checkout_share
+        if share and number % share == share - 1:
+            return checkout(number, self._chance)
         names = [*self._providers]
         self._chance.shuffle(names)
         cascade = tuple(names[: self._attempts])
@@ -252,7 +208,7 @@ class Load:
             # repetition is for.
             with suppress(nats.errors.Error, OSError):
                 await client.publish(
-                    "withdrawal.requested",
+                    sent.subject,
                     sent.body,
                     headers={"X-Reply-To": self._inbox},
                 )
@@ -272,7 +228,7 @@ class Load:
 
     async def _post(self, http: aiohttp.ClientSession, sent: Sent) -> None:
         headers = {"Content-Type": "application/json"}
-        url = f"{self._fleet.api_url}/v1/withdrawals"
+        url = f"{self._fleet.api_url}{sent.path}"
         limit = aiohttp.ClientTimeout(total=REPEAT_SECONDS * 2)
         while not sent.answer.is_set():
             sent.tries += 1

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.chaos.books import Verdict, at_rest, judge
+from tests.chaos.checkouts import SHARE
 from tests.chaos.faults import Evidence, Fault
 from tests.chaos.fleet import Fleet, Layout, started
-from tests.chaos.load import MIXED, Desk, Load, Sent, Way
+from tests.chaos.load import MIXED, Desk, Load
+from tests.chaos.sent import Sent, Way
 
 CALM_SECONDS: Final = 3.0
 BETWEEN_SECONDS: Final = (1.0, 5.0)
@@ -61,7 +63,13 @@ async def play(script: Script, say: Say) -> Played:
     say("Starting PostgreSQL, NATS, core, the providers and the service …")
     async with started(script.layout) as fleet:
         say(f"Everything is up; logs are in {fleet.logs}")
-        load = Load(fleet, rate=script.rate, seed=script.seed, ways=script.ways)
+        load = Load(
+            fleet,
+            rate=script.rate,
+            seed=script.seed,
+            ways=script.ways,
+            checkout_share=SHARE if script.layout.checkouts else 0,
+        )
         admission_control, desk = AdmissionControl(fleet, say), Desk(fleet, load)
         helpers = [asyncio.create_task(x.run()) for x in (admission_control, desk)]
         sending = asyncio.create_task(load.run(seconds=script.seconds))

@@ -92,10 +92,11 @@ class Report:
             f"orphaned holds, {len(v.stuck)} stuck**; {v.repeats} requests had to be "
             "repeated."
         )
+        carts = f"- **{v.checkouts}**."
         rest = f"- All was at rest {p.rest_seconds:.1f} s after the last request."
         verdict = "BROKEN PROMISES" if self.wrong else "Every promise was kept."
         title = ["# Chaos report", "", f"**{verdict}**", ""]
-        return [*title, setting, "", faults, orders, rest]
+        return [*title, setting, "", faults, orders, carts, rest]
 
     def _faults(self) -> list[str]:
         about = (
@@ -120,7 +121,8 @@ class Report:
         kinds = ", ".join(f"{n} {reason}" for reason, n in v.dead_letters.items())
         money = (
             f"- The money: {v.payouts} payouts in the providers' books, {v.commits} "
-            f"commits in core's ledger, {v.completed} orders completed."
+            f"commits in core's ledger, {v.completed - v.checkouts.completed} "
+            "withdrawals completed."
         )
         work = (
             f"- {v.steps} steps in the audit trail, {v.manual_checks} manual checks "

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from providers.testing.simulator import Book
-from tests.chaos.load import Way
 from tests.chaos.postgres import address_of
+from tests.chaos.sent import Way
 from tests.field.cluster import demote, fence, promote
 from tests.field.rigs import Agent, HAProxy
 from tests.field.watch import watching

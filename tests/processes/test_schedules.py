@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.chaos.load import SWIFT, Way
+from tests.chaos.load import SWIFT
+from tests.chaos.sent import Way
 from tests.processes.stage import log_of, seconds, staged
 
 pytestmark = pytest.mark.waits
