@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from fsm.charge.lifecycle import CHARGE
 from fsm.engine.flow import Flow, Rules, StepSpec
 from fsm.engine.outcome import by_last_task
 from fsm.engine.words import Kind
@@ -21,7 +22,13 @@ CHECKOUT: Final = Flow(
     version=1,
     steps=(
         StepSpec(name="fraud", lifecycle=CHECK.name),
-        StepSpec(name="payment", lifecycle=SERVICE.name, after=("fraud",), undo=True),
+        StepSpec(
+            name="payment",
+            lifecycle=SERVICE.name,
+            others=(CHARGE.name,),
+            after=("fraud",),
+            undo=True,
+        ),
         StepSpec(name="delivery", lifecycle=SERVICE.name, after=("fraud",), undo=True),
         StepSpec(
             name="merchant",
@@ -35,7 +42,7 @@ CHECKOUT: Final = Flow(
 )
 
 RULES: Final = Rules(
-    lifecycles={PAYOUT.name: PAYOUT, **LIFECYCLES},
+    lifecycles={PAYOUT.name: PAYOUT, **LIFECYCLES, CHARGE.name: CHARGE},
     flows={(flow.kind, flow.version): flow for flow in (WITHDRAWAL, CHECKOUT)},
 )
 """What every process decides by."""

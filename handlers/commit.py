@@ -27,6 +27,7 @@ from handlers.flow import FlowHandlers
 from handlers.ports.admission import AdmissionGate, OpenAdmission
 from handlers.ports.clock import Clock
 from handlers.ports.core import Core
+from handlers.ports.payments import NoPayments, PaymentProviders
 from handlers.ports.provider import Providers
 from handlers.ports.services import NoServices, StepServices
 from handlers.ports.store import Recorded, StepWrite, Store
@@ -77,6 +78,7 @@ class Ports:
     watch: Watch = field(default_factory=NobodyWatches)
     gate: AdmissionGate = field(default_factory=OpenAdmission)
     services: StepServices = field(default_factory=NoServices)
+    payments: PaymentProviders = field(default_factory=NoPayments)
     keys: AuditKeys = UNKEYED
     rules: Rules = RULES
     flows: "Mapping[tuple[Kind, int], FlowHandlers[Ports]]"

@@ -11,7 +11,7 @@ from fsm.flows import CHECKOUT
 from fsm.service.policy import ServicePolicy
 from handlers.checkout.calls import call_for, not_as_requested
 from handlers.checkout.load import load
-from handlers.checkout.open import opened
+from handlers.checkout.open import PaidBy, check_paid_by, opened
 from handlers.checkout.terms import policy_of
 from handlers.claims import Claims
 from handlers.commit import Ports
@@ -21,19 +21,24 @@ from handlers.flow import Loaded, LoadLater, NotLoaded
 class CheckoutHandlers:
     """Implements ``FlowHandlers`` for a saga; ``flow`` is any whose steps services do.
 
-    Each step is done by the service of its own name.
+    Each step is done by the service of its own name, or those of ``paid_by`` by the
+    first payment provider that does not say no.
+
+    :raises ValueError: no payment provider can do such a step.
     """
 
-    def __init__(self, flow: Flow = CHECKOUT) -> None:
+    def __init__(self, flow: Flow = CHECKOUT, paid_by: PaidBy | None = None) -> None:
+        check_paid_by(flow, paid_by or {})
         self.flow = flow
+        self.paid_by = paid_by
 
     def open(self, request: Request, queue_id: str, now: datetime) -> tuple[Task, ...]:
-        """Return a task for each step; all wait until what they need is loaded."""
+        """Return the tasks of each step; all wait until what they need is loaded."""
         del request
-        return opened(self.flow, queue_id, now)
+        return opened(self.flow, queue_id, now, self.paid_by)
 
     def terms(self, task: Task, *, ports: Ports) -> ServicePolicy:
-        """Return the policy of the task's service."""
+        """Return the policy of the task's service, or of its payment provider."""
         return policy_of(task, ports)
 
     async def load(

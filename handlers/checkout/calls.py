@@ -2,6 +2,7 @@
 
 A do and an undo have a key each: whoever makes one again finds what the first has done.
 Still a do is claimed as a create is, so that somebody knows that nothing was ever sent.
+A payment provider is asked as a service is (``charges``): its do collects.
 """
 
 from enum import StrEnum
@@ -16,7 +17,7 @@ from fsm.engine.words import Source
 from fsm.service.customer import refusal
 from fsm.service.words import NO_ANSWER, ServiceWait, StepTrigger
 from handlers.checkout.asked import call_of
-from handlers.checkout.terms import policy_of
+from handlers.checkout.terms import is_charge, policy_of, service_of
 from handlers.claims import Claims, ClaimTooOld
 from handlers.commit import Ports
 from handlers.ports.services import (
@@ -29,13 +30,13 @@ from handlers.ports.services import (
     ServiceRefused,
     ServiceUnclear,
     ServiceUndone,
-    StepService,
     UndoAnswer,
 )
 from handlers.sound import NOT_AS_REQUESTED, halted
 
 UNCONFIGURED: Final = "service_not_configured"
 UNWANTED: Final = "not sent: nobody wants it any more"
+NO_TO_A_REPEAT: Final = "a no to a repeat: what became of the first it does not say"
 
 
 async def call_for(order: Order, task: Task, *, ports: Ports, claims: Claims) -> Event:
@@ -95,20 +96,31 @@ def _spent(task: Task, ports: Ports) -> Event | None:
 
 async def _do(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
     """Send the do that this chain has claimed; what nobody wants is not sent."""
-    service = ports.services.get(task.name or "")
+    service = service_of(task, ports)
     if service is None or task.cancel_requested:
         because = _absent(task) if service is None else UNWANTED
         code = UNCONFIGURED if service is None else None
         return _unheard(StepTrigger.NOT_SENT, task, because, code=code)
     _check_awake(task, ports, claims)
-    return event_of(await service.do(call_of(order, task)), task)
+    return _charged_once(event_of(await service.do(call_of(order, task)), task), task)
+
+
+def _charged_once(heard: Event, task: Task) -> Event:
+    """Return what a do means: one that may be the second is no proof by its no.
+
+    A provider may refuse it since there is a first of that name, and that may be paid.
+    """
+    if not (is_charge(task) and task.taken and heard.trigger is StepTrigger.REFUSED):
+        return heard
+    said = f"{NO_TO_A_REPEAT}: {heard.code}"
+    return _unheard(StepTrigger.UNCLEAR, task, said)
 
 
 async def _ask_or_repeat(
     order: Order, task: Task, ports: Ports, claims: Claims
 ) -> Event:
     """Ask what became of it: where it cannot be asked the do, repeated, is that."""
-    service = ports.services.get(task.name or "")
+    service = service_of(task, ports)
     if service is None or service.policy.asks:
         return await _ask(order, task, ports)
     if task.cancel_requested:
@@ -118,16 +130,18 @@ async def _ask_or_repeat(
 
 
 async def _ask(order: Order, task: Task, ports: Ports) -> Event:
-    service = ports.services.get(task.name or "")
+    service = service_of(task, ports)
     if service is None:
         return _unheard(StepTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
     if not service.policy.asks:
         return _unheard(StepTrigger.UNASKED, task, "it cannot be asked")
-    return event_of(await service.ask(call_of(order, task)), task)
+    asked_at = ports.clock.now()
+    heard = event_of(await service.ask(call_of(order, task)), task)
+    return replace(heard, asked_at=asked_at)
 
 
 async def _undo(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
-    service: StepService | None = ports.services.get(task.name or "")
+    service = service_of(task, ports)
     if service is None:
         return _unheard(StepTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
     _check_awake(task, ports, claims)
@@ -138,6 +152,8 @@ async def _undo(order: Order, task: Task, ports: Ports, claims: Claims) -> Event
 
 
 def _absent(task: Task) -> str:
+    if is_charge(task):
+        return f"payment provider {task.provider!r} is not configured here"
     return f"service {task.name!r} is not configured here"
 
 
@@ -160,7 +176,7 @@ def _unheard(
 
 def event_of(answer: DoAnswer | AskAnswer | UndoAnswer, task: Task) -> Event:
     """Return what an answer means: a definite one at any time, the rest only now."""
-    actor = f"service:{task.name}"
+    actor = f"provider:{task.provider}" if is_charge(task) else f"service:{task.name}"
     match answer:
         case ServiceDone(result=result):
             return Event(trigger=StepTrigger.DONE, actor=actor, result=result)

@@ -15,6 +15,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from fsm.charge.lifecycle import CHARGE
 from fsm.domain.money import Money
 from fsm.domain.orders import Order
 from fsm.engine.decide import cancel_order, decide, notified
@@ -33,6 +34,7 @@ from handlers.checkout.calls import call_for
 from handlers.checkout.open import opened
 from handlers.claims import Claims
 from handlers.commit import Limits
+from handlers.ports.payments import Charge, Charged, Refunded
 from handlers.ports.services import (
     ServiceDone,
     ServiceNotKnown,
@@ -136,17 +138,48 @@ class _Service:
         return await _asks("undo")
 
 
+class _Payment:
+    """Asks the world as a service does, in the words of a payment provider."""
+
+    name = "provider"
+
+    def __init__(self, policy: ServicePolicy) -> None:
+        self.policy = policy
+
+    async def charge(self, charge: Charge) -> Any:
+        assert charge.key == charge.reference
+        return _collected(await _asks("do"))
+
+    async def charge_status(self, _: Any) -> Any:
+        return _collected(await _asks("ask"))
+
+    async def refund(self, charge: Charge) -> Any:
+        assert charge.key != charge.reference
+        return _collected(await _asks("undo"))
+
+
+def _collected(answer: Any) -> Any:
+    if isinstance(answer, ServiceDone):
+        return Charged()
+    return Refunded() if isinstance(answer, ServiceUndone) else answer
+
+
+class _Always:
+    def __init__(self, side: Any) -> None:
+        self._side = side
+
+    def get(self, _: str) -> Any:
+        return self._side
+
+
 class _Ports:
     clock = _Clock()
     limits = Limits()
     rules = RULES
 
     def __init__(self, policy: ServicePolicy) -> None:
-        self.services = self
-        self._service = _Service(policy)
-
-    def get(self, _: str) -> _Service:
-        return self._service
+        self.services = _Always(_Service(policy))
+        self.payments = _Always(_Payment(policy))
 
 
 ANSWERS: Final[dict[str, Any]] = {
@@ -177,6 +210,8 @@ SAYS: Final[dict[str, dict[Fate, str]]] = {
 
 class Model:
     """The moves of such a world, with memory of what was decided before."""
+
+    terms: ServicePolicy = PATIENT
 
     def __init__(self, setup: Checkouts) -> None:
         self.setup = setup
@@ -215,11 +250,21 @@ class Model:
         own = replace(queue, tasks=(), version=1, wake_at=wakes, loaded=None)
         return (*(self.number(_blurred(t)) for t in queue.tasks), self.number(own))
 
+    def opened(self) -> tuple[Task, ...]:
+        """Return the tasks of a new order."""
+        return opened(self.flow, "queue", NOW)
+
+    def policy(self, *, spent: bool) -> ServicePolicy:
+        """Return how whoever is asked is treated; ``spent``: was tried long enough."""
+        default = Default(after=timedelta(0)) if spent and self.setup.defaults else None
+        return ServicePolicy(
+            asks=self.setup.asks, attempts=0 if spent else 99, default=default
+        )
+
     def first(self) -> Saga:
         """Begin where what the steps need has just been loaded."""
         tasks = tuple(
-            replace(task, task_id=f"task-{task.position}")
-            for task in opened(self.flow, "queue", NOW)
+            replace(task, task_id=f"task-{task.position}") for task in self.opened()
         )
         queue = Queue(
             queue_id="queue",
@@ -245,7 +290,8 @@ class Model:
     def _decided(self, rows: tuple[int, ...], row: int, heard: Any) -> Moved | None:
         """Return what news means for a row; ``heard`` None: it is given up."""
         queue = self.queue(rows)
-        given: Any = {"rules": self.rules, "terms_of": lambda _: PATIENT, "now": NOW}
+        terms = self.terms
+        given: Any = {"rules": self.rules, "terms_of": lambda _: terms, "now": NOW}
         try:
             if row == OWN:
                 told = heard is not None
@@ -276,11 +322,7 @@ class Model:
         """Return what the real call asks of a service; with an answer what it hears."""
         task = self.task(number)
         entered = frozenset({(task.task_id, task.version)}) if claims else frozenset()
-        default = Default(after=timedelta(0)) if spent and self.setup.defaults else None
-        policy = ServicePolicy(
-            asks=self.setup.asks, attempts=0 if spent else 99, default=default
-        )
-        ports: Any = _Ports(policy)
+        ports: Any = _Ports(self.policy(spent=spent))
         asking = call_for(
             ORDER, task, ports=ports, claims=Claims(taken_at=0, entered=entered)
         )
@@ -320,10 +362,16 @@ class Model:
         if not queue.final:
             return
         if queue.state is OrderState.COMPLETED:
-            if not (book in DONE_NOW or task.code in {DEFAULTED, STANDS}):
+            done = book in DONE_NOW or task.code in {DEFAULTED, STANDS}
+            if not (done or self.is_spared(task)):
                 yield f"COMPLETED, and {task.name} is not done"
         elif stands and (spec.point_of_no_return or _is_lost(spec, task)):
             yield f"{queue.state}, and {task.name} is done, or may yet be"
+
+    def is_spared(self, task: Task) -> bool:
+        """Tell whether an order may be completed without it: it has alternatives."""
+        del task
+        return False
 
     # What can happen.
 
@@ -411,16 +459,19 @@ class Model:
 
     def _check_call(self, world: Saga, row: int, what: str) -> None:
         """Hold what has to be so wherever a service is about to be asked."""
-        steps, books = self.flow.steps, world.books
-        states = [self.task(n).state for n in world.rows[:OWN]]
+        books, tasks = world.books, [self.task(n) for n in world.rows[:OWN]]
+        steps, state = [self.flow.steps[t.step] for t in tasks], tasks[row].state
         if what == "do" and books[row] is None:
             for name in steps[row].after:
-                (at,) = [n for n, step in enumerate(steps) if step.name == name]
-                held = self.task(world.rows[at]).code == DEFAULTED
-                if books[at] not in DONE_NOW and not held and not _sleeps(states[row]):
+                done = any(
+                    books[n] in DONE_NOW or tasks[n].code == DEFAULTED
+                    for n, step in enumerate(steps)
+                    if step.name == name
+                )
+                if not done and not _sleeps(state):
                     raise Violation(f"{row} is asked before {name} is done")
         if what == "undo" and books[row] is StepFate.DONE:
-            if states[row] not in {State.REVERSING, State.MANUAL_CHECK}:
+            if state not in {State.REVERSING, State.MANUAL_CHECK}:
                 raise Violation(f"{row} is undone, and no row says that it is to be")
             for n, step in enumerate(steps):
                 if steps[row].name in step.after and books[n] in DONE_NOW and step.undo:
@@ -530,7 +581,8 @@ ORDER: Final = Order(
 
 def _put_right(task: Task, book: Fate) -> tuple[StepFate, ...]:
     """Return what people make of what was done, as their word for it has it."""
-    if task.lifecycle == "pivot":
+    unproven = task.lifecycle == CHARGE.name and task.verdict is None
+    if task.lifecycle == "pivot" or unproven:
         return (book or StepFate.REFUSED,)
     if book is StepFate.DONE:
         return (StepFate.KEPT, StepFate.UNDONE)
@@ -559,6 +611,10 @@ _ANY: Final = Task(task_id="any", queue_id="queue", position=0)
 NEVER: Final = frozenset({State.SKIPPED, State.FAILED, State.CANCELLED})
 
 
+def _is_charge(task: Task) -> bool:
+    return task.lifecycle == CHARGE.name and not task.final
+
+
 def _blurred(task: Task) -> Task:
     """Keep what decides, so that the pictures are few: every wait is over."""
     return replace(
@@ -569,7 +625,8 @@ def _blurred(task: Task) -> Task:
         tries=0,
         taken=task.taken and not task.final,
         cancel_requested=task.cancel_requested and not task.final,
-        sent_first_at=None,
+        # Only a charge asks whether its key still lives, and for how long it was sent.
+        sent_first_at=task.sent_first_at and (NOW if _is_charge(task) else None),
         code=task.code if task.code in {STANDS, DEFAULTED} else None,
         result=None,
         updated_at=NOW,

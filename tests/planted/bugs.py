@@ -59,11 +59,12 @@ from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
+from tests.model import charges as collecting
 from tests.model import checker, households
 from tests.model import sagas as worlds
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
-from tests.planted import acts, flows, judges, sagas, services, wishes
+from tests.planted import acts, charges, flows, judges, sagas, services, wishes
 from tests.planted.tampering import (
     a_forged_line_opens_a_case,
     a_planted_return_is_settled,
@@ -98,6 +99,7 @@ TRUST: Final = "tests/wiring/test_trust.py"
 STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
 CHECKOUTS: Final = "tests/handlers/test_checkouts.py"
+CHARGED: Final = "tests/handlers/test_charges.py"
 AT_ONCE: Final = f"{CHECKOUTS}::test_payment_and_delivery_are_asked_at_once"
 UNDONE_LAST_FIRST: Final = f"{CHECKOUTS}::test_what_was_done_last_is_undone_first"
 SERVICES: Final = "tests/providers/services/test_services.py"
@@ -1016,6 +1018,47 @@ BUGS: Final[Mapping[str, Bug]] = {
     ),
     "what was done first of a checkout is undone first": Bug(
         plant=sagas.the_first_is_undone_first, layer=UNIT, test=UNDONE_LAST_FIRST
+    ),
+    "a payment provider's silence is a no": Bug(
+        plant=charges.silence_is_a_no, layer=MODEL, world=collecting.COLLECTED
+    ),
+    "a charge that is not known is none, and the next provider is tried": Bug(
+        plant=charges.not_known_is_a_no, layer=MODEL, world=collecting.COLLECTED
+    ),
+    "a charge that nobody can find out about is none": Bug(
+        plant=charges.given_up_is_a_no, layer=MODEL, world=collecting.COLLECTED
+    ),
+    "what may never have been charged is refunded": Bug(
+        plant=charges.refunded_unasked, layer=MODEL, world=collecting.COLLECTED
+    ),
+    "a refund is repeated under another key": Bug(
+        plant=charges.refunded_under_another_key,
+        layer=UNIT,
+        test=f"{CHARGED}::test_a_refund_is_repeated_with_its_key",
+    ),
+    "a refund without an answer counts as made": Bug(
+        plant=charges.a_silent_refund_is_made, layer=MODEL, world=collecting.COLLECTED
+    ),
+    "a no to a repeated charge is believed": Bug(
+        plant=charges.a_no_to_a_repeat_is_believed,
+        layer=UNIT,
+        test=f"{CHARGED}::test_a_no_to_a_repeat_is_asked_about",
+    ),
+    "a charge is repeated once its key is dead": Bug(
+        plant=charges.keys_live_for_ever,
+        layer=UNIT,
+        test=f"{CHARGED}"
+        "::test_what_another_has_left_is_charged_again_while_its_key_lives",
+    ),
+    "a charge of another amount is one": Bug(
+        plant=charges.any_amount_is_charged,
+        layer=UNIT,
+        test=f"{CHARGED}::test_another_amount_proves_nothing",
+    ),
+    "what a person found charged is never refunded": Bug(
+        plant=charges.found_charged_stands,
+        layer=UNIT,
+        test=f"{CHARGED}::test_what_a_person_found_charged_is_refunded_with_its_order",
     ),
     "the notification is dropped": Bug(plant=notification_dropped, layer=SIMULATION),
     "the sweeper marks and does not wake": Bug(

@@ -6,10 +6,12 @@ or FAILED or CANCELLED with every effect undone, or with a person.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
+from fsm.charge.lifecycle import CHARGE
+from fsm.charge.policy import ChargePolicy
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.money import Money
 from fsm.domain.orders import Order, Request
@@ -20,6 +22,12 @@ from fsm.flows import CHECKOUT
 from fsm.invariants import Line, order_offences, trail_of
 from fsm.service.policy import ServicePolicy
 from fsm.service.words import DEFAULTED, STANDS
+from payment_service.playground.memory.payments import (
+    PAID,
+    ChargeFate,
+    MemoryPayment,
+    MemoryPayments,
+)
 from payment_service.playground.memory.services import (
     MemoryService,
     MemoryServices,
@@ -61,22 +69,50 @@ def serve(world: World, *names: str, **policies: ServicePolicy) -> MemoryService
     return world.services
 
 
+def collect(world: World, *names: str, **policies: ChargePolicy) -> MemoryPayments:
+    """Give a world payment providers; return them."""
+    for name in names:
+        policy = policies.get(name)
+        world.payments.add(MemoryPayment(name, policy=policy, effects=world.effects))
+    return world.payments
+
+
+class Sides(NamedTuple):
+    """All that can do a step: services, and payment providers where there are any."""
+
+    services: MemoryServices
+    payments: MemoryPayments
+
+
+def side_of(task: Task, sides: Sides | World) -> MemoryService | MemoryPayment:
+    """Return who does the step of a task: its service, or its payment provider."""
+    if task.lifecycle == CHARGE.name:
+        return sides.payments[task.provider]
+    return sides.services[task.name or ""]
+
+
 def offences_at_rest(
-    order: Order, services: MemoryServices, flow: Flow = CHECKOUT
+    order: Order,
+    services: MemoryServices,
+    flow: Flow = CHECKOUT,
+    payments: MemoryPayments | None = None,
 ) -> Iterator[str]:
     """Say what is wrong with an order that nothing is due for: rows against books."""
     state, tasks = order.queue.state, order.queue.tasks
+    world = Sides(services, payments or MemoryPayments())
+    yield from _charged_twice(order, world)
     with_a_person = any(task.state is State.MANUAL_CHECK for task in tasks)
     if not order.queue.final:
         if not with_a_person:
             yield f"it is {state}, and nobody goes on with it"
         return
     for task in tasks:
-        yield from _contradicts(task, services)
-        stands = services[task.name or ""].stands(task.task_id)
+        yield from _contradicts(task, world)
+        stands = side_of(task, world).stands(task.task_id)
         spec = flow.steps[task.step]
         if state is OrderState.COMPLETED:
-            if not (stands or task.code in {DEFAULTED, STANDS}):
+            held = stands or task.code in {DEFAULTED, STANDS}
+            if not held and task.lifecycle != CHARGE.name:
                 yield f"COMPLETED, and {task.name} is not done"
         elif spec.undo and stands and task.code != STANDS:
             yield f"{state}, and {task.name} is not undone"
@@ -87,16 +123,37 @@ def offences_at_rest(
         yield f"done twice: {twice}"
 
 
+def _charged_twice(order: Order, world: Sides) -> Iterator[str]:
+    """Hold a charge's books: one stands at most, and what is held is what stands."""
+    charges = [t for t in order.queue.tasks if t.lifecycle == CHARGE.name]
+    standing = [t for t in charges if side_of(t, world).stands(t.task_id)]
+    if len(standing) > 1:
+        yield f"charged by {[t.provider for t in standing]}"
+    if charges and order.queue.state is OrderState.COMPLETED and not standing:
+        yield "COMPLETED, and nobody has charged"
+    for task in charges:
+        held = order.require_money().amount if task in standing else 0
+        balance = world.payments[task.provider].balance
+        if balance != held:
+            yield f"{task.provider} holds {balance}, and {held} of it is charged"
+    for provider in world.payments.every():
+        yield from provider.wrong
+
+
 def _orders(services: MemoryServices) -> int:
     return max(len(each.books) for each in services.every())
 
 
-def _contradicts(task: Task, services: MemoryServices) -> Iterator[str]:
-    fate = services[task.name or ""].books.get(task.task_id)
-    if task.state is State.REVERSED and fate not in {StepFate.UNDONE, StepFate.BARRED}:
+UNDONE: Final = frozenset({StepFate.UNDONE, StepFate.BARRED, ChargeFate.REFUNDED})
+DONE: Final = frozenset({StepFate.DONE, StepFate.KEPT, *PAID})
+
+
+def _contradicts(task: Task, world: Sides) -> Iterator[str]:
+    fate = side_of(task, world).books.get(task.task_id)
+    if task.state is State.REVERSED and fate not in UNDONE:
         yield f"{task.name} is REVERSED, and its service says {fate}"
     won = task.state is State.SUCCEEDED and task.code is None
-    if won and fate not in {StepFate.DONE, StepFate.KEPT}:
+    if won and fate not in DONE:
         yield f"{task.name} is SUCCEEDED, and its service says {fate}"
 
 
@@ -117,7 +174,7 @@ async def wrongs(world: World, flow: Flow = CHECKOUT) -> list[str]:
     """Say all that is wrong with a world at rest, whose orders are checkouts."""
     wrong: list[str] = []
     for order in await world.rows.orders():
-        wrong += offences_at_rest(order, world.services, flow)
+        wrong += offences_at_rest(order, world.services, flow, world.payments)
         wrong += await offences_as_verified(order, world)
     told = Counter(
         (str(notice.body["order_id"]), str(notice.body["type"]))

@@ -42,6 +42,7 @@ from payment_service.playground.memory.bus import MemoryBus
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.core import MemoryCore
 from payment_service.playground.memory.effects import Died, Effects, is_death
+from payment_service.playground.memory.payments import MemoryPayments
 from payment_service.playground.memory.providers import (
     Conduct,
     MemoryProvider,
@@ -143,6 +144,7 @@ class MemoryWorld:
         self.core = MemoryCore(self.clock, self.effects)
         self.providers = MemoryProviders()
         self.services = MemoryServices()
+        self.payments = MemoryPayments()
         self.watched: Providers | None = None
         self.gate: AdmissionGate = OpenAdmission()
         self.limits = limits or Limits()
@@ -166,6 +168,7 @@ class MemoryWorld:
             watch=self.probe,
             gate=self.gate,
             services=self.services,
+            payments=self.payments,
             keys=self.keys,
         )
 

@@ -1,0 +1,1 @@
+"""A step by which a payment provider collects: charged once, or refunded."""

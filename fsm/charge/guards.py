@@ -1,0 +1,43 @@
+"""The guards of a charge's table: what each asks of the facts of a task."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from fsm.charge.policy import ChargePolicy
+from fsm.charge.table import ChargeGuard
+from fsm.engine.table import Facts
+from fsm.engine.words import Verdict
+from fsm.service import guards as service
+from fsm.service.table import ServiceGuard
+from fsm.service.words import ServiceWait
+
+
+def _key_lives(facts: Facts[ChargePolicy]) -> bool:
+    sent = facts.task.sent_first_at
+    return sent is not None and facts.now < sent + facts.terms.key_lifetime
+
+
+def _may_repeat(facts: Facts[ChargePolicy]) -> bool:
+    """True where it is wanted, tries are left, and a repeat finds the first."""
+    may = service.GUARDS[ServiceGuard.MAY_REPEAT](facts)  # type: ignore[arg-type]
+    return may and _key_lives(facts)
+
+
+def _is_absent(facts: Facts[ChargePolicy]) -> bool:
+    """True where it was sent so long ago that its provider would know of it."""
+    sent, grace = facts.task.sent_last_at, facts.terms.absent_after
+    asked = facts.asked_at or facts.now
+    return sent is not None and grace is not None and asked >= sent + grace
+
+
+GUARDS: Final[dict[StrEnum, Callable[[Facts[ChargePolicy]], bool]]] = {
+    **service.GUARDS,  # type: ignore[dict-item]
+    ChargeGuard.KEY_LIVES: lambda f: (
+        f.task.waiting_for is ServiceWait.DO and _key_lives(f)
+    ),
+    ChargeGuard.MAY_REPEAT: _may_repeat,
+    ChargeGuard.ABSENT: _is_absent,
+    ChargeGuard.UNPROVEN: lambda f: f.task.verdict is None,
+    ChargeGuard.CHARGED: lambda f: f.task.verdict is Verdict.PAID,
+}

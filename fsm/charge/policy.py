@@ -1,0 +1,28 @@
+"""The policy of a payment provider: when it is known that it never charged."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fsm.service.policy import ServicePolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargePolicy(ServicePolicy):
+    """How a payment provider may be treated, as the core sees it.
+
+    A charge is repeated with its key for ``key_lifetime`` after it was first sent:
+    later a repeat might charge again. What the provider does not know proves after
+    ``absent_after`` since it was last sent that it never charged; None: never.
+
+    :raises ValueError: it cannot be asked, or a default would hold in its stead.
+    """
+
+    key_lifetime: timedelta = timedelta(hours=23)
+    absent_after: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would leave a charge that nobody can find out about."""
+        if not self.asks:
+            raise ValueError("a payment provider has to be asked what it charged")
+        if self.default is not None:
+            raise ValueError("no default holds for a charge")
