@@ -116,6 +116,11 @@ bench-wal: $(STAMP)  ## what a withdrawal writes ahead, by table and kind of rec
 bench-executor: $(STAMP)  ## fetches that depend on each other, at once and one after another
 	$(BENCH) executor
 
+.PHONY: bench-checkouts
+bench-checkouts: $(STAMP)  ## a checkout's time, reads and commits, many beside DBOS, and orders saved by retries
+	$(BENCH) checkouts
+	$(BENCH) saved
+
 .PHONY: bench-report
 bench-report: $(STAMP)  ## put the results on disk into docs/performance.md and the README
 	$(BENCH) report --write docs/performance.md --write README.md

@@ -13,13 +13,14 @@ from fsm.domain.orders import Order
 from fsm.engine.decide import notified
 from fsm.engine.records import replace
 from fsm.engine.rows import Queue, Task
-from fsm.engine.steps import Event, Step, Wait
-from fsm.engine.words import EngineWait, Source
+from fsm.engine.steps import Step
+from fsm.engine.words import EngineWait
 from handlers.claims import Claims, InFlight
-from handlers.commit import Applied, Ports, apply, commit
+from handlers.commit import Applied, Ports, commit
 from handlers.inbox import apply_waiting
 from handlers.load import load
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
+from handlers.serialized import SerializedCommits, heard
 from handlers.sound import NOT_AS_REQUESTED, TAMPERED, halted, looked_over
 from handlers.work import all_wakeups, no_wakeups
 
@@ -166,9 +167,9 @@ async def _drive_all(
     """Go on with all that is due at once, each row in a chain of its own.
 
     A chain goes on with what its own steps have made due; what is more than one row
-    forks. Each commits by itself: two that end at once meet in the order's row.
+    forks. Each commits by itself, one by one: two that end at once meet in one row.
     """
-    outcomes: list[Done | Retry] = []
+    outcomes, commits = list[Done | Retry](), SerializedCommits(order)
 
     async def chain(order: Order, row: Task | Queue, claims: Claims) -> None:
         try:
@@ -180,7 +181,7 @@ async def _drive_all(
         order: Order, row: Task | Queue | None, claims: Claims
     ) -> Done | Retry:
         while row is not None:
-            made = await _made(order, row, ports, claims, began)
+            made = await _made(order, row, ports, claims, began, commits)
             if isinstance(made, Done | Retry):
                 return made
             claims = _claims(made, claims)
@@ -211,13 +212,18 @@ def _failed(error: Exception) -> Done | Retry:
 
 
 async def _made(
-    order: Order, row: Task | Queue, ports: Ports, claims: Claims, began: float
+    order: Order,
+    row: Task | Queue,
+    ports: Ports,
+    claims: Claims,
+    began: float,
+    commits: SerializedCommits | None = None,
 ) -> Applied | Done | Retry:
     """Make the call of one row, and commit what it means."""
     spent = ports.clock.elapsed() - began
     hand_on = spent > ports.limits.chain.total_seconds()
     try:
-        applied = await _step(order, row, ports, claims, hand_on=hand_on)
+        applied = await _step(order, row, ports, claims, commits, hand_on=hand_on)
     except InFlight as claimed:
         return Retry(because=str(claimed), delay=claimed.left, in_vain=False)
     except Tampered:
@@ -255,7 +261,13 @@ def _claims(applied: Applied, before: Claims) -> Claims:
 
 
 async def _step(
-    order: Order, row: Task | Queue, ports: Ports, claims: Claims, *, hand_on: bool
+    order: Order,
+    row: Task | Queue,
+    ports: Ports,
+    claims: Claims,
+    commits: SerializedCommits | None,
+    *,
+    hand_on: bool,
 ) -> Applied:
     if isinstance(row, Queue):
         if row.waiting_for is EngineWait.LOAD:
@@ -270,13 +282,7 @@ async def _step(
     lifecycle = ports.rules.of(row)
     redrives = hand_on and event.trigger not in lifecycle.unbroken
     wakeups = all_wakeups(ports.rules) if redrives else no_wakeups
-    applied = await apply(order, row.task_id, event, ports=ports, wakeups=wakeups)
-    if not isinstance(applied.decision, Wait) or lifecycle.makes_way is None:
-        return applied
-    # An answer cannot wait in the inbox as a webhook can: what it waits for ends here.
-    ends = Event(trigger=lifecycle.makes_way, source=Source.TIMER)
-    made = await apply(applied.order, row.task_id, ends, ports=ports)
-    return await apply(made.order, row.task_id, event, ports=ports, wakeups=wakeups)
+    return await heard(order, row, event, ports=ports, wakeups=wakeups, commits=commits)
 
 
 async def _notify(order: Order, ports: Ports) -> Applied:

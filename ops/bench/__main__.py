@@ -13,6 +13,7 @@ import uvloop
 
 from ops.bench import (
     bulkhead,
+    checkouts,
     executor,
     flames,
     growth,
@@ -20,7 +21,9 @@ from ops.bench import (
     memory,
     pairs,
     report,
+    saved,
     starting,
+    statements,
     sweep,
     throughput,
     timers,
@@ -106,6 +109,26 @@ async def _bulkhead(here: world.World, wanted: argparse.Namespace) -> None:
     )
 
 
+async def _checkouts(here: world.World, wanted: argparse.Namespace) -> None:
+    await checkouts.measure(
+        here,
+        orders=wanted.orders,
+        delay=wanted.delay,
+        many=wanted.many,
+        in_flight=wanted.in_flight,
+        rounds=wanted.rounds,
+    )
+
+
+async def _saved(here: world.World, wanted: argparse.Namespace) -> None:
+    await saved.measure(
+        here,
+        orders=wanted.orders,
+        in_flight=wanted.in_flight,
+        percent=wanted.percent,
+    )
+
+
 async def _profile(here: world.World, wanted: argparse.Namespace) -> None:
     await flames.measure(here, seconds=wanted.seconds, in_flight=wanted.in_flight)
 
@@ -165,6 +188,17 @@ COMMANDS: Final = {
         _bulkhead,
         "four providers, while a fifth hangs or answers",
         {"orders": 4000, "in-flight": 100, "away": 20, "rounds": 3},
+    ),
+    "checkouts": Command(
+        _checkouts,
+        "a checkout: its time, its statements, and many of them beside DBOS",
+        {"orders": 50, "delay": 50, "many": 2000, "in-flight": 200, "rounds": 3},
+        statements.POSTGRES,
+    ),
+    "saved": Command(
+        _saved,
+        "checkouts of which one step call in a hundred fails, tried again or not",
+        {"orders": 2000, "in-flight": 200, "percent": 1},
     ),
     "profile": Command(
         _profile, "where a worker's time goes", {"seconds": 15, "in-flight": 200}

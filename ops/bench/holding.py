@@ -1,4 +1,4 @@
-"""A provider that takes its time, to have many steps in flight at once."""
+"""A provider or a service that takes its time, however many it is asked at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,16 +10,16 @@ from ops.bench.mocks import HOST
 
 BODY: Final = b'{"status":"succeeded","provider_reference":"r-1"}'
 ANSWER: Final = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 )
 
 
 class Holding:
     """Answers every request so many seconds late and counts those it holds."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, body: bytes = BODY) -> None:
         self._seconds = seconds
+        self._whole = ANSWER % (len(body), body)
         self._held = 0
         self.most = 0
 
@@ -45,7 +45,7 @@ class Holding:
     def _answer(self, transport: asyncio.Transport) -> None:
         self._held -= 1
         if not transport.is_closing():
-            transport.write(ANSWER)
+            transport.write(self._whole)
 
 
 class _Connection(asyncio.Protocol):

@@ -1,9 +1,9 @@
-"""The load: withdrawals over NATS, each timed until its last event."""
+"""The load: withdrawals or checkouts over NATS, each timed until its last event."""
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,6 +57,31 @@ def request(order_id: str, cascade: Sequence[str]) -> bytes:
     )
 
 
+def checkout(order_id: str, _cascade: Sequence[str] = ()) -> bytes:
+    """Return a checkout's request, as a shop would send it."""
+    return orjson.dumps(
+        {
+            "order_id": order_id,
+            "merchant_id": "m-bench",
+            "customer_id": f"c-{order_id[-3:]}",
+            "amount": 2_450,
+            "currency": "EUR",
+            "payment_method": {"type": "card", "token": f"tok_{order_id}"},
+            "items": [{"sku": "sku-1", "quantity": 2, "unit_amount": 1_100}],
+            "delivery": {"country": "LV"},
+            "fees": [{"code": "delivery", "amount": 250}],
+            "metadata": {"channel": "bench"},
+        }
+    )
+
+
+MADE: Final[Mapping[str, Callable[[str, Sequence[str]], bytes]]] = {
+    "withdrawal": request,
+    "checkout": checkout,
+}
+"""By kind of order, what makes a request of its id and its cascade."""
+
+
 @dataclass(slots=True)
 class _Run:
     """One measurement under way."""
@@ -71,11 +96,19 @@ class _Run:
 class Load:
     """Publishes requests and hears their last events; open it before use."""
 
-    def __init__(self, wire: NatsClient, stage: Stage, *, label: str = "") -> None:
+    def __init__(
+        self,
+        wire: NatsClient,
+        stage: Stage,
+        *,
+        label: str = "",
+        kind: str = "withdrawal",
+    ) -> None:
         self._wire = wire
-        self._subject = stage.names.subject("withdrawal.requested")
+        self._made = MADE[kind]
+        self._subject = stage.names.subject(f"{kind}.requested")
         self._events = [
-            stage.names.subject(f"order.event.withdrawal.{e}") for e in FINAL_EVENTS
+            stage.names.subject(f"order.event.{kind}.{e}") for e in FINAL_EVENTS
         ]
         self._acks = wire.new_inbox()
         self._replies = wire.new_inbox()
@@ -99,11 +132,15 @@ class Load:
         await self._wire.subscribe_raw(self._replies, self._replied)
         await self._wire.round_trip(5.0)
 
+    async def close(self) -> None:
+        """Close the connection that it was given."""
+        await self._wire.close()
+
     def publish(self, cascade: Sequence[str], *, reply: bool = False) -> str:
         """Send one request now; return its order id."""
         self._serial += 1
         order_id = self.last = f"{self._label}-{self._serial:07d}"
-        body = request(order_id, cascade)
+        body = self._made(order_id, cascade)
         self._sent_at[order_id] = time.perf_counter()
         self.unacknowledged += 1
         if reply:

@@ -28,6 +28,8 @@ SECTIONS: Final = (
     ("webhooks", "Webhooks into one API process"),
     ("memory", "Memory"),
     ("start", "Start"),
+    ("checkouts", "Checkouts: one at a time with services of 50 ms, and many at once"),
+    ("saved", "Checkouts of which one step call in a hundred fails"),
     ("executor", "Fetches that depend on each other, at once and one after another"),
 )
 PLOTS: Final = ("throughput.svg", "latency.svg")

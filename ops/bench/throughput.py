@@ -72,9 +72,10 @@ class Sample:
 Round = Callable[[World, int, int], Coroutine[None, None, Sample]]
 
 
-def _sample(
+def sampled(
     name: str, in_flight: int, timed: tuple[float, Sequence[float]], cost: Cost
 ) -> Sample:
+    """Return a round as a sample."""
     seconds, latencies = timed
     return Sample(
         contestant=name,
@@ -105,7 +106,7 @@ def service(workers: int) -> Round:
             cost = between(before, meter.read())
             await wire.close()
         name = SERVICE_1 if workers == 1 else SERVICE_2
-        return _sample(name, in_flight, (timed.seconds, timed.latencies), cost)
+        return sampled(name, in_flight, (timed.seconds, timed.latencies), cost)
 
     return run
 
@@ -119,11 +120,11 @@ async def bare(world: World, orders: int, in_flight: int) -> Sample:
             url,
             world.nats.url,
             world.mocks.url,
-            *_counts(orders, in_flight),
-            env=_environment(),
+            *counts(orders, in_flight),
+            env=environment(),
         )
         stack.push_async_callback(contestant.end)
-        return await _competed(BARE, world, url, contestant, in_flight)
+        return await competed(BARE, world, url, contestant, in_flight)
 
 
 async def dbos(world: World, orders: int, in_flight: int) -> Sample:
@@ -134,11 +135,11 @@ async def dbos(world: World, orders: int, in_flight: int) -> Sample:
             "ops.bench.peer_dbos",
             url,
             world.mocks.url,
-            *_counts(max(orders // DBOS_SHARE, 1), in_flight),
-            env=_environment(),
+            *counts(max(orders // DBOS_SHARE, 1), in_flight),
+            env=environment(),
         )
         stack.push_async_callback(contestant.end)
-        return await _competed(DBOS, world, url, contestant, in_flight)
+        return await competed(DBOS, world, url, contestant, in_flight)
 
 
 async def restate(world: World, orders: int, in_flight: int) -> Sample:
@@ -149,8 +150,8 @@ async def restate(world: World, orders: int, in_flight: int) -> Sample:
         contestant = await competing(
             "ops.bench.peer_restate",
             peer.url,
-            *_counts(orders, in_flight),
-            env=_environment(),
+            *counts(orders, in_flight),
+            env=environment(),
         )
         stack.push_async_callback(contestant.end)
         pids = {
@@ -158,18 +159,20 @@ async def restate(world: World, orders: int, in_flight: int) -> Sample:
             "server": [peer.server],
             "load": [contestant.pid],
         }
-        return await _competed(RESTATE, world, url, contestant, in_flight, pids)
+        return await competed(RESTATE, world, url, contestant, in_flight, pids)
 
 
-def _counts(orders: int, in_flight: int) -> tuple[str, str, str]:
+def counts(orders: int, in_flight: int) -> tuple[str, str, str]:
+    """Return the last arguments of a contestant."""
     return str(orders), str(in_flight), str(min(WARM_UP, orders))
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return the environment of a contestant's process."""
     return {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
 
-async def _competed(
+async def competed(
     name: str,
     world: World,
     url: str,
@@ -177,11 +180,12 @@ async def _competed(
     in_flight: int,
     pids: Mapping[str, Sequence[int]] | None = None,
 ) -> Sample:
+    """Have a contestant warm up and go, and return what came out."""
     await contestant.warm()
     meter = Meter(world, url, pids or {"worker": [contestant.pid]})
     before = meter.read()
     timed = await contestant.go()
-    return _sample(name, in_flight, timed, between(before, meter.read()))
+    return sampled(name, in_flight, timed, between(before, meter.read()))
 
 
 def contestants(only: Sequence[str] = ()) -> dict[str, Round]:

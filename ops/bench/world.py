@@ -131,6 +131,7 @@ class Role:
 
     name: str
     roles: str
+    module: str = "payment_service"
 
 
 API: Final = Role("api", "api")
@@ -303,7 +304,7 @@ def start(stage: Stage, role: Role, *, env: Mapping[str, str] | None = None) -> 
         **(env or {}),
     }
     log = stage.world.folder / f"{stage.prefix}-{role.name}.log"
-    command = (sys.executable, "-m", "payment_service", "run", "--roles", role.roles)
+    command = (sys.executable, "-m", role.module, "run", "--roles", role.roles)
     process = ServerProcess(
         Command(
             name=role.name,

@@ -19,6 +19,7 @@ from fsm.service.words import ServiceWait, StepTrigger
 from handlers.commit import apply
 from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
+from handlers.serialized import SerializedCommits
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.services import StepFate
 from tests.handlers.test_tampering import change
@@ -100,6 +101,34 @@ async def test_payment_and_delivery_are_asked_at_once(house):
     await house.rest()
 
     assert await house.states() == ALL_DONE
+
+
+async def test_two_steps_that_end_at_once_are_committed_one_by_one(house):
+    have_done_both(house)
+
+    await asyncio.wait_for(house.request(a_checkout()), 60)
+    await house.rest()
+
+    # Neither was judged by what was before the other, and so refused by the store.
+    assert await house.states() == ALL_DONE
+    assert house.probe.conflicts == 0
+
+
+async def test_two_steps_that_end_at_once_elsewhere_meet_in_the_orders_row(
+    house, monkeypatch
+):
+    async def at_once(_commits, order, commit_from):
+        return await commit_from(order)
+
+    # As where each is in hand in a process of its own.
+    monkeypatch.setattr(SerializedCommits, "run", at_once)
+    have_done_both(house)
+
+    await asyncio.wait_for(house.request(a_checkout()), 60)
+    await house.rest()
+
+    assert await house.states() == ALL_DONE
+    assert house.probe.conflicts == 1
 
 
 async def test_a_service_is_told_all_of_the_order(house):

@@ -100,7 +100,9 @@ STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
 CHECKOUTS: Final = "tests/handlers/test_checkouts.py"
 CHARGED: Final = "tests/handlers/test_charges.py"
-AT_ONCE: Final = f"{CHECKOUTS}::test_payment_and_delivery_are_asked_at_once"
+AT_ONCE: Final = (
+    f"{CHECKOUTS}::test_two_steps_that_end_at_once_elsewhere_meet_in_the_orders_row"
+)
 UNDONE_LAST_FIRST: Final = f"{CHECKOUTS}::test_what_was_done_last_is_undone_first"
 SERVICES: Final = "tests/providers/services/test_services.py"
 TAMPERING: Final = "tests/handlers/test_tampering.py"
