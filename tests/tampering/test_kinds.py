@@ -16,7 +16,7 @@ from handlers.claims import Claims
 from handlers.drive import drive
 from handlers.resolve import Ruling, resolve
 from handlers.webhook import WebhookHint, webhook_received
-from payment_service.cli import verify
+from payment_service.cli import orphans
 from payment_service.storage.rights import lacking
 from tests.cli.anchors import seal_again
 from tests.cli.stage import SECRET, TOKEN, corrupt, with_world
@@ -88,7 +88,7 @@ def test_the_anchor_finds_it(shell, url, books, kind):
 @of(BOOKS)
 def test_core_and_providers_find_it(shell, database_url, monkeypatch, kind):
     # What was made within the last minute may be under way still: this was not.
-    monkeypatch.setattr(verify, "SKEW", timedelta())
+    monkeypatch.setattr(orphans, "SKEW", timedelta())
 
     async def work(world):
         await world.order(kind.of)
