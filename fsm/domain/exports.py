@@ -15,9 +15,19 @@ from fsm.domain.masking import masked
 
 FORMAT: Final = "payment-service export 1"
 END: Final = "payment-service export end 1"
-# Keyed hashes of ours: by their names they would be taken for what they are made of.
-_HASHES: Final = ("destination", "signature")
-_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+# Keyed hashes of ours, which say nothing: some have the names of what they are made of,
+# and any may look by chance like a part of a secret.
+_HASHES: Final = (
+    "cascade",
+    "content",
+    "customer",
+    "destination",
+    "details",
+    "exclusive_key",
+    "metadata",
+    "signature",
+)
+_HASH: Final = re.compile(r"[0-9A-Za-z_-]{43}|[0-9a-f]{64}", re.ASCII)
 
 
 class ExportKey(Protocol):
