@@ -38,7 +38,7 @@ class SimClock(VirtualClock):
 
 
 class _Timer:
-    """What ``call_later`` hands out; a cancelled one is skipped."""
+    """What ``call_later`` hands out; a cancelled one is skipped, due or not."""
 
     __slots__ = ("args", "call", "context")
 
@@ -51,6 +51,11 @@ class _Timer:
 
     def cancel(self) -> None:
         self.call = None
+
+    def run(self) -> None:
+        """Call back, unless somebody who was due at the same time has cancelled it."""
+        if self.call is not None:
+            self.call(*self.args)
 
 
 class SimLoop(asyncio.AbstractEventLoop):
@@ -186,7 +191,7 @@ class SimLoop(asyncio.AbstractEventLoop):
             waiting = heappop(timers)[2]
             if type(waiting) is _Timer:
                 if waiting.call is not None:
-                    self._ready.append((waiting.call, waiting.args, waiting.context))
+                    self._ready.append((waiting.run, (), waiting.context))
             elif not waiting.done():
                 waiting.set_result(None)
         return True
