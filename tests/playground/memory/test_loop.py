@@ -12,7 +12,7 @@ from payment_service.playground.memory.loop import SimClock, SimLoop
 def test_what_is_due_at_once_may_cancel_one_another(seed):
     loop: Any = SimLoop(SimClock(), Random(seed))  # type: ignore[abstract]
     fired = []
-    timers = {}
+    timers: dict[str, Any] = {}
 
     def fire(name, other):
         fired.append(name)
