@@ -202,6 +202,8 @@ class People:
             by_hand = self._gives_up_on_core(task, ruling)
             actor = actors[number % len(actors)]
             if self._misreads(task):
+                # A vote that is taken back or contested decides nothing in vain.
+                self._decisions[task_id] -= 1
                 wrong = {Ruling.POSITIVE, Ruling.NEGATIVE} - {ruling}
                 await self._decides(task_id, wrong.pop(), actor, by_hand=False)
                 if ground.draw() < 0.5:
