@@ -5,9 +5,8 @@ its key finds what the first has done; a refund under another key gives the mone
 once more, and is no less real for that.
 """
 
-from collections import Counter
 from enum import Enum
-from typing import Final, TypeVar
+from typing import Final
 
 from fsm.charge.policy import ChargePolicy
 from handlers.ports.payments import (
@@ -20,15 +19,11 @@ from handlers.ports.payments import (
 )
 from handlers.ports.services import (
     ServiceNotKnown,
-    ServiceNotSent,
     ServicePending,
     ServiceRefused,
-    ServiceUnclear,
 )
+from payment_service.playground.memory.counterparts import ByName, MemoryCounterpart
 from payment_service.playground.memory.effects import Effects
-from payment_service.playground.memory.services import AWAY, LACKING, UNHEARD
-
-Answer = TypeVar("Answer")
 
 
 class ChargeFate(Enum):
@@ -43,14 +38,12 @@ class ChargeFate(Enum):
 PAID: Final = frozenset({ChargeFate.CHARGED, ChargeFate.KEPT})
 
 
-class MemoryPayment:
+class MemoryPayment(MemoryCounterpart[Charge]):
     """Implements ``handlers.ports.payments.PaymentProvider``.
 
-    ``refuses`` and ``keeps`` say no to a charge, or to a refund. ``away``, ``lacking``,
-    ``silent`` and ``pending`` are as with a service in memory; the calls are
-    ``charge``, ``charge_status`` and ``refund``. ``late`` charges are given up
-    unanswered, and arrive once a ``charge_status`` was answered; ``lost`` ones never
-    do. ``says`` is the amount that it says it has charged. ``balance`` is what it
+    The calls are ``charge``, ``charge_status`` and ``refund``. ``refuses`` and
+    ``keeps`` say no to a charge, or to a refund; ``pending`` is as with a service in
+    memory. ``says`` is the amount that it says it has charged. ``balance`` is what it
     holds, ``wrong`` what it was asked and is absurd.
     """
 
@@ -61,82 +54,35 @@ class MemoryPayment:
         policy: ChargePolicy | None = None,
         effects: Effects | None = None,
     ) -> None:
-        self.name = name
+        super().__init__(name, lands_after="charge_status", effects=effects)
         self.policy = policy or ChargePolicy()
         self.refuses = False
         self.keeps = False
-        self.away: Counter[str] = Counter()
-        self.lacking: Counter[str] = Counter()
-        self.silent: Counter[str] = Counter()
         self.pending = 0
-        self.late = 0
-        self.lost = 0
         self.says: int | None = None
         self.books: dict[str, ChargeFate] = {}
         self.refunds: dict[str, str] = {}
         self.balance = 0
         self.wrong: list[str] = []
         self.calls: list[tuple[str, Charge]] = []
-        self._effects = effects or Effects()
-        self._floating: list[Charge] = []
 
     async def charge(self, charge: Charge) -> ChargeAnswer:
-        kept_away = self._kept_away("charge")
-        if kept_away is not None:
-            return kept_away
-        if self.lost:
-            self.lost -= 1
-            return ServiceUnclear(because="timed out")
-        if self.late:
-            self.late -= 1
-            self._floating.append(charge)
-            return ServiceUnclear(because="timed out")
-        answer = await self._effects.do(
-            f"{self.name}.charge", lambda: self._charged(charge), _unheard
+        return await self._called(
+            "charge", lambda: self._charged(charge), floats=charge
         )
-        return self._heard("charge", answer)
 
     async def charge_status(self, charge: Charge) -> ChargeStatus:
-        kept_away = self._kept_away("charge_status")
-        if kept_away is not None:
-            return kept_away
-        answer = await self._effects.do(
-            f"{self.name}.charge_status", lambda: self._asked(charge), _unheard
-        )
-        self.lands()
-        return self._heard("charge_status", answer)
+        return await self._called("charge_status", lambda: self._asked(charge))
 
     async def refund(self, charge: Charge) -> RefundAnswer:
-        kept_away = self._kept_away("refund")
-        if kept_away is not None:
-            return kept_away
-        answer = await self._effects.do(
-            f"{self.name}.refund", lambda: self._refunded(charge), _unheard
-        )
-        return self._heard("refund", answer)
-
-    def lands(self) -> None:
-        """Let every charge that is still on its way arrive, each of them twice."""
-        floating, self._floating = self._floating, []
-        for charge in (*floating, *floating):
-            self._charged(charge)
+        return await self._called("refund", lambda: self._refunded(charge))
 
     def stands(self, task_id: str) -> bool:
         """Tell whether a charge is made by the books, and not refunded."""
         return self.books.get(task_id) in PAID
 
-    def _kept_away(self, what: str) -> ServiceNotSent | None:
-        for counts, answer in ((self.away, AWAY), (self.lacking, LACKING)):
-            if counts[what]:
-                counts[what] -= 1
-                return answer
-        return None
-
-    def _heard(self, what: str, answer: Answer) -> Answer | ServiceUnclear:
-        if self.silent[what]:
-            self.silent[what] -= 1
-            return ServiceUnclear(because=UNHEARD)
-        return answer
+    def _arrives(self, call: Charge) -> ChargeAnswer:
+        return self._charged(call)
 
     def _charged(self, charge: Charge) -> Charged | ServiceRefused:
         self.calls.append(("charge", charge))
@@ -184,28 +130,5 @@ class MemoryPayment:
         )
 
 
-def _unheard(done: bool) -> ServiceUnclear:
-    return ServiceUnclear(because=f"timed out, done: {done}")
-
-
-class MemoryPayments:
+class MemoryPayments(ByName[MemoryPayment]):
     """Implements ``handlers.ports.payments.PaymentProviders``."""
-
-    def __init__(self, *providers: MemoryPayment) -> None:
-        self._by_name = {provider.name: provider for provider in providers}
-
-    def __getitem__(self, name: str) -> MemoryPayment:
-        return self._by_name[name]
-
-    def get(self, name: str) -> MemoryPayment | None:
-        return self._by_name.get(name)
-
-    def every(self) -> list[MemoryPayment]:
-        return list(self._by_name.values())
-
-    def add(self, provider: MemoryPayment) -> None:
-        self._by_name[provider.name] = provider
-
-    def drop(self, name: str) -> None:
-        """Take a provider out of the configuration."""
-        del self._by_name[name]
