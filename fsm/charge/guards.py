@@ -20,7 +20,7 @@ def _key_lives(facts: Facts[ChargePolicy]) -> bool:
 
 def _may_repeat(facts: Facts[ChargePolicy]) -> bool:
     """True where it is wanted, tries are left, and a repeat finds the first."""
-    may = service.GUARDS[ServiceGuard.MAY_REPEAT](facts)  # type: ignore[arg-type]
+    may = service.GUARDS[ServiceGuard.MAY_REPEAT](facts)
     return may and _key_lives(facts)
 
 
@@ -32,7 +32,7 @@ def _is_absent(facts: Facts[ChargePolicy]) -> bool:
 
 
 GUARDS: Final[dict[StrEnum, Callable[[Facts[ChargePolicy]], bool]]] = {
-    **service.GUARDS,  # type: ignore[dict-item]
+    **service.GUARDS,
     ChargeGuard.KEY_LIVES: lambda f: (
         f.task.waiting_for is ServiceWait.DO and _key_lives(f)
     ),

@@ -9,6 +9,7 @@ from fsm.engine.rows import Task
 from fsm.engine.words import CaseKind, State
 
 Terms = TypeVar("Terms")
+Terms_co = TypeVar("Terms_co", covariant=True)
 
 
 class Keep(Enum):
@@ -38,7 +39,7 @@ class Otherwise(StrEnum):
     BY_PROOF = "already known where it says what is proven, else contradiction"
 
 
-class Facts(NamedTuple, Generic[Terms]):
+class Facts(NamedTuple, Generic[Terms_co]):
     """What guards may look at; ``terms`` is what holds for the task's other side.
 
     ``asked_at`` is when the question was asked whose answer is weighed: what a
@@ -47,7 +48,7 @@ class Facts(NamedTuple, Generic[Terms]):
     """
 
     task: Task
-    terms: Terms
+    terms: Terms_co
     now: datetime
     asked_at: datetime | None = None
     lacking: bool = False

@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 from fsm.engine.backoff import Backoff
 from fsm.engine.rows import Task
 
-T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timer(Generic[T]):
+class Timer(Generic[T_contra]):
     """What wakes a task that waits, and what its terms let that wait be.
 
     ``subject`` is that of the message that wakes it, ``last`` that of the one at its
@@ -23,9 +23,9 @@ class Timer(Generic[T]):
 
     subject: str
     last: str | None = None
-    pace: Callable[[T], Backoff] | None = None
-    tries: Callable[[T], int] | None = None
-    lasts: Callable[[T], timedelta | None] | None = None
+    pace: Callable[[T_contra], Backoff] | None = None
+    tries: Callable[[T_contra], int] | None = None
+    lasts: Callable[[T_contra], timedelta | None] | None = None
     open_ended: bool = False
 
     def subject_of(self, task: Task) -> str:
@@ -33,7 +33,7 @@ class Timer(Generic[T]):
         ends = task.deadline_at is not None and task.wake_at == task.deadline_at
         return self.last if ends and self.last is not None else self.subject
 
-    def waits(self, terms: T) -> list[timedelta]:
+    def waits(self, terms: T_contra) -> list[timedelta]:
         """Return its waits one by one; none where nobody counts how many there are."""
         if self.pace is None or self.tries is None:
             return []
