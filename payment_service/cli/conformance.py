@@ -1,7 +1,8 @@
-"""Checks an adapter by the scenarios of the conformance kit."""
+"""Checks an adapter by the scenarios of the conformance kit; reports for every kit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from payment_service.cli.context import read_settings, run_async
 from payment_service.cli.errors import DONE, FOUND_WRONG, Usage
@@ -9,46 +10,69 @@ from payment_service.cli.printing import print_json, print_table, print_text
 from providers.config.file import read_raw
 from providers.testing.conformance.doubles import NoDouble
 from providers.testing.conformance.report import lines_of, views_of
-from providers.testing.conformance.runner import Candidate
-from providers.testing.conformance.scenario import Scenario
+from providers.testing.conformance.runner import (
+    Candidate,
+    ScenarioOutcome,
+    ToldScenario,
+)
 from providers.testing.conformance.scenarios import SCENARIOS
+
+Played = TypeVar("Played", bound=ToldScenario)
 
 
 def check(name: str, *, config: Path | None, only: Sequence[str], as_json: bool) -> int:
     """Play the scenarios for one provider; return 1 if it fails in any."""
-    path = config or read_settings().config
-    named_by = "--config" if config else "PAYMENT_CONFIG"
-    tables = read_raw(path, named_by=named_by).get("providers")
-    table = tables.get(name) if isinstance(tables, dict) else None
-    if not isinstance(table, dict):
-        raise Usage(f"{path} has no table [providers.{name}]")
-    candidate = Candidate(name, table)
+    candidate = Candidate(name, raw_table("providers", name, config))
+    chosen = chosen_of(SCENARIOS, only, listed_by="provider scenarios")
     try:
-        outcomes = run_async(candidate.play_all(_chosen(only)))
+        outcomes = run_async(candidate.play_all(chosen))
     except NoDouble as absent:
         raise Usage(str(absent)) from None
-    wrong = any(each.wrong for each in outcomes)
-    if as_json:
-        print_json({"provider": name, "ok": not wrong, "scenarios": views_of(outcomes)})
-    else:
-        for line in lines_of(outcomes):
-            print_text(line)
-    return FOUND_WRONG if wrong else DONE
+    return reported(outcomes, {"provider": name}, as_json=as_json)
 
 
-def list_scenarios(*, as_json: bool) -> int:
-    """Print every scenario and what it proves."""
+def list_scenarios(
+    scenarios: Iterable[ToldScenario] = SCENARIOS, *, as_json: bool
+) -> int:
+    """Print every scenario of a kit and what it proves."""
+    rows = [(each.name, each.proves) for each in scenarios]
     if as_json:
-        told = [{"scenario": s.name, "proves": s.proves} for s in SCENARIOS]
+        told = [{"scenario": name, "proves": proves} for name, proves in rows]
         print_json({"scenarios": told})
     else:
-        rows = [(each.name, each.proves) for each in SCENARIOS]
         print_table(("scenario", "proves"), rows, empty="There is none.")
     return DONE
 
 
-def _chosen(names: Sequence[str]) -> list[Scenario]:
-    known = {each.name: each for each in SCENARIOS}
+def raw_table(section: str, name: str, config: Path | None) -> dict[str, Any]:
+    """Return the table ``[section.name]`` of the configuration, as it stands there."""
+    path = config or read_settings().config
+    named_by = "--config" if config else "PAYMENT_CONFIG"
+    tables = read_raw(path, named_by=named_by).get(section)
+    table = tables.get(name) if isinstance(tables, dict) else None
+    if not isinstance(table, dict):
+        raise Usage(f"{path} has no table [{section}.{name}]")
+    return table
+
+
+def chosen_of(
+    scenarios: Sequence[Played], names: Sequence[str], *, listed_by: str
+) -> list[Played]:
+    """Return the scenarios of those names, or all; ``listed_by`` is who shows them."""
+    known = {each.name: each for each in scenarios}
     if unknown := [name for name in names if name not in known]:
-        raise Usage(f"--scenario {unknown[0]}: there is none; see provider scenarios")
-    return [known[name] for name in names] or list(SCENARIOS)
+        raise Usage(f"--scenario {unknown[0]}: there is none; see {listed_by}")
+    return [known[name] for name in names] or list(scenarios)
+
+
+def reported(
+    outcomes: Sequence[ScenarioOutcome], of: dict[str, str], *, as_json: bool
+) -> int:
+    """Tell what was found of whom; return 1 if any scenario found something wrong."""
+    wrong = any(each.wrong for each in outcomes)
+    if as_json:
+        print_json({**of, "ok": not wrong, "scenarios": views_of(outcomes)})
+    else:
+        for line in lines_of(outcomes):
+            print_text(line)
+    return FOUND_WRONG if wrong else DONE
