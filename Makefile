@@ -46,7 +46,7 @@ test-again: lint types contracts  ## what failed, one by one: was it the test, o
 	$(BIN)/pytest -p tests.again --last-failed --last-failed-no-failures=none
 
 .PHONY: field
-field: $(STAMP)  ## what needs PgBouncer, HAProxy, a second PostgreSQL or two clusters
+field: $(STAMP)  ## what needs PgBouncer, HAProxy, tinyproxy, a second PostgreSQL or two clusters
 	$(BIN)/python -m ops.field
 	$(BIN)/pytest -m field tests/field
 

@@ -242,7 +242,7 @@ CREATE TABLE outbox (
     at timestamptz,
     schedule text,
     queue_id uuid,
-    bundle text STORAGE MAIN,
+    bundle text,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT pk_outbox PRIMARY KEY (seq),
     CONSTRAINT ck_outbox_whole CHECK (messages >= 1 AND CASE WHEN bundle IS NULL
@@ -251,6 +251,9 @@ CREATE TABLE outbox (
             = 0 END)
 ) WITH (toast_tuple_target = 1024, autovacuum_vacuum_scale_factor = 0.01,
         autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
+-- Compressed in its row rather than put aside. Said here: PostgreSQL 15 knows no
+-- STORAGE within CREATE TABLE.
+ALTER TABLE outbox ALTER COLUMN bundle SET STORAGE MAIN;
 
 CREATE TABLE webhook_inbox (
     inbox_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,

@@ -23,7 +23,8 @@ class Program:
 PGBOUNCER = Program("pgbouncer", "/usr/sbin/pgbouncer")
 HAPROXY = Program("haproxy", "/usr/sbin/haproxy")
 POSTGRES = Program("postgresql", "/usr/lib/postgresql/*/bin/postgres")
-PROGRAMS = (PGBOUNCER, HAPROXY, POSTGRES)
+TINYPROXY = Program("tinyproxy-bin", "/usr/bin/tinyproxy")
+PROGRAMS = (PGBOUNCER, HAPROXY, POSTGRES, TINYPROXY)
 
 
 class Missing(Exception):

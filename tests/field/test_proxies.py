@@ -1,12 +1,12 @@
 """Calls out through a proxy as companies run it: tinyproxy, from Debian."""
 
 import asyncio
-import shutil
 from contextlib import asynccontextmanager, closing
 from socket import create_server
 
 import pytest
 
+from ops.field.programs import TINYPROXY, path_of
 from providers.http.outbound import Lost, Outbound, RequestNotSent, Response
 from providers.http.proxies import Proxies
 from providers.http.trust import trusting
@@ -15,7 +15,6 @@ from tests.wires.server import playing, saying, silence, with_length
 
 pytestmark = pytest.mark.field
 
-TINYPROXY = shutil.which("tinyproxy") or "/usr/bin/tinyproxy"
 CONFIG = """
 Port {port}
 Listen 127.0.0.1
@@ -36,7 +35,7 @@ async def tinyproxy(folder):
     port = free_port()
     (folder / "tinyproxy.conf").write_text(CONFIG.format(port=port))
     process = await asyncio.create_subprocess_exec(
-        TINYPROXY, "-d", "-c", str(folder / "tinyproxy.conf")
+        path_of(TINYPROXY), "-d", "-c", str(folder / "tinyproxy.conf")
     )
     try:
         await _listens(port)
