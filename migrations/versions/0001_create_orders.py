@@ -251,9 +251,6 @@ CREATE TABLE outbox (
             = 0 END)
 ) WITH (toast_tuple_target = 1024, autovacuum_vacuum_scale_factor = 0.01,
         autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
--- Compressed in its row rather than put aside. Said here: PostgreSQL 15 knows no
--- STORAGE within CREATE TABLE.
-ALTER TABLE outbox ALTER COLUMN bundle SET STORAGE MAIN;
 
 CREATE TABLE webhook_inbox (
     inbox_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -447,6 +444,10 @@ CREATE UNLOGGED TABLE provider_health (
 """
 
 INDEXES = """
+-- Compressed in its row rather than put aside. Said here: PostgreSQL 15 knows no
+-- STORAGE within CREATE TABLE.
+ALTER TABLE outbox ALTER COLUMN bundle SET STORAGE MAIN;
+
 -- A few bytes for each 64 pages, and nothing to keep in order: lines come by number.
 CREATE INDEX ix_order_task_events_seq ON order_task_events
     USING brin (seq) WITH (pages_per_range = 64, autosummarize = on);
