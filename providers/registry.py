@@ -1,4 +1,4 @@
-"""Makes the providers that the configuration names, each by its adapter."""
+"""Makes the providers that the configuration names, and those that collect."""
 
 import importlib
 import re
@@ -6,16 +6,22 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Final, Protocol, cast
 
+from handlers.ports.payments import PaymentProvider
 from providers.config import Config, ConfigError, ProviderTable
+from providers.config.charging import unfit_for_charges
 from providers.config.unsafe_calls import holes_of
 from providers.config.vocabulary import CALLBACK_URL
 from providers.http.outbound import Outbound
 from providers.left_out import what_is_left_out
 from providers.port import Provider
 from providers.rest import RestProvider
+from providers.rest.charges import RestCharges
 from providers.stripe import StripeProvider
+from providers.stripe.charges import StripeCharges
 
 GROUP: Final = "payment_service.providers"
+CHARGES: Final = "charges"
+"""The attribute of an adapter that makes a payment provider of a table."""
 _CLASS: Final = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)", re.ASCII)
 
 
@@ -29,6 +35,17 @@ class Adapter(Protocol):
         self, table: ProviderTable, outbound: Outbound, *, callback_url: str | None
     ) -> Provider:
         """Make the provider; its calls go out through ``outbound``."""
+        ...
+
+
+class ChargeAdapter(Protocol):
+    """What makes a payment provider of a table: a class, or a function.
+
+    It may raise ValueError or TypeError for a table that it cannot use.
+    """
+
+    def __call__(self, table: ProviderTable, outbound: Outbound) -> PaymentProvider:
+        """Make what collects; its calls go out through ``outbound``."""
         ...
 
 
@@ -46,6 +63,56 @@ class ConfiguredProviders:
     def names(self) -> list[str]:
         """Return all configured names, sorted."""
         return list(self._names)
+
+
+class ConfiguredPayments:
+    """Implements ``PaymentProviders``: those that ``[checkout] payment`` names."""
+
+    def __init__(self, payments: Mapping[str, PaymentProvider]) -> None:
+        self._payments = dict(payments)
+
+    def get(self, name: str) -> PaymentProvider | None:
+        """Return the payment provider, or None where it collects for no checkout."""
+        return self._payments.get(name)
+
+    def names(self) -> list[str]:
+        """Return all names, in the order in which they are tried."""
+        return list(self._payments)
+
+
+def build_payments(config: Config, outbound: Outbound) -> ConfiguredPayments:
+    """Make the payment providers that collect for checkouts.
+
+    :raises ConfigError: names every table that is missing, or cannot collect.
+    """
+    made: dict[str, PaymentProvider] = {}
+    problems: list[str] = []
+    for name in config.checkout.payment:
+        table = config.providers.get(name)
+        if table is None:
+            problems.append(f"[checkout] payment: there is no [providers.{name}]")
+            continue
+        try:
+            made[name] = payment_provider(table, outbound)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return ConfiguredPayments(made)
+
+
+def payment_provider(table: ProviderTable, outbound: Outbound) -> PaymentProvider:
+    """Make what collects by one table.
+
+    :raises ConfigError: it cannot.
+    """
+    where = f"[providers.{table.name}]"
+    if unfit := [f"{where} {key}: {why}" for key, why in unfit_for_charges(table)]:
+        raise ConfigError(unfit)
+    try:
+        return charge_adapter_named(table.adapter)(table, outbound)
+    except (LookupError, ImportError, TypeError, ValueError) as error:
+        raise ConfigError([f"{where} adapter: {_reason(error)}"]) from None
 
 
 def build_providers(
@@ -100,6 +167,20 @@ def adapter_named(name: str) -> Adapter:
     )
 
 
+def charge_adapter_named(name: str) -> ChargeAdapter:
+    """Find what collects by an adapter: ours, or its attribute ``charges``.
+
+    :raises LookupError: there is no such adapter, or it does not collect.
+    :raises ImportError: its module cannot be imported.
+    """
+    if name in _COLLECTING:
+        return _COLLECTING[name]
+    found = getattr(adapter_named(name), CHARGES, None)
+    if callable(found):
+        return cast("ChargeAdapter", found)
+    raise LookupError(f"{name!r} does not collect: it has no {CHARGES!r}")
+
+
 def _rest(
     table: ProviderTable, outbound: Outbound, *, callback_url: str | None
 ) -> Provider:
@@ -110,9 +191,19 @@ def _rest(
     )
 
 
+def _rest_charges(table: ProviderTable, outbound: Outbound) -> PaymentProvider:
+    if table.base_url is None:
+        raise ValueError("needs a base_url")
+    return RestCharges(table, outbound, base_url=table.base_url)
+
+
 _OURS: Final[Mapping[str, Adapter]] = {
     "rest": _rest,
     "stripe": StripeProvider,
+}
+_COLLECTING: Final[Mapping[str, ChargeAdapter]] = {
+    "rest": _rest_charges,
+    "stripe": StripeCharges,
 }
 
 

@@ -12,6 +12,8 @@ from providers.port import NotSent, Unclear
 
 HEEDED: Final = frozenset({429, 503})
 SECONDS_MAX: Final = 366 * 24 * 3600
+AFTER_MAX: Final = timedelta(minutes=15)
+"""The longest wish of who does a checkout's step that is heeded: orders wait for it."""
 _SECONDS: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 Said = TypeVar("Said")

@@ -20,7 +20,12 @@ def call_of(order: Order, task: Task) -> ServiceCall:
         "loaded": order.loaded or {},
         "results": results_of(order),
     }
-    return ServiceCall(step=task.name or "", task_id=task.task_id, order=said)
+    return ServiceCall(
+        step=task.name or "",
+        task_id=task.task_id,
+        order=said,
+        result={} if task.result is None else orjson.loads(task.result),
+    )
 
 
 def order_of(order: Order) -> dict[str, object]:

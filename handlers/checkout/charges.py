@@ -27,6 +27,8 @@ from handlers.ports.services import (
     UndoAnswer,
 )
 
+REFERENCE: Final = "reference"
+"""Under which name a charge's result keeps what its provider calls it."""
 OTHER_MONEY: Final = "it says that it has charged another amount"
 
 
@@ -89,7 +91,13 @@ def _charge_of(call: ServiceCall, key: str) -> Charge:
         merchant_id=order["merchant_id"],
         customer_id=order["customer_id"],
         payment_method=order.get("payment_method", {}),
+        provider_reference=_named_by_its_provider(call),
     )
+
+
+def _named_by_its_provider(call: ServiceCall) -> str | None:
+    named = call.result.get(REFERENCE)
+    return named if isinstance(named, str) else None
 
 
 def _done(charged: Charged, charge: Charge) -> ServiceDone | ServiceUnclear:
@@ -99,5 +107,5 @@ def _done(charged: Charged, charge: Charge) -> ServiceDone | ServiceUnclear:
     if any(a is not None and a != b for a, b in zip(said, asked, strict=True)):
         return ServiceUnclear(because=OTHER_MONEY)
     return ServiceDone(
-        result={} if charged.reference is None else {"reference": charged.reference}
+        result={} if charged.reference is None else {REFERENCE: charged.reference}
     )

@@ -25,6 +25,7 @@ class Charge:
 
     ``reference`` is our task id, by which the provider is asked; ``key`` makes a repeat
     of this call the same one: a charge and its refund have each their own.
+    ``provider_reference`` is the provider's own name of it, once it has told one.
     """
 
     reference: str
@@ -34,6 +35,7 @@ class Charge:
     merchant_id: str
     customer_id: str
     payment_method: Mapping[str, object] = field(repr=False)
+    provider_reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ class PaymentProvider(Protocol):
         ...
 
     async def charge_status(self, charge: Charge) -> ChargeStatus:
-        """Ask what became of a charge, by its reference; it changes nothing."""
+        """Ask what became of a charge, by its reference; it charges nothing."""
         ...
 
     async def refund(self, charge: Charge) -> RefundAnswer:

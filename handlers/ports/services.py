@@ -18,12 +18,14 @@ class ServiceCall:
 
     ``step`` is the step's name and part of the address, ``task_id`` its reference;
     ``order`` is the JSON object that is sent: the request, what was loaded for it, and
-    the results of the steps that it comes after.
+    the results of the steps that it comes after. ``result`` is what this very task has
+    come to, and empty before that.
     """
 
     step: str
     task_id: str
     order: Mapping[str, object] = field(repr=False)
+    result: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,19 +19,20 @@ class RestClient:
         base_url: str,
         headers: Mapping[str, str],
         timeout: timedelta,
+        place: str = "payouts",
     ) -> None:
         self._lane = lane
-        self._payouts = f"{base_url}/payouts"
+        self._place = f"{base_url}/{place}"
         self._headers = headers
         self._seconds = timeout.total_seconds()
 
     async def create(
         self, reference: str, body: Mapping[str, object]
     ) -> Response | RequestNotSent | Lost:
-        """Ask for a payout under the key ``reference``."""
+        """Ask for one, a payout or a charge, under the key ``reference``."""
         return await self._lane.request(
             "POST",
-            self._payouts,
+            self._place,
             json_body=orjson.dumps(body),
             headers={**self._headers, "Idempotency-Key": reference},
             timeout=self._seconds,
@@ -41,7 +42,7 @@ class RestClient:
         """Ask what became of it."""
         return await self._lane.request(
             "GET",
-            f"{self._payouts}/{quote(reference, safe='')}",
+            self._one(reference),
             headers=self._headers,
             timeout=self._seconds,
         )
@@ -50,7 +51,22 @@ class RestClient:
         """Ask not to pay it."""
         return await self._lane.request(
             "POST",
-            f"{self._payouts}/{quote(reference, safe='')}/cancel",
+            f"{self._one(reference)}/cancel",
             headers=self._headers,
             timeout=self._seconds,
         )
+
+    async def refund(
+        self, reference: str, body: Mapping[str, object], *, key: str
+    ) -> Response | RequestNotSent | Lost:
+        """Ask to give a charge back, under a key that is not the charge's."""
+        return await self._lane.request(
+            "POST",
+            f"{self._one(reference)}/refund",
+            json_body=orjson.dumps(body),
+            headers={**self._headers, "Idempotency-Key": key},
+            timeout=self._seconds,
+        )
+
+    def _one(self, reference: str) -> str:
+        return f"{self._place}/{quote(reference, safe='')}"

@@ -99,7 +99,7 @@ class ParsedAnswer:
 
     def declined(self) -> Declined | Unclear:
         """Return a definite no, if it can be about this payout."""
-        if (other := _other(self.body, self.payout)) is not None:
+        if (other := self.other()) is not None:
             return self.unclear(f"it is about another {other}")
         message = message_in(self.body)
         return Declined(
@@ -107,6 +107,18 @@ class ParsedAnswer:
             message=None if message is None else hidden(message, self.payout),
             evidence=self.evidence,
         )
+
+    def other(self) -> str | None:
+        """Name the field by which it would be about some other payout."""
+        ours = {
+            "amount": self.payout.money.amount,
+            "currency": self.payout.money.currency,
+            "provider_reference": self.payout.provider_reference,
+        }
+        for name, value in ours.items():
+            if None not in (value, self.body.get(name)) and self.body[name] != value:
+                return name
+        return None
 
     def unclear(self, because: str) -> Unclear:
         """Return that nothing follows from it."""
@@ -161,16 +173,3 @@ def evidence_of(status: int, body: Body, payout: Payout) -> dict[str, object]:
 def hidden(text: str, payout: Payout) -> str:
     """Return one line that shows nothing of the destination."""
     return shortened(masked_prose(text, payout.destination))
-
-
-def _other(body: Body, payout: Payout) -> str | None:
-    """Name the field by which a no would be about some other payout."""
-    ours = {
-        "amount": payout.money.amount,
-        "currency": payout.money.currency,
-        "provider_reference": payout.provider_reference,
-    }
-    for name, value in ours.items():
-        if None not in (value, body.get(name)) and body[name] != value:
-            return name
-    return None

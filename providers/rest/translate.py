@@ -59,7 +59,7 @@ def create_answer(
     """Read the answer to a create; a no only where the contract calls it definite."""
     if not isinstance(answer, Response):
         return unanswered(answer)
-    said = _said(answer, payout)
+    said = parsed(answer, payout)
     if said.doubt is not None:
         return said.unclear(said.doubt)
     if answer.status in SUCCESSES and said.word in PAID_OR_COMING:
@@ -73,7 +73,7 @@ def status_answer(answer: Answer, payout: Payout) -> StatusAnswer:
     """Read the answer to a status question."""
     if not isinstance(answer, Response):
         return unanswered(answer)
-    said = _said(answer, payout)
+    said = parsed(answer, payout)
     if answer.status == NOT_FOUND and said.word not in STATES:
         return NotFound(evidence=said.evidence)
     if said.doubt is not None:
@@ -88,8 +88,8 @@ def cancel_answer(answer: Answer, payout: Payout) -> CancelAnswer:
     if not isinstance(answer, Response):
         return unanswered(answer)
     if answer.status in GOES_ON:
-        return TooLate(evidence=_said(answer, payout).evidence)
-    said = _said(answer, payout)
+        return TooLate(evidence=parsed(answer, payout).evidence)
+    said = parsed(answer, payout)
     if answer.status != OK:
         return said.unclear(NOT_DEFINITE)
     if not answer.body.strip():
@@ -103,7 +103,8 @@ def cancel_answer(answer: Answer, payout: Payout) -> CancelAnswer:
     return Cancelled(evidence=said.evidence)
 
 
-def _said(answer: Response, payout: Payout) -> ParsedAnswer:
+def parsed(answer: Response, payout: Payout) -> ParsedAnswer:
+    """Return what an answer says, in words of the default form."""
     told = answer.read_object()
     if told is None:
         return unread(answer, payout)

@@ -5,7 +5,6 @@ something about another step, says nothing.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Final, TypeAlias
 
 import orjson
@@ -31,10 +30,8 @@ from handlers.ports.services import (
 from providers.answering import Answer
 from providers.http.outbound import Lost, RequestNotSent, Response
 from providers.http.unreadable import kind_of
-from providers.retry_after import retry_after_asked
+from providers.retry_after import AFTER_MAX, retry_after_asked
 
-AFTER_MAX: Final = timedelta(minutes=15)
-"""The longest ``Retry-After`` of a service that is heeded: its orders wait for it."""
 OK: Final = 200
 DONE: Final = range(200, 300)
 NOT_FOUND: Final = 404

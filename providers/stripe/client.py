@@ -36,9 +36,15 @@ class StripeClient:
         return asyncio.get_running_loop().time() + self._seconds
 
     async def post(
-        self, path: str, form: Form, *, account: str | None, key: str | None = None
+        self,
+        path: str,
+        form: Form,
+        *,
+        account: str | None,
+        key: str | None = None,
+        until: float | None = None,
     ) -> Heard:
-        """Send a form; ``key`` is its idempotency key."""
+        """Send a form; ``key`` is its idempotency key, ``until`` a :meth:`deadline`."""
         headers = self._for(account)
         if key is not None:
             headers["Idempotency-Key"] = key
@@ -47,7 +53,7 @@ class StripeClient:
             self._base_url + path,
             form_body=urlencode(form).encode("ascii"),
             headers=headers,
-            timeout=self._seconds,
+            timeout=self._seconds if until is None else _left(until),
         )
 
     async def get(
@@ -55,15 +61,18 @@ class StripeClient:
     ) -> Heard:
         """Ask; ``until`` is a :meth:`deadline`."""
         asked = f"{path}?{urlencode(query)}" if query else path
-        left = until - asyncio.get_running_loop().time()
         return await self._lane.request(
             "GET",
             self._base_url + asked,
             headers=self._for(account),
-            timeout=max(left, SECONDS_MIN),
+            timeout=_left(until),
         )
 
     def _for(self, account: str | None) -> dict[str, str]:
         if account is None:
             return dict(self._headers)
         return {**self._headers, "Stripe-Account": account}
+
+
+def _left(until: float) -> float:
+    return max(until - asyncio.get_running_loop().time(), SECONDS_MIN)

@@ -53,6 +53,10 @@ _FATES: Final[Mapping[Makes, Mapping[str, Fate]]] = {
         "canceled": Fate.NOT_PAID,
     },
 }
+WAITING_FOR_SOMEBODY: Final = frozenset(
+    {"requires_action", "requires_confirmation", "requires_capture"}
+)
+"""What an intent says that goes on only if somebody does something about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,17 +129,25 @@ def _failing(body: Body, makes: Makes) -> Body:
     return error if isinstance(error, dict) else {}
 
 
-def _money(body: Body, fate: Fate, makes: Makes) -> tuple[int, str]:
-    """Return how much it is; of a payment what came in, not what was asked for."""
+def money_in(body: Body, amount: object) -> tuple[int, str]:
+    """Return an amount of an object's own currency, in ISO's unit.
+
+    :raises UnreadableField: either of them is missing, or is not what it must be.
+    """
     currency = body.get("currency")
     if isinstance(currency, str):
         currency = currency.upper()
     checked = currency_in({"currency": currency})
     if checked is None or checked not in EXPONENTS:
         raise UnreadableField("currency")
+    read = amount_in({"amount": amount})
+    if read is None:
+        raise UnreadableField("amount")
+    return ours(read, checked), checked
+
+
+def _money(body: Body, fate: Fate, makes: Makes) -> tuple[int, str]:
+    """Return how much it is; of a payment what came in, not what was asked for."""
     collected = makes == "payment_intent" and fate is Fate.PAID
     place = "amount_received" if collected and "amount_received" in body else "amount"
-    amount = amount_in({"amount": body.get(place)})
-    if amount is None:
-        raise UnreadableField("amount")
-    return ours(amount, checked), checked
+    return money_in(body, body.get(place))

@@ -118,7 +118,7 @@ def create_answer(answer: Answer, context: Context) -> CreateAnswer:
         if isinstance(said, Returned):
             return Unclear(because=TAKEN_BACK, evidence=said.evidence)
         return said
-    return _refusal(answer, problem_in(body), context)
+    return refusal(answer, context)
 
 
 def status_answer(answer: Answer, context: Context) -> StatusAnswer:
@@ -202,10 +202,11 @@ def problem_in(body: Body | None) -> StripeError | None:
     )
 
 
-def _refusal(
-    answer: Response, problem: StripeError | None, context: Context
+def refusal(
+    answer: Response, context: Context, *, of_any_code: bool = False
 ) -> Declined | NotSent | Unclear:
-    evidence = _evidence(answer)
+    """Read an error of what was to be made; a no by its code, or by any code."""
+    evidence, problem = _evidence(answer), problem_in(answer.read_object())
     if problem is None:
         return Unclear(because=f"answered {answer.status}", evidence=evidence)
     evidence |= _told(problem)
@@ -213,7 +214,7 @@ def _refusal(
         return stopped
     if (doubt := _no_doubt(answer, problem)) is not None:
         return Unclear(because=doubt, evidence=evidence)
-    if not _is_definite(answer, problem, context):
+    if not of_any_code and not _is_definite(answer, problem, context):
         if context.rejection_codes:
             because = "its code is not listed as a definite no"
             return Unclear(because=because, evidence=evidence)

@@ -23,7 +23,7 @@ from payment_service.cli.statements import fetch
 from payment_service.settings import Settings
 from providers.config import parse_config
 from providers.http.outbound import Outbound
-from providers.registry import build_providers
+from providers.registry import build_providers, payment_provider
 from providers.statements import NoStatement, NotOffered, Oddity
 from providers.stripe.statement import StripeStatement
 from tests.providers.stripe.recorded import (
@@ -81,7 +81,7 @@ def listed(*rows, has_more=False):
 
 
 @asynccontextmanager
-async def connected(*answers, stripe="", more=""):
+async def connected(*answers, stripe="", more="", charges=False):
     played = Played(*answers)
     app = web.Application()
     app.router.add_route("*", "/{all:.*}", played.hear)
@@ -95,7 +95,10 @@ async def connected(*answers, stripe="", more=""):
         async with Outbound() as out:
             played.tables = dict(config.providers)
             played.statement = StripeStatement(config.providers["stripe"], out)
-            yield build_providers(config, out).get("stripe"), played
+            if charges:
+                yield payment_provider(config.providers["stripe"], out), played
+            else:
+                yield build_providers(config, out).get("stripe"), played
     finally:
         await runner.cleanup()
     assert played.answers == []
