@@ -14,7 +14,7 @@ from fsm.payout.hearing import PayoutHearing
 from fsm.payout.table import Guard
 from fsm.payout.words import Trigger, Waiting
 from handlers.ports.core import Operation
-from handlers.withdrawal import calls
+from handlers.withdrawal import answers, asked, balance, calls, create, status
 from tests.model.asking import NOW
 from tests.model.checker import check
 from tests.model.setups import ASKED, BOTH, DEFINITE, FORGETFUL, IDEMPOTENT, UNASKED
@@ -182,7 +182,7 @@ def test_an_absence_trusted_before_the_grace_is_found(monkeypatch):
 
 def test_a_repeated_create_where_it_makes_a_second_payout_is_found(monkeypatch):
     monkeypatch.setitem(guards.GUARDS, Guard.MAY_REPEAT_CREATE, lambda _: True)
-    monkeypatch.setattr(calls, "_may_repeat", lambda *_: True)
+    repeats_always(monkeypatch)
 
     assert broken(ASKING)
 
@@ -203,20 +203,20 @@ def test_a_webhook_applied_before_the_create_has_answered_is_found(monkeypatch):
 
 
 def test_a_create_repeated_without_a_claim_is_found(monkeypatch):
-    monkeypatch.setattr(calls, "_create", sends_again)
+    monkeypatch.setattr(calls, "create", sends_again)
 
     assert broken(REPEATING)
 
 
 def test_a_repeat_once_a_rollback_is_due_is_found(monkeypatch):
-    monkeypatch.setattr(calls, "_balance", repeating_first(calls._balance))
+    monkeypatch.setattr(calls, "balance", repeating_first(balance.balance))
 
     assert broken(REPEAT_ASKS)
 
 
 def test_a_repeat_after_a_persons_no_is_found(monkeypatch):
     only = lambda task: task.proposed_by  # noqa: E731
-    monkeypatch.setattr(calls, "_balance", repeating_first(calls._balance, only))
+    monkeypatch.setattr(calls, "balance", repeating_first(balance.balance, only))
 
     found = check(UNTOLD, Bugs(follows=remembers_the_person))
 
@@ -232,25 +232,25 @@ def test_a_no_that_nobody_asks_about_is_found(monkeypatch):
 
 def test_a_no_that_is_acted_on_before_the_answer_is_found(monkeypatch):
     monkeypatch.setitem(guards.GUARDS, Guard.ASKED_ENOUGH, guards._asking)
-    monkeypatch.setattr(calls, "_last_question", stands_unasked)
+    monkeypatch.setattr(calls, "last_question", stands_unasked)
 
     assert broken(ERRS)
 
 
 async def stands_unasked(_order, task, _engine):
-    return calls._unasked_no(task)
+    return status._unasked_no(task)
 
 
 def test_a_last_question_that_repeats_the_create_is_found(monkeypatch):
-    monkeypatch.setattr(calls, "_last_question", asks_by_a_create)
+    monkeypatch.setattr(calls, "last_question", asks_by_a_create)
 
     assert broken(ERRS)
 
 
 async def asks_by_a_create(order, task, ports):
     provider = ports.providers.get(task.provider)
-    heard = await provider.create(calls.payout_of(order, task))
-    return calls.event_of_create(heard, order, task)
+    heard = await provider.create(asked.payout_of(order, task))
+    return answers.event_of_create(heard, order, task)
 
 
 def test_a_last_question_without_an_end_is_found(monkeypatch):
@@ -271,27 +271,27 @@ def remembers_the_person(_, step):
 def repeating_first(really, only=lambda task: task.taken):
     """Plant: who is to roll back asks once more, since the status cannot be asked."""
 
-    async def balance(operation, order, task, ports):
+    async def moved(operation, order, task, ports):
         asks = operation is Operation.ROLLBACK and only(task)
         if not asks:
             return await really(operation, order, task, ports)
         provider = ports.providers.get(task.provider)
-        heard = await provider.create(calls.payout_of(order, task))
-        return calls.event_of_create(heard, order, task)
+        heard = await provider.create(asked.payout_of(order, task))
+        return answers.event_of_create(heard, order, task)
 
-    return balance
+    return moved
 
 
 def test_a_repeat_after_the_keys_lifetime_is_found(monkeypatch):
     idle = lambda f: f.task.waiting_for is Waiting.RECHECK  # noqa: E731
     monkeypatch.setitem(guards.GUARDS, Guard.REPEAT_ASKS, idle)
-    monkeypatch.setattr(calls, "_may_repeat", lambda *_: True)
+    repeats_always(monkeypatch)
 
     assert broken(KEYS_DIE)
 
 
 def test_a_repeat_by_who_slept_past_the_keys_lifetime_is_found(monkeypatch):
-    monkeypatch.setattr(calls, "_create", without_a_second_look(calls._create))
+    monkeypatch.setattr(calls, "create", without_a_second_look(create.create))
 
     assert broken(KEYS_DIE_CRASH)
 
@@ -311,9 +311,14 @@ def test_a_repeat_that_the_table_does_not_know_is_found(monkeypatch):
     assert broken(REPEAT_ALONE) == "no way to rest from here"
 
 
+def repeats_always(monkeypatch):
+    for module in (create, status):
+        monkeypatch.setattr(module, "may_repeat", lambda *_: True)
+
+
 async def sends_again(order, task, ports, view):
     provider = ports.providers.get(task.provider)
-    return await calls._send(provider, order, task, ports, view)
+    return await create._send(provider, order, task, ports, view)
 
 
 def test_a_worker_before_that_may_have_sent_it_forgotten_is_found(monkeypatch):

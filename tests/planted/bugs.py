@@ -44,7 +44,10 @@ from handlers import (
 from handlers.ports.anchors import OpenSink
 from handlers.ports.core import Operation
 from handlers.ports.outcomes import Done
-from handlers.withdrawal import calls, webhooks
+from handlers.ports.provider import Payout
+from handlers.withdrawal import answers, asked, calls, create, status, webhooks
+from handlers.withdrawal import balance as balance_calls
+from handlers.withdrawal import cancel as cancel_call
 from payment_service.api import orders
 from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import Kept, Webhooks
@@ -137,7 +140,7 @@ def hears(state: State, heard: Trigger, taken_for: Trigger) -> Plant:
     """Take one answer for another, in that state."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        real = calls.event_of_status
+        real = answers.event_of_status
 
         def wrong(answer: Any, order: Any, task: Task) -> Event:
             event = real(answer, order, task)
@@ -145,18 +148,20 @@ def hears(state: State, heard: Trigger, taken_for: Trigger) -> Plant:
                 return replace(event, trigger=taken_for, code="planted")
             return event
 
-        patch.setattr(calls, "event_of_status", wrong)
+        for module in (answers, status):
+            patch.setattr(module, "event_of_status", wrong)
 
     return plant
 
 
 def random_key(patch: pytest.MonkeyPatch) -> None:
-    real = calls.payout_of
-    patch.setattr(
-        calls,
-        "payout_of",
-        lambda order, task: replace(real(order, task), reference=str(uuid.uuid4())),
-    )
+    real = asked.payout_of
+
+    def payout_of(order: Order, task: Task) -> Payout:
+        return replace(real(order, task), reference=str(uuid.uuid4()))
+
+    for module in (create, status, cancel_call):
+        patch.setattr(module, "payout_of", payout_of)
 
 
 def no_version_check(patch: pytest.MonkeyPatch) -> None:
@@ -340,11 +345,11 @@ def always_claims(patch: pytest.MonkeyPatch) -> None:
 
 async def _sends_again(order: Any, task: Any, ports: Any, claims: Any) -> Any:
     provider = ports.providers.get(task.provider)
-    return await calls._send(provider, order, task, ports, claims)
+    return await create._send(provider, order, task, ports, claims)
 
 
 def taken_over_without_a_version(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(calls, "_create", _sends_again)
+    patch.setattr(calls, "create", _sends_again)
 
 
 def claims_never_age(patch: pytest.MonkeyPatch) -> None:
@@ -355,7 +360,7 @@ def claims_never_age(patch: pytest.MonkeyPatch) -> None:
         def __rsub__(self, other: object) -> float:
             return 0.0
 
-    real = calls._send
+    real = create._send
 
     async def send(
         provider: Any, order: Any, task: Any, ports: Any, claims: Any
@@ -364,7 +369,7 @@ def claims_never_age(patch: pytest.MonkeyPatch) -> None:
             provider, order, task, ports, replace(claims, taken_at=Young())
         )
 
-    patch.setattr(calls, "_send", send)
+    patch.setattr(create, "_send", send)
 
 
 def answers_never_age(patch: pytest.MonkeyPatch) -> None:
@@ -413,7 +418,7 @@ def audit_line_missing(patch: pytest.MonkeyPatch) -> None:
 
 
 def amount_not_compared(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(calls, "differing", lambda *_: {})
+    patch.setattr(answers, "differing", lambda *_: {})
     patch.setattr(webhooks, "differing", lambda *_: {})
 
 
@@ -449,27 +454,29 @@ def guard(which: Guard, instead: Callable[[Any], bool]) -> Plant:
 
 def always_repeats(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(guards.GUARDS, Guard.MAY_REPEAT_CREATE, lambda _: True)
-    patch.setattr(calls, "_may_repeat", lambda *_: True)
+    for module in (create, status):
+        patch.setattr(module, "may_repeat", lambda *_: True)
 
 
 def repeats_before_it_rolls_back(patch: pytest.MonkeyPatch) -> None:
-    real = calls._balance
+    real = balance_calls.balance
 
     async def balance(operation: Any, order: Any, task: Task, ports: Any) -> Event:
         provider = ports.providers.get(task.provider)
         unasked = provider is not None and not provider.policy.can_ask(task)
         if operation is not Operation.ROLLBACK or not (task.taken and unasked):
             return await real(operation, order, task, ports)
-        heard = await provider.create(calls.payout_of(order, task))
-        return calls.event_of_create(heard, order, task)
+        heard = await provider.create(asked.payout_of(order, task))
+        return answers.event_of_create(heard, order, task)
 
-    patch.setattr(calls, "_balance", balance)
+    patch.setattr(calls, "balance", balance)
 
 
 def repeats_for_ever(patch: pytest.MonkeyPatch) -> None:
     due = guard(Guard.REPEAT_ASKS, lambda f: f.task.waiting_for is Waiting.RECHECK)
     due(patch)
-    patch.setattr(calls, "_may_repeat", lambda *_: True)
+    for module in (create, status):
+        patch.setattr(module, "may_repeat", lambda *_: True)
 
 
 def nobody_asks_about_a_no(patch: pytest.MonkeyPatch) -> None:
@@ -478,17 +485,17 @@ def nobody_asks_about_a_no(patch: pytest.MonkeyPatch) -> None:
 
 def a_no_stands_before_the_answer(patch: pytest.MonkeyPatch) -> None:
     async def unasked(_order: Order, task: Task, _engine: Any) -> Event:
-        return calls._unasked_no(task)
+        return status._unasked_no(task)
 
     patch.setitem(guards.GUARDS, Guard.ASKED_ENOUGH, guards._asking)
-    patch.setattr(calls, "_last_question", unasked)
+    patch.setattr(calls, "last_question", unasked)
 
 
 def last_words(heard: Trigger, taken_for: Trigger) -> Plant:
     """Take one answer to a last question for another."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setitem(calls._LAST_WORDS, heard, (taken_for, None))
+        patch.setitem(status._LAST_WORDS, heard, (taken_for, None))
 
     return plant
 
@@ -496,10 +503,10 @@ def last_words(heard: Trigger, taken_for: Trigger) -> Plant:
 def a_last_question_is_a_create(patch: pytest.MonkeyPatch) -> None:
     async def asks(order: Order, task: Task, ports: Any) -> Event:
         provider = ports.providers.get(task.provider)
-        heard = await provider.create(calls.payout_of(order, task))
-        return calls.event_of_create(heard, order, task)
+        heard = await provider.create(asked.payout_of(order, task))
+        return answers.event_of_create(heard, order, task)
 
-    patch.setattr(calls, "_last_question", asks)
+    patch.setattr(calls, "last_question", asks)
 
 
 def one_person_closes_a_large_case(patch: pytest.MonkeyPatch) -> None:
