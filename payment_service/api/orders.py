@@ -1,21 +1,19 @@
 """Requests come in, orders and their audit trails are shown."""
 
-import asyncio
-import random
-from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Query
 from starlette.requests import Request as HttpRequest
 
-from fsm.domain.durations import parse_duration
 from fsm.domain.errors import InvalidRequest
 from fsm.domain.keys import KeyRole
 from fsm.domain.orders import Order
 from fsm.domain.text import parse_time
 from fsm.engine.words import Kind, OrderState, State
 from handlers.ports.reads import Search
-from payment_service.api.auth import RequiredRole, actor_of, key_of, require_still
+from payment_service.api.auth import RequiredRole, actor_of, key_of
+from payment_service.api.awaiting import Wait, ended, waiting_time
 from payment_service.api.bodies import ModelReader
 from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import GUARDED, answer, body_of, problem
@@ -45,8 +43,6 @@ from payment_service.wire.views import (
     order_view,
 )
 
-WAIT_MAX: Final = timedelta(seconds=60)
-LOOK_AGAIN_SECONDS: Final = 1.0
 Accepted = Annotated[
     str | None,
     Header(
@@ -68,9 +64,7 @@ class Orders:
         self,
         request: HttpRequest,
         order: str,
-        wait: Annotated[
-            str | None, Query(description="A duration, at most 60s.", examples=["20s"])
-        ] = None,
+        wait: Wait = None,
         accept_language: Accepted = None,
     ) -> Json:
         """Show an order and why each provider was tried and left.
@@ -78,12 +72,11 @@ class Orders:
         With ``wait`` as soon as it is final, and without the explanation: who waits
         for the outcome is not kept waiting for the trail.
         """
-        limit, language = _waiting_time(wait), preferred(accept_language)
+        limit, language = waiting_time(wait), preferred(accept_language)
         found = await find(self._deps.reads, order, request)
         if limit:
             if not found.queue.final:
-                found = await self._awaited(request, found.queue_id, limit)
-                require_still(self._deps.keys, request)
+                found = await ended(self._deps, request, found.queue_id, limit)
             return _told(order_view(found, language), language)
         entries = await self._deps.reads.events(found.queue_id)
         explanation, words = explanation_view(found, [each.line for each in entries])
@@ -93,30 +86,6 @@ class Orders:
             "in_words": words,
         }
         return _told(told, language)
-
-    async def _awaited(
-        self, request: HttpRequest, queue_id: str, limit: timedelta
-    ) -> Order:
-        """Return the order once it is final, or as it is when the time is over.
-
-        The wake-up is asked for before the first look, so none is lost; one that
-        never comes costs a second.
-        """
-        elapsed = self._deps.clock.elapsed
-        ends = elapsed() + limit.total_seconds()
-        async with self._deps.waiters.expect(queue_id) as woken:
-            call = asyncio.create_task(woken.wait())
-            try:
-                while True:
-                    found = await find(self._deps.reads, queue_id, request)
-                    left = ends - elapsed()
-                    if found.queue.final or left <= 0:
-                        return found
-                    if await request.is_disconnected():
-                        return found
-                    await _rest(call, min(left, _look_again_seconds()))
-            finally:
-                call.cancel()
 
     async def many(  # noqa: PLR0913 - one argument for each filter
         self,
@@ -188,27 +157,6 @@ def _told(shown: object, language: str) -> Json:
     """Return an answer that would be another one in another language."""
     headers = {"Content-Language": language, "Vary": "Accept-Language"}
     return Json(shown, headers=headers)
-
-
-async def _rest(call: asyncio.Task[None], seconds: float) -> None:
-    """Sleep until the wake-up; once it has come, it wakes no second time."""
-    if call.done():
-        await asyncio.sleep(seconds)
-    else:
-        await asyncio.wait({call}, timeout=seconds)
-
-
-def _look_again_seconds() -> float:
-    return LOOK_AGAIN_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
-
-
-def _waiting_time(wait: str | None) -> timedelta:
-    if wait is None:
-        return timedelta(0)
-    try:
-        return min(parse_duration(wait), WAIT_MAX)
-    except ValueError as wrong:
-        raise InvalidRequest(f"wait: {wrong}") from None
 
 
 def _time(name: str, text: str | None) -> datetime | None:

@@ -1,25 +1,29 @@
 """Requests of upstream systems over HTTP: withdrawals, checkouts; links not yet."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
 from typing import Final
 
 from fastapi import APIRouter, Depends
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from fsm.domain.errors import InvalidRequest
+from fsm.domain.errors import InvalidRequest, UnknownOrder
 from fsm.domain.keys import KeyRole
 from fsm.domain.orders import Submission
 from fsm.domain.reading import shortened
 from fsm.engine.words import Kind
 from payment_service.api.auth import RequiredRole, actor_of, key_of
+from payment_service.api.awaiting import Wait, ended, waiting_time
 from payment_service.api.bodies import BodyReader
 from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import GUARDED, WITH_BODY, answer, body_of, problem
 from payment_service.api.params import trace_parent_of
 from payment_service.api.responses import Json, ProblemResponse
 from payment_service.wire.readers import PATHS, READERS, read_request
-from payment_service.wire.shapes import SubmissionAnswer
-from payment_service.wire.views import given
+from payment_service.wire.shapes import OrderShape, SubmissionAnswer
+from payment_service.wire.views import given, order_view
 
 _STATUSES: Final = {"accepted": 202, "duplicate": 200}
 _CONFLICT: Final = "this order_id was used before with another content"
@@ -32,15 +36,15 @@ class Submissions:
         self._deps = deps
         self._bodies = BodyReader(time_limit=deps.body_time_limit)
 
-    def of(self, kind: Kind) -> Callable[[Request], Awaitable[Json]]:
+    def of(self, kind: Kind) -> Callable[..., Awaitable[Json]]:
         """Return the call that takes requests of one kind."""
 
-        async def submit(request: Request) -> Json:
-            return await self._submit(kind, request)
+        async def submit(request: Request, wait: Wait = None) -> Json:
+            return await self._submit(kind, request, waiting_time(wait))
 
         return submit
 
-    async def _submit(self, kind: Kind, request: Request) -> Json:
+    async def _submit(self, kind: Kind, request: Request, limit: timedelta) -> Json:
         """Accept a request; 202 and 200 mean that it is stored."""
         data = await self._bodies.read(request)
         try:
@@ -52,19 +56,36 @@ class Submissions:
         submission = await self._deps.submit(
             wanted, actor=actor_of(request), trace_parent=trace_parent_of(request)
         )
-        return _submitted(submission)
+        return await self._answered(request, submission, limit)
 
+    async def _answered(
+        self, request: Request, submission: Submission, limit: timedelta
+    ) -> Json:
+        """Answer at once or, to who waits, with the order at its end."""
+        if submission.status == "conflict":
+            return _refused(409, submission.order_id, "conflict", _CONFLICT)
+        told: SubmissionAnswer = {
+            "order_id": submission.order_id,
+            "queue_id": submission.queue_id,
+            "status": submission.status,
+            "order": await self._order(request, submission.queue_id, limit),
+        }
+        left_out = SubmissionAnswer.__optional_keys__
+        return Json(given(told, left_out), _STATUSES[submission.status])
 
-def _submitted(submission: Submission) -> Json:
-    if submission.status == "conflict":
-        return _refused(409, submission.order_id, "conflict", _CONFLICT)
-    told: SubmissionAnswer = {
-        "order_id": submission.order_id,
-        "queue_id": submission.queue_id,
-        "status": submission.status,
-    }
-    left_out = SubmissionAnswer.__optional_keys__
-    return Json(given(told, left_out), _STATUSES[submission.status])
+    async def _order(
+        self, request: Request, queue_id: str | None, limit: timedelta
+    ) -> OrderShape | None:
+        """Return the order that is waited for, where it may be seen.
+
+        What runs with the same exclusive key may be another merchant's, and the key may
+        have been revoked meanwhile. What the answer is about is stored all the same.
+        """
+        if not limit or queue_id is None:
+            return None
+        with suppress(UnknownOrder, HTTPException):
+            return order_view(await ended(self._deps, request, queue_id, limit))
+        return None
 
 
 def _not_theirs(order_id: str, merchant_id: str) -> Json:

@@ -86,6 +86,11 @@ _REQUEST_HEADERS: Final[Json] = {
             "type": "string",
             "description": "the subject that is answered once the request is stored",
         },
+        "X-Wait": {
+            "type": "string",
+            "description": "a duration, at most 60s: a second answer holds the order, "
+            "as soon as it is final or when the time is over",
+        },
         "traceparent": {"type": "string"},
     },
 }
@@ -132,12 +137,13 @@ class OtherRequest(BaseModel):
 
 
 class Answer(BaseModel):
-    """What became of a request."""
+    """What became of a request; a second one, to who waits, holds the order."""
 
     order_id: str | None = None
     queue_id: str | None = None
     status: str
     error: str | None = None
+    order: dict[str, Any] | None = None
 
 
 class OrderEvent(BaseModel):
@@ -300,7 +306,8 @@ def _answers(channels: _Channels) -> None:
     """Let each request name its reply: the subject in its own header."""
     channels.messages["Answer"] = {
         "name": "Answer",
-        "summary": "What became of a request: accepted, duplicate, conflict, rejected.",
+        "summary": "What became of a request: accepted, duplicate, conflict, rejected; "
+        "to who waits, ended or running.",
         "contentType": "application/json",
         "payload": {"$ref": SCHEMAS.format(model="Answer")},
     }

@@ -1,10 +1,10 @@
 """What the requests of all kinds have in common (contract, section 3)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import orjson
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from fsm.domain.cards import holds_card
@@ -17,6 +17,7 @@ from payment_service.wire.no_cards import CARD, cards_inside
 
 TOKEN_LENGTH_MAX: Final = 512
 TYPE_LENGTH_MAX: Final = 64
+NAMED_MAX: Final = 10
 NOT_YET: Final = "not supported yet; send a withdrawal or a checkout"
 
 
@@ -42,6 +43,37 @@ def _type(text: str) -> str:
     return text
 
 
+Token = Annotated[
+    str,
+    AfterValidator(_token),
+    Field(
+        description=f"a string of 1 to {TOKEN_LENGTH_MAX} characters that stands "
+        "for the account or card, and is not its number",
+        json_schema_extra={"minLength": 1, "maxLength": TOKEN_LENGTH_MAX},
+    ),
+]
+
+
+def configured(what: str) -> Callable[[str, ValidationInfo], str]:
+    """Return a validator of the names that the context lists under ``{what}s``."""
+
+    def check(name: str, info: ValidationInfo) -> str:
+        known: Collection[str] = (info.context or {}).get(f"{what}s", ())
+        if name not in known:
+            raise problem(f"is not a configured {what}; {_choice(known)}")
+        return name
+
+    return check
+
+
+def _choice(known: Collection[str]) -> str:
+    if not known:
+        return "none is configured"
+    named = sorted(known)[:NAMED_MAX]
+    more = ", …" if len(known) > len(named) else ""
+    return f"choose of {', '.join(named)}{more}"
+
+
 class Instrument(WireModel):
     """An account or a card: what kind of thing, and the token that stands for it."""
 
@@ -53,43 +85,20 @@ class Instrument(WireModel):
             json_schema_extra={"minLength": 1, "maxLength": TYPE_LENGTH_MAX},
         ),
     ]
-    token: Annotated[
-        str,
-        AfterValidator(_token),
-        Field(
-            description=f"a string of 1 to {TOKEN_LENGTH_MAX} characters that stands "
-            "for the account or card, and is not its number",
-            json_schema_extra={"minLength": 1, "maxLength": TOKEN_LENGTH_MAX},
-        ),
-    ]
+    token: Token
 
     def plainly(self) -> dict[str, str]:
         """Return it as JSON."""
         return {"type": self.type, "token": self.token}
 
 
-class PaidRequest(WireModel):
-    """A request for an order that moves money, whatever its kind."""
+class OrderRequest(WireModel):
+    """A request for an order, whatever its kind."""
 
     order_id: OurId
     merchant_id: OurId
     customer_id: OurId
-    amount: int = Field(
-        ge=1,
-        le=AMOUNT_MAX,
-        description=f"an integer of minor units, from 1 to {AMOUNT_MAX}, "
-        "without quotes and without a decimal point",
-    )
-    currency: Annotated[str, AfterValidator(_currency)] = Field(
-        description="an ISO 4217 code that is known here, in capitals, such as EUR",
-        json_schema_extra={"pattern": "^[A-Z]{3}$"},
-    )
     metadata: dict[str, Any] = Field(default_factory=dict, description="an object")
-
-    @property
-    def money(self) -> Money:
-        """How much is to be moved."""
-        return Money(self.amount, self.currency)
 
     def canonical(self, own: Mapping[str, object]) -> bytes:
         """Write the known fields in one form, ``own`` among them: those of its kind.
@@ -100,12 +109,35 @@ class PaidRequest(WireModel):
             "order_id": self.order_id,
             "merchant_id": self.merchant_id,
             "customer_id": self.customer_id,
-            "amount": self.amount,
-            "currency": self.currency,
             "metadata": self.metadata,
             **own,
         }
         return orjson.dumps(known, option=orjson.OPT_SORT_KEYS)
+
+
+class PaidRequest(OrderRequest):
+    """A request for an order that moves money, whatever its kind."""
+
+    amount: int = Field(
+        ge=1,
+        le=AMOUNT_MAX,
+        description=f"an integer of minor units, from 1 to {AMOUNT_MAX}, "
+        "without quotes and without a decimal point",
+    )
+    currency: Annotated[str, AfterValidator(_currency)] = Field(
+        description="an ISO 4217 code that is known here, in capitals, such as EUR",
+        json_schema_extra={"pattern": "^[A-Z]{3}$"},
+    )
+
+    @property
+    def money(self) -> Money:
+        """How much is to be moved."""
+        return Money(self.amount, self.currency)
+
+    def canonical(self, own: Mapping[str, object]) -> bytes:
+        """Write the known fields in one form, as above."""
+        paid = {"amount": self.amount, "currency": self.currency}
+        return super().canonical({**paid, **own})
 
 
 def refuse_unsupported(data: bytes, subject: str) -> InvalidRequest:

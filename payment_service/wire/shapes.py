@@ -200,11 +200,12 @@ class ProvidersShape(TypedDict):
 
 
 class SubmissionAnswer(TypedDict):
-    """What became of a request."""
+    """What became of a request; with ``wait`` the order as it is then, too."""
 
     order_id: str
     queue_id: NotRequired[LeftOut[str]]
     status: Literal["accepted", "duplicate"]
+    order: NotRequired[LeftOut[OrderShape]]
 
 
 class WebhookAnswer(TypedDict):

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from fsm.domain.durations import parse_duration
@@ -11,17 +11,17 @@ from fsm.domain.ids import ID_LENGTH_MAX
 from fsm.domain.orders import CascadeEntry, Request
 from fsm.domain.strict_json import parse_strict
 from fsm.engine.words import Kind
-from payment_service.wire.models import OurId, WireModel, problem, validated
+from payment_service.wire.models import OurId, WireModel, validated
 from payment_service.wire.requests import (
     Instrument,
     PaidRequest,
     cards_told,
+    configured,
     listed,
     readable_order_id,
 )
 
 CASCADE_MAX: Final = 64
-PROVIDERS_NAMED_MAX: Final = 10
 NO_SLA: Final = "none"
 
 
@@ -34,21 +34,6 @@ def _sla(text: str) -> str:
     return text
 
 
-def _configured(name: str, info: ValidationInfo) -> str:
-    known: Collection[str] = (info.context or {}).get("providers", ())
-    if name not in known:
-        raise problem(f"is not a configured provider; {_choice(known)}")
-    return name
-
-
-def _choice(known: Collection[str]) -> str:
-    if not known:
-        return "none is configured"
-    named = sorted(known)[:PROVIDERS_NAMED_MAX]
-    more = ", …" if len(known) > len(named) else ""
-    return f"choose of {', '.join(named)}{more}"
-
-
 class Destination(Instrument):
     """Where the money goes: what kind of thing, and the token that stands for it."""
 
@@ -58,7 +43,7 @@ class Entry(WireModel):
 
     provider: Annotated[
         OurId,
-        AfterValidator(_configured),
+        AfterValidator(configured("provider")),
         Field(description="the name of a configured provider"),
     ]
     terminal_id: OurId | None = Field(

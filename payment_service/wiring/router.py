@@ -1,8 +1,9 @@
 """Turns deliveries into handler calls, each in its trace, logged in one line."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final, Self
 
 import orjson
@@ -10,8 +11,10 @@ import structlog
 from opentelemetry.trace import SpanKind
 
 from fsm.domain.dead_letters import Reason
-from fsm.domain.orders import Request
+from fsm.domain.errors import InvalidRequest
+from fsm.domain.orders import Order, Request
 from fsm.domain.request_kinds import KINDS
+from fsm.engine.records import replace
 from handlers.commit import Ports
 from handlers.dead_letters import dead_letter, ids_of
 from handlers.ports.bus import Delivery, Publisher
@@ -24,13 +27,18 @@ from handlers.route import (
     Told,
     nothing_to_do,
 )
+from payment_service.api.awaiting import waiting_time
 from payment_service.observability import tracing
 from payment_service.observability.measured import child
 from payment_service.observability.metrics import Metrics
 from payment_service.observability.repeats import Repeats
 from payment_service.wire.readers import read_message
+from payment_service.wire.views import order_view
+from payment_service.wiring.results import EndsWatch, Results, Tell
 
 REPLY_TO: Final = "X-Reply-To"
+WAIT: Final = "X-Wait"
+STORED: Final = frozenset({"accepted", "duplicate"})
 NOT_ANSWERED: Final = f"{REPLY_TO} is no inbox, and not in PAYMENT_REPLY_SUBJECTS"
 LOG: Final = structlog.get_logger("payment_service")
 
@@ -55,12 +63,19 @@ class Router:
         store_lost: Callable[[], None] = nothing_to_do,
     ) -> Self:
         """Make it; ``store_lost`` hears of a store that is away."""
+        results = Results(ports)
 
         async def answer(delivery: Delivery, told: Told) -> None:
+            wait = _wait(delivery, told)
+            if isinstance(wait, InvalidRequest):
+                told = {**told, "error": wait.problem}
             await _reply(publisher, delivery, told)
+            queue_id = told.get("queue_id")
+            if isinstance(wait, timedelta) and queue_id is not None:
+                results.promise(queue_id, wait, _teller(publisher, delivery))
 
         dispatch = Dispatch(
-            ports=ports,
+            ports=replace(ports, watch=EndsWatch(ports.watch, results.ends)),
             read_request=_reader(ports),
             answer=answer,
             forwarded=forwarded,
@@ -149,7 +164,33 @@ def _reader(ports: Ports) -> Callable[[Delivery], Request]:
     return read
 
 
-async def _reply(publisher: Publisher, delivery: Delivery, answer: Told) -> None:
+def _wait(delivery: Delivery, told: Told) -> timedelta | InvalidRequest | None:
+    """Return how long the sender of a request waits for its result, if at all."""
+    said = delivery.header(WAIT)
+    if said is None or told.get("status") not in STORED:
+        return None
+    try:
+        return waiting_time(said)
+    except InvalidRequest as wrong:
+        return InvalidRequest(f"{WAIT} is passed over: {wrong.problem}")
+
+
+def _teller(publisher: Publisher, delivery: Delivery) -> Tell:
+    async def tell(order: Order) -> None:
+        told = {
+            "order_id": order.order_id,
+            "queue_id": order.queue_id,
+            "status": "ended" if order.queue.final else "running",
+            "order": order_view(order),
+        }
+        await _reply(publisher, delivery, told)
+
+    return tell
+
+
+async def _reply(
+    publisher: Publisher, delivery: Delivery, answer: Mapping[str, object]
+) -> None:
     subject = delivery.header(REPLY_TO)
     if subject:
         told = {name: value for name, value in answer.items() if value is not None}

@@ -7,7 +7,7 @@ from fsm.engine.customer import CustomerMessage
 from fsm.engine.records import replace
 from fsm.engine.words import Kind, OrderState, State
 from handlers.ports.reads import Search
-from payment_service.api import orders
+from payment_service.api import awaiting
 from payment_service.wire.customer import catalogue
 from tests.api.fakes import a_line, an_order, as_, calling, deps_of, finished
 
@@ -73,7 +73,7 @@ async def test_a_shared_order_id_is_409_with_the_candidates(world):
 
 @pytest.fixture
 def nobody_looks_again(monkeypatch):
-    monkeypatch.setattr(orders, "LOOK_AGAIN_SECONDS", 3_600.0)
+    monkeypatch.setattr(awaiting, "LOOK_AGAIN_SECONDS", 3_600.0)
 
 
 @pytest.mark.usefixtures("nobody_looks_again")

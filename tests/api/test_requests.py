@@ -9,13 +9,23 @@ import aiohttp
 import orjson
 import pytest
 
+from fsm.domain.orders import Submission
 from fsm.domain.strict_json import SIZE_MAX
 from fsm.engine.words import Kind
 from handlers.ports.services import NoServices
+from payment_service.api.keyring import Keyring
 from payment_service.wire.checkout import EXAMPLE as CHECKOUT
 from payment_service.wire.checkout import STEPS
 from payment_service.wire.withdrawal import EXAMPLE
-from tests.api.fakes import KEYS, as_, calling, deps_of
+from tests.api.fakes import (
+    KEYS,
+    WallClock,
+    an_order,
+    api_keys,
+    as_,
+    calling,
+    deps_of,
+)
 
 CARD = "4111111111111111"
 
@@ -40,6 +50,62 @@ async def test_a_request_is_accepted_once_and_a_change_is_a_conflict(world):
         assert (problem["outcome"], problem["order_id"]) == ("conflict", "w-1001")
         assert problem["error"]
     assert world.said[0][1:] == ("key:upstream-1", None)
+
+
+async def test_who_waits_is_answered_with_the_order_at_its_end(world):
+    async with calling(deps_of(world)) as session:
+        waiting = asyncio.create_task(post(session, body(), "/v1/withdrawals?wait=60s"))
+        async with asyncio.timeout(60):
+            while not world.events_of_waiters:  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.01)
+            (order,) = world.orders.values()
+            assert not waiting.done()
+            world.finish(order)
+            status, told = await waiting
+        again = await post(session, body(), "/v1/withdrawals?wait=60s")
+    assert (status, told["status"], told["order"]["state"]) == (
+        *(202, "accepted", "COMPLETED"),
+    )
+    assert again == (200, told | {"status": "duplicate"})
+    assert not world.events_of_waiters
+
+
+async def test_when_the_time_is_over_the_order_is_told_as_it_is(world):
+    async with calling(deps_of(world)) as session:
+        status, told = await post(session, body(), "/v1/withdrawals?wait=50ms")
+    assert (status, told["order"]["state"]) == (202, "ACTIVE")
+
+
+async def test_who_does_not_wait_is_told_no_order(world):
+    async with calling(deps_of(world)) as session:
+        _, told = await post(session, body())
+    assert {*told} == {"order_id", "queue_id", "status"}
+
+
+async def test_a_wait_that_is_none_is_refused_before_anything_is_stored(world):
+    async with calling(deps_of(world)) as session:
+        status, problem = await post(session, body(), "/v1/withdrawals?wait=soon")
+    assert status == 422
+    assert problem["detail"].startswith("wait: ")
+    assert not world.orders
+
+
+async def test_an_order_of_another_merchants_is_not_told_to_who_waits(world):
+    """What runs with the same exclusive key may be theirs."""
+    other = world.put(an_order("w-2", "m-2"))
+
+    async def held(request, *, actor, trace_parent):
+        del request, actor, trace_parent
+        return Submission(
+            status="duplicate", order_id=other.order_id, queue_id=other.queue_id
+        )
+
+    (upstream,) = (key for key in api_keys() if key.name == "upstream-1")
+    bound = Keyring((replace(upstream, merchants=frozenset({"m-1"})),), WallClock())
+    deps = replace(deps_of(world, keys=bound), submit=held)
+    async with calling(deps) as session:
+        status, told = await post(session, body(), "/v1/withdrawals?wait=1s")
+    assert (status, {*told}) == (200, {"order_id", "queue_id", "status"})
 
 
 async def test_the_callers_trace_goes_with_the_request(world):

@@ -48,7 +48,7 @@ from handlers.ports.provider import Payout
 from handlers.withdrawal import answers, asked, calls, create, status, webhooks
 from handlers.withdrawal import balance as balance_calls
 from handlers.withdrawal import cancel as cancel_call
-from payment_service.api import orders
+from payment_service.api import awaiting
 from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus import durables, unrouted
@@ -607,7 +607,7 @@ def known_keys_need_no_database(patch: pytest.MonkeyPatch) -> None:
 
 
 def who_waits_is_let_be(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(orders, "require_still", lambda *_: None)
+    patch.setattr(awaiting, "require_still", lambda *_: None)
 
 
 def any_name_counts(patch: pytest.MonkeyPatch) -> None:
