@@ -244,9 +244,11 @@ i.content_hash <> '' AND (SELECT true FROM webhook_inbox o
         OR (o.state = 'waiting' AND o.inbox_id < i.inbox_id)) LIMIT 1) IS NOT NULL
 """
 
+# What only another version can read waits for that one, and hides nothing of ours.
 PENDING_WEBHOOKS: Final[LiteralString] = f"""{_WEBHOOK}, {_REPEATS}
 FROM (SELECT * FROM webhook_inbox
-    WHERE reference = %(task_id)s AND wake_at IS NOT NULL OFFSET 0) i
+    WHERE reference = %(task_id)s AND wake_at IS NOT NULL
+    AND type = ANY(%(types)s::text[]) OFFSET 0) i
 WHERE (SELECT true FROM order_tasks t
     WHERE t.task_id = i.task_id AND t.provider = i.provider LIMIT 1)
 ORDER BY i.inbox_id LIMIT 100

@@ -50,7 +50,7 @@ from payment_service.storage.submitted import (
     order_key,
     repeated,
 )
-from payment_service.storage.webhook_rows import webhooks_from
+from payment_service.storage.webhook_rows import WEBHOOK_TYPES, webhooks_from
 
 LANES: Final = 2
 GROUP_MAX: Final = 200
@@ -219,7 +219,8 @@ class PostgresStore:
 
         One that only another version can read waits for that one.
         """
-        rows = await self._database.run(sql.PENDING_WEBHOOKS, {"task_id": task_id})
+        asked = {"task_id": task_id, "types": WEBHOOK_TYPES}
+        rows = await self._database.run(sql.PENDING_WEBHOOKS, asked)
         return webhooks_from(rows)
 
     async def find_webhook(self, provider: str, event_id: str) -> StoredWebhook | None:

@@ -32,12 +32,12 @@ async def test_a_request_in_a_bundle_takes_no_neighbour_with_it(postgres):
     assert not any("evil" in each for each in names)
 
 
-def of_another_version(database_url, event_id):
+def of_another_version(database_url, *event_ids):
     with psycopg.connect(database_url) as connection:
         connection.execute("ALTER TABLE webhook_inbox DISABLE TRIGGER USER")
         connection.execute(
-            "UPDATE webhook_inbox SET type = 'tomorrow' WHERE event_id = %s",
-            [event_id],
+            "UPDATE webhook_inbox SET type = 'tomorrow' WHERE event_id = ANY(%s)",
+            [[*event_ids]],
         )
 
 
@@ -62,6 +62,23 @@ async def test_its_own_order_reads_past_a_webhook_of_another_version(
     assert "1 webhooks, as acme e-1, wait for a version that knows webhook" in str(
         finding
     )
+
+
+async def test_many_webhooks_of_another_version_hide_none_of_ours(
+    postgres, database_url
+):
+    new, store = a_new_order(), postgres.store
+    await store.submit(new)
+    task_id = new.order.queue.tasks[0].task_id
+    odd = [f"odd-{number}" for number in range(120)]
+    await store.store_webhooks(*(a_webhook(task_id, each) for each in odd))
+    of_another_version(database_url, *odd)
+    await store.store_webhooks(a_webhook(task_id, "ours"))
+
+    found = await store.pending_webhooks(task_id)
+
+    assert [each.webhook.event_id for each in found] == ["ours"]
+    assert (await standing(postgres.database)).parked == [("webhook", 120)]
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["overdue", "expired"])
