@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from fsm.domain.audit import GENESIS, AuditLine, audit_line, chained
+from fsm.domain.audit import GENESIS, AuditLine, audit_line, signed_line
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.errors import NotNow, Tampered
 from fsm.domain.masking import masked_text
@@ -142,7 +142,9 @@ def service_line(
 
     Version 0 is before the first.
     """
-    line = AuditLine(
+    return signed_line(
+        previous if version else GENESIS,
+        keys,
         entity_id=SERVICE,
         queue_id=SERVICE,
         version=version + 1,
@@ -153,4 +155,3 @@ def service_line(
         at=at,
         detail=act.told,
     )
-    return chained(previous if version else GENESIS, line, keys)

@@ -11,7 +11,7 @@ from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.canonical import plain
 from fsm.domain.seals import head_of
 from fsm.engine.judged import SeenLine
-from fsm.engine.records import quickly_made, replace
+from fsm.engine.records import quickly_made
 from fsm.engine.steps import Change, QueueChange
 
 GENESIS: Final = b"\0" * 32
@@ -25,8 +25,8 @@ class AuditLine:
     """One line; ``entity_id`` is the task's id, or the queue's for the order itself.
 
     ``trace_id`` is named by the line that makes an order; it is that of all of them.
-    ``key_id`` names the key that its ``hash`` was made with; both are empty before
-    :func:`chained` has signed it.
+    ``key_id`` names the key that its ``hash`` was made with. It is made, and signed, by
+    :func:`signed_line` alone.
     """
 
     entity_id: str
@@ -39,8 +39,8 @@ class AuditLine:
     at: datetime
     detail: Mapping[str, object]
     trace_id: str | None = None
-    key_id: str = ""
-    hash: bytes = b""
+    key_id: str
+    hash: bytes
 
     @property
     def task_id(self) -> str | None:
@@ -110,7 +110,7 @@ def signed_line(  # noqa: PLR0913 - all that a line says
 ) -> AuditLine:
     """Return a line as the signing key signs it, after the line with that hash.
 
-    As :func:`chained`, of a line that is never there unsigned.
+    Its own hash covers all of it and the hash before: a line is never there unsigned.
     """
     key_id = keys.signer
     said = {name: plain(value) for name, value in detail.items()}
@@ -133,31 +133,16 @@ def signed_line(  # noqa: PLR0913 - all that a line says
     )
 
 
-def chained(previous: bytes, line: AuditLine, keys: AuditKeys) -> AuditLine:
-    """Return an unsigned line signed: its hash covers all of it and the hash before.
-
-    :raises KeyError: its key, by default the signing one, is not known here.
-    """
-    key_id = line.key_id or keys.signer
-    detail = {name: plain(value) for name, value in line.detail.items()}
-    signed = _signed(line, key_id, detail)
-    made = keys.mac(key_id, previous + signed)
-    return replace(line, detail=detail, key_id=key_id, hash=made)
-
-
 def hash_of(line: ReadLine, before: bytes, keys: AuditKeys) -> bytes:
     """Return the hash that a line should have after the one before it.
 
     :raises KeyError: the key that has signed it is not known here.
     """
     detail = {name: plain(value) for name, value in line.detail.items()}
-    return keys.mac(line.key_id, before + _signed(line, line.key_id, detail))
-
-
-def _signed(line: ReadLine, key_id: str, detail: Mapping[str, object]) -> bytes:
     about = line.entity_id, line.queue_id, line.version
     move = line.source, line.target, line.trigger, line.actor
-    return _written(key_id, about, move, line.at, line.trace_id, detail)
+    signed = _written(line.key_id, about, move, line.at, line.trace_id, detail)
+    return keys.mac(line.key_id, before + signed)
 
 
 def _written(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from fsm.domain.audit import AuditLine, chained
+from fsm.domain.audit import AuditLine, signed_line
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import Signature, sign
 from fsm.domain.masking import masked_text
@@ -65,7 +65,9 @@ def erasure_of(
 ) -> Erasure:
     """Return what is to be done to an order, as it stands now."""
     queue = order.queue
-    unsigned = AuditLine(
+    line = signed_line(
+        head_of(queue.audit_hash),
+        keys,
         entity_id=queue.queue_id,
         queue_id=queue.queue_id,
         version=queue.version + 1,
@@ -76,7 +78,6 @@ def erasure_of(
         at=at,
         detail={"reason": masked_text(reason)},
     )
-    line = chained(head_of(queue.audit_hash), unsigned, keys)
     told = without_text(queue.customer_message)
     after = replace(
         queue, version=queue.version + 1, loaded=None, customer_message=told

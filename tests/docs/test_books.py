@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fsm.domain.anchors import FORMAT, Head, Root, signed
-from fsm.domain.audit import GENESIS, AuditLine, chained
+from fsm.domain.audit import GENESIS, signed_line
 from fsm.domain.audit_keys import parse_audit_keys
 from payment_service.settings import Settings
 
@@ -32,7 +32,9 @@ def test_the_page_names_settings_and_files_that_there_are():
 
 
 def test_a_line_is_hashed_by_the_recipe():
-    unsigned = AuditLine(
+    line = signed_line(
+        GENESIS,
+        KEYS,
         entity_id="e",
         queue_id="q",
         version=1,
@@ -44,7 +46,6 @@ def test_a_line_is_hashed_by_the_recipe():
         trace_id=None,
         detail={"b": "ü/\u2028", "a": [1, 2.5, None, True]},
     )
-    line = chained(GENESIS, unsigned, KEYS)
 
     said = ["k1", "e", "q", 1, None, "PENDING", "order.requested", "user:ann"]
     said += ["2026-11-30T08:00:00.000000+00:00", None]

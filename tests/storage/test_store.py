@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from fsm.domain.audit import GENESIS, chained
+from fsm.domain.audit import GENESIS, hash_of
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.errors import BrokenInvariant, StaleWrite, WebhookSettled
 from fsm.domain.webhook_events import (
@@ -382,8 +382,8 @@ async def test_the_trail_of_many_steps_is_chained(rows, store, order):
 def test_a_line_of_the_trail_is_bound_to_the_one_before_it():
     line = a_new_order().lines[0]
 
-    assert chained(GENESIS, line, UNKEYED) == line
-    assert chained(b"\1" * 32, line, UNKEYED).hash != line.hash
+    assert hash_of(line, GENESIS, UNKEYED) == line.hash
+    assert hash_of(line, b"\1" * 32, UNKEYED) != line.hash
 
 
 async def test_a_cancelled_caller_harms_neither_its_step_nor_its_neighbours(store):
