@@ -41,6 +41,7 @@ WAKEUPS: Final = frozenset(
         subjects.STATUS_TIMEOUT,
         subjects.MANUAL_RESOLVED,
         subjects.NOTIFICATION_DUE,
+        subjects.LOAD_DUE,
     }
 )
 ANSWERED: Final = frozenset({*KINDS, subjects.WITHDRAWAL_CANCEL})

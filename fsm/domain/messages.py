@@ -11,6 +11,7 @@ import orjson
 from fsm.engine.flow import Rules
 from fsm.engine.records import quickly_made
 from fsm.engine.rows import Queue, Task
+from fsm.engine.words import EngineWait
 
 WITHDRAWAL_REQUESTED: Final = "withdrawal.requested"
 WITHDRAWAL_CANCEL: Final = "withdrawal.cancel.requested"
@@ -24,6 +25,7 @@ MANUAL_RESOLVED: Final = "order.task.manual.resolved"
 TASK_CANCEL: Final = "order.task.cancel.requested"
 QUEUE_CANCEL: Final = "order.queue.cancel.requested"
 NOTIFICATION_DUE: Final = "order.queue.notification.due"
+LOAD_DUE: Final = "order.queue.load.due"
 DEAD_LETTER: Final = "order.task.dlq"
 
 SCHEDULES: Final = "order.timer"
@@ -124,7 +126,9 @@ def queue_wakeup(
     if queue.wake_at is None:
         return None
     at = None if now is None or queue.wake_at <= now else queue.wake_at
-    return _wakeup(NOTIFICATION_DUE, queue, at=at, again=again)
+    loads = queue.waiting_for is EngineWait.LOAD
+    subject = LOAD_DUE if loads else NOTIFICATION_DUE
+    return _wakeup(subject, queue, at=at, again=again)
 
 
 def resolved_wakeup(task: Task) -> Message:

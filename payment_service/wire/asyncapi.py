@@ -9,6 +9,7 @@ from fsm.domain import request_kinds
 from fsm.domain.dead_letters import Reason
 from fsm.domain.messages import (
     DEAD_LETTER,
+    LOAD_DUE,
     MANUAL_RESOLVED,
     NOTIFICATION_DUE,
     QUEUE_CANCEL,
@@ -61,6 +62,7 @@ _TASK_WAKEUPS: Final = {
 _QUEUE_WAKEUPS: Final = {
     QUEUE_CANCEL: f"A cancellation of an order is in the row. {SIGNED_CANCEL}",
     NOTIFICATION_DUE: "Core is to be told the outcome.",
+    LOAD_DUE: "What the order's steps need is to be fetched.",
 }
 _TRACE: Final[Json] = {
     "type": "object",

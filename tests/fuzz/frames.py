@@ -29,6 +29,7 @@ OWN: Final = (
     b"order.task.cancel.requested",
     b"order.queue.cancel.requested",
     b"order.queue.notification.due",
+    b"order.queue.load.due",
     b"order.task.dlq",
     b"order.event.withdrawal.completed",
     b"withdrawal.cancel.requested",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fsm.domain.messages import queue_wakeup
+from fsm.domain.messages import LOAD_DUE, NOTIFICATION_DUE, queue_wakeup
 from fsm.engine.backoff import Backoff
 from fsm.engine.loading import (
     LOAD_POSTPONED,
@@ -14,6 +14,7 @@ from fsm.engine.loading import (
 from fsm.engine.records import replace
 from fsm.engine.words import EngineWait, OrderState, State
 from fsm.service.policy import ServicePolicy
+from handlers import route
 from handlers.checkout.load import BYTES_MAX, PLAN, plan_of
 from handlers.ports.services import Fetched, ServiceRefused, ServiceUnclear
 from handlers.ports.store import Unsent
@@ -265,6 +266,30 @@ async def test_a_message_that_comes_again_has_nothing_loaded_again(house):
     await house.work_off()
 
     assert loads(house) == dict.fromkeys(NAMES, 1)
+
+
+async def test_a_load_that_is_due_rings_by_a_subject_of_its_own(house, monkeypatch):
+    house.services["items"].away["load"] = 1
+    await house.request(a_checkout())
+    await house.work_off()
+    queue = (await the_order(house)).queue
+    assert queue.waiting_for is EngineWait.LOAD
+    wakeup = queue_wakeup(queue)
+    assert wakeup is not None
+    assert wakeup.subject == LOAD_DUE
+
+    with monkeypatch.context() as older:
+        older.setattr(route, "WAKEUPS", route.WAKEUPS - {LOAD_DUE})
+        house.bus.deliver_again(wakeup)
+        await house.work_off()
+        assert house.words()[-1] == "parked"
+    await house.rest()
+    order = await the_order(house)
+    assert order.queue.state is OrderState.COMPLETED
+    told = replace(order.queue, waiting_for=EngineWait.NOTIFICATION)
+    wakeup = queue_wakeup(replace(told, wake_at=house.clock.now()))
+    assert wakeup is not None
+    assert wakeup.subject == NOTIFICATION_DUE
 
 
 async def test_more_than_may_be_kept_is_refused_by_name(house):

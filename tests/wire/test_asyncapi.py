@@ -50,6 +50,8 @@ def test_every_subject_of_the_contract_is_there():
         "order.task.manual.resolved",
         "order.task.cancel.requested",
         "order.queue.cancel.requested",
+        "order.queue.notification.due",
+        "order.queue.load.due",
         "order.task.dlq",
         "order.event.withdrawal.manual_check",
         "order.event.partner_link.rejected",
