@@ -27,6 +27,7 @@ from handlers.flow import FlowHandlers
 from handlers.ports.admission import AdmissionGate, OpenAdmission
 from handlers.ports.clock import Clock
 from handlers.ports.core import Core
+from handlers.ports.partners import NoPartners, Partners
 from handlers.ports.payments import NoPayments, PaymentProviders
 from handlers.ports.provider import Providers
 from handlers.ports.services import NoServices, StepServices
@@ -79,6 +80,7 @@ class Ports:
     gate: AdmissionGate = field(default_factory=OpenAdmission)
     services: StepServices = field(default_factory=NoServices)
     payments: PaymentProviders = field(default_factory=NoPayments)
+    partners: Partners = field(default_factory=NoPartners)
     keys: AuditKeys = UNKEYED
     rules: Rules = RULES
     flows: "Mapping[tuple[Kind, int], FlowHandlers[Ports]]"

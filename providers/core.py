@@ -9,7 +9,15 @@ import orjson
 
 from fsm.domain.errors import CoreUnavailable
 from fsm.domain.reading import code_in, message_in, says_error
-from handlers.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
+from handlers.ports.core import (
+    BalanceCall,
+    Confirmed,
+    Core,
+    MembershipCall,
+    MembershipVerb,
+    Operation,
+    Refused,
+)
 from providers.http.outbound import Lost, Outbound, RequestNotSent, Response
 from providers.http.trust import trusting
 from providers.http.unreadable import kind_of
@@ -55,6 +63,17 @@ class HttpCore(Core):
         )
         return balance_answer(operation, asked, answer)
 
+    async def membership(
+        self, verb: MembershipVerb, call: MembershipCall
+    ) -> Confirmed | Refused:
+        """Move the membership under the key (task_id, verb)."""
+        asked = membership_request(call)
+        path = "/revoke" if verb is MembershipVerb.REVOKE else ""
+        answer = await self._post(
+            f"memberships{path}", asked, key=f"{call.task_id}:{verb}"
+        )
+        return balance_answer(verb, asked, answer)
+
     async def notify(self, event: Mapping[str, object]) -> None:
         """Tell core the outcome of an order under the key ``event_id``."""
         answer = await self._post("notifications", event, key=str(event["event_id"]))
@@ -89,8 +108,19 @@ def balance_request(call: BalanceCall) -> dict[str, object]:
     }
 
 
+def membership_request(call: MembershipCall) -> dict[str, object]:
+    """Return the body of a call about a membership."""
+    return {
+        "task_id": call.task_id,
+        "customer_id": call.customer_id,
+        "partner": call.partner,
+        "card_token": call.card_token,
+        "provisional": call.provisional,
+    }
+
+
 def balance_answer(
-    operation: Operation,
+    operation: Operation | MembershipVerb,
     asked: Mapping[str, object],
     answer: Response | RequestNotSent | Lost,
 ) -> Confirmed | Refused:
@@ -128,11 +158,12 @@ def _indefinite(answer: Response, told: Mapping[str, object] | None) -> str:
 
 def _contradictions(asked: Mapping[str, object], told: Mapping[str, object]) -> str:
     """Name the fields that core repeats, and repeats otherwise."""
-    fields = ("task_id", "amount", "currency")
+    fields = ("task_id", "amount", "currency", "customer_id", "partner")
     return ", ".join(
         name
         for name in fields
-        if told.get(name) is not None
+        if name in asked
+        and told.get(name) is not None
         and (type(told[name]), told[name]) != (type(asked[name]), asked[name])
     )
 

@@ -75,17 +75,22 @@ class Request:
     def exclusive_key(self, parts: Sequence[str]) -> str | None:
         """Return what it shares with requests that say the same in all ``parts``.
 
-        A part is the name of a field, or of one within it, as ``"card.token"``. It is a
-        hash without a key, so that every process makes the same one for ever: one of
-        the parts has to be what nobody guesses. None where there are no parts.
+        A part is the name of a field, or of one within it, as ``"details.card.token"``;
+        flows that name the same parts share their keys. It is a hash without a key, so
+        that every process makes the same one for ever: one of the parts has to be what
+        nobody guesses. None where there are no parts.
 
         :raises InvalidRequest: it says nothing there.
         """
         if not parts:
             return None
-        content = orjson.loads(self.content)
-        said = orjson.dumps([_part(content, name) for name in parts])
-        return hashlib.sha256(said).hexdigest()
+        said = {
+            "merchant_id": self.merchant_id,
+            "customer_id": self.customer_id,
+            "details": self.details,
+        }
+        named = [[name, _part(said, name)] for name in parts]
+        return hashlib.sha256(orjson.dumps(named)).hexdigest()
 
 
 def money_for(kind: Kind, amount: int | None, currency: str | None) -> Money | None:
@@ -202,7 +207,8 @@ class Submission:
     """What became of a request: accepted, duplicate or conflict.
 
     The ids of a duplicate are those of the order that there is: the same one, or the
-    one that runs with the same exclusive key, whatever its caller calls it.
+    one that runs with the same exclusive key, whatever its caller calls it. A conflict
+    that names a queue is with such a one, of another kind.
     """
 
     status: Literal["accepted", "duplicate", "conflict"]

@@ -14,18 +14,17 @@ SUBJECTS: Final[Mapping[Kind, str]] = {
     Kind.WITHDRAWAL: WITHDRAWAL_REQUESTED,
     Kind.CHECKOUT: "checkout.requested",
     Kind.PARTNER_LINK: "partner.link.requested",
+    Kind.PARTNER_UNLINK: "partner.unlink.requested",
 }
 KINDS: Final[Mapping[str, Kind]] = {subject: kind for kind, subject in SUBJECTS.items()}
 """By subject, the kind of order that is asked for."""
 
-PARTNER_UNLINK_REQUESTED: Final = "partner.unlink.requested"
 SHADOW_OUTCOME: Final = "shadow.outcome"
-NOT_BUILT: Final = frozenset({PARTNER_UNLINK_REQUESTED, SHADOW_OUTCOME})
+NOT_BUILT: Final = frozenset({SHADOW_OUTCOME})
 """Requests of the contract that are refused, as their senders are told."""
 
 ALL: Final = (
     *SUBJECTS.values(),
-    PARTNER_UNLINK_REQUESTED,
     WITHDRAWAL_CANCEL,
     SHADOW_OUTCOME,
 )

@@ -40,9 +40,10 @@ class Flow:
 
     ``loads`` says that what its steps need is fetched before the first of them, and
     kept. Of orders with the same value in all the parts of their request that
-    ``exclusive`` names, as ``"thing.id"``, one runs at a time: another is told of it,
-    whoever asks, and may be asked for again once that one has its outcome. ``outcome``
-    says how an order ends.
+    ``exclusive`` names, as ``"details.thing.id"``, one runs at a time: another is told
+    of it, whoever asks, and may be asked for again once that one has its outcome. So
+    it is of orders of several flows that name the same parts. ``outcome`` says how an
+    order ends.
     """
 
     kind: Kind

@@ -65,9 +65,12 @@ class Kind(StrEnum):
     WITHDRAWAL = "withdrawal"
     CHECKOUT = "checkout"
     PARTNER_LINK = "partner_link"
+    PARTNER_UNLINK = "partner_unlink"
 
 
-WITHOUT_MONEY: Final[frozenset[Kind]] = frozenset({Kind.PARTNER_LINK})
+WITHOUT_MONEY: Final[frozenset[Kind]] = frozenset(
+    {Kind.PARTNER_LINK, Kind.PARTNER_UNLINK}
+)
 """Kinds of which an order may have no amount; every other must have one."""
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from fsm.domain.canonical import written
-from fsm.engine.backoff import jitter
+from fsm.engine.backoff import spaced, tries_after
 from fsm.engine.lifecycle import Due
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
@@ -71,7 +71,7 @@ def _to_do(
 def _to_retry(
     after: Task, task: Task, event: Event, policy: ServicePolicy, now: datetime
 ) -> Task:
-    after = _waiting(after, task, event, policy, now, tries=_tries(task, event))
+    after = _waiting(after, task, event, policy, now, tries=tries_after(task, event))
     return replace(after, wake_at=_in_time(after, policy, now), code=event.code)
 
 
@@ -80,7 +80,7 @@ def _to_ask(
 ) -> Task:
     """Ask after a while; what is unclear of a do uses up no try before it is asked."""
     did = task.waiting_for is ServiceWait.DO and event.trigger in _UNHEARD
-    tries = task.tries if did else _tries(task, event)
+    tries = task.tries if did else tries_after(task, event)
     after = _waiting(after, task, event, policy, now, tries=tries)
     return replace(after, wake_at=_in_time(after, policy, now), taken=True)
 
@@ -90,7 +90,7 @@ def _to_last_ask(
 ) -> Task:
     """Ask what became of it: at once where it has just come to be unwanted."""
     if task.waiting_for is ServiceWait.LAST_ASK:
-        return _waiting(after, task, event, policy, now, tries=_tries(task, event))
+        return _waiting(after, task, event, policy, now, tries=tries_after(task, event))
     alone = event.trigger is EngineTrigger.CANCEL_REQUESTED
     return replace(
         after, wake_at=now, tries=0, taken=True, code=GIVEN_UP if alone else None
@@ -101,7 +101,7 @@ def _to_undo(
     after: Task, task: Task, event: Event, policy: ServicePolicy, now: datetime
 ) -> Task:
     if task.waiting_for is ServiceWait.UNDO:
-        return _waiting(after, task, event, policy, now, tries=_tries(task, event))
+        return _waiting(after, task, event, policy, now, tries=tries_after(task, event))
     code = task.code if task.code in LOST else event.code
     return replace(after, wake_at=now, tries=0, code=code)
 
@@ -113,11 +113,6 @@ def _to_decision(
     del policy, now
     code = task.code if task.code in LOST else event.code or task.code
     return replace(after, wake_at=None, tries=0, code=code)
-
-
-def _tries(task: Task, event: Event) -> int:
-    """Return how often it has been tried now; what we lacked ourselves is no try."""
-    return task.tries if event.lacking else task.tries + 1
 
 
 def _waiting(
@@ -133,10 +128,8 @@ def _waiting(
     after = replace(after, tries=tries)
     if policy.has_tried(after):
         return replace(after, wake_at=now)
-    wait = policy.retry.after(task.tries, jitter(task))
-    if event.lacking and task.sent_first_at is not None:
-        wait = max(wait, min(now - task.sent_first_at, policy.retry.longest))
-    return replace(after, wake_at=now + max(wait, event.after))
+    wait = spaced(task, event, policy.retry, task.tries, now)
+    return replace(after, wake_at=now + wait)
 
 
 def _in_time(after: Task, policy: ServicePolicy, now: datetime) -> datetime:

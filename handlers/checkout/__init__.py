@@ -9,7 +9,8 @@ from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.flows import CHECKOUT
 from fsm.service.policy import ServicePolicy
-from handlers.checkout.calls import call_for, not_as_requested
+from handlers.calling import not_as_requested
+from handlers.checkout.calls import call_for
 from handlers.checkout.load import load
 from handlers.checkout.open import PaidBy, check_paid_by, opened
 from handlers.checkout.terms import policy_of

@@ -5,20 +5,18 @@ Still a do is claimed as a create is, so that somebody knows that nothing was ev
 A payment provider is asked as a service is (``charges``): its do collects.
 """
 
-from enum import StrEnum
 from typing import Final
 
-from fsm.domain.errors import Tampered
 from fsm.domain.orders import Order
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
-from fsm.engine.words import Source
 from fsm.service.customer import refusal
 from fsm.service.words import NO_ANSWER, ServiceWait, StepTrigger
+from handlers.calling import check_awake, timed, unheard
 from handlers.checkout.asked import call_of
 from handlers.checkout.terms import is_charge, policy_of, service_of
-from handlers.claims import Claims, ClaimTooOld
+from handlers.claims import Claims
 from handlers.commit import Ports
 from handlers.ports.services import (
     AskAnswer,
@@ -32,7 +30,6 @@ from handlers.ports.services import (
     ServiceUndone,
     UndoAnswer,
 )
-from handlers.sound import NOT_AS_REQUESTED, halted
 
 UNCONFIGURED: Final = "service_not_configured"
 UNWANTED: Final = "not sent: nobody wants it any more"
@@ -47,10 +44,10 @@ async def call_for(order: Order, task: Task, *, ports: Ports, claims: Claims) ->
     match task.waiting_for:
         case ServiceWait.DO:
             if not claims.claims(task):
-                return _timed(StepTrigger.TAKEN_OVER, task)
+                return timed(StepTrigger.TAKEN_OVER, task)
             return await _do(order, task, ports, claims)
         case ServiceWait.RETRY:
-            return _spent(task, ports) or _timed(StepTrigger.RETRY_DUE, task)
+            return _spent(task, ports) or timed(StepTrigger.RETRY_DUE, task)
         case ServiceWait.ASK:
             spent = _spent(task, ports)
             return spent or await _ask_or_repeat(order, task, ports, claims)
@@ -66,18 +63,8 @@ async def call_for(order: Order, task: Task, *, ports: Ports, claims: Claims) ->
             raise ValueError(f"no call is due for {task.waiting_for}")
 
 
-async def not_as_requested(order: Order, task: Task, ports: Ports) -> Tampered:
-    """Open a case about an order that another request was written into."""
-    return await halted(order, task, NOT_AS_REQUESTED, ports)
-
-
-def _timed(trigger: StepTrigger, task: Task) -> Event:
-    """Return what is about this version of the row, and about no other."""
-    return Event(trigger=trigger, source=Source.TIMER, version=task.version)
-
-
 def _given_up(task: Task) -> Event:
-    return replace(_timed(StepTrigger.GIVEN_UP, task), code=NO_ANSWER)
+    return timed(StepTrigger.GIVEN_UP, task, code=NO_ANSWER)
 
 
 def _spent(task: Task, ports: Ports) -> Event | None:
@@ -89,7 +76,7 @@ def _spent(task: Task, ports: Ports) -> Event | None:
     default = policy.default
     has_default = (StepTrigger.DEFAULTED, task.state) in ports.rules.of(task).ways
     if default and has_default and policy.defaults(task, now):
-        said = _timed(StepTrigger.DEFAULTED, task)
+        said = timed(StepTrigger.DEFAULTED, task)
         return replace(said, result=default.result)
     return _given_up(task) if policy.is_spent(task, now) else None
 
@@ -100,8 +87,8 @@ async def _do(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
     if service is None or task.cancel_requested:
         because = _absent(task) if service is None else UNWANTED
         code = UNCONFIGURED if service is None else None
-        return _unheard(StepTrigger.NOT_SENT, task, because, code=code)
-    _check_awake(task, ports, claims)
+        return unheard(StepTrigger.NOT_SENT, task, because, code=code)
+    check_awake(task, ports, claims)
     return _charged_once(event_of(await service.do(call_of(order, task)), task), task)
 
 
@@ -113,7 +100,7 @@ def _charged_once(heard: Event, task: Task) -> Event:
     if not (is_charge(task) and task.taken and heard.trigger is StepTrigger.REFUSED):
         return heard
     said = f"{NO_TO_A_REPEAT}: {heard.code}"
-    return _unheard(StepTrigger.UNCLEAR, task, said)
+    return unheard(StepTrigger.UNCLEAR, task, said)
 
 
 async def _ask_or_repeat(
@@ -124,17 +111,17 @@ async def _ask_or_repeat(
     if service is None or service.policy.asks:
         return await _ask(order, task, ports)
     if task.cancel_requested:
-        return _unheard(StepTrigger.UNASKED, task, UNWANTED, code=NO_ANSWER)
-    _check_awake(task, ports, claims)
+        return unheard(StepTrigger.UNASKED, task, UNWANTED, code=NO_ANSWER)
+    check_awake(task, ports, claims)
     return event_of(await service.do(call_of(order, task)), task)
 
 
 async def _ask(order: Order, task: Task, ports: Ports) -> Event:
     service = service_of(task, ports)
     if service is None:
-        return _unheard(StepTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
+        return unheard(StepTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
     if not service.policy.asks:
-        return _unheard(StepTrigger.UNASKED, task, "it cannot be asked")
+        return unheard(StepTrigger.UNASKED, task, "it cannot be asked")
     asked_at = ports.clock.now()
     heard = event_of(await service.ask(call_of(order, task)), task)
     return replace(heard, asked_at=asked_at)
@@ -143,8 +130,8 @@ async def _ask(order: Order, task: Task, ports: Ports) -> Event:
 async def _undo(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
     service = service_of(task, ports)
     if service is None:
-        return _unheard(StepTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
-    _check_awake(task, ports, claims)
+        return unheard(StepTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
+    check_awake(task, ports, claims)
     heard = event_of(await service.undo(call_of(order, task)), task)
     if heard.trigger is StepTrigger.REFUSED:
         return replace(heard, trigger=StepTrigger.UNDO_REFUSED)
@@ -155,23 +142,6 @@ def _absent(task: Task) -> str:
     if is_charge(task):
         return f"payment provider {task.provider!r} is not configured here"
     return f"service {task.name!r} is not configured here"
-
-
-def _check_awake(task: Task, ports: Ports, claims: Claims) -> None:
-    """Hold that this chain did not oversleep: others may have gone on since.
-
-    :raises ClaimTooOld: it did.
-    """
-    age = ports.clock.elapsed() - claims.taken_at
-    if age > ports.limits.send_within.total_seconds():
-        raise ClaimTooOld(f"the picture of task {task.task_id} is {age:.1f} s old")
-
-
-def _unheard(
-    trigger: StrEnum, task: Task, message: str, *, code: str | None = None
-) -> Event:
-    """Return what is no answer: it means nothing to a later version of the row."""
-    return Event(trigger=trigger, version=task.version, message=message, code=code)
 
 
 def event_of(answer: DoAnswer | AskAnswer | UndoAnswer, task: Task) -> Event:
@@ -191,13 +161,13 @@ def event_of(answer: DoAnswer | AskAnswer | UndoAnswer, task: Task) -> Event:
                 customer=refusal(task.name or "", code, told),
             )
         case ServicePending():
-            event = _unheard(StepTrigger.PENDING, task, "it is still at it")
+            event = unheard(StepTrigger.PENDING, task, "it is still at it")
         case ServiceNotKnown():
-            event = _unheard(StepTrigger.NOT_KNOWN, task, "it knows no such step")
+            event = unheard(StepTrigger.NOT_KNOWN, task, "it knows no such step")
         case ServiceNotSent(because=because, after=after, lacking=lacking):
-            event = _unheard(StepTrigger.NOT_SENT, task, because)
-            event = replace(event, after=after, lacking=lacking)
+            event = unheard(
+                StepTrigger.NOT_SENT, task, because, after=after, lacking=lacking
+            )
         case ServiceUnclear(because=because, after=after):
-            event = _unheard(StepTrigger.UNCLEAR, task, because)
-            event = replace(event, after=after)
+            event = unheard(StepTrigger.UNCLEAR, task, because, after=after)
     return replace(event, actor=actor)

@@ -1,7 +1,7 @@
-"""The core service: it owns the balances, and only it moves them."""
+"""The core service: it owns balances and memberships, and only it moves them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -18,7 +18,14 @@ class Operation(StrEnum):
     RETURN = "return"
 
 
-@quickly_made
+class MembershipVerb(StrEnum):
+    """The calls that move a membership; a grant may be for now, and is confirmed."""
+
+    GRANT = "grant"
+    CONFIRM = "confirm"
+    REVOKE = "revoke"
+
+
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceCall:
@@ -31,6 +38,21 @@ class BalanceCall:
     provider: str
     terminal_id: str | None
     money: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipCall:
+    """Whose card is to be a member at which partner; the key is (task_id, verb).
+
+    ``provisional`` says of a grant that it is for now, until it is confirmed or
+    revoked; of every other call it is False.
+    """
+
+    task_id: str
+    customer_id: str
+    partner: str
+    card_token: str = field(repr=False)
+    provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +75,18 @@ class Core(Protocol):
         self, operation: Operation, call: BalanceCall
     ) -> Confirmed | Refused:
         """Move the balance.
+
+        :raises CoreUnavailable: no definite answer; repeat the same call.
+        """
+        ...
+
+    async def membership(
+        self, verb: MembershipVerb, call: MembershipCall
+    ) -> Confirmed | Refused:
+        """Grant, confirm or revoke a membership.
+
+        A revoke is done also where nothing was granted, after which the same task's
+        grant is refused. One by a task that has granted nothing removes what there is.
 
         :raises CoreUnavailable: no definite answer; repeat the same call.
         """

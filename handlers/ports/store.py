@@ -77,8 +77,9 @@ class Store(Protocol):
         """Insert an order unless (merchant, kind, order_id) exists.
 
         Returns the existing one's queue_id as ``duplicate`` where the content is
-        the same and as ``conflict`` where it is not. Of orders of a kind with the same
-        ``exclusive_key`` one runs at a time: the ids of that one are the ``duplicate``.
+        the same and as ``conflict`` where it is not. Of orders with the same
+        ``exclusive_key`` one runs at a time: its ids are those of the ``duplicate``, or
+        of the ``conflict`` where it is of another kind.
         """
         ...
 
@@ -94,6 +95,14 @@ class Store(Protocol):
         self, merchant_id: str, kind: Kind, order_id: str
     ) -> str | None:
         """Return the queue of the one order that its merchant calls so."""
+        ...
+
+    async def completed(self, exclusive_key: str, *, limit: int) -> Sequence[str]:
+        """Return the queues of the orders with that key that were completed.
+
+        The newest come first, as the clocks of the processes have it. Nothing but rows
+        says so: whoever acts on it looks the orders over.
+        """
         ...
 
     async def record(self, work: StepWrite) -> Recorded:

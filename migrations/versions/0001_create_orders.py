@@ -29,7 +29,7 @@ CREATE TABLE order_queues (
     queue_id uuid NOT NULL,
     kind text NOT NULL,
     flow_version smallint NOT NULL DEFAULT 1,
-    -- Of two orders of a kind with the same key one runs.
+    -- Of two orders with the same key one runs.
     exclusive_key text,
     order_id text NOT NULL,
     merchant_id text NOT NULL,
@@ -63,7 +63,7 @@ CREATE TABLE order_queues (
     -- By the caller's own id first: it is asked for alone as well.
     CONSTRAINT uq_order_queues_order UNIQUE (order_id, merchant_id, kind),
     CONSTRAINT ck_order_queues_kind
-        CHECK (kind IN ('withdrawal', 'checkout', 'partner_link')),
+        CHECK (kind IN ('withdrawal', 'checkout', 'partner_link', 'partner_unlink')),
     CONSTRAINT ck_order_queues_state
         CHECK (state IN ('ACTIVE', 'REVERSING', 'COMPLETED', 'FAILED', 'CANCELLED')),
     CONSTRAINT ck_order_queues_waiting_for
@@ -73,7 +73,7 @@ CREATE TABLE order_queues (
         OR (state = 'ACTIVE' AND loaded IS NULL)),
     CONSTRAINT ck_order_queues_waits CHECK ((waiting_for IS NULL) = (wake_at IS NULL)),
     CONSTRAINT ck_order_queues_money CHECK ((amount IS NULL) = (currency IS NULL)
-        AND (amount IS NOT NULL OR kind = 'partner_link')),
+        AND (amount IS NOT NULL OR kind IN ('partner_link', 'partner_unlink'))),
     CONSTRAINT ck_order_queues_flow_version CHECK (flow_version >= 1),
     CONSTRAINT ck_order_queues_amount CHECK (amount BETWEEN 1 AND 9007199254740991),
     CONSTRAINT ck_order_queues_currency CHECK (currency ~ '^[A-Z]{{3}}$'),
@@ -455,8 +455,10 @@ CREATE INDEX ix_anchor_heads_n ON anchor_heads (n, entity_id);
 CREATE UNIQUE INDEX uq_order_tasks_one_live ON order_tasks (queue_id, step) WHERE live;
 CREATE UNIQUE INDEX uq_order_tasks_one_succeeded
     ON order_tasks (queue_id, step) WHERE succeeded;
-CREATE UNIQUE INDEX uq_order_queues_exclusive ON order_queues (kind, exclusive_key)
+CREATE UNIQUE INDEX uq_order_queues_exclusive ON order_queues (exclusive_key)
     WHERE exclusive_key IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX ix_order_queues_completed ON order_queues (exclusive_key, finished_at)
+    WHERE exclusive_key IS NOT NULL AND state = 'COMPLETED';
 CREATE INDEX ix_order_tasks_watch_at ON order_tasks (watch_at)
     WHERE watch_at IS NOT NULL;
 CREATE INDEX ix_order_queues_wake_at ON order_queues (wake_at)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Mapping
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -10,7 +11,15 @@ from prometheus_client import Counter, Histogram
 from fsm.domain.errors import CoreUnavailable
 from fsm.engine.steps import Change
 from fsm.engine.words import NOT_NEEDED
-from handlers.ports.core import BalanceCall, Confirmed, Core, Operation, Refused
+from handlers.ports.core import (
+    BalanceCall,
+    Confirmed,
+    Core,
+    MembershipCall,
+    MembershipVerb,
+    Operation,
+    Refused,
+)
 from handlers.ports.services import (
     AskAnswer,
     DoAnswer,
@@ -65,10 +74,21 @@ class MeasuredCore:
         self, operation: Operation, call: BalanceCall
     ) -> Confirmed | Refused:
         """Move the balance and note how long it took."""
+        return await self._noted(operation, self._core.balance(operation, call))
+
+    async def membership(
+        self, verb: MembershipVerb, call: MembershipCall
+    ) -> Confirmed | Refused:
+        """Move the membership and note how long it took."""
+        return await self._noted(verb, self._core.membership(verb, call))
+
+    async def _noted(
+        self, operation: StrEnum, asking: Awaitable[Confirmed | Refused]
+    ) -> Confirmed | Refused:
         began = time.perf_counter()
         outcome = "unavailable"
         try:
-            answer = await self._core.balance(operation, call)
+            answer = await asking
             outcome = type(answer).__name__.lower()
             return answer
         finally:

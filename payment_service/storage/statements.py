@@ -94,10 +94,16 @@ LATERAL (SELECT * FROM order_queues o WHERE o.merchant_id = n.merchant_id
 
 # The orders that run with an exclusive key which a request wanted.
 FIND_HOLDERS: Final[LiteralString] = """
-SELECT q.kind, q.exclusive_key, q.order_id, q.queue_id::text
-FROM unnest(%(kinds)s::text[], %(held)s::text[]) AS n(kind, exclusive_key),
-LATERAL (SELECT * FROM order_queues o WHERE o.kind = n.kind
-    AND o.exclusive_key = n.exclusive_key AND o.finished_at IS NULL LIMIT 1) q
+SELECT q.exclusive_key, q.kind, q.order_id, q.queue_id::text
+FROM unnest(%(held)s::text[]) AS n(exclusive_key),
+LATERAL (SELECT * FROM order_queues o
+    WHERE o.exclusive_key = n.exclusive_key AND o.finished_at IS NULL LIMIT 1) q
+"""
+
+COMPLETED: Final[LiteralString] = """
+SELECT queue_id::text FROM order_queues
+WHERE exclusive_key = %(key)s AND state = 'COMPLETED'
+ORDER BY finished_at DESC, queue_id DESC LIMIT %(limit)s
 """
 
 _ORDER: Final = """

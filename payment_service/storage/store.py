@@ -113,6 +113,11 @@ class PostgresStore:
         found = (await self._find_submitted([key])).get(key)
         return None if found is None else found.queue_id
 
+    async def completed(self, exclusive_key: str, *, limit: int) -> Sequence[str]:
+        """Return the queues of the orders with that key that were completed."""
+        asked = {"key": exclusive_key, "limit": limit}
+        return [row[0] for row in await self._database.run(sql.COMPLETED, asked)]
+
     async def store_webhooks(self, *events: WebhookEvent) -> Sequence[Arrival]:
         """Store events once for ever, with their wake-ups."""
         return await self._keeping(events) if events else []
@@ -192,15 +197,12 @@ class PostgresStore:
         )
         return {(r[0], r[1], r[2]): Submitted(r[3], bytes(r[4]), r[5]) for r in rows}
 
-    async def _find_holders(
-        self, keys: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], Holder]:
-        wanted = [key for key in keys if key[1]]
+    async def _find_holders(self, keys: Sequence[str]) -> dict[str, Holder]:
+        wanted = [key for key in keys if key]
         if not wanted:
             return {}
-        asked = {"kinds": [k for k, _ in wanted], "held": [key for _, key in wanted]}
-        rows = await self._database.run(sql.FIND_HOLDERS, asked)
-        return {(r[0], r[1]): Holder(r[2], r[3]) for r in rows}
+        rows = await self._database.run(sql.FIND_HOLDERS, {"held": wanted})
+        return {r[0]: Holder(r[1], r[2], r[3]) for r in rows}
 
     async def _load(
         self, queue_ids: Sequence[str]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.errors import StoreUnavailable
 from fsm.domain.orders import Submission
+from fsm.engine.words import Kind
 from handlers.ports.store import NewOrder
 
 
@@ -20,6 +21,7 @@ class Submitted(NamedTuple):
 class Holder(NamedTuple):
     """The order that runs with an exclusive key."""
 
+    kind: str
     order_id: str
     queue_id: str
 
@@ -29,9 +31,18 @@ def order_key(new: NewOrder) -> tuple[str, str, str]:
     return new.request.merchant_id, new.request.kind.value, new.request.order_id
 
 
-def exclusive_key(new: NewOrder) -> tuple[str, str]:
-    """Return (kind, exclusive key, empty where there is none)."""
-    return new.request.kind.value, new.order.queue.exclusive_key or ""
+def exclusive_key(new: NewOrder) -> str:
+    """Return the key of which one order runs; empty where there is none."""
+    return new.order.queue.exclusive_key or ""
+
+
+def held_by(kind: str, order_id: str, queue_id: str, *, wanted: Kind) -> Submission:
+    """Answer a request of which one runs: the same thing, or what is in its way."""
+    return Submission(
+        status="duplicate" if kind == wanted.value else "conflict",
+        order_id=order_id,
+        queue_id=queue_id,
+    )
 
 
 def accepted(new: NewOrder) -> Submission:
@@ -44,7 +55,7 @@ def accepted(new: NewOrder) -> Submission:
 def repeated(
     new: NewOrder,
     known: Mapping[tuple[str, str, str], Submitted],
-    held: Mapping[tuple[str, str], Holder],
+    held: Mapping[str, Holder],
     keys: AuditKeys,
 ) -> Submission | StoreUnavailable:
     """Answer a request that collided with one of the ``known`` or ``held``, by keys.
@@ -56,9 +67,7 @@ def repeated(
     found = known.get(order_key(new))
     holder = held.get(exclusive_key(new)) if found is None else None
     if holder is not None:
-        return Submission(
-            status="duplicate", order_id=holder.order_id, queue_id=holder.queue_id
-        )
+        return held_by(*holder, wanted=new.request.kind)
     if found is None:
         # It collided with a row that no longer is, or that this snapshot misses.
         raise StoreUnavailable(f"order {new.request.order_id!r} is being written")

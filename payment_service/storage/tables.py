@@ -88,15 +88,18 @@ ORDER_QUEUES: Final = Table(
     UniqueConstraint("order_id", "merchant_id", "kind", name="uq_order_queues_order"),
 )
 Index("ix_order_queues_customer", ORDER_QUEUES.c.customer_id, ORDER_QUEUES.c.queue_id)
+_KEYED: Final = ORDER_QUEUES.c.exclusive_key.is_not(None)
 Index(
     "uq_order_queues_exclusive",
-    ORDER_QUEUES.c.kind,
     ORDER_QUEUES.c.exclusive_key,
     unique=True,
-    postgresql_where=and_(
-        ORDER_QUEUES.c.exclusive_key.is_not(None),
-        ORDER_QUEUES.c.finished_at.is_(None),
-    ),
+    postgresql_where=and_(_KEYED, ORDER_QUEUES.c.finished_at.is_(None)),
+)
+Index(
+    "ix_order_queues_completed",
+    ORDER_QUEUES.c.exclusive_key,
+    ORDER_QUEUES.c.finished_at,
+    postgresql_where=and_(_KEYED, ORDER_QUEUES.c.state == "COMPLETED"),
 )
 Index(
     "ix_order_queues_wake_at",

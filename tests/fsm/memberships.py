@@ -105,7 +105,7 @@ MEMBERSHIPS: Final = Flow(
     version=VERSION,
     steps=CHORES.steps,
     loads=True,
-    exclusive=("customer_id", "card.token"),
+    exclusive=("customer_id", "details.card.token"),
 )
 ANSWERED: Final = Flow(
     kind=Kind.PARTNER_LINK,
@@ -134,6 +134,7 @@ def a_membership(
         destination={},
         cascade=(),
         metadata={},
+        details={"card": {"token": card}},
         content=orjson.dumps(said),
     )
 

@@ -567,9 +567,9 @@ async def test_of_two_who_want_a_key_at_once_one_has_it(house):
 
 
 def test_a_request_that_says_nothing_there_is_refused():
-    request = changed(a_membership(), content=b'{"customer_id": "c-9", "card": {}}')
+    request = changed(a_membership(), details={"card": {}})
 
-    with pytest.raises(InvalidRequest, match=r"card\.token: is missing"):
+    with pytest.raises(InvalidRequest, match=r"details\.card\.token: is missing"):
         request.exclusive_key(MEMBERSHIPS.exclusive)
 
 

@@ -138,7 +138,7 @@ def the_order_waits_for_what_was_told(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_sleeper_sends_all_the_same(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(calls, "_check_awake", lambda *_: None)
+    patch.setattr(calls, "check_awake", lambda *_: None)
 
 
 def hears(heard: StepTrigger, state: State, taken_for: StepTrigger) -> Plant:

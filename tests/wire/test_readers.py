@@ -33,8 +33,9 @@ KNOWN_PARTIES: Any = Configured(
 
 
 def test_every_kind_has_a_subject_and_a_path_of_its_own():
-    assert {*SUBJECTS} == {*PATHS} == {*Kind} >= {*READERS}
-    assert len({*SUBJECTS.values()}) == len({*PATHS.values()}) == len(Kind)
+    assert {*SUBJECTS} == {*Kind} > {*PATHS} >= {*READERS}
+    assert len({*SUBJECTS.values()}) == len(Kind)
+    assert len({*PATHS.values()}) == len(PATHS)
     assert {*KINDS.items()} == {(subject, kind) for kind, subject in SUBJECTS.items()}
 
 
@@ -67,7 +68,7 @@ def test_a_withdrawal_needs_no_services_and_a_checkout_no_providers():
         )
 
 
-@pytest.mark.parametrize("kind", [*{*Kind} - {*READERS}])
+@pytest.mark.parametrize("kind", sorted({*Kind} - {*READERS}))
 def test_a_kind_without_a_reader_is_refused_and_says_whose_it_was(kind):
     with pytest.raises(InvalidRequest, match="not supported yet") as refused:
         read_request(kind, b'{"order_id": "l-1"}', KNOWN_PARTIES)

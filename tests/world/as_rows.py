@@ -8,12 +8,12 @@ from fsm.invariants import Line, OrderRow, TaskRow
 
 def order_row(order: Order) -> OrderRow:
     """Return the row."""
-    queue = order.queue
+    queue, money = order.queue, order.money
     return OrderRow(
         order.queue_id,
         order.order_id,
-        order.require_money().amount,
-        order.require_money().currency,
+        money and money.amount,
+        money and money.currency,
         queue.state.value,
         queue.version,
         queue.waiting_for,

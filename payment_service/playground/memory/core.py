@@ -1,15 +1,23 @@
-"""Core in memory: a ledger with its own book, that can be down, slow or stubborn."""
+"""Core in memory: its own books, of money and members; down, slow or stubborn."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
 from fsm.domain.errors import CoreUnavailable
-from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
+from handlers.ports.core import (
+    BalanceCall,
+    Confirmed,
+    MembershipCall,
+    MembershipVerb,
+    Operation,
+    Refused,
+)
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.effects import Effects
+from payment_service.playground.memory.memberships import MemberBook
 
 NOTIFY = "notify"
 
@@ -61,6 +69,7 @@ class MemoryCore:
         self.notices: list[Notice] = []
         self.holds: dict[str, Hold] = {}
         self.complaints: list[str] = []
+        self.members = MemberBook(self.complaints)
         self.slowness = timedelta(0)
         self._clock = clock
         self._effects = effects or Effects()
@@ -106,18 +115,28 @@ class MemoryCore:
     ) -> Confirmed | Refused:
         if self.slowness:
             await asyncio.sleep(self.slowness.total_seconds())
-        trouble = self._trouble(operation)
+        return await self._answered(operation, lambda: self._move(operation, call))
+
+    async def membership(
+        self, verb: MembershipVerb, call: MembershipCall
+    ) -> Confirmed | Refused:
+        return await self._answered(
+            f"membership.{verb}", lambda: self.members.move(verb, call)
+        )
+
+    async def _answered(
+        self, what: str, act: Callable[[], Confirmed | Refused]
+    ) -> Confirmed | Refused:
+        trouble = self._trouble(what)
         if trouble is CoreTrouble.DOWN:
-            raise CoreUnavailable(operation, "it is down")
+            raise CoreUnavailable(what, "it is down")
 
         def failed(done: bool) -> Confirmed | Refused:
-            raise CoreUnavailable(operation, f"no answer, done: {done}")
+            raise CoreUnavailable(what, f"no answer, done: {done}")
 
-        answer = await self._effects.do(
-            f"core.{operation}", lambda: self._move(operation, call), failed
-        )
+        answer = await self._effects.do(f"core.{what}", act, failed)
         if trouble is CoreTrouble.APPLIED:
-            raise CoreUnavailable(operation, "answered 500")
+            raise CoreUnavailable(what, "answered 500")
         return answer
 
     async def notify(self, event: Mapping[str, object]) -> None:

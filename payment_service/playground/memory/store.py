@@ -1,12 +1,13 @@
 """The store in memory: the same answers as PostgreSQL, and faults on demand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fsm.domain.errors import StaleWrite, WebhookSettled
 from fsm.domain.orders import Order, Submission
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Change
-from fsm.engine.words import Kind
+from fsm.engine.words import Kind, OrderState
 from handlers.ports.store import NewOrder, Recorded, StepWrite, Unsent
 from payment_service.playground.memory.constraints import (
     check_live,
@@ -39,6 +40,16 @@ class MemoryStore(MemoryOperatorStore, MemoryOutbox, MemorySweeps):
     ) -> str | None:
         return self.tables.keys.get((merchant_id, kind.value, order_id))
 
+    async def completed(self, exclusive_key: str, *, limit: int) -> Sequence[str]:
+        its = [
+            (order.finished_at, queue_id)
+            for queue_id, order in self.tables.orders.items()
+            if order.queue.exclusive_key == exclusive_key
+            and order.queue.state is OrderState.COMPLETED
+            and order.finished_at is not None
+        ]
+        return [queue_id for _, queue_id in sorted(its, reverse=True)[:limit]]
+
     async def record(self, work: StepWrite) -> Recorded:
         return await self._commit("store.record", lambda: self._record(work))
 
@@ -56,8 +67,11 @@ class MemoryStore(MemoryOperatorStore, MemoryOutbox, MemorySweeps):
         queue = new.order.queue
         held = self._holder(queue)
         if held is not None:
+            same = held.queue.kind is request.kind
             return Submission(
-                status="duplicate", order_id=held.order_id, queue_id=held.queue_id
+                status="duplicate" if same else "conflict",
+                order_id=held.order_id,
+                queue_id=held.queue_id,
             ), []
         check_queue(queue)
         for task in queue.tasks:
@@ -77,10 +91,9 @@ class MemoryStore(MemoryOperatorStore, MemoryOutbox, MemorySweeps):
 
     def _holder(self, wanted: Queue) -> Order | None:
         """Return the order that runs with the exclusive key of a new one."""
-        key = (wanted.kind, wanted.exclusive_key)
-        for order in self.tables.orders.values() if wanted.exclusive_key else ():
-            its = (order.queue.kind, order.queue.exclusive_key)
-            if its == key and order.finished_at is None:
+        key = wanted.exclusive_key
+        for order in self.tables.orders.values() if key else ():
+            if order.queue.exclusive_key == key and order.finished_at is None:
                 return order
         return None
 

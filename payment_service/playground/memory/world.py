@@ -42,6 +42,7 @@ from payment_service.playground.memory.bus import MemoryBus
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.core import MemoryCore
 from payment_service.playground.memory.effects import Died, Effects, is_death
+from payment_service.playground.memory.partners import MemoryPartners
 from payment_service.playground.memory.payments import MemoryPayments
 from payment_service.playground.memory.providers import (
     Conduct,
@@ -145,6 +146,7 @@ class MemoryWorld:
         self.providers = MemoryProviders()
         self.services = MemoryServices()
         self.payments = MemoryPayments()
+        self.partners = MemoryPartners()
         self.watched: Providers | None = None
         self.gate: AdmissionGate = OpenAdmission()
         self.limits = limits or Limits()
@@ -169,6 +171,7 @@ class MemoryWorld:
             gate=self.gate,
             services=self.services,
             payments=self.payments,
+            partners=self.partners,
             keys=self.keys,
         )
 

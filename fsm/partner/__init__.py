@@ -1,0 +1,1 @@
+"""A partner's link: a card of a customer is linked at a partner, or unlinked."""
