@@ -12,8 +12,8 @@ def order_row(order: Order) -> OrderRow:
     return OrderRow(
         order.queue_id,
         order.order_id,
-        money and money.amount,
-        money and money.currency,
+        None if money is None else money.amount,
+        None if money is None else money.currency,
         queue.state.value,
         queue.version,
         queue.waiting_for,
