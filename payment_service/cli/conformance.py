@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from payment_service.cli.context import read_settings, run_async
 from payment_service.cli.errors import DONE, FOUND_WRONG, Usage
 from payment_service.cli.printing import print_json, print_table, print_text
 from providers.config.file import read_raw
+from providers.testing.conformance.charges import (
+    CHARGE_SCENARIOS,
+    ChargeCandidate,
+    collecting,
+)
 from providers.testing.conformance.doubles import NoDouble
 from providers.testing.conformance.report import lines_of, views_of
 from providers.testing.conformance.runner import (
@@ -17,23 +22,37 @@ from providers.testing.conformance.runner import (
 )
 from providers.testing.conformance.scenarios import SCENARIOS
 
+EVERY: Final[Sequence[ToldScenario]] = (*SCENARIOS, *CHARGE_SCENARIOS)
+LISTED_BY: Final = "provider scenarios"
+
 Played = TypeVar("Played", bound=ToldScenario)
 
 
 def check(name: str, *, config: Path | None, only: Sequence[str], as_json: bool) -> int:
-    """Play the scenarios for one provider; return 1 if it fails in any."""
-    candidate = Candidate(name, raw_table("providers", name, config))
-    chosen = chosen_of(SCENARIOS, only, listed_by="provider scenarios")
+    """Play the scenarios for one provider; return 1 if it fails in any.
+
+    Those of charges for one that ``[checkout] payment`` names, of payouts else.
+    """
+    table = raw_table("providers", name, config)
     try:
-        outcomes = run_async(candidate.play_all(chosen))
+        outcomes = run_async(_played(name, table, config, only))
     except NoDouble as absent:
         raise Usage(str(absent)) from None
     return reported(outcomes, {"provider": name}, as_json=as_json)
 
 
-def list_scenarios(
-    scenarios: Iterable[ToldScenario] = SCENARIOS, *, as_json: bool
-) -> int:
+async def _played(
+    name: str, table: dict[str, Any], config: Path | None, only: Sequence[str]
+) -> list[ScenarioOutcome]:
+    """Play what fits what a provider does."""
+    if name in collecting(raw_file(config)):
+        charged = chosen_of(CHARGE_SCENARIOS, only, listed_by=LISTED_BY)
+        return await ChargeCandidate(name, table).play_all(charged)
+    paid = chosen_of(SCENARIOS, only, listed_by=LISTED_BY)
+    return await Candidate(name, table).play_all(paid)
+
+
+def list_scenarios(scenarios: Iterable[ToldScenario] = EVERY, *, as_json: bool) -> int:
     """Print every scenario of a kit and what it proves."""
     rows = [(each.name, each.proves) for each in scenarios]
     if as_json:
@@ -46,13 +65,18 @@ def list_scenarios(
 
 def raw_table(section: str, name: str, config: Path | None) -> dict[str, Any]:
     """Return the table ``[section.name]`` of the configuration, as it stands there."""
-    path = config or read_settings().config
-    named_by = "--config" if config else "PAYMENT_CONFIG"
-    tables = read_raw(path, named_by=named_by).get(section)
+    tables = raw_file(config).get(section)
     table = tables.get(name) if isinstance(tables, dict) else None
     if not isinstance(table, dict):
+        path = config or read_settings().config
         raise Usage(f"{path} has no table [{section}.{name}]")
     return table
+
+
+def raw_file(config: Path | None) -> dict[str, Any]:
+    """Return the configuration, as it stands in the file."""
+    named_by = "--config" if config else "PAYMENT_CONFIG"
+    return read_raw(config or read_settings().config, named_by=named_by)
 
 
 def chosen_of(

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from providers.testing.conformance.charges import CHARGE_SCENARIOS
 from providers.testing.conformance.scenarios import SCENARIOS
 from tests.cli.stage import ROOT
 
@@ -38,6 +39,19 @@ def test_a_good_adapter_passes_without_any_setting(shell, table):
     assert "ok     create-accepted " in answer.out
     assert answer.out.count("\n") == len(SCENARIOS) + 1
     assert "0 failed" in answer.out
+
+
+def test_one_that_collects_plays_the_scenarios_of_charges(shell, table):
+    path = table("rest")
+    path.write_text(path.read_text() + '[checkout]\npayment = ["acme"]\n')
+
+    answer = shell("provider", "check", "acme", "--json")
+    other = shell("provider", "check", "acme", "--scenario", "create-accepted")
+
+    played = [each["scenario"] for each in answer.json["scenarios"]]
+    assert (answer.code, answer.json["ok"]) == (0, True)
+    assert played == [scenario.name for scenario in CHARGE_SCENARIOS]
+    assert (other.code, "create-accepted" in other.err) == (2, True)
 
 
 def test_a_bad_one_is_told_what_it_did(shell, table):
@@ -103,7 +117,8 @@ def test_the_scenarios_are_listed(shell):
         shell("provider", "scenarios", "--json"),
     )
 
-    assert len(listed.json["scenarios"]) == len(SCENARIOS)
+    both = len(SCENARIOS) + len(CHARGE_SCENARIOS)
+    assert len(listed.json["scenarios"]) == both
     assert all(each.proves in plain.out for each in SCENARIOS)
 
 

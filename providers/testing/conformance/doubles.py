@@ -9,6 +9,8 @@ from typing import Any, Final, cast
 from providers.config import ProviderTable
 from providers.registry import adapter_named
 from providers.testing.conformance import declared
+from providers.testing.conformance.charge_doubles import rest
+from providers.testing.conformance.charge_doubles.vocabulary import ChargeDouble
 from providers.testing.conformance.vocabulary import Double
 
 OURS: Final[Mapping[str, str]] = {
@@ -17,10 +19,18 @@ OURS: Final[Mapping[str, str]] = {
     "stripe": "providers.testing.conformance.stripe",
 }
 """By the adapter's name, the module whose ``double(table)`` makes its double."""
+COLLECTING: Final[Mapping[str, str]] = {
+    "rest": rest.__name__,
+    "simulator": rest.__name__,
+    "stripe": "providers.testing.conformance.charge_doubles.stripe",
+}
+"""By the adapter's name, the module of ``charge_double(table)``."""
 
 MODULE: Final = "double"
+CHARGES: Final = "charge_double"
 
 Making = Callable[[ProviderTable], Double]
+MakingCharges = Callable[[ProviderTable], ChargeDouble]
 Changing = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
@@ -33,17 +43,30 @@ def double_of(table: ProviderTable) -> Double:
 
     :raises NoDouble: there is none, or it is not a function ``double``.
     """
-    module = _module(table.adapter)
+    module = _module(table.adapter, OURS)
+    return cast("Making", _making(table.adapter, module, MODULE))(table)
+
+
+def charge_double_of(table: ProviderTable) -> ChargeDouble:
+    """Make the double of a table that collects; as :func:`double_of`.
+
+    :raises NoDouble: there is none, or it has no function ``charge_double``.
+    """
+    module = _module(table.adapter, COLLECTING)
+    return cast("MakingCharges", _making(table.adapter, module, CHARGES))(table)
+
+
+def _making(adapter: str, module: ModuleType | None, function: str) -> object:
     if module is None:
-        known = " and no ".join(_places(table.adapter))
+        known = " and no ".join(_places(adapter, OURS))
         raise NoDouble(
-            f"the adapter {table.adapter} has no double: there is no {known} "
+            f"the adapter {adapter} has no double: there is no {known} "
             "(see providers.testing.conformance)"
         )
-    found = getattr(module, MODULE, None)
+    found = getattr(module, function, None)
     if not callable(found):
-        raise NoDouble(f"{module.__name__} has no function {MODULE}(table)")
-    return cast("Making", found)(table)
+        raise NoDouble(f"{module.__name__} has no function {function}(table)")
+    return found
 
 
 def prepared(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,21 +76,21 @@ def prepared(raw: Mapping[str, Any]) -> dict[str, Any]:
     of a form that the adapter insists on, say.
     """
     adapter = raw.get("adapter")
-    module = _module(adapter) if isinstance(adapter, str) else None
+    module = _module(adapter, OURS) if isinstance(adapter, str) else None
     changing = getattr(module, "prepared", None)
     return cast("Changing", changing)(raw) if callable(changing) else dict(raw)
 
 
-def _module(adapter: str) -> ModuleType | None:
-    for place in _places(adapter):
+def _module(adapter: str, ours: Mapping[str, str]) -> ModuleType | None:
+    for place in _places(adapter, ours):
         if _is_there(place):
             return importlib.import_module(place)
     return None
 
 
-def _places(adapter: str) -> Iterator[str]:
-    if adapter in OURS:
-        yield OURS[adapter]
+def _places(adapter: str, ours: Mapping[str, str]) -> Iterator[str]:
+    if adapter in ours:
+        yield ours[adapter]
         return
     module = adapter.partition(":")[0]
     if module == adapter:

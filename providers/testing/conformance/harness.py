@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from fsm.domain.money import Money
 from providers.http.outbound import Outbound
@@ -32,6 +32,7 @@ from providers.testing.conformance.vocabulary import (
 )
 
 Answer = CreateAnswer | StatusAnswer | CancelAnswer
+AnyAnswer = TypeVar("AnyAnswer")
 
 REFERENCE: Final = "018f3c2a-9b4d-7c1e-8a56-0f1e2d3c4b5a"
 OTHER_REFERENCE: Final = "018f3c2a-9b4d-7c1e-8a56-0f1e2d3c4b5b"
@@ -63,18 +64,62 @@ def a_deal(reference: str = REFERENCE, money: Money | None = None) -> Deal:
 
 
 @dataclass(slots=True, kw_only=True)
-class Stage:
-    """One scenario's provider, counterpart and findings."""
+class Findings:
+    """What a scenario has found, without the secrets that were made up for it."""
 
     rehearsal: Rehearsal
+    cases: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def blame(self, problem: str) -> None:
+        """Note what is wrong, without the secrets that may be in it."""
+        for canary in self.rehearsal.canaries:
+            problem = problem.replace(canary, "***")
+        line = " ".join(problem.split())
+        self.wrong.append(line if len(line) <= SHOWN_MAX else f"{line[:SHOWN_MAX]} …")
+
+    def must(self, holds: object, otherwise: str) -> None:
+        """Note what is wrong where something does not hold."""
+        self.cases += 1
+        if not holds:
+            self.blame(otherwise)
+
+    def be(self, answer: object, kinds: Iterable[type], case: str) -> None:
+        """Note an answer that is of no such kind."""
+        known = tuple(kinds)
+        wanted = " or ".join(kind.__name__ for kind in known)
+        self.must(isinstance(answer, known), f"{case}: {answer!r}, must be {wanted}")
+
+    def hide(self, text: str, where: str) -> None:
+        """Note a secret that shows."""
+        for canary in self.rehearsal.canaries:
+            self.must(canary not in text, f"{where}: it shows a secret")
+
+    async def answered(
+        self, asking: Awaitable[AnyAnswer], seconds: float, case: str
+    ) -> AnyAnswer | None:
+        """Wait for an answer beyond its time limit; None where there is none."""
+        try:
+            async with asyncio.timeout(seconds + MARGIN_SECONDS):
+                return await asking
+        except TimeoutError:
+            self.must(False, f"{case}: it goes on long after its time limit")  # noqa: FBT003
+        except Exception as error:  # noqa: BLE001 - whatever an adapter may raise
+            self.must(False, f"{case}: it raised {type(error).__name__}: {error}")  # noqa: FBT003
+            self.hide(str(error), case)
+        return None
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage(Findings):
+    """One scenario's provider, counterpart and findings."""
+
     provider: Provider
     double: Double
     counterpart: Counterpart
     outbound: Outbound
     statement: Statement | None = None
     deal: Deal = field(default_factory=a_deal)
-    cases: int = 0
-    wrong: list[str] = field(default_factory=list)
 
     def can(self, call: Call) -> bool:
         """Tell whether this provider can be asked so at all."""
@@ -103,19 +148,6 @@ class Stage:
             if call is Call.CREATE
             else self.deal.provider_reference,
         )
-
-    def blame(self, problem: str) -> None:
-        """Note what is wrong, without the secrets that may be in it."""
-        for canary in self.rehearsal.canaries:
-            problem = problem.replace(canary, "***")
-        line = " ".join(problem.split())
-        self.wrong.append(line if len(line) <= SHOWN_MAX else f"{line[:SHOWN_MAX]} …")
-
-    def must(self, holds: object, otherwise: str) -> None:
-        """Note what is wrong where something does not hold."""
-        self.cases += 1
-        if not holds:
-            self.blame(otherwise)
 
     async def ask(
         self, call: Call, manner: Manner, case: str, payout: Payout | None = None
@@ -148,29 +180,10 @@ class Stage:
             self.be(answer, kinds, case)
         return answer
 
-    def be(self, answer: object, kinds: Iterable[type], case: str) -> None:
-        """Note an answer that is of no such kind."""
-        known = tuple(kinds)
-        wanted = " or ".join(kind.__name__ for kind in known)
-        self.must(isinstance(answer, known), f"{case}: {answer!r}, must be {wanted}")
-
     async def _answer(self, call: Call, payout: Payout, case: str) -> Answer | None:
         asking: Callable[[Payout], Awaitable[Answer]] = getattr(self.provider, call)
-        limit = self.provider.timeout.total_seconds() + MARGIN_SECONDS
-        try:
-            async with asyncio.timeout(limit):
-                return await asking(payout)
-        except TimeoutError:
-            self.must(False, f"{case}: it goes on long after its time limit")  # noqa: FBT003
-        except Exception as error:  # noqa: BLE001 - whatever an adapter may raise
-            self.must(False, f"{case}: it raised {type(error).__name__}: {error}")  # noqa: FBT003
-            self.hide(str(error), case)
-        return None
-
-    def hide(self, text: str, where: str) -> None:
-        """Note a secret that shows."""
-        for canary in self.rehearsal.canaries:
-            self.must(canary not in text, f"{where}: it shows a secret")
+        seconds = self.provider.timeout.total_seconds()
+        return await self.answered(asking(payout), seconds, case)
 
     def heard(self, case: str) -> Asked | None:
         """Return what the one request asked for, as the provider reads it."""

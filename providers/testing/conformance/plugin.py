@@ -9,16 +9,27 @@ configuration and each scenario; such a test is
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from providers.config import ConfigError
 from providers.config.file import read_raw
+from providers.testing.conformance.charges import (
+    CHARGE_SCENARIOS,
+    ChargeCandidate,
+    collecting,
+)
 from providers.testing.conformance.doubles import NoDouble
-from providers.testing.conformance.runner import Candidate
-from providers.testing.conformance.scenario import Scenario
+from providers.testing.conformance.runner import (
+    Candidate,
+    ScenarioOutcome,
+    ToldScenario,
+)
 from providers.testing.conformance.scenarios import SCENARIOS
 
 FIXTURE = "provider_scenario"
@@ -28,19 +39,20 @@ INI = "provider_config"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One scenario for one provider."""
+    """One scenario for one provider; ``play`` plays it."""
 
-    candidate: Candidate
-    scenario: Scenario
+    name: str
+    scenario: ToldScenario
+    play: Callable[[], Coroutine[None, None, ScenarioOutcome]]
 
     def __str__(self) -> str:
         """Return the name of the test."""
-        return f"{self.candidate.name}-{self.scenario}"
+        return f"{self.name}-{self.scenario}"
 
     def check(self) -> None:
         """Play it; fail with everything that is wrong."""
         try:
-            outcome = asyncio.run(self.candidate.play(self.scenario))
+            outcome = asyncio.run(self.play())
         except (ConfigError, NoDouble) as refused:
             pytest.fail(str(refused), pytrace=False)
         if outcome.not_here is not None:
@@ -71,12 +83,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def trials_of(path: Path, *names: str) -> list[Trial]:
-    """Return every scenario for these providers of a file, or for all of them."""
-    tables = read_raw(path, named_by=OPTION).get("providers", {})
+    """Return every scenario that fits these providers of a file, or all of them."""
+    raw = read_raw(path, named_by=OPTION)
+    tables, charging = raw.get("providers", {}), collecting(raw)
     if unknown := [name for name in names if name not in tables]:
         raise pytest.UsageError(f"no [providers.{unknown[0]}] in {path}")
     return [
-        Trial(Candidate(name, tables[name]), scenario)
+        trial
         for name in names or sorted(tables)
-        for scenario in SCENARIOS
+        for trial in (_charged if name in charging else _paid)(name, tables[name])
     ]
+
+
+def _paid(name: str, raw: Mapping[str, Any]) -> list[Trial]:
+    play = Candidate(name, raw).play
+    return [Trial(name, each, partial(play, each)) for each in SCENARIOS]
+
+
+def _charged(name: str, raw: Mapping[str, Any]) -> list[Trial]:
+    play = ChargeCandidate(name, raw).play
+    return [Trial(name, each, partial(play, each)) for each in CHARGE_SCENARIOS]

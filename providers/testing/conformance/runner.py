@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from providers.config import Config, ConfigError
 from providers.http.outbound import Outbound
@@ -41,6 +41,42 @@ class ScenarioOutcome:
     not_here: str | None = None
 
 
+class FoundOnStage(Protocol):
+    """What every kit's stage gathers while a scenario is played on it."""
+
+    cases: int
+    wrong: list[str]
+
+
+StageT = TypeVar("StageT", bound=FoundOnStage)
+StageT_contra = TypeVar("StageT_contra", contravariant=True)
+
+
+class PlayedScenario(ToldScenario, Protocol[StageT_contra]):
+    """A scenario of any kit, as it is played on its stage."""
+
+    @property
+    def play(self) -> Callable[[StageT_contra], Awaitable[None]]: ...
+
+
+async def played(scenario: PlayedScenario[StageT], stage: StageT) -> ScenarioOutcome:
+    """Play one scenario of any kit, and return what it found."""
+    began, not_here = time.monotonic(), None
+    try:
+        await scenario.play(stage)
+    except NotHere as why:
+        not_here = str(why)
+    if not stage.cases and not stage.wrong:
+        not_here = not_here or "there is nothing to try"
+    return ScenarioOutcome(
+        scenario=scenario,
+        cases=stage.cases,
+        seconds=time.monotonic() - began,
+        wrong=tuple(dict.fromkeys(stage.wrong)),
+        not_here=not_here,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A table as it stands in the file, to be checked; with a double of one's own."""
@@ -55,26 +91,12 @@ class Candidate:
         :raises ConfigError: the table is refused, or its adapter cannot be used.
         :raises NoDouble: nobody knows how the provider speaks.
         """
-        began = time.monotonic()
         async with Counterpart() as counterpart, Outbound() as outbound:
             rehearsal = rehearsed(
                 self.name, self.raw, url=counterpart.url, timeout=scenario.timeout
             )
             stage = self._stage(rehearsal, counterpart, outbound)
-            not_here = None
-            try:
-                await scenario.play(stage)
-            except NotHere as why:
-                not_here = str(why)
-        if not stage.cases and not stage.wrong:
-            not_here = not_here or "there is nothing to try"
-        return ScenarioOutcome(
-            scenario=scenario,
-            cases=stage.cases,
-            seconds=time.monotonic() - began,
-            wrong=tuple(dict.fromkeys(stage.wrong)),
-            not_here=not_here,
-        )
+            return await played(scenario, stage)
 
     async def play_all(self, scenarios: Sequence[Scenario]) -> list[ScenarioOutcome]:
         """Play them all, a few at a time; as :meth:`play`."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from providers.testing.conformance.harness import Stage
 
@@ -11,16 +11,16 @@ PATIENT: Final = timedelta(seconds=5)
 IMPATIENT: Final = timedelta(milliseconds=300)
 """The time limit of a call where the counterpart is to exceed it."""
 
-Play = Callable[[Stage], Awaitable[None]]
+StageT = TypeVar("StageT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One promise of an adapter, and how it is tried."""
+class StagedScenario(Generic[StageT]):
+    """One promise of an adapter, and how it is tried on a stage of its kit."""
 
     name: str
     proves: str
-    play: Play
+    play: Callable[[StageT], Awaitable[None]]
     timeout: timedelta = PATIENT
 
     def __str__(self) -> str:
@@ -28,19 +28,26 @@ class Scenario:
         return self.name
 
 
-class Scenes:
+Scenario: TypeAlias = StagedScenario[Stage]
+
+
+class Scenes(Generic[StageT]):
     """The scenarios of one module, in their order."""
 
     def __init__(self) -> None:
-        self.all: list[Scenario] = []
+        self.all: list[StagedScenario[StageT]] = []
 
     def scene(
         self, name: str, proves: str, *, timeout: timedelta = PATIENT
-    ) -> Callable[[Play], Play]:
+    ) -> Callable[
+        [Callable[[StageT], Awaitable[None]]], Callable[[StageT], Awaitable[None]]
+    ]:
         """Make a scenario of a function."""
 
-        def keep(play: Play) -> Play:
-            made = Scenario(name=name, proves=proves, play=play, timeout=timeout)
+        def keep(
+            play: Callable[[StageT], Awaitable[None]],
+        ) -> Callable[[StageT], Awaitable[None]]:
+            made = StagedScenario(name=name, proves=proves, play=play, timeout=timeout)
             self.all.append(made)
             return play
 

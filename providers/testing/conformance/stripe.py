@@ -4,7 +4,6 @@ Only what is asked by Stripe's own id: how a payout is looked for whose id never
 and how amounts are counted, is tried in the adapter's own tests.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -18,8 +17,8 @@ from providers.config.stripe import Makes
 from providers.stripe.amounts import NotPayable, ours, theirs
 from providers.stripe.objects import PLACES
 from providers.testing.conformance.made_up_secrets import made_up
+from providers.testing.conformance.stripe_errors import error_reply
 from providers.testing.conformance.vocabulary import (
-    WORDS_FOR_PEOPLE,
     Asked,
     Call,
     Deal,
@@ -105,20 +104,22 @@ class StripeDouble:
             return self._cancelled(saying, deal)
         if call is Call.CREATE and saying is Saying.DECLINED:
             return {
-                "card_error, insufficient_funds": _error(
+                "card_error, insufficient_funds": error_reply(
                     402, "card_error", "insufficient_funds"
                 ),
-                "invalid_request_error, balance_insufficient": _error(
+                "invalid_request_error, balance_insufficient": error_reply(
                     400, "invalid_request_error", "balance_insufficient"
                 ),
             }
         if call is Call.CREATE and saying is Saying.UNLISTED_CODE:
-            told = _error(400, UNLISTED, UNLISTED)
-            busy = _error(400, "invalid_request_error", "lock_timeout")
-            reused = _error(400, "idempotency_error", "idempotency_error")
+            told = error_reply(400, UNLISTED, UNLISTED)
+            busy = error_reply(400, "invalid_request_error", "lock_timeout")
+            reused = error_reply(400, "idempotency_error", "idempotency_error")
             return {"an unlisted type": told, "lock": busy, "another's key": reused}
         if saying in _ERRORS:
-            return {f"{e[1]} with HTTP {e[0]}": _error(*e) for e in _ERRORS[saying]}
+            return {
+                f"{e[1]} with HTTP {e[0]}": error_reply(*e) for e in _ERRORS[saying]
+            }
         statuses = _STATUSES[self._makes].get(saying, ())
         return {f"status {each}": self._object(deal, each) for each in statuses}
 
@@ -154,7 +155,7 @@ class StripeDouble:
             return {f"status {UNLISTED}": self._object(deal, UNLISTED)}
         if saying is Saying.TOO_LATE:
             code = "payout_not_pending"
-            return {code: _error(400, "invalid_request_error", code)}
+            return {code: error_reply(400, "invalid_request_error", code)}
         return {}
 
     def _object(self, deal: Deal, status: str) -> Reply:
@@ -186,8 +187,3 @@ def prepared(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return a table with a made-up key that looks like one of Stripe's."""
     key = f"sk_test_{made_up('stripe')}"
     return {**raw, "auth": {"bearer": {"token": key}}}
-
-
-def _error(status: int, kind: str, code: str) -> Reply:
-    error = {"type": kind, "code": code, "message": WORDS_FOR_PEOPLE}
-    return Reply(status=status, body=json.dumps({"error": error}).encode())

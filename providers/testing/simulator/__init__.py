@@ -1,6 +1,8 @@
 """Payout providers to test against: over HTTP, scripted, with a book of their own."""
 
 from providers.testing.simulator.book import Book
+from providers.testing.simulator.charge_book import ChargeBook
+from providers.testing.simulator.charges import SimulatedCharges
 from providers.testing.simulator.faults import FaultKind, Faults, InjectedFault
 from providers.testing.simulator.library import SCRIPTS, Scripts
 from providers.testing.simulator.script import (
@@ -18,6 +20,7 @@ from providers.testing.simulator.webhooks import Patience
 __all__ = [
     "SCRIPTS",
     "Book",
+    "ChargeBook",
     "FaultKind",
     "Faults",
     "InjectedFault",
@@ -28,6 +31,7 @@ __all__ = [
     "ScriptStep",
     "Scripts",
     "ServiceBook",
+    "SimulatedCharges",
     "SimulatedProvider",
     "SimulatedService",
     "SimulatedServices",

@@ -9,6 +9,7 @@ import orjson
 
 from providers.testing.simulator import story
 from providers.testing.simulator.book import Book
+from providers.testing.simulator.charge_book import ChargeBook
 from providers.testing.simulator.faults import Faults, InjectedFault
 from providers.testing.simulator.library import Scripts
 from providers.testing.simulator.script import Behaviour, Mix, always, succeed
@@ -75,13 +76,14 @@ def simulator_from(table: Mapping[str, Any]) -> Simulator:
             _service(name, fields, scripts, seed)
             for name, fields in table.get("services", {}).items()
         ],
-        service_book=ServiceBook(_beside(table.get("book"))),
+        service_book=ServiceBook(_beside(table.get("book"), "services")),
+        charge_book=ChargeBook(_beside(table.get("book"), "charges")),
     )
 
 
-def _beside(book: str | None) -> str | None:
-    """Return where the services' book is kept: beside that of the providers."""
-    return None if book is None else f"{book}.services"
+def _beside(book: str | None, whose: str) -> str | None:
+    """Return where another book is kept: beside that of the providers."""
+    return None if book is None else f"{book}.{whose}"
 
 
 def _service(

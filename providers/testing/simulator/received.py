@@ -1,7 +1,8 @@
 """Reads what the callers of a simulated provider have asked for."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -11,6 +12,8 @@ from providers.testing.simulator.wire import (
     Json,
     amount_in,
     currency_in,
+    page_of,
+    reply,
     text_in,
 )
 
@@ -48,3 +51,25 @@ def same_create(one: ReceivedCreate, other: ReceivedCreate) -> bool:
 
 def shown(entry: Any) -> Json:  # noqa: ANN401 - a line of either book
     return {name: value for name, value in asdict(entry).items() if value}
+
+
+class BookedLine(Protocol):
+    """A line of any book."""
+
+    @property
+    def at(self) -> float: ...
+
+
+def show_book(request: web.BaseRequest, entries: Sequence[BookedLine]) -> web.Response:
+    """Answer with a page of a book, whosever it is."""
+    page, cursor = page_of(request, entries, at=lambda entry: entry.at, show=shown)
+    return reply({"entries": page, "next_cursor": cursor})
+
+
+def rule_in(body: Json) -> dict[str, str]:
+    """Return for what a script is, as the admin's call says it."""
+    return {
+        name: text_in(body, name)
+        for name in ("provider", "reference", "destination")
+        if body.get(name) is not None
+    }

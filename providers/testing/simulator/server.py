@@ -21,13 +21,16 @@ from providers.testing.simulator.book import (
     PayoutEntry,
     PayoutEntryKind,
 )
+from providers.testing.simulator.charge_book import ChargeBook
+from providers.testing.simulator.charges import Playing, SimulatedCharges
 from providers.testing.simulator.faults import Faults
 from providers.testing.simulator.library import Scripts
 from providers.testing.simulator.received import (
     create_from,
+    rule_in,
     rule_of,
     same_create,
-    shown,
+    show_book,
 )
 from providers.testing.simulator.script import (
     Behaviour,
@@ -41,7 +44,7 @@ from providers.testing.simulator.script import (
     UnknownScriptError,
     succeed,
 )
-from providers.testing.simulator.service_book import ServiceBook, StepEntry
+from providers.testing.simulator.service_book import ServiceBook
 from providers.testing.simulator.services import SimulatedService, SimulatedServices
 from providers.testing.simulator.webhooks import (
     FORGED_KEY,
@@ -57,7 +60,6 @@ from providers.testing.simulator.wire import (
     body_of,
     page_of,
     reply,
-    text_in,
 )
 
 RULES_MAX: Final = 100_000
@@ -95,6 +97,7 @@ class Simulator:
         patience: Patience | None = None,
         services: Iterable[SimulatedService] = (),
         service_book: ServiceBook | None = None,
+        charge_book: ChargeBook | None = None,
     ) -> None:
         self.book = book or Book()
         self.faults = faults or Faults()
@@ -119,6 +122,9 @@ class Simulator:
             now=now,
             scale=scale,
         )
+        playing = Playing(self.faults, self._script_for, now, scale)
+        charged = charge_book or ChargeBook()
+        self.charges = SimulatedCharges(self._providers, charged, playing)
 
     # Its life.
 
@@ -138,6 +144,7 @@ class Simulator:
         await self._sender.stop()
         self.book.close()
         self.services.book.close()
+        self.charges.book.close()
 
     @property
     def endpoint(self) -> Endpoint:
@@ -182,6 +189,8 @@ class Simulator:
                 return await self._cancel(request, self._provider(name), reference)
             case "GET", [name, "payouts"]:
                 return await self._statement(request, self._provider(name))
+            case _, [name, "charges", *rest]:
+                return await self.charges.handle(request, name, rest)
             case _, [name, "v1", *rest]:
                 return await self.services.handle(request, name, rest)
             case _:
@@ -199,25 +208,25 @@ class Simulator:
                 return reply(self.faults.show())
             case "GET", ["_check"]:
                 broken = self.book.broken_words()
-                wrong = [*self.book.check(), *self.services.book.check()]
+                books = (self.book, self.services.book, self.charges.book)
+                wrong = [problem for book in books for problem in book.check()]
                 return reply({"wrong": wrong, "broken_words": broken})
             case "GET", ["_book"]:
-                return _show_book(request, self.book.entries)
+                return show_book(request, self.book.entries)
             case "GET", ["_services"]:
                 return reply({"steps": self.services.standing()})
             case "GET", ["_service_book"]:
-                return _show_book(request, self.services.book.entries)
+                return show_book(request, self.services.book.entries)
+            case "GET", ["_charges"]:
+                return reply({"charges": self.charges.standing()})
+            case "GET", ["_charge_book"]:
+                return show_book(request, self.charges.book.entries)
             case _:
                 raise BadCallError("there is nothing here", status=404, code="no_route")
 
     def _set_script(self, body: Json) -> web.Response:
-        fields = {
-            name: text_in(body, name)
-            for name in ("provider", "reference", "destination")
-            if body.get(name) is not None
-        }
         try:
-            self.set_script(body.get("script"), **fields)
+            self.set_script(body.get("script"), **rule_in(body))
         except (UnknownScriptError, AttributeError, TypeError) as error:
             msg = f"not a script: {error}"
             raise BadCallError(msg) from error
@@ -492,10 +501,3 @@ class Simulator:
 
         call = {"provider": provider.name}
         return await self._under_faults(request, "statement", call, act)
-
-
-def _show_book(
-    request: web.BaseRequest, entries: Sequence[PayoutEntry | StepEntry]
-) -> web.Response:
-    page, cursor = page_of(request, entries, at=lambda entry: entry.at, show=shown)
-    return reply({"entries": page, "next_cursor": cursor})

@@ -9,7 +9,7 @@ from providers.testing.conformance.harness import NotHere, Stage
 from providers.testing.conformance.scenario import Scenes
 from providers.testing.conformance.vocabulary import Call, Reply, Saying
 
-SCENES: Final = Scenes()
+SCENES: Final = Scenes[Stage]()
 CANCEL: Final = Call.CANCEL
 
 

@@ -17,7 +17,7 @@ from providers.testing.conformance.harness import NotHere, Stage, a_deal
 from providers.testing.conformance.scenario import Scenes
 from providers.testing.conformance.vocabulary import Call, Reply, Saying
 
-SCENES: Final = Scenes()
+SCENES: Final = Scenes[Stage]()
 CREATE: Final = Call.CREATE
 TAKEN: Final = (Accepted, Succeeded)
 # Who was not let in has not been served; whether it is trusted is the adapter's choice.

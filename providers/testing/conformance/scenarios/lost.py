@@ -19,7 +19,7 @@ from providers.testing.conformance.harness import PUBLIC_URL, Stage
 from providers.testing.conformance.scenario import IMPATIENT, Scenes
 from providers.testing.conformance.vocabulary import Call, Saying
 
-SCENES: Final = Scenes()
+SCENES: Final = Scenes[Stage]()
 
 
 @SCENES.scene("lost-refused", "A connection that was never made is NotSent.")

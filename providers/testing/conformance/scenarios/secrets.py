@@ -12,7 +12,7 @@ from providers.testing.conformance.vocabulary import (
     Saying,
 )
 
-SCENES: Final = Scenes()
+SCENES: Final = Scenes[Stage]()
 
 
 @SCENES.scene("secrets-hidden", "Neither the adapter nor its table shows a secret.")

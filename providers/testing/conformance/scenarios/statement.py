@@ -19,7 +19,7 @@ from providers.testing.conformance.harness import a_deal as deal
 from providers.testing.conformance.scenario import Scenes
 from providers.testing.conformance.vocabulary import Lister, Reply
 
-SCENES: Final = Scenes()
+SCENES: Final = Scenes[Stage]()
 DEALS: Final = (
     deal(),
     deal(OTHER_REFERENCE, Money(AMOUNT_MAX, "EUR")),

@@ -28,7 +28,7 @@ from providers.testing.conformance.harness import (
 from providers.testing.conformance.scenario import Scenes
 from providers.testing.conformance.vocabulary import Call, Deal, Reply, Saying
 
-SCENES: Final = Scenes()
+SCENES: Final = Scenes[Stage]()
 STATUS: Final = Call.STATUS
 
 

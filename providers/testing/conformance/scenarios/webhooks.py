@@ -19,7 +19,7 @@ from providers.testing.conformance.scenario import Scenes
 from providers.testing.conformance.signing import SignedWebhook, Signer
 from providers.testing.conformance.vocabulary import Deal
 
-SCENES: Final = Scenes()
+SCENES: Final = Scenes[Stage]()
 # Longer than any tolerance that the configuration allows.
 TOO_FAR: Final = timedelta(hours=2)
 AMOUNTS: Final = frozenset({"12550", "125.5", "125.50"})

@@ -15,7 +15,7 @@ from providers.testing.conformance.harness import (
 from providers.testing.conformance.scenario import Scenes
 from providers.testing.conformance.vocabulary import Call, Reply, Saying
 
-SCENES: Final = Scenes()
+SCENES: Final = Scenes[Stage]()
 MONEY: Final = (
     Money(1, "EUR"),
     Money(12550, "EUR"),

@@ -1,6 +1,5 @@
 """Plays the scenarios of a service, each with connections of its own."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,8 +9,7 @@ from providers.config import ServiceTable
 from providers.http.outbound import Outbound
 from providers.http.proxies import NO_PROXIES, Proxies
 from providers.services import HttpService
-from providers.testing.conformance.harness import NotHere
-from providers.testing.conformance.runner import ScenarioOutcome
+from providers.testing.conformance.runner import ScenarioOutcome, played
 from providers.testing.conformance.services.scenarios import ServiceScenario
 from providers.testing.conformance.services.stage import Samples, ServiceStage
 
@@ -28,23 +26,8 @@ class ServiceCandidate:
 
     async def play(self, scenario: ServiceScenario) -> ScenarioOutcome:
         """Play one scenario."""
-        began = time.monotonic()
         async with Outbound(proxies=self.proxies) as outbound:
-            stage = self._stage(outbound)
-            not_here = None
-            try:
-                await scenario.play(stage)
-            except NotHere as why:
-                not_here = str(why)
-        if not stage.cases and not stage.wrong:
-            not_here = not_here or "there is nothing to try"
-        return ScenarioOutcome(
-            scenario=scenario,
-            cases=stage.cases,
-            seconds=time.monotonic() - began,
-            wrong=tuple(dict.fromkeys(stage.wrong)),
-            not_here=not_here,
-        )
+            return await played(scenario, self._stage(outbound))
 
     async def play_all(
         self, scenarios: Sequence[ServiceScenario]

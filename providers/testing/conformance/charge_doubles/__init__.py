@@ -1,0 +1,1 @@
+"""Payment providers on their own side of the wire, for the kit of charges."""
