@@ -120,6 +120,15 @@ class Reads(Protocol):
         """Return the audit trail of an order and all its tasks, by ``seq``."""
         ...
 
+    async def histories(
+        self, queue_ids: Collection[str]
+    ) -> Mapping[str, Sequence[AuditEntry]]:
+        """Return the trails of several orders by queue, each by ``seq``; in one read.
+
+        Of a trail that is too long for it the beginning is returned.
+        """
+        ...
+
     async def service_events(
         self, *, limit: int, cursor: str | None
     ) -> Page[AuditEntry]:

@@ -1,7 +1,7 @@
 """Requests come in, orders and their audit trails are shown."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, cast
 
 from fastapi import Depends, Header, Query
 from starlette.requests import Request as HttpRequest
@@ -11,7 +11,7 @@ from fsm.domain.keys import KeyRole
 from fsm.domain.orders import Order
 from fsm.domain.text import parse_time
 from fsm.engine.words import Kind, OrderState, State
-from handlers.ports.reads import Search
+from handlers.ports.reads import Page, Search
 from payment_service.api.auth import RequiredRole, actor_of, key_of
 from payment_service.api.awaiting import Wait, ended, waiting_time
 from payment_service.api.bodies import ModelReader
@@ -35,6 +35,7 @@ from payment_service.wire.shapes import (
     ExplainedShape,
     OrderAnswer,
     OrdersShape,
+    StoryShape,
 )
 from payment_service.wire.views import (
     events_view,
@@ -43,6 +44,7 @@ from payment_service.wire.views import (
     order_view,
 )
 
+HISTORIES_MAX: Final = 50
 Accepted = Annotated[
     str | None,
     Header(
@@ -101,10 +103,14 @@ class Orders:
         until: Annotated[str | None, Query(alias="to")] = None,
         limit: Limit = PAGE_SIZE,
         cursor: Cursor = None,
+        history: Annotated[
+            bool, Query(description="With the audit trail of each; at most 50 orders.")
+        ] = False,
         accept_language: Accepted = None,
     ) -> Json:
-        """Search orders, newest first."""
+        """Search orders of all kinds, newest first."""
         language = preferred(accept_language)
+        _require_few(limit if history else 0)
         page = await self._deps.reads.search(
             Search(
                 customer_id=text_filter("customer_id", customer_id),
@@ -120,12 +126,24 @@ class Orders:
                 cursor=checked_cursor(cursor),
             )
         )
-        told: OrdersShape = {
-            "orders": [order_view(order, language) for order in page.items],
+        return _told(await self._listed(page, language, history=history), language)
+
+    async def _listed(
+        self, page: Page[Order], language: str, *, history: bool
+    ) -> OrdersShape:
+        """Return a page as it is shown, with the trail of each order where asked."""
+        views = (order_view(order, language) for order in page.items)
+        shown = [cast("StoryShape", view) for view in views]
+        if history:
+            ids = [order.queue_id for order in page.items]
+            trails = await self._deps.reads.histories(ids)
+            for told in shown:
+                told["events"] = events_view(trails[told["queue_id"]])
+        return {
+            "orders": shown,
             "next_cursor": page.next_cursor,
             **left_out_of(page),
         }
-        return _told(told, language)
 
     async def events(self, request: HttpRequest, order: str) -> Json:
         """Show the audit trail of an order."""
@@ -151,6 +169,12 @@ class Orders:
             found, reason=wish.reason, actor=actor_of(request)
         )
         return Json(_answer(found, "erased" if done else "was_erased_before"))
+
+
+def _require_few(limit: int) -> None:
+    """Refuse the histories of more orders than are told at once."""
+    if limit > HISTORIES_MAX:
+        raise InvalidRequest(f"limit: at most {HISTORIES_MAX} with history")
 
 
 def _told(shown: object, language: str) -> Json:

@@ -159,10 +159,10 @@ def show(asked: str, *, as_json: bool) -> int:
     if as_json:
         print_json(_whole_view(order, trail, cases))
         return 0
-    _print_order(order)
-    _print_attempts(attempts)
+    print_order(order)
+    print_attempts(attempts)
     _print_proposals(trail)
-    _print_trail(order, trail)
+    print_trail(order, trail)
     _print_timers(order)
     _print_cases(cases)
     return 0
@@ -238,7 +238,8 @@ def _timers(order: Order) -> list[dict[str, Any]]:
     ]
 
 
-def _print_order(order: Order) -> None:
+def print_order(order: Order) -> None:
+    """Print what an order is about and how it stands."""
     view: View = order_view(order)
     told = view["customer_message"]
     names = ("order_id", "queue_id", "kind", "merchant_id", "customer_id")
@@ -255,7 +256,8 @@ def _print_order(order: Order) -> None:
     )
 
 
-def _print_attempts(attempts: Sequence[Attempt]) -> None:
+def print_attempts(attempts: Sequence[Attempt]) -> None:
+    """Print why each attempt was made, passed over or stopped at."""
     heading("Attempts")
     print_text(in_words(attempts))
     for attempt in attempts:
@@ -276,7 +278,8 @@ def _print_proposals(trail: Sequence[AuditEntry]) -> None:
         print_text(each)
 
 
-def _print_trail(order: Order, trail: Sequence[AuditEntry]) -> None:
+def print_trail(order: Order, trail: Sequence[AuditEntry]) -> None:
+    """Print the audit trail of an order and its tasks."""
     heading("Audit trail")
     places = {task.task_id: task.position for task in order.queue.tasks}
     rows = []

@@ -1,10 +1,10 @@
 """What people and upstream systems may look at: searches, trails, cases, letters."""
 
 import re
-from collections.abc import Collection, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, LiteralString
 
-from sqlalchemy import ColumnElement, Select, exists, select, tuple_
+from sqlalchemy import ColumnElement, Select, select, tuple_
 
 from fsm.domain.acts import SERVICE
 from fsm.domain.dead_letters import DeadLetter, Reason
@@ -31,16 +31,28 @@ from payment_service.storage import statements as sql
 from payment_service.storage.audit_lines import line_from
 from payment_service.storage.database import Database
 from payment_service.storage.readable import readable
+from payment_service.storage.searching import checked, searching
 from payment_service.storage.tables import (
     CASES,
     DEAD_LETTERS,
-    ORDER_QUEUES,
-    ORDER_TASKS,
 )
 
 CANDIDATES_MAX: Final = 20
 EVENTS_MAX: Final = 10_000
+HISTORY_MAX: Final = 1_000
+"""Lines of each of several trails: a long one is read by itself."""
+
 VERSION_MAX: Final = 2**31 - 1
+# The trails of several orders, each up to a limit of its own.
+TRAILS: Final[LiteralString] = """
+SELECT t.seq, t.entity_id::text, t.queue_id::text, t.version, t.source, t.target,
+    t.trigger, t.actor, t.at, t.trace_id, t.detail, t.key_id, t.hash
+FROM unnest(%(queue_ids)s::uuid[]) AS wanted(id), LATERAL (
+    SELECT e.* FROM (SELECT wanted.id AS id UNION ALL
+        SELECT o.task_id FROM order_tasks o WHERE o.queue_id = wanted.id) ids,
+    LATERAL (SELECT * FROM order_task_events e WHERE e.entity_id = ids.id OFFSET 0) e
+    ORDER BY e.seq LIMIT %(limit)s) t
+"""
 VERSION: Final = re.compile("[1-9][0-9]{0,9}", re.ASCII)
 
 
@@ -77,14 +89,7 @@ class PostgresReads:
 
     async def search(self, search: Search) -> Page[Order]:
         """Return the orders that match, newest first."""
-        q = ORDER_QUEUES.c
-        wanted = (
-            select(q.queue_id)
-            .where(*_conditions(search))
-            .order_by(q.queue_id.desc())
-            .limit(search.limit + 1)
-        )
-        ids = [row[0] for row in await self._rows(wanted)]
+        ids = [row[0] for row in await self._rows(searching(search))]
         every = await self._orders(ids[: search.limit])
         # What this version does not know is shown by one that does.
         orders = [each for each in every if isinstance(each, Order)]
@@ -98,6 +103,18 @@ class PostgresReads:
             sql.TRAIL, {"queue_id": queue_id, "limit": EVENTS_MAX}
         )
         return [_entry(row) for row in rows]
+
+    async def histories(
+        self, queue_ids: Collection[str]
+    ) -> Mapping[str, Sequence[AuditEntry]]:
+        """Return the trails of several orders, by queue."""
+        rows = await self._database.run(
+            TRAILS, {"queue_ids": [*queue_ids], "limit": HISTORY_MAX}
+        )
+        found: dict[str, list[AuditEntry]] = {queue_id: [] for queue_id in queue_ids}
+        for row in rows:
+            found[row[2]].append(_entry(row))
+        return found
 
     async def service_events(
         self, *, limit: int, cursor: str | None
@@ -117,7 +134,7 @@ class PostgresReads:
         wanted = select(*CASE).where(*_case_conditions(sought))
         if sought.cursor is not None:
             # Many may bear the same time; ids tell them apart.
-            last = select(c.opened_at, c.id).where(c.id == _checked(sought.cursor))
+            last = select(c.opened_at, c.id).where(c.id == checked(sought.cursor))
             wanted = wanted.where(tuple_(c.opened_at, c.id) < last.scalar_subquery())
         wanted = wanted.order_by(c.opened_at.desc(), c.id.desc()).limit(limit + 1)
         rows = await self._rows(wanted)
@@ -131,7 +148,7 @@ class PostgresReads:
             d.replayed_at.is_(None), d.discarded_at.is_(None)
         )
         if cursor is not None:
-            last = select(d.at, d.id).where(d.id == _checked(cursor))
+            last = select(d.at, d.id).where(d.id == checked(cursor))
             wanted = wanted.where(tuple_(d.at, d.id) < last.scalar_subquery())
         wanted = wanted.order_by(d.at.desc(), d.id.desc()).limit(limit + 1)
         rows = await self._rows(wanted)
@@ -203,45 +220,6 @@ def _candidate(order: Order) -> dict[str, str]:
         "merchant_id": order.merchant_id,
         "kind": order.queue.kind.value,
     }
-
-
-def _conditions(search: Search) -> list[ColumnElement[bool]]:
-    q, t = ORDER_QUEUES.c, ORDER_TASKS.c
-    equal = {
-        q.customer_id: search.customer_id,
-        q.merchant_id: search.merchant_id,
-        q.kind: search.kind,
-        q.state: search.state,
-    }
-    conditions = [
-        column == value for column, value in equal.items() if value is not None
-    ]
-    if search.merchants is not None:
-        conditions.append(q.merchant_id.in_(sorted(search.merchants)))
-    if search.since is not None:
-        conditions.append(q.created_at >= search.since)
-    if search.until is not None:
-        conditions.append(q.created_at < search.until)
-    if search.cursor is not None:
-        conditions.append(q.queue_id < _checked(search.cursor))
-    of_task = [
-        column == value
-        for column, value in (
-            (t.state, search.task_state),
-            (t.provider, search.provider),
-        )
-        if value is not None
-    ]
-    if of_task:
-        # One task has to match all that is asked of a task.
-        conditions.append(exists().where(t.queue_id == q.queue_id, *of_task))
-    return conditions
-
-
-def _checked(cursor: str) -> str:
-    if not is_uuid(cursor):
-        raise InvalidRequest(f"cursor {cursor!r} was not handed out here")
-    return cursor
 
 
 def _version(cursor: str) -> int:

@@ -94,13 +94,6 @@ class LeftOutShape(TypedDict):
     left_out: NotRequired[LeftOut[Annotated[int, Field(ge=1)]]]
 
 
-class OrdersShape(LeftOutShape):
-    """Orders, newest first."""
-
-    orders: list[OrderShape]
-    next_cursor: str | None
-
-
 class EventShape(TypedDict("_EventShape", {"from": str | None})):
     """One line of the audit trail; ``task_id`` is null where it is about the order."""
 
@@ -119,6 +112,19 @@ class EventsShape(TypedDict):
     """The audit trail of an order."""
 
     events: list[EventShape]
+
+
+class StoryShape(OrderShape):
+    """An order in a list; with ``history`` its audit trail too."""
+
+    events: NotRequired[LeftOut[list[EventShape]]]
+
+
+class OrdersShape(LeftOutShape):
+    """Orders, newest first."""
+
+    orders: list[StoryShape]
+    next_cursor: str | None
 
 
 class ServiceEventsShape(TypedDict):

@@ -311,6 +311,10 @@ class World:
         self._check()
         return self.trails[queue_id]
 
+    async def histories(self, queue_ids):
+        self._check()
+        return {queue_id: self.trails[queue_id] for queue_id in queue_ids}
+
     async def cases(self, sought):
         self._check()
         self.sought_cases = sought

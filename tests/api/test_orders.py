@@ -173,6 +173,22 @@ async def test_what_a_search_leaves_out_is_counted(world):
     assert (len(page["orders"]), page["left_out"]) == (1, 2)
 
 
+async def test_a_search_tells_the_history_of_each_where_it_is_asked(world):
+    one, two = world.put(an_order()), world.put(an_order("w-2"))
+    world.trails[one.queue_id].append(a_line(one))
+    async with calling(deps_of(world)) as session:
+        _, plain = await get(session, "/v1/orders?customer_id=c-9")
+        path = "/v1/orders?customer_id=c-9&history=true"
+        _, told = await get(session, path)
+        _, trail = await get(session, f"/v1/orders/{one.queue_id}/events")
+        status, problem = await get(session, f"{path}&limit=51")
+
+    assert all("events" not in order for order in plain["orders"])
+    by_id = {order["queue_id"]: order["events"] for order in told["orders"]}
+    assert by_id == {one.queue_id: trail["events"], two.queue_id: []}
+    assert (status, problem["detail"]) == (422, "limit: at most 50 with history")
+
+
 async def test_a_search_hands_down_every_filter(world):
     world.put(an_order())
     query = (

@@ -74,6 +74,38 @@ def test_orders_are_searched(at_database, orders):
     assert found("--provider", "nova", "--kind", "withdrawal") == {*orders}
 
 
+def test_a_customers_whole_story_is_shown_newest_first(at_database, orders):
+    whole = at_database("customer", "show", "c-9", "--json").json
+    first = at_database("customer", "show", "c-9", "--limit", "2", "--json").json
+    rest = at_database(
+        *("customer", "show", "c-9", "--cursor", first["next_cursor"], "--json")
+    ).json
+
+    assert whole["orders"] == first["orders"] + rest["orders"]
+    assert [order["order_id"] for order in whole["orders"]] == [
+        o.order_id for o in sorted(orders.values(), key=_age, reverse=True)
+    ]
+    for order in whole["orders"]:
+        shown = at_database("order", "show", order["queue_id"], "--json").json
+        assert order["events"] == shown["events"]
+        assert order["in_words"]
+    assert "tok_sim" not in str(whole)
+
+
+def test_a_customers_story_is_told_for_people(at_database, orders):
+    answer = at_database("customer", "show", "c-9")
+
+    assert answer.code == 0
+    for order_id in orders:
+        assert f"withdrawal {order_id}" in answer.out
+    assert answer.out.count("Audit trail") == len(orders)
+    assert "tok_sim" not in answer.out
+    nobody = at_database("customer", "show", "nobody")
+    assert (nobody.code, nobody.out) == (
+        *(0, "Nothing was asked for by this customer.\n"),
+    )
+
+
 @pytest.mark.usefixtures("orders")
 def test_an_order_is_shown_with_the_proof_of_each_attempt(at_database):
     shown = at_database("order", "show", "w-declined", "--json").json

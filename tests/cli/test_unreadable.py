@@ -30,6 +30,7 @@ COMMANDS = {
     "order list": SETTINGS,
     f"order cancel {ID} --reason x": SETTINGS,
     f"order erase {ID} --reason x": SETTINGS,
+    "customer show c-1": SETTINGS,
     "customer erase c-1 --reason x": SETTINGS,
     f"task cancel {ID} --reason x": SETTINGS,
     f"task withdraw {ID} --reason x": SETTINGS,

@@ -91,6 +91,21 @@ async def test_search_gives_all_newest_first(postgres, reads):
     assert page.next_cursor is None
 
 
+async def test_the_histories_of_several_orders_are_each_as_their_own(postgres, reads):
+    orders = [await stored(postgres, n=n) for n in range(3)]
+    work = a_work(orders[1], Trigger.FREEZE_CONFIRMED)
+    await postgres.store.record(work)
+    wanted = [order.queue_id for order in orders[:2]]
+
+    found = await reads.histories([*wanted, NOBODY])
+
+    assert found == {
+        NOBODY: [],
+        **{queue_id: await reads.events(queue_id) for queue_id in wanted},
+    }
+    assert len(found[wanted[1]]) > len(found[wanted[0]]) > 0
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6])
 async def test_pages_give_every_order_once(postgres, reads, limit):
     orders = [await stored(postgres, n=n) for n in range(5)]

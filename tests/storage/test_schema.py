@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from psycopg import sql
+from sqlalchemy.dialects import postgresql
 
 from fsm.domain.dead_letters import Reason
 from fsm.domain.webhook_events import WebhookEventState
@@ -24,10 +25,13 @@ from fsm.engine.words import (
     Verdict,
 )
 from fsm.payout.words import Waiting
+from handlers.ports.reads import Search
 from payment_service.storage import migrate
 from payment_service.storage import statements as named
 from payment_service.storage.fitness import Unfit
+from payment_service.storage.reads import TRAILS
 from payment_service.storage.record import RECORD
+from payment_service.storage.searching import searching
 from payment_service.storage.session import Door, connect_plainly
 from payment_service.storage.tables import METADATA
 from tests.storage.builders import a_new_order
@@ -904,6 +908,7 @@ def crowded(connection):
     return connection
 
 
+NO_QUEUE = "0195f1de-0000-7000-8000-000000000000"
 HOT = {
     "LOAD": {"queue_ids": ["0195f1de-0000-7000-8000-000000000000"] * 20},
     "QUEUES_OF": {"task_ids": ["0195f1de-0000-7000-8000-000000000000"] * 20},
@@ -954,3 +959,21 @@ def test_a_hot_statement_never_reads_a_whole_table(crowded, name):
     read = scans(crowded, getattr(named, name), HOT[name])
 
     assert [table for table in read if table in BIG] == []
+
+
+@pytest.mark.parametrize("page", [{}, {"cursor": f"{'f' * 8}{NO_QUEUE[8:]}"}], ids=str)
+def test_a_customers_orders_are_found_by_an_index_of_theirs(crowded, page):
+    wanted = searching(Search(customer_id="c-7", **page)).compile(
+        dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}
+    )
+
+    told = "\n".join(line for (line,) in crowded.execute(f"EXPLAIN {wanted}"))
+
+    assert "ix_order_queues_customer" in told
+    assert "Seq Scan" not in told
+
+
+def test_the_histories_of_a_page_are_read_without_a_whole_table(crowded):
+    read = scans(crowded, TRAILS, {"queue_ids": [NO_QUEUE] * 50, "limit": 1000})
+
+    assert [table for table in read if table in (*BIG, "order_task_events")] == []
