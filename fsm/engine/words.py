@@ -4,8 +4,9 @@ They are public (contract, sections 6 and 8), and columns of the one schema hold
 What a kind of task waits for, and what can happen to it, are words of its own.
 """
 
+from collections.abc import Collection
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 
 class State(StrEnum):
@@ -76,6 +77,17 @@ WITHOUT_MONEY: Final[frozenset[Kind]] = frozenset(
 
 NOT_NEEDED: Final = "not_needed"
 """The code of a task that the rule spared, since its step or its order has ended."""
+OURS: Final = frozenset({NOT_NEEDED})
+"""Codes that the rule goes by."""
+THEIRS: Final = "their_"
+
+
+CodeT = TypeVar("CodeT", str, str | None)
+
+
+def as_theirs(code: CodeT, ours: Collection[str] = OURS) -> CodeT:
+    """Return a stranger's code as rows have it: never as a word that rules go by."""
+    return f"{THEIRS}{code}" if code in ours else code
 
 
 class EngineWait(StrEnum):

@@ -11,6 +11,7 @@ from typing import Final
 from fsm.domain.masking import masked_prose
 from fsm.domain.reading import shortened
 from fsm.engine.customer import CustomerMessage
+from fsm.service.words import GIVEN_UP, NO_ANSWER, UNCONFIGURED
 
 TEXT_MAX: Final = 300
 """Characters of a service's own words that are shown."""
@@ -90,7 +91,7 @@ SAID: Final[Mapping[str, CustomerCode]] = {
 }
 """Codes that a service may say itself where it knows better."""
 
-AWAY: Final = frozenset({"no_answer", "service_not_configured"})
+AWAY: Final = frozenset({NO_ANSWER, UNCONFIGURED})
 """Codes of ours for a step whose service never came to an answer."""
 
 
@@ -98,6 +99,9 @@ def code_for(name: str, code: str | None) -> CustomerCode:
     """Return what the end of a step means to a customer: by its name and its code."""
     if code in AWAY:
         return CustomerCode.TEMPORARILY_UNAVAILABLE
+    if code == GIVEN_UP:
+        # By a person of ours: nobody has said no to anything.
+        return CustomerCode.ORDER_FAILED
     return SAID.get(code or "") or REFUSED.get(name, CustomerCode.ORDER_FAILED)
 
 

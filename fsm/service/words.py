@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Final
 
+from fsm.engine import words
+
 NO_ANSWER: Final = "no_answer"
 """The code of a step whose service was given up without a definite answer."""
 GIVEN_UP: Final = "cancelled"
@@ -11,6 +13,12 @@ DEFAULTED: Final = "default"
 """The code of a step for which a default holds."""
 STANDS: Final = "stands"
 """The code of a step of which a person has found that it is done, and stays so."""
+UNCONFIGURED: Final = "service_not_configured"
+"""The code of a step that nobody is configured to do."""
+OURS: Final = frozenset(
+    {*words.OURS, NO_ANSWER, GIVEN_UP, DEFAULTED, STANDS, UNCONFIGURED}
+)
+"""Codes that rules go by: no service's word is taken for one of them."""
 
 
 class ServiceWait(StrEnum):

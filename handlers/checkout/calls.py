@@ -11,8 +11,15 @@ from fsm.domain.orders import Order
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
+from fsm.engine.words import as_theirs
 from fsm.service.customer import refusal
-from fsm.service.words import NO_ANSWER, ServiceWait, StepTrigger
+from fsm.service.words import (
+    NO_ANSWER,
+    OURS,
+    UNCONFIGURED,
+    ServiceWait,
+    StepTrigger,
+)
 from handlers.calling import check_awake, timed, unheard
 from handlers.checkout.asked import call_of
 from handlers.checkout.terms import is_charge, policy_of, service_of
@@ -31,7 +38,6 @@ from handlers.ports.services import (
     UndoAnswer,
 )
 
-UNCONFIGURED: Final = "service_not_configured"
 UNWANTED: Final = "not sent: nobody wants it any more"
 NO_TO_A_REPEAT: Final = "a no to a repeat: what became of the first it does not say"
 
@@ -156,9 +162,9 @@ def event_of(answer: DoAnswer | AskAnswer | UndoAnswer, task: Task) -> Event:
             return Event(
                 trigger=StepTrigger.REFUSED,
                 actor=actor,
-                code=code,
+                code=as_theirs(code, OURS),
                 message=message,
-                customer=refusal(task.name or "", code, told),
+                customer=refusal(task.name or "", as_theirs(code, OURS), told),
             )
         case ServicePending():
             event = unheard(StepTrigger.PENDING, task, "it is still at it")

@@ -14,8 +14,10 @@ from typing import Final
 from fsm.domain.canonical import written
 from fsm.domain.orders import Order
 from fsm.engine.backoff import jitter
+from fsm.engine.words import as_theirs
 from fsm.service.customer import UNAVAILABLE, refusal
 from fsm.service.policy import ServicePolicy
+from fsm.service.words import OURS
 from handlers.checkout.asked import order_of
 from handlers.commit import Ports
 from handlers.executor import Fetch, FetchFailed, LimitPassed, Plan, run
@@ -155,8 +157,9 @@ def _is_spent(policy: ServicePolicy, tries: int, order: Order, ports: Ports) -> 
 
 def _refused(name: str, answer: ServiceRefused) -> NotLoaded:
     message = f"{name}: {answer.message or 'refused'}"
-    customer = refusal(name, answer.code, answer.customer_message)
-    return NotLoaded(answer.code, message, customer)
+    code = as_theirs(answer.code, OURS)
+    customer = refusal(name, code, answer.customer_message)
+    return NotLoaded(code, message, customer)
 
 
 def _too_large(name: str, size: int) -> NotLoaded:

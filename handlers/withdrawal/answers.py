@@ -4,6 +4,7 @@ from fsm.domain.orders import Order
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
+from fsm.engine.words import as_theirs
 from fsm.payout.words import Trigger
 from handlers.ports.provider import (
     Accepted,
@@ -38,7 +39,7 @@ def event_of_status(answer: StatusAnswer, order: Order, task: Task) -> Event:
             return _paid(answer, order, actor, Trigger.PAID)
         case Returned():
             told = _paid(answer, order, actor, Trigger.RETURNED)
-            code = told.code or answer.code
+            code = told.code or as_theirs(answer.code)
             return replace(told, code=code, message=answer.message)
         case Accepted():
             return Event(
@@ -51,7 +52,7 @@ def event_of_status(answer: StatusAnswer, order: Order, task: Task) -> Event:
             return Event(
                 trigger=Trigger.DECLINED,
                 actor=actor,
-                code=answer.code,
+                code=as_theirs(answer.code),
                 message=answer.message,
                 detail={"evidence": answer.evidence},
             )

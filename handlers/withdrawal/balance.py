@@ -5,6 +5,7 @@ from typing import Final
 from fsm.domain.orders import Order
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
+from fsm.engine.words import as_theirs
 from fsm.payout.words import Trigger
 from handlers.commit import Ports
 from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
@@ -38,4 +39,6 @@ async def balance(
         case Confirmed():
             return Event(trigger=confirmed, actor="core")
         case Refused(code=code, message=message):
-            return Event(trigger=refused, actor="core", code=code, message=message)
+            return Event(
+                trigger=refused, actor="core", code=as_theirs(code), message=message
+            )

@@ -11,7 +11,7 @@ from fsm.domain.webhook_events import (
     WebhookEventType,
 )
 from fsm.engine.steps import Event
-from fsm.engine.words import Source
+from fsm.engine.words import Source, as_theirs
 from fsm.payout.words import Trigger
 
 TRIGGERS: Final = {
@@ -51,7 +51,7 @@ def event_of_webhook(webhook: WebhookEvent, order: Order) -> Event | None:
         trigger=trigger,
         source=Source.WEBHOOK,
         actor=f"provider:{webhook.provider}" if by is None else f"{FORWARDER}{by}",
-        code="amount_mismatch" if differs else webhook.code,
+        code="amount_mismatch" if differs else as_theirs(webhook.code),
         message=webhook.message,
         reference=None if differs else webhook.provider_reference,
         # A return counts by when it was told, however late it is looked at.

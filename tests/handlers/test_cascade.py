@@ -5,10 +5,12 @@ from datetime import timedelta
 import orjson
 import pytest
 
+from fsm.domain.webhook_events import WebhookEventType
 from handlers.commit import Limits
 from handlers.ports.core import Operation
 from payment_service.playground.memory.core import NOTIFY, CoreTrouble
 from payment_service.playground.memory.providers import (
+    ACCEPTS,
     DECLINES,
     UNREACHABLE,
     Conduct,
@@ -29,6 +31,25 @@ async def test_a_provider_that_pays_at_once_completes_the_order(world):
     assert await world.states() == ["SUCCEEDED", "SKIPPED", "SKIPPED", "COMPLETED"]
     assert types_of_events(world) == ["accepted", "attempt_started", "completed"]
     assert (await world.task(1)).code == "not_needed"
+
+
+@pytest.mark.parametrize("by", ["answer", "webhook", "core"])
+async def test_a_strangers_code_is_no_word_that_the_rule_goes_by(world, by):
+    no = "not_needed"
+    declines = Conduct(does=Does.DECLINES, code=no)
+    world.provider("acme", declines if by == "answer" else ACCEPTS)
+    if by == "core":
+        world.core.refuses(Operation.FREEZE, no)
+    await world.submit(a_request("acme"))
+    await world.work_off()
+    if by == "webhook":
+        task_id = (await world.task()).task_id
+        await world.tell("acme", WebhookEventType.FAILED, task_id, code=no)
+    await world.rest()
+
+    assert (await world.task()).code == "their_not_needed"
+    (notice,) = world.core.notices
+    assert notice.body["code"] == "their_not_needed"
 
 
 async def test_it_takes_one_delivery_where_everything_answers(world):

@@ -9,8 +9,9 @@ import pytest
 from fsm.domain.audit_keys import UNKEYED
 from fsm.engine.backoff import Backoff
 from fsm.engine.customer import CustomerMessage
-from fsm.engine.words import OrderState
+from fsm.engine.words import OrderState, State
 from fsm.service.policy import ServicePolicy
+from fsm.service.words import OURS
 from fsm.tampering import tampered
 from handlers.erase import erase
 from handlers.ports.services import ServiceRefused
@@ -94,6 +95,40 @@ async def test_a_service_may_name_a_code_that_says_more(house):
     service = house.services["payment"]
     service.refuses, service.refuses_with = True, "card_expired"
     assert await told(house) == CustomerMessage("card_expired")
+
+
+@pytest.mark.parametrize("code", sorted(OURS))
+async def test_a_services_code_is_no_word_that_our_rules_go_by(house, code):
+    service = house.services["payment"]
+    service.refuses, service.refuses_with, service.tells = True, code, PLEASE
+    assert await told(house) == CustomerMessage("payment_declined", PLEASE)
+    (notice,) = house.core.notices
+    assert notice.body["code"] == f"their_{code}"
+    assert await wrongs(house) == []
+
+
+async def test_a_loads_code_is_no_word_that_our_rules_go_by(house):
+    house.services["items"].found = ServiceRefused(code="not_needed")
+    assert await told(house) == CustomerMessage("items_unavailable")
+    (notice,) = house.core.notices
+    assert notice.body["code"] == "their_not_needed"
+
+
+@pytest.mark.parametrize("heard", ["away", "silent"])
+@pytest.mark.parametrize("step", ["fraud", "payment"])
+async def test_of_a_step_that_a_person_has_given_up_nobody_has_said_no(
+    house, step, heard
+):
+    getattr(house.services[step], heard).update(do=2, ask=2)
+    await house.request(a_checkout())
+    n = STEPS.index(step)
+    assert (await house.task(n)).state is State.EXECUTING
+    await house.cancel_task(n)
+    await house.rest()
+    order = await the_order(house)
+    assert order.queue.state is OrderState.FAILED
+    assert order.customer_message == CustomerMessage("order_failed")
+    assert await wrongs(house) == []
 
 
 async def test_of_two_steps_that_are_refused_the_words_are_those_of_the_code(house):
