@@ -4,23 +4,22 @@ Each call stands in a module of its own: ``balance`` (freeze, commit, rollback a
 return, at core), ``create``, ``status`` (polls, rechecks, last questions), ``cancel``.
 """
 
-from fsm.domain.errors import Tampered
 from fsm.domain.orders import Order
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import EngineWait, State
 from fsm.payout.words import Trigger, Waiting, waits_for
+from handlers.calling import not_as_requested, timed
 from handlers.claims import Claims
 from handlers.commit import Ports
 from handlers.ports.core import Operation
-from handlers.sound import NOT_AS_REQUESTED, TAMPERED, halted
+from handlers.sound import NOT_AS_REQUESTED, TAMPERED
 from handlers.withdrawal.admission import at_gate
 from handlers.withdrawal.balance import balance
 from handlers.withdrawal.cancel import cancel
 from handlers.withdrawal.create import create, recreate
 from handlers.withdrawal.status import ask_status, last_question, recheck
-from handlers.withdrawal.unheard import timed
 
 
 async def call_for(order: Order, task: Task, *, ports: Ports, claims: Claims) -> Event:
@@ -72,11 +71,6 @@ async def given_up(order: Order, task: Task, ports: Ports) -> Event:
     if task.state in {State.PENDING, State.SUCCEEDED}:
         raise await not_as_requested(order, task, ports)
     return _tampered(task)
-
-
-async def not_as_requested(order: Order, task: Task, ports: Ports) -> Tampered:
-    """Open a case about an order that another request was written into."""
-    return await halted(order, task, NOT_AS_REQUESTED, ports)
 
 
 def _weighed(task: Task, ports: Ports) -> Event:

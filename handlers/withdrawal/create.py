@@ -10,14 +10,15 @@ from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.payout.sentences import QUESTION
 from fsm.payout.words import Trigger
-from handlers.claims import Claims, ClaimTooOld, InFlight
+from handlers.calling import check_awake, timed
+from handlers.claims import Claims, InFlight
 from handlers.commit import Ports
 from handlers.ports.provider import Provider
 from handlers.withdrawal.admission import may_repeat_now
 from handlers.withdrawal.answers import event_of_create
 from handlers.withdrawal.asked import payout_of
 from handlers.withdrawal.terms import policy_of
-from handlers.withdrawal.unheard import timed, unasked, unconfigured
+from handlers.withdrawal.unheard import unasked, unconfigured
 
 NO_REPEAT: Final = "not repeated: its key's time is over, or nobody wants it any more"
 CLAIM_LOST: Final = "the worker that was to send it is gone: it may have been sent"
@@ -83,9 +84,7 @@ async def _send(
     provider: Provider, order: Order, task: Task, ports: Ports, claims: Claims
 ) -> Event:
     """Send the create; checked last of all: that this chain did not oversleep."""
-    age = ports.clock.elapsed() - claims.taken_at
-    if age > ports.limits.send_within.total_seconds():
-        raise ClaimTooOld(f"the picture of task {task.task_id} is {age:.1f} s old")
+    check_awake(task, ports, claims)
     try:
         answer = await provider.create(payout_of(order, task))
     finally:

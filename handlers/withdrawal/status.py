@@ -8,12 +8,13 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.payout.words import Trigger
+from handlers.calling import timed
 from handlers.commit import Ports
 from handlers.withdrawal.answers import event_of_status
 from handlers.withdrawal.asked import payout_of
 from handlers.withdrawal.create import NO_REPEAT, may_repeat
 from handlers.withdrawal.terms import policy_of
-from handlers.withdrawal.unheard import timed, unasked, unconfigured
+from handlers.withdrawal.unheard import unasked, unconfigured
 
 UNASKED: Final = "the status cannot be asked"
 ONCE_ONLY: Final = "not repeated: a second create might pay again"

@@ -1,23 +1,18 @@
-"""Events of calls that were not made, or not answered: the clock's, and our own."""
+"""What a payout's call means that was not made: it is no answer of anybody."""
 
 from typing import Final
 
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
-from fsm.engine.words import Source
 from fsm.payout.words import Trigger
+from handlers.calling import unheard
 
 UNCONFIGURED: Final = "provider_not_configured"
 
 
-def timed(trigger: Trigger, task: Task) -> Event:
-    """Return what the clock says of this version of the row, and of no other."""
-    return Event(trigger=trigger, source=Source.TIMER, version=task.version)
-
-
 def unasked(task: Task, because: str) -> Event:
     """Return that nothing was asked: it is about this version of the row alone."""
-    return Event(trigger=Trigger.UNCLEAR, message=because, version=task.version)
+    return unheard(Trigger.UNCLEAR, task, because)
 
 
 def unconfigured(task: Task) -> Event:

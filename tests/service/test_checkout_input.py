@@ -1,5 +1,7 @@
 """Bad checkouts are refused by name on either way; odd ones are carried out."""
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -24,7 +26,7 @@ async def stage(granted, nats_server, subject_prefix):
 
 
 def nested(depth):
-    tree = "x"
+    tree: Any = "x"
     for _ in range(depth):
         tree = {"a": tree}
     return tree
@@ -42,7 +44,8 @@ def paid(**changes):
     return {"payment_method": {"type": "card", "token": "tok_1"} | changes}
 
 
-BAD = {
+NO_DELIVERY: tuple[Any, ...] = (None, [], "to me", 7)
+BAD: dict[str, list[dict[str, Any]]] = {
     "amount": [
         {"amount": 1250.0},
         {"amount": True},
@@ -67,7 +70,7 @@ BAD = {
         {"fees": [{"amount": 50}]},
     ],
     "delivery": [
-        *({"delivery": odd} for odd in (None, [], "to me", 7)),
+        *({"delivery": odd} for odd in NO_DELIVERY),
         {"delivery": {"note": [{"deep": CARD}]}},
         {"delivery": {CARD: 1}},
         {"delivery": {"n": 4111111111111111}},
@@ -109,7 +112,7 @@ async def test_a_bad_checkout_is_refused_by_name_on_either_way(stage, where):
     assert stage.simulator.services.book.steps == {}
 
 
-ODD = (
+ODD: tuple[dict[str, Any], ...] = (
     {"items": [ITEM | {"unit_amount": 600}] * 2},
     {"items": [{"sku": "a", "quantity": 1}, ITEM]},
     {"items": [{"sku": "a", "quantity": BIG - 1, "unit_amount": None}]},
