@@ -150,6 +150,15 @@ def _as_told(value):
     return str(value).lower()
 
 
+def test_what_the_simulator_is_told_of_charges_is_taken():
+    told = PAGE.read_text().partition("`GET /_charges`")[2].partition("\n\n")[0]
+    scripts = re.findall(r"`(commit_hang|succeed\?[^`]*)`", told)
+    faults = re.findall(r"`NAME\.(\w+)`", told)
+
+    assert {Scripts().read(each).name for each in scripts} == {"commit_hang", "succeed"}
+    assert faults == ["charge", "charge_status", "refund"]
+
+
 def test_what_the_simulator_is_told_of_services_is_taken():
     page = PAGE.read_text()
     [told] = re.findall(r"`\[services.NAME\]` with (.*?); each at", page)

@@ -11,6 +11,8 @@ import typer
 from fsm.payout.table import TABLE
 from fsm.service.lifecycle import LIFECYCLES
 from handlers.ports.core import Operation
+from handlers.ports.payments import Charged, Refunded
+from handlers.ports.services import ServicePending, ServiceRefused, ServiceUnclear
 from payment_service.api.app import create_app
 from payment_service.cli import errors
 from payment_service.cli.commands import app
@@ -25,6 +27,7 @@ from tests.docs.pages import (
     rows_of,
     section_of,
 )
+from tests.providers.rest.test_charges import CHARGE, REFUND, charging
 from tests.providers.services.test_services import CALL, LOAD, service_saying
 
 PAGE = DOCS / "contract.md"
@@ -238,6 +241,59 @@ async def test_what_is_asked_of_a_service_is_told():
             said = [text.replace(name, hole) for text in said]
         asked.add((method, said[0], said[1] or None))
     assert told == asked
+
+
+async def test_what_is_asked_of_a_payment_provider_is_told():
+    table = section(5).partition("| call of a charge |")[2].partition("\n\n")[0]
+    told = {
+        name: (method, path, key or None, {*re.findall(r'"(\w+)"', body)})
+        for name, method, path, key, body in re.findall(
+            r"^\| (\w+) \| `(GET|POST) \{base_url\}(\S+?)`"
+            r"(?:, `Idempotency-Key: (\S+?)`, `(.*?)`)?",
+            table,
+            re.MULTILINE,
+        )
+    }
+
+    async with charging(200, {}) as (provider, fake):
+        await provider.charge(CHARGE)
+        await provider.charge_status(CHARGE)
+        await provider.refund(REFUND)
+
+    asked = {}
+    for name, (method, path, key, body) in zip(told, fake.asked, strict=True):
+        holes = [(x or "").replace(CHARGE.reference, "{task_id}") for x in (path, key)]
+        at = holes[0].removeprefix("/api")
+        asked[name] = (method, at, holes[1] or None, {*(body or {})})
+    assert told == asked
+
+
+@pytest.mark.parametrize(
+    ("call", "answers"),
+    [
+        ("charge", {"succeeded": Charged, "accepted": ServiceUnclear}),
+        (
+            "status",
+            {
+                "succeeded": Charged,
+                "accepted": ServicePending,
+                "declined": ServiceRefused,
+                "failed": ServiceRefused,
+            },
+        ),
+        ("refund", {"refunded": Refunded, "accepted": ServiceUnclear}),
+    ],
+)
+async def test_the_words_of_a_charge_are_told_and_no_other_is_heard(call, answers):
+    table = section(5).partition("| call of a charge |")[2].partition("\n\n")[0]
+    [row] = re.findall(rf"^\| {call} \|.*\|$", table, re.MULTILINE)
+    words = re.findall(r"2(?:xx|00) `\{\"status\": (.*?), ", row)[0]
+    asking = {"status": "charge_status"}.get(call, call)
+
+    for word, kind in {**answers, "percolating": ServiceUnclear}.items():
+        async with charging(200, {"status": word, "code": "x"}) as (provider, _):
+            assert type(await getattr(provider, asking)(REFUND)) is kind
+    assert re.findall(r'"(\w+)"', words) == [*answers]
 
 
 def test_the_moves_of_a_service_step_are_those_of_its_tables():

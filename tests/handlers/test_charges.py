@@ -317,6 +317,7 @@ async def test_what_was_charged_is_refunded_where_the_order_turns_back(shop):
     task = await shop.task(1)
     (_, refund) = shop.payments["north"].calls[-1]
     assert refund.key == f"{task.task_id}:refund"
+    assert refund.provider_reference == f"ch_{task.task_id}"
 
 
 @pytest.mark.parametrize("fault", ["silent", "away", "lacking"])

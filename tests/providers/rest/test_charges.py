@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm.domain.money import Money
+from fsm.domain.webhook_events import WebhookEventType
 from handlers.ports.payments import Charge, Charged, Refunded
 from handlers.ports.services import (
     ServiceNotKnown,
@@ -23,7 +24,8 @@ from providers.config import ConfigError, ProviderTable
 from providers.http.outbound import Lost, Outbound, RequestNotSent, Response
 from providers.registry import payment_provider
 from providers.rest.charges import refund_answer
-from tests.providers.rest.test_rest import TASK
+from providers.rest.webhooks import read_webhook
+from tests.providers.rest.test_rest import NOW, TASK
 
 CHARGE = Charge(
     reference=TASK,
@@ -241,6 +243,27 @@ def test_what_is_lost_is_unclear_and_what_is_not_sent_is_not():
     assert type(refund_answer(Lost("reset"), REFUND)) is ServiceUnclear
     lacking = refund_answer(RequestNotSent("no socket", lacking=True), REFUND)
     assert lacking == ServiceNotSent(because="no socket", lacking=True)
+
+
+# What it says unasked.
+
+
+@pytest.mark.parametrize(
+    "kind", ["charge.succeeded", "charge.failed", "charge.refunded", "charge"]
+)
+def test_a_webhook_of_a_charge_says_nothing_of_a_payout(kind):
+    body = {
+        "id": "evt-1",
+        "type": kind,
+        "reference": TASK,
+        "amount": 12550,
+        "currency": "EUR",
+    }
+
+    webhook = read_webhook("acme", None, body, NOW)
+
+    assert webhook is not None
+    assert webhook.type is WebhookEventType.UNKNOWN
 
 
 # Whose table can be one of charges.

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fsm.domain.money import Money
+from fsm.domain.webhook_events import WebhookEventType
 from handlers.ports.payments import Charge, Charged, Refunded
 from handlers.ports.services import (
     ServiceNotKnown,
@@ -14,14 +15,16 @@ from handlers.ports.services import (
     ServiceRefused,
     ServiceUnclear,
 )
+from providers.stripe.webhooks import read_webhook
 from tests.providers.stripe.recorded import (
     INTENT,
     REFERENCE,
     an_error,
+    an_event,
     an_intent,
     answered,
 )
-from tests.providers.stripe.test_calls import INTENTS, connected, listed
+from tests.providers.stripe.test_calls import INTENTS, NOW, connected, listed
 
 PI = INTENT["id"]
 INVALID = "invalid_request_error"
@@ -324,3 +327,23 @@ async def test_what_is_not_found_as_paid_is_not_refunded(found, kind):
         assert type(await stripe.refund(refund)) is kind
 
     assert not any(call.startswith("POST") for call in calls(played))
+
+
+# What it says unasked.
+
+
+@pytest.mark.parametrize(
+    ("kind", "about"),
+    [
+        ("payment_intent.succeeded", PAID),
+        ("payment_intent.canceled", CANCELED),
+        ("charge.refunded", {"id": "ch_1", "object": "charge", "amount": 1100}),
+        ("refund.updated", a_refund()),
+    ],
+)
+def test_an_event_of_a_charge_says_nothing_of_a_payout(kind, about):
+    said = read_webhook(
+        an_event(kind, about), NOW, provider="stripe", makes="payout", live=False
+    )
+
+    assert said is None or said.type is WebhookEventType.UNKNOWN
