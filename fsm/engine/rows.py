@@ -75,6 +75,11 @@ class Task:
     updated_at: datetime | None = None
 
     @property
+    def counted_as(self) -> str:
+        """The name it is counted under: its provider's, or else its step's."""
+        return self.provider or self.name or ""
+
+    @property
     def final(self) -> bool:
         """True once nothing moves the task any more."""
         return self.state in FINAL

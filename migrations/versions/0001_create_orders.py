@@ -314,7 +314,7 @@ CREATE TABLE cases (
     queue_id uuid NOT NULL,
     order_id text NOT NULL,
     task_id uuid NOT NULL,
-    provider text NOT NULL,
+    provider text,
     amount bigint,
     currency text,
     money_at_risk bigint NOT NULL,
@@ -332,6 +332,7 @@ CREATE TABLE cases (
     CONSTRAINT ck_cases_kind CHECK (kind IN ('late_success', 'return_after_success',
         'amount_mismatch', 'reference_mismatch', 'contradiction', 'balance_refused',
         'tampered')),
+    CONSTRAINT ck_cases_provider CHECK (provider <> ''),
     CONSTRAINT ck_cases_state
         CHECK (state IN ('open', 'settling', 'settled', 'closed')),
     CONSTRAINT ck_cases_closed CHECK (
@@ -583,7 +584,8 @@ CREATE TRIGGER cases_identity_is_fixed BEFORE UPDATE ON cases
 FOR EACH ROW WHEN (
     NEW.id <> OLD.id OR NEW.kind <> OLD.kind OR NEW.queue_id <> OLD.queue_id
     OR NEW.order_id <> OLD.order_id OR NEW.task_id <> OLD.task_id
-    OR NEW.provider <> OLD.provider OR NEW.amount IS DISTINCT FROM OLD.amount
+    OR NEW.provider IS DISTINCT FROM OLD.provider
+    OR NEW.amount IS DISTINCT FROM OLD.amount
     OR NEW.currency IS DISTINCT FROM OLD.currency
     OR NEW.money_at_risk <> OLD.money_at_risk
     OR NEW.detail <> OLD.detail OR NEW.opened_at <> OLD.opened_at

@@ -197,11 +197,11 @@ class StepWatch:
         if before.state is after.state:
             return
         since = before.updated_at or work.at
-        child(self._metrics.task_time_in_state, before.state, before.provider).observe(
-            max(0.0, (work.at - since).total_seconds())
-        )
+        child(
+            self._metrics.task_time_in_state, before.state, before.counted_as
+        ).observe(max(0.0, (work.at - since).total_seconds()))
         if after.final and after.code != NOT_NEEDED:
-            child(self._metrics.attempts, after.provider, after.state.lower()).inc()
+            child(self._metrics.attempts, after.counted_as, after.state.lower()).inc()
 
     def _count_order(self, work: StepWrite) -> None:
         queue = work.step.queue

@@ -12,7 +12,7 @@ from payment_service.storage.webhook_rows import WEBHOOK_TYPES
 # a saga what a person has to decide about, once an order.
 STANDING: Final[LiteralString] = """
 WITH open_tasks AS MATERIALIZED (
-    SELECT t.state, coalesce(t.provider, '') AS provider, t.updated_at, t.taken,
+    SELECT t.state, coalesce(t.provider, t.name, '') AS provider, t.updated_at, t.taken,
         t.verdict, t.queue_id, t.lifecycle, t.name, t.position
     FROM order_tasks t WHERE t.waiting_for IS NOT NULL
 )
@@ -56,7 +56,8 @@ async def standing(database: Database) -> Backlog:
     """Return what the rows say now.
 
     Money is at risk where core holds it; what goes by another lifecycle has some only
-    while a person has to say what became of it, under the name of the step.
+    while a person has to say what became of it, under the name of the step. A task
+    without a provider is counted under that name as well.
     """
     of = RULES.lifecycles
     asked = {

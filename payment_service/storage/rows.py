@@ -214,7 +214,7 @@ def case_row(case: Case, order: Order, at: datetime) -> Json:
         "queue_id": order.queue_id,
         "order_id": order.order_id,
         "task_id": case.task_id,
-        "provider": task.provider,
+        "provider": task.provider or None,
         "amount": order.money and order.money.amount,
         "currency": order.money and order.money.currency,
         "money_at_risk": money_at_risk(case, order.money),

@@ -336,7 +336,7 @@ CASES: Final = Table(
     ),
     _text("order_id"),
     _id("task_id"),
-    _text("provider"),
+    _text("provider", null=True),
     Column("amount", BigInteger),
     _text("currency", null=True),
     Column("money_at_risk", BigInteger, nullable=False),

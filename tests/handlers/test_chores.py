@@ -287,7 +287,10 @@ async def test_where_core_holds_nothing_no_money_is_at_risk(house):
 
     stands = await standing(house.rows.database)
 
-    assert ("EXECUTING", "", 2) in stands.tasks
+    named = [(t.name, t.provider) for t in (await house.order()).queue.tasks]
+    assert {provider for _, provider in named} == {""}
+    assert sum(count for _, _, count in stands.tasks) == len(named)
+    assert {name for _, name, _ in stands.tasks} == {name for name, _ in named}
     assert stands.money_at_risk == []
 
 

@@ -411,6 +411,7 @@ REFUSED = {
         "UPDATE dead_letters SET replayed_at = now(), discarded_at = now()"
     ],
     "ck_cases_kind": [CASE.replace("contradiction", "odd")],
+    "ck_cases_provider": [CASE.replace("'acme'", "''")],
     "ck_cases_state": [
         "UPDATE cases SET state = 'odd', closed_at = now(), closed_by = 'x'"
     ],
@@ -916,7 +917,10 @@ HOT = {
     "FIND_SUBMITTED": {"merchants": ["m"], "kinds": ["withdrawal"], "orders": ["w"]},
     "STORE_WEBHOOKS": {"webhook": "[]", "subject": "s", "kept": timedelta(days=7)},
     "FIND_KEPT": {"providers": ["acme"] * 20, "event_ids": ["7"] * 20},
-    "PENDING_WEBHOOKS": {"task_id": "0195f1de-0000-7000-8000-000000000000"},
+    "PENDING_WEBHOOKS": {
+        "task_id": "0195f1de-0000-7000-8000-000000000000",
+        "types": ["payout.succeeded"],
+    },
     "FIND_WEBHOOK": {"provider": "acme", "event_id": "7"},
     "MARK_WAITING": {"task_id": "0195f1de-0000-7000-8000-000000000000", "version": 1},
     "OVERDUE_ORDERS": {"grace": timedelta(seconds=30), "limit": 100},

@@ -87,6 +87,7 @@ def refused_of(case):
                 "order_id = 'w-2'",
                 "task_id = gen_random_uuid()",
                 "provider = 'zeta'",
+                "provider = NULL",
                 "amount = 2",
                 "currency = 'USD'",
                 "money_at_risk = 0",
