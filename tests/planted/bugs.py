@@ -67,7 +67,16 @@ from tests.model import checker, households
 from tests.model import sagas as worlds
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
-from tests.planted import acts, charges, flows, judges, sagas, services, wishes
+from tests.planted import (
+    acts,
+    charges,
+    collected,
+    flows,
+    judges,
+    sagas,
+    services,
+    wishes,
+)
 from tests.planted.tampering import (
     a_forged_line_opens_a_case,
     a_planted_return_is_settled,
@@ -107,7 +116,9 @@ AT_ONCE: Final = (
     f"{CHECKOUTS}::test_two_steps_that_end_at_once_elsewhere_meet_in_the_orders_row"
 )
 UNDONE_LAST_FIRST: Final = f"{CHECKOUTS}::test_what_was_done_last_is_undone_first"
+REST_CHARGES: Final = "tests/providers/rest/test_charges.py"
 SERVICES: Final = "tests/providers/services/test_services.py"
+STRIPE_CHARGES: Final = "tests/providers/stripe/test_charges.py"
 TAMPERING: Final = "tests/handlers/test_tampering.py"
 WAITING: Final = "tests/handlers/test_waiting.py"
 PAIR = Setup(name="two workers", plan=DEFINITE, providers=1, webhook=())
@@ -1253,6 +1264,44 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=unsigned_keys_are_taken,
         layer=UNIT,
         test=f"{PEOPLE}::test_a_key_changed_in_the_database_is_not_taken",
+    ),
+    "a charge that is only taken is charged": Bug(
+        plant=collected.taken_is_charged,
+        layer=UNIT,
+        test=f"{REST_CHARGES}::"
+        "test_a_charge_is_what_the_contract_says_and_nothing_else",
+    ),
+    "a charge that is shown as it was is taken for its refund": Bug(
+        plant=collected.a_charge_as_it_was_is_a_refund,
+        layer=UNIT,
+        test=f"{REST_CHARGES}::test_only_the_word_refunded_is_a_refund",
+    ),
+    "a charge is told again to who promised to know no key": Bug(
+        plant=collected.nobody_promised_to_know_a_key,
+        layer=UNIT,
+        test=f"{REST_CHARGES}::test_its_policy_is_what_the_table_promises",
+    ),
+    "a table of payouts collects": Bug(
+        plant=collected.a_form_of_payouts_collects,
+        layer=UNIT,
+        test=f"{REST_CHARGES}::test_a_table_that_cannot_collect_is_refused_by_name",
+    ),
+    "an intent that waits for its customer is taken for a no": Bug(
+        plant=collected.who_waits_has_refused,
+        layer=UNIT,
+        test=f"{STRIPE_CHARGES}::"
+        "test_what_waits_for_a_customer_is_cancelled_and_then_a_no",
+    ),
+    "a refund that is on its way is made": Bug(
+        plant=collected.a_refund_on_its_way_is_made,
+        layer=UNIT,
+        test=f"{STRIPE_CHARGES}::test_one_on_its_way_is_looked_at_itself",
+    ),
+    "a webhook settles a charge": Bug(
+        plant=collected.a_webhook_settles_a_charge,
+        layer=UNIT,
+        test="tests/handlers/test_charge_webhooks.py::"
+        "test_of_a_charge_that_is_asked_about_the_answer_counts",
     ),
     "a service's page is taken for a step that is done": Bug(
         plant=services.a_page_is_a_yes,

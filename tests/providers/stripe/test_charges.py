@@ -15,6 +15,7 @@ from handlers.ports.services import (
     ServiceRefused,
     ServiceUnclear,
 )
+from providers.config import ConfigError
 from providers.stripe.webhooks import read_webhook
 from tests.providers.stripe.recorded import (
     INTENT,
@@ -105,6 +106,14 @@ async def test_what_cannot_be_asked_of_stripe_is_refused_and_never_sent():
     assert isinstance(said, ServiceRefused)
     assert said.code == "not_payable"
     assert calls(played) == []
+
+
+@pytest.mark.parametrize("stripe", ["", 'makes = "payout"'])
+async def test_a_table_that_sends_money_away_collects_none(stripe):
+    told = r"\[providers.stripe\] stripe.makes: must be \"payment_intent\""
+    with pytest.raises(ConfigError, match=told):
+        async with connected(stripe=stripe, charges=True):
+            pass
 
 
 # What its answers mean.
