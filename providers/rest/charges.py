@@ -4,10 +4,11 @@ Contract, section 5. Nothing tells of a charge but the answers to calls: its web
 are not heard yet, so none is asked for.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
-from fsm.domain.reading import identifier_in
+from fsm.domain.reading import identifier_in, says_error
 from handlers.ports.payments import (
     Charge,
     ChargeAnswer,
@@ -26,7 +27,7 @@ from providers.charging import (
 from providers.config import ProviderTable
 from providers.config.charging import charge_policy
 from providers.http.outbound import Outbound, Response
-from providers.port import Declined
+from providers.port import Declined, Succeeded, Unclear
 from providers.rest import translate
 from providers.rest.auth import fixed_headers
 from providers.rest.client import RestClient
@@ -36,7 +37,10 @@ from providers.retry_after import heeding
 CHARGES: Final = "charges"
 REFUNDED: Final = "refunded"
 TAKEN: Final = "accepted"
+BESIDE_AN_ERROR: Final = "it says yes, and an error beside it"
 NOT_THROUGH: Final = "it has taken the refund, and is still at it"
+
+Said = TypeVar("Said")
 
 
 class RestCharges:
@@ -63,16 +67,13 @@ class RestCharges:
 
     async def charge(self, charge: Charge) -> ChargeAnswer:
         """Ask for the money under the key ``charge.key``."""
-        payout, body = payout_of(charge), charge_request(charge)
-        answer = await self._client.create(charge.key, body)
-        said = translate.create_answer(answer, payout, self._rejection_codes)
-        return charge_answer(heeding(said, answer))
+        answer = await self._client.create(charge.key, charge_request(charge))
+        return answer_to_charge(answer, charge, self._rejection_codes)
 
     async def charge_status(self, charge: Charge) -> ChargeStatus:
         """Ask what became of it, by our reference."""
         answer = await self._client.status(charge.reference)
-        said = translate.status_answer(answer, payout_of(charge))
-        return charge_status(heeding(said, answer))
+        return answer_to_question(answer, charge)
 
     async def refund(self, charge: Charge) -> RefundAnswer:
         """Have all of it given back, under the key ``charge.key``."""
@@ -104,6 +105,31 @@ def refund_request(charge: Charge) -> dict[str, object]:
     }
 
 
+def answer_to_charge(
+    answer: Answer, charge: Charge, rejection_codes: Collection[str] = ()
+) -> ChargeAnswer:
+    """Read the answer to a charge, as carefully as that to a create."""
+    said = translate.create_answer(answer, payout_of(charge), rejection_codes)
+    return charge_answer(heeding(_undisputed(said, answer), answer))
+
+
+def answer_to_question(answer: Answer, charge: Charge) -> ChargeStatus:
+    """Read what became of a charge."""
+    said = translate.status_answer(answer, payout_of(charge))
+    return charge_status(heeding(_undisputed(said, answer), answer))
+
+
+def _undisputed(said: Said, answer: Answer) -> Said | Unclear:
+    """Return what was said, unless it is a yes beside an error, which is neither."""
+    if not isinstance(said, Succeeded) or not _says_error(answer):
+        return said
+    return Unclear(because=BESIDE_AN_ERROR, evidence=said.evidence)
+
+
+def _says_error(answer: Answer) -> bool:
+    return isinstance(answer, Response) and says_error(answer.read_object() or {})
+
+
 def refund_answer(answer: Answer, charge: Charge) -> RefundAnswer:
     """Read the answer to a refund: only the word ``refunded``, of our money, is one.
 
@@ -115,9 +141,10 @@ def refund_answer(answer: Answer, charge: Charge) -> RefundAnswer:
     payout = replace(payout_of(charge), provider_reference=None)
     said = translate.parsed(answer, payout)
     if said.doubt is None and answer.status in SUCCESSES and said.word == REFUNDED:
-        if (other := said.other()) is None:
+        if (other := said.other()) is None and not says_error(said.body):
             return Refunded(reference=identifier_in(said.body, "provider_reference"))
-        return ServiceUnclear(because=f"its refund is about another {other}")
+        odd = f"its refund is about another {other}" if other else BESIDE_AN_ERROR
+        return ServiceUnclear(because=odd)
     is_no = answer.status in DEFINITE and said.word == DECLINED
     no = said.declined() if said.doubt is None and is_no else None
     if isinstance(no, Declined):

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 from fsm.domain.money import Money
 from fsm.domain.webhook_events import WebhookEventType
+from handlers.checkout.charges import Charging
 from handlers.ports.payments import Charge, Charged, Refunded
 from handlers.ports.services import (
+    ServiceCall,
+    ServiceDone,
     ServiceNotKnown,
     ServiceNotSent,
     ServicePending,
@@ -23,7 +26,11 @@ from handlers.ports.services import (
 from providers.config import ConfigError, ProviderTable
 from providers.http.outbound import Lost, Outbound, RequestNotSent, Response
 from providers.registry import payment_provider
-from providers.rest.charges import refund_answer
+from providers.rest.charges import (
+    answer_to_charge,
+    answer_to_question,
+    refund_answer,
+)
 from providers.rest.webhooks import read_webhook
 from tests.providers.rest.test_rest import NOW, TASK
 
@@ -232,11 +239,79 @@ async def test_the_wish_to_be_left_alone_is_heeded_for_a_while():
         assert (await provider.charge_status(CHARGE)).after == timedelta(minutes=15)
 
 
-@given(st.integers(100, 599), st.binary(max_size=80))
-def test_no_bytes_are_a_refund_by_chance(status, body):
-    said = refund_answer(Response(status=status, body=body), REFUND)
+VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+WORDS = ["succeeded", "accepted", "declined", "failed", "refunded", "returned", ""]
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(WORDS) | VALUES,
+        "reference": st.just(TASK) | VALUES,
+        "provider_reference": st.just("ch_1") | VALUES,
+        "amount": st.just(12550) | VALUES,
+        "currency": st.just("EUR") | VALUES,
+        "code": st.just("limit") | VALUES,
+        "message": VALUES,
+        "error": VALUES,
+    },
+)
+ANSWERS = st.builds(
+    Response,
+    status=st.sampled_from([200, 201, 204, 302, 400, 402, 404, 409, 429, 500, 503]),
+    body=st.binary(max_size=40) | FIELDS.map(orjson.dumps),
+)
 
-    assert isinstance(said, ServiceUnclear)
+
+@given(ANSWERS)
+def test_whatever_is_said_is_a_yes_or_a_no_only_by_its_word(answer):
+    word = (answer.read_object() or {}).get("status")
+    charge, asked = answer_to_charge(answer, CHARGE), answer_to_question(answer, CHARGE)
+    refund = refund_answer(answer, REFUND)
+
+    assert not isinstance(charge, Charged) or (word, answer.status // 100) == (
+        "succeeded",
+        2,
+    )
+    assert not isinstance(asked, Charged) or (word, answer.status) == ("succeeded", 200)
+    assert not isinstance(refund, Refunded) or (word, answer.status // 100) == (
+        "refunded",
+        2,
+    )
+    for said in (charge, refund):
+        no = isinstance(said, ServiceRefused)
+        assert not no or (word == "declined" and answer.status in {400, 402, 404})
+    assert not isinstance(asked, ServiceRefused) or word in {"declined", "failed"}
+    assert not isinstance(asked, ServiceNotKnown) or answer.status == 404
+
+
+@pytest.mark.parametrize("error", ["an error", {"code": "internal"}])
+async def test_a_yes_beside_an_error_is_none(error):
+    async with charging(200, {"status": "succeeded", "error": error}) as (provider, _):
+        assert type(await provider.charge(CHARGE)) is ServiceUnclear
+        assert type(await provider.charge_status(CHARGE)) is ServiceUnclear
+    async with charging(200, {"status": "refunded", "error": error}) as (provider, _):
+        assert type(await provider.refund(REFUND)) is ServiceUnclear
+
+
+async def test_other_money_is_no_success_to_the_step_that_asked_for_it():
+    said = {"amount": 12550, "currency": "EUR"}
+    order = {
+        **said,
+        "order_id": "c-1",
+        "merchant_id": "m-1",
+        "customer_id": "c-9",
+        "payment_method": {"type": "card", "token": "tok_8f2a"},
+    }
+    call = ServiceCall(step="payment", task_id=TASK, order=order)
+    for told in ({}, {"amount": 12549}, {"currency": "USD"}):
+        body = {"status": "succeeded", **said, **told}
+        async with charging(200, body) as (provider, _):
+            answers = [
+                await Charging(provider).do(call),
+                await Charging(provider).ask(call),
+            ]
+        assert {type(each) for each in answers} == (
+            {ServiceUnclear} if told else {ServiceDone}
+        )
 
 
 def test_what_is_lost_is_unclear_and_what_is_not_sent_is_not():
