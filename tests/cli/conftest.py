@@ -2,30 +2,27 @@
 
 import secrets
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from tests.cli.desk import opened
 from tests.cli.stage import Shell, fill
-
-# Copying files is faster than driving the orders again.
-CLONE = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
-
-
-def execute(server, statement, *names):
-    query = sql.SQL(statement).format(*map(sql.Identifier, names))
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(query)
+from tests.clones import cloned
 
 
 @pytest.fixture(scope="session")
 def filled(postgres_server, database_template):
     """Give a database of good orders to clone, and the orders."""
-    name = f"filled_{secrets.token_hex(6)}"
-    execute(postgres_server, CLONE, name, database_template)
-    yield name, fill(postgres_server.url_of(name))
-    execute(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
+    with cloned(postgres_server, database_template, "filled") as name:
+        yield name, fill(postgres_server.url_of(name))
+
+
+@pytest.fixture
+def database_url(request, postgres_server, database_template):
+    """Return the address of a database of the test's own, with orders if it asks."""
+    asked = "orders" in request.fixturenames
+    template = request.getfixturevalue("filled")[0] if asked else database_template
+    with cloned(postgres_server, template) as name:
+        yield postgres_server.url_of(name)
 
 
 @pytest.fixture
@@ -42,22 +39,16 @@ def at_database(shell, database_url):
 
 
 @pytest.fixture
-def orders(postgres_server, database_url, filled):
-    """Put good orders into the test's database; return them by order_id."""
-    template, made = filled
-    name = database_url.rpartition("/")[2]
-    execute(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
-    execute(postgres_server, CLONE, name, template)
-    return made
+def orders(filled):
+    """Return the good orders in the test's database, by order_id."""
+    return filled[1]
 
 
 @pytest.fixture(scope="session")
 def desk(postgres_server, database_template, nats_server, tmp_path_factory):
     """Share one running service: each test takes manual checks of its own."""
-    name = f"desk_{secrets.token_hex(6)}"
-    execute(postgres_server, CLONE, name, database_template)
-    url = postgres_server.url_of(name)
-    prefix = f"t{secrets.token_hex(6)}"
-    with opened(tmp_path_factory.mktemp("desk"), url, nats_server.url, prefix) as desk:
-        yield desk
-    execute(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
+    folder, prefix = tmp_path_factory.mktemp("desk"), f"t{secrets.token_hex(6)}"
+    with cloned(postgres_server, database_template, "desk") as name:
+        url = postgres_server.url_of(name)
+        with opened(folder, url, nats_server.url, prefix) as desk:
+            yield desk

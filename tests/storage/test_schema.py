@@ -34,6 +34,7 @@ from payment_service.storage.record import RECORD
 from payment_service.storage.searching import searching
 from payment_service.storage.session import Door, connect_plainly
 from payment_service.storage.tables import METADATA
+from tests.clones import cloned
 from tests.storage.builders import a_new_order
 from tests.storage.undoing import refused_of
 
@@ -104,15 +105,25 @@ VALUES (gen_random_uuid(), 's', 'invalid', 'e', 1, '', '{}', now())
 """
 
 
+@pytest.fixture(scope="module")
+def shared(postgres_server, database_template):
+    """Give a connection to a database of all of these tests, which leave it empty."""
+    with cloned(postgres_server, database_template) as name:
+        url = postgres_server.url_of(name)
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
+
+
 @pytest.fixture
-def rows(connection):
-    """Give a connection to a database with one order of two tasks."""
-    connection.execute(QUEUE)
-    for n in (2, 3):
-        connection.execute(TASK.format(n=n))
-    for statement in (EVENT, CASE, WEBHOOK, LETTER):
-        connection.execute(statement)
-    return connection
+def rows(shared):
+    """Give a connection to a database with one order of two tasks; all is undone."""
+    with shared.transaction(force_rollback=True):
+        shared.execute(QUEUE)
+        for n in (2, 3):
+            shared.execute(TASK.format(n=n))
+        for statement in (EVENT, CASE, WEBHOOK, LETTER):
+            shared.execute(statement)
+        yield shared
 
 
 RECORDED = (
@@ -481,15 +492,12 @@ REFUSED = {
     "database",
     "What a guard or constraint refuses is refused to everybody's statements",
 )
-@pytest.mark.parametrize(
-    ("constraint", "statement"),
-    [(name, each) for name, every in REFUSED.items() for each in every],
-)
-def test_the_database_refuses(rows, constraint, statement):
-    with pytest.raises(psycopg.IntegrityError) as refused:
-        rows.execute(statement)
-
-    assert refused.value.diag.constraint_name == constraint
+@pytest.mark.parametrize("constraint", REFUSED)
+def test_the_database_refuses(rows, constraint):
+    for statement in REFUSED[constraint]:
+        with pytest.raises(psycopg.IntegrityError) as refused, rows.transaction():
+            rows.execute(statement)
+        assert refused.value.diag.constraint_name == constraint, statement
 
 
 # A table of one's own that says what a guard would look for in ours.
@@ -903,10 +911,14 @@ ANALYZE;
 """
 
 
-@pytest.fixture
-def crowded(connection):
-    connection.execute(MANY)
-    return connection
+@pytest.fixture(scope="module")
+def crowded(postgres_server, database_template):
+    """Give a connection to a database of many rows, which is only asked for plans."""
+    with cloned(postgres_server, database_template) as name:
+        url = postgres_server.url_of(name)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(MANY)
+            yield connection
 
 
 NO_QUEUE = "0195f1de-0000-7000-8000-000000000000"

@@ -1,13 +1,10 @@
 """A database with all that can be tampered with, whose chains are anchored outside."""
 
 import asyncio
-import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from fsm.domain.audit_keys import parse_audit_keys
 from fsm.domain.ids import derived_id
@@ -30,19 +27,11 @@ from payment_service.storage.people import PostgresPeople
 from payment_service.storage.store import PostgresStore
 from tests.cli.anchors import anchor
 from tests.cli.stage import Here, with_world
+from tests.clones import cloned
 from tests.storage.builders import a_letter, a_webhook
 
 KEYS_SET = "k1:" + "5a" * 32
 KEYS = parse_audit_keys(KEYS_SET)
-# Copying files is faster than driving the orders again.
-CLONE = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
-DROP = "DROP DATABASE {} WITH (FORCE)"
-
-
-def execute(server, statement, *names):
-    query = sql.SQL(statement).format(*map(sql.Identifier, names))
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(query)
 
 
 async def told(world, order, kind, event_id, **said):
@@ -104,22 +93,27 @@ async def decided(url):
 @pytest.fixture(scope="session")
 def books(postgres_server, database_template, tmp_path_factory):
     """Give the name of a database to clone, and the file of its anchors."""
-    name = f"books_{secrets.token_hex(6)}"
-    execute(postgres_server, CLONE, name, database_template)
-    url, file = postgres_server.url_of(name), tmp_path_factory.mktemp("books") / "a"
-    asyncio.run(with_world(url, worked, keys=KEYS))
-    asyncio.run(decided(url))
-    anchor(url, file, keys=KEYS)
-    yield name, file
-    execute(postgres_server, DROP, name)
+    file = tmp_path_factory.mktemp("books") / "a"
+    with cloned(postgres_server, database_template, "books") as name:
+        url = postgres_server.url_of(name)
+        asyncio.run(with_world(url, worked, keys=KEYS))
+        asyncio.run(decided(url))
+        anchor(url, file, keys=KEYS)
+        yield name, file
 
 
 @pytest.fixture
-def url(postgres_server, database_url, books):
-    """Give a copy of the books that is the test's alone."""
-    name = database_url.rpartition("/")[2]
-    execute(postgres_server, DROP, name)
-    execute(postgres_server, CLONE, name, books[0])
+def database_url(request, postgres_server, database_template):
+    """Give the address of a database of the test's own, with the books if it asks."""
+    asked = "url" in request.fixturenames
+    template = request.getfixturevalue("books")[0] if asked else database_template
+    with cloned(postgres_server, template) as name:
+        yield postgres_server.url_of(name)
+
+
+@pytest.fixture
+def url(database_url):
+    """Give the address of a copy of the books that is the test's alone."""
     return database_url
 
 
