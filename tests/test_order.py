@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ class Item:
     marks: frozenset[str] = frozenset()
 
     def get_closest_marker(self, name):
-        return name if name in self.marks else None
+        return SimpleNamespace(args=("all",)) if name in self.marks else None
 
 
 def of(file, count, *marks):
@@ -28,9 +29,11 @@ ITEMS = [
     *of("containers/compose", 1, "containers"),
     *of("containers/image", 2, "containers"),
     *of("model", 5, "slow"),
+    *of("pictures/all", 5, "together"),
+    *of("pictures/some", 4, "together"),
     *of("processes/deaf", 2, "waits"),
     *of("processes/loss", 2, "slow", "waits"),
-    *of("wire", 31),
+    *of("wire", 32),
 ]
 
 
@@ -63,7 +66,7 @@ def test_one_half_of_the_workers_begins_with_waiting_the_other_with_work():
         ["containers", "slow", ""],
         ["waits", ""],
         ["slow", ""],
-        ["slow", ""],
+        ["slow", "together", ""],
     ]
 
 
@@ -72,3 +75,16 @@ def test_images_are_built_by_one_worker():
 
     assert [item.path.name for item in first[:3]] == ["compose", "image", "image"]
     assert not any("containers" in item.marks for share in others for item in share)
+
+
+def test_what_is_worked_out_once_is_run_by_one_worker():
+    found = [
+        (n, place)
+        for n, share in enumerate(shares(4))
+        for place, item in enumerate(share)
+        if "together" in item.marks
+    ]
+
+    assert len(found) == 9
+    assert {n for n, _ in found} == {found[0][0]}
+    assert [place - found[0][1] for _, place in found] == [*range(9)]

@@ -23,7 +23,7 @@ from tests.fsm.orders import PLANS, broken_rows, edges
 from tests.fsm.test_table import LEGAL
 from tests.model.asking import NOW
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.together("edges")]
 WORLDS = [*((name, 1) for name in PLANS), ("both", 2)]
 BY_HAND = {EngineTrigger.SETTLED_POSITIVE, EngineTrigger.SETTLED_NEGATIVE}
 RESOLVED = {EngineTrigger.RESOLVED_POSITIVE, EngineTrigger.RESOLVED_NEGATIVE} | BY_HAND

@@ -92,6 +92,7 @@ def test_the_machine_keeps_no_model():
     assert PAYOUT.machine.models == []
 
 
+@pytest.mark.together("edges")
 @pytest.mark.parametrize("name", orders.PLANS)
 def test_the_table_is_walked_as_the_library_fires_it(name):
     plan = orders.PLANS[name]
