@@ -45,6 +45,10 @@ pure: $(STAMP)
 test-again: lint types contracts  ## what failed, one by one: was it the test, or a busy machine?
 	$(BIN)/pytest -p tests.again --last-failed --last-failed-no-failures=none
 
+.PHONY: every-case
+every-case: $(STAMP)  ## every case of what `make test` plays a sample of
+	PAYMENT_TESTS_EVERY_CASE=1 $(BIN)/pytest -n auto --dist worksteal -m sampled
+
 .PHONY: field
 field: $(STAMP)  ## what needs PgBouncer, HAProxy, tinyproxy, a second PostgreSQL or two clusters
 	$(BIN)/python -m ops.field

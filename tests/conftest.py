@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import nats
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from psycopg import sql
 
 from fsm.domain.masking import KNOWN
@@ -21,10 +21,14 @@ from payment_service.storage.grants import Roles, apply
 from tests.clones import cloned, execute
 from tests.order import dealt
 from tests.playground.embedded.processes import memory_folder
+from tests.sampling import every_case
 
 # A busy machine is slow to make examples, which says nothing about what they test.
 settings.register_profile(
-    "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "busy",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=200 if every_case() else 40,
 )
 settings.load_profile("busy")
 
@@ -76,8 +80,13 @@ def pytest_configure_node(node):
     node.workerinput["nats_url"] = _nats_url(node.config)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Let no worker begin with a slow test when all others are done."""
+    for item in items:
+        # Of invented examples there are more in ``make every-case``.
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.sampled)
     if given := getattr(config, "workerinput", None):
         items[:] = dealt(items, given["workercount"])
 
