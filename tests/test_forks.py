@@ -1,13 +1,15 @@
 """A command that is forked does what one does whose interpreter was started."""
 
+import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.stage import Shell, forks
-from tests.forks import ForkServer
+from tests.cli.stage import Shell
+from tests.forks import ForkServer, forks
 
 SECONDS_MAX = 60
 
@@ -92,3 +94,41 @@ def test_its_server_ends_with_those_who_ask():
 
     assert asking._process.wait() == 0
     assert not Path(asking._path).parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_one_that_goes_on_hears_signals_and_tells_how_it_died(shell, number, code):
+    env = shell.environment()
+    process = forks().piped(["core-simulator"], cwd=shell.folder, env=env)
+    assert json.loads(process.stdout.readline())["url"]
+    assert process.poll() is None
+
+    process.send_signal(number)
+    out, err = process.communicate(timeout=SECONDS_MAX)
+
+    assert (process.returncode, process.poll(), out, err) == (code, code, "", "")
+    process.send_signal(number)
+
+
+def test_one_that_waits_for_nothing_is_killed_when_nobody_waits(shell):
+    env = shell.environment()
+    process = forks().piped(["core-simulator"], cwd=shell.folder, env=env)
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.communicate(timeout=0.01)
+
+    assert process.wait(SECONDS_MAX) == -signal.SIGKILL
+
+
+def test_what_was_forked_ends_with_its_server(tmp_path):
+    server = ForkServer("http.server", "http.server")
+    with (tmp_path / "log").open("w+b") as log:
+        files = [log.fileno()] * 3
+        process = server.start(["0"], *files, cwd=tmp_path, env={})
+    assert process.poll() is None
+
+    server._close()
+
+    assert process.wait(SECONDS_MAX) == -signal.SIGKILL

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final
@@ -91,6 +91,9 @@ class Layout:
     node: type[Node] = Node
     between: Callable[[Pair], AbstractContextManager[str]] | None = None
     within: Path | None = None
+    forked: bool = False
+    """Whether processes may be forked from one, and start no interpreters."""
+
     tables: str = ""
     """More of the configuration file."""
 
@@ -176,6 +179,7 @@ class Fleet:
             env=env,
             log=self.logs / f"{name}.log",
             ready=lambda: _answers(f"http://{HOST}:{port}/readyz"),
+            forked=self.layout.forked,
         )
         process = Process(program)
         self.service[name] = process
@@ -257,6 +261,7 @@ async def _world(layout: Layout, folder: Path, stack: AsyncExitStack) -> Fleet:
     services = SERVICE_NAMES if layout.checkouts else ()
     providers = _providers(folder, addresses[PROVIDERS], tokens["webhooks"], services)
     for process in (core, providers):
+        process.program = replace(process.program, forked=layout.forked)
         stack.push_async_callback(process.stop)
         process.launch()
     await asyncio.gather(core.until_ready(), providers.until_ready())

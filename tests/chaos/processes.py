@@ -15,6 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from tests.forks import Forked, forks
+
 LOOK_SECONDS: Final = 0.05
 START_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 40.0
@@ -35,6 +37,8 @@ class Program:
     env: Mapping[str, str]
     log: Path
     ready: Callable[[], bool]
+    forked: bool = False
+    """Whether it may be a fork of what has imported all: no interpreter starts."""
 
 
 class Process:
@@ -46,7 +50,7 @@ class Process:
         self.held = False
         """Whether it is down on purpose, so that nobody starts it again."""
 
-        self._popen: subprocess.Popen[bytes] | None = None
+        self._popen: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def name(self) -> str:
@@ -59,16 +63,26 @@ class Process:
     def launch(self) -> None:
         """Start it and do not wait; Ctrl-C reaches only who started it."""
         self.starts += 1
+        env = {**_inherited(), **self.program.env}
         with self.program.log.open("ab") as log:
-            self._popen = subprocess.Popen(
+            self._popen = self._fork(env, log.fileno()) or subprocess.Popen(
                 [*self.program.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**_inherited(), **self.program.env},
+                env=env,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - forked by the main thread
             )
+
+    def _fork(self, env: Mapping[str, str], log: int) -> Forked | None:
+        interpreter, option, module, *argv = self.program.argv
+        is_module = (interpreter, option) == (sys.executable, "-m")
+        if not self.program.forked or not is_module or not forks().serves(env):
+            return None
+        with Path(os.devnull).open("rb") as nothing:
+            files = (nothing.fileno(), log, log)
+            return forks().start(argv, *files, cwd=Path.cwd(), env=env, module=module)
 
     async def until_ready(self) -> None:
         """Return once it works.

@@ -9,7 +9,6 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -35,7 +34,7 @@ from providers.http.outbound import Outbound
 from providers.registry import build_providers
 from providers.testing.simulator import SimulatedProvider, Simulator
 from providers.testing.simulator.core import SimulatedCore
-from tests.forks import ForkServer
+from tests.forks import Piped, forks
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "core-token-canary"
@@ -54,14 +53,6 @@ webhook = {{ scheme = "standard", secrets = ["${{SECRET_OF_PROVIDERS}}"] }}
 poll = {{ first = "100ms", max = "200ms", deadline = "1s" }}
 recheck = {{ first = "50ms", max = "100ms", attempts = 3 }}
 """
-
-
-@cache
-def forks() -> ForkServer:
-    """Return what forks commands from one process that has imported them all."""
-    return ForkServer(
-        "payment_service", "fsm", "handlers", "providers", "payment_service"
-    )
 
 
 @dataclass
@@ -107,12 +98,15 @@ class Shell:
             check=False,
         )
 
-    def start(self, *args: str, **more: str) -> subprocess.Popen[str]:
+    def start(self, *args: str, **more: str) -> subprocess.Popen[str] | Piped:
         """Start a command that goes on."""
+        env = self.environment(**more)
+        if forks().serves(env):
+            return forks().piped(args, cwd=self.folder, env=env)
         return subprocess.Popen(
             self.argv(*args),
             cwd=self.folder,
-            env=self.environment(**more),
+            env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

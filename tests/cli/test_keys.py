@@ -9,7 +9,8 @@ from functools import partial
 import psycopg
 import pytest
 
-from tests.cli.stage import SECONDS_MAX, forks
+from tests.cli.stage import SECONDS_MAX
+from tests.forks import forks
 from tests.service.stage import KEYS, staged
 
 WHY = ("--reason", "hired")

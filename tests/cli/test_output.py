@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ import pytest
 from payment_service.storage.database import Database
 from payment_service.storage.store import PostgresStore
 from tests.cli.stage import SECONDS_MAX, SECRET, TABLE
+from tests.forks import PACKAGES, ForkServer, forks, heard_at_the_start
 from tests.storage.builders import a_letter, a_new_order
 
 NAME = "Zoë-Łódź-顧客-🙂"
 REASON = "für Zoë 🙂"
+# Interpreters that hear of an encoding when they start are started once.
+pytestmark = pytest.mark.together("encodings")
 SHOWN = r"Zo\xeb-\u0141\xf3d\u017a-\u9867\u5ba2-\U0001f642"
 POSIX = {
     "LANG": "C",
@@ -51,20 +55,28 @@ def foreign(at_database, database_url):
     return at_database
 
 
-def raw(shell, *args, stdout=subprocess.PIPE, **env):
+@cache
+def started(heard):
+    """Return what forks commands from an interpreter that was started with these."""
+    if forks().serves(dict(heard)):
+        return forks()
+    return ForkServer("payment_service", *PACKAGES, env=dict(heard))
+
+
+def raw(shell, *args, stdout=None, **env):
     """Run a command; return its code and its bytes, whatever their encoding."""
-    done = subprocess.run(
-        shell.argv(*args),
+    env = {name: os.fsdecode(value) for name, value in shell.environment(**env).items()}
+    server = started(frozenset(heard_at_the_start(env).items()))
+    done = server.run(
+        [*map(os.fsdecode, args)],
         cwd=shell.folder,
-        env=shell.environment(**env),
-        stdout=stdout,
-        stderr=subprocess.PIPE,
+        env=env,
         timeout=SECONDS_MAX,
-        check=False,
+        stdout=stdout,
     )
     assert b"Traceback" not in done.stderr, done.stderr
     assert b"Exception ignored" not in done.stderr, done.stderr
-    return done.returncode, done.stdout or b"", done.stderr
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("encoding", NARROW)
@@ -186,7 +198,7 @@ def test_a_reader_who_leaves_changes_nothing(foreign, command, code):
     ours, theirs = os.pipe()
     os.close(ours)
     with closing(os.fdopen(theirs, "wb")) as nobody:
-        answered, _, _ = raw(foreign, *command.split(), stdout=nobody)
+        answered, _, _ = raw(foreign, *command.split(), stdout=nobody.fileno())
 
     assert answered == code
 
@@ -194,7 +206,7 @@ def test_a_reader_who_leaves_changes_nothing(foreign, command, code):
 @pytest.mark.parametrize(("command", "code"), ANSWERS)
 def test_a_full_disk_is_told_and_is_no_success(foreign, command, code):
     with Path("/dev/full").open("wb") as full:
-        answered, _, err = raw(foreign, *command.split(), stdout=full)
+        answered, _, err = raw(foreign, *command.split(), stdout=full.fileno())
 
     assert answered == (code or 1)
     told = b"the output cannot be written: No space left on device"

@@ -109,7 +109,8 @@ class Phase:
 async def staged(*, rate=20.0, ways=QUICK, http_share=HTTP_SHARE, **changes):
     """Start a fleet on servers that may lose a power cut; a desk decides checks."""
     few = {"apis": 0, "relays": 0, "sweepers": 0, "servants": 1, "proxied": ()}
-    layout = Layout(**{**few, "postgres": FAST, "within": memory_folder(), **changes})
+    here = {"postgres": FAST, "within": memory_folder(), "forked": True}
+    layout = Layout(**{**few, **here, **changes})
     async with started(layout) as fleet:
         load = Load(fleet, rate=rate, ways=ways, attempts=3, providers=IDEMPOTENT)
         load.http_share = http_share
