@@ -1,6 +1,7 @@
 """One PostgreSQL and one NATS for the whole run; a database and a prefix a test."""
 
 import asyncio
+import gc
 import os
 import secrets
 import sys
@@ -89,6 +90,12 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.sampled)
     if given := getattr(config, "workerinput", None):
         items[:] = dealt(items, given["workercount"])
+
+
+def pytest_collection_finish():
+    """Look for garbage among what tests make, not among the tests: they are many."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

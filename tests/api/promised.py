@@ -4,6 +4,7 @@ Callers rely on every line: none may go or change, and new ones may come.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from tests.api.fakes import World, deps_of
 PAGE = Path(__file__).parent / "promised.txt"
 
 
+@cache
 def document() -> dict[str, Any]:
+    """Return the OpenAPI document; it is nobody's to change."""
     return create_app(deps_of(World())).openapi()
 
 

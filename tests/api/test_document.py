@@ -7,11 +7,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from payment_service.api.app import create_app
 from payment_service.wire.checkout import EXAMPLE as CHECKOUT
 from payment_service.wire.withdrawal import EXAMPLE
 from tests.api.fakes import (
-    World,
     a_case,
     a_letter,
     a_line,
@@ -21,10 +19,10 @@ from tests.api.fakes import (
     deps_of,
     finished,
 )
-from tests.api.promised import PAGE, promises
+from tests.api.promised import PAGE, document, promises
 
 A_KEY = {"name": "ann", "role": "support"}
-DOCUMENT = create_app(deps_of(World())).openapi()
+DOCUMENT = document()
 
 
 def strict(document):

@@ -13,14 +13,13 @@ from fsm.service.lifecycle import LIFECYCLES
 from handlers.ports.core import Operation
 from handlers.ports.payments import Charged, Refunded
 from handlers.ports.services import ServicePending, ServiceRefused, ServiceUnclear
-from payment_service.api.app import create_app
 from payment_service.cli import errors
 from payment_service.cli.commands import app
 from payment_service.observability.metrics import Metrics
 from payment_service.wire.asyncapi import asyncapi
 from providers.config import parse_config
 from providers.signatures import SCHEMES
-from tests.api.fakes import World, deps_of
+from tests.api.promised import document
 from tests.docs.pages import (
     DOCS,
     listed,
@@ -33,7 +32,7 @@ from tests.providers.services.test_services import CALL, LOAD, service_saying
 PAGE = DOCS / "contract.md"
 NOT_YET = "*Not built yet*"
 NOT_YET_BELOW = "*Not built yet"
-OPENAPI = create_app(deps_of(World())).openapi()
+OPENAPI = document()
 ASYNCAPI = asyncapi()
 
 

@@ -7,8 +7,7 @@ from functools import cache
 
 import pytest
 
-from payment_service.api.app import create_app
-from tests.api.fakes import World, deps_of
+from tests.api.promised import document
 from tests.docs.pages import ROOT, listed, rows_of
 
 PAGE = ROOT / "GLOSSARY.md"
@@ -24,7 +23,7 @@ FOLDERS = (
     "tests/planted",
     "tests/crashes",
 )
-SHAPES = create_app(deps_of(World())).openapi()["components"]["schemas"]
+SHAPES = document()["components"]["schemas"]
 ARROW = re.compile(r"`([^`]+)` → `([^`]+)`")
 
 

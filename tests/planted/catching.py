@@ -20,6 +20,15 @@ from tests.simulation.simulation import simulate
 SEEDS_MAX: Final = 200
 SUITE_SECONDS_MAX: Final = 200
 RAN: Final = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+# By the plugins of pytest, and by what conftest imports.
+IMPORTED_BY_EVERY_SUITE: Final = (
+    "_hypothesis_pytestplugin",
+    "aiohttp.web",
+    "alembic.command",
+    "hypothesis.stateful",
+    "pytest_asyncio.plugin",
+    "pytest_timeout",
+)
 PLANTED: Final = "PLANTED_BUG"
 ROOT: Final = Path(__file__).parents[2]
 
@@ -36,7 +45,7 @@ class Catch:
 @cache
 def suites() -> ForkServer:
     """Return what forks a run of pytest from where bugs and their world are known."""
-    return ForkServer("pytest", "tests.planted.bugs")
+    return ForkServer("pytest", "tests.planted.bugs", *IMPORTED_BY_EVERY_SUITE)
 
 
 def catch(name: str, servers: Mapping[str, str] | None = None) -> Catch | None:
