@@ -22,6 +22,7 @@ from fsm.domain.orders import Request, Submission
 from fsm.domain.request_kinds import KINDS, NOT_BUILT
 from handlers.commit import Ports
 from handlers.drive import Wakeup, wake
+from handlers.partner.unlink import completed
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.request import requested
@@ -180,18 +181,13 @@ class Dispatch:
         return Park(because=because)
 
     async def _request(self, delivery: Delivery, trace_parent: str | None) -> Outcome:
+        request = await completed(self.read_request(delivery), ports=self.ports)
+
         async def answer(done: Submission) -> None:
-            told = {
-                "order_id": done.order_id,
-                "queue_id": done.queue_id,
-                "status": done.status,
-            }
-            if done.status == "conflict":
-                told["error"] = "this order_id was used before with another content"
-            await self.answer(delivery, told)
+            await self.answer(delivery, _told(request, done))
 
         return await requested(
-            self.read_request(delivery),
+            request,
             ports=self.ports,
             trace_parent=trace_parent,
             again=delivery.deliveries > 1,
@@ -203,6 +199,18 @@ class Dispatch:
         if told is not None:
             await self.answer(delivery, told)
         return outcome
+
+
+def _told(request: Request, done: Submission) -> Told:
+    """Return the answer to a request; a conflict is about what was asked for."""
+    if done.status == "conflict":
+        told = {"status": "conflict", "error": done.conflict}
+        return {"order_id": request.order_id, **told}
+    return {
+        "order_id": done.order_id,
+        "queue_id": done.queue_id,
+        "status": done.status,
+    }
 
 
 def _could_be_ours(delivery: Delivery) -> bool:

@@ -8,6 +8,7 @@ from fsm.domain.audit_keys import AuditKeys
 from fsm.domain.binding import REQUEST, request_of, sign
 from fsm.domain.events import order_event
 from fsm.domain.ids import new_id
+from fsm.domain.masking import masked_text
 from fsm.domain.messages import trace_id_of
 from fsm.domain.orders import Order, Request, Submission
 from fsm.domain.seals import sealed_queue, sealed_task
@@ -30,7 +31,8 @@ async def submit(
     """Store the order unless it is known; after it returns the order is not lost.
 
     A repeat with the same content is ``duplicate``, with another one ``conflict``. So
-    is, as ``duplicate``, one whose exclusive key an order that runs has already.
+    is, as ``duplicate``, one whose exclusive key an order that runs has already; as
+    ``conflict`` where that one is of another kind.
 
     :raises InvalidRequest: it does not say what makes its exclusive key.
     """
@@ -114,7 +116,9 @@ def _opened(
             detail=detail,
         )
 
-    lines = [line(None, {REQUEST: said}), *(line(t, _named(t)) for t in tasks)]
+    why = {} if request.reason is None else {"reason": masked_text(request.reason)}
+    asked = {REQUEST: said, **why}
+    lines = [line(None, asked), *(line(t, _named(t)) for t in tasks)]
     sealed = tuple(
         sealed_task(task, its.hash, signature.key_id, keys)
         for task, its in zip(tasks, lines[1:], strict=True)

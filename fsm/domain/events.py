@@ -7,7 +7,7 @@ import orjson
 from fsm.domain.ids import derived_id
 from fsm.domain.messages import Message, traced_by
 from fsm.domain.orders import Order
-from fsm.engine.flow import Flow
+from fsm.engine.flow import Flow, Rules
 from fsm.engine.outcome import ended_last
 from fsm.engine.steps import Announced, Announcement
 
@@ -84,6 +84,15 @@ def rejected_event(
         body=orjson.dumps(body),
         message_id=identity,
     )
+
+
+def result_of(order: Order, rules: Rules) -> str | None:
+    """Return how an order has ended, in its flow's own word; None where it has none."""
+    queue = order.queue
+    flow = rules.flows.get((queue.kind, queue.flow_version))
+    if flow is None or not queue.final:
+        return None
+    return flow.outcome(queue, queue.state, ended_last(queue)).result
 
 
 def outcome_of(order: Order, at: datetime, flow: Flow) -> dict[str, object]:

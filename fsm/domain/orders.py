@@ -40,7 +40,8 @@ class Request:
     """A request as the upstream service sent it, validated.
 
     ``content`` is the canonical JSON of its known fields: a repeat with another
-    content is a conflict. ``details`` are the fields of its own kind, as JSON.
+    content is a conflict. ``details`` are the fields of its own kind, as JSON. The
+    ``reason`` stands in the trail, where one is asked for.
     """
 
     kind: Kind
@@ -53,6 +54,7 @@ class Request:
     metadata: Mapping[str, object]
     content: bytes
     details: Mapping[str, object] = field(default_factory=dict)
+    reason: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a request that moves no money and is of a kind that does.
@@ -214,3 +216,13 @@ class Submission:
     status: Literal["accepted", "duplicate", "conflict"]
     order_id: str
     queue_id: str | None = None
+
+    @property
+    def conflict(self) -> str:
+        """What a conflict is with."""
+        if self.queue_id is None:
+            return "this order_id was used before with another content"
+        return (
+            f"order {self.order_id} about the same is under way: ask again once it "
+            "has ended"
+        )

@@ -19,8 +19,10 @@ CLOCKS_PART: Final = timedelta(minutes=1)
 """By how much the times of two processes may be out of order."""
 
 
-async def standing_link(order: Order, ports: Ports) -> str | None:
+async def standing_link(exclusive_key: str, ports: Ports) -> str | None:
     """Return the queue of the order that has made the link of a card that stands.
+
+    Orders about the same card have the same exclusive key.
 
     :raises Tampered: an order that says so is not as the service has left it.
     :raises UnknownKey: it cannot be looked over here.
@@ -28,8 +30,7 @@ async def standing_link(order: Order, ports: Ports) -> str | None:
     made = list[str]()
     removed = set[str]()
     newest: datetime | None = None
-    key = order.queue.exclusive_key or ""
-    for queue_id in await ports.store.completed(key, limit=LOOKED_AT_MAX):
+    for queue_id in await ports.store.completed(exclusive_key, limit=LOOKED_AT_MAX):
         found = await _sound(queue_id, ports)
         ended = found.finished_at or found.created_at
         if newest is not None and ended < newest - CLOCKS_PART:

@@ -30,7 +30,7 @@ async def validated(order: Order, task: Task, ports: Ports) -> Event:
     if partner is None:
         because = f"partner {task.provider!r} is not configured here"
         return unheard(LinkTrigger.NOT_SENT, task, because, code=UNCONFIGURED)
-    standing = await standing_link(order, ports)
+    standing = await standing_link(order.queue.exclusive_key or "", ports)
     if standing is not None:
         return _found(LinkTrigger.ALREADY_LINKED, task, standing)
     card, policy = card_of(order), partner.policy
@@ -48,7 +48,7 @@ async def _still_linked(order: Order, task: Task, ports: Ports) -> Event:
     """
     said: Any = order.details["link"]
     named = await ports.store.load(said["queue_id"])
-    standing = await standing_link(order, ports)
+    standing = await standing_link(order.queue.exclusive_key or "", ports)
     if named is None or standing is None or made_by(named) != standing:
         return _found(LinkTrigger.NOT_LINKED, task, standing)
     return _found(LinkTrigger.VALIDATED, task, standing)

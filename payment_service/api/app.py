@@ -14,6 +14,7 @@ from payment_service.api import (
     four_eyes,
     keys,
     orders,
+    partner_links,
     probes,
     problems,
     providers,
@@ -38,6 +39,7 @@ _RESOURCES: Final = (
     customers,
     cases,
     dead_letters,
+    partner_links,
     providers,
     service_events,
 )

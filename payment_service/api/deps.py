@@ -7,13 +7,14 @@ from typing import Protocol
 
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.keys import ApiKey
-from fsm.domain.orders import Request, Submission
+from fsm.domain.orders import Order, Request, Submission
 from fsm.domain.rates import Rate
 from fsm.domain.roster import KeyRecord, Threshold
 from fsm.domain.webhook_events import Arrival, WebhookEvent
 from handlers.operations import Operations
 from handlers.people import Admin
 from handlers.ports.clock import Clock
+from handlers.ports.partners import NoPartners, Partners
 from handlers.ports.provider import Providers
 from handlers.ports.reads import ProviderStatus, Reads
 from handlers.ports.services import NoServices, StepServices
@@ -28,6 +29,23 @@ class Submit(Protocol):
 
     async def __call__(
         self, request: Request, *, actor: str, trace_parent: str | None
+    ) -> Submission: ...
+
+
+class Unlink(Protocol):
+    """Has the card of a linked order unlinked, by an order of its own.
+
+    :raises NotNow: it does not stand.
+    """
+
+    async def __call__(
+        self,
+        link: Order,
+        *,
+        order_id: str | None,
+        reason: str,
+        actor: str,
+        trace_parent: str | None,
     ) -> Submission: ...
 
 
@@ -105,12 +123,14 @@ class ApiDeps:
     reads: Reads
     waiters: Waiters
     submit: Submit
+    unlink: Unlink
     operations: Operations
     store_webhooks: StoreWebhooks
     provider_statuses: Callable[[], Awaitable[Sequence[ProviderStatus]]]
     ready: Callable[[], Awaitable[Sequence[str]]]
     metrics: Callable[[], bytes]
     services: StepServices = field(default_factory=NoServices)
+    partners: Partners = field(default_factory=NoPartners)
     people: PeopleOperations | None = None
     webhook_rates: Mapping[str, Rate] = field(default_factory=dict)
     webhook_events: Mapping[str, Events] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from payment_service.api.schemas import (
     Revoking,
     Settlement,
     ThresholdWish,
+    Unlinking,
     Withdrawing,
 )
 from payment_service.wire.readers import READERS
@@ -30,15 +31,9 @@ SCHEMAS: Final = "#/components/schemas/{model}"
 Responses = dict[int | str, dict[str, Any]]
 
 
-class Unsupported(BaseModel):
-    """A request that this version refuses."""
-
-    order_id: str
-
-
 _SHOWN: Final[tuple[tuple[type[BaseModel], Literal["validation"]], ...]] = (
     *((reader.model, "validation") for reader in READERS.values()),
-    (Unsupported, "validation"),
+    (Unlinking, "validation"),
     (WebhookBody, "validation"),
     (Resolution, "validation"),
     (Cancellation, "validation"),

@@ -71,6 +71,17 @@ class Cancellation(WireModel):
     reason: Reason
 
 
+class Unlinking(WireModel):
+    """Take back a link that stands; ``order_id`` names the order that does it."""
+
+    reason: Reason
+    order_id: OurId | None = Field(
+        default=None,
+        description="one of your own, to ask once more after it was given up; left "
+        "out, there is one for each link",
+    )
+
+
 class Erasing(WireModel):
     """Take out of final orders who the customer is and where his money went."""
 

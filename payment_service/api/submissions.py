@@ -1,32 +1,24 @@
-"""Requests of upstream systems over HTTP: withdrawals, checkouts; links not yet."""
+"""Requests of upstream systems over HTTP: withdrawals, checkouts, partner links."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
-from typing import Final
 
 from fastapi import APIRouter, Depends
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from fsm.domain.errors import InvalidRequest, UnknownOrder
+from fsm.domain.errors import InvalidRequest
 from fsm.domain.keys import KeyRole
-from fsm.domain.orders import Submission
 from fsm.domain.reading import shortened
 from fsm.engine.words import Kind
 from payment_service.api.auth import RequiredRole, actor_of, key_of
-from payment_service.api.awaiting import Wait, ended, waiting_time
+from payment_service.api.awaiting import Wait, waiting_time
 from payment_service.api.bodies import BodyReader
 from payment_service.api.deps import ApiDeps
-from payment_service.api.openapi import GUARDED, WITH_BODY, answer, body_of, problem
+from payment_service.api.openapi import body_of
 from payment_service.api.params import trace_parent_of
-from payment_service.api.responses import Json, ProblemResponse
+from payment_service.api.responses import Json
+from payment_service.api.submitted import ANSWERS, CONFLICT, answered, refused
 from payment_service.wire.readers import PATHS, READERS, read_request
-from payment_service.wire.shapes import OrderShape, SubmissionAnswer
-from payment_service.wire.views import given, order_view
-
-_STATUSES: Final = {"accepted": 202, "duplicate": 200}
-_CONFLICT: Final = "this order_id was used before with another content"
 
 
 class Submissions:
@@ -50,67 +42,17 @@ class Submissions:
         try:
             wanted = read_request(kind, data, self._deps)
         except InvalidRequest as refusal:
-            return _rejected(refusal)
+            return refused(422, refusal.order_id, "rejected", refusal.problem)
+        order_id = wanted.order_id
         if not key_of(request).may_touch(wanted.merchant_id):
-            return _not_theirs(wanted.order_id, wanted.merchant_id)
+            told = f"This key may not ask for merchant {shortened(wanted.merchant_id)}."
+            return refused(403, order_id, "rejected", told)
         submission = await self._deps.submit(
             wanted, actor=actor_of(request), trace_parent=trace_parent_of(request)
         )
-        return await self._answered(request, submission, limit)
-
-    async def _answered(
-        self, request: Request, submission: Submission, limit: timedelta
-    ) -> Json:
-        """Answer at once or, to who waits, with the order at its end."""
-        if submission.status == "conflict":
-            return _refused(409, submission.order_id, "conflict", _CONFLICT)
-        told: SubmissionAnswer = {
-            "order_id": submission.order_id,
-            "queue_id": submission.queue_id,
-            "status": submission.status,
-            "order": await self._order(request, submission.queue_id, limit),
-        }
-        left_out = SubmissionAnswer.__optional_keys__
-        return Json(given(told, left_out), _STATUSES[submission.status])
-
-    async def _order(
-        self, request: Request, queue_id: str | None, limit: timedelta
-    ) -> OrderShape | None:
-        """Return the order that is waited for, where it may be seen.
-
-        What runs with the same exclusive key may be another merchant's, and the key may
-        have been revoked meanwhile. What the answer is about is stored all the same.
-        """
-        if not limit or queue_id is None:
-            return None
-        with suppress(UnknownOrder, HTTPException):
-            return order_view(await ended(self._deps, request, queue_id, limit))
-        return None
-
-
-def _not_theirs(order_id: str, merchant_id: str) -> Json:
-    told = f"This key may not ask for merchant {shortened(merchant_id)}."
-    return _refused(403, order_id, "rejected", told)
-
-
-def _rejected(refusal: InvalidRequest) -> Json:
-    return _refused(422, refusal.order_id, "rejected", refusal.problem)
-
-
-def _refused(
-    status: int, order_id: str | None, outcome: str, error: str
-) -> ProblemResponse:
-    members = {"order_id": order_id, "outcome": outcome, "error": error}
-    return ProblemResponse(status, error, members=members)
-
-
-def _shown(kind: Kind) -> tuple[str, str]:
-    """Return what a call does, and the name of the body that it takes."""
-    reader = READERS.get(kind)
-    if reader is None:
-        return "Refused: not built yet.", "Unsupported"
-    stored = "202 and 200 mean that it is stored."
-    return f"{reader.does} {stored}", reader.model.__name__
+        return await answered(
+            self._deps, request, submission, order_id=order_id, limit=limit
+        )
 
 
 def routes(deps: ApiDeps) -> APIRouter:
@@ -119,7 +61,7 @@ def routes(deps: ApiDeps) -> APIRouter:
     submissions = Submissions(deps)
     guard = Depends(RequiredRole(deps.keys, KeyRole.UPSTREAM))
     for kind, path in PATHS.items():
-        does, shape = _shown(kind)
+        reader = READERS[kind]
         router.add_api_route(
             path,
             submissions.of(kind),
@@ -129,14 +71,8 @@ def routes(deps: ApiDeps) -> APIRouter:
             response_model=None,
             response_class=Json,
             dependencies=[guard],
-            summary=does,
-            openapi_extra=body_of(shape),
-            responses={
-                **GUARDED,
-                **WITH_BODY,
-                202: answer("Stored; it will be carried out.", SubmissionAnswer),
-                200: answer("The same request was stored before.", SubmissionAnswer),
-                **problem(409, "Another content under the same order_id."),
-            },
+            summary=f"{reader.does} 202 and 200 mean that it is stored.",
+            openapi_extra=body_of(reader.model.__name__),
+            responses={**ANSWERS, **CONFLICT},
         )
     return router

@@ -250,6 +250,7 @@ def print_order(order: Order) -> None:
             "state": view["state"],
             "created_at": view["created_at"],
             "finished_at": view["finished_at"],
+            "result": view.get("result"),
             "cancel": "requested" if order.queue.cancel_requested else None,
             "customer_message": told and f"{told['text']} ({told['code']})",
         }

@@ -27,6 +27,7 @@ def openapi() -> int:
         providers=nothing,
         reads=nothing,
         waiters=nothing,
+        unlink=nothing,
         submit=nothing,
         operations=nothing,
         store_webhooks=nothing,

@@ -30,7 +30,6 @@ from payment_service.release import version
 from payment_service.wire import cancel_message, webhook_message
 from payment_service.wire.cancel_message import WithdrawalCancel
 from payment_service.wire.readers import READERS
-from payment_service.wire.requests import NOT_YET
 from payment_service.wire.webhook_message import WebhookMessage
 
 Json = dict[str, Any]
@@ -287,21 +286,15 @@ def _requests(channels: _Channels) -> None:
         headers=_CANCEL_HEADERS,
         examples=[{"payload": cancel_message.EXAMPLE}],
     )
-    for subject in _not_built():
+    for subject in sorted(request_kinds.NOT_BUILT):
         channels.add(
             subject,
             "OtherRequest",
-            f"{NOT_YET[0].upper()}{NOT_YET[1:]}.",
+            "Not supported yet.",
             actions="receive",
             headers=_REQUEST_HEADERS,
         )
     _answers(channels)
-
-
-def _not_built() -> list[str]:
-    """Return the subjects of requests that this version answers as rejected."""
-    kinds = [subject for kind, subject in SUBJECTS.items() if kind not in READERS]
-    return [*kinds, *sorted(request_kinds.NOT_BUILT)]
 
 
 def _answers(channels: _Channels) -> None:

@@ -1,7 +1,7 @@
 """The table of requests: how each kind is read, and the path that takes it over HTTP.
 
-`fsm.domain.request_kinds` has the subjects. A kind without a reader is spoken for, and
-refused until there is one.
+`fsm.domain.request_kinds` has the subjects. What is asked about an order that there is
+has no path here, but one below the order's.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from fsm.domain.orders import Request
-from fsm.domain.request_kinds import KINDS, SUBJECTS
+from fsm.domain.request_kinds import KINDS
 from fsm.engine.words import Kind
+from handlers.ports.partners import Partners
 from handlers.ports.provider import Providers
 from handlers.ports.services import StepServices
-from payment_service.wire import checkout, withdrawal
+from payment_service.wire import checkout, partner, withdrawal
 from payment_service.wire.checkout import Checkout, read_checkout
 from payment_service.wire.models import WireModel
-from payment_service.wire.requests import refuse_unsupported
+from payment_service.wire.partner import (
+    PartnerLink,
+    PartnerUnlink,
+    read_link,
+    read_unlink,
+)
 from payment_service.wire.withdrawal import Withdrawal, read_withdrawal
 
 
@@ -31,6 +37,11 @@ class Parties(Protocol):
     @property
     def services(self) -> StepServices:
         """The services that do the steps of a checkout."""
+        ...
+
+    @property
+    def partners(self) -> Partners:
+        """The partners at which cards can be linked."""
         ...
 
 
@@ -62,18 +73,27 @@ READERS: Final[Mapping[Kind, RequestReader]] = {
         does="Have every step of a purchase done, or all of them undone.",
         example=checkout.EXAMPLE,
     ),
+    Kind.PARTNER_LINK: RequestReader(
+        model=PartnerLink,
+        read=lambda data, known: read_link(data, known.partners.names()),
+        does="Link a card at a partner; for a card there one runs at a time.",
+        example=partner.EXAMPLE,
+    ),
+    Kind.PARTNER_UNLINK: RequestReader(
+        model=PartnerUnlink,
+        read=lambda data, known: read_unlink(data, known.partners.names()),
+        does="Take back what links a card at a partner.",
+        example=partner.UNLINK_EXAMPLE,
+    ),
 }
 
 
 def read_request(kind: Kind, data: bytes, known: Parties) -> Request:
     """Return a request of that kind.
 
-    :raises InvalidRequest: names every problem, or says that the kind is not known yet.
+    :raises InvalidRequest: names every problem.
     """
-    reader = READERS.get(kind)
-    if reader is None:
-        raise refuse_unsupported(data, SUBJECTS[kind])
-    return reader.read(data, known)
+    return READERS[kind].read(data, known)
 
 
 def read_message(subject: str, data: bytes, known: Parties) -> Request:

@@ -8,9 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from fsm.domain.cards import holds_card
-from fsm.domain.errors import InvalidRequest
 from fsm.domain.money import AMOUNT_MAX, EXPONENTS, Money
-from fsm.domain.strict_json import parse_strict
 from fsm.domain.text import is_id
 from payment_service.wire.models import OurId, WireModel, problem
 from payment_service.wire.no_cards import CARD, cards_inside
@@ -18,7 +16,6 @@ from payment_service.wire.no_cards import CARD, cards_inside
 TOKEN_LENGTH_MAX: Final = 512
 TYPE_LENGTH_MAX: Final = 64
 NAMED_MAX: Final = 10
-NOT_YET: Final = "not supported yet; send a withdrawal or a checkout"
 
 
 def _currency(code: str) -> str:
@@ -138,12 +135,6 @@ class PaidRequest(OrderRequest):
         """Write the known fields in one form, as above."""
         paid = {"amount": self.amount, "currency": self.currency}
         return super().canonical({**paid, **own})
-
-
-def refuse_unsupported(data: bytes, subject: str) -> InvalidRequest:
-    """Return the refusal of a kind of request that this version does not know."""
-    order_id = readable_order_id(parse_strict(data))
-    return InvalidRequest(f"{subject}: {NOT_YET}", order_id=order_id)
 
 
 def readable_order_id(tree: object) -> str | None:

@@ -5,7 +5,7 @@ makes of it. Amounts are minor units, times RFC 3339 in UTC, days ISO dates.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -13,11 +13,14 @@ from typing_extensions import TypedDict
 from fsm.domain.dead_letters import Reason
 from fsm.domain.votes import Vote
 from fsm.engine.words import CaseKind, CaseState, Kind, OrderState, State
+from fsm.partner.words import LinkWait
 from fsm.payout.words import Wait
 from fsm.service.words import ServiceWait
 from handlers.ports.reads import ProviderState
 from payment_service.wire.customer import CustomerMessageShape
 from payment_service.wire.left_out import LeftOut
+
+LinkResult: TypeAlias = Literal["linked", "not_eligible", "expired", "unlinked"]
 
 
 class TaskShape(TypedDict):
@@ -32,14 +35,17 @@ class TaskShape(TypedDict):
     version: Annotated[int, Field(ge=1)]
     provider_reference: NotRequired[LeftOut[str]]
     code: NotRequired[LeftOut[str]]
-    waiting_for: NotRequired[LeftOut[Wait | ServiceWait]]
+    waiting_for: NotRequired[LeftOut[Wait | ServiceWait | LinkWait]]
     wake_at: NotRequired[LeftOut[str]]
     created_at: str | None
     updated_at: str | None
 
 
 class OrderShape(TypedDict):
-    """An order with its tasks, by position; one that moves no money has no amount."""
+    """An order with its tasks, by position; one that moves no money has no amount.
+
+    Where its end is an answer and no more, ``result`` is that answer.
+    """
 
     order_id: str
     queue_id: str
@@ -52,6 +58,7 @@ class OrderShape(TypedDict):
     created_at: str
     finished_at: str | None
     customer_message: CustomerMessageShape | None
+    result: NotRequired[LeftOut[LinkResult]]
     tasks: list[TaskShape]
 
 

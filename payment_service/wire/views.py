@@ -10,13 +10,14 @@ import orjson
 from fsm.domain.audit import AuditLine
 from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.errors import InvalidRequest
-from fsm.domain.events import stamp
+from fsm.domain.events import result_of, stamp
 from fsm.domain.explain import Attempt, explain, in_words, name_of
 from fsm.domain.masking import masked, shortened_number
 from fsm.domain.orders import Order
 from fsm.domain.strict_json import SIZE_MAX, require_depth
 from fsm.engine.rows import Task
 from fsm.flows import RULES
+from fsm.partner.words import LinkWait
 from fsm.payout.words import Wait
 from fsm.service.words import ServiceWait
 from handlers.ports.reads import AuditEntry, CaseRecord, Page, ProviderStatus
@@ -27,6 +28,7 @@ from payment_service.wire.shapes import (
     DeadLetterShape,
     EventShape,
     LeftOutShape,
+    LinkResult,
     OrderShape,
     ProofShape,
     ProviderShape,
@@ -54,10 +56,11 @@ def order_view(order: Order, language: str = LANGUAGES[0]) -> OrderShape:
         "created_at": stamp(order.created_at),
         "finished_at": stamp_or_none(order.finished_at),
         "customer_message": shown(order.customer_message, language),
+        "result": cast("LinkResult | None", result_of(order, RULES)),
         "tasks": [],
     }
     tasks = [task_view(task) for task in order.queue.tasks]
-    return {**seen(told), "tasks": tasks}
+    return {**seen(told, left_out=OrderShape.__optional_keys__), "tasks": tasks}
 
 
 def explanation_view(
@@ -106,7 +109,7 @@ def task_view(task: Task) -> TaskShape:
         "terminal_id": task.terminal_id,
         "provider_reference": reference,
         "code": task.code,
-        "waiting_for": cast("Wait | ServiceWait | None", task.waiting_for),
+        "waiting_for": cast("Wait | ServiceWait | LinkWait | None", task.waiting_for),
         "wake_at": stamp_or_none(task.wake_at),
         "created_at": stamp_or_none(task.created_at),
         "updated_at": stamp_or_none(task.updated_at),

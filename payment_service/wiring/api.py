@@ -20,10 +20,11 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from fsm.domain.orders import Request, Submission
+from fsm.domain.orders import Order, Request, Submission
 from fsm.domain.webhook_events import Arrival, WebhookEvent
 from handlers.inbox import keep
 from handlers.operations import Operations
+from handlers.partner.unlink import unlink
 from handlers.people import Environment
 from handlers.ports.reads import ProviderStatus
 from handlers.ports.waiters import Woken
@@ -85,6 +86,24 @@ class _Calls:
             trace_parent=trace_parent,
         )
 
+    async def unlink(
+        self,
+        link: Order,
+        *,
+        order_id: str | None,
+        reason: str,
+        actor: str,
+        trace_parent: str | None,
+    ) -> Submission:
+        return await unlink(
+            link,
+            order_id=order_id,
+            reason=reason,
+            actor=actor,
+            trace_parent=trace_parent,
+            ports=self._service.ports,
+        )
+
     async def store_webhooks(
         self, events: Sequence[WebhookEvent], *, trace_parent: str | None
     ) -> Sequence[Arrival]:
@@ -109,6 +128,18 @@ def operations(service: Service) -> Operations:
     )
 
 
+def _people(service: Service) -> PostgresPeopleOperations:
+    return PostgresPeopleOperations(
+        service.people,
+        service.follower,
+        Environment(
+            keys=service.settings.api_keys,
+            floor=service.settings.four_eyes_from,
+        ),
+        service.clock,
+    )
+
+
 def application(service: Service, waiters: bus.OrderWaiters) -> FastAPI:
     """Return the HTTP application of this process."""
     calls = _Calls(service)
@@ -119,21 +150,15 @@ def application(service: Service, waiters: bus.OrderWaiters) -> FastAPI:
             clock=service.clock,
             providers=service.ports.providers,
             services=service.ports.services,
+            partners=service.ports.partners,
             reads=service.reads,
             waiters=_QueueWaiters(waiters),
             submit=calls.submit,
+            unlink=calls.unlink,
             operations=operations(service),
             store_webhooks=calls.store_webhooks,
             provider_statuses=calls.provider_statuses,
-            people=PostgresPeopleOperations(
-                service.people,
-                service.follower,
-                Environment(
-                    keys=service.settings.api_keys,
-                    floor=service.settings.four_eyes_from,
-                ),
-                service.clock,
-            ),
+            people=_people(service),
             ready=service.troubles,
             metrics=service.metrics.page,
             webhook_rates={

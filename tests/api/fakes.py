@@ -195,6 +195,14 @@ class FakeServices:
         return sorted(STEPS)
 
 
+class FakePartners:
+    def get(self, name):
+        del name
+
+    def names(self):
+        return ["northbank"]
+
+
 class FakeProviders:
     def __init__(self):
         self._all = {
@@ -267,6 +275,16 @@ class World:
         self.said.append((request, actor, trace_parent))
         return Submission(
             status="accepted", order_id=request.order_id, queue_id=order.queue_id
+        )
+
+    async def unlink(self, link, *, order_id, reason, actor, trace_parent):
+        self._check()
+        if not link.queue.final:
+            raise NotNow(f"order {link.order_id} is still under way")
+        self.said.append((link.queue_id, order_id, reason, actor, trace_parent))
+        order = self.put(an_order(order_id or f"unlink-{link.queue_id}"))
+        return Submission(
+            status="accepted", order_id=order.order_id, queue_id=order.queue_id
         )
 
     async def find(self, asked, *, merchants=None):
@@ -556,9 +574,11 @@ def deps_of(world, **changes):
         clock=WallClock(),
         providers=FakeProviders(),
         services=FakeServices(),
+        partners=FakePartners(),
         reads=world,
         waiters=world,
         submit=world.submit,
+        unlink=world.unlink,
         operations=world,
         store_webhooks=world.store_webhooks,
         provider_statuses=world.statuses,

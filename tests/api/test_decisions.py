@@ -238,6 +238,7 @@ ROUTES = {
     ("POST", "/v1/withdrawals"): {"upstream"},
     ("POST", "/v1/checkouts"): {"upstream"},
     ("POST", "/v1/partner-links"): {"upstream"},
+    ("POST", "/v1/partner-links/{order_id}/unlink"): {"upstream"},
     ("GET", "/v1/orders"): {"viewer", "support", "admin", "upstream"},
     ("GET", "/v1/orders/{order}"): {"viewer", "support", "admin", "upstream"},
     ("GET", "/v1/orders/{order}/events"): {"viewer", "support", "admin", "upstream"},

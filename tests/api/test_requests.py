@@ -16,6 +16,7 @@ from handlers.ports.services import NoServices
 from payment_service.api.keyring import Keyring
 from payment_service.wire.checkout import EXAMPLE as CHECKOUT
 from payment_service.wire.checkout import STEPS
+from payment_service.wire.partner import EXAMPLE as LINK
 from payment_service.wire.withdrawal import EXAMPLE
 from tests.api.fakes import (
     KEYS,
@@ -226,13 +227,58 @@ async def test_a_checkout_of_steps_that_nobody_does_is_refused_by_their_names(wo
         assert f"{step}: an unknown step service" in problem["error"]
 
 
-async def test_other_kinds_are_refused_for_now(world):
+async def test_a_partner_link_is_answered_as_a_withdrawal_is(world):
+    def linked(**changes):
+        return orjson.dumps({**LINK, **changes})
+
     path = "/v1/partner-links"
     async with calling(deps_of(world)) as session:
-        status, problem = await post(session, b'{"order_id": "c-1"}', path)
-        assert (status, problem["order_id"]) == (422, "c-1")
-        assert "not supported yet" in problem["error"]
-        assert (await post(session, b"{", path))[0] == 422
+        status, first = await post(session, linked(), path)
+        assert (status, first["status"]) == (202, "accepted")
+        again = await post(session, linked(), path)
+        assert again == (200, first | {"status": "duplicate"})
+        status, problem = await post(session, linked(metadata={}), path)
+        assert (status, problem["outcome"]) == (409, "conflict")
+        assert problem["order_id"] == LINK["order_id"]
+    assert [said[0].kind for said in world.said] == [Kind.PARTNER_LINK]
+    assert world.said[0][1:] == ("key:upstream-1", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"card": {**LINK["card"], "token": CARD}}, "card.token"),
+        ({"card": {**LINK["card"], "bin": 451401}}, "card.bin"),
+        ({"card": {**LINK["card"], "country": "XX"}}, "card.country"),
+        ({"partner": "nobody"}, "partner"),
+        ({"metadata": {"note": CARD}}, "metadata.note"),
+    ],
+)
+async def test_a_partner_link_that_cannot_be_accepted_leaves_nothing(
+    world, changes, where
+):
+    data = orjson.dumps({**LINK, **changes})
+    async with calling(deps_of(world)) as session:
+        status, problem = await post(session, data, "/v1/partner-links")
+    assert status == problem["status"] == 422
+    assert (problem["outcome"], problem["order_id"]) == ("rejected", "l-1001")
+    assert problem["error"].startswith(f"{where}: ")
+    assert CARD not in str(problem)
+    assert not world.orders
+
+
+async def test_what_is_in_the_way_of_a_link_is_a_conflict_about_that_link(world):
+    async def held(request, *, actor, trace_parent):
+        del request, actor, trace_parent
+        return Submission(status="conflict", order_id="u-7", queue_id="q-7")
+
+    deps = replace(deps_of(world), submit=held)
+    async with calling(deps) as session:
+        status, problem = await post(session, orjson.dumps(LINK), "/v1/partner-links")
+    assert (status, problem["outcome"], problem["order_id"]) == (
+        *(409, "conflict", "l-1001"),
+    )
+    assert "order u-7 about the same is under way" in problem["error"]
 
 
 async def drip(data, pause):

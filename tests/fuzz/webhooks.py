@@ -137,6 +137,7 @@ def prepared(seed: int | None = None) -> Fuzz:
         reads=unused,
         waiters=unused,
         submit=unused,
+        unlink=unused,
         provider_statuses=unused,
         ready=unused,
     )

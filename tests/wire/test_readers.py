@@ -13,14 +13,13 @@ from handlers.ports.services import NoServices
 from handlers.route import ANSWERED, KNOWN
 from payment_service.bus.topology import REQUEST_SUBJECTS
 from payment_service.wire.readers import PATHS, READERS, read_message, read_request
-from payment_service.wire.requests import refuse_unsupported
 
 
 class Configured:
     """Parties by name alone: what a reader asks of them."""
 
     def __init__(self, *names):
-        self.providers = self.services = self
+        self.providers = self.services = self.partners = self
         self._names = [*names]
 
     def names(self):
@@ -28,12 +27,13 @@ class Configured:
 
 
 KNOWN_PARTIES: Any = Configured(
-    "acme", "zeta", "fraud", "payment", "delivery", "merchant"
+    "acme", "zeta", "fraud", "payment", "delivery", "merchant", "northbank"
 )
 
 
 def test_every_kind_has_a_subject_and_a_path_of_its_own():
-    assert {*SUBJECTS} == {*Kind} > {*PATHS} >= {*READERS}
+    assert {*SUBJECTS} == {*Kind} == {*READERS}
+    assert {*PATHS} == {*Kind} - {Kind.PARTNER_UNLINK}
     assert len({*SUBJECTS.values()}) == len(Kind)
     assert len({*PATHS.values()}) == len(PATHS)
     assert {*KINDS.items()} == {(subject, kind) for kind, subject in SUBJECTS.items()}
@@ -66,18 +66,3 @@ def test_a_withdrawal_needs_no_services_and_a_checkout_no_providers():
         read_request(
             Kind.CHECKOUT, orjson.dumps(READERS[Kind.CHECKOUT].example), only_providers
         )
-
-
-@pytest.mark.parametrize("kind", sorted({*Kind} - {*READERS}))
-def test_a_kind_without_a_reader_is_refused_and_says_whose_it_was(kind):
-    with pytest.raises(InvalidRequest, match="not supported yet") as refused:
-        read_request(kind, b'{"order_id": "l-1"}', KNOWN_PARTIES)
-
-    assert refused.value.order_id == "l-1"
-    assert SUBJECTS[kind] in refused.value.problem
-
-
-def test_what_is_not_supported_says_so_and_whose_it_was():
-    refused = refuse_unsupported(b'{"order_id": "c-1"}', "shadow.outcome")
-    assert "not supported yet" in refused.problem
-    assert refused.order_id == "c-1"
