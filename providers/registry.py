@@ -1,18 +1,21 @@
-"""Makes the providers that the configuration names, and those that collect."""
+"""Makes the providers, those that collect, and the partners that are configured."""
 
 import importlib
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Final, Protocol, cast
 
+from handlers.ports.partners import Partner
 from handlers.ports.payments import PaymentProvider
-from providers.config import Config, ConfigError, ProviderTable
+from providers.config import Config, ConfigError, PartnerTable, ProviderTable
 from providers.config.charging import unfit_for_charges
 from providers.config.unsafe_calls import holes_of
 from providers.config.vocabulary import CALLBACK_URL
 from providers.http.outbound import Outbound
 from providers.left_out import what_is_left_out
+from providers.partners import FileNote, RestPartner, nobody_reads
 from providers.port import Provider
 from providers.rest import RestProvider
 from providers.rest.charges import RestCharges
@@ -20,6 +23,10 @@ from providers.stripe import StripeProvider
 from providers.stripe.charges import StripeCharges
 
 GROUP: Final = "payment_service.providers"
+PARTNERS: Final = "payment_service.partners"
+"""The groups of entry points by which others bring adapters of their own."""
+
+_KNOWN: Final = f"rest, stripe, an entry point of {GROUP}, as simulator is one"
 CHARGES: Final = "charges"
 """The attribute of an adapter that makes a payment provider of a table."""
 _CLASS: Final = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)", re.ASCII)
@@ -46,6 +53,14 @@ class ChargeAdapter(Protocol):
 
     def __call__(self, table: ProviderTable, outbound: Outbound) -> PaymentProvider:
         """Make what collects; its calls go out through ``outbound``."""
+        ...
+
+
+class PartnerAdapter(Protocol):
+    """What makes a partner of its table; as :class:`Adapter`."""
+
+    def __call__(self, table: PartnerTable, outbound: Outbound) -> Partner:
+        """Make the partner; its calls go out through ``outbound``."""
         ...
 
 
@@ -115,6 +130,21 @@ def payment_provider(table: ProviderTable, outbound: Outbound) -> PaymentProvide
         raise ConfigError([f"{where} adapter: {_reason(error)}"]) from None
 
 
+class ConfiguredPartners:
+    """All configured partners, by name."""
+
+    def __init__(self, partners: Mapping[str, Partner]) -> None:
+        self._partners = dict(partners)
+
+    def get(self, name: str) -> Partner | None:
+        """Return the partner, or None where the name is not configured."""
+        return self._partners.get(name)
+
+    def names(self) -> list[str]:
+        """Return all configured names, sorted."""
+        return sorted(self._partners)
+
+
 def build_providers(
     config: Config, outbound: Outbound, *, public_url: str | None = None
 ) -> ConfiguredProviders:
@@ -139,6 +169,25 @@ def build_providers(
     return ConfiguredProviders(made)
 
 
+def build_partners(
+    config: Config, outbound: Outbound, *, note: FileNote = nobody_reads
+) -> ConfiguredPartners:
+    """Make all partners; ``note`` is told of each version of a file that was read.
+
+    :raises ConfigError: names every table whose adapter cannot be found or used.
+    """
+    made: dict[str, Partner] = {}
+    problems: list[str] = []
+    for name, table in config.partners.items():
+        try:
+            made[name] = partner_adapter_named(table.adapter, note)(table, outbound)
+        except (LookupError, ImportError, OSError, TypeError, ValueError) as error:
+            problems.append(f"[partners.{name}] adapter: {_reason(error)}")
+    if problems:
+        raise ConfigError(problems)
+    return ConfiguredPartners(made)
+
+
 def _without_callback(table: ProviderTable) -> Iterator[str]:
     """Name the calls that could never be made: nobody knows our address."""
     calls = {"create": table.create, "status": table.asking, "cancel": table.cancel}
@@ -156,15 +205,29 @@ def adapter_named(name: str) -> Adapter:
     """
     if name in _OURS:
         return _OURS[name]
+    return cast("Adapter", _brought(name, GROUP, _KNOWN))
+
+
+def partner_adapter_named(name: str, note: FileNote = nobody_reads) -> PartnerAdapter:
+    """Find a partner's adapter; as :func:`adapter_named`.
+
+    :raises LookupError: there is none of this name.
+    :raises ImportError: its module cannot be imported.
+    """
+    if name == "rest":
+        return partial(RestPartner, note=note)
+    known = f"rest, an entry point of {PARTNERS}"
+    return cast("PartnerAdapter", _brought(name, PARTNERS, known))
+
+
+def _brought(name: str, group: str, known: str) -> object:
+    """Find what others have brought: ``package.module:Class``, or an entry point."""
     if found := _CLASS.fullmatch(name):
         module = importlib.import_module(found[1])
         return _callable(getattr(module, found[2], None), name)
-    for entry in entry_points(group=GROUP, name=name):
+    for entry in entry_points(group=group, name=name):
         return _callable(entry.load(), name)
-    raise LookupError(
-        f"{name!r} is neither rest, stripe, an entry point of {GROUP}, as simulator "
-        "is one, nor package.module:Class"
-    )
+    raise LookupError(f"{name!r} is neither {known}, nor package.module:Class")
 
 
 def charge_adapter_named(name: str) -> ChargeAdapter:
@@ -207,9 +270,9 @@ _COLLECTING: Final[Mapping[str, ChargeAdapter]] = {
 }
 
 
-def _callable(found: object, name: str) -> Adapter:
+def _callable(found: object, name: str) -> object:
     if callable(found):
-        return cast("Adapter", found)
+        return found
     raise LookupError(f"{name!r} is not there, or is not a class or function")
 
 

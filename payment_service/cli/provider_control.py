@@ -147,8 +147,9 @@ def _steered(
 
 
 def _require(name: str) -> Container[str]:
-    """Return the providers that there are, this one among them."""
-    known = configuration(read_settings()).providers
+    """Return the providers and partners that there are, this one among them."""
+    config = configuration(read_settings())
+    known = {**config.providers, **config.partners}
     if name not in known:
         names = ", ".join(sorted(known)) or "none"
         raise Wrong(f"no provider {name!r} in the configuration: it has {names}")

@@ -101,6 +101,12 @@ class Metrics:
             "operation",
             "outcome",
         )
+        self.partner_file_lines = Counter(
+            "partner_file_lines",
+            "Lines of the files that partners reconcile by",
+            ["partner", "outcome"],
+            registry=r,
+        )
         self.balance_request = _calls(
             r,
             "balance_request_seconds",

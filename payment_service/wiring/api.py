@@ -35,7 +35,7 @@ from payment_service.api.deps import ApiDeps
 from payment_service.api.webhooks import IGNORED
 from payment_service.observability.notes import Notes
 from payment_service.observability.repeats import Repeats
-from payment_service.wiring.health import shown
+from payment_service.wiring.health import called, shown
 from payment_service.wiring.http_limits import HeadLimits, limited
 from payment_service.wiring.people import PostgresPeopleOperations
 from payment_service.wiring.service import Service
@@ -123,7 +123,7 @@ def operations(service: Service) -> Operations:
         reads=service.reads,
         controls=service.controls,
         people=service.people,
-        providers=service.config.providers,
+        providers=called(service.config),
         four_eyes=service.four_eyes,
     )
 

@@ -15,6 +15,7 @@ from handlers.ports.clock import Clock
 from payment_service.observability.metrics import Metrics
 from payment_service.storage.controls import PostgresControls
 from providers.config import Config
+from providers.config.called import CalledTable
 from providers.health.admission import AdmissionControl
 from providers.health.calendar import Weekly
 
@@ -42,12 +43,17 @@ class AdmissionReporter:
         tell("provider.turned", provider=provider, state=state, because=because)
 
 
+def called(config: Config) -> Mapping[str, CalledTable]:
+    """Return the tables of all who are paused and kept: providers, and partners."""
+    return {**config.providers, **config.partners}
+
+
 def admission_control_of(
     config: Config, clock: Clock, metrics: Metrics
 ) -> AdmissionControl:
     """Return the keeper of this process, which has heard of nobody yet."""
     return AdmissionControl(
-        {name: table.terms for name, table in config.providers.items()},
+        {name: table.terms for name, table in called(config).items()},
         clock,
         replica=f"{gethostname()}-{token_hex(4)}",
         listener=AdmissionReporter(metrics),
@@ -81,5 +87,5 @@ def shown(config: Config) -> Mapping[str, tuple[str, Sequence[Weekly]]]:
     """Return what the summary needs of each table."""
     return {
         name: (table.adapter, table.terms.maintenance)
-        for name, table in config.providers.items()
+        for name, table in called(config).items()
     }

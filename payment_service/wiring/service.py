@@ -38,14 +38,16 @@ from payment_service.storage.sweeps import PostgresSweeps
 from payment_service.wiring.bus_health import BusHealth
 from payment_service.wiring.health import admission_control_of
 from payment_service.wiring.nats import connect_nats, topology_of
+from payment_service.wiring.partner_files import file_note
 from payment_service.wiring.people import KeyFollower
 from payment_service.wiring.trust import Trust, require_trust
 from providers.config import Config
 from providers.core import HttpCore
 from providers.health.admission import AdmissionControl
 from providers.health.observed import ObservedProviders
+from providers.health.observed_partners import ObservedPartners
 from providers.http.outbound import Outbound
-from providers.registry import build_providers
+from providers.registry import build_partners, build_providers
 from providers.services import build_services
 
 LOG: Final = structlog.get_logger("payment_service")
@@ -249,8 +251,13 @@ def _observed(
     ports: Ports, admission_control: AdmissionControl, metrics: Metrics
 ) -> Ports:
     """Ask the keeper before each new attempt, and have it hear how they end."""
-    observed = ObservedProviders(ports.providers, admission_control, call_note(metrics))
-    return replace(ports, providers=observed, gate=admission_control)
+    note = call_note(metrics)
+    return replace(
+        ports,
+        providers=ObservedProviders(ports.providers, admission_control, note),
+        partners=ObservedPartners(ports.partners, admission_control, note),
+        gate=admission_control,
+    )
 
 
 def _engine(
@@ -270,11 +277,13 @@ def _engine(
         authority=settings.core_ca,
     )
     providers = build_providers(config, outbound, public_url=settings.public_url)
+    partners = build_partners(config, outbound, note=file_note(metrics))
     return Ports(
         flows=FLOWS,
         store=store,
         core=MeasuredCore(core, metrics),
         providers=providers,
+        partners=partners,
         services=MeasuredServices(build_services(config, outbound), metrics),
         clock=clock,
         limits=Limits(chain=settings.ack_wait / 3, send_within=settings.ack_wait / 6),

@@ -2,8 +2,9 @@
 
 from providers.config.file import ConfigError, parse_config, read_config
 from providers.config.health import BreakerTable
+from providers.config.partners import PartnerTable
 from providers.config.services import CheckoutTable, ServiceTable
-from providers.config.tables import Config, PartnerTable, ProviderTable, WebhookTable
+from providers.config.tables import Config, ProviderTable, WebhookTable
 
 __all__ = [
     "BreakerTable",

@@ -18,11 +18,13 @@ from providers.config.forwarders import (
     unsafe_together,
 )
 from providers.config.known_secrets import learn
+from providers.config.partners import PartnerTable
 from providers.config.secrets import SecretTable
 from providers.config.services import CheckoutTable, ServiceTable
-from providers.config.tables import Config, PartnerTable, ProviderTable
+from providers.config.tables import Config, ProviderTable
 from providers.config.unfinished import unfinished
-from providers.config.unsafe import Problems, unsafe_partner, unsafe_provider
+from providers.config.unsafe import Problems, unsafe_provider
+from providers.config.unsafe_partners import unsafe_namesakes, unsafe_partner
 from providers.config.unsafe_services import unsafe_checkout, unsafe_service
 from providers.config.variables import filled
 from providers.files import read_text
@@ -99,6 +101,7 @@ def config_of(
     problems = [*reading.unknown(), *reading.problems]
     if not problems:
         problems += unsafe_together(config.forwarders, _webhook_secrets(config))
+        problems += unsafe_namesakes(config.partners, config.providers)
     if problems:
         raise ConfigError(problems)
     return config

@@ -3,48 +3,38 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from fsm.domain.rates import Rate
 from fsm.engine.backoff import Backoff
 from fsm.payout.policy import AskedBy, ProviderPolicy
+from providers.config.called import CalledTable
 from providers.config.events import EventIdAt
-from providers.config.fields import Duration, HttpUrl
+from providers.config.fields import Duration
 from providers.config.forms import (
     AnswersTable,
     At,
-    AuthTable,
     CancelTable,
     CreateTable,
     ListAt,
     StatementTable,
     StatusTable,
-    TlsTable,
     WebhookBodyTable,
 )
 from providers.config.forwarders import ForwarderTable
-from providers.config.health import (
-    BreakerTable,
-    HealthTable,
-    LimitsTable,
-    MaintenanceTable,
-)
+from providers.config.partners import PartnerTable
 from providers.config.secrets import SecretTable
-from providers.config.services import CheckoutTable, RetryTable, ServiceTable
+from providers.config.services import CheckoutTable, ServiceTable
 from providers.config.stripe import StripeTable
 from providers.config.table import Table
 from providers.config.unsafe_calls import holes_of
 from providers.config.values import (
     Attempts,
-    Bins,
     Certificates,
-    Countries,
     Factor,
     HeaderName,
-    Headers,
-    InFlight,
     Many,
     Moment,
     PublicKey,
@@ -53,8 +43,6 @@ from providers.config.values import (
     secret_table,
 )
 from providers.config.vocabulary import PROVIDER_REFERENCE
-from providers.health.admission import Terms
-from providers.health.breaker import BreakerTerms
 from providers.signatures import (
     Pins,
     SchemeSettings,
@@ -64,9 +52,6 @@ from providers.signatures import (
     verifier,
 )
 from providers.signatures.settings import Encoding, TimeUnit
-
-HUNG_SHARE: Final = 0.5
-"""A create that has taken this share of its time limit counts as failed already."""
 
 
 class TokenTable(Table):
@@ -232,18 +217,9 @@ def _asking(status: object) -> object:
     return status if isinstance(status, dict) else None
 
 
-class ProviderTable(Table):
-    """One ``[providers.*]``; ``options`` is for adapters that are not ours.
+class ProviderTable(CalledTable):
+    """One ``[providers.*]``; ``status`` is a word or a table, and read as both."""
 
-    ``status`` is written as a word or as a table, and read as both.
-    """
-
-    name: str
-    adapter: str = Field(min_length=1)
-    base_url: HttpUrl | None = None
-    headers: Headers = Field(default={}, repr=False)
-    timeout: Duration = timedelta(seconds=10)
-    max_in_flight: InFlight = 50
     status: Annotated[bool, BeforeValidator(_asked)] = True
     idempotent_create: bool = False
     key_lifetime: Duration = timedelta(hours=24)
@@ -257,12 +233,6 @@ class ProviderTable(Table):
     webhook: WebhookTable | None = None
     poll: PollTable = PollTable()
     recheck: RecheckTable = RecheckTable()
-    breaker: BreakerTable = BreakerTable()
-    limits: LimitsTable = LimitsTable()
-    health: HealthTable = HealthTable()
-    maintenance: Many[MaintenanceTable] = ()
-    auth: AuthTable | None = None
-    tls: TlsTable | None = None
     reference_form: Literal["uuid", "hex"] = "uuid"
     create: CreateTable | None = None
     asking: Annotated[
@@ -273,7 +243,6 @@ class ProviderTable(Table):
     answers: AnswersTable | None = None
     webhook_body: WebhookBodyTable | None = None
     stripe: StripeTable | None = None
-    options: Mapping[str, Any] = Field(default={}, repr=False)
 
     @property
     def policy(self) -> ProviderPolicy:
@@ -301,53 +270,6 @@ class ProviderTable(Table):
             return AskedBy.NOTHING
         needed = set() if self.asking is None else holes_of(self.asking, needed=True)
         return AskedBy.THEIRS if PROVIDER_REFERENCE in needed else AskedBy.OURS
-
-    @property
-    def terms(self) -> Terms:
-        """Return when it is given new work."""
-        breaker, health = self.breaker, self.health
-        return Terms(
-            timeout=self.timeout,
-            breaker=BreakerTerms(
-                window=breaker.window.total_seconds(),
-                failure_rate=breaker.failure_rate,
-                min_calls=breaker.min_calls,
-                open=breaker.open.total_seconds(),
-                probes=breaker.probes,
-                hung_after=self.timeout.total_seconds() * HUNG_SHARE,
-            ),
-            in_flight_here=self.max_in_flight,
-            rate=self.limits.rate,
-            in_flight=self.limits.in_flight,
-            maintenance=tuple(table.window for table in self.maintenance),
-            patience=health.patience,
-            release=health.release.a_second,
-            silence_max=health.retry_after_max,
-        )
-
-
-class FallbackTable(Table):
-    """The checks that follow when a partner has several matches."""
-
-    first: Duration = timedelta(hours=6)
-    factor: Factor = 2.0
-    max: Duration = timedelta(hours=24)
-    deadline: Duration = timedelta(days=5)
-
-
-class PartnerTable(Table):
-    """One ``[partners.*]``: whose cards can be linked."""
-
-    name: str
-    base_url: HttpUrl
-    headers: Headers = Field(default={}, repr=False)
-    timeout: Duration = timedelta(seconds=5)
-    max_in_flight: InFlight = 50
-    countries: Countries
-    bins: Bins
-    multi_match: Literal["provisional", "hold"] = "hold"
-    retry: RetryTable = RetryTable()
-    fallback: FallbackTable = FallbackTable()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from providers.config.tables import PartnerTable, ProviderTable, WebhookTable
+from providers.config.tables import ProviderTable, WebhookTable
 from providers.config.unsafe_events import unsafe_events
 from providers.config.unsafe_forms import unsafe_form
 from providers.config.unsafe_services import unsafe_timeout
@@ -64,9 +64,3 @@ def _unsafe_webhook(table: WebhookTable, adapter: str) -> Problems:
         table.verifier()
     except Unsafe as error:
         yield f"webhook.{error.key}", str(error)
-
-
-def unsafe_partner(table: PartnerTable, ack_wait: timedelta) -> Problems:
-    yield from unsafe_timeout(table.timeout, ack_wait)
-    if table.fallback.first > table.fallback.deadline:
-        yield "fallback.first", "must not be longer than fallback.deadline"

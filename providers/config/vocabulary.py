@@ -22,6 +22,17 @@ PAYOUT: Final = (
 ONLY_ALONE: Final = frozenset({DESTINATION, NUMBER})
 """What is no text: each is a leaf of its own in a body."""
 
+CARD_TOKEN: Final = "card_token"  # noqa: S105 - a placeholder
+DATE: Final = "date"
+LINK_KEYS: Final = frozenset({"key", "task_id", "order_id"})
+"""Whatever makes a repeat of a call about a card the same call."""
+
+LINK: Final = LINK_KEYS | {
+    *("n", "check", "partner", "queue_id", "merchant_id", "customer_id"),
+    *(CARD_TOKEN, "card_bin", "card_country"),
+}
+"""What calls about a card may say."""
+
 STATEMENT: Final = frozenset({"from", "to", "from_date", "to_date", CURSOR, PAGE})
 SIGNED: Final = frozenset(
     {

@@ -1,7 +1,7 @@
-"""Providers whose calls are observed: timed, counted, and heard by their keeper.
+"""Providers and partners whose calls are observed: timed, counted, heard by a keeper.
 
-One wrapper: what a call came to is measured, what it says about the provider's health
-goes to the keeper, and a provider that asks to be left alone (``Retry-After``) is.
+One wrapper: what a call came to is measured, what it says about its party's health goes
+to the keeper, and whoever asks to be left alone (``Retry-After``) is.
 """
 
 import time
@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from handlers.ports.partners import PartnerNotSent, PartnerUnclear
 from providers.health.admission import AdmissionControl
 from providers.health.window import CreateOutcome
 from providers.port import (
@@ -27,9 +28,11 @@ from providers.port import (
 from providers.wrapped import WrappedProvider, WrappedProviders
 
 Answer = TypeVar("Answer")
+Call = TypeVar("Call")
 CallNote = Callable[[str, str, str, float], None]
 """(provider, operation, outcome, seconds): what a call came to."""
 
+ASKS_FOR_SILENCE: Final = (NotSent, Unclear, PartnerNotSent, PartnerUnclear)
 FAILED: Final = "error"
 """The outcome of a call that has raised, or was cancelled."""
 CLIENT_ERRORS: Final = frozenset(range(400, 500)) - {408, 425, 429}
@@ -55,6 +58,60 @@ def heard_in(answer: CreateAnswer) -> CreateOutcome | None:
             return CreateOutcome.REFUSED if answered else CreateOutcome.FAILED
 
 
+class Observing:
+    """What observes the calls of one party, by its name."""
+
+    def __init__(
+        self, name: str, admission_control: AdmissionControl, note: CallNote
+    ) -> None:
+        self._of = name
+        self._admission_control = admission_control
+        self._note = note
+
+    async def tracked(
+        self,
+        operation: str,
+        call: Callable[[Call], Awaitable[Answer]],
+        what: Call,
+        heard_of: Callable[[Answer], CreateOutcome | None],
+    ) -> Answer:
+        """Make a call that says how its party does; it may turn out to hang."""
+        tracking, heard = self._admission_control.began(self._of), None
+        try:
+            answer = await self._timed(operation, call, what)
+            heard = heard_of(answer)
+        except Exception:
+            heard = CreateOutcome.FAILED
+            raise
+        finally:
+            self._admission_control.ended(self._of, tracking, heard)
+        return self._heeded(answer)
+
+    async def timed(
+        self, operation: str, call: Callable[[Call], Awaitable[Answer]], what: Call
+    ) -> Answer:
+        """Make a call that is only measured."""
+        return self._heeded(await self._timed(operation, call, what))
+
+    async def _timed(
+        self, operation: str, call: Callable[[Call], Awaitable[Answer]], what: Call
+    ) -> Answer:
+        began, outcome = time.perf_counter(), FAILED
+        try:
+            answer = await call(what)
+            outcome = type(answer).__name__.removeprefix("Partner").lower()
+        finally:
+            self._note(self._of, operation, outcome, time.perf_counter() - began)
+        return answer
+
+    def _heeded(self, answer: Answer) -> Answer:
+        """Leave the party alone where it has asked for it, for a bounded time."""
+        if not isinstance(answer, ASKS_FOR_SILENCE) or not answer.after:
+            return answer
+        granted = self._admission_control.back_off(self._of, answer.after)
+        return replace(answer, after=granted)
+
+
 class ObservedProvider(WrappedProvider):
     """A provider, with its keeper listening and its calls measured."""
 
@@ -65,52 +122,20 @@ class ObservedProvider(WrappedProvider):
         note: CallNote = nobody_notes,
     ) -> None:
         super().__init__(provider)
-        self._admission_control = admission_control
-        self._note = note
+        self._observing = Observing(provider.name, admission_control, note)
 
     async def create(self, payout: Payout) -> CreateAnswer:
         """Ask for the payout; while it is under way it may turn out to hang."""
-        began, outcome = time.perf_counter(), FAILED
-        call, heard = self._admission_control.began(self.name), None
-        try:
-            answer = await self._provider.create(payout)
-            outcome, heard = type(answer).__name__.lower(), heard_in(answer)
-        except Exception:
-            heard = CreateOutcome.FAILED
-            raise
-        finally:
-            self._admission_control.ended(self.name, call, heard)
-            self._note(self.name, "create", outcome, time.perf_counter() - began)
-        return self._heeded(answer)
+        create = self._provider.create
+        return await self._observing.tracked("create", create, payout, heard_in)
 
     async def status(self, payout: Payout) -> StatusAnswer:
         """Ask what became of it."""
-        return await self._asked("status", self._provider.status, payout)
+        return await self._observing.timed("status", self._provider.status, payout)
 
     async def cancel(self, payout: Payout) -> CancelAnswer:
         """Ask not to pay it."""
-        return await self._asked("cancel", self._provider.cancel, payout)
-
-    async def _asked(
-        self,
-        operation: str,
-        call: Callable[[Payout], Awaitable[Answer]],
-        payout: Payout,
-    ) -> Answer:
-        began, outcome = time.perf_counter(), FAILED
-        try:
-            answer = await call(payout)
-            outcome = type(answer).__name__.lower()
-        finally:
-            self._note(self.name, operation, outcome, time.perf_counter() - began)
-        return self._heeded(answer)
-
-    def _heeded(self, answer: Answer) -> Answer:
-        """Leave the provider alone where it has asked for it, for a bounded time."""
-        if isinstance(answer, NotSent | Unclear) and answer.after:
-            granted = self._admission_control.back_off(self.name, answer.after)
-            return replace(answer, after=granted)
-        return answer
+        return await self._observing.timed("cancel", self._provider.cancel, payout)
 
 
 class ObservedProviders(WrappedProviders):

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from providers.config import ProviderTable
+from providers.config.called import CalledTable
 from providers.config.forms import AuthTable, HmacAuth
 from providers.config.templates import parse_template
-from providers.config.unsafe_forms import key_of
+from providers.config.unsafe_proofs import key_of
 from providers.rest.requests import PreparedRequest, sendable
 
 NONCE_BYTES: Final = 16
@@ -90,16 +90,16 @@ class RequestSignature:
         return (self._signed.filled(known) or "").encode()
 
 
-def proof_of(table: ProviderTable, clock: Clock = time.time_ns) -> RequestAuth:
-    """Return how this provider is to know us."""
+def proof_of(table: CalledTable, clock: Clock = time.time_ns) -> RequestAuth:
+    """Return how whoever is called is to know us."""
     fixed = fixed_headers(table)
     if table.auth is not None and table.auth.hmac is not None:
         return RequestSignature(table.auth.hmac, fixed, clock)
     return Fixed(fixed)
 
 
-def fixed_headers(table: ProviderTable) -> dict[str, str]:
-    """Return the headers that all requests to a provider have in common."""
+def fixed_headers(table: CalledTable) -> dict[str, str]:
+    """Return the headers that all requests to one party have in common."""
     fixed = {n: value.get_secret_value() for n, value in table.headers.items()}
     return fixed if table.auth is None else fixed | _authorization(table.auth)
 

@@ -34,7 +34,13 @@ class Refusing:
 
 sys.meta_path.insert(0, Refusing())
 """
-IMPORTED_BY_COMMANDS = ("conformance", "scaffold", "service_conformance", "simulator")
+IMPORTED_BY_COMMANDS = (
+    "conformance",
+    "partner_conformance",
+    "scaffold",
+    "service_conformance",
+    "simulator",
+)
 
 
 class Without:

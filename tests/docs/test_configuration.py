@@ -11,10 +11,18 @@ from fsm.domain.durations import format_duration, parse_duration
 from payment_service.settings import Settings, needs_of
 from providers.config import parse_config
 from providers.config.forwarders import ForwarderTable
+from providers.config.partners import (
+    Eligibility,
+    FallbackTable,
+    FileColumns,
+    FileTable,
+    PartnerTable,
+)
 from providers.config.services import DefaultTable, RetryTable, ServiceTable
 from providers.config.tables import ProviderTable, WebhookTable
+from providers.config.vocabulary import LINK
 from providers.testing.simulator import FaultKind, InjectedFault, Scripts
-from providers.testing.simulator.config import _SERVICE_KEYS
+from providers.testing.simulator.config import _PARTNER_KEYS, _SERVICE_KEYS
 from tests.docs.pages import DOCS, ROOT, listed, rows_of, section_of
 
 PAGE = DOCS / "configuration.md"
@@ -80,7 +88,7 @@ def test_every_key_of_a_table_is_told():
     text = PAGE.read_text() + (ROOT / "ops/examples/README.md").read_text()
     told = {*re.findall(r"[a-z_]{2,}", text)}
 
-    for table in (ProviderTable, WebhookTable, ForwarderTable, ServiceTable):
+    for table in (ProviderTable, WebhookTable, ForwarderTable, ServiceTable, FileTable):
         keys = {field.alias or name for name, field in table.model_fields.items()}
         assert keys - told - {"asking"} == set(), table.__name__
 
@@ -98,6 +106,7 @@ def test_the_tables_that_are_shown_are_taken():
     assert [*config.providers] == ["acme"]
     assert [*config.forwarders] == ["gateway"]
     assert [*config.services] == ["fraud", "payment", "items"]
+    assert [*config.partners] == ["northbank", "southbank"]
 
 
 ASKING = {
@@ -159,13 +168,59 @@ def test_what_the_simulator_is_told_of_charges_is_taken():
     assert faults == ["charge", "charge_status", "refund"]
 
 
+def told_between(mark):
+    """Return the keys of a table of the page, and the defaults it tells."""
+    table = PAGE.read_text().partition(f"<!-- {mark}:begin -->")[2]
+    told: dict[str, str] = {}
+    for keys, _, default in rows_of(table.partition(f"<!-- {mark}:end -->")[0]):
+        names = listed(keys)
+        values = listed(default) or default.split("; ")
+        told.update(zip(names, values * len(names), strict=False))
+    return told
+
+
+def test_every_key_of_a_partner_is_told_with_its_default():
+    told = {name: _as_duration(each) for name, each in told_between("partners").items()}
+
+    fields = {
+        name: _as_told(each.default)
+        for name, each in PartnerTable.model_fields.items()
+        if name not in {"name", "retry", "fallback", "countries", "bins"}
+    }
+    alike = {"max_in_flight", "limits", "breaker", "health", "maintenance"}
+    known = fields | dict.fromkeys(alike, "as a provider's")
+    known |= {f"retry.{name}": _as_told(value) for name, value in RetryTable()}
+    known |= {f"fallback.{name}": _as_told(value) for name, value in FallbackTable()}
+    known |= dict.fromkeys(("eligibility", "revocation"), "the contract's form")
+    known |= {"fallback_check": "the contract's form"}
+    known |= {"countries": "required", "bins": "required"}
+    assert told == known
+
+
+def test_every_key_of_a_file_is_told_with_its_default():
+    fields = FileTable.model_fields
+    known = {name: _as_told(each.default) for name, each in fields.items()}
+    known |= dict.fromkeys(("path", "columns", "results"), "required")
+    assert told_between("files") == known
+
+
+def test_the_words_of_partners_are_those_of_the_code():
+    text = PAGE.read_text().partition("## The partners of card links")[2]
+
+    for word in (*Eligibility, *FileColumns.model_fields, *LINK):
+        assert f"`{word}`" in text or f"`{{{word}}}`" in text, word
+
+
 def test_what_the_simulator_is_told_of_services_is_taken():
     page = PAGE.read_text()
     [told] = re.findall(r"`\[services.NAME\]` with (.*?); each at", page)
     [fault] = re.findall(r"`(\{\"kind\".*?\}\})`", page)
     [token] = re.findall(r"`(tok_sim:[^`]*)`", page)
 
+    [partner] = re.findall(r"`\[partners.NAME\]` with (.*?); each at", page)
+
     assert {*listed(told)} == _SERVICE_KEYS - {"mix_by"}
+    assert {*listed(partner)} == _PARTNER_KEYS - {"mix_by"}
     assert InjectedFault.parse(json.loads(fault)).kind is FaultKind.APPLIED_DROP
     for name, means in {"payment": "decline", "delivery": "commit_hang"}.items():
         script = Scripts().of_token(token, name)

@@ -18,6 +18,7 @@ from payment_service.cli.commands import (
     key,
     migrate,
     order,
+    partner,
     provider,
     run,
     service,
@@ -75,6 +76,7 @@ app.add_typer(task.group, name="task")
 app.add_typer(case.group, name="case")
 app.add_typer(dlq.group, name="dlq")
 app.add_typer(provider.group, name="provider")
+app.add_typer(partner.group, name="partner")
 app.add_typer(service.group, name="service")
 app.add_typer(key.group, name="key")
 app.add_typer(four_eyes.group, name="four-eyes")

@@ -1,4 +1,4 @@
-"""Checks the neighbours: core and services answer, providers can be connected to."""
+"""Checks the neighbours: core and services answer, providers and partners connect."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from fsm.domain.errors import CoreUnavailable
 from fsm.domain.events import stamp
-from payment_service.cli.doctor import services
+from payment_service.cli.doctor import partners, services
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.settings import Settings
 from providers.config import Config, ConfigError, ProviderTable
@@ -43,6 +43,8 @@ async def check(
                     yield PROVIDERS.advice(name, told, RENEW)
                 yield await _reached(name, table, table.base_url, outbound)
         async for finding in services.check(config, outbound):
+            yield finding
+        async for finding in partners.check(config, outbound):
             yield finding
 
 

@@ -11,6 +11,7 @@ from payment_service.cli.doctor import anchors, bus, counterparties, store
 from payment_service.cli.doctor.findings import Area, Finding, Severity
 from payment_service.cli.doctor.permissions import of_calls
 from payment_service.cli.errors import DONE, FOUND_WRONG, WRONG_USAGE
+from payment_service.cli.partner_policy import partner_in_words
 from payment_service.cli.printing import console, is_terminal, print_json, print_text
 from payment_service.cli.provider_policy import policy_in_words
 from payment_service.cli.provider_warnings import idle_settings
@@ -174,6 +175,10 @@ def _configuration(known: _Known) -> list[Finding]:
     found += [
         CONFIGURATION.ok(f"service {name}", " ".join(service_in_words(table)))
         for name, table in sorted(config.services.items())
+    ]
+    found += [
+        CONFIGURATION.ok(f"partner {name}", " ".join(partner_in_words(table)))
+        for name, table in sorted(config.partners.items())
     ]
     for name, table in sorted(config.providers.items()):
         for told, mend in idle_settings(table):

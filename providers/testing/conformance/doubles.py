@@ -29,6 +29,9 @@ COLLECTING: Final[Mapping[str, str]] = {
 MODULE: Final = "double"
 CHARGES: Final = "charge_double"
 
+Named = Callable[[str], object]
+"""Finds an adapter by its name, as the registry does."""
+
 Making = Callable[[ProviderTable], Double]
 MakingCharges = Callable[[ProviderTable], ChargeDouble]
 Changing = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -56,9 +59,22 @@ def charge_double_of(table: ProviderTable) -> ChargeDouble:
     return cast("MakingCharges", _making(table.adapter, module, CHARGES))(table)
 
 
-def _making(adapter: str, module: ModuleType | None, function: str) -> object:
+def double_in(adapter: str, ours: Mapping[str, str], named: Named) -> object:
+    """Return the function ``double`` that belongs to an adapter of another kind.
+
+    :raises NoDouble: there is none.
+    """
+    return _making(adapter, _module(adapter, ours, named), MODULE, named)
+
+
+def _making(
+    adapter: str,
+    module: ModuleType | None,
+    function: str,
+    named: Named = adapter_named,
+) -> object:
     if module is None:
-        known = " and no ".join(_places(adapter, OURS))
+        known = " and no ".join(_places(adapter, OURS, named))
         raise NoDouble(
             f"the adapter {adapter} has no double: there is no {known} "
             "(see providers.testing.conformance)"
@@ -81,30 +97,33 @@ def prepared(raw: Mapping[str, Any]) -> dict[str, Any]:
     return cast("Changing", changing)(raw) if callable(changing) else dict(raw)
 
 
-def _module(adapter: str, ours: Mapping[str, str]) -> ModuleType | None:
-    for place in _places(adapter, ours):
+def _module(
+    adapter: str, ours: Mapping[str, str], named: Named = adapter_named
+) -> ModuleType | None:
+    for place in _places(adapter, ours, named):
         if _is_there(place):
             return importlib.import_module(place)
     return None
 
 
-def _places(adapter: str, ours: Mapping[str, str]) -> Iterator[str]:
+def _places(adapter: str, ours: Mapping[str, str], named: Named) -> Iterator[str]:
     if adapter in ours:
         yield ours[adapter]
         return
     module = adapter.partition(":")[0]
     if module == adapter:
         # An entry point: its module is known once it is there.
-        module = _entry(adapter)
+        module = _entry(adapter, named)
     yield f"{module}.{MODULE}"
+    yield f"{module}_{MODULE}"
     above = module.rpartition(".")[0]
     if above:
         yield f"{above}.{MODULE}"
 
 
-def _entry(name: str) -> str:
+def _entry(name: str, named: Named) -> str:
     try:
-        return str(getattr(adapter_named(name), "__module__", name))
+        return str(getattr(named(name), "__module__", name))
     except (LookupError, ImportError):
         # The registry says so in its own words.
         return name

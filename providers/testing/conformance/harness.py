@@ -63,11 +63,20 @@ def a_deal(reference: str = REFERENCE, money: Money | None = None) -> Deal:
     return Deal(reference=reference, money=money or Money(12550, "EUR"))
 
 
+class Rehearsed(Protocol):
+    """What was made up for a scenario."""
+
+    @property
+    def canaries(self) -> tuple[str, ...]:
+        """The secrets that must not show."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Findings:
     """What a scenario has found, without the secrets that were made up for it."""
 
-    rehearsal: Rehearsal
+    rehearsal: Rehearsed
     cases: int = 0
     wrong: list[str] = field(default_factory=list)
 
@@ -114,6 +123,7 @@ class Findings:
 class Stage(Findings):
     """One scenario's provider, counterpart and findings."""
 
+    rehearsal: Rehearsal
     provider: Provider
     double: Double
     counterpart: Counterpart

@@ -69,7 +69,7 @@ def rehearsed(
     :raises ConfigError: the table is refused.
     """
     environment = MadeUp()
-    changed = _moved(prepared(raw), url) | {
+    changed = moved(prepared(raw), url) | {
         "timeout": format_duration(timeout),
         "not_found_grace": GRACE,
     }
@@ -95,7 +95,7 @@ def made_up(name: str) -> str:
     return hashlib.sha256(f"conformance {name}".encode()).hexdigest()
 
 
-def _moved(raw: Mapping[str, Any], url: str) -> dict[str, Any]:
+def moved(raw: Mapping[str, Any], url: str) -> dict[str, Any]:
     """Return a copy that leads to the counterpart; who we are is not asked there."""
     changed = copy.deepcopy(dict(raw))
     changed.pop("tls", None)

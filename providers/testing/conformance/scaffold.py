@@ -1,4 +1,4 @@
-"""Writes what somebody needs to begin with a provider: a table, or an adapter.
+"""Writes what somebody begins a provider or a partner with: a table, or an adapter.
 
 The skeleton speaks of Acme; its Python is real, and passes the kit as it stands.
 """
@@ -31,6 +31,20 @@ PYTHON: Final[Mapping[str, str]] = {
         )
     },
 }
+PARTNER_SKELETON: Final = "providers.testing.conformance.partners.skeleton"
+PARTNER_DECLARED: Final[Mapping[str, str]] = {
+    "payment.toml": "declared.toml",
+    "README.md": "declared.md",
+    "test_acme.py": "suite.py",
+}
+PARTNER_PYTHON: Final[Mapping[str, str]] = {
+    "payment.toml": "python.toml",
+    "README.md": "python.md",
+    "pyproject.toml": "pyproject.txt",
+    "test_acme.py": "suite.py",
+    "acme.py": "adapter.py",
+    "acme_double.py": "double.py",
+}
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 
@@ -42,10 +56,12 @@ _OURS: Final = re.compile(
 
 
 class ScaffoldRefused(ValueError):
-    """A name that cannot be a provider's, or a folder that is in use."""
+    """A name that cannot be an adapter's, or a folder that is in use."""
 
 
-def write(name: str, parts: Mapping[str, str], folder: Path) -> list[Path]:
+def write(
+    name: str, parts: Mapping[str, str], folder: Path, *, skeleton: str = SKELETON
+) -> list[Path]:
     """Write the files into a new folder; nothing that is there is ever changed.
 
     :raises Unfit: the name is none, or the folder is there already.
@@ -56,7 +72,7 @@ def write(name: str, parts: Mapping[str, str], folder: Path) -> list[Path]:
         raise ScaffoldRefused(f"{folder} is there already")
     written = []
     for target, source in parts.items():
-        text = (files(SKELETON) / source).read_text("utf-8")
+        text = (files(skeleton) / source).read_text("utf-8")
         path = folder / renamed(target, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_OURS.sub(r"\1\2", renamed(text, name)), "utf-8")

@@ -5,6 +5,8 @@ from providers.testing.simulator.charge_book import ChargeBook
 from providers.testing.simulator.charges import SimulatedCharges
 from providers.testing.simulator.faults import FaultKind, Faults, InjectedFault
 from providers.testing.simulator.library import SCRIPTS, Scripts
+from providers.testing.simulator.partner_book import LinkState, PartnerBook
+from providers.testing.simulator.partners import SimulatedPartner, SimulatedPartners
 from providers.testing.simulator.script import (
     Mix,
     PayoutState,
@@ -24,7 +26,9 @@ __all__ = [
     "FaultKind",
     "Faults",
     "InjectedFault",
+    "LinkState",
     "Mix",
+    "PartnerBook",
     "Patience",
     "PayoutState",
     "Script",
@@ -32,6 +36,8 @@ __all__ = [
     "Scripts",
     "ServiceBook",
     "SimulatedCharges",
+    "SimulatedPartner",
+    "SimulatedPartners",
     "SimulatedProvider",
     "SimulatedService",
     "SimulatedServices",

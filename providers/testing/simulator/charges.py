@@ -5,14 +5,12 @@ no, `accept…` is at work until it is one or the other. Its `cancel` says of a 
 whether it is made: `too_late` refuses it, `hang` makes it and does not say.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Container
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
 
-from providers.testing.simulator.answers import spoiled
 from providers.testing.simulator.charge_answers import (
     charge_answer,
     charge_from,
@@ -28,15 +26,13 @@ from providers.testing.simulator.charge_book import (
     ChargeEntryKind,
     ReceivedCharge,
 )
-from providers.testing.simulator.faults import Faults
 from providers.testing.simulator.script import (
     Cancel,
     Mishap,
     PayoutState,
-    ReceivedCreate,
     Repeat,
-    Script,
 )
+from providers.testing.simulator.scripted import Playing, ScriptedParty
 from providers.testing.simulator.wire import (
     BadCallError,
     Json,
@@ -49,28 +45,15 @@ from providers.testing.simulator.wire import (
 NOT_FOUND: Final = 404
 
 
-@dataclass(frozen=True, slots=True)
-class Playing:
-    """How a simulator plays: what goes wrong, by which scripts, when, how fast."""
-
-    faults: Faults
-    script_for: Callable[[ReceivedCreate], Script]
-    now: Callable[[], float]
-    scale: float
-
-
-class SimulatedCharges:
+class SimulatedCharges(ScriptedParty):
     """Plays what the providers do as payment providers, and keeps their book."""
 
     def __init__(
         self, providers: Container[str], book: ChargeBook, playing: Playing
     ) -> None:
+        super().__init__(playing)
         self.book = book
         self._providers = providers
-        self._faults = playing.faults
-        self._script_for = playing.script_for
-        self._now = playing.now
-        self._scale = playing.scale
         self._asked: dict[str, int] = {}
 
     def standing(self) -> list[Json]:
@@ -121,7 +104,7 @@ class SimulatedCharges:
         charge = earlier
         if earlier is None and (mishap is None or script.mishap_takes):
             charge = self.book.take(asked, script, at=self._now())
-        await asyncio.sleep(self._seconds(script, script.answer_after))
+        await self._thinks(script)
         answer = charge_answer(charge) if charge else reply({})
         if mishap is not None:
             return await self._spoiled(request, mishap, script, answer)
@@ -243,18 +226,3 @@ class SimulatedCharges:
             if at_work and each.becomes and at <= self._now():
                 self.book.move(charge, each.becomes, at=at)
         return charge
-
-    def _seconds(self, script: Script, seconds: float) -> float:
-        return seconds * script.pace * self._scale
-
-    async def _spoiled(
-        self,
-        request: web.BaseRequest,
-        mishap: Mishap | None,
-        script: Script,
-        answer: web.Response,
-    ) -> web.StreamResponse:
-        if mishap is None:
-            return answer
-        pause = self._seconds(script, script.answer_after)
-        return await spoiled(request, mishap, script, answer, drip_seconds=pause)

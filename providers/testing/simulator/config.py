@@ -12,6 +12,8 @@ from providers.testing.simulator.book import Book
 from providers.testing.simulator.charge_book import ChargeBook
 from providers.testing.simulator.faults import Faults, InjectedFault
 from providers.testing.simulator.library import Scripts
+from providers.testing.simulator.partner_book import PartnerBook
+from providers.testing.simulator.partners import SimulatedPartner
 from providers.testing.simulator.script import Behaviour, Mix, always, succeed
 from providers.testing.simulator.server import SimulatedProvider, Simulator
 from providers.testing.simulator.service_book import ServiceBook
@@ -21,7 +23,7 @@ from providers.testing.simulator.webhooks import Patience
 _KEYS: Final = frozenset(
     {
         *("seed", "scale", "book", "scripts", "faults", "webhooks"),
-        *("providers", "services", "story"),
+        *("providers", "services", "partners", "story"),
     }
 )
 _PROVIDER_KEYS: Final = frozenset(
@@ -30,6 +32,7 @@ _PROVIDER_KEYS: Final = frozenset(
 _SERVICE_KEYS: Final = frozenset(
     {"script", "mix", "mix_by", "result", "content", "asks"}
 )
+_PARTNER_KEYS: Final = frozenset({"script", "mix", "mix_by", "answers_again"})
 _STORY_KEYS: Final = frozenset({"secrets", "callback_url"})
 
 
@@ -60,6 +63,7 @@ def simulator_from(table: Mapping[str, Any]) -> Simulator:
      "services": {"fraud": {"result": {"decision": "allow"}},
                   "payment": {"mix": {"succeed": 0.9, "commit_hang": 0.1}},
                   "items": {"content": {"in_stock": true}}},
+     "partners": {"northbank": {"mix": {"succeed": 0.8, "silence_succeed": 0.2}}},
      "story": {"secrets": {"borealis": "whsec_…"}, "callback_url": "…/{provider}"}}
     """
     _only(_KEYS, table, "the settings")
@@ -78,6 +82,11 @@ def simulator_from(table: Mapping[str, Any]) -> Simulator:
         ],
         service_book=ServiceBook(_beside(table.get("book"), "services")),
         charge_book=ChargeBook(_beside(table.get("book"), "charges")),
+        partners=[
+            _partner(name, fields, scripts, seed)
+            for name, fields in table.get("partners", {}).items()
+        ],
+        partner_book=PartnerBook(_beside(table.get("book"), "partners")),
     )
 
 
@@ -96,6 +105,17 @@ def _service(
         result=fields.get("result", {}),
         content=fields.get("content", {}),
         asks=fields.get("asks", True),
+    )
+
+
+def _partner(
+    name: str, fields: Mapping[str, Any], scripts: Scripts, seed: int
+) -> SimulatedPartner:
+    _only(_PARTNER_KEYS, fields, name)
+    return SimulatedPartner(
+        name=name,
+        behaviour=_behaviour(fields, scripts, seed),
+        answers_again=fields.get("answers_again", True),
     )
 
 

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from providers.testing.simulator.faults import Faults, InjectedFault
 from providers.testing.simulator.journal import Journal
+from providers.testing.simulator.memberships import MemberRefused, Memberships
 from providers.testing.simulator.wire import (
     BadCallError,
     Endpoint,
@@ -32,11 +33,6 @@ from providers.testing.simulator.wire import (
 )
 
 INITIAL_BALANCE: Final = 10**15
-_MEMBER_AFTER: Final = {
-    "grant": "granted",
-    "confirm": "confirmed",
-    "revoke": "revoked",
-}
 FINAL_EVENTS: Final = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -375,7 +371,7 @@ class SimulatedCore:
     ) -> None:
         self.faults = faults or Faults()
         self.notifications: dict[str, Notification] = {}
-        self.memberships: dict[str, Json] = {}
+        self.book_of_members = Memberships()
         self._journal = Journal(book)
         self._token = token
         self._now = now
@@ -410,13 +406,19 @@ class SimulatedCore:
         """Return all entries as `GET /v1/balance/entries` shows them."""
         return [_shown(entry) for entry in self.entries]
 
+    @property
+    def memberships(self) -> dict[str, Json]:
+        """What was granted, confirmed and revoked, by the task that asked for it."""
+        return self.book_of_members.by_task
+
     def holds(self) -> dict[str, int]:
         """Return what is still frozen, by task."""
         return self.ledger.holds()
 
     def check(self) -> list[str]:
         """Return what is wrong, in words; empty: nothing."""
-        return [*self.ledger.check(), *self._contradicting_notifications()]
+        members = self.book_of_members.check()
+        return [*self.ledger.check(), *members, *self._contradicting_notifications()]
 
     def _contradicting_notifications(self) -> Iterator[str]:
         ends: dict[str, str] = {}
@@ -535,20 +537,18 @@ class SimulatedCore:
             raise BadCallError("a confirmation is not provisional")
 
         def act() -> web.Response:
+            try:
+                self.book_of_members.require(verb, body)
+            except MemberRefused as refused:
+                told = {"code": refused.code, "message": str(refused)}
+                return reply(told, status=409)
             self._journal.append({"kind": "membership", "verb": verb, "body": body})
-            self._member(verb, body)
-            return reply(
-                {"task_id": task_id, "state": self.memberships[task_id]["state"]}
-            )
+            self.book_of_members.apply(verb, body)
+            state = self.memberships[task_id]["state"]
+            return reply({"task_id": task_id, "state": state})
 
         name = "revoke" if verb == "revoke" else "membership"
         return await self._under_faults(request, name, _words(body), act)
-
-    def _member(self, verb: str, body: Json) -> None:
-        known = self.memberships.setdefault(body["task_id"], {**body, "verbs": []})
-        if verb not in known["verbs"]:
-            known["verbs"].append(verb)
-            known["state"] = _MEMBER_AFTER[verb]
 
     def _entries(self, request: web.BaseRequest) -> web.Response:
         entries, cursor = page_of(
@@ -576,7 +576,7 @@ class SimulatedCore:
             case "notification":
                 self._notified(line["event_id"], line["body"], line["at"])
             case "membership":
-                self._member(line["verb"], line["body"])
+                self.book_of_members.apply(line["verb"], line["body"])
             case _:
                 self.ledger.restore(line)
 

@@ -22,9 +22,11 @@ from providers.testing.simulator.book import (
     PayoutEntryKind,
 )
 from providers.testing.simulator.charge_book import ChargeBook
-from providers.testing.simulator.charges import Playing, SimulatedCharges
+from providers.testing.simulator.charges import SimulatedCharges
 from providers.testing.simulator.faults import Faults
 from providers.testing.simulator.library import Scripts
+from providers.testing.simulator.partner_book import PartnerBook
+from providers.testing.simulator.partners import SimulatedPartner, SimulatedPartners
 from providers.testing.simulator.received import (
     create_from,
     rule_in,
@@ -44,6 +46,7 @@ from providers.testing.simulator.script import (
     UnknownScriptError,
     succeed,
 )
+from providers.testing.simulator.scripted import Playing
 from providers.testing.simulator.service_book import ServiceBook
 from providers.testing.simulator.services import SimulatedService, SimulatedServices
 from providers.testing.simulator.webhooks import (
@@ -98,6 +101,8 @@ class Simulator:
         services: Iterable[SimulatedService] = (),
         service_book: ServiceBook | None = None,
         charge_book: ChargeBook | None = None,
+        partners: Iterable[SimulatedPartner] = (),
+        partner_book: PartnerBook | None = None,
     ) -> None:
         self.book = book or Book()
         self.faults = faults or Faults()
@@ -114,15 +119,11 @@ class Simulator:
         self._asked: dict[str, int] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._endpoint = Endpoint(self._handle)
-        self.services = SimulatedServices(
-            services,
-            book=service_book or ServiceBook(),
-            faults=self.faults,
-            script_for=self._script_for,
-            now=now,
-            scale=scale,
-        )
         playing = Playing(self.faults, self._script_for, now, scale)
+        booked = service_book or ServiceBook()
+        self.services = SimulatedServices(services, booked, playing)
+        known = partner_book or PartnerBook()
+        self.partners = SimulatedPartners(partners, known, playing)
         charged = charge_book or ChargeBook()
         self.charges = SimulatedCharges(self._providers, charged, playing)
 
@@ -145,6 +146,7 @@ class Simulator:
         self.book.close()
         self.services.book.close()
         self.charges.book.close()
+        self.partners.book.close()
 
     @property
     def endpoint(self) -> Endpoint:
@@ -189,6 +191,8 @@ class Simulator:
                 return await self._cancel(request, self._provider(name), reference)
             case "GET", [name, "payouts"]:
                 return await self._statement(request, self._provider(name))
+            case _, [name, *rest] if name in self.partners:
+                return await self.partners.handle(request, name, rest)
             case _, [name, "charges", *rest]:
                 return await self.charges.handle(request, name, rest)
             case _, [name, "v1", *rest]:
@@ -217,6 +221,10 @@ class Simulator:
                 return reply({"steps": self.services.standing()})
             case "GET", ["_service_book"]:
                 return show_book(request, self.services.book.entries)
+            case "GET", ["_partners"]:
+                return reply({"links": self.partners.standing()})
+            case "GET", ["_partner_book"]:
+                return show_book(request, self.partners.book.entries)
             case "GET", ["_charges"]:
                 return reply({"charges": self.charges.standing()})
             case "GET", ["_charge_book"]:
@@ -314,6 +322,8 @@ class Simulator:
             return told
         if order.provider in self._providers:
             return self._providers[order.provider].behaviour(order)
+        if order.provider in self.partners:
+            return self.partners.behaviour(order.provider)(order)
         return self.services.behaviour(order.provider)(order)
 
     def _remembered(self, order: ReceivedCreate) -> BookedPayout | None:

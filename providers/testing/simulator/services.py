@@ -4,24 +4,21 @@ A script says of a service what it says of a provider: `succeed` is done, `decli
 refusal, `accept…` pending until it is one or the other, a mishap spoils its answers.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-from providers.testing.simulator.answers import spoiled
-from providers.testing.simulator.faults import Faults
 from providers.testing.simulator.script import (
     Behaviour,
     Cancel,
     Mishap,
     PayoutState,
-    ReceivedCreate,
     Script,
     succeed,
 )
+from providers.testing.simulator.scripted import Playing, ScriptedParty
 from providers.testing.simulator.service_answers import (
     FIRST,
     refusal,
@@ -55,25 +52,18 @@ class SimulatedService:
     asks: bool = True  # else it cannot be asked what became of a step
 
 
-class SimulatedServices:
+class SimulatedServices(ScriptedParty):
     """Plays the services, each by a script for each order, and keeps their book."""
 
     def __init__(
         self,
         services: Iterable[SimulatedService],
-        *,
         book: ServiceBook,
-        faults: Faults,
-        script_for: Callable[[ReceivedCreate], Script],
-        now: Callable[[], float],
-        scale: float,
+        playing: Playing,
     ) -> None:
+        super().__init__(playing)
         self.book = book
         self._services = {service.name: service for service in services}
-        self._faults = faults
-        self._script_for = script_for
-        self._now = now
-        self._scale = scale
         self._asked: dict[tuple[str, str], int] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -136,22 +126,18 @@ class SimulatedServices:
             known = self._take(
                 asked, script, FIRST.get(script.state, StepState.REFUSED)
             )
-        await asyncio.sleep(self._seconds(script, script.answer_after))
+        await self._thinks(script)
         answer = step_answer(known) if known else reply({})
         return await self._spoiled(request, mishap, script, answer)
 
     def _script(self, asked: ReceivedStep, key: str) -> Script:
-        return self._script_for(
-            ReceivedCreate(
-                provider=asked.service,
-                reference=asked.task_id,
-                key=key,
-                amount=asked.amount,
-                currency=asked.currency,
-                destination=asked.token,
-                terminal_id="",
-                callback_url="",
-            )
+        return self._script_of(
+            asked.service,
+            asked.task_id,
+            key,
+            asked.token,
+            amount=asked.amount,
+            currency=asked.currency,
         )
 
     def _take(
@@ -231,7 +217,7 @@ class SimulatedServices:
             script = self._script(asked, "")
             tries = self.book.calls("load", load, asked.task_id)
             mishap = script.mishap if tries <= script.mishap_times else None
-            await asyncio.sleep(self._seconds(script, script.answer_after))
+            await self._thinks(script)
             answer = reply({"name": load, **service.content})
             if script.state is PayoutState.DECLINED:
                 answer = refusal(script)
@@ -283,18 +269,3 @@ class SimulatedServices:
         key = step.asked.step, step.asked.task_id
         asked = self._asked[key] = self._asked.get(key, 0) + 1
         return asked <= script.hidden_asks
-
-    def _seconds(self, script: Script, seconds: float) -> float:
-        return seconds * script.pace * self._scale
-
-    async def _spoiled(
-        self,
-        request: web.BaseRequest,
-        mishap: Mishap | None,
-        script: Script,
-        answer: web.Response,
-    ) -> web.StreamResponse:
-        if mishap is None:
-            return answer
-        pause = self._seconds(script, script.answer_after)
-        return await spoiled(request, mishap, script, answer, drip_seconds=pause)

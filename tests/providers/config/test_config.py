@@ -436,7 +436,7 @@ def test_a_table_of_the_checkout_that_says_nothing_is_taken():
         ({"bins": '["451499-451400"]'}, "bins[0]"),
         ({"bins": '["4514-451499"]'}, "bins[0]"),
         ({"multi_match": '"guess"'}, "multi_match"),
-        ({"fallback": '{ first = "6d" }'}, "fallback.first"),
+        ({"fallback": '{ first = "6d", max = "6d" }'}, "fallback.first"),
         ({"timeout": '"30s"'}, "timeout"),
     ],
 )

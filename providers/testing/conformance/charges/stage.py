@@ -26,6 +26,7 @@ from providers.testing.conformance.harness import (
     NotHere,
     a_deal,
 )
+from providers.testing.conformance.made_up_secrets import Rehearsal
 from providers.testing.conformance.vocabulary import Deal, Reply, Unreadable
 
 Answer = ChargeAnswer | ChargeStatus | RefundAnswer
@@ -35,6 +36,7 @@ Answer = ChargeAnswer | ChargeStatus | RefundAnswer
 class ChargeStage(Findings):
     """One scenario's payment provider, counterpart and findings."""
 
+    rehearsal: Rehearsal
     provider: PaymentProvider
     double: ChargeDouble
     counterpart: Counterpart

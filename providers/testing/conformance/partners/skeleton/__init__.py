@@ -1,0 +1,1 @@
+"""The folder that `payment-service partner new` writes, for a partner called Acme."""
