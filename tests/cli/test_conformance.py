@@ -54,6 +54,30 @@ def test_one_that_collects_plays_the_scenarios_of_charges(shell, table):
     assert (other.code, "create-accepted" in other.err) == (2, True)
 
 
+def test_one_that_is_named_to_collect_and_cannot_is_told(shell, table):
+    path = table(PLANTED)
+    path.write_text(path.read_text() + '[checkout]\npayment = ["acme"]\n')
+
+    answer = shell("provider", "check", "acme", "--scenario", "charge-done")
+
+    assert answer.code == 2
+    assert "[providers.acme] adapter:" in answer.err
+    assert "does not collect" in answer.err
+
+
+def test_the_plugin_tries_it_by_the_scenarios_of_charges(shell, table):
+    path = table("rest")
+    path.write_text(path.read_text() + '[checkout]\npayment = ["acme"]\n')
+    suite = ROOT / "providers" / "testing" / "conformance" / "suite.py"
+
+    done = pytest_run(
+        shell, str(suite), "--provider-config", str(path), "-vv", "-k", "refund"
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "acme-refund-done" in done.stdout
+
+
 def test_a_bad_one_is_told_what_it_did(shell, table):
     path = table(PLANTED)
 

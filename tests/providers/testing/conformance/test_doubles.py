@@ -6,8 +6,15 @@ import pytest
 
 from providers import registry
 from providers.config import ProviderTable
+from providers.testing.conformance.charge_doubles.rest import RestChargeDouble
+from providers.testing.conformance.charge_doubles.stripe import StripeChargeDouble
 from providers.testing.conformance.declared import DeclaredDouble
-from providers.testing.conformance.doubles import NoDouble, double_of, prepared
+from providers.testing.conformance.doubles import (
+    NoDouble,
+    charge_double_of,
+    double_of,
+    prepared,
+)
 from providers.testing.conformance.skeleton.double import AcmeDouble
 
 SKELETON = "providers.testing.conformance.skeleton.provider:AcmeProvider"
@@ -25,6 +32,23 @@ def table(adapter):
 )
 def test_it_is_found_by_the_adapters_name(adapter, kind):
     assert isinstance(double_of(table(adapter)), kind)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kind"),
+    [
+        ("rest", RestChargeDouble),
+        ("simulator", RestChargeDouble),
+        ("stripe", StripeChargeDouble),
+    ],
+)
+def test_that_of_charges_is_found_likewise(adapter, kind):
+    assert isinstance(charge_double_of(table(adapter)), kind)
+
+
+def test_a_double_that_knows_no_charges_is_told():
+    with pytest.raises(NoDouble, match=r"has no function charge_double\(table\)"):
+        charge_double_of(table(SKELETON))
 
 
 def test_it_is_found_for_an_entry_point(monkeypatch):
