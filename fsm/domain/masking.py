@@ -197,13 +197,24 @@ def masked_text(text: str) -> str:
 def masked_prose(text: str, secrets: Mapping[str, str] | None = None) -> str:
     """Return what a stranger wrote to people, also without numbers of accounts.
 
-    ``secrets`` are a destination's values, which are hidden but for its type.
+    ``secrets`` are a destination's values, which are hidden but for its type; also the
+    beginning of one that a text was cut within.
     """
     for name, secret in (secrets or {}).items():
         if name != "type" and len(secret) >= 4:  # noqa: PLR2004 - as short as tokens are
-            text = text.replace(secret, MASK)
+            text = _without_cut(text.replace(secret, MASK), secret)
     text = masked_text(text)
     return _hidden(text, numbers_in(text))
+
+
+def _without_cut(text: str, secret: str) -> str:
+    """Hide a secret's beginning at the end of a text, which is as good as all of it."""
+    if secret[:SECRET_LENGTH_MIN] not in text[-len(secret) :]:
+        return text
+    for length in range(len(secret) - 1, SECRET_LENGTH_MIN - 1, -1):
+        if text.endswith(secret[:length]):
+            return text[:-length] + MASK
+    return text
 
 
 def shortened_number(text: str) -> str:

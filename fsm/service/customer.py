@@ -4,6 +4,7 @@ The codes are public and stable; their sentences stand in catalogues, by languag
 went on inside is never among them: of who was away nobody is told who it was.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
@@ -91,6 +92,8 @@ SAID: Final[Mapping[str, CustomerCode]] = {
 }
 """Codes that a service may say itself where it knows better."""
 
+_NO_SENTENCE: Final = re.compile(r"<[A-Za-z/!?]|^\s*[\[{]|\bTraceback \(")
+
 AWAY: Final = frozenset({NO_ANSWER, UNCONFIGURED})
 """Codes of ours for a step whose service never came to an answer."""
 
@@ -106,8 +109,12 @@ def code_for(name: str, code: str | None) -> CustomerCode:
 
 
 def refusal(name: str, code: str, text: str | None) -> CustomerMessage:
-    """Return what a service's no is to its customer, with its own words for them."""
-    own = shortened(masked_prose(text or ""))[:TEXT_MAX].strip()
+    """Return what a service's no is to its customer, with its own words for them.
+
+    What cannot have been meant for them (a page, an object, a trace) is told to nobody.
+    """
+    said = "" if _NO_SENTENCE.search(text or "") else text or ""
+    own = shortened(masked_prose(said))[:TEXT_MAX].strip()
     return CustomerMessage(code_for(name, code), own or None)
 
 

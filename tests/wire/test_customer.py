@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsm.domain.masking import KNOWN
 from fsm.engine.customer import CustomerMessage, without_text
 from fsm.engine.records import replace
 from fsm.flows import CHECKOUT
@@ -71,6 +72,52 @@ def test_a_services_own_words_are_the_text_masked_and_of_bounded_length():
     assert len(view["text"]) == TEXT_MAX
     assert "4111" not in view["text"]
     assert "\n" not in view["text"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "Sorry, <a href='//evil'>click</a>",
+        "<!doctype html><title>502 Bad Gateway",
+        "</b>",
+        '{"error": "relation items does not exist"}',
+        " [1, 2]",
+        'Oh: Traceback (most recent call last): File "x.py"',
+    ],
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_no_sentence_for_a_customer_is_told_to_none(text, language):
+    view = seen(refusal("items", "nope", text), language)
+    assert view["text"] == catalogue(language)["items_unavailable"]
+
+
+@pytest.mark.parametrize(
+    "text", ["5 < 6, sorry.", "I <3 you.", "Only [2] are left.", "No {} today."]
+)
+def test_a_sentence_may_have_signs(text):
+    assert seen(refusal("items", "nope", text))["text"] == text
+
+
+@pytest.mark.parametrize(
+    "sign", ["\0", "\x1b", "\r", "\u202e", "\u2066", "\u200b", "\ufeff"]
+)
+def test_no_sign_that_is_not_seen_is_shown(sign):
+    view = seen(refusal("items", "nope", f"a{sign}b" * 5_000))
+    assert view["text"].isprintable()
+    assert view["text"].startswith("a ba b")
+    assert len(view["text"]) <= TEXT_MAX
+
+
+def test_no_secret_of_ours_is_shown():
+    KNOWN.learn(["hunter2-hunter2"])
+    try:
+        told = refusal("items", "nope", "No: password=abc123, hunter2-hunter2.")
+    finally:
+        KNOWN.forget()
+    view = seen(told)
+    assert "abc123" not in view["text"]
+    assert "hunter2" not in view["text"]
 
 
 @pytest.mark.parametrize("text", [None, "", "  \n "])

@@ -222,3 +222,17 @@ def test_masking_twice_is_masking_once(tree):
 def test_any_text_can_be_masked(text):
     masked_text(text)
     masked_prose(text)
+
+
+TOKEN = "tok_8f2a-1c3d-77aa"
+
+
+@pytest.mark.parametrize("left", range(6, len(TOKEN) + 1))
+def test_a_secret_that_a_text_was_cut_within_is_hidden(left):
+    told = masked_prose(f"no card for {TOKEN[:left]}", {"token": TOKEN})
+    assert told == f"no card for {MASK}"
+
+
+def test_what_only_begins_as_a_secret_does_stands():
+    for told in ("tok_8f2b", f"{TOKEN[:7]} is not it", "tok_8"):
+        assert masked_prose(told, {"token": TOKEN}) == told

@@ -128,6 +128,17 @@ async def test_what_it_is_paid_with_is_not_told_again(call):
     )
 
 
+async def test_a_token_that_its_words_were_cut_within_is_not_told_either():
+    method = {"type": "card", "token": "tok_never_told_at_all"}
+    words = f"{'x' * 285}{method['token']} was declined"
+    said = {"code": "declined", "message": words, "customer_message": words}
+    async with service_saying(409, said) as (services, _):
+        order = ORDER | {"payment_method": method}
+        answer = await services.get("payment").do(replace(CALL, order=order))
+
+    assert answer.message == answer.customer_message == f"{'x' * 285}***"
+
+
 async def test_a_task_id_is_no_path():
     call = ServiceCall(step="payment", task_id="../a?b", order=ORDER)
     async with service_saying(404) as (services, fake):
