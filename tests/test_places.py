@@ -33,6 +33,7 @@ OF_ALL = {
     "test_order.py",
     "test_places.py",
     "test_rooms.py",
+    "test_sampling.py",
     "test_tidy.py",
 }
 
