@@ -22,7 +22,13 @@ from fsm.service.customer import (
     refusal,
 )
 from handlers.checkout.load import PLAN
-from payment_service.wire.customer import LANGUAGES, catalogue, preferred, shown
+from payment_service.wire.customer import (
+    LANGUAGES,
+    RANGES_MAX,
+    catalogue,
+    preferred,
+    shown,
+)
 from payment_service.wire.views import order_view
 from tests.api.fakes import an_order
 
@@ -126,6 +132,17 @@ def test_without_words_of_its_own_the_catalogues_are_shown(text):
     assert view["text"] == catalogue("de")["payment_declined"]
 
 
+def test_more_words_than_are_shown_are_cut_whoever_has_kept_them():
+    view = seen(CustomerMessage("order_failed", "y" * (TEXT_MAX + 1)))
+    assert view["text"] == "y" * TEXT_MAX
+
+
+def test_who_asks_for_no_language_is_told_in_the_first():
+    view = shown(CustomerMessage("order_failed"))
+    assert view is not None
+    assert view["text"] == catalogue(LANGUAGES[0])["order_failed"]
+
+
 def test_a_code_of_another_version_is_any_failure():
     assert seen(CustomerMessage("of_tomorrow"))["code"] == "order_failed"
     assert shown(None) is None
@@ -170,6 +187,8 @@ def test_a_message_is_read_as_it_was_written():
         ("de ; q = 0.9 , en;q=0.8", "de"),
         (";;;,,, de;;q=1", "en"),
         ("de;q=\u0661", "en"),
+        (", ".join(["xx"] * (RANGES_MAX - 1)) + ", de", "de"),
+        (", ".join(["xx"] * RANGES_MAX) + ", de", "en"),
         (", ".join(["xx"] * 10_000) + ", de", "en"),
     ],
 )
