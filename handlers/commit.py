@@ -28,7 +28,7 @@ from handlers.ports.admission import AdmissionGate, OpenAdmission
 from handlers.ports.clock import Clock
 from handlers.ports.core import Core
 from handlers.ports.partners import NoPartners, Partners
-from handlers.ports.payments import NoPayments, PaymentProviders
+from handlers.ports.payments import NoPayments, PaidBy, PaymentProviders
 from handlers.ports.provider import Providers
 from handlers.ports.services import NoServices, StepServices
 from handlers.ports.store import Recorded, StepWrite, Store
@@ -81,6 +81,7 @@ class Ports:
     services: StepServices = field(default_factory=NoServices)
     payments: PaymentProviders = field(default_factory=NoPayments)
     partners: Partners = field(default_factory=NoPartners)
+    paid_by: PaidBy = field(default_factory=dict)
     keys: AuditKeys = UNKEYED
     rules: Rules = RULES
     flows: "Mapping[tuple[Kind, int], FlowHandlers[Ports]]"

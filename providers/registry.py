@@ -81,31 +81,31 @@ class ConfiguredProviders:
 
 
 class ConfiguredPayments:
-    """Implements ``PaymentProviders``: those that ``[checkout] payment`` names."""
+    """Implements ``PaymentProviders``: those whose table has a ``charge``."""
 
     def __init__(self, payments: Mapping[str, PaymentProvider]) -> None:
         self._payments = dict(payments)
 
     def get(self, name: str) -> PaymentProvider | None:
-        """Return the payment provider, or None where it collects for no checkout."""
+        """Return the payment provider, or None where none of that name collects."""
         return self._payments.get(name)
 
     def names(self) -> list[str]:
-        """Return all names, in the order in which they are tried."""
+        """Return all names, in the order of the file."""
         return list(self._payments)
 
 
 def build_payments(config: Config, outbound: Outbound) -> ConfiguredPayments:
-    """Make the payment providers that collect for checkouts.
+    """Make the payment providers: all that can collect, whoever new orders go to.
 
-    :raises ConfigError: names every table that is missing, or cannot collect.
+    An order keeps to those that it began with, also after the setting has changed.
+
+    :raises ConfigError: names every table that cannot collect.
     """
     made: dict[str, PaymentProvider] = {}
     problems: list[str] = []
-    for name in config.checkout.payment:
-        table = config.providers.get(name)
-        if table is None:
-            problems.append(f"[checkout] payment: there is no [providers.{name}]")
+    for name, table in config.providers.items():
+        if table.charge is None:
             continue
         try:
             made[name] = payment_provider(table, outbound)

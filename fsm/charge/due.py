@@ -11,7 +11,7 @@ from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import EngineTrigger, State, Verdict
 from fsm.service import due as service
-from fsm.service.words import ServiceWait
+from fsm.service.words import ServiceWait, StepTrigger
 
 
 def ended(after: Task, task: Task, event: Event) -> Task:
@@ -37,7 +37,17 @@ def _to_do(
     return replace(after, sent_last_at=now)
 
 
+def _to_retry(
+    after: Task, task: Task, event: Event, policy: ChargePolicy, now: datetime
+) -> Task:
+    """Wait until it may be sent; where its provider gets no new work no try is used."""
+    if event.trigger is StepTrigger.HELD:
+        event = replace(event, lacking=True)
+    return service.DUE[ServiceWait.RETRY](after, task, event, policy, now)
+
+
 DUE: Final[dict[StrEnum, Due[ChargePolicy]]] = {
     **service.DUE,
     ServiceWait.DO: _to_do,
+    ServiceWait.RETRY: _to_retry,
 }

@@ -31,6 +31,12 @@ def _is_absent(facts: Facts[ChargePolicy]) -> bool:
     return sent is not None and grace is not None and asked >= sent + grace
 
 
+def _agreed(facts: Facts[ChargePolicy]) -> bool:
+    """True where its provider knows nothing of what a person says was not charged."""
+    questioned = service.GUARDS[ServiceGuard.QUESTIONED](facts)
+    return questioned and (facts.terms.absent_after is None or _is_absent(facts))
+
+
 GUARDS: Final[dict[StrEnum, Callable[[Facts[ChargePolicy]], bool]]] = {
     **service.GUARDS,
     ChargeGuard.KEY_LIVES: lambda f: (
@@ -38,6 +44,7 @@ GUARDS: Final[dict[StrEnum, Callable[[Facts[ChargePolicy]], bool]]] = {
     ),
     ChargeGuard.MAY_REPEAT: _may_repeat,
     ChargeGuard.ABSENT: _is_absent,
+    ChargeGuard.AGREED: _agreed,
     ChargeGuard.UNPROVEN: lambda f: f.task.verdict is None,
     ChargeGuard.CHARGED: lambda f: f.task.verdict is Verdict.PAID,
 }

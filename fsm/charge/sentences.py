@@ -16,6 +16,7 @@ HAPPENED: Final[Mapping[str, str]] = {
     StepTrigger.PENDING: "the payment provider is still at it",
     StepTrigger.NOT_KNOWN: "the payment provider does not know it",
     StepTrigger.UNCLEAR: "no definite answer: it may have been charged",
+    StepTrigger.UNASKED: "the payment provider cannot be asked, or no more",
     StepTrigger.UNDONE: "the payment provider has refunded it",
     StepTrigger.UNDO_REFUSED: "the payment provider refuses the refund",
     StepTrigger.GIVEN_UP: "the payment provider was asked as often as it may be",
@@ -25,10 +26,17 @@ WAITS: Final[Mapping[str, str]] = {
     ServiceWait.ASK: "the payment provider is asked again whether it has charged",
     ServiceWait.LAST_ASK: "the payment provider is asked whether it has charged, "
     "for then it is refunded",
+    ServiceWait.LAST_QUESTION: "the payment provider is asked once more before the no "
+    "is acted on",
     ServiceWait.UNDO: "the payment provider is told to refund it, again and again",
 }
 _NEVER: Final = frozenset(
-    {StepTrigger.REFUSED, StepTrigger.NOT_SENT, StepTrigger.NOT_KNOWN}
+    {
+        StepTrigger.REFUSED,
+        StepTrigger.NOT_SENT,
+        StepTrigger.NOT_KNOWN,
+        StepTrigger.PASSED_OVER,
+    }
 )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from fsm.engine.manual_check import VOTE_ROWS
 from fsm.engine.table import Keep, Otherwise, Row
 from fsm.engine.words import EngineTrigger, EngineWait, State
-from fsm.service.table import SERVICE_OTHERWISE, ServiceGuard
+from fsm.service.table import QUESTION, SERVICE_OTHERWISE, ServiceGuard
 from fsm.service.words import ServiceWait, StepTrigger
 
 
@@ -24,6 +24,7 @@ class ChargeGuard(StrEnum):
     ABSENT = "its provider not knowing it proves that it never charged"
     UNPROVEN = "nothing proves yet whether it is charged"
     CHARGED = "it is known to be charged"
+    AGREED = "a person has said no, and its provider has had time to know better"
 
 
 KEEP: Final = Keep.KEEP
@@ -49,6 +50,10 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(T.NOT_SENT,          S.EXECUTING,    S.EXECUTING,    W.RETRY,     G.FIRST_DO),
     Row(T.NOT_SENT,          S.EXECUTING,    S.EXECUTING,    W.LAST_ASK,  G.LAST_ASKING),
     Row(T.NOT_SENT,          S.EXECUTING,    S.EXECUTING,    W.ASK),
+    Row(T.HELD,              S.EXECUTING,    S.EXECUTING,    W.RETRY,     G.FIRST_DO),
+    Row(T.HELD,              S.EXECUTING,    S.EXECUTING,    W.RETRY,     G.UNSENT),
+    Row(T.PASSED_OVER,       S.EXECUTING,    S.SKIPPED,      None,        G.FIRST_DO),
+    Row(T.PASSED_OVER,       S.EXECUTING,    S.SKIPPED,      None,        G.UNSENT),
     Row(T.RETRY_DUE,         S.EXECUTING,    S.EXECUTING,    W.DO,        G.UNSENT),
     Row(T.TAKEN_OVER,        S.EXECUTING,    S.EXECUTING,    W.DO,        C.KEY_LIVES),
     Row(T.TAKEN_OVER,        S.EXECUTING,    S.EXECUTING,    W.ASK,       G.DOING),
@@ -79,9 +84,11 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(T.DONE,              S.MANUAL_CHECK, S.SUCCEEDED,    None,        C.UNPROVEN),
     Row(T.REFUSED,           S.MANUAL_CHECK, S.SKIPPED,      None,        C.UNPROVEN),
     Row(T.UNDONE,            S.MANUAL_CHECK, S.REVERSED,     None,        C.CHARGED),
-    Row(R.RESOLVED_POSITIVE, S.MANUAL_CHECK, S.SUCCEEDED,    None),
+    Row(R.RESOLVED_POSITIVE, S.MANUAL_CHECK, S.SUCCEEDED,    None,        G.DECIDABLE),
     Row(R.RESOLVED_NEGATIVE, S.MANUAL_CHECK, S.REVERSED,     None,        C.CHARGED),
-    Row(R.RESOLVED_NEGATIVE, S.MANUAL_CHECK, S.FAILED,       None),
+    Row(T.NOT_KNOWN,         S.MANUAL_CHECK, S.FAILED,       None,        C.AGREED),
+    Row(T.NOT_KNOWN,         S.MANUAL_CHECK, S.MANUAL_CHECK, W.LAST_QUESTION, G.QUESTIONED),
+    *QUESTION,
     *VOTE_ROWS,
 )
 # fmt: on

@@ -97,6 +97,15 @@ def _to_last_ask(
     )
 
 
+def _to_last_question(
+    after: Task, task: Task, event: Event, policy: ServicePolicy, now: datetime
+) -> Task:
+    """Ask before a person's no is acted on, and again at growing waits."""
+    if task.waiting_for is ServiceWait.LAST_QUESTION:
+        return _waiting(after, task, event, policy, now, tries=tries_after(task, event))
+    return replace(after, wake_at=now, tries=0)
+
+
 def _to_undo(
     after: Task, task: Task, event: Event, policy: ServicePolicy, now: datetime
 ) -> Task:
@@ -111,7 +120,8 @@ def _to_decision(
 ) -> Task:
     """Leave it to a person; why its order has turned back is not forgotten for that."""
     del policy, now
-    code = task.code if task.code in LOST else event.code or task.code
+    told = task.waiting_for is ServiceWait.LAST_QUESTION or task.code not in LOST
+    code = event.code or task.code if told else task.code
     return replace(after, wake_at=None, tries=0, code=code)
 
 
@@ -143,6 +153,7 @@ DUE: Final[dict[StrEnum, Due[ServicePolicy]]] = {
     ServiceWait.RETRY: _to_retry,
     ServiceWait.ASK: _to_ask,
     ServiceWait.LAST_ASK: _to_last_ask,
+    ServiceWait.LAST_QUESTION: _to_last_question,
     ServiceWait.UNDO: _to_undo,
     EngineWait.DECISION: _to_decision,
 }

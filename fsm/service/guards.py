@@ -6,12 +6,13 @@ from typing import Final
 
 from fsm.engine.manual_check import BALLOTS
 from fsm.engine.table import Facts
+from fsm.engine.words import EngineWait
 from fsm.service.policy import ServicePolicy
 from fsm.service.table import ServiceGuard
 from fsm.service.words import STANDS, ServiceWait
 
 
-def _waits(facts: Facts[ServicePolicy], wait: ServiceWait) -> bool:
+def _waits(facts: Facts[ServicePolicy], wait: StrEnum) -> bool:
     return facts.task.waiting_for is wait
 
 
@@ -36,4 +37,6 @@ GUARDS: Final[dict[StrEnum, Callable[[Facts[ServicePolicy]], bool]]] = {
     ServiceGuard.ASKING: lambda f: _waits(f, ServiceWait.ASK),
     ServiceGuard.MAY_REPEAT: _may_repeat,
     ServiceGuard.LOOSE: lambda f: f.task.code != STANDS,
+    ServiceGuard.DECIDABLE: lambda f: _waits(f, EngineWait.DECISION),
+    ServiceGuard.QUESTIONED: lambda f: _waits(f, ServiceWait.LAST_QUESTION),
 }

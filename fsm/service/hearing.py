@@ -3,9 +3,9 @@
 from fsm.engine.hearing import Hearing
 from fsm.engine.rows import Task
 from fsm.engine.steps import Announced, Change, Event
-from fsm.engine.words import FINAL, CaseKind, State
+from fsm.engine.words import FINAL, CaseKind, EngineWait, State
 from fsm.service.due import LOST
-from fsm.service.words import DEFAULTED, StepTrigger
+from fsm.service.words import DEFAULTED, ServiceWait, StepTrigger
 
 
 class ServiceHearing(Hearing):
@@ -28,9 +28,15 @@ def announced(change: Change) -> Announced | None:
     before, after = change.before, change.after
     if before.state is State.PENDING and after.state is State.EXECUTING:
         return Announced.ATTEMPT_STARTED
-    if before.state is not after.state is State.MANUAL_CHECK:
+    if after.waiting_for is EngineWait.DECISION and _comes_to_a_person(before):
         return Announced.MANUAL_CHECK
     begun = before.state is not State.PENDING and not before.final
     undone = after.state is State.REVERSED and after.code not in LOST
     lost = after.state in FINAL and after.state is not State.SUCCEEDED and not undone
     return Announced.ATTEMPT_FAILED if begun and lost else None
+
+
+def _comes_to_a_person(before: Task) -> bool:
+    """True where nobody was to decide: it is new to them, or their no was stopped."""
+    questioned = before.waiting_for is ServiceWait.LAST_QUESTION
+    return before.state is not State.MANUAL_CHECK or questioned

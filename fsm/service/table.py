@@ -27,6 +27,8 @@ class ServiceGuard(StrEnum):
     ASKING = "it is asked what became of it"
     MAY_REPEAT = "that, and the do may be repeated with its key"
     LOOSE = "no person has said that it stands"
+    DECIDABLE = "a person is to decide"
+    QUESTIONED = "a person has said no, and it is asked about once more"
 
 
 KEEP: Final = Keep.KEEP
@@ -61,9 +63,17 @@ _ASKED: Final = (
     Row(T.NOT_KNOWN,         S.EXECUTING,    S.EXECUTING,    W.ASK,       G.ASKING),
 )
 _DECIDED: Final = (
-    Row(R.RESOLVED_POSITIVE, S.MANUAL_CHECK, S.SUCCEEDED,    None),
+    Row(R.RESOLVED_POSITIVE, S.MANUAL_CHECK, S.SUCCEEDED,    None,        G.DECIDABLE),
     *VOTE_ROWS,
 )
+QUESTION: Final = (
+    Row(R.RESOLVED_NEGATIVE, S.MANUAL_CHECK, S.MANUAL_CHECK, W.LAST_QUESTION, G.DECIDABLE),
+    Row(T.PENDING,           S.MANUAL_CHECK, S.MANUAL_CHECK, E.DECISION,  G.QUESTIONED),
+    Row(T.NOT_SENT,          S.MANUAL_CHECK, S.MANUAL_CHECK, W.LAST_QUESTION, G.QUESTIONED),
+    Row(T.UNCLEAR,           S.MANUAL_CHECK, S.MANUAL_CHECK, W.LAST_QUESTION, G.QUESTIONED),
+    Row(T.UNASKED,           S.MANUAL_CHECK, S.FAILED,       None,        G.QUESTIONED),
+)
+"""A person's no to what may have been done: it is asked about before it is acted on."""
 SERVICE_TABLE: Final[Rows] = (
     *_BEGINS,
     Row(T.NOT_SENT,          S.EXECUTING,    S.EXECUTING,    W.LAST_ASK,  G.LAST_ASKING),
@@ -107,7 +117,8 @@ PIVOT_TABLE: Final[Rows] = (
     Row(R.CANCEL_REQUESTED,  S.EXECUTING,    S.EXECUTING,    KEEP),
     Row(T.DONE,              S.MANUAL_CHECK, S.SUCCEEDED,    None),
     Row(T.REFUSED,           S.MANUAL_CHECK, S.FAILED,       None),
-    Row(R.RESOLVED_NEGATIVE, S.MANUAL_CHECK, S.FAILED,       None),
+    Row(T.NOT_KNOWN,         S.MANUAL_CHECK, S.FAILED,       None,        G.QUESTIONED),
+    *QUESTION,
     *_DECIDED,
 )
 # fmt: on

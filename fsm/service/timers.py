@@ -18,6 +18,7 @@ TIMERS: Final[dict[StrEnum, Timer[ServicePolicy]]] = dict.fromkeys(
         ServiceWait.RETRY,
         ServiceWait.ASK,
         ServiceWait.LAST_ASK,
+        ServiceWait.LAST_QUESTION,
         ServiceWait.UNDO,
     ),
     _TRIES,

@@ -12,11 +12,12 @@ from fsm.service.policy import ServicePolicy
 from handlers.calling import not_as_requested
 from handlers.checkout.calls import call_for
 from handlers.checkout.load import load
-from handlers.checkout.open import PaidBy, check_paid_by, opened
+from handlers.checkout.open import check_paid_by, opened
 from handlers.checkout.terms import policy_of
 from handlers.claims import Claims
 from handlers.commit import Ports
 from handlers.flow import Loaded, LoadLater, NotLoaded
+from handlers.ports.payments import PaidBy
 
 
 class CheckoutHandlers:

@@ -5,8 +5,10 @@ Still a do is claimed as a create is, so that somebody knows that nothing was ev
 A payment provider is asked as a service is (``charges``): its do collects.
 """
 
+from enum import StrEnum
 from typing import Final
 
+from fsm.charge.policy import ChargePolicy
 from fsm.domain.orders import Order
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
@@ -14,12 +16,15 @@ from fsm.engine.steps import Event
 from fsm.engine.words import as_theirs
 from fsm.service.customer import refusal
 from fsm.service.words import (
+    NO,
     NO_ANSWER,
     OURS,
+    STOPPED,
     UNCONFIGURED,
     ServiceWait,
     StepTrigger,
 )
+from handlers.admission import at_gate, may_repeat_now
 from handlers.calling import check_awake, timed, unheard
 from handlers.checkout.asked import call_of
 from handlers.checkout.terms import is_charge, policy_of, service_of
@@ -39,6 +44,8 @@ from handlers.ports.services import (
 )
 
 UNWANTED: Final = "not sent: nobody wants it any more"
+UNASKED: Final = "it cannot be asked"
+KEY_IS_OVER: Final = "not repeated: its key's time is over"
 NO_TO_A_REPEAT: Final = "a no to a repeat: what became of the first it does not say"
 
 
@@ -53,7 +60,8 @@ async def call_for(order: Order, task: Task, *, ports: Ports, claims: Claims) ->
                 return timed(StepTrigger.TAKEN_OVER, task)
             return await _do(order, task, ports, claims)
         case ServiceWait.RETRY:
-            return _spent(task, ports) or timed(StepTrigger.RETRY_DUE, task)
+            kept_out = _spent(task, ports) or _kept_out(order, task, ports, claims)
+            return kept_out or timed(StepTrigger.RETRY_DUE, task)
         case ServiceWait.ASK:
             spent = _spent(task, ports)
             return spent or await _ask_or_repeat(order, task, ports, claims)
@@ -65,6 +73,8 @@ async def call_for(order: Order, task: Task, *, ports: Ports, claims: Claims) ->
             if policy_of(task, ports).has_tried(task):
                 return _given_up(task)
             return await _undo(order, task, ports, claims)
+        case ServiceWait.LAST_QUESTION:
+            return await _last_question(order, task, ports)
         case _:
             raise ValueError(f"no call is due for {task.waiting_for}")
 
@@ -94,8 +104,43 @@ async def _do(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:
         because = _absent(task) if service is None else UNWANTED
         code = UNCONFIGURED if service is None else None
         return unheard(StepTrigger.NOT_SENT, task, because, code=code)
-    check_awake(task, ports, claims)
-    return _charged_once(event_of(await service.do(call_of(order, task)), task), task)
+    kept_out = _kept_out(order, task, ports, claims)
+    if kept_out is not None:
+        return kept_out
+    try:
+        check_awake(task, ports, claims)
+        answer = await service.do(call_of(order, task))
+    finally:
+        claims.admissions.give_back(task.task_id)
+    return _charged_once(event_of(answer, task), task)
+
+
+def _kept_out(order: Order, task: Task, ports: Ports, claims: Claims) -> Event | None:
+    """Return why a payment provider is not told now; None where it is, or a service.
+
+    What may have arrived is asked about and not told again, where its provider is
+    paused or away, or its key would not live until it came.
+    """
+    if not is_charge(task):
+        return None
+    if not task.taken:
+        held, passed = StepTrigger.HELD, StepTrigger.PASSED_OVER
+        given = (order, task, ports, claims.admissions)
+        return at_gate(*given, held=held, passed_over=passed)
+    if not _key_lives(task, ports):
+        return unheard(StepTrigger.UNCLEAR, task, KEY_IS_OVER)
+    shut = may_repeat_now(task, ports, claims.admissions)
+    if shut is None:
+        return None
+    return unheard(StepTrigger.UNCLEAR, task, f"not repeated: {shut.because}")
+
+
+def _key_lives(task: Task, ports: Ports) -> bool:
+    """True where a repeat still finds the first: this process may have slept since."""
+    policy, first = policy_of(task, ports), task.sent_first_at
+    if not isinstance(policy, ChargePolicy) or first is None:
+        return False
+    return ports.clock.now() < first + policy.key_lifetime
 
 
 def _charged_once(heard: Event, task: Task) -> Event:
@@ -127,10 +172,33 @@ async def _ask(order: Order, task: Task, ports: Ports) -> Event:
     if service is None:
         return unheard(StepTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
     if not service.policy.asks:
-        return unheard(StepTrigger.UNASKED, task, "it cannot be asked")
+        return unheard(StepTrigger.UNASKED, task, UNASKED)
     asked_at = ports.clock.now()
     heard = event_of(await service.ask(call_of(order, task)), task)
     return replace(heard, asked_at=asked_at)
+
+
+_LAST_WORDS: Final[dict[StrEnum, str]] = {
+    StepTrigger.PENDING: STOPPED,
+    StepTrigger.NOT_KNOWN: NO,
+}
+
+
+async def _last_question(order: Order, task: Task, ports: Ports) -> Event:
+    """Ask once more what became of what a person says was never done.
+
+    Nothing is repeated: nobody wants it any more. Where it cannot be asked, or was in
+    vain as often as it may be, the no stands, and the line says how often it was.
+    """
+    policy = policy_of(task, ports)
+    if not policy.asks or policy.has_tried(task):
+        asked = task.tries
+        because = f"asked {asked} times, no answer that counts" if asked else UNASKED
+        said = unheard(StepTrigger.UNASKED, task, because, code=NO)
+        return replace(said, detail={"asked": asked})
+    heard = await _ask(order, task, ports)
+    code = _LAST_WORDS.get(heard.trigger)
+    return heard if code is None else replace(heard, code=code)
 
 
 async def _undo(order: Order, task: Task, ports: Ports, claims: Claims) -> Event:

@@ -3,18 +3,14 @@
 A step that payment providers do has a task for each of them, to be tried in order.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
 
 from fsm.charge.lifecycle import CHARGE
 from fsm.domain.ids import new_id
 from fsm.engine.flow import Flow, StepSpec
 from fsm.engine.rows import Task
 from fsm.engine.words import EngineWait
-
-PaidBy: TypeAlias = Mapping[str, tuple[str, ...]]
-"""The payment providers that do a step, in order, by its name; others services do."""
+from handlers.ports.payments import PaidBy
 
 
 def check_paid_by(flow: Flow, paid_by: PaidBy) -> None:

@@ -1,7 +1,15 @@
 """Time, by one clock for all replicas."""
 
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+SENDING_SHARE: Final = 6
+"""What is sent for a message is sent within this part of the message's AckWait."""
+
+
+def send_within(ack_wait: timedelta) -> timedelta:
+    """Return how old the claim of a call that moves money may be when it is sent."""
+    return ack_wait / SENDING_SHARE
 
 
 class Clock(Protocol):

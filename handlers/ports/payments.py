@@ -66,6 +66,10 @@ ChargeStatus: TypeAlias = (
 RefundAnswer: TypeAlias = Refunded | ServiceRefused | ServiceNotSent | ServiceUnclear
 
 
+PaidBy: TypeAlias = Mapping[str, tuple[str, ...]]
+"""The payment providers that do a step, in order, by its name; others services do."""
+
+
 class PaymentProvider(Protocol):
     """A provider that collects, as its adapter presents it."""
 

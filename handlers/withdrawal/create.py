@@ -10,11 +10,11 @@ from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.payout.sentences import QUESTION
 from fsm.payout.words import Trigger
+from handlers.admission import may_repeat_now
 from handlers.calling import check_awake, timed
 from handlers.claims import Claims, InFlight
 from handlers.commit import Ports
 from handlers.ports.provider import Provider
-from handlers.withdrawal.admission import may_repeat_now
 from handlers.withdrawal.answers import event_of_create
 from handlers.withdrawal.asked import payout_of
 from handlers.withdrawal.terms import policy_of

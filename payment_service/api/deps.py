@@ -15,6 +15,7 @@ from handlers.operations import Operations
 from handlers.people import Admin
 from handlers.ports.clock import Clock
 from handlers.ports.partners import NoPartners, Partners
+from handlers.ports.payments import PaidBy
 from handlers.ports.provider import Providers
 from handlers.ports.reads import ProviderStatus, Reads
 from handlers.ports.services import NoServices, StepServices
@@ -131,6 +132,7 @@ class ApiDeps:
     metrics: Callable[[], bytes]
     services: StepServices = field(default_factory=NoServices)
     partners: Partners = field(default_factory=NoPartners)
+    paid_by: PaidBy = field(default_factory=dict)
     people: PeopleOperations | None = None
     webhook_rates: Mapping[str, Rate] = field(default_factory=dict)
     webhook_events: Mapping[str, Events] = field(default_factory=dict)

@@ -1,9 +1,9 @@
-"""Says in words how a service of the checkout is treated, for people to agree with."""
+"""Says in words how a checkout's services, and who collects, are treated."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fsm.domain.durations import format_duration
-from providers.config import ServiceTable
+from providers.config import ProviderTable, ServiceTable
 from providers.config.services import CAN_BE_UNDONE, NO_RETURN
 
 
@@ -23,6 +23,33 @@ def service_in_words(table: ServiceTable) -> Iterator[str]:
     if table.default is not None:
         after = format_duration(table.default.after)
         yield f"Away for {after}, its default holds, and the audit trail says so."
+
+
+def payment_in_words(names: Sequence[str]) -> str:
+    """Return who collects for new checkouts."""
+    order = ", then ".join(names)
+    return f"{order}: each only once it is proven that the one before has not charged."
+
+
+def charge_in_words(table: ProviderTable) -> Iterator[str]:
+    """Return what a provider's charges come to, sentence by sentence."""
+    charge = table.charge
+    if charge is None:
+        return
+    if charge.key_lifetime is None:
+        yield "A charge that may have arrived is asked about, and never made again."
+    else:
+        lives = format_duration(charge.key_lifetime)
+        yield f"One that it does not know is made again with its key, within {lives}."
+    if charge.absent_after is None:
+        yield "That it does not know a charge proves nothing."
+    else:
+        after = format_duration(charge.absent_after)
+        yield f"What it does not know {after} after it was sent was never charged."
+    tries = f"{charge.retry.attempts} tries"
+    if charge.deadline is not None:
+        tries += f" or {format_duration(charge.deadline)}"
+    yield f"After {tries} without an answer a person decides."
 
 
 def _given_up(table: ServiceTable) -> str:

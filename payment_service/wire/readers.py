@@ -12,6 +12,7 @@ from fsm.domain.orders import Request
 from fsm.domain.request_kinds import KINDS
 from fsm.engine.words import Kind
 from handlers.ports.partners import Partners
+from handlers.ports.payments import PaidBy
 from handlers.ports.provider import Providers
 from handlers.ports.services import StepServices
 from payment_service.wire import checkout, partner, withdrawal
@@ -44,6 +45,11 @@ class Parties(Protocol):
         """The partners at which cards can be linked."""
         ...
 
+    @property
+    def paid_by(self) -> PaidBy:
+        """The steps of a checkout that payment providers do."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestReader:
@@ -69,7 +75,9 @@ READERS: Final[Mapping[Kind, RequestReader]] = {
     ),
     Kind.CHECKOUT: RequestReader(
         model=Checkout,
-        read=lambda data, known: read_checkout(data, known.services.names()),
+        read=lambda data, known: read_checkout(
+            data, {*known.services.names(), *known.paid_by}
+        ),
         does="Have every step of a purchase done, or all of them undone.",
         example=checkout.EXAMPLE,
     ),

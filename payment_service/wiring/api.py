@@ -114,6 +114,9 @@ class _Calls:
         s = self._service
         return statuses(shown(s.config), await s.controls.fleet_view(), s.clock.now())
 
+    def count_webhook(self, provider: str, outcome: str) -> None:
+        self._service.metrics.webhooks.labels(provider, outcome).inc()
+
 
 def operations(service: Service) -> Operations:
     """Return what people can do with the ports of this process."""
@@ -151,6 +154,7 @@ def application(service: Service, waiters: bus.OrderWaiters) -> FastAPI:
             providers=service.ports.providers,
             services=service.ports.services,
             partners=service.ports.partners,
+            paid_by=service.ports.paid_by,
             reads=service.reads,
             waiters=_QueueWaiters(waiters),
             submit=calls.submit,
@@ -168,9 +172,7 @@ def application(service: Service, waiters: bus.OrderWaiters) -> FastAPI:
             },
             webhook_events={name: events_of(table) for name, table in tables.items()},
             note=Notes(_note),
-            count_webhook=lambda provider, outcome: service.metrics.webhooks.labels(
-                provider, outcome
-            ).inc(),
+            count_webhook=calls.count_webhook,
             report=_Reports().report,
         )
     )

@@ -13,7 +13,8 @@ from fsm.domain.four_eyes import FourEyes
 from fsm.domain.roster import four_eyes_of
 from fsm.engine.records import replace
 from handlers.commit import Limits, Ports
-from handlers.flows import FLOWS
+from handlers.flows import flows_of
+from handlers.ports.clock import send_within
 from handlers.relay import OutboxPublisher
 from payment_service import bus
 from payment_service.api.keyring import Keyring
@@ -46,8 +47,9 @@ from providers.core import HttpCore
 from providers.health.admission import AdmissionControl
 from providers.health.observed import ObservedProviders
 from providers.health.observed_partners import ObservedPartners
+from providers.health.observed_payments import ObservedPayments
 from providers.http.outbound import Outbound
-from providers.registry import build_partners, build_providers
+from providers.registry import build_partners, build_payments, build_providers
 from providers.services import build_services
 
 LOG: Final = structlog.get_logger("payment_service")
@@ -256,6 +258,7 @@ def _observed(
         ports,
         providers=ObservedProviders(ports.providers, admission_control, note),
         partners=ObservedPartners(ports.partners, admission_control, note),
+        payments=ObservedPayments(ports.payments, admission_control, note),
         gate=admission_control,
     )
 
@@ -278,15 +281,20 @@ def _engine(
     )
     providers = build_providers(config, outbound, public_url=settings.public_url)
     partners = build_partners(config, outbound, note=file_note(metrics))
+    paid_by = config.checkout.paid_by
     return Ports(
-        flows=FLOWS,
+        flows=flows_of(paid_by),
+        paid_by=paid_by,
+        payments=build_payments(config, outbound),
         store=store,
         core=MeasuredCore(core, metrics),
         providers=providers,
         partners=partners,
         services=MeasuredServices(build_services(config, outbound), metrics),
         clock=clock,
-        limits=Limits(chain=settings.ack_wait / 3, send_within=settings.ack_wait / 6),
+        limits=Limits(
+            chain=settings.ack_wait / 3, send_within=send_within(settings.ack_wait)
+        ),
         watch=StepWatch(metrics),
         keys=settings.audit_keys,
     )

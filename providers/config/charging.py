@@ -1,11 +1,9 @@
 """The policy of a payment provider's charges, from its table, and who can have none."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Final
 
 from fsm.charge.policy import ChargePolicy
-from fsm.engine.backoff import Backoff
 from providers.config.tables import ProviderTable
 
 OF_PAYOUTS: Final = ("create", "asking", "answers")
@@ -15,23 +13,20 @@ Problems = Iterator[tuple[str, str]]
 
 
 def charge_policy(table: ProviderTable) -> ChargePolicy:
-    """Return how its charges may be treated: asked by ``recheck``, repeated by key.
+    """Return how its charges may be treated.
 
-    A provider that promises no ``idempotent_create`` is never told a charge again; what
-    it does not know proves nothing unless its ``not_found`` is definite.
+    :raises ValueError: it has none.
     """
-    recheck = table.recheck
-    certain = table.not_found == "definite"
-    return ChargePolicy(
-        retry=Backoff(first=recheck.first, factor=recheck.factor, longest=recheck.max),
-        attempts=recheck.attempts,
-        key_lifetime=table.key_lifetime if table.idempotent_create else timedelta(0),
-        absent_after=table.not_found_grace if certain else None,
-    )
+    policy = table.charge_policy
+    if policy is None:
+        raise ValueError("needs a charge")
+    return policy
 
 
 def unfit_for_charges(table: ProviderTable) -> Problems:
     """Name what keeps a provider's table from being one that collects, by its keys."""
+    if table.charge is None:
+        yield "charge", "is missing: it says how its charges may be treated"
     if not table.status:
         yield "status", "must be true: it has to be asked what it charged"
     for key in OF_PAYOUTS:

@@ -24,8 +24,9 @@ from providers.config.services import CheckoutTable, ServiceTable
 from providers.config.tables import Config, ProviderTable
 from providers.config.unfinished import unfinished
 from providers.config.unsafe import Problems, unsafe_provider
+from providers.config.unsafe_charges import unsafe_checkout
 from providers.config.unsafe_partners import unsafe_namesakes, unsafe_partner
-from providers.config.unsafe_services import unsafe_checkout, unsafe_service
+from providers.config.unsafe_services import unsafe_service
 from providers.config.variables import filled
 from providers.files import read_text
 
@@ -90,12 +91,13 @@ def config_of(
 ) -> Config:
     """Read the tables of the file; as :func:`read_config`."""
     reading = _Reading(raw, ack_wait, environment)
+    providers = reading.tables("providers", ProviderTable, unsafe_provider)
     config = Config(
-        providers=reading.tables("providers", ProviderTable, unsafe_provider),
+        providers=providers,
         services=reading.tables("services", ServiceTable, unsafe_service),
         partners=reading.tables("partners", PartnerTable, unsafe_partner),
         forwarders=reading.tables("forwarders", ForwarderTable, unsafe_forwarder),
-        checkout=reading.checkout(),
+        checkout=reading.checkout(providers),
     )
     learn(config)
     problems = [*reading.unknown(), *reading.problems]
@@ -155,14 +157,16 @@ class _Reading:
                 self._tell(f"{kind}.{name}", unsafe(table, self._ack_wait))
         return MappingProxyType({n: t for n, t in read.items() if t is not None})
 
-    def checkout(self) -> CheckoutTable:
+    def checkout(self, providers: Mapping[str, ProviderTable]) -> CheckoutTable:
         raw = self._raw.get(CHECKOUT, {})
         if not isinstance(raw, dict):
             self.problems.append(f"[{CHECKOUT}]: must be a table")
             return CheckoutTable()
         table = self._table(CHECKOUT, CheckoutTable, raw)
         if table is not None:
-            self._tell(CHECKOUT, unsafe_checkout(table))
+            tables = self._raw.get("providers", {})
+            declared = tables if isinstance(tables, dict) else {}
+            self._tell(CHECKOUT, unsafe_checkout(table, providers, declared))
         return table or CheckoutTable()
 
     def _named(

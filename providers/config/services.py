@@ -10,6 +10,7 @@ from fsm.engine.backoff import Backoff
 from fsm.flows import RULES
 from fsm.service.lifecycle import LIFECYCLES
 from fsm.service.policy import Default, ServicePolicy
+from handlers.ports.payments import PaidBy
 from providers.config.fields import Duration, HttpUrl
 from providers.config.table import Table
 from providers.config.values import Attempts, Factor, Headers, InFlight, Many
@@ -50,6 +51,11 @@ class RetryTable(Table):
     max: Duration = timedelta(seconds=30)
     attempts: Attempts = 10
 
+    @property
+    def backoff(self) -> Backoff:
+        """Return the waits between the tries."""
+        return Backoff(first=self.first, factor=self.factor, longest=self.max)
+
 
 class DefaultTable(Table):
     """What holds for a step whose service is away for so long."""
@@ -80,11 +86,10 @@ class ServiceTable(Table):
     @property
     def policy(self) -> ServicePolicy:
         """Return how it may be treated, as the core sees it."""
-        retry = self.retry
         return ServicePolicy(
             asks=self.asks,
-            retry=Backoff(first=retry.first, factor=retry.factor, longest=retry.max),
-            attempts=retry.attempts,
+            retry=self.retry.backoff,
+            attempts=self.retry.attempts,
             deadline=self.deadline,
             default=self._default,
         )
@@ -105,6 +110,14 @@ class ServiceTable(Table):
 
 
 class CheckoutTable(Table):
-    """``[checkout]``: who is asked to pay, where it is not ``[services.payment]``."""
+    """``[checkout]``: who collects, where it is not ``[services.payment]``.
+
+    ``payment`` names payment providers, to be tried in this order.
+    """
 
     payment: Many[str] = ()
+
+    @property
+    def paid_by(self) -> PaidBy:
+        """Return the payment providers that do a step of new orders, by its name."""
+        return {"payment": self.payment} if self.payment else {}

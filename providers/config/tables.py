@@ -7,10 +7,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from fsm.charge.policy import ChargePolicy
 from fsm.domain.rates import Rate
 from fsm.engine.backoff import Backoff
 from fsm.payout.policy import AskedBy, ProviderPolicy
 from providers.config.called import CalledTable
+from providers.config.charges import ChargeTable
 from providers.config.events import EventIdAt
 from providers.config.fields import Duration
 from providers.config.forms import (
@@ -243,6 +245,7 @@ class ProviderTable(CalledTable):
     answers: AnswersTable | None = None
     webhook_body: WebhookBodyTable | None = None
     stripe: StripeTable | None = None
+    charge: ChargeTable | None = None
 
     @property
     def policy(self) -> ProviderPolicy:
@@ -262,6 +265,11 @@ class ProviderTable(CalledTable):
             finality=self.finality,
             settles_returns=self.on_return == "settle",
         )
+
+    @property
+    def charge_policy(self) -> ChargePolicy | None:
+        """Return how it may be treated where it collects; None where it does not."""
+        return None if self.charge is None else self.charge.policy(self.timeout)
 
     @property
     def asked_by(self) -> AskedBy:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from providers.config.tables import ProviderTable, WebhookTable
+from providers.config.unsafe_charges import unsafe_charge
 from providers.config.unsafe_events import unsafe_events
 from providers.config.unsafe_forms import unsafe_form
 from providers.config.unsafe_services import unsafe_timeout
@@ -33,6 +34,7 @@ def unsafe_provider(table: ProviderTable, ack_wait: timedelta) -> Problems:
     yield from unsafe_form(table)
     yield from unsafe_stripe(table)
     yield from unsafe_events(table)
+    yield from unsafe_charge(table, ack_wait)
     if table.webhook is not None:
         yield from _unsafe_webhook(table.webhook, table.adapter)
 

@@ -6,12 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from fsm.domain.durations import format_duration
-from providers.config.services import (
-    CAN_BE_UNDONE,
-    NO_RETURN,
-    CheckoutTable,
-    ServiceTable,
-)
+from providers.config.services import CAN_BE_UNDONE, NO_RETURN, ServiceTable
 from providers.config.values import HEADER_VALUE
 
 DEFAULT_DEPTH_MAX: Final = 8
@@ -31,12 +26,6 @@ def unsafe_service(table: ServiceTable, ack_wait: timedelta) -> Problems:
                 yield key, f"has no meaning: {table.name} is loaded, and is no step"
     elif table.default is not None:
         yield from _unsafe_default(table)
-
-
-def unsafe_checkout(table: CheckoutTable) -> Problems:
-    """Refuse what would be passed over in silence: who pays is no small thing."""
-    if "payment" in table.model_fields_set:
-        yield "payment", "is not built yet: [services.payment] is asked; take it out"
 
 
 def _unsafe_token(table: ServiceTable) -> Problems:

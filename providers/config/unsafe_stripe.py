@@ -29,6 +29,7 @@ def unsafe_stripe(table: ProviderTable) -> Problems:
     yield from _unsafe_way(table)
     yield from _unsafe_key(table)
     yield from _unsafe_promises(table)
+    yield from _unsafe_charge(table)
     yield from _unsafe_making(table)
     if table.webhook is not None and table.webhook.scheme != "stripe":
         yield "webhook.scheme", "must be stripe"
@@ -71,6 +72,19 @@ def _unsafe_promises(table: ProviderTable) -> Problems:
         )
     if table.reference_form != "uuid":
         yield "reference_form", "unknown key of the adapter stripe"
+
+
+def _unsafe_charge(table: ProviderTable) -> Problems:
+    """Refuse of a charge what Stripe does not promise either."""
+    charge = table.charge
+    if charge is None:
+        return
+    if charge.absent_after is not None:
+        reason = "Stripe finds nothing by our reference for certain"
+        yield "charge.absent_after", f"must be left out: {reason}"
+    if charge.key_lifetime is not None and charge.key_lifetime > KEYS_KEPT:
+        limit = format_duration(KEYS_KEPT)
+        yield "charge.key_lifetime", f"Stripe may forget the key after {limit}"
 
 
 def _unsafe_making(table: ProviderTable) -> Problems:

@@ -4,12 +4,14 @@ One wrapper: what a call came to is measured, what it says about its party's hea
 to the keeper, and whoever asks to be left alone (``Retry-After``) is.
 """
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
 from handlers.ports.partners import PartnerNotSent, PartnerUnclear
+from handlers.ports.services import ServiceNotSent, ServiceUnclear
 from providers.health.admission import AdmissionControl
 from providers.health.window import CreateOutcome
 from providers.port import (
@@ -32,7 +34,15 @@ Call = TypeVar("Call")
 CallNote = Callable[[str, str, str, float], None]
 """(provider, operation, outcome, seconds): what a call came to."""
 
-ASKS_FOR_SILENCE: Final = (NotSent, Unclear, PartnerNotSent, PartnerUnclear)
+ASKS_FOR_SILENCE: Final = (
+    NotSent,
+    Unclear,
+    PartnerNotSent,
+    PartnerUnclear,
+    ServiceNotSent,
+    ServiceUnclear,
+)
+_OF: Final = re.compile("Partner|Service")
 FAILED: Final = "error"
 """The outcome of a call that has raised, or was cancelled."""
 CLIENT_ERRORS: Final = frozenset(range(400, 500)) - {408, 425, 429}
@@ -99,7 +109,7 @@ class Observing:
         began, outcome = time.perf_counter(), FAILED
         try:
             answer = await call(what)
-            outcome = type(answer).__name__.removeprefix("Partner").lower()
+            outcome = _OF.sub("", type(answer).__name__).lower()
         finally:
             self._note(self._of, operation, outcome, time.perf_counter() - began)
         return answer

@@ -43,7 +43,7 @@ def test_a_good_adapter_passes_without_any_setting(shell, table):
 
 def test_one_that_collects_plays_the_scenarios_of_charges(shell, table):
     path = table("rest")
-    path.write_text(path.read_text() + '[checkout]\npayment = ["acme"]\n')
+    path.write_text(path.read_text() + 'charge = {}\n[checkout]\npayment = ["acme"]\n')
 
     answer = shell("provider", "check", "acme", "--json")
     other = shell("provider", "check", "acme", "--scenario", "create-accepted")

@@ -10,6 +10,7 @@ import pytest
 from fsm.domain.durations import format_duration, parse_duration
 from payment_service.settings import Settings, needs_of
 from providers.config import parse_config
+from providers.config.charges import ChargeTable
 from providers.config.forwarders import ForwarderTable
 from providers.config.partners import (
     Eligibility,
@@ -103,7 +104,7 @@ def test_the_tables_that_are_shown_are_taken():
 
     config = parse_config(text, ack_wait=timedelta(seconds=30), environment=secrets)
 
-    assert [*config.providers] == ["acme"]
+    assert [*config.providers] == ["acme", "north", "west"]
     assert [*config.forwarders] == ["gateway"]
     assert [*config.services] == ["fraud", "payment", "items"]
     assert [*config.partners] == ["northbank", "southbank"]
@@ -149,6 +150,18 @@ def test_every_key_of_a_service_is_told_with_its_default():
     known |= {f"retry.{name}": _as_told(value) for name, value in RetryTable()}
     known |= {f"default.{name}": "none" for name in DefaultTable.model_fields}
     assert told == known | {"base_url": "required"}
+
+
+def test_every_key_of_a_charge_is_told_with_its_default():
+    table = PAGE.read_text().partition("<!-- charge:begin -->")[2]
+    told: dict[str, str] = {}
+    for keys, _, default in rows_of(table.partition("<!-- charge:end -->")[0]):
+        names = listed(keys)
+        told.update(zip(names, listed(default) or [default], strict=True))
+
+    keys = {n: f.default for n, f in ChargeTable.model_fields.items() if n != "retry"}
+    known = keys | {f"retry.{name}": value for name, value in RetryTable()}
+    assert told == {f"charge.{name}": _as_told(value) for name, value in known.items()}
 
 
 def _as_told(value):

@@ -100,7 +100,14 @@ COLLECTED: Final = Collecting(
     workers=1,
     keeps=True,
 )
+ERRING: Final = Collecting(
+    name="checkout: two payment providers, a person errs",
+    steps=(PAY, HAND_OVER),
+    workers=1,
+    errs=True,
+)
 CHARGES: Final = (
+    ERRING,
     COLLECTED,
     Collecting(
         name="checkout: two payment providers, absence proves",

@@ -29,11 +29,12 @@ from fsm.engine.words import EngineTrigger, EngineWait, Kind, OrderState, Source
 from fsm.flows import RULES
 from fsm.service.outcome import by_saga
 from fsm.service.policy import Default, ServicePolicy
-from fsm.service.words import DEFAULTED, STANDS, StepTrigger
+from fsm.service.words import DEFAULTED, STANDS, ServiceWait, StepTrigger
 from handlers.checkout.calls import call_for
 from handlers.checkout.open import opened
 from handlers.claims import Claims
 from handlers.commit import Limits
+from handlers.ports.admission import OpenAdmission
 from handlers.ports.payments import Charge, Charged, Refunded
 from handlers.ports.services import (
     ServiceDone,
@@ -100,6 +101,7 @@ class Checkouts:
     defaults: bool = False
     cancels: bool = True
     refuses: bool = True
+    errs: bool = False
 
     def model(self, bugs: Any = None) -> "Model":
         """Return the world; its wrong turns are planted in the code itself."""
@@ -176,6 +178,7 @@ class _Ports:
     clock = _Clock()
     limits = Limits()
     rules = RULES
+    gate = OpenAdmission()
 
     def __init__(self, policy: ServicePolicy) -> None:
         self.services = _Always(_Service(policy))
@@ -402,7 +405,7 @@ class Model:
     def _calls(self, world: Saga, n: int, worker: Worker) -> Iterator[Move]:
         number, claims = worker.rows[worker.row], worker.claims
         seen = set[Any]()
-        for spent in (False, True):
+        for spent in (False,) if self._heard_in_time(number) else (False, True):
             what = self.asked(number, claims, spent)
             if what in seen:
                 continue
@@ -422,6 +425,11 @@ class Model:
                 story += f"{books[worker.row]}"
                 told = worker._replace(heard=heard)
                 yield Move(story, _manned(made, n, told), fault=fault)
+
+    def _heard_in_time(self, number: int) -> bool:
+        """Where a person errs, silence would make it so: whoever is asked answers."""
+        questioned = self.task(number).waiting_for is ServiceWait.LAST_QUESTION
+        return self.setup.errs and questioned
 
     def _answers(
         self, world: Saga, worker: Worker, what: str
@@ -532,6 +540,11 @@ class Model:
                 story = f"a person decides {word} of {row}: {after}"
                 right = world._replace(books=books)
                 yield Move(story, self._committed(right, step, story))
+            if self.setup.errs and book in DONE_NOW and _is_asked_about(task):
+                no = (EngineTrigger.RESOLVED_NEGATIVE.value, False, None)
+                step = self.decided(world.rows, row, no)
+                story = f"a person errs, and says no to {row}"
+                yield Move(story, self._committed(world, step, story), fault=True)
 
     def _lands(self, world: Saga, row: int) -> Iterator[Move]:
         book, floating = world.books[row], world.floating - {row}
@@ -581,12 +594,17 @@ ORDER: Final = Order(
 
 def _put_right(task: Task, book: Fate) -> tuple[StepFate, ...]:
     """Return what people make of what was done, as their word for it has it."""
-    unproven = task.lifecycle == CHARGE.name and task.verdict is None
-    if task.lifecycle == "pivot" or unproven:
+    if _is_asked_about(task):
         return (book or StepFate.REFUSED,)
     if book is StepFate.DONE:
         return (StepFate.KEPT, StepFate.UNDONE)
     return (book if book in DONE_NOW and book else StepFate.UNDONE,)
+
+
+def _is_asked_about(task: Task) -> bool:
+    """Tell whether a no to it is acted on only once it was asked about."""
+    unproven = task.lifecycle == CHARGE.name and task.verdict is None
+    return task.lifecycle == "pivot" or unproven
 
 
 def _like(worker: Worker) -> Worker:
@@ -673,7 +691,14 @@ GIVEN_UP: Final = Checkouts(
     steps=IN_TURN,
     refuses=False,
 )
+ERRING: Final = Checkouts(
+    name="checkout: payment, then no return, a person errs",
+    steps=TO_THE_END,
+    workers=1,
+    errs=True,
+)
 SAGAS: Final = (
+    ERRING,
     ENDING,
     Checkouts(
         name="checkout: a check, then a payment",

@@ -112,6 +112,8 @@ STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
 CHECKOUTS: Final = "tests/handlers/test_checkouts.py"
 CHARGED: Final = "tests/handlers/test_charges.py"
+ASKED_LAST: Final = "tests/handlers/test_last_ask_of_persons.py"
+GATED: Final = "tests/handlers/test_charge_gate.py"
 AT_ONCE: Final = (
     f"{CHECKOUTS}::test_two_steps_that_end_at_once_elsewhere_meet_in_the_orders_row"
 )
@@ -1022,6 +1024,40 @@ BUGS: Final[Mapping[str, Bug]] = {
     ),
     "nobody claims a do, and not sent is believed": Bug(
         plant=sagas.nobody_claims_a_do, layer=MODEL, world=worlds.GIVEN_UP
+    ),
+    "a person's no to the merchant is acted on unasked": Bug(
+        plant=sagas.the_merchants_no_is_a_persons, layer=MODEL, world=worlds.ERRING
+    ),
+    "a person's no to a charge is acted on unasked": Bug(
+        plant=charges.a_persons_no_is_acted_on_unasked,
+        layer=MODEL,
+        world=collecting.ERRING,
+    ),
+    "silence confirms a person's no to a charge": Bug(
+        plant=charges.silence_confirms_a_persons_no,
+        layer=MODEL,
+        world=collecting.ERRING,
+    ),
+    "a charge under way confirms a person's no": Bug(
+        plant=charges.under_way_confirms_a_persons_no,
+        layer=UNIT,
+        test=f"{ASKED_LAST}::test_while_the_provider_is_at_it_the_person_decides_again",
+    ),
+    "a charge is sent to a paused provider": Bug(
+        plant=charges.nobody_asks_the_gate,
+        layer=UNIT,
+        test=f"{GATED}::test_a_paused_provider_is_passed_over_where_another_can_be_had",
+    ),
+    "what may have arrived is told a paused provider again": Bug(
+        plant=charges.a_repeat_asks_no_gate,
+        layer=UNIT,
+        test=f"{GATED}"
+        "::test_what_may_have_arrived_is_asked_about_and_not_told_a_paused_one",
+    ),
+    "a place in flight is never given back": Bug(
+        plant=charges.places_are_kept,
+        layer=UNIT,
+        test=f"{GATED}::test_a_place_in_flight_is_given_back",
     ),
     "a step that stops as it is told ends no order": Bug(
         plant=sagas.the_order_waits_for_what_was_told,

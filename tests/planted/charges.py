@@ -14,6 +14,7 @@ from fsm.service.table import ServiceGuard
 from fsm.service.words import ServiceWait, StepTrigger
 from handlers.checkout import calls
 from handlers.checkout import charges as collecting
+from handlers.claims import Admissions
 from handlers.ports.services import ServiceDone
 from tests.planted.sagas import fires
 
@@ -60,6 +61,8 @@ def a_no_to_a_repeat_is_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def keys_live_for_ever(patch: pytest.MonkeyPatch) -> None:
+    """Neither the rule nor who sends it asks whether a repeat finds the first."""
+    patch.setattr(calls, "_key_lives", lambda *_: True)
     patch.setitem(
         guards.GUARDS,
         ChargeGuard.KEY_LIVES,
@@ -81,3 +84,32 @@ def found_charged_stands(patch: pytest.MonkeyPatch) -> None:
         ServiceGuard.LOOSE,
         lambda facts: facts.task.state is not State.SUCCEEDED,
     )
+
+
+def a_persons_no_is_acted_on_unasked(patch: pytest.MonkeyPatch) -> None:
+    no = EngineTrigger.RESOLVED_NEGATIVE
+    fires(patch, CHARGE, Row(no, State.MANUAL_CHECK, State.FAILED, None))
+
+
+def silence_confirms_a_persons_no(patch: pytest.MonkeyPatch) -> None:
+    silence = StepTrigger.UNCLEAR
+    fires(patch, CHARGE, Row(silence, State.MANUAL_CHECK, State.FAILED, None))
+
+
+def under_way_confirms_a_persons_no(patch: pytest.MonkeyPatch) -> None:
+    at_it = StepTrigger.PENDING
+    fires(patch, CHARGE, Row(at_it, State.MANUAL_CHECK, State.FAILED, None))
+
+
+def nobody_asks_the_gate(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(calls, "at_gate", lambda *_, **__: None)
+
+
+def a_repeat_asks_no_gate(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(calls, "may_repeat_now", lambda *_: None)
+
+
+def places_are_kept(patch: pytest.MonkeyPatch) -> None:
+    """Who was let in keeps its place once its chain is over."""
+    patch.setattr(Admissions, "give_back", lambda *_: None)
+    patch.setattr(Admissions, "give_all_back", lambda *_: None)

@@ -172,3 +172,9 @@ def both_ends_do_not_meet(patch: pytest.MonkeyPatch) -> None:
 
 def the_first_is_undone_first(patch: pytest.MonkeyPatch) -> None:
     flows.undone_first_first(patch)
+
+
+def the_merchants_no_is_a_persons(patch: pytest.MonkeyPatch) -> None:
+    """A person's no turns the order back, and nobody asks who may have accepted."""
+    no = EngineTrigger.RESOLVED_NEGATIVE
+    fires(patch, PIVOT, Row(no, State.MANUAL_CHECK, State.FAILED, None))

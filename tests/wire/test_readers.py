@@ -20,6 +20,7 @@ class Configured:
 
     def __init__(self, *names):
         self.providers = self.services = self.partners = self
+        self.paid_by = {}
         self._names = [*names]
 
     def names(self):
@@ -66,3 +67,14 @@ def test_a_withdrawal_needs_no_services_and_a_checkout_no_providers():
         read_request(
             Kind.CHECKOUT, orjson.dumps(READERS[Kind.CHECKOUT].example), only_providers
         )
+
+
+def test_a_step_that_payment_providers_do_needs_no_service():
+    parties: Any = Configured("fraud", "delivery", "merchant")
+    data = orjson.dumps(READERS[Kind.CHECKOUT].example)
+    with pytest.raises(InvalidRequest, match="payment: an unknown step service"):
+        read_request(Kind.CHECKOUT, data, parties)
+
+    parties.paid_by = {"payment": ("north",)}
+
+    assert read_request(Kind.CHECKOUT, data, parties).kind is Kind.CHECKOUT

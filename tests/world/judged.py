@@ -5,6 +5,7 @@ from typing import Any
 from payment_service.playground.memory.world import MemoryWorld
 from providers.health.admission import AdmissionControl
 from providers.health.observed import ObservedProviders
+from providers.health.observed_payments import ObservedPayments
 from tests.world import oracle
 from tests.world.keepers import terms
 
@@ -14,11 +15,14 @@ class World(MemoryWorld):
 
     def keep(self, **changed: Any) -> AdmissionControl:
         """Have a keeper at the gate of every provider there is; return it."""
-        known = {name: terms(**changed) for name in self.providers.names()}
+        collecting = [each.name for each in self.payments.every()]
+        names = (*self.providers.names(), *collecting)
+        known = {name: terms(**changed) for name in names}
         self.gate = admission_control = AdmissionControl(
             known, self.clock, replica="replica-1"
         )
         self.watched = ObservedProviders(self.providers, admission_control)
+        self.watched_payments = ObservedPayments(self.payments, admission_control)
         return admission_control
 
     async def offences(self, *, at_rest: bool = True) -> list[str]:

@@ -88,10 +88,14 @@ def _no_ledger(answer: Response) -> str | None:
 def _adapters(
     config: Config, outbound: Outbound, public_url: str | None
 ) -> list[Finding]:
-    from providers.registry import build_providers  # noqa: PLC0415 - only here
+    from providers.registry import (  # noqa: PLC0415 - only here
+        build_payments,
+        build_providers,
+    )
 
     try:
         build_providers(config, outbound, public_url=public_url)
+        build_payments(config, outbound)
     except ConfigError as error:
         mend = "install the adapter, or mend its table"
         return [PROVIDERS.wrong("adapter", each, mend) for each in error.problems]

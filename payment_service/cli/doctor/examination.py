@@ -1,7 +1,7 @@
 """Runs the checks one after the other and prints what they found."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,11 @@ from payment_service.cli.partner_policy import partner_in_words
 from payment_service.cli.printing import console, is_terminal, print_json, print_text
 from payment_service.cli.provider_policy import policy_in_words
 from payment_service.cli.provider_warnings import idle_settings
-from payment_service.cli.service_policy import service_in_words
+from payment_service.cli.service_policy import (
+    charge_in_words,
+    payment_in_words,
+    service_in_words,
+)
 from payment_service.settings import (
     ROLES,
     Settings,
@@ -180,10 +184,30 @@ def _configuration(known: _Known) -> list[Finding]:
         CONFIGURATION.ok(f"partner {name}", " ".join(partner_in_words(table)))
         for name, table in sorted(config.partners.items())
     ]
+    found += _collecting(config)
     for name, table in sorted(config.providers.items()):
         for told, mend in idle_settings(table):
             found.append(CONFIGURATION.advice(f"provider {name}", told, mend))
     return [*found, *_webhooks(settings, config)]
+
+
+def _collecting(config: Config) -> Iterator[Finding]:
+    """Say who collects for checkouts, and which of them nobody has collect."""
+    names = config.checkout.payment
+    if names:
+        yield CONFIGURATION.ok("checkout payment", payment_in_words(names))
+    for name, table in sorted(config.providers.items()):
+        if table.charge is None:
+            continue
+        yield CONFIGURATION.ok(f"charges of {name}", " ".join(charge_in_words(table)))
+        if name not in names:
+            told = "collects for no new checkout: [checkout] payment does not name it"
+            mend = "leave it while orders that it has charged run, or name it there"
+            yield CONFIGURATION.advice(f"charges of {name}", told, mend)
+    if names and "payment" in config.services:
+        told = "is asked for no new checkout: [checkout] payment has providers collect"
+        mend = "leave it while orders that it was asked for run, then take it out"
+        yield CONFIGURATION.advice("service payment", told, mend)
 
 
 def _webhooks(settings: Settings, config: Config) -> list[Finding]:

@@ -26,7 +26,8 @@ async def check(config: Config, outbound: Outbound) -> AsyncIterator[Finding]:
             yield await _asked(name, table, outbound)
         else:
             yield await _reached(name, table, outbound)
-    missing = [step for step in STEPS if step not in config.services]
+    done = {*config.services, *config.checkout.paid_by}
+    missing = [step for step in STEPS if step not in done]
     if config.services and missing:
         told = f"no [services.{missing[0]}]: every checkout is rejected"
         yield SERVICES.wrong(missing[0], told, "add its table")

@@ -26,11 +26,12 @@ from fsm.payout.policy import ProviderPolicy
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.commit import Limits, Ports
 from handlers.dead_letters import dead_letter
-from handlers.flows import FLOWS
+from handlers.flows import FLOWS, flows_of
 from handlers.inbox import keep
 from handlers.ports.admission import AdmissionGate, OpenAdmission
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
+from handlers.ports.payments import PaidBy, PaymentProviders
 from handlers.ports.provider import Providers
 from handlers.ports.store import StepWrite, Unsent
 from handlers.relay import LEFT_AFTER, relay
@@ -147,6 +148,8 @@ class MemoryWorld:
         self.services = MemoryServices()
         self.payments = MemoryPayments()
         self.partners = MemoryPartners()
+        self.paid_by: PaidBy = {}
+        self.watched_payments: PaymentProviders | None = None
         self.watched: Providers | None = None
         self.gate: AdmissionGate = OpenAdmission()
         self.limits = limits or Limits()
@@ -161,7 +164,8 @@ class MemoryWorld:
     @property
     def ports(self) -> Ports:
         return Ports(
-            flows=FLOWS,
+            flows=flows_of(self.paid_by) if self.paid_by else FLOWS,
+            paid_by=self.paid_by,
             store=self.rows.store,
             core=self.core,
             providers=self.watched or self.providers,
@@ -170,7 +174,7 @@ class MemoryWorld:
             watch=self.probe,
             gate=self.gate,
             services=self.services,
-            payments=self.payments,
+            payments=self.watched_payments or self.payments,
             partners=self.partners,
             keys=self.keys,
         )

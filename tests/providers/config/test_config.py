@@ -414,7 +414,10 @@ def test_the_token_of_a_service_is_a_secret():
         ("checkout = 1", "[checkout]: must be a table"),
         ("[checkout]\ncolour = 1", "[checkout] colour: unknown key"),
         ('[checkout]\npayment = "acme"', "[checkout] payment: "),
-        ('[checkout]\npayment = ["acme"]', "[checkout] payment: is not built yet"),
+        (
+            '[checkout]\npayment = ["acme"]',
+            "[checkout] payment[0]: 'acme' has no table",
+        ),
     ],
 )
 def test_the_table_of_the_checkout_is_checked(text, problem):

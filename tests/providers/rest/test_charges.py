@@ -49,7 +49,7 @@ DECLINED = {"status": "declined", "code": "limit", "message": "too much on tok_8
 
 def a_table(**keys):
     known = {"name": "acme", "adapter": "rest", "base_url": "http://127.0.0.1:1"}
-    return ProviderTable.model_validate(known | keys)
+    return ProviderTable.model_validate(known | {"charge": {}} | keys)
 
 
 class Played:
@@ -349,18 +349,14 @@ async def made(**keys):
         return payment_provider(a_table(**keys), outbound)
 
 
-async def test_its_policy_is_what_the_table_promises():
-    sure = await made(
-        idempotent_create=True,
-        key_lifetime=timedelta(hours=5),
-        not_found="definite",
-        not_found_grace=timedelta(minutes=3),
-    )
-    unsure = await made(key_lifetime=timedelta(hours=5))
+async def test_its_policy_is_what_the_table_promises_of_charges():
+    promised = {"key_lifetime": "5h", "absent_after": "1m"}
+    sure = await made(charge=promised, timeout="10s")
+    unsure = await made(idempotent_create=True, not_found="definite")
 
-    assert sure.policy.key_lifetime == timedelta(hours=5)
-    assert sure.policy.absent_after == timedelta(minutes=3)
-    # Never told again, and never taken for absent.
+    assert sure.policy.key_lifetime == timedelta(hours=5) - timedelta(seconds=10)
+    assert sure.policy.absent_after == timedelta(minutes=1)
+    # What is promised of payouts says nothing: never told again, never absent.
     assert unsure.policy.key_lifetime == timedelta(0)
     assert unsure.policy.absent_after is None
 
@@ -369,6 +365,7 @@ async def test_its_policy_is_what_the_table_promises():
     ("keys", "told"),
     [
         ({"status": False}, "status"),
+        ({"charge": None}, "charge: is missing"),
         ({"create": {"path": "/pay", "body": {}}}, "create"),
         ({"adapter": "nowhere"}, "adapter"),
         ({"adapter": "tests.providers.rest.test_charges:a_table"}, "does not collect"),

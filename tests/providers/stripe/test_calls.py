@@ -89,7 +89,7 @@ async def connected(*answers, stripe="", more="", charges=False):
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    text = table(url, stripe, more)
+    text = table(url, stripe, f"{more}\n{'charge = {}' if charges else ''}")
     try:
         config = parse_config(text, ack_wait=timedelta(seconds=30), environment={})
         async with Outbound() as out:

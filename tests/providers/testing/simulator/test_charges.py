@@ -30,6 +30,7 @@ adapter = "simulator"
 base_url = "{url}/acme"
 timeout = "20s"
 idempotent_create = true
+charge = {{}}
 """
 
 

@@ -44,11 +44,12 @@ STRIPE_CAUGHT_BY = {
     "CancelIsNo": {"charge-needs-customer"},
     "WaitingIsLeft": {"charge-needs-customer"},
 }
+COLLECTS = ACME | {"charge": {}}
 TABLES = {
-    "default": ACME,
-    "codes": ACME | {"rejection_codes": ["limit", "blocked"]},
-    "simulator": {"adapter": "simulator"},
-    "stripe": RAW["stripe_intents"],
+    "default": COLLECTS,
+    "codes": COLLECTS | {"rejection_codes": ["limit", "blocked"]},
+    "simulator": {"adapter": "simulator", "charge": {}},
+    "stripe": RAW["stripe_intents"] | {"charge": {}},
 }
 NOT_HERE = {
     "default": {"charge-needs-customer"},
@@ -70,7 +71,7 @@ async def test_adapters_of_ours_pass_every_scenario(name):
 
 
 def spoilt(adapter):
-    raw = ACME | {"adapter": f"{planted.__name__}:{adapter}"}
+    raw = COLLECTS | {"adapter": f"{planted.__name__}:{adapter}"}
     return ChargeCandidate("acme", raw, RestChargeDouble("/api", "do_not_honor"))
 
 
