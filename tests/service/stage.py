@@ -24,6 +24,7 @@ from payment_service.settings import Settings
 from payment_service.wiring.run import run
 from providers.config import parse_config
 from providers.testing.simulator import (
+    SimulatedPartner,
     SimulatedProvider,
     SimulatedService,
     Simulator,
@@ -53,6 +54,19 @@ SERVICE = """
 [services.{name}]
 base_url = "{url}"
 timeout = "1s"
+retry = {{ first = "50ms", max = "200ms", attempts = 40 }}
+{more}
+"""
+
+PARTNERS = {"northbank": True, "southbank": False}
+"""By its name, whether a partner answers fallback checks; else its file alone does."""
+
+PARTNER = """
+[partners.{name}]
+base_url = "{url}"
+timeout = "1s"
+countries = ["CA"]
+bins = ["4510"]
 retry = {{ first = "50ms", max = "200ms", attempts = 40 }}
 {more}
 """
@@ -181,6 +195,7 @@ async def staged(
     webhook: str = "",
     more: str = "",
     services: Mapping[str, str] | None = None,
+    partners: Mapping[str, str] | None = None,
     core_url: str | None = None,
     roles: Collection[str] = ROLES,
     rest: bool = True,
@@ -189,7 +204,8 @@ async def staged(
     """Run the service with all roles until the block is left.
 
     ``table`` is added to the table of each provider, ``webhook`` to its webhook's,
-    ``more`` to the file; ``services`` says what stands in each of their tables beside;
+    ``more`` to the file; ``services`` and ``partners`` say what stands in each of
+    their tables beside;
     ``core_url`` is another than the simulated core's. Where other ``roles`` are given
     the ``rest`` runs beside them, and answers probes at ``Stage.rest_url``.
     """
@@ -198,6 +214,10 @@ async def staged(
     simulator = Simulator(
         [SimulatedProvider(name=n, secrets=(SECRET,)) for n in PROVIDERS],
         services=[SimulatedService(name=name) for name in SERVICES],
+        partners=[
+            SimulatedPartner(name=name, answers_again=answers_again)
+            for name, answers_again in PARTNERS.items()
+        ],
         scale=0.002,
     )
     await simulator.start("127.0.0.1", 0)
@@ -240,6 +260,10 @@ async def staged(
     text += "".join(
         SERVICE.format(name=n, url=simulator.base_url(n), more=lines)
         for n, lines in (services or {}).items()
+    )
+    text += "".join(
+        PARTNER.format(name=n, url=simulator.base_url(n), more=lines)
+        for n, lines in (partners or {}).items()
     )
     config = parse_config(text + more, ack_wait=settings.ack_wait, environment={})
     stop = asyncio.Event()
