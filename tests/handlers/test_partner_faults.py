@@ -37,6 +37,7 @@ from tests.world.links import (
     wrongs,
 )
 
+YES: Final = Eligible()
 NO: Final = NotEligible(code="not_a_member")
 SOME: Final = MultiMatch()
 DAY: Final = timedelta(days=1)
@@ -93,7 +94,7 @@ class Day:
     """What the partner answers check by check, and what happens beside it."""
 
     script: tuple[CheckAnswer, ...] = ()
-    says: CheckAnswer = Eligible()
+    says: CheckAnswer = YES
     policy: LinkPolicy = HOLDS
     then: Callable[[World], Awaitable[None]] = nothing_else
     refuses: MembershipVerb | None = None

@@ -11,6 +11,8 @@ import pytest
 from fsm.domain.errors import NotNow
 from fsm.engine.words import Kind, State
 from fsm.partner.words import LinkWait
+from handlers.commit import apply
+from handlers.partner.calls import event_of
 from handlers.ports.core import MembershipVerb
 from handlers.ports.partners import (
     Eligible,
@@ -20,6 +22,7 @@ from handlers.ports.partners import (
 )
 from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
+from handlers.sound import looked_over
 from handlers.submit import submit
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.core import CoreTrouble
@@ -389,20 +392,33 @@ async def test_a_revoke_notice_that_is_not_heard_ends_nothing(house):
 
 
 async def test_an_answer_to_an_earlier_check_overrides_nothing(house):
-    asks(house, PROVISIONAL).script = [MultiMatch()]
-    late = []
+    asks(house, PROVISIONAL).script = [MultiMatch(), MultiMatch()]
+    await house.request(a_link())
+    await house.rest(within=timedelta(hours=8))
+    order = await looked_over(await house.order(), house.ports)
+    task = order.queue.tasks[0]
+    assert (task.waiting_for, task.webhook_sequence) == (LinkWait.FALLBACK, 2)
 
-    async def falls_asleep():
-        late.append(True)
-        partner = northbank(house)
-        key = next(iter(partner.answers))
-        # What the sleeper has heard is older than all that was heard since.
-        partner.answers[key] = NO
+    # A worker that was asleep all the while has heard this of the first check.
+    heard = event_of(NO, task, 1)
+    await apply(order, task.task_id, heard, ports=house.ports)
+    await house.rest()
 
-    house.effects.meanwhile(f"{NORTHBANK}.check_again", falls_asleep)
+    assert await wrongs(house) == []
+    assert result(house) == ("completed", "linked", None)
+    assert await house.kinds_of_cases() == []
 
-    assert await linked(house) == ["SUCCEEDED", "COMPLETED"]
-    assert late
+
+async def test_what_a_partner_says_after_a_link_is_linked_opens_a_case(house):
+    await linked(house)
+    order = await looked_over(await house.order(), house.ports)
+    task = order.queue.tasks[0]
+
+    await apply(order, task.task_id, event_of(NO, task, 1), ports=house.ports)
+
+    assert await house.states() == ["SUCCEEDED", "COMPLETED"]
+    assert await house.kinds_of_cases() == ["contradiction"]
+    assert await wrongs(house) == []
 
 
 # Core refuses.

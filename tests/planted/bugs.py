@@ -21,6 +21,7 @@ from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import EngineTrigger, EngineWait, State
 from fsm.flows import RULES
+from fsm.partner.words import LinkTrigger
 from fsm.payout import guards
 from fsm.payout.hearing import PayoutHearing
 from fsm.payout.table import Guard
@@ -42,7 +43,7 @@ from handlers import (
     work,
 )
 from handlers.ports.anchors import OpenSink
-from handlers.ports.core import Operation
+from handlers.ports.core import MembershipVerb, Operation
 from handlers.ports.outcomes import Done
 from handlers.ports.provider import Payout
 from handlers.withdrawal import answers, asked, calls, create, status, webhooks
@@ -73,6 +74,7 @@ from tests.planted import (
     collected,
     flows,
     judges,
+    links,
     sagas,
     services,
     wishes,
@@ -111,6 +113,7 @@ TRUST: Final = "tests/wiring/test_trust.py"
 STORE: Final = "tests/storage/test_store.py"
 WEBHOOKS: Final = "tests/api/test_webhooks.py"
 CHECKOUTS: Final = "tests/handlers/test_checkouts.py"
+LINKS: Final = "tests/handlers/test_partner_links.py"
 CHARGED: Final = "tests/handlers/test_charges.py"
 ASKED_LAST: Final = "tests/handlers/test_last_ask_of_persons.py"
 GATED: Final = "tests/handlers/test_charge_gate.py"
@@ -1115,6 +1118,78 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=charges.found_charged_stands,
         layer=UNIT,
         test=f"{CHARGED}::test_what_a_person_found_charged_is_refunded_with_its_order",
+    ),
+    "a partner's silence is a yes": Bug(
+        plant=links.silence_is_a_yes,
+        layer=UNIT,
+        test=f"{LINKS}::test_a_check_without_an_answer_is_made_again_with_its_key",
+    ),
+    "a partner's silence is a no": Bug(
+        plant=links.silence_is_a_no,
+        layer=UNIT,
+        test=f"{LINKS}::test_a_check_without_an_answer_is_made_again_with_its_key",
+    ),
+    "a membership that may be granted is left over by who gives it up": Bug(
+        plant=links.what_may_be_granted_is_left, layer=SIMULATION
+    ),
+    "a later no of a partner revokes nothing": Bug(
+        plant=links.a_later_no_is_a_failure, layer=SIMULATION
+    ),
+    "at the deadline nothing is revoked": Bug(
+        plant=links.the_deadline_revokes_nothing, layer=SIMULATION
+    ),
+    "a membership for now is never made good": Bug(
+        plant=links.for_now_is_for_good, layer=SIMULATION
+    ),
+    "a refused revoke of a membership is done": Bug(
+        plant=links.a_refused_revoke_is_done,
+        layer=UNIT,
+        test=f"{LINKS}::test_a_revoke_that_core_refuses_is_for_a_person",
+    ),
+    "the removal of a link revokes nothing": Bug(
+        plant=links.a_removal_revokes_nothing, layer=SIMULATION
+    ),
+    "a membership of several matches is granted for good": Bug(
+        plant=links.a_member_is_never_confirmed, layer=SIMULATION
+    ),
+    "nobody looks whether a card is linked already": Bug(
+        plant=links.nobody_looks_what_stands, layer=SIMULATION
+    ),
+    "the removal of an old link removes the new one": Bug(
+        plant=links.any_link_is_the_one_that_stands,
+        layer=UNIT,
+        test=f"{LINKS}::test_the_removal_of_an_old_link_leaves_the_new_one",
+    ),
+    "a repeated check has another key": Bug(
+        plant=links.a_repeat_is_another_check, layer=SIMULATION
+    ),
+    "an answer to an earlier check counts": Bug(
+        plant=links.old_answers_count,
+        layer=UNIT,
+        test=f"{LINKS}::test_an_answer_to_an_earlier_check_overrides_nothing",
+    ),
+    "a partner's code is taken for one of ours": Bug(
+        plant=links.a_partners_code_is_ours,
+        layer=UNIT,
+        test=f"{LINKS}::test_a_partners_code_is_never_taken_for_one_of_ours",
+    ),
+    "that nobody may join fails the order": Bug(
+        plant=links.a_no_is_a_failure,
+        layer=UNIT,
+        test=f"{LINKS}::test_a_card_that_is_not_eligible_is_no_failure",
+    ),
+    "two links of one card run at once": Bug(
+        plant=links.two_may_run_for_one_card, layer=SIMULATION
+    ),
+    "a grant that core refuses is granted": Bug(
+        plant=links.hears_core(MembershipVerb.GRANT, LinkTrigger.GRANTED),
+        layer=UNIT,
+        test=f"{LINKS}::test_a_grant_that_core_refuses_fails_the_order",
+    ),
+    "a confirmation that core refuses is confirmed": Bug(
+        plant=links.hears_core(MembershipVerb.CONFIRM, LinkTrigger.CONFIRMED),
+        layer=UNIT,
+        test=f"{LINKS}::test_a_confirmation_that_core_refuses_is_for_a_person",
     ),
     "the notification is dropped": Bug(plant=notification_dropped, layer=SIMULATION),
     "the sweeper marks and does not wake": Bug(

@@ -29,9 +29,11 @@ from payment_service.playground.memory.providers import PayoutFate
 from tests.simulation.counterparties import SimProvider
 from tests.simulation.environment import NOWHERE, Ground, Process
 from tests.simulation.fleet import Fleet
+from tests.simulation.partners import is_link
 from tests.simulation.rates import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.services import SimService
 from tests.world.checkouts import a_checkout
+from tests.world.links import a_card, a_link, an_unlink
 
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FOUR_EYES_FROM: Final = 10_000
@@ -44,6 +46,13 @@ SLAS: Final = (None, None, None, "1s", "5m", "2h", "none")
 
 def _checkout(number: int, more: int = 0) -> Request:
     return a_checkout(f"c-{number}", 12_550 + more)
+
+
+def _link(number: int, more: int = 0) -> Request:
+    """Ask for one of a few links: several orders are about one card."""
+    customer = f"c-{number % 2}" if not more else "c-other"
+    card = a_card(f"tok_card_{number % 3}")
+    return a_link(f"l-{number}", customer_id=customer, card=card)
 
 
 class People:
@@ -67,7 +76,12 @@ class People:
         span = ground.setting.faulty
         burst = int(ground.draw() * 4) * span // 4
         at = burst + ground.between(0, span // 4)
-        draft = {Kind.WITHDRAWAL: self._request, Kind.CHECKOUT: _checkout}[kind]
+        drafts: dict[Kind, Callable[..., Request]] = {
+            Kind.WITHDRAWAL: self._request,
+            Kind.CHECKOUT: _checkout,
+            Kind.PARTNER_LINK: _link,
+        }
+        draft = drafts[kind]
         again = partial(draft, number, 7)
         ground.spawn(NOWHERE, self._orders(draft(number), at, again))
 
@@ -98,6 +112,9 @@ class People:
         ground = self.ground
         await ground.loop.sleep(at)
         await self._submits(request)
+        if request.kind is Kind.PARTNER_LINK and ground.draw() < 0.6:
+            await ground.loop.sleep(ground.between(SECOND, DAY))
+            await self._removes(request.order_id)
         while ground.chance(ground.dials.cancels):
             longest = ground.random.choice((SECOND, MINUTE, HOUR, DAY))
             await ground.loop.sleep(1 + int(ground.draw() * longest))
@@ -121,6 +138,13 @@ class People:
         self.ground.note(f"submit {done.status}", request.order_id)
         if done.queue_id is not None:
             self.accepted[request.order_id] = done.queue_id
+
+    async def _removes(self, order_id: str) -> None:
+        """Ask for the removal of a link, whatever has become of it."""
+        queue_id = self.accepted.get(order_id)
+        link = self.fleet.store.tables.orders.get(queue_id or "")
+        if link is not None and link.queue.kind is Kind.PARTNER_LINK:
+            await self._submits(an_unlink(link, f"u-{order_id}"))
 
     # Support.
 
@@ -302,6 +326,9 @@ class People:
 
     def _truth(self, task: Task) -> Ruling | None:
         """Return what is certain; None where it has to be waited for."""
+        if is_link(task):
+            order = self.fleet.store.tables.orders[task.queue_id]
+            return self.fleet.core.found_out(order, task)
         service = self.fleet.services.get(task.name or "")
         if isinstance(service, SimService):
             undoes = task.lifecycle == SERVICE.name and task.task_id[-1] in "01234567"

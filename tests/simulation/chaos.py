@@ -11,6 +11,7 @@ from tests.simulation.counterparties import SimProvider
 from tests.simulation.environment import NOWHERE, Ground
 from tests.simulation.fault_injection import Door
 from tests.simulation.fleet import Fleet
+from tests.simulation.partners import SimPartner
 from tests.simulation.rates import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.services import SimService
 
@@ -53,6 +54,8 @@ class Chaos:
             self._many(getattr(self.ground.dials, name), strike)
         if self.ground.setting.checkouts:
             self._many(self.ground.dials.provider_down, self._service_down)
+        if self.ground.setting.links:
+            self._many(self.ground.dials.provider_down, self._partner_down)
         if self.ground.dials.amnesia:
             self._forgets = 1 + int(self.ground.draw() * 2)
 
@@ -95,6 +98,14 @@ class Chaos:
             how = "hangs" if provider.line.hangs else "refuses connections"
             self.ground.struck(f"provider down: {how}", provider.name)
             provider.line.down_until = self.ground.clock.micros + self._a_while()
+
+    def _partner_down(self) -> None:
+        for partner in self.fleet.partners.every():
+            if isinstance(partner, SimPartner):
+                partner.line.hangs = self.ground.draw() < 0.5
+                self.ground.struck("partner down", partner.name)
+                until = self.ground.clock.micros + self._a_while()
+                partner.line.down_until = until
 
     def _service_down(self) -> None:
         service = self.ground.random.choice(self.fleet.services.every())

@@ -8,7 +8,9 @@ from random import Random
 from typing import Any, Final, TypeVar
 
 from fsm.domain.money import Money
+from fsm.domain.orders import Order
 from fsm.engine.backoff import Backoff
+from fsm.engine.rows import Task
 from fsm.payout.policy import AskedBy, ProviderPolicy
 from handlers.ports.core import BalanceCall, Confirmed, Operation, Refused
 from handlers.ports.provider import (
@@ -22,6 +24,7 @@ from handlers.ports.provider import (
     TooLate,
     Unclear,
 )
+from handlers.resolve import Ruling
 from payment_service.playground.memory.core import MemoryCore
 from payment_service.playground.memory.providers import (
     Conduct,
@@ -33,6 +36,7 @@ from payment_service.playground.memory.providers import (
 from tests.simulation.environment import Ground
 from tests.simulation.fault_injection import Door
 from tests.simulation.line import Line, Unheard
+from tests.simulation.partners import SimMembers
 from tests.simulation.rates import SECOND
 
 Result = TypeVar("Result")
@@ -52,12 +56,18 @@ class SimCore(MemoryCore):
         super().__init__(ground.clock, door)
         self.ground = ground
         self.refused: set[str] = set()
+        self._sims = SimMembers(ground, self.complaints, self.refused)
+        self.members = self._sims
         self._no: dict[tuple[str, Operation], bool] = {}
 
     def mend(self, task_id: str) -> None:
         """Have a person see to what core refused about a task."""
         for operation in (Operation.COMMIT, Operation.ROLLBACK, Operation.RETURN):
             self._no[task_id, operation] = False
+
+    def found_out(self, order: Order, task: Task) -> Ruling:
+        """Have core's people put a membership right, and say how it is."""
+        return self._sims.found_out(order, task)
 
     def settled_by_hand(self, task_id: str, operation: Operation) -> None:
         """Have core's people move what is still held as it has to be."""

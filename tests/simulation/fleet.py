@@ -25,6 +25,7 @@ from handlers.route import Dispatch, Told
 from handlers.sweep import sweep
 from payment_service.playground.memory.clock import SkewedClock
 from payment_service.playground.memory.effects import Died
+from payment_service.playground.memory.partners import MemoryPartners
 from payment_service.playground.memory.providers import MemoryProviders
 from payment_service.playground.memory.services import MemoryServices
 from providers.health.admission import AdmissionControl, Terms
@@ -56,6 +57,7 @@ class Fleet:
         core: SimCore,
         providers: MemoryProviders,
         services: MemoryServices,
+        partners: MemoryPartners,
     ) -> None:
         self.ground = ground
         self.store = store
@@ -63,6 +65,7 @@ class Fleet:
         self.core = core
         self.providers = providers
         self.services = services
+        self.partners = partners
         self.processes: list[Process] = []
         self.requests: dict[str, Request] = {}
         self.answers: dict[str, Submission] = {}
@@ -100,9 +103,11 @@ class Fleet:
         if process.odd == "limits":
             limits = Limits(chain=timedelta(0), send_within=timedelta(seconds=1))
         providers, services = self.providers, self.services
+        partners = self.partners
         if process.odd == "unconfigured":
             providers = MemoryProviders(*self.providers.every()[1:])
             services = MemoryServices(*self.services.every()[1:])
+            partners = MemoryPartners()
         off = int((self.ground.draw() - 0.5) * 2 * setting.skew)
         by = timedelta(microseconds=off)
         ports = Ports(
@@ -111,6 +116,7 @@ class Fleet:
             core=self.core,
             providers=providers,
             services=services,
+            partners=partners,
             clock=SkewedClock(self.ground.clock, by) if off else self.ground.clock,
             limits=limits,
             watch=_Watch(self.ground),

@@ -38,10 +38,11 @@ from tests.simulation.actors import People
 from tests.simulation.counterparties import SimProvider
 from tests.simulation.environment import Ground
 from tests.simulation.fleet import Fleet
+from tests.simulation.partners import ended
 from tests.simulation.rates import HOUR
 from tests.simulation.services import checkouts_of
 from tests.simulation.webhook_delivery import WebhookDelivery
-from tests.world import checkouts, oracle
+from tests.world import checkouts, links, oracle
 from tests.world.as_rows import line_of, order_row, task_row
 from tests.world.decided import decided_rows
 
@@ -174,6 +175,7 @@ class Judge:
             *self._money(),
             *self._own_invariants(),
             *self._steps(),
+            *self._links(),
             *(self._promises() if rested else ()),
             *self._hot_loops(),
             *self.fleet.crashes,
@@ -231,6 +233,14 @@ class Judge:
                 if service.stands(task_id)
             ),
         ]
+
+    def _links(self) -> list[str]:
+        """Hold core's book of members against the links: granted, or revoked."""
+        orders = [*self.fleet.store.tables.orders.values()]
+        for order in links.links_of(orders):
+            self.ground.seen[ended(order)] += 1
+        asked = [what for p in self.fleet.partners.every() for what in p.wrong]
+        return [*links.offences_at_rest(orders, self.fleet.core.members), *asked]
 
     def _providers(self) -> list[SimProvider]:
         every = self.fleet.providers.every()

@@ -114,6 +114,8 @@ HIGHEST: Final = Dials(
 )
 OFF: Final = 0.5
 CHECKOUTS_EVERY: Final = 3
+LINKS_EVERY: Final = 5
+LINKS_AT: Final = 3
 # Drawn apart from the others, which for a known seed are as they always were.
 LATER: Final = frozenset({"provider_paused"})
 RARE: Final = frozenset(
@@ -152,6 +154,7 @@ class Setting:
 
     orders: int = 20
     checkouts: int = 0
+    links: int = 0
     workers: int = 3
     slots: int = 3
     ack_wait: int = 30 * SECOND
@@ -175,6 +178,18 @@ def with_checkouts(seed: int, shape: Setting) -> Setting:
     if seed % CHECKOUTS_EVERY:
         return shape
     return replace(shape, checkouts=Random(f"{seed}:checkouts").choice((4, 8, 16)))
+
+
+def with_links(seed: int, turned: Dials, shape: Setting) -> tuple[Dials, Setting]:
+    """Have one seed of five link cards beside all else.
+
+    Its database forgets nothing: what core has granted to a forgotten order nobody
+    could tell from what was never asked for.
+    """
+    if seed % LINKS_EVERY != LINKS_AT:
+        return turned, shape
+    links = Random(f"{seed}:links").choice((6, 12, 24))
+    return replace(turned, amnesia=0.0), replace(shape, links=links)
 
 
 def setting(random: Random) -> Setting:

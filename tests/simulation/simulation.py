@@ -12,6 +12,7 @@ from fsm.domain.messages import Message
 from fsm.domain.orders import Order
 from fsm.engine import decide, lifecycle
 from fsm.engine.words import Kind
+from fsm.partner.lifecycle import LINK, UNLINK
 from fsm.payout.hearing import PayoutHearing
 from fsm.payout.table import OTHERWISE, TABLE
 from fsm.service.lifecycle import LIFECYCLES
@@ -28,6 +29,7 @@ from tests.simulation.environment import Ground, moment
 from tests.simulation.fault_injection import Door
 from tests.simulation.fleet import GRACE_MICROS, LEFT, Fleet
 from tests.simulation.oracle import Judge
+from tests.simulation.partners import is_link, partners_of
 from tests.simulation.rates import (
     DAY,
     Dials,
@@ -36,6 +38,7 @@ from tests.simulation.rates import (
     gated,
     setting,
     with_checkouts,
+    with_links,
 )
 from tests.simulation.services import services_of
 from tests.simulation.store import SimStore, micros_of
@@ -85,7 +88,8 @@ class Simulation:
         random = Random(f"{seed}:shape")
         drawn, wanted = setting(random), dials(random)
         wanted, drawn = gated(Random(f"{seed}:gates"), wanted, drawn)
-        shape = shape or with_checkouts(seed, drawn)
+        if shape is None:
+            wanted, shape = with_links(seed, wanted, with_checkouts(seed, drawn))
         self.ground = Ground(seed, shape, turned or wanted, trace=trace)
         self.door = Door(self.ground)
         self.store = SimStore(self.ground, self.door)
@@ -100,6 +104,7 @@ class Simulation:
             self.core,
             self.providers,
             services_of(self.ground, self.door),
+            partners_of(self.ground, self.door),
         )
         self.people = People(self.ground, self.fleet)
         self.webhook_delivery = WebhookDelivery(self.ground, self.fleet)
@@ -172,6 +177,8 @@ class Simulation:
                 self.people.order(number, Kind.WITHDRAWAL)
             for number in range(ground.setting.checkouts):
                 self.people.order(number, Kind.CHECKOUT)
+            for number in range(ground.setting.links):
+                self.people.order(number, Kind.PARTNER_LINK)
             self.chaos.plan()
             ground.loop.at(ground.setting.faulty, self._heal)
             rested = ground.loop.run(
@@ -209,6 +216,14 @@ STEP_ROWS: Final = {
     for n, row in enumerate(each.table)
 }
 """The rows of a saga's steps: some are the same in several tables."""
+LINK_ROWS: Final = {
+    (each.name, row): (
+        f"{each.name} {n:02} {row.trigger} {row.source}>{row.dest} {row.when or ''}"
+    )
+    for each in (LINK, UNLINK)
+    for n, row in enumerate(each.table)
+}
+"""The rows of a link and of its removal."""
 CELLS: Final = {
     (trigger, state): f"rest {trigger} in {state}: {answer}"
     for (trigger, state), answer in OTHERWISE.items()
@@ -227,12 +242,13 @@ def _counted(seen: Counter[str]) -> Iterator[None]:
     def advance(ways: Any, guards: Any, facts: Any, trigger: Any) -> Any:
         row = real(ways, guards, facts, trigger)
         if row is not None:
-            step = STEP_ROWS.get((facts.task.lifecycle, row))
+            key = (facts.task.lifecycle, row)
+            step = STEP_ROWS.get(key) or LINK_ROWS.get(key)
             seen[step or ROWS.get(id(row), "a row of no table")] += 1
         return row
 
     def rests(queue: Any, task: Any, event: Any, *given: Any) -> Any:
-        if task.lifecycle in LIFECYCLES:
+        if task.lifecycle in LIFECYCLES or is_link(task):
             seen[f"{task.lifecycle} at rest {event.trigger} in {task.state}"] += 1
         else:
             seen[CELLS[event.trigger, task.state]] += 1

@@ -180,7 +180,7 @@ def no_orphan_holds(seen: Evidence) -> list[str]:
 
 def identity_is_kept(seen: Evidence) -> list[str]:
     """S6: every book names the amount and currency of the order."""
-    money = {t.task_id: order.require_money() for order, t in seen.tasks()}
+    money = {t.task_id: order.require_money() for order, t in seen.payouts()}
     said = [
         *((e.task_id, e.amount, e.currency) for e in seen.entries),
         *((p.reference, p.money.amount, p.money.currency) for p in seen.paid),
