@@ -18,6 +18,7 @@ from handlers.flows import FLOWS
 from handlers.ports.bus import Delivery
 from handlers.ports.core import Core
 from handlers.ports.outcomes import Outcome, Retry
+from handlers.ports.partners import Partners
 from handlers.ports.provider import Providers
 from handlers.ports.services import StepServices
 from handlers.ports.store import Store, Unsent
@@ -46,7 +47,9 @@ SWEEP_GRACE: Final = timedelta(milliseconds=700)
 TIDY_EVERY: Final = timedelta(milliseconds=200)
 FLUSH_SECONDS_MAX: Final = 2.0
 CONNECTIONS_MAX: Final = 3
-READS: Final = frozenset({"load", "queue_of", "pending_webhooks", "find_webhook"})
+READS: Final = frozenset(
+    {"load", "queue_of", "completed", "pending_webhooks", "find_webhook"}
+)
 
 Result = TypeVar("Result")
 
@@ -176,12 +179,14 @@ class Life:
         core: Core,
         providers: Providers,
         services: StepServices,
+        partners: Partners,
     ) -> None:
         self._place = place
         self._door = door
         self._core = core
         self._providers = providers
         self._services = services
+        self._partners = partners
         self._loops: list[asyncio.Task[None]] = []
 
     async def begin(self) -> Self:
@@ -215,6 +220,7 @@ class Life:
             core=self._core,
             providers=self._providers,
             services=self._services,
+            partners=self._partners,
             clock=clock,
             limits=Limits(chain=ACK_WAIT / 3, send_within=ACK_WAIT / 6),
         )

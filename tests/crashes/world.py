@@ -243,6 +243,7 @@ class RealWorld(World):
             core=self.core,
             providers=self.providers,
             services=self.services,
+            partners=self.partners,
         ).begin()
         self.real_rows.store = self.life.store
         self.real_bus.life = self.life

@@ -7,6 +7,8 @@ from typing import Any, Final
 from fsm.engine.manual_check import VOTE_ROWS
 from fsm.engine.table import Row
 from fsm.engine.words import CaseKind, EngineTrigger, State
+from fsm.partner.lifecycle import LINK, UNLINK
+from fsm.partner.words import LinkTrigger
 from fsm.payout.table import TABLE
 from fsm.payout.words import Trigger
 from fsm.service.lifecycle import PIVOT, SERVICE
@@ -15,9 +17,10 @@ from fsm.service.words import StepTrigger
 from handlers.ports.admission import NotAdmittedCode
 from payment_service.playground.memory.effects import FailureForm
 from tests.simulation.campaign import Tally
-from tests.simulation.simulation import CELLS, ROWS, STEP_ROWS
+from tests.simulation.simulation import CELLS, LINK_ROWS, ROWS, STEP_ROWS
 
 T, R, S, ST, G = Trigger, EngineTrigger, State, StepTrigger, ServiceGuard
+LT: Final = LinkTrigger
 EFFECTS: Final = (
     "store.load",
     "store.record",
@@ -80,6 +83,11 @@ FAULTS: Final = (
     "service: not sent",
     "service: executes after the time-out",
     "service: is still at it",
+    "partner down",
+    "partner: done_lost",
+    "partner: refused",
+    "partner: not sent",
+    "partner: executes after the time-out",
     "core says no: freeze",
     "core says no: commit",
     "core says no: rollback",
@@ -95,6 +103,12 @@ SEEN: Final = (
     "checkout CANCELLED",
     "checkout COMPLETED",
     "checkout FAILED",
+    "partner_link COMPLETED FAILED",
+    "partner_link COMPLETED REVERSED",
+    "partner_link COMPLETED SUCCEEDED",
+    "partner_link COMPLETED SUCCEEDED already_linked",
+    "partner_unlink COMPLETED SUCCEEDED",
+    "partner_unlink COMPLETED SUCCEEDED already_unlinked",
     "conflict lost",
     "dead letter: crashed",
     "dead letter: exhausted",
@@ -255,6 +269,45 @@ RARE_STEPS: Final[Mapping[Any, str]] = {
         for row in VOTE_ROWS
     },
 }
+# The same of links: one seed of five has them.
+RARE_LINKS: Final[Mapping[Any, str]] = {
+    **{
+        (name, trigger, S.PENDING): why
+        for name in (LINK.name, UNLINK.name)
+        for trigger, why in (
+            (R.TURN_CAME, "the one task of such an order is due from its first"),
+            (R.NOT_NEEDED, "as above"),
+            (R.CANCEL_REQUESTED, "given up before it is looked at"),
+        )
+    },
+    (LINK.name, LT.NOT_COVERED, S.PENDING): "every card there is covered",
+    (LINK.name, LT.EXPIRED, S.PENDING): "a partner that is not configured, for days",
+    (LINK.name, LT.EXPIRED, S.EXECUTING): "a partner that is away for days",
+    (LINK.name, R.CANCEL_REQUESTED, S.EXECUTING): "given up while it is asked",
+    (LINK.name, R.CANCEL_REQUESTED, S.RECHECKING): "few are given up",
+    (UNLINK.name, R.CANCEL_REQUESTED, S.EXECUTING): "given up while it is revoked",
+    **dict.fromkeys(
+        (
+            (LINK.name, LT.GRANT_REFUSED, S.EXECUTING),
+            (LINK.name, LT.GRANT_REFUSED, S.RECHECKING),
+            (LINK.name, LT.CONFIRM_REFUSED, S.RECHECKING),
+            (LINK.name, LT.REVOKE_REFUSED, S.REVERSING),
+            (LINK.name, R.RESOLVED_POSITIVE, S.MANUAL_CHECK),
+            (LINK.name, R.RESOLVED_NEGATIVE, S.MANUAL_CHECK),
+            (UNLINK.name, LT.REVOKE_REFUSED, S.EXECUTING),
+            (UNLINK.name, R.RESOLVED_POSITIVE, S.MANUAL_CHECK),
+            (UNLINK.name, R.RESOLVED_NEGATIVE, S.MANUAL_CHECK),
+        ),
+        "core says no in a few seeds",
+    ),
+    (LINK.name, LT.NOTICE_GIVEN_UP, S.REVERSING): "a partner that is away for days",
+    (UNLINK.name, LT.NOTICE_GIVEN_UP, S.EXECUTING): "as above",
+    **{
+        (name, row.trigger, row.source): "four eyes are drawn for some seeds"
+        for name in (LINK.name, UNLINK.name)
+        for row in VOTE_ROWS
+    },
+}
 # Answers without a row that a run of two thousand seeds must have given.
 GIVEN: Final = {
     T.FREEZE_CONFIRMED: (S.CREATING, S.EXECUTING, S.RECHECKING, S.SUCCEEDED),
@@ -334,6 +387,11 @@ def expected() -> list[str]:
         *SEEN,
         *(name for key, name in _rows() if key not in RARE_ROWS),
         *(name for (of, row), name in STEP_ROWS.items() if not _is_rare(of, row)),
+        *(
+            name
+            for (of, row), name in LINK_ROWS.items()
+            if (of, row.trigger, row.source) not in RARE_LINKS
+        ),
         *(
             CELLS[trigger, state]
             for trigger, states in GIVEN.items()

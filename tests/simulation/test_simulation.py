@@ -13,7 +13,15 @@ import pytest
 
 from tests.simulation.campaign import Tally, tally
 from tests.simulation.expected import missing
-from tests.simulation.rates import CALM, CHECKOUTS_EVERY, Setting, dials, gated
+from tests.simulation.rates import (
+    CALM,
+    CHECKOUTS_EVERY,
+    LINKS_AT,
+    LINKS_EVERY,
+    Setting,
+    dials,
+    gated,
+)
 from tests.simulation.simulation import Simulation, simulate
 
 SEEDS = 400
@@ -127,6 +135,14 @@ def test_every_third_seed_plays_checkouts_beside_its_withdrawals():
     assert ended[0] >= 4
     assert ended[1:] == [0, 0]
     assert all(seed % CHECKOUTS_EVERY for seed in FOUND), "it is another run by now"
+
+
+def test_one_seed_of_five_links_cards_beside_all_else():
+    played = [simulate(seed).seen for seed in range(LINKS_EVERY)]
+    ended = [sum("partner_link" in what for what in seen) for seen in played]
+
+    assert [seed for seed, many in enumerate(ended) if many] == [LINKS_AT]
+    assert all(seed % LINKS_EVERY != LINKS_AT for seed in FOUND), "it is another run"
 
 
 def test_each_dial_is_at_zero_for_some_seeds_and_up_for_others():
