@@ -55,7 +55,7 @@ def a_removal_revokes_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def a_member_is_never_confirmed(patch: pytest.MonkeyPatch) -> None:
     """A grant after several matches is not for now: nothing would revoke it."""
-    real = calls.membership_of
+    real = asked.membership_of
 
     def membership(order: Any, task: Any, *, provisional: bool) -> Any:
         del provisional
@@ -118,6 +118,6 @@ def hears_core(verb: MembershipVerb, taken_for: LinkTrigger) -> Plant:
     """Take whatever core says to a call for done, or for refused."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setitem(calls._VERBS, verb, (taken_for, taken_for))  # type: ignore[arg-type]
+        patch.setitem(calls._VERBS, verb, (taken_for, taken_for))
 
     return plant
