@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import orjson
 
-from tests.fuzz.frames import ODD, Known, changed_request, odd_checkout
+from tests.fuzz.frames import ODD, Known, changed_request, odd_checkout, odd_link
 
 AT_ONCE: Final = 20
 """Requests that are sent before the first answer is read."""
@@ -147,6 +147,8 @@ class Caller:
     def _body(self, path: str, known: Known) -> bytes:
         if path.startswith("/v1/checkouts") and self.dice.random() < 0.8:
             return odd_checkout(self.dice, known)[1][:BODY_MAX]
+        if path == "/v1/partner-links" and self.dice.random() < 0.8:
+            return odd_link(self.dice, known)[1][:BODY_MAX]
         if path.startswith(("/v1/withdrawals", "/v1/checkouts", "/v1/partner")):
             # Never a new order: that one would rightly be paid.
             return changed_request(self.dice, known)[1][:BODY_MAX]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from payment_service.wire import checkout
+from payment_service.wire import checkout, partner
 from tests.fuzz import forwarders
 from tests.fuzz.forwarders import Row
 
@@ -19,6 +19,7 @@ OWN: Final = (
     b"withdrawal.requested",
     b"checkout.requested",
     b"partner.link.requested",
+    b"partner.unlink.requested",
     b"order.task.step.due",
     b"order.task.recheck.tick",
     b"order.task.webhook.timeout",
@@ -137,7 +138,7 @@ def _wake_up(dice: Random, known: Known) -> tuple[bytes, bytes]:
     body = {"queue_id": row.queue_id, "version": version}
     if dice.random() < 0.8:
         body["task_id"] = row.task_id
-    return dice.choice(OWN[3:13]), orjson.dumps(body)
+    return dice.choice(OWN[4:14]), orjson.dumps(body)
 
 
 def changed_request(dice: Random, known: Known) -> tuple[bytes, bytes]:
@@ -165,6 +166,22 @@ def odd_checkout(dice: Random, _: Known) -> tuple[bytes, bytes]:
     return OWN[1], orjson.dumps(fields)
 
 
+_LINKS: Final = (
+    (b"partner.link.requested", partner.EXAMPLE),
+    (b"partner.unlink.requested", partner.UNLINK_EXAMPLE),
+)
+
+
+def odd_link(dice: Random, _: Known) -> tuple[bytes, bytes]:
+    """Ask for a link, or for the removal of one, that nobody may accept."""
+    subject, example = dice.choice(_LINKS)
+    fields = dict(example, card={"token": 7})
+    name = dice.choice([*fields])
+    if name != "card":
+        fields[name] = dice.choice(ODD)
+    return subject, orjson.dumps(fields)
+
+
 _INVENTIONS: Final[tuple[Callable[[Random, Known], tuple[bytes, bytes]], ...]] = (
     _anything,
     _odd_subject,
@@ -172,4 +189,5 @@ _INVENTIONS: Final[tuple[Callable[[Random, Known], tuple[bytes, bytes]], ...]] =
     _wake_up,
     changed_request,
     odd_checkout,
+    odd_link,
 )

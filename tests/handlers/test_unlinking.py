@@ -248,6 +248,22 @@ async def test_a_link_that_was_erased_is_unlinked_by_its_cards_token(house):
     assert (await named(house, "u-1001")).details["link"]["queue_id"] == link.queue_id
 
 
+async def test_what_links_a_card_is_known_after_its_order_was_erased(house):
+    link = await linked(house)
+    key = link.queue.exclusive_key
+    store = house.rows.operator_store
+    await erase(link, reason="x", actor="a", ports=house.ports, operator_store=store)
+
+    again = await linked(house, "l-1002")
+
+    erased = await named(house, "l-1001")
+    assert (erased.customer_id, erased.details) == ("", {})
+    assert erased.queue.exclusive_key == again.queue.exclusive_key == key
+    assert "tok_card_1" not in f"{erased}"
+    assert again.queue.tasks[0].code == "already_linked"
+    assert len(house.core.members.granted) == 1
+
+
 async def test_a_repeat_is_one_after_the_link_was_erased(house):
     link = await linked(house)
     first = await removed(house, link)

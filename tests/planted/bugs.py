@@ -42,6 +42,7 @@ from handlers import (
     withdrawal,
     work,
 )
+from handlers.partner import unlink as unlinking
 from handlers.ports.anchors import OpenSink
 from handlers.ports.core import MembershipVerb, Operation
 from handlers.ports.outcomes import Done
@@ -570,6 +571,12 @@ def one_pair_of_eyes(patch: pytest.MonkeyPatch) -> None:
 
 def merchants_bind_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ApiKey, "may_touch", lambda *_: True)
+
+
+def what_was_unlinked_is_unlinked_again(patch: pytest.MonkeyPatch) -> None:
+    async def nobody_looks(_link: Order, _ports: object) -> None: ...
+
+    patch.setattr(unlinking, "_require_linked", nobody_looks)
 
 
 def others_orders_are_found(patch: pytest.MonkeyPatch) -> None:
@@ -1319,6 +1326,12 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=the_invented_are_believed,
         layer=UNIT,
         test=f"{VERIFIED}::test_an_invented_order_is_found",
+    ),
+    "a link that stands no more is unlinked once more": Bug(
+        plant=what_was_unlinked_is_unlinked_again,
+        layer=UNIT,
+        test="tests/handlers/test_unlinking.py::"
+        "test_a_link_that_was_removed_is_not_removed_again",
     ),
     "a key stores orders of merchants that are not its own": Bug(
         plant=merchants_bind_nothing,

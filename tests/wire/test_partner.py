@@ -13,6 +13,7 @@ from payment_service.wire.partner import (
     read_link,
     read_unlink,
 )
+from payment_service.wire.views import masked_body
 
 KNOWN = ("northbank", "southbank")
 CARD = "4111111111111111"
@@ -279,6 +280,14 @@ def test_who_asks_again_to_unlink_for_another_reason_asks_for_the_same():
 
     assert one.content == two.content
     assert one.reason != two.reason
+
+
+@both
+def test_a_dead_letter_of_one_shows_no_token(kind):
+    shown = str(masked_body(orjson.dumps(a_body(kind))))
+
+    assert TOKEN not in shown
+    assert "northbank" in shown
 
 
 VALUES = st.recursive(
