@@ -11,7 +11,6 @@ from providers.config.file import read_raw
 from providers.testing.conformance.charges import (
     CHARGE_SCENARIOS,
     ChargeCandidate,
-    collecting,
 )
 from providers.testing.conformance.doubles import NoDouble
 from providers.testing.conformance.report import lines_of, views_of
@@ -23,6 +22,7 @@ from providers.testing.conformance.runner import (
 from providers.testing.conformance.scenarios import SCENARIOS
 
 EVERY: Final[Sequence[ToldScenario]] = (*SCENARIOS, *CHARGE_SCENARIOS)
+CHARGE: Final = "charge"
 LISTED_BY: Final = "provider scenarios"
 
 Played = TypeVar("Played", bound=ToldScenario)
@@ -31,25 +31,26 @@ Played = TypeVar("Played", bound=ToldScenario)
 def check(name: str, *, config: Path | None, only: Sequence[str], as_json: bool) -> int:
     """Play the scenarios for one provider; return 1 if it fails in any.
 
-    Those of charges for one that ``[checkout] payment`` names, of payouts else.
+    Those of payouts, and of charges where its table has a ``charge``.
     """
     table = raw_table("providers", name, config)
     try:
-        outcomes = run_async(_played(name, table, config, only))
+        outcomes = run_async(_played(name, table, only))
     except NoDouble as absent:
         raise Usage(str(absent)) from None
     return reported(outcomes, {"provider": name}, as_json=as_json)
 
 
 async def _played(
-    name: str, table: dict[str, Any], config: Path | None, only: Sequence[str]
+    name: str, table: dict[str, Any], only: Sequence[str]
 ) -> list[ScenarioOutcome]:
-    """Play what fits what a provider does."""
-    if name in collecting(raw_file(config)):
-        charged = chosen_of(CHARGE_SCENARIOS, only, listed_by=LISTED_BY)
-        return await ChargeCandidate(name, table).play_all(charged)
-    paid = chosen_of(SCENARIOS, only, listed_by=LISTED_BY)
-    return await Candidate(name, table).play_all(paid)
+    """Play what was chosen of all that fits what a provider does."""
+    fits = EVERY if CHARGE in table else SCENARIOS
+    chosen = {each.name for each in chosen_of(fits, only, listed_by=LISTED_BY)}
+    paid = [each for each in SCENARIOS if each.name in chosen]
+    charged = [each for each in CHARGE_SCENARIOS if each.name in chosen]
+    outcomes = await Candidate(name, table).play_all(paid)
+    return outcomes + await ChargeCandidate(name, table).play_all(charged)
 
 
 def list_scenarios(scenarios: Iterable[ToldScenario] = EVERY, *, as_json: bool) -> int:
@@ -65,18 +66,13 @@ def list_scenarios(scenarios: Iterable[ToldScenario] = EVERY, *, as_json: bool) 
 
 def raw_table(section: str, name: str, config: Path | None) -> dict[str, Any]:
     """Return the table ``[section.name]`` of the configuration, as it stands there."""
-    tables = raw_file(config).get(section)
+    path = config or read_settings().config
+    named_by = "--config" if config else "PAYMENT_CONFIG"
+    tables = read_raw(path, named_by=named_by).get(section)
     table = tables.get(name) if isinstance(tables, dict) else None
     if not isinstance(table, dict):
-        path = config or read_settings().config
         raise Usage(f"{path} has no table [{section}.{name}]")
     return table
-
-
-def raw_file(config: Path | None) -> dict[str, Any]:
-    """Return the configuration, as it stands in the file."""
-    named_by = "--config" if config else "PAYMENT_CONFIG"
-    return read_raw(config or read_settings().config, named_by=named_by)
 
 
 def chosen_of(

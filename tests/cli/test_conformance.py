@@ -41,22 +41,39 @@ def test_a_good_adapter_passes_without_any_setting(shell, table):
     assert "0 failed" in answer.out
 
 
-def test_one_that_collects_plays_the_scenarios_of_charges(shell, table):
-    path = table("rest")
-    path.write_text(path.read_text() + 'charge = {}\n[checkout]\npayment = ["acme"]\n')
+@pytest.fixture
+def collects(table):
+    """Write a configuration with one provider that collects as well."""
+
+    def write(adapter):
+        path = table(adapter)
+        path.write_text(f"{path.read_text()}charge = {{}}\n")
+        return path
+
+    return write
+
+
+def test_one_that_collects_plays_the_scenarios_of_charges_too(shell, collects):
+    collects("rest")
 
     answer = shell("provider", "check", "acme", "--json")
-    other = shell("provider", "check", "acme", "--scenario", "create-accepted")
 
     played = [each["scenario"] for each in answer.json["scenarios"]]
     assert (answer.code, answer.json["ok"]) == (0, True)
-    assert played == [scenario.name for scenario in CHARGE_SCENARIOS]
-    assert (other.code, "create-accepted" in other.err) == (2, True)
+    paid = [each.name for each in SCENARIOS]
+    assert played == paid + [each.name for each in CHARGE_SCENARIOS]
 
 
-def test_one_that_is_named_to_collect_and_cannot_is_told(shell, table):
-    path = table(PLANTED)
-    path.write_text(path.read_text() + '[checkout]\npayment = ["acme"]\n')
+def test_one_that_only_pays_out_has_no_scenarios_of_charges(shell, table):
+    table("rest")
+
+    answer = shell("provider", "check", "acme", "--scenario", "charge-done")
+
+    assert (answer.code, "charge-done" in answer.err) == (2, True)
+
+
+def test_one_that_has_a_charge_and_cannot_collect_is_told(shell, collects):
+    collects(PLANTED)
 
     answer = shell("provider", "check", "acme", "--scenario", "charge-done")
 
@@ -65,9 +82,8 @@ def test_one_that_is_named_to_collect_and_cannot_is_told(shell, table):
     assert "does not collect" in answer.err
 
 
-def test_the_plugin_tries_it_by_the_scenarios_of_charges(shell, table):
-    path = table("rest")
-    path.write_text(path.read_text() + '[checkout]\npayment = ["acme"]\n')
+def test_the_plugin_tries_it_by_the_scenarios_of_charges(shell, collects):
+    path = collects("rest")
     suite = ROOT / "providers" / "testing" / "conformance" / "suite.py"
 
     done = pytest_run(

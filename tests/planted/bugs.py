@@ -1403,7 +1403,7 @@ BUGS: Final[Mapping[str, Bug]] = {
     "a charge is told again to who promised to know no key": Bug(
         plant=collected.nobody_promised_to_know_a_key,
         layer=UNIT,
-        test=f"{REST_CHARGES}::test_its_policy_is_what_the_table_promises",
+        test=f"{REST_CHARGES}::test_its_policy_is_what_the_table_promises_of_charges",
     ),
     "a table of payouts collects": Bug(
         plant=collected.a_form_of_payouts_collects,

@@ -1,5 +1,6 @@
 """Bugs in what is heard of a payment provider: a yes, a no, or a refund by guess."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from handlers.checkout import CheckoutHandlers
 from handlers.ports.payments import Charged
 from providers import charging, registry
 from providers.config import charging as tables
+from providers.config.charges import ChargeTable
 from providers.port import Accepted, Declined
 from providers.rest import charges as rest
 from providers.stripe import refunds
@@ -49,7 +51,8 @@ def nobody_promised_to_know_a_key(patch: pytest.MonkeyPatch) -> None:
     real = tables.charge_policy
 
     def policy(table: Any) -> Any:
-        return real(table.model_copy(update={"idempotent_create": True}))
+        told = ChargeTable(key_lifetime=timedelta(days=1))
+        return real(table.model_copy(update={"charge": table.charge and told}))
 
     patch.setattr(rest, "charge_policy", policy)
 

@@ -9,7 +9,7 @@ configuration and each scenario; such a test is
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,6 @@ from providers.config.file import read_raw
 from providers.testing.conformance.charges import (
     CHARGE_SCENARIOS,
     ChargeCandidate,
-    collecting,
 )
 from providers.testing.conformance.doubles import NoDouble
 from providers.testing.conformance.runner import (
@@ -84,22 +83,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def trials_of(path: Path, *names: str) -> list[Trial]:
     """Return every scenario that fits these providers of a file, or all of them."""
-    raw = read_raw(path, named_by=OPTION)
-    tables, charging = raw.get("providers", {}), collecting(raw)
+    tables = read_raw(path, named_by=OPTION).get("providers", {})
     if unknown := [name for name in names if name not in tables]:
         raise pytest.UsageError(f"no [providers.{unknown[0]}] in {path}")
     return [
         trial
         for name in names or sorted(tables)
-        for trial in (_charged if name in charging else _paid)(name, tables[name])
+        for trial in _trials(name, tables[name])
     ]
 
 
-def _paid(name: str, raw: Mapping[str, Any]) -> list[Trial]:
-    play = Candidate(name, raw).play
-    return [Trial(name, each, partial(play, each)) for each in SCENARIOS]
-
-
-def _charged(name: str, raw: Mapping[str, Any]) -> list[Trial]:
-    play = ChargeCandidate(name, raw).play
-    return [Trial(name, each, partial(play, each)) for each in CHARGE_SCENARIOS]
+def _trials(name: str, raw: Mapping[str, Any]) -> Iterator[Trial]:
+    pays = Candidate(name, raw).play
+    yield from (Trial(name, each, partial(pays, each)) for each in SCENARIOS)
+    if "charge" in raw:
+        charges = ChargeCandidate(name, raw).play
+        for each in CHARGE_SCENARIOS:
+            yield Trial(name, each, partial(charges, each))

@@ -57,12 +57,3 @@ class ChargeCandidate:
                 return await self.play(scenario)
 
         return list(await asyncio.gather(*map(play, scenarios)))
-
-
-def collecting(raw: Mapping[str, Any]) -> Sequence[str]:
-    """Return whom a configuration names to collect, as it stands in the file."""
-    checkout = raw.get("checkout")
-    named = checkout.get("payment") if isinstance(checkout, dict) else None
-    if not isinstance(named, list):
-        return []
-    return [each for each in named if isinstance(each, str)]

@@ -68,6 +68,18 @@ class AcceptedIsCharged(Right):
         return Charged() if taken else answer
 
 
+class YesIsUnclear(Right):
+    async def charge(self, charge):
+        answer = await super().charge(charge)
+        return ServiceUnclear(because="?") if isinstance(answer, Charged) else answer
+
+
+class RefundedIsUnclear(Right):
+    async def refund(self, charge):
+        answer = await super().refund(charge)
+        return ServiceUnclear(because="?") if isinstance(answer, Refunded) else answer
+
+
 class PendingIsNotKnown(Right):
     async def charge_status(self, charge):
         answer = await super().charge_status(charge)
