@@ -21,6 +21,7 @@ from uuid import UUID
 import orjson
 
 from fsm.domain.cards import Span, cards_in, numbers_in
+from fsm.domain.secret_patterns import BEARER, HEADER, HINTS, LOOKS_SECRET, NAMED
 
 MASK: Final = "***"
 DEPTH_MAX: Final = 64
@@ -48,40 +49,6 @@ _SIGNS: Final = re.compile(r"[\W_]+")
 # Money is told as it is: any amount of 16 digits may pass for a card.
 _AMOUNTS: Final = frozenset({"amount", "money_at_risk", "amount_received"})
 
-_HINTS: Final = (
-    *("passw", "passphrase", "passcode", "secret", "token", "api", "signature"),
-    *("cookie", "credential", "private", "authoriz", "bearer", "basic ", "://"),
-    *("eyj", "sk_", "rk_", "whsec_", "access", "pwd", "failing row", "[parameters"),
-)
-_NAMED: Final = re.compile(
-    r"""((?:passw(?:or)?d|passphrase|passcode|secret|token|api[ _-]?key|signature
-          |set-cookie|cookie|credentials?|private[ _-]?key|access[ _-]?key|pwd
-          |authorization)[\w-]{0,40}
-         (?:\\*["'])?\s{0,8}(?:=>|[:=]|(?<=["']),)\s{0,8})
-        (?!(?:\s|is\b|are\b|was\b|must\b|looks\b|has\b|have\b|not\b|no\b|cannot\b|may\b
-            |should\b|see\b|set\b|a\b|an\b|the\b|in\b|it\b|missing\b|unknown\b
-            |expired\b|wrong\b|invalid\b|none\b|null\b|true\b|false\b|\*\*\*|[{\[(]))
-        ( b?"(?:[^"\\]|\\.)*"? | b?'(?:[^'\\]|\\.)*'? | \\+".*?(?:\\+"|$)
-        | (?:bearer|basic|digest|token|v1,)\s*[^\s"',;}\])]+
-        | [^\s,;&"'}\])]+ )""",
-    re.IGNORECASE | re.VERBOSE | re.DOTALL,
-)
-_HEADER: Final = re.compile(
-    r"\b((?:proxy-)?authorization|(?:set-)?cookie)(\s*:\s*)[^\r\n\"']+", re.IGNORECASE
-)
-_BEARER: Final = re.compile(
-    r"\b(bearer|basic)(\s+)(?-i:(?![a-z]+\b))[\w.~+/=-]{6,}", re.IGNORECASE
-)
-_LOOKS_SECRET: Final = re.compile(
-    r"(?<=://)(?!user:password@)[^@\s/\"'<>]*(?=@)"
-    r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
-    r"|\b(?:[sr]k_(?:live|test)|psk|whsec)_[\w+/=-]{8,}"
-    r"|\bS[UAONCX][A-Z2-7]{56}\b"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|(?<=Failing row contains )\(.*?\)(?=\.?\s*(?:$|\n))"
-    r"|(?<=\[parameters: ).*?(?=\]\s*(?:$|\n))",
-    re.DOTALL,
-)
 _ESCAPED: Final = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}", re.ASCII)
 # Ours and those of traces: half of all texts of a log line.
@@ -231,11 +198,11 @@ def _masked_text(text: str) -> str:
         return text if shown == tree else orjson.dumps(shown).decode()
     text = KNOWN.hide(text)
     lowered = text.lower()
-    if any(hint in lowered for hint in _HINTS):
-        text = _HEADER.sub(rf"\1\2{MASK}", text)
-        text = _BEARER.sub(rf"\1\2{MASK}", text)
-        text = _NAMED.sub(rf"\1{MASK}", text)
-        text = _LOOKS_SECRET.sub(MASK, text)
+    if any(hint in lowered for hint in HINTS):
+        text = HEADER.sub(rf"\1\2{MASK}", text)
+        text = BEARER.sub(rf"\1\2{MASK}", text)
+        text = NAMED.sub(rf"\1{MASK}", text)
+        text = LOOKS_SECRET.sub(MASK, text)
     text = _hidden(text, cards_in(text))
     return _BASE64.sub(_masked_base64, _unfolded(text))
 

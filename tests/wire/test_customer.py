@@ -173,6 +173,7 @@ def test_a_message_is_read_as_it_was_written():
         ("en;q=0.2, de;q=0.3", "de"),
         ("en;q=0.3, de;q=0.30", "en"),
         ("de, en", "de"),
+        ("en;q=1, de", "en"),
         ("en, de", "en"),
         ("*", "en"),
         ("de, *;q=0.5", "de"),
