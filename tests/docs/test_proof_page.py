@@ -1,13 +1,13 @@
 """docs/proof.md says which worlds are searched, and how many bugs are found in them."""
 
 from tests.docs.pages import ROOT
-from tests.handlers import test_charge_faults
+from tests.handlers import test_charge_faults, test_partner_faults
 from tests.handlers.test_checkout_faults import DAYS
 from tests.model.charges import CHARGES, WIDE_CHARGES
 from tests.model.households import HOUSEHOLDS, WIDE
 from tests.model.sagas import SAGAS, WIDE_SAGAS
 from tests.model.setups import LARGE, SETUPS
-from tests.planted import charges, flows, sagas
+from tests.planted import charges, flows, links, sagas
 from tests.planted.bugs import BUGS, MODEL
 
 PAGE = (ROOT / "docs/proof.md").read_text()
@@ -42,6 +42,14 @@ def test_it_counts_the_worlds_of_charges_their_bugs_and_their_days():
     assert says in page
     assert f"{len(bugs)} bugs are planted there" in page
     assert f"every effect of {len(test_charge_faults.DAYS)} such days" in page
+
+
+def test_it_counts_the_bugs_and_the_days_of_links():
+    bugs = [b for b in BUGS.values() if b.plant.__module__ == links.__name__]
+    page = " ".join(PAGE.split())
+
+    assert f"{len(bugs)} bugs are planted there (`tests/planted/links.py`)" in page
+    assert f"every effect of {len(test_partner_faults.DAYS)} days go wrong" in page
 
 
 def test_it_counts_the_bugs_that_are_found_in_them():

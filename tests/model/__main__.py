@@ -5,13 +5,14 @@ import sys
 from tests.model.charges import CHARGES, WIDE_CHARGES
 from tests.model.checker import Setup, check
 from tests.model.households import HOUSEHOLDS, WIDE
+from tests.model.links import LINKS
 from tests.model.sagas import SAGAS, WIDE_SAGAS
 from tests.model.setups import SETUPS
 
 
 def main() -> int:
-    """Search the worlds of the engine, then the checkout's and the payout's."""
-    sagas = (*SAGAS, *WIDE_SAGAS, *CHARGES, *WIDE_CHARGES)
+    """Search the worlds of the engine, then those of each flow."""
+    sagas = (*SAGAS, *WIDE_SAGAS, *CHARGES, *WIDE_CHARGES, *LINKS)
     verdicts, worlds = [], list[Setup]([*HOUSEHOLDS, *WIDE, *sagas, *SETUPS])
     for setup in worlds:
         verdicts.append(check(setup))

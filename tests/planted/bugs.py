@@ -66,6 +66,7 @@ from payment_service.wiring import forwarders
 from payment_service.wiring.trust import Trust
 from tests.model import charges as collecting
 from tests.model import checker, households
+from tests.model import links as linking
 from tests.model import sagas as worlds
 from tests.model.setups import DEFINITE, FORGETFUL, IDEMPOTENT, MANUAL, UNASKED
 from tests.model.world import Setup
@@ -1137,13 +1138,13 @@ BUGS: Final[Mapping[str, Bug]] = {
         test=f"{LINKS}::test_a_check_without_an_answer_is_made_again_with_its_key",
     ),
     "a membership that may be granted is left over by who gives it up": Bug(
-        plant=links.what_may_be_granted_is_left, layer=SIMULATION, seed=33
+        plant=links.what_may_be_granted_is_left, layer=MODEL, world=linking.FOR_NOW
     ),
     "a later no of a partner revokes nothing": Bug(
-        plant=links.a_later_no_is_a_failure, layer=SIMULATION, seed=18
+        plant=links.a_later_no_is_a_failure, layer=MODEL, world=linking.FOR_NOW
     ),
     "at the deadline nothing is revoked": Bug(
-        plant=links.the_deadline_revokes_nothing, layer=SIMULATION, seed=68
+        plant=links.the_deadline_revokes_nothing, layer=MODEL, world=linking.FOR_NOW
     ),
     "a membership for now is never made good": Bug(
         plant=links.for_now_is_for_good, layer=SIMULATION, seed=3
@@ -1179,6 +1180,9 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=links.a_partners_code_is_ours,
         layer=UNIT,
         test=f"{LINKS}::test_a_partners_code_is_never_taken_for_one_of_ours",
+    ),
+    "a grant for now is taken for a failure": Bug(
+        plant=links.a_grant_for_now_is_a_failure, layer=MODEL, world=linking.FOR_NOW
     ),
     "that nobody may join fails the order": Bug(
         plant=links.a_no_is_a_failure,

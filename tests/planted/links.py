@@ -33,6 +33,10 @@ def what_may_be_granted_is_left(patch: pytest.MonkeyPatch) -> None:
         fires(patch, LINK, Row(wish, state, S.CANCELLED, None))
 
 
+def a_grant_for_now_is_a_failure(patch: pytest.MonkeyPatch) -> None:
+    fires(patch, LINK, Row(T.GRANTED, S.RECHECKING, S.FAILED, None))
+
+
 def a_later_no_is_a_failure(patch: pytest.MonkeyPatch) -> None:
     fires(patch, LINK, Row(T.NOT_ELIGIBLE, S.RECHECKING, S.FAILED, None))
 
