@@ -24,6 +24,7 @@ GOOD, DECLINED, ASKS = "4242424242424242", "4000000000000341", "4000002760003184
 @asynccontextmanager
 async def charging(localstripe):
     text = table("collect", localstripe.url, "payment_intent", "1h")
+    text += "charge = {}\n"
     config = parse_config(text, ack_wait=timedelta(seconds=30), environment={})
     async with Outbound() as outbound:
         yield payment_provider(config.providers["collect"], outbound)
