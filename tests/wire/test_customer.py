@@ -59,6 +59,40 @@ def test_every_step_and_all_that_is_loaded_has_a_code_of_its_no():
     assert set(REFUSED) == set(NAMES)
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "action"),
+    [
+        ("items", "items_unavailable", "remove_item"),
+        ("merchant_profile", "merchant_unavailable", "another_merchant"),
+        ("customer", "order_not_accepted", "contact_support"),
+        ("availability", "delivery_unavailable", "change_delivery"),
+        ("payment_method", "payment_method_unusable", "another_payment_method"),
+        ("fraud", "order_not_accepted", "contact_support"),
+        ("payment", "payment_declined", "another_payment_method"),
+        ("delivery", "delivery_unavailable", "change_delivery"),
+        ("merchant", "merchant_declined", "another_merchant"),
+        ("another", "order_failed", "try_later"),
+    ],
+)
+def test_a_no_has_its_code_and_what_can_be_done_about_it(name, code, action):
+    view = seen(refusal(name, "nope", None))
+    assert (view["code"], view["action"]) == (code, action)
+
+
+@pytest.mark.parametrize(
+    ("code", "action"),
+    [
+        ("insufficient_funds", "another_payment_method"),
+        ("card_expired", "another_payment_method"),
+        ("out_of_stock", "remove_item"),
+        ("temporarily_unavailable", "try_later"),
+        ("order_cancelled", "order_again"),
+    ],
+)
+def test_a_code_of_no_step_says_what_can_be_done_as_well(code, action):
+    assert seen(CustomerMessage(code))["action"] == action
+
+
 def test_who_was_away_is_not_told():
     for name in NAMES:
         assert code_for(name, "no_answer") == CustomerCode.TEMPORARILY_UNAVAILABLE
