@@ -77,6 +77,7 @@ from tests.planted import (
     flows,
     judges,
     links,
+    partners,
     sagas,
     services,
     wishes,
@@ -1460,6 +1461,59 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=services.a_default_holds_for_anything,
         layer=UNIT,
         test="tests/providers/config/test_config.py::test_an_unsafe_service_is_refused",
+    ),
+    "a check that was lost was never sent": Bug(
+        plant=partners.a_lost_check_was_not_sent,
+        layer=UNIT,
+        test="tests/providers/partners/test_rest_partner.py::"
+        "test_a_connection_that_breaks_is_unclear",
+    ),
+    "a partner's silence is a no": Bug(
+        plant=partners.silence_is_a_no,
+        layer=UNIT,
+        test="tests/providers/partners/test_rest_partner.py::"
+        "test_a_connection_that_breaks_is_unclear",
+    ),
+    "of lines that contradict each other the last one counts": Bug(
+        plant=partners.a_later_line_outvotes_the_other,
+        layer=UNIT,
+        test="tests/providers/partners/test_reconciling.py::"
+        "test_lines_that_contradict_each_other_prove_nothing",
+    ),
+    "a line about an earlier link of the card counts": Bug(
+        plant=partners.lines_of_an_earlier_link_count,
+        layer=UNIT,
+        test="tests/providers/partners/test_reconciling.py::"
+        "test_a_line_from_before_the_link_says_nothing_of_it",
+    ),
+    "odd lines are dropped in silence": Bug(
+        plant=partners.odd_lines_are_dropped_in_silence,
+        layer=UNIT,
+        test="tests/providers/partners/test_report.py::"
+        "test_each_line_is_read_or_named_and_none_is_lost",
+    ),
+    "a line that is still being written is taken": Bug(
+        plant=partners.a_line_that_does_not_end_is_taken,
+        layer=UNIT,
+        test="tests/providers/partners/test_report.py::"
+        "test_a_last_line_without_its_end_may_still_be_written",
+    ),
+    "a paused partner is asked all the same": Bug(
+        plant=partners.a_paused_partner_is_asked,
+        layer=UNIT,
+        test="tests/providers/health/test_observed_partners.py::"
+        "test_a_paused_partner_is_asked_nothing_and_told_of_revokes",
+    ),
+    "a partner's ranges of card numbers may overlap": Bug(
+        plant=partners.ranges_may_overlap,
+        layer=UNIT,
+        test="tests/providers/config/test_partner_config.py::"
+        "test_what_is_unsafe_is_refused",
+    ),
+    "core grants what was revoked before": Bug(
+        plant=partners.a_grant_after_its_revoke_stands,
+        layer=UNIT,
+        test="tests/providers/test_memberships.py::test_both_tell_the_same_story",
     ),
     "a webhook that stands as dealt with was heard, whatever the trail says": Bug(
         plant=what_stands_as_known_was_heard,
