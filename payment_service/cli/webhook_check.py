@@ -16,6 +16,7 @@ from fsm.domain.webhook_events import (
 from fsm.engine.judged import Offence
 from fsm.engine.table import Otherwise
 from fsm.engine.words import FINAL, EngineTrigger, Invariant, State
+from fsm.partner.lifecycle import LINK, UNLINK
 from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.table import OTHERWISE, TABLE
 from fsm.payout.words import Trigger, Waiting
@@ -33,9 +34,13 @@ FROM webhook_inbox i JOIN order_tasks t
 WHERE i.wake_at > %(as_of)s::timestamptz + interval '61 minutes'
 """
 # What a provider numbers lower than what was heard is too old to be listened to.
+COUNT_CHECKS: Final = [LINK.name, UNLINK.name]
+"""The lifecycles whose sequence counts the checks that were answered, not webhooks."""
+
 DEAF: Final[LiteralString] = """
 SELECT t.queue_id::text, t.task_id::text, t.provider, t.webhook_sequence
-FROM order_tasks t WHERE t.webhook_sequence IS NOT NULL AND NOT EXISTS (
+FROM order_tasks t WHERE t.webhook_sequence IS NOT NULL
+    AND t.lifecycle <> ALL(%(counting)s) AND NOT EXISTS (
     SELECT FROM webhook_inbox i WHERE i.reference = t.task_id::text
     AND i.provider = t.provider AND i.sequence >= t.webhook_sequence
     AND i.state IN ('applied', 'known'))
@@ -133,11 +138,11 @@ def webhook_offences(
     """
     for webhook in snapshot.inbox():
         yield from forged_webhook(webhook, keys)
-    asked = {"as_of": as_of}
+    asked, counting = {"as_of": as_of}, {"counting": COUNT_CHECKS}
     for queue_id, task_id, *event in snapshot.rows("put_off", PUT_OFF, asked):
         what = f"the webhook {event[1]!r} of {event[0]} was put off"
         yield Offence(Invariant.TAMPERED, queue_id, task_id, what)
-    for queue_id, task_id, provider, number in snapshot.rows("deaf", DEAF, {}):
+    for queue_id, task_id, provider, number in snapshot.rows("deaf", DEAF, counting):
         what = f"it hears nothing of {provider} up to {number}, which nobody has sent"
         yield Offence(Invariant.TAMPERED, queue_id, task_id, what)
     for row in snapshot.rows("untold", UNTOLD, {}):

@@ -1468,7 +1468,7 @@ BUGS: Final[Mapping[str, Bug]] = {
         test="tests/providers/partners/test_rest_partner.py::"
         "test_a_connection_that_breaks_is_unclear",
     ),
-    "a partner's silence is a no": Bug(
+    "a partner's answer that was lost is a no": Bug(
         plant=partners.silence_is_a_no,
         layer=UNIT,
         test="tests/providers/partners/test_rest_partner.py::"

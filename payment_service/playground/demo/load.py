@@ -1,4 +1,4 @@
-"""The load of the demo: withdrawals and checkouts, and a truthful support desk."""
+"""The load of the demo: withdrawals, checkouts, links, and a truthful support desk."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ import nats
 import orjson
 
 from payment_service.playground.demo.checkouts import SHARE
+from payment_service.playground.demo.links import SHARE as LINK_SHARE
 from payment_service.playground.demo.world import World
 from providers.testing.simulator import story
 from providers.testing.simulator.script import PayoutState
@@ -71,10 +72,13 @@ def request_of(sent: SentOrder) -> bytes:
 
 
 async def send_all(
-    world: World, batch: Sequence[SentOrder], checkouts: Sequence[bytes]
+    world: World,
+    batch: Sequence[SentOrder],
+    checkouts: Sequence[bytes],
+    links: Sequence[bytes],
 ) -> None:
     """Send the orders at a steady pace; repeat none that was acknowledged."""
-    left = list(checkouts)
+    left, cards = list(checkouts), list(links)
     client = await nats.connect(world.nats_url)
     stream = client.jetstream()
     try:
@@ -87,6 +91,8 @@ async def send_all(
                     await stream.publish("withdrawal.requested", body)
                 if n % SHARE == 0 and left:
                     await stream.publish("checkout.requested", left.pop(0))
+                if n % LINK_SHARE == 0 and cards:
+                    await stream.publish("partner.link.requested", cards.pop(0))
                 await asyncio.sleep(1 / PER_SECOND)
     finally:
         await client.close()

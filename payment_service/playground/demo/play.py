@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from payment_service.playground.demo import checkouts, load, world
+from payment_service.playground.demo import checkouts, links, load, world
 from payment_service.playground.demo.summary import Summary, show, summarise
 from payment_service.playground.demo.tally import Tables, Tally
 from payment_service.storage.session import NAME, Door, connect
@@ -61,15 +61,16 @@ async def _summary(
     stage: world.World, orders: int, seed: int, console: Console
 ) -> Summary:
     sent, carts = load.orders(orders, seed), checkouts.requests(orders, seed)
+    cards = links.requests(orders, seed)
     connection = await connect(Door(stage.database_url, name=f"{NAME} demo"))
     async with connection:
         tables = Tables(connection)
         began = time.monotonic()
-        sending = asyncio.create_task(load.send_all(stage, sent, carts))
+        sending = asyncio.create_task(load.send_all(stage, sent, carts, cards))
         try:
             with _reporter(console, orders) as report:
                 tally = await _at_rest(
-                    stage, tables, sending, (orders, len(carts)), report
+                    stage, tables, sending, (orders, len(carts), len(cards)), report
                 )
         finally:
             sending.cancel()
@@ -77,11 +78,12 @@ async def _summary(
                 await sending
         seconds = time.monotonic() - began
         facts = await tables.facts()
-        states = await tables.checkouts()
+        states, linked = await tables.checkouts(), await tables.links()
     return summarise(
         stage,
         sent,
         checkouts=checkouts.figures(stage.simulator, carts, states),
+        links=links.figures(stage.simulator, stage.core, cards, linked),
         tally=tally,
         facts=facts,
         seconds=seconds,
@@ -94,11 +96,11 @@ async def _at_rest(
     stage: world.World,
     tables: Tables,
     sending: asyncio.Task[None],
-    expected: tuple[int, int],
+    expected: tuple[int, int, int],
     report: Report,
 ) -> Tally:
     """Look until every order has ended; a truthful support desk decides checks."""
-    until, (orders, carts) = None, expected
+    until, (orders, carts, cards) = None, expected
     while True:
         tally = await tables.tally()
         report(tally, orders)
@@ -107,6 +109,7 @@ async def _at_rest(
             sending.result()
             until = until or time.monotonic() + REST_SECONDS_MAX
             stored = tally.accepted >= orders and len(await tables.checkouts()) >= carts
+            stored = stored and len(await tables.links()) >= cards
             if stored and not await tables.unfinished():
                 return tally
             if time.monotonic() > until:

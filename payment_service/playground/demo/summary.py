@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from payment_service.playground.demo.checkouts import CheckoutFigures
+from payment_service.playground.demo.links import LinkFigures
 from payment_service.playground.demo.load import SentOrder
 from payment_service.playground.demo.tally import RowCounts, Tally
 from payment_service.playground.demo.world import World
@@ -41,6 +42,7 @@ class Summary:
     holds_left: int
     audit_lines: int
     checkouts: CheckoutFigures
+    links: LinkFigures
     wrong: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def summarise(  # noqa: PLR0913 - the figures come from six places
     sent: Sequence[SentOrder],
     *,
     checkouts: CheckoutFigures,
+    links: LinkFigures,
     tally: Tally,
     facts: RowCounts,
     seconds: float,
@@ -82,7 +85,13 @@ def summarise(  # noqa: PLR0913 - the figures come from six places
         holds_left=len(world.core.holds()),
         audit_lines=facts.audit_lines,
         checkouts=checkouts,
-        wrong=(*_disagreements(world, sent, tally), *checkouts.wrong, *verified),
+        links=links,
+        wrong=(
+            *_disagreements(world, sent, tally),
+            *checkouts.wrong,
+            *links.wrong,
+            *verified,
+        ),
     )
 
 
@@ -134,6 +143,7 @@ def show(summary: Summary, console: Console) -> None:
         f"{summary.holds_left} holds left."
     )
     console.print(str(summary.checkouts))
+    console.print(str(summary.links))
     for problem in summary.wrong[:OFFENDERS_SHOWN]:
         console.print(f"[bold red]WRONG[/] {problem}", highlight=False)
     verdict = (

@@ -14,6 +14,11 @@ FROM order_queues q WHERE q.kind = 'withdrawal' GROUP BY q.state
 CHECKOUTS: Final[LiteralString] = (
     "SELECT queue_id::text, state FROM order_queues WHERE kind = 'checkout'"
 )
+LINKS: Final[LiteralString] = """
+SELECT task_id::text, queue_id::text,
+    coalesce(extract(epoch FROM finished_at - order_queues.created_at), 0)
+FROM order_queues JOIN order_tasks USING (queue_id) WHERE kind = 'partner_link'
+"""
 CHECKS: Final[LiteralString] = (
     "SELECT task_id::text FROM order_tasks WHERE state = 'MANUAL_CHECK'"
 )
@@ -90,6 +95,10 @@ class Tables:
     async def checkouts(self) -> dict[str, str]:
         """Return the state of every checkout, by its queue id."""
         return {row[0]: row[1] for row in await self._rows(CHECKOUTS)}
+
+    async def links(self) -> list[tuple[str, str, float]]:
+        """Return every link: its task's and its queue's id, its seconds to the end."""
+        return [(row[0], row[1], float(row[2])) for row in await self._rows(LINKS)]
 
     async def open_checks(self) -> list[str]:
         """Return the tasks that a person must decide."""

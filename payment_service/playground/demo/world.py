@@ -1,4 +1,4 @@
-"""The world around the demo: PostgreSQL, NATS, core, a dozen providers, services."""
+"""The world around the demo: PostgreSQL, NATS, core, providers, services, partners."""
 
 import asyncio
 import base64
@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from payment_service.playground.demo import checkouts
+from payment_service.playground.demo import checkouts, links
 from payment_service.playground.embedded.nats_server import EmbeddedNats
 from payment_service.playground.embedded.postgres import EmbeddedPostgres
 from payment_service.storage import migrate
@@ -78,6 +78,7 @@ async def opened(seed: int) -> AsyncIterator[World]:
         simulator = Simulator(
             story.providers(seed, secrets=keys),
             services=checkouts.services(seed),
+            partners=links.partners(seed),
             scale=story.STORY_SCALE,
         )
         await simulator.start(HOST, 0)
@@ -87,12 +88,12 @@ async def opened(seed: int) -> AsyncIterator[World]:
 
 
 def _tables(simulator: Simulator, keys: Mapping[str, str]) -> str:
-    """Return the configuration file: every provider, and the services."""
+    """Return the configuration file: every provider, the services, the partners."""
     told = [
         CONFIG.format(name=name, base_url=simulator.base_url(name), secret=keys[name])
         for name in story.PROFILES
     ]
-    return "\n".join([*told, checkouts.tables(simulator)])
+    return "\n".join([*told, checkouts.tables(simulator), links.tables(simulator)])
 
 
 def _world(

@@ -31,4 +31,8 @@ def test_the_demo_comes_to_its_end_with_its_checks_decided_and_adds_up():
     assert carts["failed"] > 0
     assert carts["steps_undone"] > 0
     assert carts["steps_done"] >= 4 * carts["completed"]
+    cards = told["links"]
+    assert cards["sent"] == 5
+    assert cards["linked"] + cards["not_eligible"] + cards["expired"] == 5
+    assert cards["members"] == cards["linked"]
     assert told["wrong"] == []
