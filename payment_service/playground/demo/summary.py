@@ -66,6 +66,7 @@ def summarise(  # noqa: PLR0913 - the figures come from six places
     outcomes = [story.outcome(each.cascade[0], each.token, seed) for each in sent]
     single = sum(1 for o in outcomes if o.paid and o.resolved)
     commits = [e for e in world.core.entries if e.operation == "commit"]
+    others = (*checkouts.wrong, *links.wrong, *verified)
     return Summary(
         orders=len(sent),
         completed=tally.completed,
@@ -86,12 +87,7 @@ def summarise(  # noqa: PLR0913 - the figures come from six places
         audit_lines=facts.audit_lines,
         checkouts=checkouts,
         links=links,
-        wrong=(
-            *_disagreements(world, sent, tally),
-            *checkouts.wrong,
-            *links.wrong,
-            *verified,
-        ),
+        wrong=(*_disagreements(world, sent, tally), *others),
     )
 
 
