@@ -1,7 +1,8 @@
 """Judges a run by the books of all neighbours, and by every promise given.
 
-Judges S2, S6, L1, L3, M3, M4 of docs/promises.md at their moment, and then all that
-the oracle and ``verify`` judge; a checkout by the books of its steps' services.
+Judges S2, S6, S12, L1, L3, M3, M4 of docs/promises.md at their moment or at rest, and
+then all that the oracle and ``verify`` judge; a checkout by the books of its steps'
+services, a partner link by core's book of members.
 """
 
 import re
@@ -235,7 +236,7 @@ class Judge:
         ]
 
     def _links(self) -> list[str]:
-        """Hold core's book of members against the links: granted, or revoked."""
+        """S12: hold core's book of members against the links: granted, or revoked."""
         orders = [*self.fleet.store.tables.orders.values()]
         for order in links.links_of(orders):
             self.ground.seen[ended(order)] += 1
