@@ -1,4 +1,4 @@
-"""A link's tables are whole, its trail proves its end, its policy says whom it takes."""
+"""A link's tables are whole, its trail proves its end, its partner is left alone."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
