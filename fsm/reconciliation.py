@@ -4,10 +4,12 @@ Judges the same promises as :mod:`fsm.invariants`, by what others have written d
 name of a rule says what it lets pass; what it yields is what breaks it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from fsm.charge.lifecycle import CHARGE
 from fsm.engine.flow import Rules
 from fsm.engine.invariants import waits_for_turn
 from fsm.engine.judged import FINAL_STATES, Offence
@@ -170,27 +172,31 @@ def _against_core(task: TaskRow, done: Mapping[str, int]) -> str | None:
     return None
 
 
-def provider_offences(
+_GIVEN_BACK: Final = frozenset({State.REVERSING, State.REVERSED})
+
+
+def provider_offences(  # noqa: PLR0913 - what an order is judged by
     order: OrderRow,
     tasks: Sequence[TaskRow],
     payouts: Mapping[str, Sequence[StatementEntry]],
     *,
     stated: Collection[str],
+    charging: Collection[str] = (),
     cases: Collection[str] = (),
     rules: Rules = RULES,
 ) -> Iterator[Offence]:
     """Compare an order with the lines of the providers' statements about it.
 
-    ``stated`` are the providers that gave a statement; ``cases`` are the tasks about
-    which a person was asked. A task whose lifecycle stands in no statement is paid by
-    nobody.
+    ``stated`` are the providers that gave a statement, ``charging`` those of them whose
+    statement lists charges, also refunded ones; ``cases`` are the tasks about which a
+    person was asked. A task whose lifecycle stands in no statement is paid by nobody.
     """
 
     def wrong(what: str, task: TaskRow | None = None) -> Offence:
         task_id = task.task_id if task else None
         return Offence(Invariant.PROVIDERS, order.queue_id, task_id, what)
 
-    executed = 0
+    executed = Counter[str]()
     for task in tasks:
         lines = payouts.get(task.task_id, ())
         paid = [line for line in lines if line.status == "succeeded"]
@@ -199,13 +205,16 @@ def provider_offences(
                 what = f"{paid[0].provider} paid it, and a task of "
                 yield wrong(f"{what}{task.lifecycle!r} pays nobody", task)
             continue
-        executed += len(paid)
+        charges = task.lifecycle == CHARGE.name
+        if task.state not in _GIVEN_BACK:
+            executed["charges" if charges else "payouts"] += len(paid)
         for what in _paid_otherwise(order, task, paid):
             yield wrong(what, task)
-        if problem := _against_provider(task, lines, paid, stated, cases):
+        listed = charging if charges else stated
+        if problem := _against_provider(task, lines, paid, listed, cases):
             yield wrong(problem, task)
-    if executed > 1:
-        yield wrong(f"{executed} payouts were executed for one order")
+    for what in (what for what, times in executed.items() if times > 1):
+        yield wrong(f"{executed[what]} {what} were executed for one order")
 
 
 def _paid_otherwise(
@@ -227,7 +236,7 @@ def _against_provider(
     stated: Collection[str],
     cases: Collection[str],
 ) -> str | None:
-    if task.task_id in cases:
+    if task.task_id in cases or task.state in _GIVEN_BACK:
         return None
     if task.state == State.SUCCEEDED:
         returned = any(line.status == "returned" for line in lines)

@@ -14,21 +14,24 @@ from handlers.withdrawal import WithdrawalHandlers
 Flows: TypeAlias = Mapping[tuple[Kind, int], FlowHandlers[Ports]]
 
 
-def flows_of(paid_by: PaidBy | None = None) -> Flows:
+_ALL: Final[tuple[FlowHandlers[Ports], ...]] = (
+    WithdrawalHandlers(),
+    CheckoutHandlers(),
+    LINKS,
+    UNLINKS,
+)
+FLOWS: Final[Flows] = {(each.flow.kind, each.flow.version): each for each in _ALL}
+"""Where services do every step."""
+
+
+def flows_of(paid_by: PaidBy) -> Flows:
     """Return all flows, of which payment providers do the steps of ``paid_by``.
 
     It is about new orders alone: of an order its rows say who does what.
 
     :raises ValueError: no payment provider can do such a step.
     """
-    every: tuple[FlowHandlers[Ports], ...] = (
-        WithdrawalHandlers(),
-        CheckoutHandlers(paid_by=paid_by),
-        LINKS,
-        UNLINKS,
-    )
-    return {(each.flow.kind, each.flow.version): each for each in every}
-
-
-FLOWS: Final[Flows] = flows_of()
-"""Where services do every step."""
+    if not paid_by:
+        return FLOWS
+    checkout = CheckoutHandlers(paid_by=paid_by)
+    return {**FLOWS, (checkout.flow.kind, checkout.flow.version): checkout}

@@ -9,6 +9,7 @@ from fsm.charge.policy import ChargePolicy
 from fsm.charge.sentences import ChargeSentences
 from fsm.charge.table import OTHERWISE, TABLE
 from fsm.engine.lifecycle import Lifecycle
+from fsm.engine.words import Invariant
 from fsm.service.hearing import ServiceHearing, announced
 from fsm.service.timers import TIMERS
 from fsm.service.words import ServiceWait, StepTrigger
@@ -26,6 +27,7 @@ CHARGE: Final[Lifecycle[ChargePolicy]] = Lifecycle(
     hearing=ServiceHearing(),
     announced=announced,
     invariants=INVARIANTS,
+    books=frozenset({Invariant.PROVIDERS}),
     ended=ended,
     unbroken=frozenset({StepTrigger.RETRY_DUE, StepTrigger.TAKEN_OVER}),
 )

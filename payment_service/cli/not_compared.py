@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
+from fsm.charge.lifecycle import CHARGE
 from fsm.engine.words import Invariant
 from fsm.invariants import TaskRow
 from fsm.reconciliation import has_books
@@ -30,9 +31,16 @@ def compared(books: Books | None) -> frozenset[Invariant]:
 
 
 class NotCompared:
-    """Counts what is left out; ``books`` are those that are compared at all."""
+    """Counts what is left out; ``books`` are those that are compared at all.
 
-    def __init__(self, books: Collection[Invariant]) -> None:
+    ``charging`` are the providers whose statements list charges: of another one's
+    statements none tells whether it has charged.
+    """
+
+    def __init__(
+        self, books: Collection[Invariant], charging: Collection[str] = ()
+    ) -> None:
+        self._charging = frozenset(charging)
         self._books = [each for each in WHOSE if each in books]
         self._left_out: Counter[tuple[Invariant, str]] = Counter()
         self._unheard: Counter[str] = Counter()
@@ -41,7 +49,12 @@ class NotCompared:
         """Count the tasks of an order that none of these books knows."""
         for books in self._books:
             for task in tasks:
-                if not has_books(task, books):
+                unlisted = (
+                    books is Invariant.PROVIDERS
+                    and task.lifecycle == CHARGE.name
+                    and task.provider not in self._charging
+                )
+                if unlisted or not has_books(task, books):
                     self._left_out[books, task.lifecycle] += 1
 
     def unheard(self, lifecycle: str) -> None:

@@ -68,6 +68,7 @@ class Books:
         self.core = False
         self.odd_entries: list[UnreadableLine] = []
         self.stated: set[str] = set()
+        self.charging: set[str] = set()
         self.partial: dict[str, str] = {}
         self.odd: dict[str, Counter[str]] = {}
         self.listed: dict[str, list[UnreadableLine]] = {}
@@ -193,6 +194,7 @@ async def fetch(
                 reading.append(read)
         # Side by side: who is slow, or fails, keeps no other waiting.
         await asyncio.gather(*reading)
+    books.charging = {name for name in books.stated if _lists_charges(tables[name])}
     books.index()
     return books
 
@@ -212,6 +214,11 @@ async def _fetch_ledger(
         books.keep_ledger(entries)
         books.odd_entries += odd
     books.core = True
+
+
+def _lists_charges(table: ProviderTable) -> bool:
+    """Tell whether a provider's statement has what it has collected, too."""
+    return table.stripe is not None and table.stripe.makes == "payment_intent"
 
 
 def _statement_of(

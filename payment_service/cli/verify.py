@@ -172,7 +172,7 @@ def _judge_all(
         # Of whom a line cannot be read, nobody can say what the provider did.
         cases |= {line.task_id for line in books.unread()}
     told: dict[Subject, Decided] = {}
-    left_out = NotCompared(compared(books))
+    left_out = NotCompared(compared(books), books.charging if books else ())
     for whole in snapshot.wholes():
         report.orders += 1
         report.tasks += len(whole.tasks)
@@ -260,7 +260,12 @@ def _judge(
     if books.stated or books.partial:
         payouts = books.payouts_of([task.task_id for task in tasks])
         yield from provider_offences(
-            order, tasks, payouts, stated=books.stated, cases=cases
+            order,
+            tasks,
+            payouts,
+            stated=books.stated,
+            charging=books.charging,
+            cases=cases,
         )
 
 

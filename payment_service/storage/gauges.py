@@ -2,14 +2,15 @@
 
 from typing import Final, LiteralString
 
+from fsm.charge.lifecycle import CHARGE
 from fsm.engine.words import Invariant
 from fsm.flows import RULES
 from handlers.ports.backlog import Backlog
 from payment_service.storage.database import Database
 from payment_service.storage.webhook_rows import WEBHOOK_TYPES
 
-# At risk is what a provider may have paid or may yet pay, and nothing proves either; of
-# a saga what a person has to decide about, once an order.
+# At risk is what a provider may have paid or collected, or may yet, and nothing proves
+# either; of a saga's other steps what a person has to decide about, once an order.
 STANDING: Final[LiteralString] = """
 WITH open_tasks AS MATERIALIZED (
     SELECT t.state, coalesce(t.provider, t.name, '') AS provider, t.updated_at, t.taken,
@@ -20,12 +21,13 @@ SELECT 'tasks', state, provider, count(*)::bigint, 0::float8
     FROM open_tasks GROUP BY state, provider
 UNION ALL SELECT 'risk', o.provider, q.currency, sum(q.amount)::bigint, 0
     FROM open_tasks o JOIN order_queues q USING (queue_id)
-    WHERE o.lifecycle = ANY(%(held)s) AND o.state <> 'PENDING'
-        AND o.verdict IS NULL AND q.amount IS NOT NULL
+    WHERE o.state <> 'PENDING' AND q.amount IS NOT NULL AND (
+        o.lifecycle = ANY(%(proven)s) AND o.verdict IS NULL
+        OR o.lifecycle = %(charge)s AND o.state = 'MANUAL_CHECK')
     GROUP BY o.provider, q.currency
 UNION ALL SELECT 'risk', o.name, q.currency, sum(q.amount)::bigint, 0
     FROM (SELECT DISTINCT ON (queue_id) queue_id, coalesce(name, '') AS name
-        FROM open_tasks WHERE state = 'MANUAL_CHECK' AND lifecycle <> ALL(%(held)s)
+        FROM open_tasks WHERE state = 'MANUAL_CHECK' AND lifecycle <> ALL(%(proven)s)
         ORDER BY queue_id, position) o JOIN order_queues q USING (queue_id)
     WHERE q.amount IS NOT NULL GROUP BY o.name, q.currency
 UNION ALL SELECT 'cases', kind, '', count(*),
@@ -55,13 +57,15 @@ UNION ALL SELECT 'outbox', '', '', coalesce(sum(messages), 0),
 async def standing(database: Database) -> Backlog:
     """Return what the rows say now.
 
-    Money is at risk where core holds it; what goes by another lifecycle has some only
-    while a person has to say what became of it, under the name of the step. A task
-    without a provider is counted under that name as well.
+    Money is at risk where a provider may have paid it out, or collected it, and nothing
+    proves either, and where a person has to see to a refund; what goes by another
+    lifecycle has some only while a person has to say what became of it, under the name
+    of the step. A task without a provider is counted under that name as well.
     """
     of = RULES.lifecycles
     asked = {
-        "held": [name for name in of if Invariant.CORE in of[name].books],
+        "proven": [name for name in of if Invariant.PROVIDERS in of[name].books],
+        "charge": CHARGE.name,
         "types": WEBHOOK_TYPES,
     }
     async with database.connection() as connection:

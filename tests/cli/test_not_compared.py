@@ -1,12 +1,18 @@
 """What `verify` leaves out where it compares is said by name, and nothing else is."""
 
+import pytest
+
+from fsm.charge.lifecycle import CHARGE
 from fsm.domain.audit_keys import UNKEYED
 from fsm.domain.seals import signed_webhook
+from fsm.engine.records import replace
+from fsm.engine.rows import Task
 from fsm.engine.words import Invariant
 from fsm.payout.lifecycle import PAYOUT
 from payment_service.cli.not_compared import NotCompared
 from payment_service.cli.webhook_check import HEARS, Untold, _unheard
 from tests.storage.builders import a_webhook
+from tests.world.as_rows import task_row
 
 TASK = "0195f1de-0000-7000-8000-000000000001"
 
@@ -63,6 +69,17 @@ def test_nothing_is_said_of_books_that_were_not_asked():
     left_out.count([])
 
     assert [*left_out.notes()] == []
+
+
+@pytest.mark.parametrize(("charging", "left"), [((), 1), ({"north"}, 0)])
+def test_charges_of_who_lists_none_are_left_out_by_name(charging, left):
+    left_out = NotCompared({Invariant.PROVIDERS}, charging)
+
+    task = Task(task_id=TASK, queue_id="q", position=0, provider="north")
+    left_out.count([task_row(replace(task, lifecycle=CHARGE.name))])
+
+    told = [note for note in left_out.notes() if "1 task of 'charge'" in note]
+    assert len(told) == left
 
 
 def test_payouts_hear_webhooks():

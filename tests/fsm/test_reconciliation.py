@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from fsm.charge.lifecycle import CHARGE
 from fsm.invariants import SKEW
 from fsm.reconciliation import (
     LedgerEntry,
@@ -73,6 +74,49 @@ def test_whom_nobody_pays_stands_in_no_statement(paid, helped):
     assert stated(paid, **CHORE) == []
     assert stated(paid, "succeeded", **CHORE) == [
         "acme paid it, and a task of 'wash' pays nobody"
+    ]
+
+
+def charged(paid, *statuses, charging=("acme",), amount=None, **changes):
+    order, task, _ = paid
+    task = task._replace(**{"lifecycle": CHARGE.name, **changes})
+    money = (order.amount if amount is None else amount, order.currency)
+    lines = [StatementEntry("acme", task.task_id, each, *money) for each in statuses]
+    found = provider_offences(
+        order, [task], {task.task_id: lines}, stated={"acme"}, charging=charging
+    )
+    return [offence.what for offence in found]
+
+
+def test_a_charge_stands_in_the_statement_of_who_lists_charges(paid):
+    assert charged(paid, "succeeded") == []
+    assert charged(paid) == ["SUCCEEDED, and acme paid nothing"]
+    assert charged(paid, charging=()) == [], "a list of payouts alone says nothing"
+
+
+@pytest.mark.parametrize("state", ["SKIPPED", "FAILED", "CANCELLED"])
+def test_what_was_charged_and_is_none_here_is_named(paid, state):
+    assert charged(paid, "succeeded", state=state) == [
+        f"it is {state}, and acme has paid"
+    ]
+
+
+@pytest.mark.parametrize("state", ["REVERSING", "REVERSED"])
+def test_a_charge_that_was_refunded_may_be_listed_as_made(paid, state):
+    assert charged(paid, "succeeded", state=state) == []
+
+
+def test_a_charge_of_another_amount_and_a_second_one_are_named(paid):
+    assert charged(paid, "succeeded", amount=1)[0].startswith("acme paid 1 EUR")
+    assert charged(paid, "succeeded", "succeeded") == [
+        "2 charges were executed for one order"
+    ]
+
+
+def test_core_holds_nothing_for_a_charge(paid):
+    assert judged(paid, lifecycle=CHARGE.name) == []
+    assert judged(paid, "freeze", lifecycle=CHARGE.name) == [
+        "core has 1 entries about it, and a task of 'charge' holds nothing there"
     ]
 
 

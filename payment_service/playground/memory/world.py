@@ -26,7 +26,7 @@ from fsm.payout.policy import ProviderPolicy
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
 from handlers.commit import Limits, Ports
 from handlers.dead_letters import dead_letter
-from handlers.flows import FLOWS, flows_of
+from handlers.flows import flows_of
 from handlers.inbox import keep
 from handlers.ports.admission import AdmissionGate, OpenAdmission
 from handlers.ports.bus import Delivery
@@ -164,7 +164,7 @@ class MemoryWorld:
     @property
     def ports(self) -> Ports:
         return Ports(
-            flows=flows_of(self.paid_by) if self.paid_by else FLOWS,
+            flows=flows_of(self.paid_by),
             paid_by=self.paid_by,
             store=self.rows.store,
             core=self.core,
