@@ -1000,6 +1000,12 @@ BUGS: Final[Mapping[str, Bug]] = {
         seed=15,
     ),
     "an undo is never sent": Bug(plant=sagas.an_undo_is_never_sent, layer=SIMULATION),
+    "a service's code is taken for a word of ours": Bug(
+        plant=sagas.a_services_code_is_ours,
+        layer=UNIT,
+        test="tests/handlers/test_customer_message.py::"
+        "test_a_services_code_is_no_word_that_our_rules_go_by",
+    ),
     "a step is undone before it is asked about": Bug(
         plant=sagas.undone_before_it_is_asked_about,
         layer=UNIT,

@@ -165,6 +165,10 @@ def an_undo_is_never_sent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(calls, "_undo", undo)
 
 
+def a_services_code_is_ours(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(calls, "as_theirs", lambda code, _: code)
+
+
 def both_ends_do_not_meet(patch: pytest.MonkeyPatch) -> None:
     """The merchant is never asked: each decides while the other still runs."""
     flows.steps_end_apart(patch)
