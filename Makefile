@@ -125,6 +125,10 @@ bench-checkouts: $(STAMP)  ## a checkout's time, reads and commits, many beside 
 	$(BENCH) checkouts
 	$(BENCH) saved
 
+.PHONY: bench-links
+bench-links: $(STAMP)  ## a partner link from request to result, beside the bare loop, and at half of the most
+	$(BENCH) links
+
 .PHONY: bench-report
 bench-report: $(STAMP)  ## put the results on disk into docs/performance.md and the README
 	$(BENCH) report --write docs/performance.md --write README.md

@@ -18,6 +18,7 @@ from ops.bench import (
     flames,
     growth,
     latency,
+    links,
     memory,
     pairs,
     report,
@@ -120,6 +121,16 @@ async def _checkouts(here: world.World, wanted: argparse.Namespace) -> None:
     )
 
 
+async def _links(here: world.World, wanted: argparse.Namespace) -> None:
+    await links.measure(
+        here,
+        orders=wanted.orders,
+        many=wanted.many,
+        in_flight=wanted.in_flight,
+        rounds=wanted.rounds,
+    )
+
+
 async def _saved(here: world.World, wanted: argparse.Namespace) -> None:
     await saved.measure(
         here,
@@ -194,6 +205,11 @@ COMMANDS: Final = {
         "a checkout: its time, its statements, and many of them beside DBOS",
         {"orders": 50, "delay": 50, "many": 2000, "in-flight": 200, "rounds": 3},
         statements.POSTGRES,
+    ),
+    "links": Command(
+        _links,
+        "a partner link from request to result, beside the bare loop",
+        {"orders": 500, "many": 3000, "in-flight": 200, "rounds": 3},
     ),
     "saved": Command(
         _saved,

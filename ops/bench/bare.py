@@ -25,6 +25,9 @@ from nats.js.api import ConsumerConfig, RetentionPolicy, StorageType, StreamConf
 from ops.bench.contestant import Clocked, compete
 
 PROVIDERS: Final = ("declines", "declines", "approves")
+UNIT: Final = "freeze"
+"""The first step of a withdrawal."""
+
 STREAM: Final = "BARE"
 SUBJECT: Final = "bare.step"
 LANES: Final = 3
@@ -67,8 +70,18 @@ class Step:
     following: str
 
 
+LINK: Final = {
+    "validate": Step("", "PENDING", "EXECUTING", "eligibility"),
+    "eligibility": Step("partner/eligibility", "EXECUTING", "EXECUTING", "grant"),
+    "grant": Step("core/memberships", "EXECUTING", "SUCCEEDED", "notify"),
+}
+"""The steps of a partner link whose partner says yes; the first one calls nobody."""
+
+
 def step_of(name: str, position: int) -> Step:
     """Return the step; the providers' answers are known beforehand."""
+    if name in LINK:
+        return LINK[name]
     provider = PROVIDERS[position]
     if name == "freeze":
         return Step("core/freeze", "PENDING", "CREATING", "create")
@@ -146,6 +159,7 @@ class Bare:
     writer: Writer
     inserts: psycopg.AsyncConnection
     mocks: str
+    first: str = UNIT
     inserting: asyncio.Lock = field(default_factory=asyncio.Lock)
     ends: dict[str, asyncio.Future[None]] = field(default_factory=dict)
 
@@ -172,21 +186,21 @@ class Bare:
         await message.ack()
 
     async def _insert(self, queue: str) -> None:
-        tasks = [str(uuid.uuid4()) for _ in PROVIDERS]
-        places = list(range(len(tasks)))
+        count = 1 if self.first in LINK else len(PROVIDERS)
+        tasks = [str(uuid.uuid4()) for _ in range(count)]
+        places = list(range(count))
         ids = [uuid.UUID(task) for task in tasks]
         async with self.inserting:
             queues = [uuid.UUID(queue)] * len(tasks)
             await self.inserts.execute(INSERT, (ids, queues, places))
-        first = {"step": "freeze", "queue": queue, "tasks": tasks}
+        first = {"step": self.first, "queue": queue, "tasks": tasks}
         await self.publish({**first, "position": 0, "version": 0})
 
     async def _step(self, body: dict[str, Any]) -> None:
         step = step_of(body["step"], body["position"])
         task = body["tasks"][body["position"]]
-        asked = {"task_id": task, "amount": 1000}
-        async with self.http.post(f"{self.mocks}/{step.path}", json=asked) as answer:
-            await answer.json()
+        if step.path:
+            await self._call(step.path, {"task_id": task, "amount": 1000})
         if not step.following:
             self.ends[body["queue"]].set_result(None)
             return
@@ -195,6 +209,10 @@ class Bare:
         if step.following == "freeze":
             after = {**after, "position": body["position"] + 1, "version": 0}
         await self.publish(after)
+
+    async def _call(self, path: str, asked: Mapping[str, object]) -> None:
+        async with self.http.post(f"{self.mocks}/{path}", json=asked) as answer:
+            await answer.json()
 
     async def consume(self) -> None:
         """Take messages as they come, so many at a time."""
@@ -226,9 +244,12 @@ async def _fetched(pulls: JetStreamContext.PullSubscription) -> list[Msg]:
 
 
 async def main(arguments: list[str]) -> None:
-    """Compete: the addresses, then how many orders, in flight, and to warm up."""
+    """Compete: the addresses, then how many orders, in flight, and to warm up.
+
+    One argument more is the first step of another order than the unit's.
+    """
     url, nats_url, mocks = arguments[:3]
-    orders, in_flight, warm_up = map(int, arguments[3:])
+    orders, in_flight, warm_up = map(int, arguments[3:6])
     client = await nats.connect(nats_url)
     stream = client.jetstream(publish_async_max_pending=PENDING_MAX)
     await stream.add_stream(
@@ -246,7 +267,14 @@ async def main(arguments: list[str]) -> None:
             await connect(url) as inserts,
         ):
             await inserts.execute(SCHEMA)
-            bare = Bare(stream, http, Writer(url), inserts, mocks)
+            bare = Bare(
+                stream,
+                http,
+                Writer(url),
+                inserts,
+                mocks,
+                "".join(arguments[6:7]) or UNIT,
+            )
             loops = [bare.consume(), *(bare.writer.lane() for _ in range(LANES))]
             tasks = [asyncio.create_task(loop) for loop in loops]
             await compete(Clocked(in_flight, bare.one), orders, warm_up)

@@ -1,4 +1,4 @@
-"""The load: withdrawals or checkouts over NATS, each timed until its last event."""
+"""The load: orders of some kinds over NATS, each timed until its last event."""
 
 import asyncio
 import time
@@ -75,9 +75,24 @@ def checkout(order_id: str, _cascade: Sequence[str] = ()) -> bytes:
     )
 
 
+def link(order_id: str, _cascade: Sequence[str] = ()) -> bytes:
+    """Return the request for a partner link, of a card of its own."""
+    return orjson.dumps(
+        {
+            "order_id": order_id,
+            "merchant_id": "m-bench",
+            "customer_id": f"c-{order_id[-3:]}",
+            "partner": "northbank",
+            "card": {"token": f"tok_{order_id}", "bin": "451412", "country": "CA"},
+            "metadata": {"channel": "bench"},
+        }
+    )
+
+
 MADE: Final[Mapping[str, Callable[[str, Sequence[str]], bytes]]] = {
     "withdrawal": request,
     "checkout": checkout,
+    "partner_link": link,
 }
 """By kind of order, what makes a request of its id and its cascade."""
 
@@ -106,7 +121,8 @@ class Load:
     ) -> None:
         self._wire = wire
         self._made = MADE[kind]
-        self._subject = stage.names.subject(f"{kind}.requested")
+        asked = kind.replace("_", ".")
+        self._subject = stage.names.subject(f"{asked}.requested")
         self._events = [
             stage.names.subject(f"order.event.{kind}.{e}") for e in FINAL_EVENTS
         ]

@@ -45,6 +45,7 @@ ANSWERS: Final = (
     Answer("/declines/", 422, '{"status":"declined","code":"do_not_honor"}'),
     Answer("/approves/", 200, '{"status":"succeeded","provider_reference":"r-1"}'),
     Answer("/accepts/", 202, '{"status":"accepted","provider_reference":"r-1"}'),
+    Answer("/partner/", 200, '{"result":"eligible"}'),
     Answer("/services/", 200, '{"result":{"id":"s-1"}}'),
 )
 NGINX: Final = """\
