@@ -240,3 +240,46 @@ async def test_a_paused_partner_is_asked_nothing_until_it_is_resumed(stage):
     order = await stage.final("l-1")
 
     assert order["result"] == "linked"
+
+
+async def test_a_link_that_is_removed_is_no_member_and_its_partner_is_told(stage):
+    order, task = await ended(stage, a_link())
+    assert order["result"] == "linked"
+
+    status, answer = await stage.call(
+        "POST",
+        "/v1/partner-links/l-1/unlink",
+        role="upstream",
+        body={"reason": "the customer has asked", "order_id": "u-1"},
+    )
+    assert status == 202, answer
+    removed = await stage.final("u-1")
+    (unlink,) = removed["tasks"]
+
+    assert (removed["state"], removed["result"]) == ("COMPLETED", "unlinked")
+    assert stage.core.book_of_members.members == {}
+    assert calls(stage, "revocation", unlink) == 1
+    assert (await stage.order("l-1"))["result"] == "linked"
+    assert task["state"] == "SUCCEEDED"
+
+
+async def test_a_card_that_was_removed_is_asked_about_anew(stage):
+    in_days(stage, 1, "succeeded")
+    await ended(stage, a_link(partner="southbank"))
+    await stage.call(
+        "POST",
+        "/v1/partner-links/l-1/unlink",
+        role="upstream",
+        body={"reason": "the customer has asked", "order_id": "u-1"},
+    )
+    await stage.final("u-1")
+    token = a_link()["card"]["token"]
+    stage.simulator.set_script(None, destination=token)
+    stage.simulator.set_script("decline", destination=token)
+
+    again = a_link("l-2", partner="southbank", token=token)
+    order, task = await ended(stage, again)
+
+    # What the file says of the first link is not about this one.
+    assert (order["result"], task["code"]) == ("not_eligible", "do_not_honor")
+    assert stage.core.book_of_members.members == {}

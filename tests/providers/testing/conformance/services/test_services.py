@@ -12,6 +12,7 @@ from providers.testing.conformance.services import (
 )
 from providers.testing.conformance.services import stage as kit
 from providers.testing.simulator import ServiceBook, SimulatedService, Simulator
+from providers.testing.simulator.scripted import Playing
 from tests.providers.testing.conformance.services import planted
 
 SAMPLES = Samples(
@@ -66,14 +67,11 @@ async def serve():
     async def start(name="payment", double=None, **keys):
         simulator = Simulator([], services=[SimulatedService(name=name)])
         if double is not None:
-            simulator.services = double(
-                [SimulatedService(name=name)],
-                book=ServiceBook(),
-                faults=simulator.faults,
-                script_for=simulator._script_for,
-                now=simulator._now,
-                scale=1.0,
+            playing = Playing(
+                simulator.faults, simulator._script_for, simulator._now, 1.0
             )
+            played = [SimulatedService(name=name)]
+            simulator.services = double(played, ServiceBook(), playing)
         started.append(await simulator.start())
         base_url = simulator.base_url(name)
         table = ServiceTable.model_validate(
