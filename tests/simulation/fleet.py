@@ -216,7 +216,8 @@ class Fleet:
         self.answers[number] = Submission(
             status=cast("Any", told["status"]),
             order_id=str(told["order_id"]),
-            queue_id=told["queue_id"],
+            # A conflict is told as what was asked for, which has no order of its own.
+            queue_id=told.get("queue_id"),
         )
 
     def _read(self, delivery: Delivery) -> Request:
