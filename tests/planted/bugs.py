@@ -760,7 +760,7 @@ BUGS: Final[Mapping[str, Bug]] = {
         test=f"{CLOSING}::test_a_vote_that_is_gone_meanwhile_closes_nothing",
     ),
     "nobody asks about a person's no": Bug(
-        plant=nobody_asks_about_a_no, layer=SIMULATION
+        plant=nobody_asks_about_a_no, layer=SIMULATION, seed=3
     ),
     "a person's no stands before the answer": Bug(
         plant=a_no_stands_before_the_answer, layer=SIMULATION, seed=16
@@ -837,7 +837,7 @@ BUGS: Final[Mapping[str, Bug]] = {
         test="tests/cli/test_decided.py::test_what_was_changed_past_the_trail_is_named",
     ),
     "nobody says what people did": Bug(
-        plant=acts.the_twin_forgets_the_line, layer=SIMULATION
+        plant=acts.the_twin_forgets_the_line, layer=SIMULATION, seed=4
     ),
     "a webhook is parsed before its signature is checked": Bug(
         plant=parsed_before_verified,

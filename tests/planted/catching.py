@@ -18,6 +18,9 @@ from tests.planted.bugs import BUGS, CRASHES, MODEL, SIMULATION, Bug
 from tests.simulation.simulation import simulate
 
 SEEDS_MAX: Final = 200
+TURNS_MAX: Final = 30_000
+"""A world that goes on for so long never rests; without a bug it takes some 5,000."""
+
 SUITE_SECONDS_MAX: Final = 200
 RAN: Final = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
 # By the plugins of pytest, and by what conftest imports.
@@ -67,7 +70,7 @@ def catch(name: str, servers: Mapping[str, str] | None = None) -> Catch | None:
 
 def _by_simulation(first: int) -> Catch | None:
     for count, seed in enumerate([first, *range(SEEDS_MAX)], start=1):
-        offences = simulate(seed).offences
+        offences = simulate(seed, turns_max=TURNS_MAX).offences
         if offences:
             after = f"{count} seeds, at {seed}"
             return Catch(by=SIMULATION, what=offences[0], after=after)

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.conftest import GIVEN_NATS, GIVEN_POSTGRES
-from tests.planted.bugs import BUGS
-from tests.planted.catching import catch
+from tests.planted.bugs import BUGS, SIMULATION
+from tests.planted.catching import TURNS_MAX, catch
+from tests.simulation.simulation import simulate
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,12 @@ def test_it_is_caught_by_its_layer(name, servers):
 
     assert caught is not None, f"nobody noticed that {name}"
     assert caught.by == BUGS[name].layer
+
+
+@pytest.mark.slow
+def test_without_a_bug_the_seeds_that_find_them_rest_in_time_and_break_nothing():
+    seeds = {bug.seed for bug in BUGS.values() if bug.layer == SIMULATION}
+
+    offences = {n: simulate(n, turns_max=TURNS_MAX).offences for n in seeds}
+
+    assert {seed: found for seed, found in offences.items() if found} == {}

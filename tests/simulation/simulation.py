@@ -48,6 +48,7 @@ REST_WITHIN: Final = 45 * DAY
 """So long after the healing the slowest cascade of providers and people may take."""
 
 TURNS_MAX: Final = 200_000
+"""Thirty times as many as a world takes that comes to rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +167,8 @@ class Simulation:
         self.ground.note(f"outcome {word}", delivery.identity)
         self.judge.handled(delivery, outcome)
 
-    def run(self) -> Report:
-        """Play the seed to its end and judge it."""
+    def run(self, *, turns_max: int = TURNS_MAX) -> Report:
+        """Play the seed to its end and judge it; after so many turns it never rests."""
         began = time.perf_counter()
         ground = self.ground
         with same_ids(ground.seed), _counted(ground.seen):
@@ -182,7 +183,7 @@ class Simulation:
             self.chaos.plan()
             ground.loop.at(ground.setting.faulty, self._heal)
             rested = ground.loop.run(
-                until=ground.setting.faulty + REST_WITHIN, turns_max=TURNS_MAX
+                until=ground.setting.faulty + REST_WITHIN, turns_max=turns_max
             )
             offences = self.judge.verdict(rested=rested)
             ground.loop.end()
@@ -271,6 +272,6 @@ def _counted(seen: Counter[str]) -> Iterator[None]:
         hearing.is_early = early
 
 
-def simulate(seed: int, *, trace: bool = False) -> Report:
+def simulate(seed: int, *, trace: bool = False, turns_max: int = TURNS_MAX) -> Report:
     """Run one seed."""
-    return Simulation(seed, trace=trace).run()
+    return Simulation(seed, trace=trace).run(turns_max=turns_max)
