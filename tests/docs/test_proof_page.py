@@ -9,8 +9,13 @@ from tests.model.sagas import SAGAS, WIDE_SAGAS
 from tests.model.setups import LARGE, SETUPS
 from tests.planted import charges, flows, links, sagas
 from tests.planted.bugs import BUGS, MODEL
+from tests.simulation.sample import SEEDS
 
 PAGE = (ROOT / "docs/proof.md").read_text()
+
+
+def test_it_counts_the_seeds_that_are_played():
+    assert f"it plays {len(SEEDS)} seeds, chosen" in PAGE
 
 
 def test_it_counts_the_worlds_of_the_engine():

@@ -2,10 +2,12 @@
 
 ``python -m tests.simulation --seed 7 --trace`` and
 ``python -m tests.simulation --seeds 100000 --jobs 4``; ``--every 3`` plays only seeds
-that have checkouts beside their withdrawals; ``--speed`` measures one core.
+that have checkouts beside their withdrawals; ``--speed`` measures one core, and
+``--choose 5000`` writes down which of so many ``make test`` is to play.
 """
 
 import argparse
+import json
 import statistics
 import sys
 import time
@@ -16,8 +18,10 @@ from tests.simulation.campaign import (
     Tally,
     campaign,
     long_run,
+    tally,
 )
 from tests.simulation.expected import missing
+from tests.simulation.sample import PLACE, choose, happened
 from tests.simulation.simulation import simulate
 
 ENOUGH_FOR_ALL = 2_000
@@ -34,7 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=0, help="0: one for each core")
     parser.add_argument("--counts", action="store_true", help="print every counter")
     parser.add_argument("--speed", action="store_true", help="measure 100 days")
+    parser.add_argument("--choose", type=int, help="those that `make test` plays")
     given = parser.parse_args(arguments)
+    if given.choose is not None:
+        return _choose(range(given.choose))
     if given.speed:
         return _measure(range(given.first, given.first + SPEED_SEEDS))
     if given.seed is not None:
@@ -42,6 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
     until = given.first + given.seeds * given.every
     seeds = range(given.first, until, given.every)
     return _run(seeds, jobs=given.jobs, counts=given.counts)
+
+
+def _choose(seeds: range) -> int:
+    shown = {seed: happened(tally([seed])) for seed in seeds}
+    PLACE.write_text(json.dumps(choose(shown)) + "\n")
+    return 0
 
 
 def _replay(seed: int, *, trace: bool) -> int:
