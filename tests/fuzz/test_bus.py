@@ -8,12 +8,14 @@ from tests.fuzz.bus import LOG_BYTES_FREE, fuzzed
 from tests.fuzz.calls import Call, Caller
 from tests.fuzz.frames import Known, frame
 from tests.playground.embedded.processes import memory_folder
+from tests.sampling import every_case
 
-MESSAGES = 3_000
-CALLS = 1_500
+MESSAGES = 3_000 if every_case() else 1_000
+CALLS = MESSAGES // 2
 
 
 @pytest.mark.waits
+@pytest.mark.sampled
 async def test_no_invention_harms_an_honest_order():
     told = await fuzzed(
         MESSAGES, calls=CALLS, drains=False, seed=11, within=memory_folder()
