@@ -51,7 +51,9 @@ def main(path: str, imported: Sequence[str]) -> str:
         while listener.fileno() in select.select([listener.fileno(), 0], [], [])[0]:
             asking, _ = listener.accept()
             with asking:
+                here = os.getpid()
                 if os.fork() == 0:
+                    _die_with(here)
                     listener.close()
                     return _attend(asking)
     # Who asked may have been killed, and is no longer there to do it.
@@ -75,10 +77,11 @@ def _reap(*_: object) -> None:
 
 def _attend(asking: socket.socket) -> str:
     """Start the process and tell how it ended; return in that process."""
-    _die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     data, files, _, _ = socket.recv_fds(asking, MESSAGE_BYTES_MAX, 3)
+    here = os.getpid()
     if (pid := os.fork()) == 0:
+        _die_with(here)
         asking.close()
         return _become(files, **json.loads(data))
     # Whoever reads what it writes has to see its end when it ends.
@@ -94,7 +97,6 @@ def _attend(asking: socket.socket) -> str:
 def _become(
     files: list[int], *, module: str, argv: list[str], cwd: str, env: dict[str, str]
 ) -> str:
-    _die_with_parent()
     os.setsid()
     for at, file in enumerate(files):
         os.dup2(file, at)
@@ -121,9 +123,12 @@ def _bytes(word: str) -> bytes:
     return word.encode("utf-8", "surrogateescape")
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # It may have died before it was asked for.
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 if __name__ == "__main__":
