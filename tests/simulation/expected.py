@@ -261,9 +261,21 @@ RARE_STEPS: Final[Mapping[Any, str]] = {
     (PIVOT.name, ST.DONE, S.MANUAL_CHECK, None): "an answer after it was given up",
     (PIVOT.name, ST.REFUSED, S.MANUAL_CHECK, None): "as above",
     (SERVICE.name, ST.UNDONE, S.MANUAL_CHECK, None): "as above",
-    (PIVOT.name, R.RESOLVED_POSITIVE, S.MANUAL_CHECK, None): (
+    ("", R.RESOLVED_POSITIVE, S.MANUAL_CHECK, G.DECIDABLE): (
         "done, and its service says so neither to a repeat nor when it is asked"
     ),
+    **{
+        (PIVOT.name, trigger, S.MANUAL_CHECK, G.QUESTIONED): (
+            "of the few that a person says no to, what is asked then goes wrong"
+        )
+        for trigger in (
+            ST.PENDING,
+            ST.NOT_KNOWN,
+            ST.NOT_SENT,
+            ST.UNCLEAR,
+            ST.UNASKED,
+        )
+    },
     **{
         ("", row.trigger, row.source, row.when): "four eyes are drawn for some seeds"
         for row in VOTE_ROWS
