@@ -15,7 +15,9 @@ from fsm.service.words import ServiceWait, StepTrigger
 from handlers.checkout import calls
 from handlers.checkout import charges as collecting
 from handlers.claims import Admissions
+from handlers.flows import FLOWS
 from handlers.ports.services import ServiceDone
+from payment_service.wiring import service
 from tests.planted.sagas import fires
 
 
@@ -113,3 +115,8 @@ def places_are_kept(patch: pytest.MonkeyPatch) -> None:
     """Who was let in keeps its place once its chain is over."""
     patch.setattr(Admissions, "give_back", lambda *_: None)
     patch.setattr(Admissions, "give_all_back", lambda *_: None)
+
+
+def the_setting_is_passed_over(patch: pytest.MonkeyPatch) -> None:
+    """It is read, and new orders are opened as if it were not there."""
+    patch.setattr(service, "flows_of", lambda _: FLOWS)
