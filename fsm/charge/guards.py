@@ -14,8 +14,7 @@ from fsm.service.words import ServiceWait
 
 
 def _key_lives(facts: Facts[ChargePolicy]) -> bool:
-    sent = facts.task.sent_first_at
-    return sent is not None and facts.now < sent + facts.terms.key_lifetime
+    return facts.terms.key_lives(facts.task.sent_first_at, facts.now)
 
 
 def _may_repeat(facts: Facts[ChargePolicy]) -> bool:
@@ -29,6 +28,16 @@ def _is_absent(facts: Facts[ChargePolicy]) -> bool:
     sent, grace = facts.task.sent_last_at, facts.terms.absent_after
     asked = facts.asked_at or facts.now
     return sent is not None and grace is not None and asked >= sent + grace
+
+
+def _is_proven_never(facts: Facts[ChargePolicy]) -> bool:
+    """True for a no to the last do: one to a do before it says nothing of the last.
+
+    Whose do comes second may be refused for that, while the other one charges.
+    """
+    asked, sent = facts.asked_at, facts.task.sent_last_at
+    late = asked is not None and sent is not None and asked < sent
+    return facts.task.verdict is None and not late
 
 
 def _agreed(facts: Facts[ChargePolicy]) -> bool:
@@ -45,6 +54,7 @@ GUARDS: Final[dict[StrEnum, Callable[[Facts[ChargePolicy]], bool]]] = {
     ChargeGuard.MAY_REPEAT: _may_repeat,
     ChargeGuard.ABSENT: _is_absent,
     ChargeGuard.AGREED: _agreed,
+    ChargeGuard.NEVER: _is_proven_never,
     ChargeGuard.UNPROVEN: lambda f: f.task.verdict is None,
     ChargeGuard.CHARGED: lambda f: f.task.verdict is Verdict.PAID,
 }

@@ -1,7 +1,7 @@
 """The policy of a payment provider: when it is known that it never charged."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fsm.service.policy import ServicePolicy
 
@@ -26,3 +26,12 @@ class ChargePolicy(ServicePolicy):
             raise ValueError("a payment provider has to be asked what it charged")
         if self.default is not None:
             raise ValueError("no default holds for a charge")
+
+    def key_lives(self, first: datetime | None, now: datetime) -> bool:
+        """Tell whether a repeat ``now`` finds what was ``first`` sent by its key.
+
+        Without a promise never: the clocks of two workers differ by a little, and what
+        was first sent may seem to be sent only after ``now``.
+        """
+        promised = self.key_lifetime > timedelta(0)
+        return promised and first is not None and now < first + self.key_lifetime

@@ -22,6 +22,7 @@ class ChargeGuard(StrEnum):
     KEY_LIVES = "a do may be under way, and a repeat would find it by its key"
     MAY_REPEAT = "it is asked about, and may be repeated with its key"
     ABSENT = "its provider not knowing it proves that it never charged"
+    NEVER = "the no is to what was sent last, and nothing proves that it is charged"
     UNPROVEN = "nothing proves yet whether it is charged"
     CHARGED = "it is known to be charged"
     AGREED = "a person has said no, and its provider has had time to know better"
@@ -45,7 +46,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(R.CANCEL_REQUESTED,  S.PENDING,      S.CANCELLED,    None),
 
     Row(T.DONE,              S.EXECUTING,    S.SUCCEEDED,    None),
-    Row(T.REFUSED,           S.EXECUTING,    S.SKIPPED,      None),
+    Row(T.REFUSED,           S.EXECUTING,    S.SKIPPED,      None,        C.NEVER),
     Row(T.NOT_SENT,          S.EXECUTING,    S.SKIPPED,      None,        G.FIRST_UNWANTED),
     Row(T.NOT_SENT,          S.EXECUTING,    S.EXECUTING,    W.RETRY,     G.FIRST_DO),
     Row(T.NOT_SENT,          S.EXECUTING,    S.EXECUTING,    W.LAST_ASK,  G.LAST_ASKING),
@@ -82,7 +83,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(T.GIVEN_UP,          S.REVERSING,    S.MANUAL_CHECK, E.DECISION),
 
     Row(T.DONE,              S.MANUAL_CHECK, S.SUCCEEDED,    None,        C.UNPROVEN),
-    Row(T.REFUSED,           S.MANUAL_CHECK, S.SKIPPED,      None,        C.UNPROVEN),
+    Row(T.REFUSED,           S.MANUAL_CHECK, S.SKIPPED,      None,        C.NEVER),
     Row(T.UNDONE,            S.MANUAL_CHECK, S.REVERSED,     None,        C.CHARGED),
     Row(R.RESOLVED_POSITIVE, S.MANUAL_CHECK, S.SUCCEEDED,    None,        G.DECIDABLE),
     Row(R.RESOLVED_NEGATIVE, S.MANUAL_CHECK, S.REVERSED,     None,        C.CHARGED),

@@ -137,19 +137,22 @@ def _kept_out(order: Order, task: Task, ports: Ports, claims: Claims) -> Event |
 
 def _key_lives(task: Task, ports: Ports) -> bool:
     """True where a repeat still finds the first: this process may have slept since."""
-    policy, first = policy_of(task, ports), task.sent_first_at
-    if not isinstance(policy, ChargePolicy) or first is None:
+    policy = policy_of(task, ports)
+    if not isinstance(policy, ChargePolicy):
         return False
-    return ports.clock.now() < first + policy.key_lifetime
+    return policy.key_lives(task.sent_first_at, ports.clock.now())
 
 
 def _charged_once(heard: Event, task: Task) -> Event:
     """Return what a do means: one that may be the second is no proof by its no.
 
     A provider may refuse it since there is a first of that name, and that may be paid.
+    A no to the first is one as long as nobody has sent another since.
     """
-    if not (is_charge(task) and task.taken and heard.trigger is StepTrigger.REFUSED):
+    if not is_charge(task) or heard.trigger is not StepTrigger.REFUSED:
         return heard
+    if not task.taken:
+        return replace(heard, asked_at=task.sent_last_at)
     said = f"{NO_TO_A_REPEAT}: {heard.code}"
     return unheard(StepTrigger.UNCLEAR, task, said)
 

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from fsm.charge.lifecycle import CHARGE
 from fsm.charge.policy import ChargePolicy
 from fsm.engine.backoff import Backoff
+from fsm.engine.rows import Task
 from fsm.engine.steps import Event
-from fsm.engine.words import Kind
+from fsm.engine.table import Facts
+from fsm.engine.words import Kind, State
 from fsm.flows import CHECKOUT
-from fsm.service.words import StepTrigger
+from fsm.service.words import ServiceWait, StepTrigger
 from handlers.checkout import CheckoutHandlers
 from handlers.commit import apply
 from handlers.flows import FLOWS
@@ -243,6 +246,49 @@ async def test_a_no_to_a_repeat_is_asked_about(shop):
         "service.unclear",
         "service.done",
     ]
+
+
+async def test_a_no_to_the_first_do_proves_nothing_once_another_has_repeated_it(shop):
+    """Whose do comes second may be refused for that, while the repeat has charged."""
+    hasten(shop, ChargePolicy(retry=RETRY, attempts=9, key_lifetime=ALIVE))
+    north = shop.payments["north"]
+    real = north.charge
+
+    async def overtaken(_charge):
+        north.charge, north.silent["charge"] = real, 1
+        await shop.pass_time(timedelta(minutes=2))
+        await shop.sweep()
+        await shop.work_off()
+        assert calls(shop, "north")[-1:] == ["charge"], "nobody has taken it over"
+        return ServiceRefused(code="duplicate_reference")
+
+    north.charge = overtaken
+
+    await checked_out(shop)
+
+    assert await payment(shop) == [S, SKIPPED, "COMPLETED"]
+    assert calls(shop, "south") == []
+
+
+async def test_a_key_that_nobody_promises_lives_at_no_time(shop):
+    """Clocks of two workers differ by a little: then no first do has been sent yet."""
+    hasten(shop, ChargePolicy(retry=RETRY, attempts=9, key_lifetime=DEAD))
+    task = Task(
+        task_id="t",
+        queue_id="q",
+        position=1,
+        provider="north",
+        lifecycle="charge",
+        state=State.EXECUTING,
+        waiting_for=ServiceWait.DO,
+        sent_first_at=shop.clock.now() + timedelta(milliseconds=5),
+    )
+    facts = Facts(task, shop.payments["north"].policy, shop.clock.now())
+
+    row = CHARGE.advance(facts, StepTrigger.TAKEN_OVER)
+    assert row is not None
+    assert row.then is ServiceWait.ASK
+    assert not facts.terms.key_lives(task.sent_first_at, facts.now)
 
 
 async def test_another_amount_proves_nothing(shop):

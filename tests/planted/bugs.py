@@ -1124,6 +1124,12 @@ BUGS: Final[Mapping[str, Bug]] = {
         layer=UNIT,
         test=f"{CHARGED}::test_a_no_to_a_repeat_is_asked_about",
     ),
+    "a no to the first of two dos is believed": Bug(
+        plant=charges.a_no_to_an_earlier_do_is_believed,
+        layer=UNIT,
+        test=f"{CHARGED}"
+        "::test_a_no_to_the_first_do_proves_nothing_once_another_has_repeated_it",
+    ),
     "a charge is repeated once its key is dead": Bug(
         plant=charges.keys_live_for_ever,
         layer=UNIT,

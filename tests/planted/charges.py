@@ -62,6 +62,11 @@ def a_no_to_a_repeat_is_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(calls, "_charged_once", lambda heard, _: heard)
 
 
+def a_no_to_an_earlier_do_is_believed(patch: pytest.MonkeyPatch) -> None:
+    """Another worker has sent it again meanwhile, and that may have charged."""
+    patch.setitem(guards.GUARDS, ChargeGuard.NEVER, lambda _: True)
+
+
 def keys_live_for_ever(patch: pytest.MonkeyPatch) -> None:
     """Neither the rule nor who sends it asks whether a repeat finds the first."""
     patch.setattr(calls, "_key_lives", lambda *_: True)
