@@ -22,6 +22,7 @@ from fsm.partner.words import (
     EXPIRED,
     GIVEN_UP,
     STANDS,
+    UNLINK_STEP,
     LinkTrigger,
     LinkWait,
 )
@@ -47,6 +48,9 @@ def ended(after: Task, task: Task, event: Event) -> Task:
 
 
 def _code(after: Task, task: Task, event: Event) -> str | None:
+    if task.lifecycle == UNLINK_STEP and after.state is State.SUCCEEDED:
+        # What a person has found done is unlinked: it does not stand.
+        return ALREADY_UNLINKED if event.trigger is T.NOT_LINKED else None
     ours = _CODES.get(event.trigger)
     if after.state is State.REVERSED or task.state is State.MANUAL_CHECK:
         return ours or task.code

@@ -1,17 +1,19 @@
 """Unlinks a card: finds what links it now, and asks for an order that takes it back."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from fsm.domain.erasure import is_erased
 from fsm.domain.errors import InvalidRequest, NotNow
 from fsm.domain.orders import Order, Request, Submission
-from fsm.engine.words import Kind
+from fsm.engine.words import Kind, OrderState
 from fsm.flows import PARTNER_UNLINK
 from fsm.partner.unlinking import has_linked, unlink_id, unlink_request
 from handlers.commit import Ports
 from handlers.partner.standing import made_by, standing_link
 from handlers.submit import submit
+
+_IN_VAIN: Final = frozenset({OrderState.FAILED, OrderState.CANCELLED})
 
 
 async def unlink(
@@ -29,8 +31,10 @@ async def unlink(
     answered ``duplicate``, for another reason too.
 
     :raises NotNow: the order is under way, has linked nothing, links it no more, or was
-        erased before it was to be unlinked.
+        erased before it was to be unlinked; another merchant's order has linked it; the
+        order that was to unlink it has not, or is about another link.
     """
+    is_named = order_id is not None
     order_id = order_id or unlink_id(link)
     known = await ports.store.queue_of_order(
         link.merchant_id, Kind.PARTNER_UNLINK, order_id
@@ -38,7 +42,20 @@ async def unlink(
     if known is None:
         await _require_linked(link, ports)
     elif is_erased(link):
+        await _require_repeat(link, known, is_named=is_named, ports=ports)
         return Submission(status="duplicate", order_id=order_id, queue_id=known)
+    done = await submit(
+        _wish(link, order_id, reason),
+        ports=ports,
+        actor=actor,
+        trace_parent=trace_parent,
+    )
+    if known is not None and done.queue_id == known:
+        await _require_repeat(link, known, is_named=is_named, ports=ports)
+    return done
+
+
+def _wish(link: Order, order_id: str, reason: str) -> Request:
     said: Any = link.details
     wish = unlink_request(
         order_id=order_id,
@@ -49,9 +66,7 @@ async def unlink(
         reason=reason,
         metadata={},
     )
-    return await submit(
-        _about(wish, link), ports=ports, actor=actor, trace_parent=trace_parent
-    )
+    return _about(wish, link)
 
 
 async def _require_linked(link: Order, ports: Ports) -> None:
@@ -70,8 +85,38 @@ async def _require_linked(link: Order, ports: Ports) -> None:
             "ask for the card by its token (partner.unlink.requested)"
         )
     standing = await standing_link(link.queue.exclusive_key or "", ports)
-    if made_by(link) != standing:
+    if standing is None or made_by(link) != standing:
         raise NotNow(f"{named} links its card no more: it was unlinked")
+    maker = link if standing == link.queue_id else await ports.store.load(standing)
+    if maker is None or maker.merchant_id != link.merchant_id:
+        raise NotNow(
+            f"{named} found its card linked by another merchant's order: that link is "
+            "not this merchant's to take back"
+        )
+
+
+async def _require_repeat(
+    link: Order, known: str, *, is_named: bool, ports: Ports
+) -> None:
+    """Refuse to call a duplicate what does not take this link back, and never will.
+
+    :raises NotNow: says why, and how to have it taken back.
+    """
+    removal = await ports.store.load(known)
+    if removal is None:
+        raise LookupError(f"order queue {known} is gone")
+    about: Any = removal.details.get("link")
+    found = None if about is None else await ports.store.load(about["queue_id"])
+    if found is not None and made_by(found) != made_by(link):
+        raise NotNow(
+            f"order_id {removal.order_id} is about another link of this card: "
+            "send a new one"
+        )
+    if not is_named and removal.queue.state in _IN_VAIN:
+        raise NotNow(
+            f"order {removal.order_id} has ended {removal.queue.state}: send an "
+            "order_id of your own to have it tried again"
+        )
 
 
 async def completed(wish: Request, *, ports: Ports) -> Request:

@@ -12,8 +12,10 @@ from fsm.engine.words import Kind
 from fsm.partner.unlinking import unlink_id, unlink_request
 from handlers.erase import erase
 from handlers.partner.unlink import completed, unlink
+from handlers.ports.core import MembershipVerb
 from handlers.ports.partners import NotEligible
 from handlers.ports.store import Unsent
+from handlers.resolve import Ruling
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.world import TRACE
 from tests.world.judged import World
@@ -280,3 +282,77 @@ def test_the_content_of_a_removal_is_its_card_and_not_its_link():
 
     assert said["details"] == {"partner": NORTHBANK, "card": {"token": "tok_card_1"}}
     assert "reason" not in said
+
+
+async def test_a_link_of_another_merchant_is_not_taken_back(house):
+    await linked(house)
+    await house.pass_time(timedelta(seconds=1))
+    await house.submit(replace(a_link("l-1002"), merchant_id="m-2"))
+    await house.rest(within=timedelta(hours=1))
+    found = await named(house, "l-1002")
+    assert found.queue.tasks[0].code == "already_linked"
+
+    with pytest.raises(NotNow, match="l-1002 found its card linked by another"):
+        await asked(house, found)
+
+    assert members(house)
+
+
+async def test_a_removal_that_came_to_nothing_is_no_duplicate_for_ever(house):
+    link = await linked(house)
+    house.core.members.refuses(MembershipVerb.REVOKE, "locked")
+    told = await removed(house, link)
+    await house.decide(Ruling.NEGATIVE)
+    await house.rest()
+
+    with pytest.raises(NotNow, match=f"{told.order_id} has ended FAILED: .*order_id"):
+        await asked(house, link)
+
+    assert (await removed(house, link, order_id="u-2")).status == "accepted"
+    assert not members(house)
+    assert await wrongs(house) == []
+
+
+async def test_an_id_that_removed_an_older_link_removes_no_newer_one(house):
+    await removed(house, await linked(house), order_id="u-1")
+    again = await linked(house, "l-1002")
+
+    with pytest.raises(NotNow, match="u-1 is about another link of this card"):
+        await asked(house, again, order_id="u-1")
+
+    assert members(house)
+
+
+async def test_a_removal_that_a_person_finds_done_does_not_say_that_it_stands(house):
+    link = await linked(house)
+    house.core.members.refuses(MembershipVerb.REVOKE, "locked")
+    told = await removed(house, link)
+    await house.decide(Ruling.POSITIVE)
+    await house.rest()
+
+    order = await named(house, told.order_id)
+    assert (order.queue.state, order.queue.tasks[0].code) == ("COMPLETED", None)
+
+
+async def test_a_removed_link_stands_for_no_clock_that_is_behind(house):
+    """One process is ahead by 40 seconds: it links, and the other one unlinks."""
+    ahead = timedelta(seconds=40)
+
+    async def by_the_other(work):
+        house.clock._start -= ahead
+        try:
+            return await work
+        finally:
+            house.clock._start += ahead
+
+    first = await linked(house)
+    await by_the_other(removed(house, first))
+    await house.pass_time(timedelta(seconds=20))
+    second = await linked(house, "l-1002")
+    await by_the_other(removed(house, second))
+    assert not members(house)
+
+    third = await linked(house, "l-1003")
+
+    assert third.queue.tasks[0].code is None
+    assert members(house)
