@@ -18,9 +18,12 @@ def _key_lives(facts: Facts[ChargePolicy]) -> bool:
 
 
 def _may_repeat(facts: Facts[ChargePolicy]) -> bool:
-    """True where it is wanted, tries are left, and a repeat finds the first."""
-    may = service.GUARDS[ServiceGuard.MAY_REPEAT](facts)
-    return may and _key_lives(facts)
+    """True where it is wanted, tries are left, and a repeat finds the first.
+
+    There have to be enough of them to find out about the repeat.
+    """
+    may = service.GUARDS[ServiceGuard.MAY_REPEAT](facts) and _key_lives(facts)
+    return may and facts.terms.leaves_time(facts.task, facts.now)
 
 
 def _is_absent(facts: Facts[ChargePolicy]) -> bool:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from fsm.engine.backoff import SHORTEST
+from fsm.engine.rows import Task
 from fsm.service.policy import ServicePolicy
 
 
@@ -35,3 +37,18 @@ class ChargePolicy(ServicePolicy):
         """
         promised = self.key_lifetime > timedelta(0)
         return promised and first is not None and now < first + self.key_lifetime
+
+    def leaves_time(self, task: Task, now: datetime) -> bool:
+        """Tell whether absence can still prove of what is sent once more ``now``.
+
+        Each repeat begins that time anew: without an end of them no absence would prove
+        anything before the tries are used up.
+        """
+        grace = self.absent_after
+        if grace is None:
+            return True
+        left = (self.retry.after(n) for n in range(task.tries + 1, self.attempts - 1))
+        if sum(left, timedelta(0)) * SHORTEST < grace:
+            return False
+        ends = self.ends(task)
+        return not ends or now + grace + self.retry.longest < min(ends)

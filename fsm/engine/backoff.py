@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from zlib import crc32
 
 from fsm.engine.rows import Queue, Task
@@ -23,11 +24,15 @@ class Backoff:
         return timedelta(seconds=min(grown, self.longest.total_seconds())) * jitter
 
 
+SHORTEST: Final = 0.9
+"""By this factor a wait may be shorter than it would be without jitter."""
+
+
 def jitter(row: Task | Queue) -> float:
     """Spread waits over ±10 %, the same for the same row and version."""
     entity_id = row.task_id if isinstance(row, Task) else row.queue_id
     spread = crc32(f"{entity_id}:{row.version}".encode()) / 2**32
-    return 0.9 + 0.2 * spread
+    return SHORTEST + 0.2 * spread
 
 
 def tries_after(task: Task, event: Event) -> int:

@@ -212,6 +212,28 @@ async def test_absence_proves_only_after_its_time(shop):
     assert (await triggers(shop, 1))[-1] == "service.not_known"
 
 
+@pytest.mark.parametrize("deadline", [None, timedelta(minutes=2)])
+async def test_repeats_leave_absence_the_time_to_prove(shop, deadline):
+    """Each repeat begins that time anew, also one that its provider never gets."""
+    policy = ChargePolicy(absent_after=timedelta(minutes=1), deadline=deadline)
+    hasten(shop, policy)
+    shop.payments["north"].lost = 99
+
+    await checked_out(shop)
+
+    assert await payment(shop) == [SKIPPED, S, "COMPLETED"]
+    assert (await triggers(shop, 1))[-1] == "service.not_known"
+
+
+async def test_what_is_lost_once_is_charged_again_though_absence_would_prove(shop):
+    hasten(shop, ChargePolicy(absent_after=timedelta(minutes=1)))
+    shop.payments["north"].lost = 1
+
+    await checked_out(shop)
+
+    assert await payment(shop) == [S, SKIPPED, "COMPLETED"]
+
+
 async def test_absence_that_proves_nothing_is_for_a_person(shop):
     hasten(shop, ChargePolicy(retry=RETRY, attempts=3, key_lifetime=timedelta(0)))
     shop.payments["north"].lost = 1
