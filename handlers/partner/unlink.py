@@ -36,12 +36,8 @@ async def unlink(
     """
     is_named = order_id is not None
     order_id = order_id or unlink_id(link)
-    known = await ports.store.queue_of_order(
-        link.merchant_id, Kind.PARTNER_UNLINK, order_id
-    )
-    if known is None:
-        await _require_linked(link, ports)
-    elif is_erased(link):
+    known = await _known(link, order_id, ports)
+    if known is not None and is_erased(link):
         await _require_repeat(link, known, is_named=is_named, ports=ports)
         return Submission(status="duplicate", order_id=order_id, queue_id=known)
     done = await submit(
@@ -67,6 +63,25 @@ def _wish(link: Order, order_id: str, reason: str) -> Request:
         metadata={},
     )
     return _about(wish, link)
+
+
+async def _known(link: Order, order_id: str, ports: Ports) -> str | None:
+    """Return the queue of the order of that id; None where it is to be made.
+
+    :raises NotNow: there is none, and nothing to unlink.
+    """
+    key = (link.merchant_id, Kind.PARTNER_UNLINK, order_id)
+    known = await ports.store.queue_of_order(*key)
+    if known is not None:
+        return known
+    try:
+        await _require_linked(link, ports)
+    except NotNow:
+        # A repeat of the request may have been carried out meanwhile.
+        known = await ports.store.queue_of_order(*key)
+        if known is None:
+            raise
+    return known
 
 
 async def _require_linked(link: Order, ports: Ports) -> None:
@@ -129,12 +144,16 @@ async def completed(wish: Request, *, ports: Ports) -> Request:
     if wish.kind is not Kind.PARTNER_UNLINK or "link" in wish.details:
         return wish
     store = ports.store
-    if await store.queue_of_order(wish.merchant_id, wish.kind, wish.order_id):
+    its_key = (wish.merchant_id, wish.kind, wish.order_id)
+    if await store.queue_of_order(*its_key):
         return wish
     key = wish.exclusive_key(PARTNER_UNLINK.exclusive) or ""
     standing = await standing_link(key, ports)
     link = None if standing is None else await store.load(standing)
     if link is None or link.merchant_id != wish.merchant_id:
+        # A repeat of it may have been carried out meanwhile.
+        if await store.queue_of_order(*its_key):
+            return wish
         raise InvalidRequest(
             "card: is not linked for this customer at this partner; a link that is "
             "still under way is cancelled instead",

@@ -23,7 +23,7 @@ from providers.config.vocabulary import CARD_TOKEN, DATE, LINK, LINK_KEYS
 
 FORM_KEYS: Final = ("eligibility", "fallback_check", "revocation", "file")
 OF_REST: Final = (*FORM_KEYS, "notices", "auth", "tls")
-BIN_LENGTH: Final = 11
+BIN_LENGTH: Final = 8
 
 Problems = Iterator[tuple[str, str]]
 

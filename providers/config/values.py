@@ -21,7 +21,7 @@ IN_FLIGHT_MAX: Final = 10_000
 
 HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
 HEADER_VALUE: Final = re.compile(r"[!-~](?:[ -~]{0,4094}[!-~])?", re.ASCII)
-_BIN: Final = re.compile(r"([0-9]{4,11})(?:-([0-9]{4,11}))?", re.ASCII)
+_BIN: Final = re.compile(r"([0-9]{4,8})(?:-([0-9]{4,8}))?", re.ASCII)
 OUR_HEADERS: Final = frozenset(
     {
         "accept-encoding",
@@ -115,7 +115,9 @@ def _bin(text: str) -> str:
     found = _BIN.fullmatch(text)
     low, high = (found[1], found[2] or found[1]) if found else ("", "")
     if not low or len(low) != len(high) or low > high:
-        raise ValueError("must be a BIN like 4510 or a range like 451400-451499")
+        raise ValueError(
+            "must be a BIN of 4 to 8 digits like 4510, or a range like 451400-451499"
+        )
     return text
 
 

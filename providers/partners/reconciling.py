@@ -33,6 +33,7 @@ from providers.partners.report import (
     DEFINITE,
     IDENTITY,
     FileContent,
+    LeftOutLine,
     ReportLine,
     UnreadableReport,
     read_report,
@@ -209,21 +210,22 @@ def _said(
     card: Mapping[str, str],
 ) -> CheckAnswer | None:
     """Return what a file says of one card; None where it says nothing."""
-    lines = [
-        line
-        for line in report.lines.get(about, ())
-        if since is None or line.at is None or line.at >= since
-    ]
+    lines = [line for line in report.lines.get(about, ()) if _counts(line, since)]
     odd = report.odd_about.get(about)
     definite = [line for line in lines if line.result in DEFINITE]
     if len({line.result for line in definite}) > 1:
         numbers = ", ".join(str(line.number) for line in definite)
         return PartnerUnclear(because=f"{path}: lines {numbers} contradict each other")
-    if odd is not None and not definite:
+    if odd is not None and _counts(odd, since):
         return PartnerUnclear(because=f"{path}: {odd}")
     if not lines:
         return None
     return _answer((definite or lines)[-1], card)
+
+
+def _counts(line: ReportLine | LeftOutLine, since: datetime | None) -> bool:
+    """Tell whether a line may be about this link, and not about an earlier one."""
+    return since is None or line.at is None or line.at >= since
 
 
 def _answer(line: ReportLine, card: Mapping[str, str]) -> CheckAnswer:

@@ -43,10 +43,11 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True)
 class LeftOutLine:
-    """A line that is left out, and why; nothing of what stands in it."""
+    """A line that is left out, and why; of what stands in it at most its time."""
 
     number: int
     because: str
+    at: datetime | None = None
 
     def __str__(self) -> str:
         """Return it for people."""
@@ -58,6 +59,7 @@ class FileContent:
     """All that a file says: lines by whom they are about, and those left out.
 
     Of the odd lines the first thousand are kept; ``odd_count`` counts them all.
+    ``odd_about`` has the newest about each; one that tells no time may be the newest.
     """
 
     lines: dict[Identity, list[ReportLine]] = field(default_factory=dict)
@@ -72,7 +74,9 @@ class FileContent:
         if len(self.odd) < ODD_KEPT_MAX:
             self.odd.append(odd)
         if about is not None:
-            self.odd_about[about] = odd
+            known = self.odd_about.setdefault(about, odd)
+            if odd.at is None or (known.at is not None and known.at < odd.at):
+                self.odd_about[about] = odd
 
 
 def read_report(body: bytes, table: FileTable) -> FileContent:
@@ -181,12 +185,12 @@ class _Head:
         report.lines.setdefault(about, []).append(read)
 
     def _read(self, number: int, told: Mapping[str, str]) -> ReportLine | LeftOutLine:
-        result = self._table.results.get(told["result"])
-        if result is None:
-            return LeftOutLine(number, "its result is none of file.results")
         at = None
         if "time" in told and (at := _moment(told["time"])) is None:
             return LeftOutLine(number, "its time is none like 2026-01-31T23:59:59Z")
+        result = self._table.results.get(told["result"])
+        if result is None:
+            return LeftOutLine(number, "its result is none of file.results", at)
         return ReportLine(
             number=number,
             result=result,

@@ -356,3 +356,40 @@ async def test_a_removed_link_stands_for_no_clock_that_is_behind(house):
 
     assert third.queue.tasks[0].code is None
     assert members(house)
+
+
+def overtaken(house, monkeypatch, twin):
+    """Have a twin of the next request be done as soon as that has looked for one."""
+    looks = house.ports.store.queue_of_order
+    left = [twin]
+
+    async def looked(*key):
+        found = await looks(*key)
+        if left:
+            await left.pop()()
+            await house.rest(within=timedelta(hours=1))
+        return found
+
+    monkeypatch.setattr(house.ports.store, "queue_of_order", looked)
+
+
+async def test_who_is_overtaken_by_his_own_repeat_is_a_duplicate(house, monkeypatch):
+    link = await linked(house)
+    await house.pass_time(timedelta(seconds=1))
+    overtaken(house, monkeypatch, lambda: asked(house, link))
+
+    assert (await asked(house, link)).status == "duplicate"
+
+    assert not members(house)
+
+
+async def test_a_card_that_its_own_repeat_has_unlinked_is_refused_to_nobody(
+    house, monkeypatch
+):
+    await linked(house)
+    await house.pass_time(timedelta(seconds=1))
+    overtaken(house, monkeypatch, lambda: house.request(a_wish()))
+
+    assert await completed(a_wish(), ports=house.ports) == a_wish()
+
+    assert not members(house)

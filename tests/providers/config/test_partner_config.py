@@ -87,6 +87,7 @@ def test_a_table_of_the_contract_needs_no_more():
         ({"bins": "[]"}, "bins", "must not be empty"),
         ({"bins": '["45x0"]'}, "bins[0]", "must be a BIN"),
         ({"bins": '["45"]'}, "bins[0]", "must be a BIN"),
+        ({"bins": '["451401123"]'}, "bins[0]", "must be a BIN of 4 to 8 digits"),
         ({"bins": '["4519-4510"]'}, "bins[0]", "must be a BIN"),
         ({"bins": '["4510-45109"]'}, "bins[0]", "must be a BIN"),
         ({"bins": '["4510", "4510"]'}, "bins", "4510 and 4510 overlap"),

@@ -139,16 +139,24 @@ async def test_lines_that_contradict_each_other_prove_nothing():
     )
 
 
-async def test_an_odd_line_about_the_card_is_told_where_nothing_else_is_known():
-    odd = f"c-1,tok_1,maybe,,{AT}"
-    alone = await Desk({ONE: told(odd)}).ask()
-    beside = await Desk({ONE: told(odd, f"c-1,tok_1,yes,,{AT}")}).ask()
-    other = await Desk({ONE: told(odd)}).ask(card="tok_2")
+@pytest.mark.parametrize("others", [[], ["yes"], ["no"], ["wait"]])
+async def test_an_odd_line_about_the_card_proves_nothing_whatever_else_is_known(others):
+    lines = [f"c-1,tok_1,{word},,{AT}" for word in ["revoked", *others]]
+    answer = await Desk({ONE: told(*lines)}).ask()
+    other = await Desk({ONE: told(*lines)}).ask(card="tok_2")
 
-    assert isinstance(alone, PartnerUnclear)
-    assert "line 2: its result is none" in alone.because
-    assert beside == Eligible()
+    assert isinstance(answer, PartnerUnclear)
+    assert "line 2: its result is none" in answer.because
     assert other == PartnerPending()
+
+
+async def test_an_odd_line_from_before_the_link_says_nothing_of_it():
+    earlier = "c-1,tok_1,maybe,,2026-01-30T11:00:00Z"
+    desk = Desk({ONE: told(earlier, f"c-1,tok_1,yes,,{AT}", earlier)})
+    timeless = Desk({ONE: told("c-1,tok_1,yes,,soon", earlier)})
+
+    assert await desk.ask() == Eligible()
+    assert isinstance(await timeless.ask(), PartnerUnclear)
 
 
 async def test_every_odd_line_is_noted_once_for_each_version_of_a_file():
