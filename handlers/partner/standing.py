@@ -14,7 +14,8 @@ from fsm.partner.words import ALREADY_LINKED, ALREADY_UNLINKED
 from handlers.commit import Ports
 from handlers.sound import NOT_AS_REQUESTED, halted, looked_over
 
-LOOKED_AT_MAX: Final = 64
+LOOKED_AT_MAX: Final = 1024
+"""Of the orders about a card so many, the newest: more end in no two minutes."""
 CLOCKS_PART: Final = timedelta(minutes=1)
 """By how much the times of two processes may be out of order."""
 

@@ -23,6 +23,7 @@ from tests.world.links import NORTHBANK, a_card, a_link, partnered, wrongs
 from tests.world.postgres_rows import PostgresRows
 
 WHY = "the customer has removed the card"
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -44,8 +45,8 @@ async def house(request):
     await world.rows.close()
 
 
-async def linked(house, order_id="l-1001"):
-    await house.pass_time(timedelta(seconds=1))
+async def linked(house, order_id="l-1001", *, after=SECOND):
+    await house.pass_time(after)
     await house.submit(a_link(order_id))
     await house.rest(within=timedelta(hours=1))
     return await named(house, order_id)
@@ -66,8 +67,8 @@ async def asked(house, link, *, order_id=None, reason=WHY):
     )
 
 
-async def removed(house, link, **said):
-    await house.pass_time(timedelta(seconds=1))
+async def removed(house, link, *, after=SECOND, **said):
+    await house.pass_time(after)
     told = await asked(house, link, **said)
     await house.rest(within=timedelta(hours=1))
     return told
@@ -334,27 +335,45 @@ async def test_a_removal_that_a_person_finds_done_does_not_say_that_it_stands(ho
     assert (order.queue.state, order.queue.tasks[0].code) == ("COMPLETED", None)
 
 
+AHEAD = timedelta(seconds=40)
+
+
+async def by_another(house, work):
+    """Have work done by a process whose clock is behind that of all others."""
+    house.clock._start -= AHEAD
+    try:
+        return await work
+    finally:
+        house.clock._start += AHEAD
+
+
 async def test_a_removed_link_stands_for_no_clock_that_is_behind(house):
     """One process is ahead by 40 seconds: it links, and the other one unlinks."""
-    ahead = timedelta(seconds=40)
-
-    async def by_the_other(work):
-        house.clock._start -= ahead
-        try:
-            return await work
-        finally:
-            house.clock._start += ahead
-
     first = await linked(house)
-    await by_the_other(removed(house, first))
+    await by_another(house, removed(house, first))
     await house.pass_time(timedelta(seconds=20))
     second = await linked(house, "l-1002")
-    await by_the_other(removed(house, second))
+    await by_another(house, removed(house, second))
     assert not members(house)
 
     third = await linked(house, "l-1003")
 
     assert third.queue.tasks[0].code is None
+    assert members(house)
+
+
+async def test_a_card_may_be_added_and_removed_as_often_as_its_customer_likes(house):
+    first = await linked(house)
+    await by_another(house, removed(house, first))
+    for n in range(34):
+        again = linked(house, f"l-2{n:03}", after=SECOND / 10)
+        link = await by_another(house, again)
+        await by_another(house, removed(house, link, after=SECOND / 10))
+    assert not members(house)
+
+    last = await linked(house, "l-1003")
+
+    assert last.queue.tasks[0].code is None
     assert members(house)
 
 
