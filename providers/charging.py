@@ -14,6 +14,7 @@ from handlers.ports.services import (
     ServiceRefused,
     ServiceUnclear,
 )
+from providers.health.observed import CLIENT_ERRORS
 from providers.port import (
     Accepted,
     CreateAnswer,
@@ -48,7 +49,7 @@ def charge_answer(said: CreateAnswer | StatusAnswer) -> ChargeAnswer:
     """Return the answer to a charge: what is only taken is not charged yet."""
     match said:
         case Accepted():
-            return ServiceUnclear(because=AT_WORK)
+            return ServiceUnclear(because=AT_WORK, taken=True)
         case NotFound():
             return ServiceUnclear(because="it answers as if it were asked")
         case _:
@@ -84,5 +85,6 @@ def unanswered_charge(said: NotSent | Unclear) -> ServiceNotSent | ServiceUnclea
     """Return what follows from no answer; nobody waits for long because of it."""
     after = min(said.after, AFTER_MAX)
     if isinstance(said, Unclear):
-        return ServiceUnclear(because=said.because, after=after)
+        answered = said.evidence.get("http_status") in CLIENT_ERRORS
+        return ServiceUnclear(because=said.because, after=after, answered=answered)
     return ServiceNotSent(because=said.because, after=after, lacking=said.lacking)

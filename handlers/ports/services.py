@@ -79,10 +79,16 @@ class ServiceNotSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceUnclear:
-    """Anything else: it may have been done. ``after`` as above."""
+    """Anything else: it may have been done. ``after`` as above.
+
+    ``taken`` says that it is at work at it, ``answered`` that it has looked at it and
+    did not like it: either way it is up.
+    """
 
     because: str
     after: timedelta = timedelta(0)
+    taken: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

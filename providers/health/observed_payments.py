@@ -20,9 +20,9 @@ from providers.health.window import CreateOutcome
 def heard_in_charge(answer: ChargeAnswer) -> CreateOutcome | None:
     """Return what an answer to a charge says about its provider, None for nothing."""
     match answer:
-        case Charged():
+        case Charged() | ServiceUnclear(taken=True):
             return CreateOutcome.TAKEN
-        case ServiceRefused():
+        case ServiceRefused() | ServiceUnclear(answered=True):
             return CreateOutcome.REFUSED
         case ServiceNotSent(lacking=lacking):
             return None if lacking else CreateOutcome.FAILED

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import orjson
 import pytest
 
 from fsm.charge.policy import ChargePolicy
@@ -22,6 +23,8 @@ from providers.health.observed_payments import (
     heard_in_charge,
 )
 from providers.health.window import CreateOutcome
+from providers.http.outbound import Response
+from providers.rest.charges import answer_to_charge
 from tests.world.keepers import terms
 
 CHARGE = Charge(
@@ -106,6 +109,26 @@ async def test_what_raises_is_noted_as_an_error_and_counts_as_failed(keeper):
 )
 def test_what_an_answer_says_about_its_provider(answer, heard):
     assert heard_in_charge(answer) is heard
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "heard"),
+    [
+        (201, {"status": "accepted"}, CreateOutcome.TAKEN),
+        (409, {"status": "declined"}, CreateOutcome.REFUSED),
+        (404, {}, CreateOutcome.REFUSED),
+        (200, {"status": "odd"}, CreateOutcome.FAILED),
+        (429, {"status": "declined"}, CreateOutcome.FAILED),
+        (502, {}, CreateOutcome.FAILED),
+    ],
+)
+def test_an_unclear_answer_is_an_outage_only_where_nobody_looked_at_it(
+    status, body, heard
+):
+    """A provider that takes charges, and tells later, is as well as any."""
+    told = Response(status=status, body=orjson.dumps(body), headers={})
+
+    assert heard_in_charge(answer_to_charge(told, CHARGE)) is heard
 
 
 @pytest.mark.parametrize("operation", ["charge", "charge_status", "refund"])
