@@ -27,7 +27,7 @@ from providers.charging import (
 from providers.config import ProviderTable
 from providers.config.charging import charge_policy
 from providers.http.outbound import Outbound, Response
-from providers.port import Declined, Succeeded, Unclear
+from providers.port import Declined, NotFound, Payout, Succeeded, Unclear
 from providers.rest import translate
 from providers.rest.auth import fixed_headers
 from providers.rest.client import RestClient
@@ -115,8 +115,22 @@ def answer_to_charge(
 
 def answer_to_question(answer: Answer, charge: Charge) -> ChargeStatus:
     """Read what became of a charge."""
-    said = translate.status_answer(answer, payout_of(charge))
+    payout = payout_of(charge)
+    said = translate.status_answer(answer, payout)
+    if isinstance(said, NotFound) and isinstance(answer, Response):
+        said = _of_its_own(said, answer, payout)
     return charge_status(heeding(_undisputed(said, answer), answer))
+
+
+def _of_its_own(said: NotFound, answer: Response, payout: Payout) -> NotFound | Unclear:
+    """Return that it knows no such charge, where it is the provider that says so.
+
+    A page is that of whoever stands before it, and absence may let the next one charge.
+    """
+    doubt = translate.parsed(answer, payout).doubt
+    if doubt is None or not answer.body.strip():
+        return said
+    return Unclear(because=doubt, evidence=said.evidence)
 
 
 def _undisputed(said: Said, answer: Answer) -> Said | Unclear:
