@@ -362,6 +362,7 @@ async def test_a_removed_link_stands_for_no_clock_that_is_behind(house):
     assert members(house)
 
 
+@pytest.mark.parametrize("house", ["memory"], indirect=True)
 async def test_a_card_may_be_added_and_removed_as_often_as_its_customer_likes(house):
     first = await linked(house)
     await by_another(house, removed(house, first))

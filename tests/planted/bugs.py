@@ -42,6 +42,7 @@ from handlers import (
     withdrawal,
     work,
 )
+from handlers.partner import standing
 from handlers.partner import unlink as unlinking
 from handlers.ports.anchors import OpenSink
 from handlers.ports.core import MembershipVerb, Operation
@@ -580,6 +581,16 @@ def what_was_unlinked_is_unlinked_again(patch: pytest.MonkeyPatch) -> None:
     async def nobody_looks(_link: Order, _ports: object) -> None: ...
 
     patch.setattr(unlinking, "_require_linked", nobody_looks)
+
+
+def what_unlinked_another_is_a_repeat(patch: pytest.MonkeyPatch) -> None:
+    async def nobody_looks(*_: object, **__: object) -> None: ...
+
+    patch.setattr(unlinking, "_require_repeat", nobody_looks)
+
+
+def clocks_never_part(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(standing, "CLOCKS_PART", standing.CLOCKS_PART / 60)
 
 
 def others_orders_are_found(patch: pytest.MonkeyPatch) -> None:
@@ -1355,6 +1366,18 @@ BUGS: Final[Mapping[str, Bug]] = {
         layer=UNIT,
         test="tests/handlers/test_unlinking.py::"
         "test_a_link_that_was_removed_is_not_removed_again",
+    ),
+    "an order that has unlinked another link is a repeat": Bug(
+        plant=what_unlinked_another_is_a_repeat,
+        layer=UNIT,
+        test="tests/handlers/test_unlinking.py::"
+        "test_an_id_that_removed_an_older_link_removes_no_newer_one",
+    ),
+    "what stands of a card is told by one clock": Bug(
+        plant=clocks_never_part,
+        layer=UNIT,
+        test="tests/handlers/test_unlinking.py::"
+        "test_a_removed_link_stands_for_no_clock_that_is_behind",
     ),
     "a key stores orders of merchants that are not its own": Bug(
         plant=merchants_bind_nothing,
