@@ -14,6 +14,7 @@ from fsm.domain.errors import (
     Fault,
     InvalidRequest,
     StoreUnavailable,
+    Tampered,
     UnknownWords,
     Unstorable,
 )
@@ -181,7 +182,12 @@ class Dispatch:
         return Park(because=because)
 
     async def _request(self, delivery: Delivery, trace_parent: str | None) -> Outcome:
-        request = await completed(self.read_request(delivery), ports=self.ports)
+        wish = self.read_request(delivery)
+        try:
+            request = await completed(wish, ports=self.ports)
+        except (UnknownWords, Tampered) as unreadable:
+            # So is an order that it is about; of its own the message is all there is.
+            return Retry(because=str(unreadable))
 
         async def answer(done: Submission) -> None:
             await self.answer(delivery, _told(request, done))

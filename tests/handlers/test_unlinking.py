@@ -6,16 +6,19 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from fsm.domain.errors import InvalidRequest, NotNow
+from fsm.domain.errors import InvalidRequest, NotNow, Tampered, UnknownWords
 from fsm.domain.orders import Request
 from fsm.engine.words import Kind
 from fsm.partner.unlinking import unlink_id, unlink_request
 from handlers.erase import erase
 from handlers.partner.unlink import completed, unlink
+from handlers.ports.bus import Delivery
 from handlers.ports.core import MembershipVerb
+from handlers.ports.outcomes import Retry
 from handlers.ports.partners import NotEligible
 from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
+from handlers.route import Dispatch
 from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.world import TRACE
 from tests.world.judged import World
@@ -413,3 +416,35 @@ async def test_a_card_that_its_own_repeat_has_unlinked_is_refused_to_nobody(
     assert await completed(a_wish(), ports=house.ports) == a_wish()
 
     assert not members(house)
+
+
+@pytest.mark.parametrize("house", ["memory"], indirect=True)
+@pytest.mark.parametrize(
+    "odd", [UnknownWords("q", ["state PAUSED"]), Tampered("q", "it was changed")]
+)
+async def test_a_removal_whose_link_cannot_be_read_is_not_taken_for_done(
+    house, monkeypatch, odd
+):
+    """The message is all there is of it: nothing of it is stored yet."""
+    link = await linked(house)
+    load = house.ports.store.load
+
+    async def unreadable(queue_id):
+        if queue_id == link.queue_id:
+            raise odd
+        return await load(queue_id)
+
+    monkeypatch.setattr(house.ports.store, "load", unreadable)
+    dispatch = Dispatch(ports=house.ports, read_request=lambda _: a_wish())
+    delivery = Delivery(
+        subject="partner.unlink.requested",
+        body=b"{}",
+        headers={},
+        deliveries=1,
+        identity="t.1.1",
+    )
+
+    outcome = await dispatch.handle(delivery)
+
+    assert outcome == Retry(because=str(odd))
+    assert len(await house.rows.orders()) == 1
