@@ -27,6 +27,7 @@ from fsm.service.words import (
 from handlers.admission import at_gate, may_repeat_now
 from handlers.calling import check_awake, timed, unheard
 from handlers.checkout.asked import call_of
+from handlers.checkout.charges import OTHER_MONEY
 from handlers.checkout.terms import is_charge, policy_of, service_of
 from handlers.claims import Claims
 from handlers.commit import Ports
@@ -200,6 +201,9 @@ async def _last_question(order: Order, task: Task, ports: Ports) -> Event:
         said = unheard(StepTrigger.UNASKED, task, because, code=NO)
         return replace(said, detail={"asked": asked})
     heard = await _ask(order, task, ports)
+    if heard.trigger is StepTrigger.UNCLEAR and heard.message == OTHER_MONEY:
+        # It says that it has charged: no silence, and for the person to look at again.
+        return replace(heard, trigger=StepTrigger.PENDING, code=STOPPED)
     code = _LAST_WORDS.get(heard.trigger)
     return heard if code is None else replace(heard, code=code)
 

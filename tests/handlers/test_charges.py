@@ -322,6 +322,21 @@ async def test_another_amount_proves_nothing(shop):
     assert states[1:3] == ["MANUAL_CHECK", "PENDING"]
 
 
+async def test_a_no_of_a_person_stands_not_against_a_charge_of_another_amount(shop):
+    """Their provider says that it has charged: no next one is tried on top of that."""
+    hasten(shop)
+    shop.payments["north"].says = 1
+    await checked_out(shop)
+    task = await shop.task(1)
+
+    await shop.decide_task(task.task_id, Ruling.NEGATIVE)
+    await shop.rest()
+
+    assert await payment(shop) == ["MANUAL_CHECK", "PENDING", "ACTIVE"]
+    assert (await shop.task(1)).code == "resolution_stopped"
+    assert calls(shop, "south") == []
+
+
 @pytest.mark.parametrize(("key", "charges"), [(ALIVE, 2), (DEAD, 1)])
 async def test_what_another_has_left_is_charged_again_while_its_key_lives(
     shop, key, charges
