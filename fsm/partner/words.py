@@ -25,6 +25,8 @@ CONFIRM_REFUSED: Final = "confirm_refused"
 STANDS: Final = "stands"
 """The code of a membership of which a person has found that it stands."""
 UNCONFIGURED: Final = "partner_not_configured"
+CHECK: Final = "check"
+"""Under which a line of the trail holds the number of the check that was answered."""
 
 OURS: Final = frozenset(
     {

@@ -11,7 +11,7 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import State
-from fsm.partner.words import OURS, UNCONFIGURED, LinkTrigger, LinkWait
+from fsm.partner.words import CHECK, OURS, UNCONFIGURED, LinkTrigger, LinkWait
 from handlers.calling import check_awake, timed, unheard
 from handlers.claims import Claims
 from handlers.commit import Ports
@@ -113,17 +113,15 @@ def event_of(answer: CheckAnswer | NoticeAnswer, task: Task, n: int) -> Event:
     """
     match answer:
         case Eligible(reference=reference):
-            event = Event(trigger=T.ELIGIBLE, sequence=n, reference=reference)
+            event = numbered(n, Event(trigger=T.ELIGIBLE, reference=reference))
         case NotEligible(code=code, message=message):
-            event = Event(
-                trigger=T.NOT_ELIGIBLE, sequence=n, code=_theirs(code), message=message
-            )
+            said = Event(trigger=T.NOT_ELIGIBLE, code=_theirs(code), message=message)
+            event = numbered(n, said)
         case MultiMatch():
-            event = unheard(T.MULTI_MATCH, task, "it has several matches")
-            event = replace(event, sequence=n)
+            several = unheard(T.MULTI_MATCH, task, "it has several matches")
+            event = numbered(n, several)
         case PartnerPending():
-            event = unheard(T.PENDING, task, "it is still at it")
-            event = replace(event, sequence=n)
+            event = numbered(n, unheard(T.PENDING, task, "it is still at it"))
         case RevokeNoted():
             event = Event(trigger=T.NOTIFIED, version=task.version)
         case PartnerNotSent(because=because, after=after, lacking=lacking):
@@ -131,6 +129,11 @@ def event_of(answer: CheckAnswer | NoticeAnswer, task: Task, n: int) -> Event:
         case PartnerUnclear(because=because, after=after):
             event = unheard(T.UNCLEAR, task, because, after=after)
     return replace(event, actor=f"provider:{task.provider}")
+
+
+def numbered(n: int, event: Event) -> Event:
+    """Return what answers the n-th check; its line says so, for the row has no seal."""
+    return replace(event, sequence=n, detail={CHECK: n})
 
 
 def _theirs(code: str) -> str:

@@ -17,6 +17,7 @@ from fsm.engine.judged import Offence
 from fsm.engine.table import Otherwise
 from fsm.engine.words import FINAL, EngineTrigger, Invariant, State
 from fsm.partner.lifecycle import LINK, UNLINK
+from fsm.partner.words import CHECK
 from fsm.payout.lifecycle import PAYOUT
 from fsm.payout.table import OTHERWISE, TABLE
 from fsm.payout.words import Trigger, Waiting
@@ -33,10 +34,20 @@ FROM webhook_inbox i JOIN order_tasks t
     ON t.task_id = i.task_id AND t.provider = i.provider
 WHERE i.wake_at > %(as_of)s::timestamptz + interval '61 minutes'
 """
-# What a provider numbers lower than what was heard is too old to be listened to.
 COUNT_CHECKS: Final = [LINK.name, UNLINK.name]
 """The lifecycles whose sequence counts the checks that were answered, not webhooks."""
 
+# Each answered check has a line with its number, and the next one is asked after it.
+MISCOUNTED: Final[LiteralString] = """
+SELECT t.queue_id::text, t.task_id::text, t.provider, t.webhook_sequence, said.last
+FROM order_tasks t, LATERAL (
+    SELECT max(CASE WHEN jsonb_typeof(e.detail -> %(check)s) = 'number'
+        THEN (e.detail ->> %(check)s)::numeric END)::text AS last
+    FROM order_task_events e WHERE e.entity_id = t.task_id) said
+WHERE t.lifecycle = ANY(%(counting)s)
+    AND t.webhook_sequence::text IS DISTINCT FROM said.last
+"""
+# What a provider numbers lower than what was heard is too old to be listened to.
 DEAF: Final[LiteralString] = """
 SELECT t.queue_id::text, t.task_id::text, t.provider, t.webhook_sequence
 FROM order_tasks t WHERE t.webhook_sequence IS NOT NULL
@@ -145,8 +156,21 @@ def webhook_offences(
     for queue_id, task_id, provider, number in snapshot.rows("deaf", DEAF, counting):
         what = f"it hears nothing of {provider} up to {number}, which nobody has sent"
         yield Offence(Invariant.TAMPERED, queue_id, task_id, what)
+    yield from _miscounted(snapshot)
     for row in snapshot.rows("untold", UNTOLD, {}):
         yield from _unheard(_untold(row), keys, left_out)
+
+
+def _miscounted(snapshot: Snapshot) -> Iterator[Offence]:
+    """Find links that count other checks as answered than their trail does."""
+    asked = {"counting": COUNT_CHECKS, "check": CHECK}
+    for row in snapshot.rows("miscounted", MISCOUNTED, asked):
+        queue_id, task_id, partner, counted, said = row
+        what = (
+            f"it counts {counted or 0} checks that {partner} has answered, and its "
+            f"trail {said or 0}"
+        )
+        yield Offence(Invariant.TAMPERED, queue_id, task_id, what)
 
 
 def _untold(row: tuple[Any, ...]) -> Untold:

@@ -29,6 +29,7 @@ from tests.cli.anchors import anchor
 from tests.cli.stage import Here, with_world
 from tests.clones import cloned
 from tests.storage.builders import a_letter, a_webhook
+from tests.tampering import links
 
 KEYS_SET = "k1:" + "5a" * 32
 KEYS = parse_audit_keys(KEYS_SET)
@@ -66,6 +67,7 @@ async def worked(world):
         await heard(world, order, kind, f"evt-{kind}")
     waiting = await world.order("w-waiting", "succeed")
     await told(world, waiting, WebhookEventType.RETURNED, "evt-w-waiting")
+    await links.worked(world)
 
 
 async def decided(url):

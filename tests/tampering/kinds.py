@@ -29,8 +29,8 @@ class Kind:
 
     Of ``GUARD`` it is the name of the guard, or ``denied`` for the service's own role.
     Of ``STOPS`` it is how the order stands that the change is made in: ``new``, ``under
-    way``, or ``under way, parked`` where it names what no version knows. With ``keyed``
-    the attacker has the key, and seals and signs.
+    way``, or ``under way, parked`` where it names what no version knows; others say of
+    which kind it is. With ``keyed`` the attacker has the key, and seals and signs.
     """
 
     what: str
@@ -136,6 +136,84 @@ COPIED = (
     "audit_hash, created_at, updated_at, finished_at "
     "FROM order_queues WHERE order_id = 'ORDER'"
 )
+# A link of another card, copied as if it were one of the card of this order.
+RESULT = (
+    "INSERT INTO order_task_results SELECT queue_id, task_id, 'x', '{}' "
+    "FROM order_queues JOIN order_tasks USING (queue_id) "
+    "WHERE order_id = 'ORDER' AND position = 0"
+)
+NEW_WEBHOOK = (
+    "INSERT INTO webhook_inbox (provider, event_id, type, reference, task_id, amount, "
+    "currency, detail, body_hash, content_hash, signed_by, signature, received_at, "
+    "wake_at) SELECT provider, 'evt-mallory', 'payout.succeeded', task_id::text, "
+    "task_id, amount, currency, '{}', '', '', 'k1', '', now(), now() "
+    "FROM order_queues JOIN order_tasks USING (queue_id) "
+    "WHERE order_id = 'ORDER' AND position = 0"
+)
+NEW_KEY = (
+    "INSERT INTO api_keys SELECT 'mallory', role, sha256('m'), person, merchants, "
+    "expires, made_by, made_person, made_at, takes_two, agreed_by, agreed_at, "
+    "revoked_by, revoked_at, revoke_reason, signed_by, signature "
+    "FROM api_keys WHERE name = 'anna'"
+)
+ANNAS_KEY = "UPDATE api_keys SET {} WHERE name = 'anna'"
+ADDED_LINE = (
+    "INSERT INTO order_task_events (entity_id, version, queue_id, source, "
+    "target, trigger, actor, at, detail, key_id, hash) "
+    "SELECT e.entity_id, e.version + 1, e.queue_id, e.target, e.target, "
+    "e.trigger, 'key:mallory', now(), '{}', e.key_id, e.hash FROM order_task_events e "
+    "JOIN order_tasks t ON t.task_id = e.entity_id AND t.version = e.version "
+    "JOIN order_queues q ON q.queue_id = t.queue_id "
+    "WHERE q.order_id = 'ORDER' AND t.position = 0"
+)
+# A webhook that came in, as the service kept it, but that nobody has applied yet.
+DEALT_WITH = (
+    "UPDATE webhook_inbox SET state = '{}', wake_at = NULL, settled_at = now() "
+    "WHERE event_id = 'evt-w-waiting'"
+)
+UNHEARD = "tampered: the webhook 'evt-w-waiting' of acme counts as {}, and its task"
+COPIED = (
+    "INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, "
+    "amount, currency, state, version, request, content_hash, signed_by, signature, "
+    "audit_hash, created_at, updated_at, finished_at) "
+    "SELECT gen_random_uuid(), kind, 'w-mallory', merchant_id, customer_id, "
+    "amount, currency, state, version, request, content_hash, signed_by, signature, "
+    "audit_hash, created_at, updated_at, finished_at "
+    "FROM order_queues WHERE order_id = 'ORDER'"
+)
+# A link of another card, copied as if it were one of the card of this order.
+FORGED_LINK = (
+    (
+        "INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, "
+        "state, version, request, content_hash, signed_by, signature, audit_hash, "
+        "created_at, updated_at, finished_at, exclusive_key) "
+        "SELECT gen_random_uuid(), l.kind, 'l-mallory', l.merchant_id, l.customer_id, "
+        "l.state, l.version, l.request, l.content_hash, l.signed_by, l.signature, "
+        "l.audit_hash, l.created_at, l.updated_at, l.finished_at, q.exclusive_key "
+        "FROM order_queues l, order_queues q "
+        "WHERE l.order_id = 'l-linked' AND q.order_id = 'ORDER'"
+    ),
+    (
+        "INSERT INTO order_tasks (task_id, queue_id, position, provider, lifecycle, "
+        "name, state, version, taken, audit_hash, created_at, updated_at) "
+        "SELECT gen_random_uuid(), m.queue_id, t.position, t.provider, t.lifecycle, "
+        "t.name, t.state, t.version, t.taken, t.audit_hash, t.created_at, t.updated_at "
+        "FROM order_tasks t, order_queues q, order_queues m WHERE "
+        "t.queue_id = q.queue_id AND q.order_id = 'l-linked' "
+        "AND m.order_id = 'l-mallory'"
+    ),
+)
+RESULT = (
+    "UPDATE order_task_results r SET {} FROM order_tasks t, order_queues q "
+    "WHERE t.task_id = r.task_id AND q.queue_id = t.queue_id AND "
+    "q.order_id = 'ORDER' AND t.position = 0"
+)
+NO_RESULT = (
+    "DELETE FROM order_task_results r USING order_tasks t, order_queues q "
+    "WHERE t.task_id = r.task_id AND q.queue_id = t.queue_id AND "
+    "q.order_id = 'ORDER' AND t.position = 0"
+)
+CAME_TO = "tampered: what its step came to is not what its trail says"
 NOT_REQUESTED = "tampered: its {} is not the one that was requested"
 NOT_AS_LEFT = "tampered: its row is not as its last step has left it"
 PUT_OFF = "tampered: what is due of it was put off"
@@ -863,6 +941,136 @@ PEOPLE = (
     ),
 )
 
+LINKS = (
+    Kind(
+        what="the card that is to be linked",
+        sql=(
+            QUEUE.format(
+                "request = jsonb_set(request, '{details,card,token}', '\"tok_m\"')"
+            ),
+        ),
+        found={
+            GUARD: "order_queues_person_is_fixed",
+            STOPS: "new link",
+            VERIFY: NOT_REQUESTED.format("details"),
+        },
+        of="l-linked",
+    ),
+    Kind(
+        what="the link that a removal is of",
+        sql=(
+            QUEUE.format(
+                "request = jsonb_set(request, '{details,link,queue_id}', "
+                "to_jsonb(gen_random_uuid()))"
+            ),
+        ),
+        found={
+            GUARD: "order_queues_person_is_fixed",
+            STOPS: "new removal",
+            VERIFY: NOT_REQUESTED.format("details"),
+        },
+        of="u-gone",
+    ),
+    Kind(
+        what="a link that its partner refused stands as linked",
+        sql=(TASK.format("state = 'SUCCEEDED', code = NULL"),),
+        found={
+            GUARD: "order_tasks_final_has_no_exit",
+            STOPS: "the card's next link",
+            VERIFY: "succession: the row says SUCCEEDED, its trail FAILED",
+        },
+        of="l-refused",
+    ),
+    Kind(
+        what="an invented link, a copy of another card's",
+        sql=FORGED_LINK,
+        found={
+            STOPS: "the card's next link",
+            VERIFY: "versions: it has no audit line",
+        },
+        of="l-refused",
+    ),
+    Kind(
+        what="which link a removal has removed",
+        sql=(TASK.format("provider_reference = gen_random_uuid()::text"),),
+        found={
+            GUARD: "order_tasks_version_grows_by_one",
+            VERIFY: "tampered: its provider's reference is not that of its trail",
+        },
+        of="u-gone",
+    ),
+    Kind(
+        what="a membership is to be confirmed that its partner has not confirmed",
+        sql=(TASK.format("waiting_for = 'confirm'"),),
+        found={
+            GUARD: "order_tasks_version_grows_by_one",
+            STOPS: "link under way",
+            VERIFY: NOT_AS_LEFT,
+        },
+        of="l-waits",
+    ),
+    Kind(
+        what="a membership that nobody would revoke: it counts as never granted",
+        sql=(TASK.format("taken = false"),),
+        found={
+            GUARD: "order_tasks_version_grows_by_one",
+            STOPS: "link under way",
+            VERIFY: NOT_AS_LEFT,
+        },
+        of="l-waits",
+    ),
+    Kind(
+        what="a link made deaf: what its partner says counts as too old",
+        sql=(TASK.format("webhook_sequence = 999999"),),
+        found={
+            VERIFY: (
+                "tampered: it counts 999999 checks that northbank has answered, and "
+                "its trail 1"
+            )
+        },
+        of="l-waits",
+    ),
+    Kind(
+        what="a link that would hear again what its partner said before",
+        sql=(TASK.format("webhook_sequence = NULL"),),
+        found={VERIFY: "tampered: it counts 0 checks that northbank has answered"},
+        of="l-waits",
+    ),
+)
+
+RESULTS = (
+    Kind(
+        what="what a step came to",
+        sql=(RESULT.format('result = \'{"decision": "allow"}\''),),
+        found={
+            GUARD: "order_task_results_written_once",
+            STOPS: "checkout under way",
+            VERIFY: CAME_TO,
+        },
+        of="c-1001",
+    ),
+    Kind(
+        what="the hash of what a step came to",
+        sql=(RESULT.format("result_hash = '\\x00'"),),
+        found={
+            GUARD: "order_task_results_written_once",
+            STOPS: "checkout under way",
+            VERIFY: CAME_TO,
+        },
+        of="c-1001",
+    ),
+    Kind(
+        what="what a step came to, taken away",
+        sql=(NO_RESULT,),
+        found={
+            GUARD: "order_task_results_stay",
+            STOPS: "checkout under way",
+            VERIFY: CAME_TO,
+        },
+        of="c-1001",
+    ),
+)
+
 OTHERS = (
     Kind(
         what="that an attempt was paid",
@@ -891,6 +1099,8 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = {
     "What providers have said": HEARD,
     "Cases": CASES,
     "What people have decided": PEOPLE,
+    "Partner links": LINKS,
+    "What the steps of a checkout came to": RESULTS,
     "All at once": OTHERS,
 }
 KINDS = tuple(kind for group in GROUPS.values() for kind in group)

@@ -20,6 +20,7 @@ from payment_service.cli import orphans
 from payment_service.storage.rights import lacking
 from tests.cli.anchors import seal_again
 from tests.cli.stage import SECRET, TOKEN, corrupt, with_world
+from tests.tampering import links
 from tests.tampering.conftest import KEYS, heard
 from tests.tampering.kinds import ANCHOR, BOOKS, GUARD, KINDS, STOPS, VERIFY
 
@@ -147,6 +148,15 @@ async def under_way(world, url, kind):
     return ["freeze"]
 
 
+def of_others(stands):
+    """Have an order of another flow changed, and gone on with."""
+
+    async def stand(world, url, kind):
+        return await stands(world, lambda order: plant(url, kind, order))
+
+    return stand
+
+
 async def unknown(world, url, kind):
     """Have one changed to what no version knows: it is left, and decided by nobody."""
     order = await world.order("w-1", "accept_silence")
@@ -156,7 +166,21 @@ async def unknown(world, url, kind):
     return ["freeze"]
 
 
-STANDS = {"new": new, "under way": under_way, "under way, parked": unknown}
+STANDS = {
+    "new": new,
+    "under way": under_way,
+    "under way, parked": unknown,
+    **{
+        name: of_others(stands)
+        for name, stands in {
+            "new link": links.new_link,
+            "new removal": links.new_removal,
+            "link under way": links.link_under_way,
+            "the card's next link": links.same_card,
+            "checkout under way": links.checkout_under_way,
+        }.items()
+    },
+}
 
 
 @pytest.mark.attack("database", "Every kind of the list stops money that says it does")
@@ -166,8 +190,7 @@ def test_it_stops_before_money_moves(database_url, kind):
 
     async def work(world):
         expected = await stands(world, database_url, kind)
-        done = [entry.operation for entry in world.core.entries]
-        return expected, done
+        return expected, links.moves(world)
 
     expected, done = asyncio.run(with_world(database_url, work, keys=KEYS))
 
