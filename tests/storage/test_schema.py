@@ -890,6 +890,13 @@ SELECT md5('q' || n)::uuid, 'withdrawal', 'w-' || n, 'm-1', 'c-' || n % 500, 100
     CASE WHEN n % 50 = 0 THEN 'ACTIVE' ELSE 'FAILED' END, 1, '{}', '', 'open', '',
     '', now(), now(), CASE WHEN n % 50 = 0 THEN NULL ELSE now() END
 FROM generate_series(1, 20000) n;
+INSERT INTO order_queues (queue_id, kind, order_id, merchant_id, customer_id, state,
+    version, request, content_hash, signed_by, signature, audit_hash, created_at,
+    updated_at, finished_at, exclusive_key)
+SELECT md5('l' || n)::uuid, 'partner_link', 'l-' || n, 'm-1', 'c-' || n % 500,
+    CASE WHEN n % 10 = 0 THEN 'CANCELLED' ELSE 'COMPLETED' END, 1, '{}', '', 'open', '',
+    '', now(), now(), now() - n * interval '1 s', 'card-' || n % 4000
+FROM generate_series(1, 20000) n;
 INSERT INTO order_tasks (task_id, queue_id, position, provider, state, version,
     waiting_for, wake_at, watch_at, audit_hash, created_at, updated_at)
 SELECT task_id, queue_id, position, 'acme',
@@ -987,6 +994,23 @@ def test_a_customers_orders_are_found_by_an_index_of_theirs(crowded, page):
 
     assert "ix_order_queues_customer" in told
     assert "Seq Scan" not in told
+
+
+def test_what_links_a_card_is_found_by_an_index_of_its_own(crowded):
+    asked = {"key": "card-7", "limit": 64}
+
+    told = planned(crowded, named.COMPLETED, asked)
+
+    assert "ix_order_queues_completed" in told
+    assert scans(crowded, named.COMPLETED, asked) == []
+
+
+def planned(connection, statement, parameters):
+    """Return the plan of a statement, whatever its parameters are."""
+    connection.execute("SET plan_cache_mode = force_generic_plan")
+    cursor = psycopg.ClientCursor(connection)
+    cursor.execute("EXPLAIN " + statement, parameters)
+    return "\n".join(line for (line,) in cursor)
 
 
 def test_the_histories_of_a_page_are_read_without_a_whole_table(crowded):
