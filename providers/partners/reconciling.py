@@ -82,7 +82,7 @@ class Reconciliation:
         self._now = now
         self._note = note
         self._kept: dict[str, _Kept] = {}
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._reading: dict[str, asyncio.Task[_Found]] = {}
         self._known_by = [n for n in IDENTITY if getattr(table.columns, n) is not None]
 
     async def answer(self, call: PartnerCall) -> CheckAnswer:
@@ -113,16 +113,20 @@ class Reconciliation:
     async def read(self, path: str) -> _Found:
         """Return what a file says, from what was read of it where that is new enough.
 
-        Whoever asks at the same time waits for the same answer.
+        Whoever asks at the same time waits for the same answer; it is read to its end
+        for those who ask later, also where nobody waits any more.
         """
-        turn = self._turns.setdefault(path, asyncio.Lock())
-        async with turn:
+        reading = self._reading.get(path)
+        if reading is None:
             clock = asyncio.get_running_loop().time
             kept = self._kept.get(path)
             fresh = self._table.fresh.total_seconds()
             if kept is not None and clock() - kept.at < fresh:
                 return kept.report
-            return await self._fetched(path, kept, clock)
+            reading = asyncio.create_task(self._fetched(path, kept, clock))
+            self._reading[path] = reading
+            reading.add_done_callback(lambda _: self._reading.pop(path, None))
+        return await asyncio.shield(reading)
 
     async def _fetched(
         self, path: str, kept: _Kept | None, clock: Callable[[], float]
@@ -157,9 +161,7 @@ class Reconciliation:
         self._kept.pop(path, None)
         self._kept[path] = kept
         while len(self._kept) > KEPT_MAX:
-            oldest = next(iter(self._kept))
-            del self._kept[oldest]
-            self._turns.pop(oldest, None)
+            del self._kept[next(iter(self._kept))]
 
     def paths(self) -> Iterator[str]:
         """Return the paths that are looked into today, the newest first."""

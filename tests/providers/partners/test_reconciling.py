@@ -1,6 +1,7 @@
 """Fallback checks by a partner's files: the newest counts; a lost one hides none."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from handlers.ports.partners import (
 )
 from providers.config.partners import FileTable
 from providers.http.outbound import Lost, RequestNotSent, Response
+from providers.partners import reconciling
 from providers.partners.fetched import (
     FileBody,
     FileLost,
@@ -27,6 +29,7 @@ from providers.partners.fetched import (
     file_answer,
 )
 from providers.partners.reconciling import Reconciliation, begun_at
+from providers.partners.report import read_report
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 COLUMNS = {"customer_id": "customer", "card_token": "card", "result": "outcome"}
@@ -228,6 +231,32 @@ async def test_files_that_never_come_end_in_time():
     desk.files.waits.clear()
 
     assert await desk.ask() == PartnerUnclear(because="the files were not read in time")
+
+
+async def test_a_file_that_takes_longer_than_a_check_is_read_once_and_to_its_end(
+    monkeypatch,
+):
+    """Or a large one would be begun by every check, and finished by none."""
+    may_end, begun = threading.Event(), list[bytes]()
+
+    def slowly(body, form):
+        begun.append(body)
+        may_end.wait(60)
+        return read_report(body, form)
+
+    monkeypatch.setattr(reconciling, "read_report", slowly)
+    desk = Desk({ONE: told(f"c-1,tok_1,yes,,{AT}")}, timeout="20ms")
+    late = PartnerUnclear(because="the files were not read in time")
+
+    try:
+        assert [await desk.ask() for _ in range(3)] == [late] * 3
+    finally:
+        may_end.set()
+
+    while (answer := await desk.ask()) == late:
+        pass
+    assert answer == Eligible()
+    assert len(begun) == 1
 
 
 DATED = "/links-{date}.csv"
