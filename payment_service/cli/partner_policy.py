@@ -18,6 +18,11 @@ def partner_in_words(table: PartnerTable) -> Iterator[str]:
     else:
         yield f"{matches} nothing is granted until it is known."
     where = "in its file" if table.file is not None else "by asking again"
+    if table.file is not None and table.file.knows_by_day:
+        yield (
+            "A line of its file is told from one about an earlier link of the same "
+            "card by the day alone: name its time, order_id or task_id in columns."
+        )
     longest = format_duration(fallback.max)
     yield f"It is looked up {where} after {first}, at most every {longest}."
     revoked = ": what was granted is revoked"

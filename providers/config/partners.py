@@ -125,6 +125,12 @@ class FileTable(Table):
         """True where there is a file for each day."""
         return "{date}" in self.path
 
+    @property
+    def knows_by_day(self) -> bool:
+        """True where nothing but its day tells a line from an earlier link's."""
+        columns = self.columns
+        return (columns.order_id, columns.task_id, columns.time) == (None, None, None)
+
 
 class PartnerTable(CalledTable):
     """One ``[partners.*]``: whose cards can be linked, and how it is asked.

@@ -180,8 +180,7 @@ def _unsafe_file(table: FileTable, ack_wait: timedelta) -> Problems:
     named = [each for each in named if each is not None]
     if len(set(named)) < len(named):
         yield "file.columns", "must have each column once"
-    ours = (columns.order_id, columns.task_id, columns.time)
-    if not table.dated and ours == (None, None, None):
+    if not table.dated and table.knows_by_day:
         reason = "a line may be about an earlier link of the same card"
         yield (
             "file.columns",

@@ -115,6 +115,7 @@ def test_an_adapter_that_is_not_there_is_told():
         ('multi_match = "provisional"', "is granted, and confirmed or revoked later"),
         ("", "looked up by asking again after 6h, at most every 1d"),
         (FILE, "looked up in its file"),
+        (FILE.replace("order_id", "card_token"), "by the day alone: name its time"),
         ("", "for 5d the link is expired."),
         ('multi_match = "provisional"', "expired: what was granted is revoked."),
         ("notices = false", "It is not told of a revoke."),
@@ -124,3 +125,14 @@ def test_its_table_is_told_in_words(lines, said):
     table = configured("https://n.example", lines).partners["northbank"]
 
     assert said in " ".join(partner_in_words(table))
+
+
+@pytest.mark.parametrize("name", ["order_id", "task_id", "time"])
+def test_a_file_that_tells_links_apart_needs_no_more(name):
+    columns = FILE.replace("order_id", name)
+    if name == "time":
+        columns = columns.replace("{ time", '{ card_token = "card", time')
+
+    table = configured("https://n.example", columns).partners["northbank"]
+
+    assert "by the day alone" not in " ".join(partner_in_words(table))
