@@ -1016,6 +1016,15 @@ BUGS: Final[Mapping[str, Bug]] = {
         seed=15,
     ),
     "an undo is never sent": Bug(plant=sagas.an_undo_is_never_sent, layer=SIMULATION),
+    "a charge that was not heard is none, in the simulation": Bug(
+        plant=charges.silence_is_a_no, layer=SIMULATION, seed=18
+    ),
+    "a refund is made anew with each try, in the simulation": Bug(
+        plant=charges.refunded_under_another_key, layer=SIMULATION, seed=18
+    ),
+    "what a person found charged is never refunded, in the simulation": Bug(
+        plant=charges.found_charged_stands, layer=SIMULATION, seed=0
+    ),
     "a service's code is taken for a word of ours": Bug(
         plant=sagas.a_services_code_is_ours,
         layer=UNIT,

@@ -19,6 +19,7 @@ from fsm.engine.words import CaseKind, CaseState, Kind, State
 from fsm.payout.words import Waiting
 from fsm.service.lifecycle import SERVICE
 from handlers.cancel import request_cancel_of_order, request_cancel_of_task
+from handlers.checkout.terms import is_charge
 from handlers.dead_letters import discard, replay
 from handlers.ports.core import Operation
 from handlers.ports.reads import CaseRecord
@@ -30,6 +31,7 @@ from tests.simulation.counterparties import SimProvider
 from tests.simulation.environment import NOWHERE, Ground, Process
 from tests.simulation.fleet import Fleet
 from tests.simulation.partners import is_link
+from tests.simulation.payments import SimPayment
 from tests.simulation.rates import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.services import SimService
 from tests.world.checkouts import a_checkout
@@ -253,6 +255,8 @@ class People:
         Nothing is drawn for it, so that known seeds stay what they were.
         """
         ground = self.ground
+        if is_charge(task):
+            return self._errs_about_a_charge(task, number)
         provider = self.fleet.providers.get(task.provider)
         healed = ground.clock.micros > ground.setting.faulty
         if not healed or not isinstance(provider, SimProvider):
@@ -265,6 +269,17 @@ class People:
             ground.seen["decision wrong: no"] += 1
             return True
         return False
+
+    def _errs_about_a_charge(self, task: Task, number: int) -> bool:
+        """Say no at times to what is charged, and is found out to be."""
+        healed = self.ground.clock.micros > self.ground.setting.faulty
+        payment = self.fleet.payments[task.provider]
+        if not healed or not isinstance(payment, SimPayment):
+            return False
+        told = task.verdict is None and payment.tells_of(task)
+        errs = told and Random(f"{task.task_id}:{number}").random() < ERRS
+        self.ground.seen["decision wrong: not charged"] += errs
+        return errs
 
     async def _thinks_again(self, task_id: str, actor: str) -> None:
         await self._withdraws(
@@ -285,7 +300,7 @@ class People:
 
     def _gives_up_on_core(self, task: Task, ruling: Ruling) -> bool:
         """Set core's books right by hand: some at once, some only in the end."""
-        if task.verdict is None:
+        if task.verdict is None or is_charge(task):
             return False
         trusting = task.task_id[-1] > "7"
         patient = trusting and self._decisions[task.task_id] < PATIENCE_WITH_CORE
@@ -329,6 +344,9 @@ class People:
         if is_link(task):
             order = self.fleet.store.tables.orders[task.queue_id]
             return self.fleet.core.found_out(order, task)
+        payment = self.fleet.payments.get(task.provider)
+        if is_charge(task) and isinstance(payment, SimPayment):
+            return payment.found_out(task)
         service = self.fleet.services.get(task.name or "")
         if isinstance(service, SimService):
             undoes = task.lifecycle == SERVICE.name and task.task_id[-1] in "01234567"

@@ -12,6 +12,7 @@ from tests.simulation.environment import NOWHERE, Ground
 from tests.simulation.fault_injection import Door
 from tests.simulation.fleet import Fleet
 from tests.simulation.partners import SimPartner
+from tests.simulation.payments import SimPayment
 from tests.simulation.rates import DAY, HOUR, MINUTE, SECOND
 from tests.simulation.services import SimService
 
@@ -54,6 +55,8 @@ class Chaos:
             self._many(getattr(self.ground.dials, name), strike)
         if self.ground.setting.checkouts:
             self._many(self.ground.dials.provider_down, self._service_down)
+        if self.ground.setting.charging:
+            self._many(self.ground.dials.provider_down, self._payment_down)
         if self.ground.setting.links:
             self._many(self.ground.dials.provider_down, self._partner_down)
         if self.ground.dials.amnesia:
@@ -113,6 +116,13 @@ class Chaos:
             service.line.hangs = self.ground.draw() < 0.5
             self.ground.struck("service down", service.name)
             service.line.down_until = self.ground.clock.micros + self._a_while()
+
+    def _payment_down(self) -> None:
+        payment = self.ground.random.choice(self.fleet.payments.every())
+        if isinstance(payment, SimPayment):
+            payment.line.hangs = self.ground.draw() < 0.5
+            self.ground.struck("payment down", payment.name)
+            payment.line.down_until = self.ground.clock.micros + self._a_while()
 
     def _provider_paused(self) -> None:
         """Pause providers, until somebody resumes them or until their time is over."""
@@ -190,5 +200,8 @@ class Chaos:
         for service in self.fleet.services.every():
             if isinstance(service, SimService):
                 service.line.down_until = 0
+        for payment in self.fleet.payments.every():
+            if isinstance(payment, SimPayment):
+                payment.line.down_until = 0
         self.fleet.paused.clear()
         self.fleet.tell_of_pauses()

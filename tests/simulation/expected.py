@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from fsm.charge.lifecycle import CHARGE
+from fsm.charge.table import ChargeGuard
 from fsm.engine.manual_check import VOTE_ROWS
 from fsm.engine.table import Row
 from fsm.engine.words import CaseKind, EngineTrigger, State
@@ -20,6 +22,7 @@ from tests.simulation.campaign import Tally
 from tests.simulation.simulation import CELLS, LINK_ROWS, ROWS, STEP_ROWS
 
 T, R, S, ST, G = Trigger, EngineTrigger, State, StepTrigger, ServiceGuard
+C: Final = ChargeGuard
 LT: Final = LinkTrigger
 EFFECTS: Final = (
     "store.load",
@@ -83,6 +86,15 @@ FAULTS: Final = (
     "service: not sent",
     "service: executes after the time-out",
     "service: is still at it",
+    "payment down",
+    "payment: not_done_died",
+    "payment: done_died",
+    "payment: done_lost",
+    "payment: refused",
+    "payment: not sent",
+    "payment: executes after the time-out",
+    "payment: does not find it yet",
+    "payment: is still at it",
     "partner down",
     "partner: done_lost",
     "partner: refused",
@@ -140,6 +152,12 @@ SEEN: Final = (
     "service: undo, done for good",
     "service: undo, undone",
     "service: undo, undone before it was done",
+    "payment: charge, charged",
+    "payment: charge, refused",
+    "payment: a no to a repeat",
+    "payment: repeated, charged",
+    "payment: refund, charged for good",
+    "payment: refund, refunded",
     "settlement asked",
     "settlement withdrawn",
     "vote withdrawn",
@@ -261,6 +279,18 @@ RARE_STEPS: Final[Mapping[Any, str]] = {
     (PIVOT.name, ST.DONE, S.MANUAL_CHECK, None): "an answer after it was given up",
     (PIVOT.name, ST.REFUSED, S.MANUAL_CHECK, None): "as above",
     (SERVICE.name, ST.UNDONE, S.MANUAL_CHECK, None): "as above",
+    (CHARGE.name, ST.DONE, S.MANUAL_CHECK, C.UNPROVEN): "as above",
+    (CHARGE.name, ST.REFUSED, S.MANUAL_CHECK, C.UNPROVEN): "as above",
+    (CHARGE.name, ST.UNDONE, S.MANUAL_CHECK, C.CHARGED): "as above",
+    (CHARGE.name, R.RESOLVED_NEGATIVE, S.MANUAL_CHECK, C.CHARGED): (
+        "refunded by hand, after a refund that was refused"
+    ),
+    (CHARGE.name, ST.PASSED_OVER, S.EXECUTING, G.UNSENT): (
+        "a provider is broken or paused for long while a charge waits for it"
+    ),
+    (CHARGE.name, ST.NOT_SENT, S.MANUAL_CHECK, G.QUESTIONED): (
+        "of the few that a person says no to, the line is down once more"
+    ),
     ("", R.RESOLVED_POSITIVE, S.MANUAL_CHECK, G.DECIDABLE): (
         "done, and its service says so neither to a repeat nor when it is asked"
     ),

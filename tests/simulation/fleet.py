@@ -14,7 +14,7 @@ from fsm.domain.orders import Request, Submission
 from fsm.domain.request_kinds import SUBJECTS
 from handlers.commit import Limits, Ports
 from handlers.dead_letters import dead_letter
-from handlers.flows import FLOWS
+from handlers.flows import flows_of
 from handlers.ports.admission import NotAdmittedCode
 from handlers.ports.bus import Delivery
 from handlers.ports.controls import Control, FleetView
@@ -26,15 +26,18 @@ from handlers.sweep import sweep
 from payment_service.playground.memory.clock import SkewedClock
 from payment_service.playground.memory.effects import Died
 from payment_service.playground.memory.partners import MemoryPartners
+from payment_service.playground.memory.payments import MemoryPayments
 from payment_service.playground.memory.providers import MemoryProviders
 from payment_service.playground.memory.services import MemoryServices
 from providers.health.admission import AdmissionControl, Terms
 from providers.health.breaker import BreakerTerms
 from providers.health.observed import ObservedProviders
+from providers.health.observed_payments import ObservedPayments
 from tests.simulation.bus import SimBus
 from tests.simulation.counterparties import SimCore
 from tests.simulation.environment import CURRENT, Ground, Process
 from tests.simulation.fault_injection import Door
+from tests.simulation.payments import paid_by
 from tests.simulation.rates import CALM, MINUTE, SECOND
 from tests.simulation.store import SimStore
 
@@ -57,6 +60,7 @@ class Fleet:
         core: SimCore,
         providers: MemoryProviders,
         services: MemoryServices,
+        payments: MemoryPayments,
         partners: MemoryPartners,
     ) -> None:
         self.ground = ground
@@ -65,6 +69,8 @@ class Fleet:
         self.core = core
         self.providers = providers
         self.services = services
+        self.payments = payments
+        self.paid_by = paid_by(payments)
         self.partners = partners
         self.processes: list[Process] = []
         self.requests: dict[str, Request] = {}
@@ -103,19 +109,22 @@ class Fleet:
         if process.odd == "limits":
             limits = Limits(chain=timedelta(0), send_within=timedelta(seconds=1))
         providers, services = self.providers, self.services
-        partners = self.partners
+        partners, payments = self.partners, self.payments
         if process.odd == "unconfigured":
             providers = MemoryProviders(*self.providers.every()[1:])
             services = MemoryServices(*self.services.every()[1:])
             partners = MemoryPartners()
+            payments = MemoryPayments(*self.payments.every()[1:])
         off = int((self.ground.draw() - 0.5) * 2 * setting.skew)
         by = timedelta(microseconds=off)
         ports = Ports(
-            flows=FLOWS,
+            flows=flows_of(self.paid_by),
+            paid_by=self.paid_by,
             store=self.store,
             core=self.core,
             providers=providers,
             services=services,
+            payments=payments,
             partners=partners,
             clock=SkewedClock(self.ground.clock, by) if off else self.ground.clock,
             limits=limits,
@@ -138,6 +147,7 @@ class Fleet:
         return replace(
             ports,
             providers=ObservedProviders(ports.providers, admission_control),
+            payments=ObservedPayments(ports.payments, admission_control),
             gate=admission_control,
         )
 

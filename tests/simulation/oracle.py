@@ -30,16 +30,20 @@ from fsm.payout.words import Waiting
 from fsm.reconciliation import LedgerEntry, StatementEntry
 from fsm.tampering import tampered
 from handlers import dead_letters as letters
+from handlers.checkout.terms import is_charge
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Outcome, Park
 from handlers.ports.store import StepWrite
+from payment_service.playground.memory.payments import MemoryPayment
 from payment_service.playground.memory.providers import ReceivedCall
+from payment_service.playground.memory.services import MemoryService
 from payment_service.playground.memory.tables import MemoryTables
 from tests.simulation.actors import People
 from tests.simulation.counterparties import SimProvider
 from tests.simulation.environment import Ground
 from tests.simulation.fleet import Fleet
 from tests.simulation.partners import ended
+from tests.simulation.payments import SimPayment
 from tests.simulation.rates import HOUR
 from tests.simulation.services import checkouts_of
 from tests.simulation.webhook_delivery import WebhookDelivery
@@ -112,6 +116,19 @@ class Judge:
         self.paid[queue_id] += 1
         if self.paid[queue_id] > 1 and not self._is_lied_to(queue_id):
             self.offend(f"order {queue_id} is paid a second time, by {reference}")
+
+    def charged_by(self, payment: SimPayment, reference: str) -> None:
+        """No two have charged for an order at any moment, unless one has refunded."""
+        tables = self.fleet.store.tables
+        order = tables.orders.get(tables.queues.get(reference, ""))
+        if order is None:
+            return
+        charges = [task for task in order.queue.tasks if is_charge(task)]
+        of = self.fleet.payments
+        charged = [t.provider for t in charges if of[t.provider].stands(t.task_id)]
+        if len(charged) > 1:
+            what = f"order {order.queue_id} is charged a second time, by {payment.name}"
+            self.offend(f"{what}: {charged}")
 
     def _is_lied_to(self, queue_id: str) -> bool:
         order = self.fleet.store.tables.orders.get(queue_id)
@@ -216,7 +233,9 @@ class Judge:
 
     def _steps(self) -> list[str]:
         """Hold the services' own books against the checkouts: all done, or undone."""
-        services = self.fleet.services
+        services, payments = self.fleet.services, self.fleet.payments
+        sides: tuple[MemoryService | MemoryPayment, ...]
+        sides = (*services.every(), *payments.every())
         orders = checkouts_of(self.fleet.store.tables.orders.values())
         for order in orders:
             self.ground.seen[f"checkout {order.queue.state}"] += 1
@@ -225,11 +244,14 @@ class Judge:
             *(
                 f"checkout {order.queue_id}: {what}"
                 for order in orders
-                for what in checkouts.offences_at_rest(order, services)
+                for what in checkouts.offences_at_rest(
+                    order, services, payments=payments
+                )
             ),
+            *checkouts.balances(payments),
             *(
                 f"{service.name} has done {task_id}, which is no task"
-                for service in services.every()
+                for service in sides
                 for task_id in service.books.keys() - owners
                 if service.stands(task_id)
             ),
@@ -297,6 +319,7 @@ class Judge:
                 tasks,
                 its_payouts,
                 stated=self.fleet.providers.names(),
+                charging=self.fleet.payments.names(),
                 cases=cases,
             )
         found += decision_offences(decided_rows(tables), told)
@@ -323,6 +346,10 @@ class Judge:
                         p.money.currency,
                     )
                 )
+        for payment in self.fleet.payments.every():
+            for reference, amount in payment.collected.items():
+                line = (payment.name, reference, "succeeded", amount, "EUR")
+                payouts[reference].append(StatementEntry(*line))
         return payouts
 
     def _promises(self) -> list[str]:
@@ -480,6 +507,14 @@ EXCUSABLE: Final = (
     "is not undone",
     "is done: there is no return",
     "and its service says",
+    # A provider is asked anew by who has forgotten its answer, or its own question.
+    "is charged a second time",
+    "charged by",
+    "nobody has charged",
+    "is charged again, after its key",
+    "is to be refunded, and is",
+    "has refunded",
+    "charges were executed for one order",
 )
 
 

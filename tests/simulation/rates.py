@@ -114,8 +114,10 @@ HIGHEST: Final = Dials(
 )
 OFF: Final = 0.5
 CHECKOUTS_EVERY: Final = 3
+CHARGES_EVERY: Final = 9
 LINKS_EVERY: Final = 5
 LINKS_AT: Final = 3
+PROVIDERS: Final = ("acme", "zeta", "nova", "orbi", "kiwi", "luna")
 # Drawn apart from the others, which for a known seed are as they always were.
 LATER: Final = frozenset({"provider_paused"})
 RARE: Final = frozenset(
@@ -155,6 +157,8 @@ class Setting:
     orders: int = 20
     checkouts: int = 0
     links: int = 0
+    # How many payment providers collect for the checkouts; none: a service does.
+    charging: int = 0
     workers: int = 3
     slots: int = 3
     ack_wait: int = 30 * SECOND
@@ -178,6 +182,14 @@ def with_checkouts(seed: int, shape: Setting) -> Setting:
     if seed % CHECKOUTS_EVERY:
         return shape
     return replace(shape, checkouts=Random(f"{seed}:checkouts").choice((4, 8, 16)))
+
+
+def with_charges(seed: int, shape: Setting) -> Setting:
+    """Have two or three payment providers collect, in a third of those seeds."""
+    if seed % CHARGES_EVERY or not shape.checkouts:
+        return shape
+    many = Random(f"{seed}:charges").choice((2, 3))
+    return replace(shape, charging=min(many, shape.providers))
 
 
 def with_links(seed: int, turned: Dials, shape: Setting) -> tuple[Dials, Setting]:

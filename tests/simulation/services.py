@@ -133,7 +133,8 @@ def services_of(ground: Ground, door: Door) -> MemoryServices:
         return MemoryServices()
     random = Random(f"{ground.seed}:services")
     loads = [name for name in LOADS if random.random() < 0.3]
-    names = (*STEPS, *loads)
+    paid = {"payment"} if ground.setting.charging else set[str]()
+    names = (*(step for step in STEPS if step not in paid), *loads)
     return MemoryServices(*(SimService(ground, door, name) for name in names))
 
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
+from fsm.charge.lifecycle import CHARGE
 from fsm.domain.messages import Message
 from fsm.domain.orders import Order
 from fsm.engine import decide, lifecycle
+from fsm.engine.lifecycle import Lifecycle
 from fsm.engine.words import Kind
 from fsm.partner.lifecycle import LINK, UNLINK
 from fsm.payout.hearing import PayoutHearing
 from fsm.payout.table import OTHERWISE, TABLE
-from fsm.service.lifecycle import LIFECYCLES
+from fsm.service import lifecycle as service
 from handlers.ports.bus import Delivery
 from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.ports.store import StepWrite
@@ -30,13 +32,16 @@ from tests.simulation.fault_injection import Door
 from tests.simulation.fleet import GRACE_MICROS, LEFT, Fleet
 from tests.simulation.oracle import Judge
 from tests.simulation.partners import is_link, partners_of
+from tests.simulation.payments import SimPayment, payments_of
 from tests.simulation.rates import (
     DAY,
+    PROVIDERS,
     Dials,
     Setting,
     dials,
     gated,
     setting,
+    with_charges,
     with_checkouts,
     with_links,
 )
@@ -90,7 +95,8 @@ class Simulation:
         drawn, wanted = setting(random), dials(random)
         wanted, drawn = gated(Random(f"{seed}:gates"), wanted, drawn)
         if shape is None:
-            wanted, shape = with_links(seed, wanted, with_checkouts(seed, drawn))
+            drawn = with_charges(seed, with_checkouts(seed, drawn))
+            wanted, shape = with_links(seed, wanted, drawn)
         self.ground = Ground(seed, shape, turned or wanted, trace=trace)
         self.door = Door(self.ground)
         self.store = SimStore(self.ground, self.door)
@@ -105,6 +111,7 @@ class Simulation:
             self.core,
             self.providers,
             services_of(self.ground, self.door),
+            payments_of(self.ground, self.door),
             partners_of(self.ground, self.door),
         )
         self.people = People(self.ground, self.fleet)
@@ -114,7 +121,7 @@ class Simulation:
         self._connect()
 
     def _providers(self, random: Random) -> MemoryProviders:
-        names = ["acme", "zeta", "nova", "orbi", "kiwi", "luna"]
+        names = PROVIDERS
         return MemoryProviders(
             *(
                 SimProvider(self.ground, self.door, name, policy_of(random))
@@ -134,6 +141,9 @@ class Simulation:
                 provider.on_taken = self.webhook_delivery.taken
                 provider.on_paid = self.judge.paid_by
                 provider.on_cancelled = self.webhook_delivery.cancelled
+        for payment in self.fleet.payments.every():
+            if isinstance(payment, SimPayment):
+                payment.on_charged = self.judge.charged_by
 
     def _stepped(self, order: Order, work: StepWrite) -> None:
         self.judge.committed(order, work)
@@ -207,6 +217,11 @@ class Simulation:
 
 
 REASONS: Final = frozenset({"the timer rang early"})
+LIFECYCLES: Final[dict[str, Lifecycle[Any]]] = {
+    **service.LIFECYCLES,
+    CHARGE.name: CHARGE,
+}
+"""What the steps of a saga go by: of services, and of payment providers."""
 ROWS: Final = {
     id(row): f"row {n:02} {row.trigger} {row.source}>{row.dest} {row.when or ''}"
     for n, row in enumerate(TABLE)

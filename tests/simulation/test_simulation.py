@@ -16,6 +16,7 @@ from tests.simulation.campaign import Tally, tally
 from tests.simulation.expected import missing
 from tests.simulation.rates import (
     CALM,
+    CHARGES_EVERY,
     CHECKOUTS_EVERY,
     LINKS_AT,
     LINKS_EVERY,
@@ -39,6 +40,9 @@ FOUND = {
     3820: "what was frozen in a forgotten past was cancelled without a rollback",
     4384: "a forgotten past's version was taken for the same version of this one",
 }
+
+# One whose checkouts payment providers collect for.
+CHARGED = 18
 
 
 @pytest.mark.slow
@@ -94,7 +98,7 @@ def test_what_was_found_once_stays_mended(seed):
     assert report.offences == [], str(report)
 
 
-@pytest.mark.parametrize("seed", [3, 44, 79])
+@pytest.mark.parametrize("seed", [3, CHARGED, 44, 79])
 def test_the_same_seed_is_the_same_run(seed):
     assert simulate(seed).fingerprint == simulate(seed).fingerprint
 
@@ -117,13 +121,14 @@ def test_a_seed_is_the_same_run_in_another_process():
     assert answers.pop().split() == [simulate(n).fingerprint for n in (5, 6, 7)]
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [1, 3, CHARGED])
 def test_without_faults_everybody_is_served_quickly(seed):
     report = Simulation(seed, turned=CALM).run()
 
     assert report.offences == []
     assert report.faults["message lost"] == 0
     assert report.faults["service: done_lost"] == 0
+    assert report.seen["payment: charge, charged"] > 0 or seed != CHARGED
 
 
 def test_every_third_seed_plays_checkouts_beside_its_withdrawals():
@@ -136,6 +141,15 @@ def test_every_third_seed_plays_checkouts_beside_its_withdrawals():
     assert ended[0] >= 4
     assert ended[1:] == [0, 0]
     assert all(seed % CHECKOUTS_EVERY for seed in FOUND), "it is another run by now"
+
+
+def test_in_a_third_of_those_seeds_payment_providers_collect():
+    played = [simulate(seed).seen for seed in range(0, CHARGES_EVERY, CHECKOUTS_EVERY)]
+    charged = [seen["payment: charge, charged"] for seen in played]
+
+    assert charged[0] > 0
+    assert charged[1:] == [0, 0]
+    assert CHARGED % CHARGES_EVERY == 0
 
 
 def test_one_seed_of_five_links_cards_beside_all_else():

@@ -124,7 +124,7 @@ def offences_at_rest(
 
 
 def _charged_twice(order: Order, world: Sides) -> Iterator[str]:
-    """Hold a charge's books: one stands at most, and what is held is what stands."""
+    """Hold a charge's books: one stands at most, and of what is done just one."""
     charges = [t for t in order.queue.tasks if t.lifecycle == CHARGE.name]
     standing = [t for t in charges if side_of(t, world).stands(t.task_id)]
     if len(standing) > 1:
@@ -132,11 +132,23 @@ def _charged_twice(order: Order, world: Sides) -> Iterator[str]:
     if charges and order.queue.state is OrderState.COMPLETED and not standing:
         yield "COMPLETED, and nobody has charged"
     for task in charges:
-        held = order.require_money().amount if task in standing else 0
-        balance = world.payments[task.provider].balance
-        if balance != held:
-            yield f"{task.provider} holds {balance}, and {held} of it is charged"
-    for provider in world.payments.every():
+        provider = world.payments[task.provider]
+        refunded = provider.books.get(task.task_id) is ChargeFate.REFUNDED
+        if refunded and order.queue.state is OrderState.COMPLETED:
+            yield f"COMPLETED, and {task.provider} has refunded {task.task_id}"
+        amount, collected = order.require_money().amount, provider.collected
+        if collected.get(task.task_id, amount) != amount:
+            yield f"{task.provider} has charged {collected[task.task_id]} of {amount}"
+
+
+def balances(payments: MemoryPayments) -> Iterator[str]:
+    """Hold what payment providers hold against what of their books stands."""
+    for provider in payments.every():
+        collected = provider.collected.items()
+        stands = sum(amount for name, amount in collected if provider.stands(name))
+        if provider.balance != stands:
+            what = f"{provider.name} holds {provider.balance}"
+            yield f"{what}, and {stands} of it is charged"
         yield from provider.wrong
 
 
@@ -176,6 +188,7 @@ async def wrongs(world: World, flow: Flow = CHECKOUT) -> list[str]:
     for order in await world.rows.orders():
         wrong += offences_at_rest(order, world.services, flow, world.payments)
         wrong += await offences_as_verified(order, world)
+    wrong += balances(world.payments)
     told = Counter(
         (str(notice.body["order_id"]), str(notice.body["type"]))
         for notice in world.core.notices

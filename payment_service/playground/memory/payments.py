@@ -43,8 +43,9 @@ class MemoryPayment(MemoryCounterpart[Charge]):
 
     The calls are ``charge``, ``charge_status`` and ``refund``. ``refuses`` and
     ``keeps`` say no to a charge, or to a refund; ``pending`` is as with a service in
-    memory. ``says`` is the amount that it says it has charged. ``balance`` is what it
-    holds, ``wrong`` what it was asked and is absurd.
+    memory. ``says`` is the amount that it says it has charged. ``collected`` is what it
+    has charged for each reference, ``balance`` what it holds, ``wrong`` what it was
+    asked and is absurd.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class MemoryPayment(MemoryCounterpart[Charge]):
         self.says: int | None = None
         self.books: dict[str, ChargeFate] = {}
         self.refunds: dict[str, str] = {}
+        self.collected: dict[str, int] = {}
         self.balance = 0
         self.wrong: list[str] = []
         self.calls: list[tuple[str, Charge]] = []
@@ -90,6 +92,7 @@ class MemoryPayment(MemoryCounterpart[Charge]):
             fate = ChargeFate.REFUSED if self.refuses else ChargeFate.CHARGED
             self.books[charge.reference] = fate
             if fate is ChargeFate.CHARGED:
+                self.collected[charge.reference] = charge.money.amount
                 self.balance += charge.money.amount
         return self._said(charge)
 
