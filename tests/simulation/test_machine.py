@@ -32,7 +32,6 @@ from payment_service.playground.memory.providers import (
     PayoutFate,
 )
 from payment_service.playground.memory.world import a_request
-from tests.sampling import every_case
 from tests.world.judged import World
 
 CONDUCTS = st.sampled_from(
@@ -190,7 +189,7 @@ class Everybody(RuleBasedStateMachine):
 # The same examples in every run: what is new is looked for in the seeds.
 TestEverybody = Everybody.TestCase
 TestEverybody.settings = settings(
-    max_examples=200 if every_case() else 50,
+    max_examples=200,
     stateful_step_count=50,
     deadline=None,
     derandomize=True,
