@@ -219,6 +219,33 @@ async def test_partners_are_measured_and_shown_as_providers_are(stage):
     assert {"northbank", "southbank"} <= {each["name"] for each in told["providers"]}
 
 
+async def test_links_and_removals_are_counted_by_kind_and_timed(stage):
+    await ended(stage, a_link())
+    await ended(stage, a_link("l-2", script="decline"))
+    said = {"reason": "the customer has asked", "order_id": "u-1"}
+    path = "/v1/partner-links/l-1/unlink"
+    await stage.call("POST", path, role="upstream", body=said)
+    await stage.final("u-1")
+
+    wanted = [
+        f'{name}{{kind="{kind}",outcome="completed"}} {count}'
+        for name in ("orders_total", "order_duration_seconds_count")
+        for kind, count in (("partner_link", "2.0"), ("partner_unlink", "1.0"))
+    ]
+    wanted += [
+        f'provider_request_seconds_count{{operation="{operation}",'
+        f'outcome="{outcome}",provider="northbank"}} 1.0'
+        for operation, outcome in (
+            ("eligibility", "eligible"),
+            ("eligibility", "noteligible"),
+            ("revoke_notice", "revokenoted"),
+        )
+    ]
+    async with stage.http.get(f"{stage.url}/metrics") as answer:
+        page = (await answer.text()).splitlines()
+    assert [line for line in wanted if line not in page] == []
+
+
 async def test_a_paused_partner_is_asked_nothing_until_it_is_resumed(stage):
     path = "/v1/providers/northbank"
     await stage.call("POST", f"{path}/pause", role="admin", body={"reason": "audit"})
