@@ -264,7 +264,8 @@ def print_attempts(attempts: Sequence[Attempt]) -> None:
     for attempt in attempts:
         task = attempt.task
         terminal = f" ({task.terminal_id})" if task.terminal_id else ""
-        print_text(f"{task.position}. {name_of(task)}{terminal}: {task.state}")
+        at = f" at {task.provider}" if task.name and task.provider else ""
+        print_text(f"{task.position}. {name_of(task)}{at}{terminal}: {task.state}")
         print_text(f"   task {task.task_id}, version {task.version}")
         for sentence in attempt.because:
             print_text(f"   {sentence}")

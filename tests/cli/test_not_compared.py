@@ -8,6 +8,7 @@ from fsm.domain.seals import signed_webhook
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.words import Invariant
+from fsm.partner.lifecycle import LINK, UNLINK
 from fsm.payout.lifecycle import PAYOUT
 from payment_service.cli.not_compared import NotCompared
 from payment_service.cli.webhook_check import HEARS, Untold, _unheard
@@ -80,6 +81,16 @@ def test_charges_of_who_lists_none_are_left_out_by_name(charging, left):
 
     told = [note for note in left_out.notes() if "1 task of 'charge'" in note]
     assert len(told) == left
+
+
+def test_links_are_in_nobodys_books_and_are_left_out_of_both_by_name():
+    left_out = NotCompared({Invariant.CORE, Invariant.PROVIDERS})
+
+    task = task_row(Task(task_id=TASK, queue_id="q", position=0, provider="north"))
+    left_out.count([task._replace(lifecycle=each.name) for each in (LINK, UNLINK)])
+
+    named = "not compared with 1 task of 'link', 1 task of 'unlink', which nothing"
+    assert [named in note for note in left_out.notes()] == [True, True]
 
 
 def test_payouts_hear_webhooks():
