@@ -125,7 +125,7 @@ async def judge(fleet: Fleet, sent: Sequence[Sent]) -> Verdict:
     answered = [each for each in sent if each.answered_at is not None]
     known = {order.order_id for order in orders}
     states = [order.state for order in orders]
-    carts = {o.queue_id: o.state for o in orders if o.kind == "checkout"}
+    carts = {o.queue_id: (o.order_id, o.state) for o in orders if o.kind == "checkout"}
     verdict = Verdict(
         orders=orders,
         sent=len(sent),
@@ -147,7 +147,7 @@ async def judge(fleet: Fleet, sent: Sequence[Sent]) -> Verdict:
         manual_checks=(await _rows(fleet, CHECKED))[0][0],
         dead_letters=dict(await _rows(fleet, LETTERS)),
         cases=_counted(await _rows(fleet, CASES)),
-        checkouts=checkouts_of(carts, fleet.service_book),
+        checkouts=checkouts_of(carts, fleet.service_book, fleet.charge_book),
     )
     verdict.wrong = [*verified, *_wrong(verdict, core, book)]
     return verdict

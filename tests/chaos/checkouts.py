@@ -1,4 +1,4 @@
-"""The checkouts of the load, and what their services' own books say at the end."""
+"""The checkouts of the load, and what the books of who served them say at the end."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -8,10 +8,12 @@ from typing import ClassVar, Final
 
 import orjson
 
-from providers.testing.simulator import ServiceBook, StepState
+from providers.testing.simulator import ChargeBook, ServiceBook, StepState
+from tests.chaos.fleet import COLLECTING
 from tests.chaos.sent import LOST, Sent, Way
 
-STEPS: Final = ("fraud", "payment", "delivery", "merchant")
+STEPS: Final = ("fraud", *COLLECTING, "delivery", "merchant")
+CHARGED: Final = frozenset({"payment"})
 SHARE: Final = 4
 """Every fourth order is a checkout."""
 
@@ -33,12 +35,12 @@ WAYS: Final = (
     Way("hang_once", 1, LOST + 2),
     Way("error_500_once", 1, LOST + 2),
 )
-"""How a service ends a step: nearly one order in three is undone, or never begun."""
+"""How a service, or who collects, ends a step: one order in three is undone."""
 
 
 @dataclass(slots=True, kw_only=True)
 class SentCheckout(Sent):
-    """A checkout; its ``cascade`` are its steps, each with its service's way."""
+    """A checkout; its ``cascade`` is all who serve it, each with its way."""
 
     subject: ClassVar[str] = "checkout.requested"
     path: ClassVar[str] = "/v1/checkouts"
@@ -66,7 +68,7 @@ class SentCheckout(Sent):
 
 
 def checkout(number: int, chance: random.Random) -> SentCheckout:
-    """Draw a checkout, and what its services will do with it."""
+    """Draw a checkout, and what who serves it will do with it."""
     weights = [way.weight for way in WAYS]
     return SentCheckout(
         order_id=f"c-{number:05d}",
@@ -78,13 +80,15 @@ def checkout(number: int, chance: random.Random) -> SentCheckout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkouts:
-    """What became of the checkouts, by their rows and by their services' book."""
+    """What became of the checkouts, by their rows and by the others' books."""
 
     stored: int
     completed: int
     failed: int
     steps_done: int
     steps_undone: int
+    charged: int
+    refunded: int
     wrong: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -92,27 +96,48 @@ class Checkouts:
         return (
             f"{self.stored} checkouts: {self.completed} completed, {self.failed} failed"
             f"; in their services' book {self.steps_done} steps stand, "
-            f"{self.steps_undone} were done and are undone"
+            f"{self.steps_undone} were done and are undone; of the payment providers' "
+            f"charges {self.charged} stand, {self.refunded} are refunded"
         )
 
 
-def checkouts_of(states: Mapping[str, str], path: Path) -> Checkouts:
-    """Hold the states of checkouts, by queue ids, against their services' book."""
-    book = ServiceBook(path)
-    ends = [*states.values()]
+def checkouts_of(
+    ends: Mapping[str, tuple[str, str]], services: Path, charges: Path
+) -> Checkouts:
+    """Hold the ends of checkouts against the books of who served them.
+
+    ``ends`` is, by queue id, an order's own id and its state.
+    """
+    book, collected = ServiceBook(services), ChargeBook(charges)
+    states = [state for _, state in ends.values()]
+    standing = collected.standing()
     return Checkouts(
         stored=len(states),
-        completed=ends.count("COMPLETED"),
-        failed=ends.count("FAILED"),
+        completed=states.count("COMPLETED"),
+        failed=states.count("FAILED"),
         steps_done=len(book.done()),
         steps_undone=sum(
             step.state is StepState.UNDONE and step.times_done > 0
             for step in book.steps.values()
         ),
-        wrong=[*_wrong(book, states)],
+        charged=len(standing),
+        refunded=sum(bool(each.refunded_by) for each in collected.charges.values()),
+        wrong=[*_wrong(book, collected, ends)],
     )
 
 
-def _wrong(book: ServiceBook, states: Mapping[str, str]) -> Iterator[str]:
+def _wrong(
+    book: ServiceBook, collected: ChargeBook, ends: Mapping[str, tuple[str, str]]
+) -> Iterator[str]:
     yield from (f"services: {problem}" for problem in book.check())
-    yield from (f"services: {problem}" for problem in book.against(states))
+    by_queue = {queue_id: state for queue_id, (_, state) in ends.items()}
+    yield from (
+        f"services: {problem}" for problem in book.against(by_queue, elsewhere=CHARGED)
+    )
+    yield from (f"charges: {problem}" for problem in collected.check())
+    by_order = dict(ends.values())
+    yield from (f"charges: {problem}" for problem in collected.against(by_order))
+    paid = {each.asked.order_id for each in collected.standing()}
+    for order_id, state in by_order.items():
+        if state == "COMPLETED" and order_id not in paid:
+            yield f"charges: {order_id} is completed, and nobody has charged for it"

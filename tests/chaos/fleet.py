@@ -50,12 +50,23 @@ webhook = {{ scheme = "standard", secrets = ["{secret}"], rate = "1000/s" }}
 poll = {{ first = "500ms", factor = 1.5, max = "1s", deadline = "12s" }}
 recheck = {{ first = "500ms", factor = 1.5, max = "1s", attempts = 10 }}
 """
-SERVICE_NAMES: Final = ("fraud", "payment", "delivery", "merchant", "items")
+COLLECTING: Final = ("borealis", "ember")
+"""The payment providers that collect for checkouts, in order."""
+
+CHARGE: Final = """\
+charge = {{ key_lifetime = "1h", retry = {retry} }}
+"""
+CHECKOUT: Final = """
+[checkout]
+payment = [{names}]
+"""
+RETRY: Final = '{ first = "500ms", factor = 1.5, max = "1s", attempts = 60 }'
+SERVICE_NAMES: Final = ("fraud", "delivery", "merchant", "items")
 SERVICE: Final = """\
 [services.{name}]
 base_url = "http://{address}/{name}"
 timeout = "1s"
-retry = {{ first = "500ms", factor = 1.5, max = "1s", attempts = 60 }}
+retry = {retry}
 """
 NOT_IDEMPOTENT: Final = frozenset({"fjord"})
 SETTINGS: Final[Mapping[str, str]] = {
@@ -74,7 +85,8 @@ class Layout:
     ``proxied`` names what the service reaches through a proxy: ``pg``, ``nats``,
     ``core``, ``providers``; the API always has one, as its load balancer. ``between``
     puts something in front of PostgreSQL and gives the address that the service gets.
-    With ``checkouts`` the providers' server plays the services of their steps, too.
+    With ``checkouts`` the providers' server plays the services of their steps, too,
+    and two of the providers collect for them.
     """
 
     workers: int = 3
@@ -149,6 +161,11 @@ class Fleet:
     def service_book(self) -> Path:
         """The file of the book of the checkouts' services."""
         return self.folder / "providers.jsonl.services"
+
+    @property
+    def charge_book(self) -> Path:
+        """The file of what the providers have collected for checkouts."""
+        return self.folder / "providers.jsonl.charges"
 
     def url_of(self, what: str) -> str:
         """Return where core or the providers are, past every proxy."""
@@ -350,7 +367,8 @@ def _environment(
     layout = fleet.layout
     way = _ways(fleet.proxies, ends, layout.proxied)
     config = fleet.folder / "payment.toml"
-    told = _config(way(PROVIDERS), tokens["webhooks"])
+    collecting = COLLECTING if layout.checkouts else ()
+    told = _config(way(PROVIDERS), tokens["webhooks"], collecting)
     if layout.checkouts:
         told += _services(way(PROVIDERS))
     config.write_text(told + layout.tables)
@@ -384,7 +402,7 @@ def _ways(
     return way
 
 
-def _config(address: str, secret: str) -> str:
+def _config(address: str, secret: str, collecting: Collection[str]) -> str:
     return "\n".join(
         CONFIG.format(
             name=name,
@@ -392,14 +410,18 @@ def _config(address: str, secret: str) -> str:
             secret=secret,
             idempotent="false" if name in NOT_IDEMPOTENT else "true",
         )
+        + (CHARGE.format(retry=RETRY) if name in collecting else "")
         for name in PROVIDER_NAMES
     )
 
 
 def _services(address: str) -> str:
-    return "\n" + "\n".join(
-        SERVICE.format(name=name, address=address) for name in SERVICE_NAMES
+    names = ", ".join(f'"{name}"' for name in COLLECTING)
+    tables = (
+        SERVICE.format(name=name, address=address, retry=RETRY)
+        for name in SERVICE_NAMES
     )
+    return CHECKOUT.format(names=names) + "\n" + "\n".join(tables)
 
 
 def _webhook_secret() -> str:

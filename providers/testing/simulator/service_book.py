@@ -136,11 +136,14 @@ class ServiceBook:
         """Return what is wrong, in words; empty: nothing."""
         return [*self._twice_by_task(), *self._twice_by_order()]
 
-    def against(self, orders: Mapping[str, str]) -> list[str]:
+    def against(
+        self, orders: Mapping[str, str], *, elsewhere: frozenset[str] = frozenset()
+    ) -> list[str]:
         """Compare with the states of orders by `queue_id`, once all is at rest.
 
         A completed order has every step done; of a failed or cancelled one nothing
-        stands that could have been undone, and its merchant was never told.
+        stands that could have been undone, and its merchant was never told. The steps
+        that are done `elsewhere`, by payment providers for one, are not looked for.
         """
         standing: defaultdict[str, set[str]] = defaultdict(set)
         for booked in self.done():
@@ -148,7 +151,7 @@ class ServiceBook:
         wrong = []
         for queue_id, state in orders.items():
             done = standing[queue_id]
-            if state == "COMPLETED" and (missing := STEPS - done):
+            if state == "COMPLETED" and (missing := STEPS - done - elsewhere):
                 wrong.append(f"{queue_id}: completed without {_named(missing)}")
             elif state in LOST and (left := done & (CAN_BE_UNDONE | {"merchant"})):
                 wrong.append(f"{queue_id}: {state.lower()}, and {_named(left)} stands")

@@ -393,6 +393,9 @@ async def test_the_orders_are_held_against_the_book(playing):
         "q-2: completed without delivery and fraud and merchant and payment"
     ]
     assert playing.book.against({}) == ["q-1: done for no order"]
+    assert playing.book.against(
+        {"q-1": "COMPLETED", "q-3": "COMPLETED"}, elsewhere=frozenset({"payment"})
+    ) == ["q-3: completed without delivery and fraud and merchant"]
 
 
 def test_every_request_is_in_the_book():
