@@ -54,7 +54,7 @@ COLLECTING: Final = ("borealis", "ember")
 """The payment providers that collect for checkouts, in order."""
 
 CHARGE: Final = """\
-charge = {{ key_lifetime = "1h", retry = {retry} }}
+charge = {{ key_lifetime = "1h", absent_after = "6s", retry = {retry} }}
 """
 CHECKOUT: Final = """
 [checkout]
