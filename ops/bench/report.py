@@ -30,6 +30,7 @@ SECTIONS: Final = (
     ("start", "Start"),
     ("checkouts", "Checkouts: one at a time with services of 50 ms, and many at once"),
     ("saved", "Checkouts of which one step call in a hundred fails"),
+    ("links", "Partner links, with a partner that answers at once"),
     ("executor", "Fetches that depend on each other, at once and one after another"),
 )
 PLOTS: Final = ("throughput.svg", "latency.svg")
