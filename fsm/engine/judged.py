@@ -104,3 +104,32 @@ Stories: TypeAlias = Mapping[str, Story]
 """The stories of an order and of all its tasks, by id, of those that have lines."""
 Check: TypeAlias = Callable[[SeenOrder, Sequence[SeenTask], Stories], Iterator[Offence]]
 """(order, the tasks of one of its steps by position, stories) -> what is wrong."""
+
+
+def proof_check(flaw: Callable[[SeenTask, Story], str | None]) -> Check:
+    """Return a check of tasks by their stories: ``flaw`` says what one fails to prove.
+
+    Of a task without a story others tell.
+    """
+
+    def check(
+        order: SeenOrder, tasks: Sequence[SeenTask], stories: Stories
+    ) -> Iterator[Offence]:
+        for task in tasks:
+            story = stories.get(task.task_id)
+            what = None if story is None else flaw(task, story)
+            if what is not None:
+                yield Offence(Invariant.PROOF, order.queue_id, task.task_id, what)
+
+    return check
+
+
+def unsaid(
+    task: SeenTask, story: Story, proves: Mapping[str, frozenset[str]]
+) -> str | None:
+    """Say that a task stands as nobody has said; ``proves`` has who may, by state."""
+    triggers = proves.get(task.state)
+    said = {line.trigger for line in story.lines}
+    if triggers is not None and not said & triggers:
+        return f"it is {task.state}, and nobody has said so"
+    return None

@@ -3,11 +3,11 @@
 They judge what a step may rest on, beside what holds for every flow.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
-from fsm.engine.judged import Check, Offence, SeenOrder, SeenTask, Stories, Story
-from fsm.engine.words import EngineTrigger, Invariant, State
+from fsm.engine.judged import Check, SeenTask, Story, proof_check, unsaid
+from fsm.engine.words import EngineTrigger, State
 from fsm.service.words import StepTrigger
 
 _PROVES: Final[Mapping[str, frozenset[str]]] = {
@@ -23,26 +23,15 @@ _PROVES: Final[Mapping[str, frozenset[str]]] = {
 _MAY_HAVE_SENT: Final = frozenset({StepTrigger.UNCLEAR, StepTrigger.TAKEN_OVER})
 
 
-def _proven(
-    order: SeenOrder, tasks: Sequence[SeenTask], stories: Stories
-) -> Iterator[Offence]:
-    """A step is done, or undone, where somebody has said so."""
-    for task in tasks:
-        story = stories.get(task.task_id)
-        what = _unproven(task, story) if story else None
-        if what is not None:
-            yield Offence(Invariant.PROOF, order.queue_id, task.task_id, what)
-
-
 def _unproven(task: SeenTask, story: Story) -> str | None:
+    """Say of a step that it is done, undone or left out, and nothing proves that."""
+    if what := unsaid(task, story, _PROVES):
+        return what
     said = {line.trigger for line in story.lines}
-    proves = _PROVES.get(task.state)
-    if proves is not None and not said & proves:
-        return f"it is {task.state}, and nobody has said so"
     given_up = story.ended_by == StepTrigger.GIVEN_UP
     if task.state == State.SKIPPED and given_up and said & _MAY_HAVE_SENT:
         return "it was left out as never sent, and may have been sent"
     return None
 
 
-INVARIANTS: Final[tuple[Check, ...]] = (_proven,)
+INVARIANTS: Final[tuple[Check, ...]] = (proof_check(_unproven),)
