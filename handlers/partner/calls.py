@@ -11,12 +11,12 @@ from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
 from fsm.engine.words import State
-from fsm.partner.words import CHECK, OURS, UNCONFIGURED, LinkTrigger, LinkWait
+from fsm.partner.words import CHECK, OURS, LinkTrigger, LinkWait
 from handlers.calling import check_awake, timed, unheard
 from handlers.claims import Claims
 from handlers.commit import Ports
 from handlers.partner.asked import check_of, membership_of, notice_of
-from handlers.partner.terms import partner_of
+from handlers.partner.terms import not_configured, partner_of
 from handlers.partner.validate import validated
 from handlers.ports.core import Confirmed, MembershipVerb
 from handlers.ports.partners import (
@@ -71,7 +71,7 @@ def _ended(trigger: LinkTrigger, task: Task, ports: Ports) -> Event | None:
 async def _check(order: Order, task: Task, ports: Ports) -> Event:
     partner = partner_of(task, ports)
     if partner is None:
-        return _absent(task)
+        return not_configured(task)
     call = check_of(order, task)
     again = task.waiting_for is LinkWait.FALLBACK
     check = partner.check_again if again else partner.check_eligibility
@@ -81,7 +81,7 @@ async def _check(order: Order, task: Task, ports: Ports) -> Event:
 async def _notice(order: Order, task: Task, ports: Ports) -> Event:
     partner = partner_of(task, ports)
     if partner is None:
-        return _absent(task)
+        return not_configured(task)
     return event_of(await partner.notify_revoked(notice_of(order, task)), task, 0)
 
 
@@ -98,11 +98,6 @@ async def _membership(
     return Event(
         trigger=refused, actor="core", code=answer.code, message=answer.message
     )
-
-
-def _absent(task: Task) -> Event:
-    because = f"partner {task.provider!r} is not configured here"
-    return unheard(T.NOT_SENT, task, because, code=UNCONFIGURED)
 
 
 def event_of(answer: CheckAnswer | NoticeAnswer, task: Task, n: int) -> Event:

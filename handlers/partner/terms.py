@@ -3,7 +3,10 @@
 from typing import Final
 
 from fsm.engine.rows import Task
+from fsm.engine.steps import Event
 from fsm.partner.policy import LinkPolicy
+from fsm.partner.words import UNCONFIGURED, LinkTrigger
+from handlers.calling import unheard
 from handlers.commit import Ports
 from handlers.ports.partners import Partner
 
@@ -20,3 +23,9 @@ def policy_of(task: Task, ports: Ports) -> LinkPolicy:
     """Return how the task's partner may be treated."""
     partner = partner_of(task, ports)
     return UNKNOWN_PARTNER if partner is None else partner.policy
+
+
+def not_configured(task: Task) -> Event:
+    """Return that a task's partner cannot be asked by this process."""
+    because = f"partner {task.provider!r} is not configured here"
+    return unheard(LinkTrigger.NOT_SENT, task, because, code=UNCONFIGURED)

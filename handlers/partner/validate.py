@@ -9,14 +9,13 @@ from fsm.partner.lifecycle import UNLINK
 from fsm.partner.words import (
     BIN_NOT_COVERED,
     COUNTRY_NOT_COVERED,
-    UNCONFIGURED,
     LinkTrigger,
 )
-from handlers.calling import timed, unheard
+from handlers.calling import timed
 from handlers.commit import Ports
 from handlers.partner.asked import card_of
 from handlers.partner.standing import made_by, standing_link
-from handlers.partner.terms import partner_of
+from handlers.partner.terms import not_configured, partner_of
 
 
 async def validated(order: Order, task: Task, ports: Ports) -> Event:
@@ -28,8 +27,7 @@ async def validated(order: Order, task: Task, ports: Ports) -> Event:
         return await _still_linked(order, task, ports)
     partner = partner_of(task, ports)
     if partner is None:
-        because = f"partner {task.provider!r} is not configured here"
-        return unheard(LinkTrigger.NOT_SENT, task, because, code=UNCONFIGURED)
+        return not_configured(task)
     standing = await standing_link(order.queue.exclusive_key or "", ports)
     if standing is not None:
         return _found(LinkTrigger.ALREADY_LINKED, task, standing)
