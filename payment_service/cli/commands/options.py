@@ -1,6 +1,7 @@
 """The options and arguments that several commands have."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import typer
@@ -39,3 +40,17 @@ Host = Annotated[str, option("--host", text="Where it listens.")]
 Port = Annotated[int, option("--port", text="0: any that is free.")]
 KeyName = Annotated[str, typer.Argument(metavar="NAME", help="Of the key.")]
 Why = Annotated[str | None, option("--reason", text="Why; it stands in the record.")]
+ConfigFile = Annotated[
+    Path | None, option("--config", text="The file, instead of PAYMENT_CONFIG.")
+]
+Scenarios = Annotated[
+    list[str] | None, option("--scenario", text="Only this; repeatable.")
+]
+NewName = Annotated[str, typer.Argument(help="Its name, of a-z, 0-9 and _.")]
+Style = Annotated[
+    Literal["toml", "python"],
+    option("--style", text="A table for the adapter rest, or an adapter."),
+]
+Into = Annotated[
+    Path | None, option("--into", text="The new folder; the name, if not said.")
+]

@@ -2,12 +2,19 @@
 
 # ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from payment_service.cli.commands.options import Json, new_group, option
+from payment_service.cli.commands.options import (
+    ConfigFile,
+    Into,
+    Json,
+    NewName,
+    Scenarios,
+    Style,
+    new_group,
+)
 
 group = new_group("The partners whose cards are linked.")
 
@@ -23,12 +30,8 @@ def partner_list(as_json: Json = False) -> int:
 @group.command("check")
 def partner_check(
     name: Annotated[str, typer.Argument(help="Of the table [partners.NAME].")],
-    config: Annotated[
-        Path | None, option("--config", text="The file, instead of PAYMENT_CONFIG.")
-    ] = None,
-    only: Annotated[
-        list[str] | None, option("--scenario", text="Only this; repeatable.")
-    ] = None,
+    config: ConfigFile = None,
+    only: Scenarios = None,
     as_json: Json = False,
 ) -> int:
     """Play the conformance scenarios against an adapter; no real partner is asked."""
@@ -41,14 +44,9 @@ def partner_check(
 
 @group.command("new")
 def partner_new(
-    name: Annotated[str, typer.Argument(help="Its name, of a-z, 0-9 and _.")],
-    style: Annotated[
-        Literal["toml", "python"],
-        option("--style", text="A table for the adapter rest, or an adapter."),
-    ] = "toml",
-    into: Annotated[
-        Path | None, option("--into", text="The new folder; the name, if not said.")
-    ] = None,
+    name: NewName,
+    style: Style = "toml",
+    into: Into = None,
 ) -> int:
     """Write a folder to begin with a partner: its table or adapter, and its tests."""
     from payment_service.cli import scaffold

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from payment_service.cli.commands.options import Json, new_group, option
+from payment_service.cli.commands.options import (
+    ConfigFile,
+    Json,
+    Scenarios,
+    new_group,
+    option,
+)
 
 group = new_group("The services of a checkout.")
 
@@ -15,16 +21,12 @@ group = new_group("The services of a checkout.")
 @group.command("check")
 def service_check(
     name: Annotated[str, typer.Argument(help="Of the table [services.NAME].")],
-    config: Annotated[
-        Path | None, option("--config", text="The file, instead of PAYMENT_CONFIG.")
-    ] = None,
+    config: ConfigFile = None,
     orders: Annotated[
         Path | None,
         option("--orders", text="A JSON file: {taken, refused, pending}, to try it."),
     ] = None,
-    only: Annotated[
-        list[str] | None, option("--scenario", text="Only this; repeatable.")
-    ] = None,
+    only: Scenarios = None,
     as_json: Json = False,
 ) -> int:
     """Ask a service's test instance for steps: what it does is done, and undone."""
