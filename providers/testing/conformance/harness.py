@@ -26,6 +26,7 @@ from providers.testing.conformance.vocabulary import (
     Deal,
     Double,
     Payee,
+    ReceivedRequest,
     Reply,
     Saying,
     Unreadable,
@@ -33,6 +34,7 @@ from providers.testing.conformance.vocabulary import (
 
 Answer = CreateAnswer | StatusAnswer | CancelAnswer
 AnyAnswer = TypeVar("AnyAnswer")
+ReadT = TypeVar("ReadT")
 
 REFERENCE: Final = "018f3c2a-9b4d-7c1e-8a56-0f1e2d3c4b5a"
 OTHER_REFERENCE: Final = "018f3c2a-9b4d-7c1e-8a56-0f1e2d3c4b5b"
@@ -103,6 +105,22 @@ class Findings:
         """Note a secret that shows."""
         for canary in self.rehearsal.canaries:
             self.must(canary not in text, f"{where}: it shows a secret")
+
+    def legible(
+        self,
+        heard: ReceivedRequest | None,
+        read: Callable[[ReceivedRequest], ReadT],
+        case: str,
+    ) -> ReadT | None:
+        """Return what a request asked for; note that there is none, or none to read."""
+        if heard is None:
+            self.must(False, f"{case}: nothing was sent")  # noqa: FBT003
+            return None
+        try:
+            return read(heard)
+        except Unreadable as problem:
+            self.must(False, f"{case}: the provider cannot read it: {problem}")  # noqa: FBT003
+            return None
 
     async def answered(
         self, asking: Awaitable[AnyAnswer], seconds: float, case: str
@@ -197,14 +215,8 @@ class Stage(Findings):
 
     def heard(self, case: str) -> Asked | None:
         """Return what the one request asked for, as the provider reads it."""
-        if not self.counterpart.heard:
-            self.must(False, f"{case}: nothing was sent")  # noqa: FBT003
-            return None
-        try:
-            return self.double.read(self.counterpart.heard[-1])
-        except Unreadable as problem:
-            self.must(False, f"{case}: the provider cannot read it: {problem}")  # noqa: FBT003
-            return None
+        heard = self.counterpart.heard
+        return self.legible(heard[-1] if heard else None, self.double.read, case)
 
     def replies(
         self, call: Call, saying: Saying, deal: Deal | None = None

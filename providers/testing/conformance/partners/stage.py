@@ -134,10 +134,9 @@ class PartnerStage(Findings):
 
     def heard(self, case: str) -> Mapping[str, str]:
         """Return what the one request said, as the partner reads it."""
-        if not self.counterpart.heard:
-            self.must(False, f"{case}: nothing was sent")  # noqa: FBT003
-            return {}
-        return self.double.heard(self.counterpart.heard[-1])
+        heard = self.counterpart.heard
+        last = heard[-1] if heard else None
+        return self.legible(last, self.double.heard, case) or {}
 
     def replies(self, question: Question, saying: PartnerSaying) -> Mapping[str, Reply]:
         """Return how this partner says so.
