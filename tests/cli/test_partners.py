@@ -1,13 +1,12 @@
 """`partner list`, `check`, `new`: what a table comes to, tried, and begun."""
 
 import re
-import subprocess
-import sys
 import tomllib
 
 import pytest
 
 from providers.testing.conformance.partners import PARTNER_SCENARIOS
+from tests.cli.skeletons import check_it_is_its_own, run
 from tests.cli.stage import ROOT
 
 NAME = "borealis"
@@ -24,17 +23,6 @@ adapter = "rest"
 base_url = "https://acme.example"
 headers = { Authorization = "Bearer ${NOT_SET_HERE}" }
 """
-
-
-def run(folder, *command):
-    return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 @pytest.fixture
@@ -108,32 +96,21 @@ def test_the_partners_are_listed_with_what_is_done_about_a_card(configured):
 
 
 def test_nothing_of_the_skeleton_is_left_and_it_lints(written):
-    for path in written.rglob("*"):
-        if path.is_file():
-            assert "acme" not in path.read_text().lower(), path
-            assert "acme" not in path.name
-
-    config = str(ROOT / "pyproject.toml")
-    checked = run(written, "ruff", "check", "--config", config, ".")
-    formatted = run(written, "ruff", "format", "--check", "--config", config, ".")
-
-    assert checked.returncode == 0, checked.stdout
-    assert formatted.returncode == 0, formatted.stdout
+    check_it_is_its_own(written)
 
 
 def test_an_adapter_is_typed(shell):
     shell("partner", "new", NAME, "--style", "python")
     config = str(ROOT / "pyproject.toml")
 
-    done = run(
-        shell.folder / NAME, "mypy", "--config-file", config, "--cache-dir", "c", "."
-    )
+    check = ("mypy", "--config-file", config, "--cache-dir", "c", ".")
+    done = run(shell.folder / NAME, *check, seconds=120)
 
     assert done.returncode == 0, done.stdout
 
 
 def test_a_new_partner_passes_its_tests_as_it_stands(written):
-    done = run(written, "pytest", "-q")
+    done = run(written, "pytest", "-q", seconds=120)
 
     assert done.returncode == 0, done.stdout
     assert re.search(r"1\d passed, 1\d skipped", done.stdout)

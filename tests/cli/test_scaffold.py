@@ -1,27 +1,15 @@
 """`provider new` writes what works: what it asks for is asked, what it says is true."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 
 from providers.config import unfinished
+from tests.cli.skeletons import check_it_is_its_own, run
 from tests.cli.stage import ROOT
 
 TODO = re.compile(r'^(\w+) = "(TODO.*)"$', re.MULTILINE)
 NAME = "borealis"
-
-
-def run(folder, *command):
-    return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 @pytest.fixture(params=["toml", "python"])
@@ -58,17 +46,7 @@ def filled_in(text):
 
 
 def test_nothing_of_the_skeleton_is_left_and_it_lints(written):
-    for path in written.rglob("*"):
-        if path.is_file():
-            assert "acme" not in path.read_text().lower(), path
-            assert "acme" not in path.name
-
-    config = str(ROOT / "pyproject.toml")
-    checked = run(written, "ruff", "check", "--config", config, ".")
-    formatted = run(written, "ruff", "format", "--check", "--config", config, ".")
-
-    assert checked.returncode == 0, checked.stdout
-    assert formatted.returncode == 0, formatted.stdout
+    check_it_is_its_own(written)
 
 
 def test_an_adapter_is_typed(adapter):

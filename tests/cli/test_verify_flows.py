@@ -7,16 +7,13 @@ import pytest
 
 from fsm.engine.words import EngineWait
 from fsm.flows import RULES
-from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
 from payment_service.cli import unknown
-from payment_service.playground.memory.clock import VirtualClock
 from payment_service.storage.readable import known_words, unknown_words
 from tests.cli.stage import Here, corrupt
 from tests.cli.test_outside import answering
 from tests.handlers.test_chores import helped, helpers
-from tests.world.judged import World
-from tests.world.postgres_rows import PostgresRows
+from tests.world.stores import world_on
 
 __all__ = ["helped", "helpers"]
 
@@ -34,13 +31,8 @@ async def house(database_url, helpers, monkeypatch):
     """Give a world whose orders are chores, and a version that knows of them."""
     del helpers
     monkeypatch.setattr(unknown, "_KNOWN", known_words(RULES))
-    clock, committed = VirtualClock(), list[Unsent]()
-    rows = PostgresRows(database_url, clock, on_committed=committed.extend)
-    await rows.open()
-    world = World(clock=clock, rows=rows)
-    world.committed = committed
-    yield world
-    await rows.close()
+    async with world_on(database_url) as world:
+        yield world
 
 
 async def completed(house, _helpers):

@@ -2,26 +2,13 @@
 
 import pytest
 
-from handlers.ports.store import Unsent
-from payment_service.playground.memory.clock import VirtualClock
-from tests.world.judged import World
-from tests.world.postgres_rows import PostgresRows
+from tests.world.stores import url_of, world_on
 
 
 @pytest.fixture(params=["memory", "postgres"])
 async def world(request):
     """Give a service with all its neighbours, and judge it when the test is over."""
-    if request.param == "memory":
-        world = World()
-    else:
-        url = request.getfixturevalue("database_url")
-        clock, committed = VirtualClock(), list[Unsent]()
-        rows = PostgresRows(url, clock, on_committed=committed.extend)
-        await rows.open()
-        world = World(clock=clock, rows=rows)
-        world.committed = committed
-    yield world
-    await world.rest()
-    offences = await world.offences()
-    await world.rows.close()
-    assert offences == []
+    async with world_on(url_of(request)) as world:
+        yield world
+        await world.rest()
+        assert await world.offences() == []

@@ -17,12 +17,9 @@ from fsm.service.policy import ServicePolicy
 from handlers import route
 from handlers.checkout.load import BYTES_MAX, PLAN, plan_of
 from handlers.ports.services import Fetched, ServiceRefused, ServiceUnclear
-from handlers.ports.store import Unsent
-from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.effects import Died
 from tests.world.checkouts import DETAILS, STEPS, a_checkout, serve, wrongs
-from tests.world.judged import World
-from tests.world.postgres_rows import PostgresRows
+from tests.world.stores import url_of, world_on
 
 PAGE = Path(__file__).parents[2] / "docs/lifecycle.md"
 NAMES = tuple(fetch.name for fetch in PLAN)
@@ -36,20 +33,9 @@ NOTHING_BEGAN = ["SKIPPED", "SKIPPED", "SKIPPED", "SKIPPED", "FAILED"]
 @pytest.fixture(params=["memory", "postgres"])
 async def house(request):
     """Give a world with a service for each fetch and each step of a checkout."""
-    if request.param == "memory":
-        world = World()
+    async with world_on(url_of(request)) as world:
         furnish(world)
         yield world
-        return
-    clock, committed = VirtualClock(), list[Unsent]()
-    url = request.getfixturevalue("database_url")
-    rows = PostgresRows(url, clock, on_committed=committed.extend)
-    await rows.open()
-    world = World(clock=clock, rows=rows)
-    world.committed = committed
-    furnish(world)
-    yield world
-    await rows.close()
 
 
 def furnish(world):

@@ -17,15 +17,12 @@ from fsm.engine.words import EngineWait, State
 from fsm.service.policy import Default, ServicePolicy
 from fsm.service.words import ServiceWait, StepTrigger
 from handlers.commit import apply
-from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
 from handlers.serialized import SerializedCommits
-from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.services import StepFate
 from tests.handlers.test_tampering import change
 from tests.world.checkouts import DETAILS, a_checkout, serve, wrongs
-from tests.world.judged import World
-from tests.world.postgres_rows import PostgresRows
+from tests.world.stores import url_of, world_on
 
 S = "SUCCEEDED"
 ALL_DONE = [S, S, S, S, "COMPLETED"]
@@ -39,20 +36,9 @@ UNASKABLE = ServicePolicy(asks=False, retry=HASTY.retry, attempts=3)
 @pytest.fixture(params=["memory", "postgres"])
 async def house(request):
     """Give a world in which the services of a checkout do what they are asked."""
-    if request.param == "memory":
-        world = World()
+    async with world_on(url_of(request)) as world:
         serve(world)
         yield world
-        return
-    clock, committed = VirtualClock(), list[Unsent]()
-    url = request.getfixturevalue("database_url")
-    rows = PostgresRows(url, clock, on_committed=committed.extend)
-    await rows.open()
-    world = World(clock=clock, rows=rows)
-    world.committed = committed
-    serve(world)
-    yield world
-    await rows.close()
 
 
 async def checked_out(world):

@@ -24,7 +24,6 @@ from handlers.cancel import cancel_known
 from handlers.flows import FLOWS
 from handlers.operations import Operations
 from handlers.ports.reads import Search
-from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
 from payment_service.playground.memory.clock import VirtualClock, run
 from payment_service.playground.memory.effects import Effects, FailureForm, Strike
@@ -38,7 +37,7 @@ from tests.service.stage import a_withdrawal, staged
 from tests.world.as_rows import line_of, order_row, task_row
 from tests.world.household import STANDS, Helpers, offences_at_rest, offences_of_rows
 from tests.world.judged import World
-from tests.world.postgres_rows import PostgresRows
+from tests.world.stores import url_of, world_on
 
 HOUSE: Any = RULES
 AS_THEY_ARE = "SELECT wake_at, watch_at, redrives FROM order_tasks ORDER BY position"
@@ -73,17 +72,8 @@ def helpers(helped):
 async def house(request, helpers):
     """Give a world whose orders are chores."""
     del helpers
-    if request.param == "memory":
-        yield World()
-        return
-    clock, committed = VirtualClock(), list[Unsent]()
-    url = request.getfixturevalue("database_url")
-    rows = PostgresRows(url, clock, on_committed=committed.extend)
-    await rows.open()
-    world = World(clock=clock, rows=rows)
-    world.committed = committed
-    yield world
-    await rows.close()
+    async with world_on(url_of(request)) as world:
+        yield world
 
 
 async def test_steps_that_wait_for_nothing_are_made_at_once(house, helpers):

@@ -15,13 +15,10 @@ from fsm.service.words import OURS
 from fsm.tampering import tampered
 from handlers.erase import erase
 from handlers.ports.services import ServiceRefused
-from handlers.ports.store import Unsent
 from handlers.sound import looked_over
 from payment_service.cli.snapshot import Snapshot
-from payment_service.playground.memory.clock import VirtualClock
 from tests.world.checkouts import STEPS, a_checkout, serve, wrongs
-from tests.world.judged import World
-from tests.world.postgres_rows import PostgresRows
+from tests.world.stores import url_of, world_on
 
 HASTY = ServicePolicy(
     retry=Backoff(first=timedelta(seconds=1), factor=2.0, longest=timedelta(seconds=4)),
@@ -33,21 +30,12 @@ PLEASE = "Please use another card, Ann."
 @pytest.fixture(params=["memory", "postgres"])
 async def house(request):
     """Give a world with a service for each step of a checkout, and for its items."""
-    if request.param == "memory":
-        world = World()
+    url = url_of(request)
+    async with world_on(url) as world:
+        if url is not None:
+            world.url = url  # type: ignore[attr-defined]
         serve(world, "items", *STEPS, **dict.fromkeys(("items", *STEPS), HASTY))
         yield world
-        return
-    clock, committed = VirtualClock(), list[Unsent]()
-    url = request.getfixturevalue("database_url")
-    rows = PostgresRows(url, clock, on_committed=committed.extend)
-    await rows.open()
-    world = World(clock=clock, rows=rows)
-    world.committed = committed
-    world.url = url  # type: ignore[attr-defined]
-    serve(world, "items", *STEPS, **dict.fromkeys(("items", *STEPS), HASTY))
-    yield world
-    await rows.close()
 
 
 async def the_order(world):

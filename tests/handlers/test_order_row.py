@@ -31,13 +31,12 @@ from handlers.erase import erase
 from handlers.flow import Loaded, LoadLater, NotLoaded
 from handlers.flows import FLOWS
 from handlers.load import load
-from handlers.ports.store import StepWrite, Unsent
+from handlers.ports.store import StepWrite
 from handlers.sound import looked_over
 from handlers.work import no_wakeups, work_of
 from payment_service.cli.snapshot import Snapshot
 from payment_service.observability.measured import StepWatch
 from payment_service.observability.metrics import Metrics
-from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.world import a_request
 from payment_service.storage.gauges import standing
 from payment_service.wire.views import order_view
@@ -51,8 +50,7 @@ from tests.fsm.memberships import (
     tasks_of,
 )
 from tests.storage.builders import a_case, a_forced_work
-from tests.world.judged import World
-from tests.world.postgres_rows import PostgresRows
+from tests.world.stores import url_of, world_on
 
 HOUSE: Any = RULES
 HANDLED: Any = FLOWS
@@ -137,18 +135,11 @@ def use(monkeypatch, club, flow):
 async def house(request, club):
     """Give a world whose orders are memberships."""
     del club
-    if request.param == "memory":
-        yield World()
-        return
-    clock, committed = VirtualClock(), list[Unsent]()
-    url = request.getfixturevalue("database_url")
-    rows = PostgresRows(url, clock, on_committed=committed.extend)
-    await rows.open()
-    world = World(clock=clock, rows=rows)
-    world.committed = committed
-    world.url = url  # type: ignore[attr-defined]
-    yield world
-    await rows.close()
+    url = url_of(request)
+    async with world_on(url) as world:
+        if url is not None:
+            world.url = url  # type: ignore[attr-defined]
+        yield world
 
 
 async def the_order(house):

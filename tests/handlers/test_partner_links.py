@@ -20,16 +20,13 @@ from handlers.ports.partners import (
     NotEligible,
     PartnerPending,
 )
-from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
 from handlers.sound import looked_over
 from handlers.submit import submit
-from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.core import CoreTrouble
 from payment_service.playground.memory.memberships import Lasting, MemberCard
 from payment_service.playground.memory.world import TRACE
 from tests.handlers.test_tampering import change
-from tests.world.judged import World
 from tests.world.links import (
     HOLDS,
     NORTHBANK,
@@ -40,7 +37,7 @@ from tests.world.links import (
     partnered,
     wrongs,
 )
-from tests.world.postgres_rows import PostgresRows
+from tests.world.stores import url_of, world_on
 
 CARD = MemberCard("c-9", NORTHBANK, "tok_card_1")
 NO = NotEligible(code="not_a_member", message="no such customer")
@@ -50,20 +47,9 @@ DAY = timedelta(days=1)
 @pytest.fixture(params=["memory", "postgres"])
 async def house(request):
     """Give a world with a partner that answers at once."""
-    if request.param == "memory":
-        world = World()
+    async with world_on(url_of(request)) as world:
         partnered(world)
         yield world
-        return
-    clock, committed = VirtualClock(), list[Unsent]()
-    url = request.getfixturevalue("database_url")
-    rows = PostgresRows(url, clock, on_committed=committed.extend)
-    await rows.open()
-    world = World(clock=clock, rows=rows)
-    world.committed = committed
-    partnered(world)
-    yield world
-    await world.rows.close()
 
 
 def northbank(world):

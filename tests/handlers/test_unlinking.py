@@ -16,14 +16,11 @@ from handlers.ports.bus import Delivery
 from handlers.ports.core import MembershipVerb
 from handlers.ports.outcomes import Retry
 from handlers.ports.partners import NotEligible
-from handlers.ports.store import Unsent
 from handlers.resolve import Ruling
 from handlers.route import Dispatch
-from payment_service.playground.memory.clock import VirtualClock
 from payment_service.playground.memory.world import TRACE
-from tests.world.judged import World
 from tests.world.links import NORTHBANK, a_card, a_link, partnered, wrongs
-from tests.world.postgres_rows import PostgresRows
+from tests.world.stores import url_of, world_on
 
 WHY = "the customer has removed the card"
 SECOND = timedelta(seconds=1)
@@ -32,20 +29,9 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture(params=["memory", "postgres"])
 async def house(request):
     """Give a world with a partner that answers at once."""
-    if request.param == "memory":
-        world = World()
+    async with world_on(url_of(request)) as world:
         partnered(world)
         yield world
-        return
-    clock, committed = VirtualClock(), list[Unsent]()
-    url = request.getfixturevalue("database_url")
-    rows = PostgresRows(url, clock, on_committed=committed.extend)
-    await rows.open()
-    world = World(clock=clock, rows=rows)
-    world.committed = committed
-    partnered(world)
-    yield world
-    await world.rows.close()
 
 
 async def linked(house, order_id="l-1001", *, after=SECOND):
