@@ -27,7 +27,6 @@ from fsm.service.words import (
 from handlers.admission import at_gate, may_repeat_now
 from handlers.calling import check_awake, timed, unheard
 from handlers.checkout.asked import call_of
-from handlers.checkout.charges import OTHER_MONEY
 from handlers.checkout.terms import is_charge, policy_of, service_of
 from handlers.claims import Claims
 from handlers.commit import Ports
@@ -171,15 +170,24 @@ async def _ask_or_repeat(
     return event_of(await service.do(call_of(order, task)), task)
 
 
-async def _ask(order: Order, task: Task, ports: Ports) -> Event:
+async def _ask(
+    order: Order,
+    task: Task,
+    ports: Ports,
+    *,
+    disputed: StepTrigger = StepTrigger.UNCLEAR,
+) -> Event:
+    """Ask what became of it; ``disputed`` is what a yes to something else means."""
     service = service_of(task, ports)
     if service is None:
         return unheard(StepTrigger.UNCLEAR, task, _absent(task), code=UNCONFIGURED)
     if not service.policy.asks:
         return unheard(StepTrigger.UNASKED, task, UNASKED)
     asked_at = ports.clock.now()
-    heard = event_of(await service.ask(call_of(order, task)), task)
-    return replace(heard, asked_at=asked_at)
+    answer = await service.ask(call_of(order, task))
+    heard = replace(event_of(answer, task), asked_at=asked_at)
+    is_disputed = isinstance(answer, ServiceUnclear) and answer.disputed
+    return replace(heard, trigger=disputed) if is_disputed else heard
 
 
 _LAST_WORDS: Final[dict[StrEnum, str]] = {
@@ -200,10 +208,8 @@ async def _last_question(order: Order, task: Task, ports: Ports) -> Event:
         because = f"asked {asked} times, no answer that counts" if asked else UNASKED
         said = unheard(StepTrigger.UNASKED, task, because, code=NO)
         return replace(said, detail={"asked": asked})
-    heard = await _ask(order, task, ports)
-    if heard.trigger is StepTrigger.UNCLEAR and heard.message == OTHER_MONEY:
-        # It says that it has charged: no silence, and for the person to look at again.
-        return replace(heard, trigger=StepTrigger.PENDING, code=STOPPED)
+    # A charge of another amount is no silence: the person has to look at it again.
+    heard = await _ask(order, task, ports, disputed=StepTrigger.PENDING)
     code = _LAST_WORDS.get(heard.trigger)
     return heard if code is None else replace(heard, code=code)
 

@@ -105,7 +105,7 @@ def _done(charged: Charged, charge: Charge) -> ServiceDone | ServiceUnclear:
     said = (charged.amount, charged.currency)
     asked = (charge.money.amount, charge.money.currency)
     if any(a is not None and a != b for a, b in zip(said, asked, strict=True)):
-        return ServiceUnclear(because=OTHER_MONEY)
+        return ServiceUnclear(because=OTHER_MONEY, disputed=True)
     return ServiceDone(
         result={} if charged.reference is None else {REFERENCE: charged.reference}
     )

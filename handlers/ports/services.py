@@ -82,13 +82,15 @@ class ServiceUnclear:
     """Anything else: it may have been done. ``after`` as above.
 
     ``taken`` says that it is at work at it, ``answered`` that it has looked at it and
-    did not like it: either way it is up.
+    did not like it: either way it is up. ``disputed``: it says that it has done it, and
+    not as it was asked to.
     """
 
     because: str
     after: timedelta = timedelta(0)
     taken: bool = False
     answered: bool = False
+    disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
