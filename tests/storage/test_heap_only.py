@@ -172,9 +172,9 @@ async def test_who_leads_a_step_is_not_locked_before_it_is_moved(
     store, order, database_url
 ):
     async def least(leader="led", *, alone=False, **moved):
-        """Return the fewest records of three steps: a page that is pruned adds one."""
+        """Return the fewest records of some steps: a page that is pruned adds one."""
         written = []
-        for _ in range(3):
+        for _ in range(8):
             now = await store.load(order.queue_id)
             work = a_forced_work(now, **moved, **CREATING, wake_at=START)
             if alone:
