@@ -505,6 +505,7 @@ EXCUSABLE: Final = (
     "payouts were executed for one order",
     # A step is done for a turn, or undone by a service, that rows know nothing of.
     "is not undone",
+    "is not done",
     "is done: there is no return",
     "and its service says",
     # A provider is asked anew by who has forgotten its answer, or its own question.
