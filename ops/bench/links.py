@@ -1,19 +1,28 @@
 """A partner link: from its request to its result, with a partner that answers at once.
 
-Beside it the bare loop makes the same calls and commits in turns with it; at half of
-what the service can do in a second links come at a steady pace.
+Beside it the bare loop, and Restate where it is installed, make the same calls and
+commits in turns with it; at half of what the service can do in a second links come at a
+steady pace.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
-from ops.bench import results
+from ops.bench import peer_restate, results
 from ops.bench.contestant import competing
 from ops.bench.load import Load, Timed
 from ops.bench.rounds import over, percentile
 from ops.bench.targets import Figure
-from ops.bench.throughput import TIMES_BARE_MAX, WARM_UP, counts, environment
+from ops.bench.throughput import (
+    BARE,
+    NO_RESTATE,
+    RESTATE,
+    TIMES_BARE_MAX,
+    WARM_UP,
+    counts,
+    environment,
+)
 from ops.bench.world import (
     Stage,
     World,
@@ -28,6 +37,7 @@ MISSION_P50: Final = 30.0
 MISSION_P99: Final = 50.0
 """Milliseconds, of a partner platform in production."""
 
+SERVICE: Final = "a link"
 FEW: Final = 30
 TABLE: Final = """
 [partners.northbank]
@@ -43,19 +53,26 @@ async def measure(
     world: World, *, orders: int, many: int, in_flight: int, rounds: int
 ) -> None:
     """Measure one at a time beside the bare loop, and many at half of the most."""
-    ours, bare = list[Timed](), list[Timed]()
+    every = {SERVICE: _one_by_one, BARE: _bare}
+    if peer_restate.installed():
+        every[RESTATE] = _restate
+    else:
+        print(NO_RESTATE)
+    taken: dict[str, list[Timed]] = {name: [] for name in every}
     for n in range(rounds):
-        ours.append(await _one_by_one(world, orders))
-        bare.append(await _bare(world, orders))
-        told = ", ".join(f"{_ms(each[-1], 0.5):.1f} ms" for each in (ours, bare))
-        print(f"round {n + 1}/{rounds}: a link and the bare loop, p50: {told}")
+        for name, run in every.items():
+            taken[name].append(await run(world, orders))
+        told = ", ".join(f"{name} {_ms(t[-1], 0.5):.1f}" for name, t in taken.items())
+        print(f"round {n + 1}/{rounds}, p50 in ms: {told}")
     rate, half = await _at_half(world, many, in_flight)
     results.keep(
         "links",
-        figures(ours, bare, rate, half),
+        figures(taken, rate, half),
         {
-            "milliseconds": [[round(x * 1000, 2) for x in t.latencies] for t in ours],
-            "bare": [[round(x * 1000, 2) for x in t.latencies] for t in bare],
+            f"{name}, milliseconds": [
+                [round(x * 1000, 2) for x in each.latencies] for each in rounds_taken
+            ]
+            for name, rounds_taken in taken.items()
         },
         mocks=world.mocks.made_by,
     )
@@ -103,6 +120,19 @@ async def _bare(world: World, orders: int) -> Timed:
         return Timed(*await contestant.go())
 
 
+async def _restate(world: World, orders: int) -> Timed:
+    async with AsyncExitStack() as stack:
+        peer = stack.enter_context(peer_restate.running(world.mocks.url))
+        contestant = await competing(
+            "ops.bench.peer_restate",
+            *(peer.url, *counts(orders, 1), peer_restate.LINK),
+            env=environment(),
+        )
+        stack.push_async_callback(contestant.end)
+        await contestant.warm()
+        return Timed(*await contestant.go())
+
+
 async def _at_half(world: World, many: int, in_flight: int) -> tuple[float, Timed]:
     """Return the most that are linked in a second, and links at half that pace."""
     async with (
@@ -122,18 +152,24 @@ def _ms(timed: Timed, share: float) -> float:
 
 
 def figures(
-    ours: Sequence[Timed], bare: Sequence[Timed], rate: float, half: Timed
+    taken: Mapping[str, Sequence[Timed]], rate: float, half: Timed
 ) -> list[Figure]:
     """Return how long a link takes, alone and beside the others, with the bounds."""
-    p50, p99 = (
-        over([_ms(each, share) for each in ours]).median for share in (0.5, 0.99)
-    )
-    loop = over([_ms(each, 0.5) for each in bare]).median
+
+    def middle(name: str, share: float) -> float:
+        return over([_ms(each, share) for each in taken[name]]).median
+
+    p50 = middle(SERVICE, 0.5)
+    beside = {name: middle(name, 0.5) for name in (BARE, RESTATE) if taken.get(name)}
+    most = {BARE: TIMES_BARE_MAX}
     return [
         Figure("a link, p50", p50, "ms", at_most=MISSION_P50),
-        Figure("a link, p99", p99, "ms", at_most=MISSION_P99),
-        Figure("bare loop, p50", loop, "ms"),
-        Figure("a link ÷ bare loop, p50", p50 / loop, "", at_most=TIMES_BARE_MAX),
+        Figure("a link, p99", middle(SERVICE, 0.99), "ms", at_most=MISSION_P99),
+        *(Figure(f"{name}, p50", other, "ms") for name, other in beside.items()),
+        *(
+            Figure(f"a link ÷ {name}, p50", p50 / other, "", at_most=most.get(name))
+            for name, other in beside.items()
+        ),
         Figure("links, at most", rate, "/s"),
         Figure("at half of that, p50", _ms(half, 0.5), "ms", at_most=MISSION_P50),
         Figure("at half of that, p99", _ms(half, 0.99), "ms", at_most=MISSION_P99),

@@ -1,8 +1,9 @@
-"""A rival: the same withdrawal as a handler of Restate, a server with its own log.
+"""A rival: the same orders as handlers of Restate, a server with its own log.
 
 Each freeze, create, rollback, commit and notification is a durable step of its own,
-against the same mocks. The server and the worker (``restate/worker.mjs``) are processes
-of their own; this module starts both, and is the load when it runs as a program.
+against the same mocks; so is each step of a partner link. The server and the worker
+(``restate/worker.mjs``) are processes of their own; this module starts both, and is the
+load when it runs as a program.
 """
 
 import json
@@ -38,6 +39,10 @@ CONNECTIONS_MAX: Final = 256
 READY_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 10.0
 COMPLETED: Final = "completed"
+WITHDRAWAL: Final = "withdraw"
+LINK: Final = "link"
+"""The worker's handlers."""
+
 OK: Final = 200
 # As it comes but for the addresses: one node, its log on disk with fsync.
 CONFIG: Final = """\
@@ -134,16 +139,19 @@ def _posted(url: str, body: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Starts withdrawals at a server and waits for their ends."""
+    """Starts orders of one handler at a server and waits for their ends."""
 
     url: str
     http: aiohttp.ClientSession
+    handler: str = WITHDRAWAL
 
     async def one(self) -> None:
         """Run one order to its end; the order's id is its idempotency key."""
         order = str(uuid.uuid4())
         async with self.http.post(
-            f"{self.url}/unit/withdraw", json=order, headers={"Idempotency-Key": order}
+            f"{self.url}/unit/{self.handler}",
+            json=order,
+            headers={"Idempotency-Key": order},
         ) as answer:
             said = await answer.text()
         if answer.status != OK or json.loads(said) != COMPLETED:
@@ -151,13 +159,19 @@ class Client:
 
 
 async def main(arguments: list[str]) -> None:
-    """Compete: the address, then how many orders, in flight, and to warm up."""
+    """Compete: the address, then how many orders, in flight, and to warm up.
+
+    One argument more is the handler of another order than the withdrawal.
+    """
     url = arguments[0]
-    orders, in_flight, warm_up = map(int, arguments[1:])
+    orders, in_flight, warm_up = map(int, arguments[1:4])
+    handler = "".join(arguments[4:5]) or WITHDRAWAL
     connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
-        await compete(Clocked(in_flight, Client(url, http).one), orders, warm_up)
+        await compete(
+            Clocked(in_flight, Client(url, http, handler).one), orders, warm_up
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-// The unit as a handler of Restate, in the SDK of TypeScript, the fastest of its SDKs:
+// The unit, and a partner link, as handlers of Restate, in the SDK of TypeScript, the fastest of its SDKs:
 //   node worker.mjs PORT MOCKS_URL
 import http from "node:http";
 import http2 from "node:http2";
@@ -70,6 +70,24 @@ async function withdraw(context, order) {
   return "failed";
 }
 
-const unit = restate.service({ name: "unit", handlers: { withdraw } });
+async function eligibility(order) {
+  const { said } = await post("/partner/eligibility", { task_id: order, amount: 1000 });
+  return said.result;
+}
+
+async function grant(order) {
+  const { status } = await post("/core/memberships", { task_id: order });
+  if (status !== 200) throw new Error(`core answered ${status}`);
+}
+
+async function link(context, order) {
+  await context.run("validate", () => "valid");
+  const result = await context.run("eligibility", () => eligibility(order));
+  if (result === "eligible") await context.run("grant", () => grant(order));
+  await context.run("notify", () => notify(order, COMPLETED));
+  return COMPLETED;
+}
+
+const unit = restate.service({ name: "unit", handlers: { withdraw, link } });
 const endpoint = restate.createEndpointHandler({ services: [unit] });
 http2.createServer(endpoint).listen(Number(port), "127.0.0.1");
