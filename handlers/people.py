@@ -14,6 +14,7 @@ from typing import Final
 
 from fsm.domain.acts import Act, ServiceTrigger
 from fsm.domain.errors import InvalidRequest, NotNow, UnknownOrder
+from fsm.domain.field_errors import in_body
 from fsm.domain.keys import ApiKey, KeyRole
 from fsm.domain.roster import (
     KeyRecord,
@@ -198,14 +199,18 @@ def _deciders(turn: Turn, environment: Environment) -> set[str]:
 
 def _require_new(key: ApiKey, turn: Turn, environment: Environment) -> None:
     if not key.is_taken_on(turn.now.date()):
-        raise InvalidRequest("expires: must not be over")
+        raise InvalidRequest.of_field("expires", detail="must not be over")
     known = [record.key for record in turn.keys] + list(environment.keys)
     if key.name.lower() in {each.name.lower() for each in known}:
-        raise NotNow("there is, or was, a key of this name: take another")
+        raise _taken("name", "there is, or was, a key of this name: take another")
     if key.sha256 in {each.sha256 for each in known}:
-        raise NotNow("this key is known under another name: make a new one")
+        raise _taken("sha256", "this key is known under another name: make a new one")
     if len(turn.keys) >= KEYS_MAX:
         raise NotNow(f"there are {KEYS_MAX} keys")
+
+
+def _taken(field: str, told: str) -> NotNow:
+    return NotNow(told, errors=[in_body((field,), told)])
 
 
 def _require_nobody(turn: Turn, environment: Environment) -> None:

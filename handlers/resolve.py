@@ -59,7 +59,8 @@ async def resolve(  # noqa: PLR0913 - what a decision is made of
         first; or core has refused nothing that could be settled by hand.
     """
     if by_hand and not evidence:
-        raise InvalidRequest("evidence: is needed where the balance is settled by hand")
+        needed = "is needed where the balance is settled by hand"
+        raise InvalidRequest.of_field("evidence", detail=needed)
     order = await order_of_task(task_id, ports=ports)
     task = order.task(task_id)
     trigger = _TRIGGERS[ruling, by_hand]

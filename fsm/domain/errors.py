@@ -46,7 +46,9 @@ PaymentServiceError
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
+
+from fsm.domain.field_errors import FieldError, in_body, in_parameter
 
 FOUND_WRONG: Final = 1
 WRONG_USAGE: Final = 2
@@ -81,10 +83,34 @@ class PaymentServiceError(Exception):
 
 
 class Refusal(PaymentServiceError):
-    """The caller asked for something that cannot be; says what would have to be so."""
+    """The caller asked for something that cannot be; says what would have to be so.
+
+    ``errors`` are the same by their places in what he has sent, where they have any.
+    """
 
     says_mend = True
     status = 422
+
+    def __init__(self, told: str, *, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(told)
+        self.errors = tuple(errors)
+
+    @classmethod
+    def of_field(cls, *path: int | str, detail: str) -> Self:
+        """Make one about a place of the body."""
+        error = in_body(path, detail)
+        return cls(str(error), errors=[error])
+
+    @classmethod
+    def of_parameter(cls, name: str, detail: str) -> Self:
+        """Make one about a parameter of the path, the query or the headers."""
+        error = in_parameter(name, detail)
+        return cls(str(error), errors=[error])
+
+    def members(self) -> Mapping[str, object]:
+        """Return where it is wrong, for programs."""
+        errors = [error.plainly() for error in self.errors]
+        return {"errors": errors} if errors else {}
 
 
 class InvalidRequest(Refusal):
@@ -93,8 +119,14 @@ class InvalidRequest(Refusal):
     ``order_id`` is given where it could be read all the same.
     """
 
-    def __init__(self, problem: str, *, order_id: str | None = None) -> None:
-        super().__init__(problem)
+    def __init__(
+        self,
+        problem: str,
+        *,
+        order_id: str | None = None,
+        errors: Sequence[FieldError] = (),
+    ) -> None:
+        super().__init__(problem, errors=errors)
         self.problem = problem
         self.order_id = order_id
 
@@ -142,8 +174,8 @@ class NotNow(Refusal):
 
     status = 409
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
+    def __init__(self, problem: str, *, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(problem, errors=errors)
         self.problem = problem
 
 

@@ -6,6 +6,7 @@ from typing import Final, NoReturn
 import orjson
 
 from fsm.domain.errors import InvalidRequest
+from fsm.domain.field_errors import in_body
 
 SIZE_MAX: Final = 256 * 1024
 DEPTH_MAX: Final = 32
@@ -28,20 +29,25 @@ def parse_strict(
     :raises InvalidRequest: it is not strict JSON; nothing else is raised.
     """
     if len(data) > size_max:
-        raise InvalidRequest(f"the body is over {size_max} bytes")
+        raise refused_body(f"the body is over {size_max} bytes")
     try:
         tree = orjson.loads(data)
     except orjson.JSONDecodeError as wrong:
-        raise InvalidRequest(f"the body is not strict JSON: {wrong}") from None
+        raise refused_body(f"the body is not strict JSON: {wrong}") from None
     if data.count(b"[") + data.count(b"{") > depth_max:
         require_depth(tree, depth_max)
     try:
         again = _DECODER.decode(data.decode())
     except (ValueError, RecursionError) as wrong:
-        raise InvalidRequest(f"the body is not strict JSON: {wrong}") from None
+        raise refused_body(f"the body is not strict JSON: {wrong}") from None
     if _NUL in data:
         _refuse_nul(again)
     return again
+
+
+def refused_body(problem: str) -> InvalidRequest:
+    """Return what refuses a body as a whole."""
+    return InvalidRequest(problem, errors=[in_body((), problem)])
 
 
 def parse_unambiguous(data: bytes) -> object:
@@ -81,7 +87,7 @@ def require_depth(tree: object, depth_max: int = DEPTH_MAX) -> None:
         if not level:
             return
     if any(isinstance(node, dict | list) for node in level):
-        raise InvalidRequest(f"the body is nested deeper than {depth_max}")
+        raise refused_body(f"the body is nested deeper than {depth_max}")
 
 
 def _children(node: object) -> list[object]:
@@ -96,7 +102,7 @@ def _refuse_nul(tree: object) -> None:
         texts = [node for node in level if isinstance(node, str)]
         texts += [key for node in level if isinstance(node, dict) for key in node]
         if any("\0" in text for text in texts):
-            raise InvalidRequest("the body holds a NUL character (\\u0000)")
+            raise refused_body("the body holds a NUL character (\\u0000)")
         level = [child for node in level for child in _children(node)]
 
 

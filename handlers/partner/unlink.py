@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from fsm.domain.erasure import is_erased
 from fsm.domain.errors import InvalidRequest, NotNow
+from fsm.domain.field_errors import in_body
 from fsm.domain.orders import Order, Request, Submission
 from fsm.engine.words import Kind, OrderState
 from fsm.flows import PARTNER_UNLINK
@@ -13,6 +14,10 @@ from handlers.commit import Ports
 from handlers.partner.standing import made_by, standing_link
 from handlers.submit import submit
 
+NOT_LINKED: Final = (
+    "is not linked for this customer at this partner; a link that is still under way "
+    "is cancelled instead"
+)
 _IN_VAIN: Final = frozenset({OrderState.FAILED, OrderState.CANCELLED})
 
 
@@ -154,11 +159,8 @@ async def completed(wish: Request, *, ports: Ports) -> Request:
         # A repeat of it may have been carried out meanwhile.
         if await store.queue_of_order(*its_key):
             return wish
-        raise InvalidRequest(
-            "card: is not linked for this customer at this partner; a link that is "
-            "still under way is cancelled instead",
-            order_id=wish.order_id,
-        )
+        error = in_body(("card",), NOT_LINKED)
+        raise InvalidRequest(str(error), order_id=wish.order_id, errors=[error])
     return _about(wish, link)
 
 

@@ -79,7 +79,7 @@ def waiting_time(wait: str | None) -> timedelta:
     try:
         return min(parse_duration(wait), WAIT_MAX)
     except ValueError as wrong:
-        raise InvalidRequest(f"wait: {wrong}") from None
+        raise InvalidRequest.of_parameter("wait", str(wrong)) from None
 
 
 async def ended(

@@ -48,7 +48,7 @@ class Cases:
     ) -> Json:
         """List cases, newest first; open ones include those being settled."""
         if queue_id is not None and not is_uuid(queue_id):
-            raise InvalidRequest("queue_id: must be a UUID")
+            raise InvalidRequest.of_parameter("queue_id", "must be a UUID")
         sought = CaseSearch(
             state=state,
             kind=kind,

@@ -27,7 +27,7 @@ class Customers:
         wish = await self._wishes.read(request, Erasing)
         customer_id = text_filter("customer", segment(customer))
         if customer_id is None:
-            raise InvalidRequest("customer: must be an id")
+            raise InvalidRequest.of_parameter("customer", "must be an id")
         done, refused = await self._deps.operations.erase_customer(
             customer_id, reason=wish.reason, actor=actor_of(request)
         )

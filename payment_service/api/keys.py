@@ -71,7 +71,8 @@ def _wanted(wish: KeyWish, secret: str | None) -> ApiKey:
     try:
         require_merchants(role, wish.merchants)
     except ValueError as wrong:
-        raise InvalidRequest(f"merchants: the key {wrong}") from None
+        told = f"the key {wrong}"
+        raise InvalidRequest.of_field("merchants", detail=told) from None
     return ApiKey(
         wish.name,
         role,

@@ -23,8 +23,8 @@ from payment_service.api.schemas import (
     Unlinking,
     Withdrawing,
 )
+from payment_service.wire.problem_shapes import Problem
 from payment_service.wire.readers import READERS
-from payment_service.wire.shapes import Problem
 from payment_service.wire.webhook_message import WebhookBody
 
 SCHEMAS: Final = "#/components/schemas/{model}"
@@ -50,8 +50,8 @@ _SHOWN: Final[tuple[tuple[type[BaseModel], Literal["validation"]], ...]] = (
 )
 
 
-_ANSWERED: Final[dict[str, type[Mapping[str, Any]]]] = {}
-"""The shapes of successes, by the names under which the document has them."""
+_ANSWERED: Final[dict[str, type[Mapping[str, Any]]]] = {"Problem": Problem}
+"""The shapes of answers, by the names under which the document has them."""
 
 
 def answer(description: str, shape: type[Mapping[str, Any]]) -> dict[str, Any]:
@@ -112,14 +112,13 @@ class PaymentApi(FastAPI):
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(shown["$defs"])
             schemas.update(_answered())
-            schemas["Problem"] = TypeAdapter(Problem).json_schema(ref_template=SCHEMAS)
             _forget_framework_answers(document)
             self.openapi_schema = document
         return self.openapi_schema
 
 
 def _answered() -> dict[str, Any]:
-    """Return the schemas of what successes hold, and of all that is in it."""
+    """Return the schemas of what answers hold, and of all that is in it."""
     shapes: list[tuple[str, Literal["serialization"], TypeAdapter[Any]]] = [
         (name, "serialization", TypeAdapter(shape)) for name, shape in _ANSWERED.items()
     ]

@@ -174,7 +174,8 @@ class Orders:
 def _require_few(limit: int) -> None:
     """Refuse the histories of more orders than are told at once."""
     if limit > HISTORIES_MAX:
-        raise InvalidRequest(f"limit: at most {HISTORIES_MAX} with history")
+        most = f"at most {HISTORIES_MAX} with history"
+        raise InvalidRequest.of_parameter("limit", most)
 
 
 def _told(shown: object, language: str) -> Json:
@@ -190,7 +191,7 @@ def _time(name: str, text: str | None) -> datetime | None:
         # A plus that nobody escaped arrives as a space.
         return parse_time(text.replace(" ", "+"))
     except ValueError as wrong:
-        raise InvalidRequest(f"{name}: {wrong}") from None
+        raise InvalidRequest.of_parameter(name, str(wrong)) from None
 
 
 def _answer(

@@ -18,6 +18,7 @@ from payment_service.api.auth import key_of
 PAGE_SIZE: Final = 50
 PAGE_SIZE_MAX: Final = 500
 CURSOR_LENGTH_MAX: Final = 512
+TAKE_CURSOR: Final = "take it from next_cursor of the page before"
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_LENGTH_MAX)]
@@ -83,7 +84,7 @@ async def find(reads: Reads, asked: str, request: Request) -> Order:
 def checked_cursor(cursor: str | None) -> str | None:
     """Return the cursor, or refuse what was certainly never handed out."""
     if cursor is not None and not (cursor.isascii() and cursor.isprintable()):
-        raise InvalidRequest("cursor: take it from next_cursor of the page before")
+        raise InvalidRequest.of_parameter("cursor", TAKE_CURSOR)
     return cursor
 
 
@@ -93,5 +94,5 @@ def text_filter(name: str, text: str | None) -> str | None:
     :raises InvalidRequest: it can be none.
     """
     if text is not None and not is_id(text):
-        raise InvalidRequest(f"{name}: must be 1 to 128 plain characters")
+        raise InvalidRequest.of_parameter(name, "must be 1 to 128 plain characters")
     return text

@@ -11,7 +11,8 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fsm.domain.errors import Later, PaymentServiceError, Refusal
+from fsm.domain.errors import InvalidRequest, Later, PaymentServiceError, Refusal
+from fsm.domain.field_errors import in_parameter
 from payment_service.api.responses import ProblemResponse
 
 RETRY_AFTER: Final = {"Retry-After": "1"}
@@ -44,14 +45,14 @@ async def _http(request: Request, failure: Exception) -> Response:
 
 
 async def _parameters(request: Request, failure: Exception) -> Response:
-    del request
     if not isinstance(failure, RequestValidationError):
         raise failure
-    told = "; ".join(
-        f"{'.'.join(map(str, found['loc'][1:]))}: {found['msg']}"
+    errors = [
+        in_parameter(".".join(map(str, found["loc"][1:])), found["msg"])
         for found in failure.errors()
-    )
-    return ProblemResponse(422, told)
+    ]
+    refusal = InvalidRequest("; ".join(map(str, errors)), errors=errors)
+    return await _ours(request, refusal)
 
 
 async def _ours(request: Request, failure: Exception) -> Response:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
 from fsm.domain.errors import InvalidRequest
+from fsm.domain.field_errors import in_body
 from fsm.domain.keys import KeyRole
 from fsm.domain.reading import shortened
 from fsm.engine.words import Kind
@@ -42,11 +43,13 @@ class Submissions:
         try:
             wanted = read_request(kind, data, self._deps)
         except InvalidRequest as refusal:
-            return refused(422, refusal.order_id, "rejected", refusal.problem)
+            told, errors = refusal.problem, refusal.errors
+            return refused(422, refusal.order_id, "rejected", told, errors)
         order_id = wanted.order_id
         if not key_of(request).may_touch(wanted.merchant_id):
             told = f"This key may not ask for merchant {shortened(wanted.merchant_id)}."
-            return refused(403, order_id, "rejected", told)
+            errors = (in_body(("merchant_id",), told),)
+            return refused(403, order_id, "rejected", told, errors)
         submission = await self._deps.submit(
             wanted, actor=actor_of(request), trace_parent=trace_parent_of(request)
         )

@@ -1,5 +1,6 @@
 """Answers who has submitted a request: stored, stored before, or refused."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -8,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from fsm.domain.errors import UnknownOrder
+from fsm.domain.field_errors import FieldError, in_body
 from fsm.domain.orders import Submission
 from payment_service.api.awaiting import ended
 from payment_service.api.deps import ApiDeps
@@ -39,7 +41,10 @@ async def answered(
     What conflicts is the order that was asked for, which is called ``order_id``.
     """
     if submission.status == "conflict":
-        return refused(409, order_id, "conflict", submission.conflict)
+        # One with the same exclusive key is about more than the id.
+        path = ("order_id",) if submission.queue_id is None else ()
+        error = in_body(path, submission.conflict, where="")
+        return refused(409, order_id, "conflict", submission.conflict, [error])
     told: SubmissionAnswer = {
         "order_id": submission.order_id,
         "queue_id": submission.queue_id,
@@ -66,8 +71,18 @@ async def _order(
 
 
 def refused(
-    status: int, order_id: str | None, outcome: str, error: str
+    status: int,
+    order_id: str | None,
+    outcome: str,
+    error: str,
+    errors: Sequence[FieldError],
 ) -> ProblemResponse:
-    """Refuse a request, as its problem document tells."""
-    members = {"order_id": order_id, "outcome": outcome, "error": error}
+    """Refuse a request, as its problem document tells; ``errors`` say where."""
+    places = [each.plainly() for each in errors]
+    members = {
+        "order_id": order_id,
+        "outcome": outcome,
+        "error": error,
+        **({"errors": places} if places else {}),
+    }
     return ProblemResponse(status, error, members=members)

@@ -150,7 +150,9 @@ class Webhooks:
         except InvalidRequest as unreadable:
             told = {"provider": found.name, "problem": unreadable.problem}
             self._deps.note(UNREADABLE, told)
-            return self._answer(found.name, Kept.UNREADABLE, unreadable.problem)
+            return self._answer(
+                found.name, Kept.UNREADABLE, unreadable.problem, unreadable.members()
+            )
         except TooManyEvents as problem:
             return self._answer(found.name, Kept.TOO_LARGE, f"There are {problem}.")
         address = request.client.host if request.client else ""
@@ -224,7 +226,13 @@ class Webhooks:
         kept = Kept.STORED if stored else Kept.SEEN
         return Json({"status": kept.value}, STATUSES[kept])
 
-    def _answer(self, provider: str, kept: Kept, problem: str = "") -> Response:
+    def _answer(
+        self,
+        provider: str,
+        kept: Kept,
+        problem: str = "",
+        members: Mapping[str, object] | None = None,
+    ) -> Response:
         self._deps.count_webhook(provider, kept)
         if kept in _TOLD:
             self._deps.note(REFUSED, {"provider": provider, "outcome": kept.value})
@@ -236,7 +244,7 @@ class Webhooks:
             headers |= {"Retry-After": "60", "Connection": "close"}
         # Who signed it may know what is wrong with it; nobody else gets here.
         detail = f"{_DETAILS[kept]} {problem}".strip()
-        return ProblemResponse(status, detail, headers=headers)
+        return ProblemResponse(status, detail, headers=headers, members=members)
 
 
 def _headers(request: Request) -> dict[str, list[str]]:

@@ -224,7 +224,9 @@ def _candidate(order: Order) -> dict[str, str]:
 
 def _version(cursor: str) -> int:
     if VERSION.fullmatch(cursor) is None or int(cursor) > VERSION_MAX:
-        raise InvalidRequest(f"cursor {cursor!r} was not handed out here")
+        raise InvalidRequest.of_parameter(
+            "cursor", f"{cursor!r} was not handed out here"
+        )
     return int(cursor)
 
 

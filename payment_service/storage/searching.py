@@ -60,5 +60,7 @@ def checked(cursor: str) -> str:
     :raises InvalidRequest: it was not handed out here.
     """
     if not is_uuid(cursor):
-        raise InvalidRequest(f"cursor {cursor!r} was not handed out here")
+        raise InvalidRequest.of_parameter(
+            "cursor", f"{cursor!r} was not handed out here"
+        )
     return cursor

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field
 
 from fsm.domain.cards import holds_card
+from fsm.domain.field_errors import FieldError, in_body
 from fsm.domain.money import AMOUNT_MAX
 from fsm.domain.orders import Request
 from fsm.domain.strict_json import parse_strict
@@ -172,14 +173,15 @@ def read_checkout(data: bytes, known_services: Collection[str]) -> Request:
     )
 
 
-def _unknown_services(known: Collection[str]) -> Iterator[str]:
+def _unknown_services(known: Collection[str]) -> Iterator[FieldError]:
     """Name the steps that nobody is configured to do."""
     for step in STEPS:
         if step not in known:
-            yield f"{step}: an unknown step service; configure [services.{step}]"
+            told = f"an unknown step service; configure [services.{step}]"
+            yield in_body((), told, where=step)
 
 
-def _sum_problem(tree: object) -> Iterator[str]:
+def _sum_problem(tree: object) -> Iterator[FieldError]:
     """Tell where priced items and the fees do not come to the amount.
 
     What cannot be added up is told of by its own name.
@@ -191,9 +193,10 @@ def _sum_problem(tree: object) -> Iterator[str]:
         return
     total = _sum([*prices, *fees])
     if total is not None and total != amount:
-        yield (
-            "amount: must be the sum of the items (quantity times unit_amount) and "
-            f"the fees, which come to {_told(total)}"
+        yield in_body(
+            ("amount",),
+            "must be the sum of the items (quantity times unit_amount) and "
+            f"the fees, which come to {_told(total)}",
         )
 
 
@@ -218,8 +221,7 @@ def _told(total: int) -> str:
     return f"more than {AMOUNT_MAX}" if total > AMOUNT_MAX else str(total)
 
 
-def _cards_in_delivery(tree: object) -> Iterator[str]:
+def _cards_in_delivery(tree: object) -> Iterator[FieldError]:
     """Name what is a card number in a delivery, where telephone numbers are at home."""
     delivery = tree.get("delivery") if isinstance(tree, dict) else None
-    for where in cards_inside(delivery, "delivery", is_harmless=is_phone):
-        yield f"{where}: {CARD}"
+    yield from cards_inside(delivery, ("delivery",), is_harmless=is_phone)

@@ -9,7 +9,9 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from fsm.domain.cards import holds_card
 from fsm.domain.errors import InvalidRequest
+from fsm.domain.field_errors import FieldError, in_body
 from fsm.domain.ids import ID_LENGTH_MAX
+from fsm.domain.strict_json import refused_body
 from fsm.domain.text import REASON_LENGTH_MAX, is_id, is_reason
 from payment_service.wire.no_cards import CARD
 
@@ -82,7 +84,7 @@ def validated(
     tree: object,
     *,
     context: Mapping[str, object] | None = None,
-    more: Iterable[str] = (),
+    more: Iterable[FieldError] = (),
     order_id: str | None = None,
 ) -> M:
     """Return the model.
@@ -93,44 +95,38 @@ def validated(
     :raises InvalidRequest: names every problem.
     """
     if not isinstance(tree, dict):
-        raise InvalidRequest("the body must be a JSON object")
-    problems = list(more)
+        raise refused_body("the body must be a JSON object")
+    errors = list(more)
     try:
         made = model.model_validate(tree, context=dict(context or {}))
     except ValidationError as wrong:
         found = wrong.errors(include_url=False, include_input=False)
-        problems = [_told(model, each) for each in found] + problems
-        raise InvalidRequest(_line(problems), order_id=order_id) from None
-    if problems:
-        raise InvalidRequest(_line(problems), order_id=order_id)
+        errors = [in_body(e["loc"], _told(model, e)) for e in found] + errors
+        raise _refused(errors, order_id) from None
+    if errors:
+        raise _refused(errors, order_id)
     return made
 
 
-def _line(problems: list[str]) -> str:
-    """Join the problems, each once, up to a bound."""
-    once = list(dict.fromkeys(problems))
+def _refused(errors: list[FieldError], order_id: str | None) -> InvalidRequest:
+    """Join the errors, each once, up to a bound."""
+    once = list(dict.fromkeys(errors))
     left = len(once) - PROBLEMS_MAX
     told = once[:PROBLEMS_MAX]
-    return "; ".join([*told, f"and {left} more"] if left > 0 else told)
+    lines = [*map(str, told), *([f"and {left} more"] if left > 0 else [])]
+    return InvalidRequest("; ".join(lines), order_id=order_id, errors=told)
 
 
 def _told(model: type[WireModel], error: ErrorDetails) -> str:
-    path = _path(error["loc"])
+    """Return what is wrong there."""
     if error["type"] == PROBLEM:
-        return f"{path}: {error['msg']}"
+        return error["msg"]
     if error["type"] in _NOT_AN_OBJECT:
-        return f"{path}: must be an object"
+        return "must be an object"
     rule = _description(model, error["loc"])
     if error["type"] == "missing":
-        return f"{path}: is missing; it must be {rule}"
-    return f"{path}: must be {rule}"
-
-
-def _path(loc: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in loc:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return path.removeprefix(".")
+        return f"is missing; it must be {rule}"
+    return f"must be {rule}"
 
 
 def _description(model: type[WireModel], loc: tuple[int | str, ...]) -> str:

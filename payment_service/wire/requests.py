@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from fsm.domain.cards import holds_card
+from fsm.domain.field_errors import FieldError
 from fsm.domain.money import AMOUNT_MAX, EXPONENTS, Money
 from fsm.domain.text import is_id
 from payment_service.wire.models import OurId, WireModel, problem
@@ -150,8 +151,7 @@ def listed(tree: object, name: str, length_max: int) -> list[Any]:
     return found[:length_max] if isinstance(found, list) else []
 
 
-def cards_told(tree: object, name: str) -> Iterator[str]:
+def cards_told(tree: object, name: str) -> Iterator[FieldError]:
     """Name what is a card number in a field that may hold any JSON."""
     content = tree.get(name) if isinstance(tree, dict) else None
-    for where in cards_inside(content, name):
-        yield f"{where}: {CARD}"
+    yield from cards_inside(content, (name,))

@@ -279,31 +279,3 @@ class ProbeAnswer(TypedDict):
     """The process lives, or can work."""
 
     status: Literal["alive", "ready"]
-
-
-class Problem(TypedDict):
-    """An RFC 9457 problem document; some kinds add members."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    correlation_id: NotRequired[
-        Annotated[str, Field(description="of a 500: tell it to us")]
-    ]
-    candidates: NotRequired[
-        Annotated[list[dict[str, str]], Field(description="of an ambiguous id")]
-    ]
-    problems: NotRequired[
-        Annotated[list[str], Field(description="what keeps the process from working")]
-    ]
-    order_id: NotRequired[
-        Annotated[str | None, Field(description="of a refused request")]
-    ]
-    outcome: NotRequired[
-        Annotated[
-            Literal["conflict", "rejected"],
-            Field(description="of a refused request"),
-        ]
-    ]
-    error: NotRequired[Annotated[str, Field(description="of a refused request")]]

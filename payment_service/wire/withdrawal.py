@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from fsm.domain.durations import parse_duration
+from fsm.domain.field_errors import FieldError, in_body
 from fsm.domain.ids import ID_LENGTH_MAX
 from fsm.domain.orders import CascadeEntry, Request
 from fsm.domain.strict_json import parse_strict
@@ -117,7 +118,7 @@ def read_withdrawal(data: bytes, known_providers: Collection[str]) -> Request:
     )
 
 
-def _repeated(tree: object) -> Iterator[str]:
+def _repeated(tree: object) -> Iterator[FieldError]:
     """Name the entries whose provider and terminal have come before."""
     seen: dict[tuple[str, str | None], int] = {}
     for place, entry in enumerate(listed(tree, "cascade", CASCADE_MAX)):
@@ -126,10 +127,8 @@ def _repeated(tree: object) -> Iterator[str]:
             continue
         first = seen.setdefault(pair, place)
         if first != place:
-            yield (
-                f"cascade[{place}]: the same provider and terminal_id as "
-                f"cascade[{first}]; leave one out"
-            )
+            told = "the same provider and terminal_id as cascade[{}]; leave one out"
+            yield in_body(("cascade", place), told.format(first))
 
 
 def _pair(entry: object) -> tuple[str, str | None] | None:

@@ -268,7 +268,7 @@ class World:
             return Submission(
                 status="duplicate" if same else "conflict",
                 order_id=request.order_id,
-                queue_id=queue_id,
+                queue_id=queue_id if same else None,
             )
         order = self.put(an_order(request.order_id, request.merchant_id))
         self.contents[key] = (request.content, order.queue_id)

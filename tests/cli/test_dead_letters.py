@@ -229,7 +229,7 @@ def test_the_trail_of_the_service_is_shown_page_by_page(at_database, letters):
     assert "--cursor 2" in at_database("trail", "--limit", "2").out
     stranger = at_database("trail", "--cursor", "x")
     assert stranger.code == 1
-    assert "cursor 'x' was not handed out" in stranger.err
+    assert "cursor: 'x' was not handed out" in stranger.err
 
 
 def test_a_replay_says_why_or_nothing(at_database, letters):
