@@ -20,7 +20,7 @@ from tests.docs.pages import (
 )
 
 README_LINES_MAX = 200
-ENDS = {">", "|", "&&"}
+ENDS = {";", ">", "|", "&&"}
 PAGES = pages()
 COMMANDS = [(page, command) for page in PAGES for command in commands_of(page)]
 TARGETS = re.findall(
@@ -30,7 +30,7 @@ TARGETS = re.findall(
 
 def ours(command):
     """Return what stands behind `payment-service`, None where that is not run."""
-    words = words_of(command)
+    words = words_of(command.replace("; ", " ; "))
     names = [word.rpartition("/")[2] for word in words]
     if "payment-service" not in names:
         return None
