@@ -8,20 +8,17 @@ import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlencode
 
-from fsm.domain.events import stamp
 from fsm.reconciliation import LedgerEntry, StatementEntry
 from payment_service.cli.errors import Wrong
 from payment_service.settings import Settings, proxies
-from providers.answering import Answer
 from providers.config import ProviderTable
 from providers.config.unsafe import OWN_ADAPTERS
-from providers.http.outbound import ConnectionLimit, Outbound, Response
+from providers.core.ledger import CoreLedger, NoLedger
+from providers.http.outbound import Outbound
 from providers.http.trust import trusting
-from providers.http.unreadable import kind_of
 from providers.rest.statement import DeclaredStatement, statement_of
 from providers.statements import (
     PAGE_BYTES_MAX,
@@ -30,13 +27,11 @@ from providers.statements import (
     Oddity,
     StatementPage,
     UnreadableLine,
-    Walk,
 )
 from providers.stripe.statement import StripeStatement
 
 LISTED_MAX: Final = 100
 BATCH: Final = 1000
-OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +177,9 @@ async def fetch(
     :raises Wrong: core does not answer, or not as the contract says.
     """
     books = Books()
-    query = {"from": stamp(since), "to": stamp(until)}
     async with Outbound(proxies=proxies()) as outbound:
-        if settings.core_url is not None:
-            await _fetch_ledger(books, outbound, settings, query)
+        if (url := settings.core_url) is not None:
+            await _fetch_ledger(books, outbound, settings, url, since, until)
         reading = []
         for name, table in tables.items():
             statement = _statement_of(table, outbound)
@@ -200,19 +194,27 @@ async def fetch(
 
 
 async def _fetch_ledger(
-    books: Books, outbound: Outbound, settings: Settings, query: Mapping[str, str]
+    books: Books,
+    outbound: Outbound,
+    settings: Settings,
+    base_url: str,
+    since: datetime,
+    until: datetime,
 ) -> None:
-    token = settings.core_token.get_secret_value() if settings.core_token else None
     tls = trusting(settings.core_ca) if settings.core_ca else None
-    pages = _Ledger(
-        outbound.lane(1, tls=tls, body_max=PAGE_BYTES_MAX),
-        f"{settings.core_url}/v1/balance/entries",
-        {"Authorization": f"Bearer {token}"} if token else {},
-        settings.core_timeout,
+    token = settings.core_token
+    ledger = CoreLedger(
+        lane=outbound.lane(1, tls=tls, body_max=PAGE_BYTES_MAX),
+        base_url=base_url,
+        token=token.get_secret_value() if token else None,
+        timeout=settings.core_timeout,
     )
-    async for entries, odd in pages.read(query):
-        books.keep_ledger(entries)
-        books.odd_entries += odd
+    try:
+        async for entries, odd in ledger.read(since, until):
+            books.keep_ledger(entries)
+            books.odd_entries += odd
+    except NoLedger as error:
+        raise Wrong(str(error)) from None
     books.core = True
 
 
@@ -245,77 +247,3 @@ async def _fetch_statement(
         books.partial[name] = f"{error}; {read} was read"
         return
     books.stated.add(name)
-
-
-class _Ledger:
-    """Core's entries, page by page."""
-
-    def __init__(
-        self,
-        lane: ConnectionLimit,
-        url: str,
-        headers: Mapping[str, str],
-        limit: timedelta,
-    ) -> None:
-        self._lane = lane
-        self._url = url
-        self._headers = headers
-        self._seconds = limit.total_seconds()
-
-    async def read(
-        self, query: Mapping[str, str]
-    ) -> AsyncIterator[tuple[list[Mapping[str, Any]], list[UnreadableLine]]]:
-        """Yield page after page, and what no entry can be read in."""
-        walk, asked = Walk(), dict(query)
-        try:
-            async for page in walk.pages():
-                answer = await walk.ask(page, lambda: self._sent(asked))
-                found, next_cursor = self._read(answer)
-                walk.comes(page, found)
-                yield _entries(found, page)
-                if not isinstance(next_cursor, str):
-                    return
-                walk.goes_on(page, next_cursor)
-                asked["cursor"] = next_cursor
-        except NoStatement as error:
-            raise Wrong(f"core's ledger: {error}") from None
-
-    async def _sent(self, asked: Mapping[str, str]) -> Answer:
-        return await self._lane.request(
-            "GET",
-            f"{self._url}?{urlencode(asked)}",
-            headers=self._headers,
-            timeout=self._seconds,
-        )
-
-    def _read(self, answer: Answer) -> tuple[list[object], object]:
-        if not isinstance(answer, Response):
-            raise Wrong(f"core does not answer: {answer.because}")
-        body = answer.read_object()
-        if answer.status != OK:
-            raise Wrong(f"core answered {answer.status} to {self._url}")
-        if body is None:
-            raise Wrong(f"core answered {self._url} with what is {kind_of(answer)}")
-        entries = body.get("entries")
-        if not isinstance(entries, list):
-            raise Wrong(f"core answered {self._url} without a list of entries")
-        return entries, body.get("next_cursor")
-
-
-_NEEDED: Final = ("task_id", "operation", "amount", "currency")
-
-
-def _entries(
-    found: list[object], page: int
-) -> tuple[list[Mapping[str, Any]], list[UnreadableLine]]:
-    entries: list[Mapping[str, Any]] = []
-    odd: list[UnreadableLine] = []
-    for number, entry in enumerate(found, 1):
-        missing = [n for n in _NEEDED if not isinstance(entry, dict) or n not in entry]
-        if isinstance(entry, dict) and not missing:
-            entries.append(entry)
-            continue
-        said = f"without {', '.join(missing)}"
-        kind = Oddity.UNREADABLE
-        odd.append(UnreadableLine(page=page, row=number, oddity=kind, said=said))
-    return entries, odd

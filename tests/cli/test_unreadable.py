@@ -66,6 +66,7 @@ COMMANDS = {
     "four-eyes set 5 --reason x": SETTINGS,
     "spec asyncapi": None,
     "spec openapi": None,
+    "spec core": None,
     "spec fsm": None,
     "spec streams": SETTINGS,
     "simulator": None,

@@ -23,6 +23,14 @@ def spec_openapi() -> int:
     return spec.openapi()
 
 
+@group.command("core")
+def spec_core() -> int:
+    """Print the OpenAPI document of what core has to offer to this service."""
+    from payment_service.cli import spec
+
+    return spec.core()
+
+
 @group.command("fsm")
 def spec_fsm() -> int:
     """Print the state diagrams, in Mermaid."""

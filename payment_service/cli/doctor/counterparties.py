@@ -12,6 +12,7 @@ from payment_service.cli.doctor import partners, services
 from payment_service.cli.doctor.findings import Area, Finding
 from payment_service.settings import Settings
 from providers.config import Config, ConfigError, ProviderTable
+from providers.core.shapes import ENTRIES
 from providers.http.outbound import ConnectionLimit, Outbound, Response
 from providers.http.proxies import Proxies
 from providers.http.trust import expired, trusting
@@ -55,7 +56,7 @@ async def _core(settings: Settings, outbound: Outbound) -> Finding:
     tls = trusting(settings.core_ca) if settings.core_ca else None
     answer = await outbound.lane(1, tls=tls).request(
         "GET",
-        f"{settings.core_url}/v1/balance/entries?{urlencode({'from': now, 'to': now})}",
+        f"{settings.core_url}{ENTRIES}?{urlencode({'from': now, 'to': now})}",
         headers={"Authorization": f"Bearer {token}"} if token else {},
         timeout=settings.core_timeout.total_seconds(),
     )
@@ -67,7 +68,7 @@ async def _core(settings: Settings, outbound: Outbound) -> Finding:
         told = f"{url} answered {answer.status}"
         return CORE.wrong("reachable", told, "see PAYMENT_CORE_TOKEN")
     if (wrong := _no_ledger(answer)) is not None:
-        told = f"{url}/v1/balance/entries answered {wrong}"
+        told = f"{url}{ENTRIES} answered {wrong}"
         mend = "see whether PAYMENT_CORE_URL is core's base URL"
         return CORE.wrong("reachable", told, mend)
     return CORE.ok("reachable", f"{url} answers{_way(url, outbound)}")
