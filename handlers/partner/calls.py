@@ -10,7 +10,7 @@ from fsm.domain.orders import Order
 from fsm.engine.records import replace
 from fsm.engine.rows import Task
 from fsm.engine.steps import Event
-from fsm.engine.words import State
+from fsm.engine.words import State, as_theirs
 from fsm.partner.words import CHECK, OURS, LinkTrigger, LinkWait
 from handlers.calling import check_awake, timed, unheard
 from handlers.claims import Claims
@@ -110,7 +110,9 @@ def event_of(answer: CheckAnswer | NoticeAnswer, task: Task, n: int) -> Event:
         case Eligible(reference=reference):
             event = numbered(n, Event(trigger=T.ELIGIBLE, reference=reference))
         case NotEligible(code=code, message=message):
-            said = Event(trigger=T.NOT_ELIGIBLE, code=_theirs(code), message=message)
+            said = Event(
+                trigger=T.NOT_ELIGIBLE, code=as_theirs(code, OURS), message=message
+            )
             event = numbered(n, said)
         case MultiMatch():
             several = unheard(T.MULTI_MATCH, task, "it has several matches")
@@ -129,8 +131,3 @@ def event_of(answer: CheckAnswer | NoticeAnswer, task: Task, n: int) -> Event:
 def numbered(n: int, event: Event) -> Event:
     """Return what answers the n-th check; its line says so, for the row has no seal."""
     return replace(event, sequence=n, detail={CHECK: n})
-
-
-def _theirs(code: str) -> str:
-    """Return a partner's code so that it is none of ours: outcomes are read from it."""
-    return f"partner_{code}" if code in OURS else code

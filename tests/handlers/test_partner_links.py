@@ -175,7 +175,7 @@ async def test_a_partners_code_is_never_taken_for_one_of_ours(house, code):
 
     await linked(house)
 
-    assert result(house) == ("completed", "not_eligible", f"partner_{code}")
+    assert result(house) == ("completed", "not_eligible", f"their_{code}")
 
 
 # It was linked before.

@@ -100,7 +100,7 @@ def old_answers_count(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_partners_code_is_ours(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(calls, "_theirs", lambda code: code)
+    patch.setattr(calls, "as_theirs", lambda code, _: code)
 
 
 def a_no_is_a_failure(patch: pytest.MonkeyPatch) -> None:
