@@ -25,7 +25,7 @@ from payment_service.api import (
 )
 from payment_service.api.deps import ApiDeps
 from payment_service.api.keyring import Keyring
-from payment_service.api.openapi import PaymentApi
+from payment_service.api.openapi import PaymentApi, operation_id
 from payment_service.api.responses import ProblemResponse
 from payment_service.release import version
 
@@ -58,6 +58,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=operation_id,
     )
     # One after the other is tried: most that comes, and all that strangers send, first.
     app.include_router(webhooks.routes(deps))

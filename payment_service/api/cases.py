@@ -37,7 +37,7 @@ class Cases:
         self._deps = deps
         self._wishes = ModelReader(deps.body_time_limit)
 
-    async def cases(
+    async def list_cases(
         self,
         state: CaseState | None = None,
         kind: CaseKind | None = None,
@@ -138,7 +138,7 @@ def routes(deps: ApiDeps) -> Routes:
     }
     two: Responses = {**done, 202: answer("It waits for a second person.", ItemAnswer)}
     path = "/v1/cases/{item_id}"
-    add.get("/v1/cases", cases.cases, CasesShape)
+    add.get("/v1/cases", cases.list_cases, CasesShape)
     add.post(f"{path}/close", cases.close_case, two, body_of("Closing"))
     add.delete(f"{path}/close", cases.withdraw_closing, ItemAnswer)
     add.post(f"{path}/assign", cases.assign_case, done, body_of("Assignment"))

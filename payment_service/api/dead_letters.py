@@ -31,7 +31,7 @@ class DeadLetters:
         self._deps = deps
         self._wishes = ModelReader(deps.body_time_limit)
 
-    async def dead_letters(
+    async def list_dead_letters(
         self, limit: Limit = PAGE_SIZE, cursor: Cursor = None
     ) -> Json:
         """List the dead letters neither replayed nor discarded, newest first."""
@@ -44,7 +44,7 @@ class DeadLetters:
         }
         return Json(told)
 
-    async def replay(self, request: Request, item_id: str) -> Json:
+    async def replay_dead_letter(self, request: Request, item_id: str) -> Json:
         """Send a dead letter's message again; it is judged by the same rules."""
         found = item_id_of(item_id, NO_LETTER)
         wish = await self._wishes.read_or_none(request, Replaying)
@@ -54,7 +54,7 @@ class DeadLetters:
         )
         return _settled(found, "replayed")
 
-    async def discard(self, request: Request, item_id: str) -> Json:
+    async def discard_dead_letter(self, request: Request, item_id: str) -> Json:
         """Discard a dead letter; its task is still driven."""
         found = item_id_of(item_id, NO_LETTER)
         wish = await self._wishes.read(request, Closing)
@@ -78,7 +78,7 @@ def routes(deps: ApiDeps) -> Routes:
     }
     replaying = body_of("Replaying", required=False)
     path = "/v1/dead-letters/{item_id}"
-    add.get("/v1/dead-letters", letters.dead_letters, DeadLettersShape)
-    add.post(f"{path}/replay", letters.replay, done, replaying)
-    add.post(f"{path}/discard", letters.discard, done, body_of("Closing"))
+    add.get("/v1/dead-letters", letters.list_dead_letters, DeadLettersShape)
+    add.post(f"{path}/replay", letters.replay_dead_letter, done, replaying)
+    add.post(f"{path}/discard", letters.discard_dead_letter, done, body_of("Closing"))
     return add

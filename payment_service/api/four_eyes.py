@@ -26,11 +26,11 @@ class Thresholds:
         self._wishes = ModelReader(deps.body_time_limit)
         self._people = people
 
-    async def show(self) -> Json:
+    async def get_four_eyes(self) -> Json:
         """Show from which amounts two decide, and what waits for a second admin."""
         return Json(four_eyes_view(*await self._people.thresholds()))
 
-    async def set(self, request: Request) -> Json:
+    async def set_four_eyes(self, request: Request) -> Json:
         """Set an amount; 202: a second admin must agree to what asks two less often."""
         wish = await self._wishes.read(request, ThresholdWish)
         currency = wish.currency or DEFAULT
@@ -59,7 +59,7 @@ def routes(deps: ApiDeps, people: PeopleOperations) -> Routes:
         **problem(409, "The present state does not allow it."),
         202: answer("It waits for a second admin.", ThresholdAnswer),
     }
-    add.get("/v1/four-eyes", thresholds.show, FourEyesShape, KeyRole.ADMIN)
+    add.get("/v1/four-eyes", thresholds.get_four_eyes, FourEyesShape, KeyRole.ADMIN)
     body = body_of("ThresholdWish")
-    add.post("/v1/four-eyes", thresholds.set, done, body, KeyRole.ADMIN)
+    add.post("/v1/four-eyes", thresholds.set_four_eyes, done, body, KeyRole.ADMIN)
     return add

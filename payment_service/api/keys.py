@@ -30,7 +30,7 @@ class Keys:
         self._wishes = ModelReader(deps.body_time_limit)
         self._people = people
 
-    async def list(self, limit: Limit = PAGE_SIZE, cursor: After = None) -> Json:
+    async def list_keys(self, limit: Limit = PAGE_SIZE, cursor: After = None) -> Json:
         """List the keys by name, those of the environment too; never a key itself."""
         found = [v for v in await self._people.keys() if v["name"] > (cursor or "")]
         page = found[:limit]
@@ -38,7 +38,7 @@ class Keys:
         told: KeysShape = {"keys": page, "next_cursor": more}
         return Json(told)
 
-    async def make(self, request: Request) -> Json:
+    async def create_key(self, request: Request) -> Json:
         """Make a key, told once; 202: a second admin must agree before it is taken."""
         wish = await self._wishes.read(request, KeyWish)
         secret = new_secret() if wish.sha256 is None else None
@@ -48,7 +48,7 @@ class Keys:
         told = made_key_view(record, secret=secret)
         return Json(told, 202 if record.waits else 200)
 
-    async def agree(self, request: Request, name: str) -> Json:
+    async def agree_to_key(self, request: Request, name: str) -> Json:
         """Agree to a key that another admin has made."""
         wish = await self._wishes.read_or_none(request, Replaying)
         reason = (wish and wish.reason) or NO_REASON
@@ -57,7 +57,7 @@ class Keys:
         )
         return Json(made_key_view(record))
 
-    async def revoke(self, request: Request, name: str) -> Json:
+    async def revoke_key(self, request: Request, name: str) -> Json:
         """End a key for good."""
         wish = await self._wishes.read(request, Revoking)
         record = await self._people.revoke_key(
@@ -102,10 +102,10 @@ def routes(deps: ApiDeps, people: PeopleOperations) -> Routes:
         202: answer("It waits for a second admin; the key is told now.", KeyAnswer),
         **problem(409, "The name, or the key, is taken."),
     }
-    add.get("/v1/keys", keys.list, KeysShape, KeyRole.ADMIN)
-    add.post("/v1/keys", keys.make, made, body_of("KeyWish"), KeyRole.ADMIN)
+    add.get("/v1/keys", keys.list_keys, KeysShape, KeyRole.ADMIN)
+    add.post("/v1/keys", keys.create_key, made, body_of("KeyWish"), KeyRole.ADMIN)
     agreeing = body_of("Replaying", required=False)
-    add.post("/v1/keys/{name}/agree", keys.agree, done, agreeing, KeyRole.ADMIN)
+    add.post("/v1/keys/{name}/agree", keys.agree_to_key, done, agreeing, KeyRole.ADMIN)
     revoking = body_of("Revoking")
-    add.post("/v1/keys/{name}/revoke", keys.revoke, done, revoking, KeyRole.ADMIN)
+    add.post("/v1/keys/{name}/revoke", keys.revoke_key, done, revoking, KeyRole.ADMIN)
     return add

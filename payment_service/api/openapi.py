@@ -1,18 +1,27 @@
-"""Makes the OpenAPI document: of the views' shapes, and of the bodies that are read."""
+"""Makes the OpenAPI document: of the views' shapes, and of the bodies that are read.
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+An operation is called after the function that does it, and told in its words.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from inspect import getdoc
+from typing import Any, Final, Literal, TypedDict
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from fsm.domain.keys import KeyRole
+from payment_service.api.openapi_texts import finish
 from payment_service.api.responses import PROBLEM_TYPE
 from payment_service.api.schemas import (
     Assignment,
     Cancellation,
     Closing,
     Erasing,
+    EvidenceObject,
     KeyWish,
     Pausing,
     Replaying,
@@ -23,19 +32,29 @@ from payment_service.api.schemas import (
     Unlinking,
     Withdrawing,
 )
+from payment_service.wire.json_schemas import REF, drop_unused, ref, tidied, tidy
 from payment_service.wire.problem_shapes import Problem
-from payment_service.wire.readers import READERS
+from payment_service.wire.readers import PATHS, READERS
 from payment_service.wire.webhook_message import WebhookBody
 
-SCHEMAS: Final = "#/components/schemas/{model}"
 Responses = dict[int | str, dict[str, Any]]
+RETRY_AFTER: Final = {
+    "headers": {
+        "Retry-After": {
+            "description": "So many seconds are to pass before the next try.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    }
+}
+HEADERS: Final[Mapping[int, dict[str, Any]]] = {429: RETRY_AFTER, 503: RETRY_AFTER}
 
 
 _SHOWN: Final[tuple[tuple[type[BaseModel], Literal["validation"]], ...]] = (
-    *((reader.model, "validation") for reader in READERS.values()),
+    *((READERS[kind].model, "validation") for kind in PATHS),
     (Unlinking, "validation"),
     (WebhookBody, "validation"),
     (Resolution, "validation"),
+    (EvidenceObject, "validation"),
     (Cancellation, "validation"),
     (Closing, "validation"),
     (Erasing, "validation"),
@@ -61,28 +80,53 @@ def answer(description: str, shape: type[Mapping[str, Any]]) -> dict[str, Any]:
     """
     if _ANSWERED.setdefault(shape.__name__, shape) is not shape:
         raise ValueError(f"two shapes are called {shape.__name__}")
-    schema = {"$ref": SCHEMAS.format(model=shape.__name__)}
+    schema = ref(shape.__name__)
     return {
         "description": description,
         "content": {"application/json": {"schema": schema}},
     }
 
 
+class Texts(TypedDict):
+    """What is told of an operation."""
+
+    summary: str
+    description: str
+
+
+def texts(call: Callable[..., object], roles: Sequence[KeyRole]) -> Texts:
+    """Return the summary and the description of an operation: its function's own."""
+    summary, _, more = (getdoc(call) or "").partition("\n")
+    return words_of(summary, roles, more=more)
+
+
+def words_of(summary: str, roles: Sequence[KeyRole], *, more: str = "") -> Texts:
+    """Return the summary and the description of an operation, and who may call it."""
+    who = f"Role: {' or '.join(roles)}." if roles else "Nobody needs a key."
+    described = f"{more.strip()}\n\n{who}".strip()
+    return {
+        "summary": summary.removesuffix(".").replace("``", "`"),
+        "description": described.replace("``", "`"),
+    }
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the name of an operation: its function's, in camel case."""
+    return re.sub(r"_(\w)", lambda found: found[1].upper(), route.name)
+
+
 def problem(status: int, description: str) -> Responses:
     """Describe a failure."""
-    schema = {"$ref": SCHEMAS.format(model="Problem")}
-    return {
-        status: {
-            "description": description,
-            "content": {PROBLEM_TYPE: {"schema": schema}},
-        }
+    told = {
+        "description": description,
+        "content": {PROBLEM_TYPE: {"schema": ref("Problem")}},
     }
+    return {status: told | HEADERS.get(status, {})}
 
 
 def body_of(model: str, *, required: bool = True) -> dict[str, Any]:
     """Describe the body of a request, which the framework does not read itself."""
-    schema = {"$ref": SCHEMAS.format(model=model)}
-    content = {"application/json": {"schema": schema}}
+    content = {"application/json": {"schema": ref(model)}}
     return {"requestBody": {"required": required, "content": content}}
 
 
@@ -108,12 +152,14 @@ class PaymentApi(FastAPI):
         """Return the OpenAPI document."""
         if self.openapi_schema is None:
             document = super().openapi()
-            _, shown = models_json_schema(list(_SHOWN), ref_template=SCHEMAS)
+            _, shown = models_json_schema(list(_SHOWN), ref_template=REF)
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas.update(shown["$defs"])
-            schemas.update(_answered())
+            schemas.update(shown["$defs"] | _answered())
+            document["components"]["schemas"] = tidied(schemas)
+            document["paths"] = tidy(document["paths"])
             _forget_framework_answers(document)
-            self.openapi_schema = document
+            drop_unused(document)
+            self.openapi_schema = finish(document)
         return self.openapi_schema
 
 
@@ -122,14 +168,12 @@ def _answered() -> dict[str, Any]:
     shapes: list[tuple[str, Literal["serialization"], TypeAdapter[Any]]] = [
         (name, "serialization", TypeAdapter(shape)) for name, shape in _ANSWERED.items()
     ]
-    _, found = TypeAdapter.json_schemas(shapes, ref_template=SCHEMAS)
+    _, found = TypeAdapter.json_schemas(shapes, ref_template=REF)
     return dict(found["$defs"])
 
 
 def _forget_framework_answers(document: dict[str, Any]) -> None:
     """Take out what the framework says that it answers, and never does here."""
-    for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)
     for path in document["paths"].values():
         for operation in path.values():
             content = operation["responses"].get("422", {}).get("content", {})

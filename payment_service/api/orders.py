@@ -16,7 +16,7 @@ from payment_service.api.auth import RequiredRole, actor_of, key_of
 from payment_service.api.awaiting import Wait, ended, waiting_time
 from payment_service.api.bodies import ModelReader
 from payment_service.api.deps import ApiDeps
-from payment_service.api.openapi import GUARDED, answer, body_of, problem
+from payment_service.api.openapi import GUARDED, answer, body_of, problem, texts
 from payment_service.api.params import (
     PAGE_SIZE,
     Cursor,
@@ -45,6 +45,7 @@ from payment_service.wire.views import (
 )
 
 HISTORIES_MAX: Final = 50
+SHOWN_TO: Final = (KeyRole.VIEWER, KeyRole.UPSTREAM)
 Accepted = Annotated[
     str | None,
     Header(
@@ -62,7 +63,7 @@ class Orders:
         self._deps = deps
         self._wishes = ModelReader(deps.body_time_limit)
 
-    async def one(
+    async def get_order(
         self,
         request: HttpRequest,
         order: str,
@@ -89,7 +90,7 @@ class Orders:
         }
         return _told(told, language)
 
-    async def many(  # noqa: PLR0913 - one argument for each filter
+    async def list_orders(  # noqa: PLR0913 - one argument for each filter
         self,
         request: HttpRequest,
         *,
@@ -145,7 +146,7 @@ class Orders:
             **left_out_of(page),
         }
 
-    async def events(self, request: HttpRequest, order: str) -> Json:
+    async def list_order_events(self, request: HttpRequest, order: str) -> Json:
         """Show the audit trail of an order."""
         found = await find(self._deps.reads, order, request)
         entries = await self._deps.reads.events(found.queue_id)
@@ -229,15 +230,15 @@ def routes(deps: ApiDeps) -> Routes:
 
 
 def _add_showing(add: Routes, deps: ApiDeps, orders: Orders) -> None:
-    guard = Depends(RequiredRole(deps.keys, KeyRole.VIEWER, KeyRole.UPSTREAM))
+    guard = Depends(RequiredRole(deps.keys, *SHOWN_TO))
     missing = {
         **problem(404, "No such order."),
         **problem(409, "Several orders share the id; the document names them."),
     }
     for path, call, shape, failures in (
-        ("/v1/orders", orders.many, OrdersShape, {}),
-        ("/v1/orders/{order}", orders.one, ExplainedShape, missing),
-        ("/v1/orders/{order}/events", orders.events, EventsShape, missing),
+        ("/v1/orders", orders.list_orders, OrdersShape, {}),
+        ("/v1/orders/{order}", orders.get_order, ExplainedShape, missing),
+        ("/v1/orders/{order}/events", orders.list_order_events, EventsShape, missing),
     ):
         add.router.add_api_route(
             path,
@@ -247,7 +248,7 @@ def _add_showing(add: Routes, deps: ApiDeps, orders: Orders) -> None:
             response_model=None,
             response_class=Json,
             dependencies=[guard],
-            summary=(call.__doc__ or "").strip(),
+            **texts(call, SHOWN_TO),
             responses={
                 **GUARDED,
                 **failures,

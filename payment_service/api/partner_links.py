@@ -28,7 +28,9 @@ class PartnerLinks:
         self._deps = deps
         self._wishes = ModelReader(deps.body_time_limit)
 
-    async def unlink(self, request: Request, order_id: str, wait: Wait = None) -> Json:
+    async def unlink_card(
+        self, request: Request, order_id: str, wait: Wait = None
+    ) -> Json:
         """Take back a link that stands, by an order of its own.
 
         The linked order stays as it is.
@@ -77,7 +79,7 @@ def routes(deps: ApiDeps) -> Routes:
     add = Routes("orders", deps)
     add.post(
         "/v1/partner-links/{order_id}/unlink",
-        PartnerLinks(deps).unlink,
+        PartnerLinks(deps).unlink_card,
         {
             **ANSWERS,
             **problem(

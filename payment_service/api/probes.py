@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from payment_service.api.deps import ApiDeps
-from payment_service.api.openapi import answer, problem
+from payment_service.api.openapi import answer, problem, texts
 from payment_service.api.responses import Json, Plain, ProblemResponse
 from payment_service.wire.shapes import ProbeAnswer
 
@@ -17,11 +17,11 @@ class Probes:
     def __init__(self, deps: ApiDeps) -> None:
         self._deps = deps
 
-    async def alive(self) -> Json:
+    async def get_health(self) -> Json:
         """Say that the process answers."""
         return Json({"status": "alive"})
 
-    async def ready(self) -> Json:
+    async def get_readiness(self) -> Json:
         """Say whether the process can work."""
         problems = list(await self._deps.ready())
         if problems:
@@ -29,7 +29,7 @@ class Probes:
             return ProblemResponse(503, "Not able to work.", members=members)
         return Json({"status": "ready"})
 
-    async def metrics(self) -> Plain:
+    async def get_metrics(self) -> Plain:
         """Return the metrics for Prometheus."""
         return Plain(self._deps.metrics(), METRICS_TYPE)
 
@@ -45,30 +45,37 @@ def routes(deps: ApiDeps) -> APIRouter:
     probes = Probes(deps)
     alive = answer("Alive.", ProbeAnswer)
     ready = answer("Able to work.", ProbeAnswer)
+    metrics = {
+        "description": "In the text format of Prometheus.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
     failed = problem(500, "A failure of ours; the document holds its correlation_id.")
     router.add_api_route(
         "/healthz",
-        probes.alive,
+        probes.get_health,
         status_code=200,
+        **texts(probes.get_health, ()),
         response_model=None,
         response_class=Json,
         responses={200: alive},
     )
     router.add_api_route(
         "/readyz",
-        probes.ready,
+        probes.get_readiness,
         status_code=200,
+        **texts(probes.get_readiness, ()),
         response_model=None,
         response_class=Json,
         responses={200: ready, **problem(503, "Not able to work."), **failed},
     )
     router.add_api_route(
         "/metrics",
-        probes.metrics,
+        probes.get_metrics,
         status_code=200,
+        **texts(probes.get_metrics, ()),
         response_model=None,
         response_class=Plain,
-        responses={200: {"description": "In the text format."}, **failed},
+        responses={200: metrics, **failed},
     )
     router.add_api_route("/openapi.json", document, include_in_schema=False)
     return router

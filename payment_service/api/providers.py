@@ -26,13 +26,13 @@ class ProviderCalls:
         self._deps = deps
         self._wishes = ModelReader(deps.body_time_limit)
 
-    async def providers(self) -> Json:
+    async def list_providers(self) -> Json:
         """List the configured providers."""
         statuses = await self._deps.provider_statuses()
         told: ProvidersShape = {"providers": [provider_view(each) for each in statuses]}
         return Json(told)
 
-    async def pause(self, request: Request, name: str) -> Json:
+    async def pause_provider(self, request: Request, name: str) -> Json:
         """Give a provider no new work; 404: it is not configured."""
         wish = await self._wishes.read(request, Pausing)
         found = segment(name)
@@ -41,7 +41,7 @@ class ProviderCalls:
         )
         return _steered(found, "paused")
 
-    async def resume(self, request: Request, name: str) -> Json:
+    async def resume_provider(self, request: Request, name: str) -> Json:
         """Put a provider back; 404: it is not configured."""
         wish = await self._wishes.read_or_none(request, Replaying)
         found = segment(name)
@@ -61,10 +61,16 @@ def _steered(name: str, word: Literal["paused", "resumed"]) -> Json:
 def routes(deps: ApiDeps) -> Routes:
     """Return the routes of viewers and admins."""
     add, providers = Routes("providers", deps), ProviderCalls(deps)
-    add.get("/v1/providers", providers.providers, ProvidersShape)
+    add.get("/v1/providers", providers.list_providers, ProvidersShape)
     done: Responses = {200: answer("Done.", ProviderAnswer)}
     path = "/v1/providers/{name}"
-    add.post(f"{path}/pause", providers.pause, done, body_of("Pausing"), KeyRole.ADMIN)
+    add.post(
+        f"{path}/pause",
+        providers.pause_provider,
+        done,
+        body_of("Pausing"),
+        KeyRole.ADMIN,
+    )
     body = body_of("Replaying", required=False)
-    add.post(f"{path}/resume", providers.resume, done, body, KeyRole.ADMIN)
+    add.post(f"{path}/resume", providers.resume_provider, done, body, KeyRole.ADMIN)
     return add

@@ -15,6 +15,7 @@ from payment_service.api.openapi import (
     answer,
     body_of,
     problem,
+    texts,
 )
 from payment_service.api.responses import Json
 
@@ -82,8 +83,7 @@ class Routes:
             response_model=None,
             response_class=Json,
             dependencies=[Depends(RequiredRole(self._keys, *roles))],
-            summary=(call.__doc__ or "").strip() or None,
-            description=f"Role: {' or '.join(roles)}.",
+            **texts(call, roles),
             openapi_extra=body,
             responses={**GUARDED, **answers},
         )

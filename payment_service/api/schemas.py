@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from fsm.domain.durations import parse_duration
@@ -15,6 +15,8 @@ from fsm.domain.keys import (
     parse_date,
 )
 from fsm.domain.money import AMOUNT_MAX, EXPONENTS
+from payment_service.wire.formats import Day
+from payment_service.wire.json_schemas import REF
 from payment_service.wire.models import OurId, Reason, WireModel
 
 EVIDENCE_LENGTH_MAX = 8000
@@ -42,12 +44,18 @@ Evidence = Annotated[
         json_schema_extra={
             "anyOf": [
                 {"type": "string", "maxLength": EVIDENCE_LENGTH_MAX},
-                {"type": "object"},
+                {"$ref": REF.format(model="EvidenceObject")},
                 {"type": "null"},
             ]
         },
     ),
 ]
+
+
+class EvidenceObject(BaseModel):
+    """Whatever proves it, as JSON."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class Resolution(WireModel):
@@ -177,8 +185,9 @@ class KeyWish(WireModel):
         default=None,
         description="of upstream: whose orders it is for; left out: everybody's",
     )
-    expires: Annotated[str, AfterValidator(_day)] | None = Field(
-        default=None, description=f"the last day it is taken (UTC), {DATE_FORM}"
+    expires: Annotated[Day, AfterValidator(_day)] | None = Field(
+        default=None,
+        description=f"the last day it is taken (UTC), {DATE_FORM}",
     )
     sha256: Annotated[str, AfterValidator(_key_hash)] | None = Field(
         default=None,

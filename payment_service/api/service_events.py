@@ -14,7 +14,7 @@ class ServiceEvents:
     def __init__(self, deps: ApiDeps) -> None:
         self._deps = deps
 
-    async def service_events(
+    async def list_service_events(
         self, limit: Limit = PAGE_SIZE, cursor: Cursor = None
     ) -> Json:
         """List what was done to the service itself, newest first: who, and why."""
@@ -31,5 +31,5 @@ class ServiceEvents:
 def routes(deps: ApiDeps) -> Routes:
     """Return the route of viewers."""
     add, trail = Routes("service events", deps), ServiceEvents(deps)
-    add.get("/v1/service-events", trail.service_events, ServiceEventsShape)
+    add.get("/v1/service-events", trail.list_service_events, ServiceEventsShape)
     return add

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Final
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -15,11 +16,16 @@ from payment_service.api.auth import RequiredRole, actor_of, key_of
 from payment_service.api.awaiting import Wait, waiting_time
 from payment_service.api.bodies import BodyReader
 from payment_service.api.deps import ApiDeps
-from payment_service.api.openapi import body_of
+from payment_service.api.openapi import body_of, words_of
 from payment_service.api.params import trace_parent_of
 from payment_service.api.responses import Json
 from payment_service.api.submitted import ANSWERS, CONFLICT, answered, refused
 from payment_service.wire.readers import PATHS, READERS, read_request
+
+STORED: Final = """202 and 200 mean that it is stored, and survives whatever fails.
+
+Whoever hears no answer repeats it: the `order_id` is its idempotency key.
+"""
 
 
 class Submissions:
@@ -68,13 +74,13 @@ def routes(deps: ApiDeps) -> APIRouter:
         router.add_api_route(
             path,
             submissions.of(kind),
-            name=kind.value,
+            name=f"create_{kind.value}",
             methods=["POST"],
             status_code=202,
             response_model=None,
             response_class=Json,
             dependencies=[guard],
-            summary=f"{reader.does} 202 and 200 mean that it is stored.",
+            **words_of(reader.does, [KeyRole.UPSTREAM], more=STORED),
             openapi_extra=body_of(reader.model.__name__),
             responses={**ANSWERS, **CONFLICT},
         )

@@ -20,7 +20,7 @@ class Tasks:
         self._deps = deps
         self._wishes = ModelReader(deps.body_time_limit)
 
-    async def resolve(self, request: Request, task_id: str) -> Json:
+    async def resolve_task(self, request: Request, task_id: str) -> Json:
         """Decide a manual check; 202: a second person must agree.
 
         A second person who decides otherwise clears the first vote.
@@ -39,7 +39,7 @@ class Tasks:
         told: TaskAnswer = {"task_id": task_id, "status": vote}
         return Json(told, status_of(vote))
 
-    async def withdraw(self, request: Request, task_id: str) -> Json:
+    async def withdraw_resolution(self, request: Request, task_id: str) -> Json:
         """Take one's own vote back, as long as no second person has agreed."""
         task_id = task_id_of(task_id)
         wish = await self._wishes.read(request, Withdrawing)
@@ -74,7 +74,7 @@ def routes(deps: ApiDeps) -> Routes:
         **not_now,
     }
     path = "/v1/tasks/{task_id}"
-    add.post(f"{path}/resolution", tasks.resolve, resolved, body_of("Resolution"))
-    add.delete(f"{path}/resolution", tasks.withdraw, TaskAnswer)
+    add.post(f"{path}/resolution", tasks.resolve_task, resolved, body_of("Resolution"))
+    add.delete(f"{path}/resolution", tasks.withdraw_resolution, TaskAnswer)
     add.post(f"{path}/cancel", tasks.cancel_task, asked, body_of("Cancellation"))
     return add

@@ -18,7 +18,7 @@ from handlers.ports.provider import Provider, Rejected
 from payment_service.api.bodies import BodyReader, require_json, require_uncompressed
 from payment_service.api.deliveries import DeliveredEvent, read_delivery
 from payment_service.api.deps import ApiDeps
-from payment_service.api.openapi import answer, body_of, problem
+from payment_service.api.openapi import answer, body_of, problem, texts
 from payment_service.api.params import segment, trace_parent_of
 from payment_service.api.problems import RETRY_AFTER
 from payment_service.api.responses import Json, ProblemResponse
@@ -120,8 +120,11 @@ class Webhooks:
         # The contract knows no 408 here: what does not come is unreadable.
         self._bodies = BodyReader(time_limit=deps.body_time_limit, late_status=400)
 
-    async def receive(self, request: Request, provider: str) -> Response:
-        """Answer one delivery; 2xx means durably stored."""
+    async def receive_webhook(self, request: Request, provider: str) -> Response:
+        """Take a provider's news, signed as its configuration says.
+
+        2xx means durably stored; whatever else is answered, it is to be sent again.
+        """
         found = self._deps.providers.get(segment(provider))
         if found is None or not found.takes_webhooks:
             return self._answer(NOBODY, Kept.NO_PROVIDER)
@@ -272,11 +275,11 @@ def routes(deps: ApiDeps) -> APIRouter:
     )
     router.add_api_route(
         "/webhooks/{provider}",
-        webhooks.receive,
+        webhooks.receive_webhook,
         methods=["POST"],
         status_code=202,
         response_model=None,
-        summary="A provider's news, signed as its configuration says",
+        **texts(webhooks.receive_webhook, ()),
         openapi_extra=body_of("WebhookBody"),
         responses={
             202: answer("Stored.", WebhookAnswer),

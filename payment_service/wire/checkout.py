@@ -98,7 +98,7 @@ class Fee(WireModel):
 
 
 class Checkout(PaidRequest):
-    """``checkout.requested``; where every item has its price they and the fees add up.
+    """A purchase: ``checkout.requested``; items that are priced and fees add up.
 
     The amount is then the sum of quantity times ``unit_amount``, and of the fees.
     """

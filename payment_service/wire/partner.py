@@ -70,14 +70,14 @@ class LinkCard(LinkedCard):
 
 
 class PartnerLink(OrderRequest):
-    """``partner.link.requested``: one runs at a time for a customer's card there."""
+    """A card to link at a partner: ``partner.link.requested``; one runs at a time."""
 
     partner: Partner
     card: LinkCard = Field(description='an object {"token": …, "bin": …, "country": …}')
 
 
 class PartnerUnlink(OrderRequest):
-    """``partner.unlink.requested``: the link of this card is taken back."""
+    """A card whose link is taken back: ``partner.unlink.requested``."""
 
     partner: Partner
     card: LinkedCard = Field(description='an object {"token": …}')

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from fsm.domain.keys import KeyRole
 from fsm.domain.roster import KeyState
+from payment_service.wire.formats import Day, Time
 from payment_service.wire.left_out import LeftOut
 
 
@@ -23,16 +24,16 @@ class KeyShape(TypedDict):
         str, Field(description="the first 16 digits of the key's SHA-256")
     ]
     merchants: NotRequired[LeftOut[list[str]]]
-    expires: NotRequired[LeftOut[str]]
+    expires: NotRequired[LeftOut[Day]]
     made_by: NotRequired[LeftOut[str]]
-    made_at: NotRequired[LeftOut[str]]
+    made_at: NotRequired[LeftOut[Time]]
     agreed_by: NotRequired[LeftOut[str]]
-    agreed_at: NotRequired[LeftOut[str]]
+    agreed_at: NotRequired[LeftOut[Time]]
     revoked_by: NotRequired[LeftOut[str]]
-    revoked_at: NotRequired[LeftOut[str]]
+    revoked_at: NotRequired[LeftOut[Time]]
     reason: NotRequired[LeftOut[str]]
     last_used_at: NotRequired[
-        Annotated[LeftOut[str], Field(description="to the minute")]
+        Annotated[LeftOut[Time], Field(description="to the minute")]
     ]
 
 
@@ -58,7 +59,7 @@ class ProposalShape(TypedDict("_ProposalShape", {"from": int | None})):
     """A looser amount that waits for a second admin."""
 
     by: str
-    at: str
+    at: Time
 
 
 class ThresholdShape(
@@ -74,7 +75,7 @@ class ThresholdShape(
     ]
     effective: Annotated[int | None, Field(description="with the floor")]
     set_by: NotRequired[LeftOut[str]]
-    set_at: NotRequired[LeftOut[str]]
+    set_at: NotRequired[LeftOut[Time]]
     reason: NotRequired[LeftOut[str]]
     proposed: NotRequired[LeftOut[ProposalShape]]
 

@@ -6,12 +6,13 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from fsm.engine.words import Kind
+from payment_service.wire.formats import Uuid
 
 
 class CandidateShape(TypedDict):
     """One of the orders that share an id."""
 
-    queue_id: str
+    queue_id: Uuid
     order_id: str
     merchant_id: str
     kind: Kind

@@ -5,10 +5,10 @@ makes of it. Amounts are minor units, times RFC 3339 in UTC, days ISO dates.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, NotRequired, TypeAlias
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from fsm.domain.dead_letters import Reason
 from fsm.domain.votes import Vote
@@ -18,15 +18,19 @@ from fsm.payout.words import Wait
 from fsm.service.words import ServiceWait
 from handlers.ports.reads import ProviderState
 from payment_service.wire.customer import CustomerMessageShape
+from payment_service.wire.formats import Time, Uuid
 from payment_service.wire.left_out import LeftOut
 
-LinkResult: TypeAlias = Literal["linked", "not_eligible", "expired", "unlinked"]
+LinkResult = TypeAliasType(
+    "LinkResult", Literal["linked", "not_eligible", "expired", "unlinked"]
+)
+WaitingFor = TypeAliasType("WaitingFor", Wait | ServiceWait | LinkWait)
 
 
 class TaskShape(TypedDict):
     """One attempt, by the name of whom it asks; a provider where it is one."""
 
-    task_id: str
+    task_id: Uuid
     position: Annotated[int, Field(ge=0)]
     name: str
     provider: NotRequired[LeftOut[str]]
@@ -35,10 +39,10 @@ class TaskShape(TypedDict):
     version: Annotated[int, Field(ge=1)]
     provider_reference: NotRequired[LeftOut[str]]
     code: NotRequired[LeftOut[str]]
-    waiting_for: NotRequired[LeftOut[Wait | ServiceWait | LinkWait]]
-    wake_at: NotRequired[LeftOut[str]]
-    created_at: str | None
-    updated_at: str | None
+    waiting_for: NotRequired[LeftOut[WaitingFor]]
+    wake_at: NotRequired[LeftOut[Time]]
+    created_at: Time | None
+    updated_at: Time | None
 
 
 class OrderShape(TypedDict):
@@ -48,15 +52,15 @@ class OrderShape(TypedDict):
     """
 
     order_id: str
-    queue_id: str
+    queue_id: Uuid
     kind: Kind
     merchant_id: str
     customer_id: str
     state: OrderState
     amount: Annotated[int, Field(ge=1)] | None
     currency: str | None
-    created_at: str
-    finished_at: str | None
+    created_at: Time
+    finished_at: Time | None
     customer_message: CustomerMessageShape | None
     result: NotRequired[LeftOut[LinkResult]]
     tasks: list[TaskShape]
@@ -67,7 +71,7 @@ class ProofShape(TypedDict):
 
     trigger: str
     actor: str
-    at: str
+    at: Time
     version: Annotated[int, Field(ge=1)]
     detail: Mapping[str, Any]
 
@@ -75,7 +79,7 @@ class ProofShape(TypedDict):
 class AttemptShape(TypedDict):
     """Why an attempt was made, passed over or stopped at."""
 
-    task_id: str
+    task_id: Uuid
     position: Annotated[int, Field(ge=0)]
     name: str
     provider: NotRequired[LeftOut[str]]
@@ -105,11 +109,11 @@ class EventShape(TypedDict("_EventShape", {"from": str | None})):
     """One line of the audit trail; ``task_id`` is null where it is about the order."""
 
     seq: int
-    task_id: str | None
+    task_id: Uuid | None
     to: str
     trigger: str
     actor: str
-    at: str
+    at: Time
     version: Annotated[int, Field(ge=1)]
     trace_id: str | None
     detail: Mapping[str, Any]
@@ -144,11 +148,11 @@ class ServiceEventsShape(TypedDict):
 class CaseShape(TypedDict):
     """A contradiction that a person has to look at."""
 
-    id: str
+    id: Uuid
     kind: CaseKind
     order_id: str
-    queue_id: str
-    task_id: str
+    queue_id: Uuid
+    task_id: Uuid
     state: CaseState
     money_at_risk: Annotated[
         int, Field(ge=0, description="minor units of the currency")
@@ -156,9 +160,9 @@ class CaseShape(TypedDict):
     currency: str | None
     owner: NotRequired[LeftOut[str]]
     close_voter: NotRequired[LeftOut[str]]
-    opened_at: str
+    opened_at: Time
     age_seconds: Annotated[int, Field(ge=0)]
-    closed_at: NotRequired[LeftOut[str]]
+    closed_at: NotRequired[LeftOut[Time]]
     reason: NotRequired[LeftOut[str]]
     detail: Mapping[str, Any]
 
@@ -173,12 +177,12 @@ class CasesShape(TypedDict):
 class DeadLetterShape(TypedDict):
     """A message that could not be handled."""
 
-    id: str
+    id: Uuid
     subject: str
     reason: Reason
     error: str
-    at: str
-    task_id: NotRequired[LeftOut[str]]
+    at: Time
+    task_id: NotRequired[LeftOut[Uuid]]
     order_id: NotRequired[LeftOut[str]]
     deliveries: int
 
@@ -216,7 +220,7 @@ class SubmissionAnswer(TypedDict):
     """What became of a request; with ``wait`` the order as it is then, too."""
 
     order_id: str
-    queue_id: NotRequired[LeftOut[str]]
+    queue_id: NotRequired[LeftOut[Uuid]]
     status: Literal["accepted", "duplicate"]
     order: NotRequired[LeftOut[OrderShape]]
 
@@ -230,7 +234,7 @@ class WebhookAnswer(TypedDict):
 class TaskAnswer(TypedDict):
     """What became of a decision about a task."""
 
-    task_id: str
+    task_id: Uuid
     status: Vote | Literal["cancel_requested", "withdrawn"]
 
 
@@ -238,28 +242,28 @@ class OrderAnswer(TypedDict):
     """What became of a wish about an order."""
 
     order_id: str
-    queue_id: str
+    queue_id: Uuid
     status: Literal["cancel_requested", "erased", "was_erased_before"]
 
 
 class RefusedShape(TypedDict):
     """An order that was not erased, and why."""
 
-    queue_id: str
+    queue_id: Uuid
     because: str
 
 
 class ErasedShape(TypedDict):
     """What became of a customer's orders, by queue_id."""
 
-    erased: list[str]
+    erased: list[Uuid]
     refused: list[RefusedShape]
 
 
 class ItemAnswer(TypedDict):
     """What became of a case or a dead letter."""
 
-    id: str
+    id: Uuid
     status: (
         Vote
         | Literal[

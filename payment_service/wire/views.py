@@ -17,9 +17,6 @@ from fsm.domain.orders import Order
 from fsm.domain.strict_json import SIZE_MAX, require_depth
 from fsm.engine.rows import Task
 from fsm.flows import RULES
-from fsm.partner.words import LinkWait
-from fsm.payout.words import Wait
-from fsm.service.words import ServiceWait
 from handlers.ports.reads import AuditEntry, CaseRecord, Page, ProviderStatus
 from payment_service.wire.customer import LANGUAGES, shown
 from payment_service.wire.shapes import (
@@ -33,6 +30,7 @@ from payment_service.wire.shapes import (
     ProofShape,
     ProviderShape,
     TaskShape,
+    WaitingFor,
 )
 
 View = Mapping[str, Any]
@@ -109,7 +107,7 @@ def task_view(task: Task) -> TaskShape:
         "terminal_id": task.terminal_id,
         "provider_reference": reference,
         "code": task.code,
-        "waiting_for": cast("Wait | ServiceWait | LinkWait | None", task.waiting_for),
+        "waiting_for": cast("WaitingFor | None", task.waiting_for),
         "wake_at": stamp_or_none(task.wake_at),
         "created_at": stamp_or_none(task.created_at),
         "updated_at": stamp_or_none(task.updated_at),

@@ -58,7 +58,7 @@ class Entry(WireModel):
 
 
 class Withdrawal(PaidRequest):
-    """``withdrawal.requested``."""
+    """A payout through a cascade of providers: ``withdrawal.requested``."""
 
     destination: Destination = Field(
         description='an object {"type": …, "token": …}',

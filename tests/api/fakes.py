@@ -64,6 +64,8 @@ KEYS = {
     "upstream": "upst-0004",
 }
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+ERASED = "0195f2c4-7c1e-7d52-b3a6-5f0f3f1d2a01"
+KEPT = "0195f2c4-7c1e-7d52-b3a6-5f0f3f1d2a02"
 
 
 def api_keys():
@@ -428,7 +430,7 @@ class World:
     async def erase_customer(self, customer_id, *, reason, actor):
         self._check()
         self.said.append((customer_id, reason, actor))
-        return ["q-1"], {"q-2": "it is under way"}
+        return [ERASED], {KEPT: "it is under way"}
 
     async def close_case(self, item_id, *, reason, actor, person):
         self._check()

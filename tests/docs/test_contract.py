@@ -183,7 +183,7 @@ def keys_of(text):
 def test_why_a_letter_is_dead_is_told_and_nothing_else():
     told = [listed(row[0])[0] for row in rows(3, 2)[0]]
 
-    assert told == enum("Reason")
+    assert told == enum("DeadLetterReason")
 
 
 def test_the_headers_are_those_of_the_document():
@@ -324,9 +324,9 @@ def test_the_states_and_moves_are_those_of_the_table():
 
     happen = {(row.source.value, row.dest.value) for row in TABLE}
     assert {move for move in happen if move[0] != move[1]} <= moves
-    assert {name for move in moves for name in move} == {*enum("State")}
+    assert {name for move in moves for name in move} == {*enum("TaskState")}
     assert {*re.findall(r"[A-Z]+", final)} - {"S"} == {
-        state for state in enum("State") if state not in {move[0] for move in moves}
+        state for state in enum("TaskState") if state not in {move[0] for move in moves}
     }
 
 
@@ -421,12 +421,12 @@ def keys_of_body(call):
 @pytest.mark.parametrize(
     ("name", "schema"),
     [
-        ("tasks", "TaskShape"),
-        ("events", "EventShape"),
-        ("cases", "CaseShape"),
-        ("dead_letters", "DeadLetterShape"),
-        ("providers", "ProviderShape"),
-        ("refused", "RefusedShape"),
+        ("tasks", "Task"),
+        ("events", "AuditEntry"),
+        ("cases", "Case"),
+        ("dead_letters", "DeadLetter"),
+        ("providers", "Provider"),
+        ("refused", "ErasureRefusal"),
     ],
 )
 def test_what_a_list_shows_has_the_members_of_the_document(name, schema):
@@ -441,7 +441,7 @@ def test_what_a_list_shows_has_the_members_of_the_document(name, schema):
 def test_an_order_has_the_members_of_the_document():
     [told] = re.findall(r"^An order: `(.*?)`", section(8), re.MULTILINE | re.DOTALL)
 
-    shape = OPENAPI["components"]["schemas"]["OrderShape"]
+    shape = OPENAPI["components"]["schemas"]["Order"]
     always = {*shape["required"]}
     assert {*keys_of(told)} == shape["properties"].keys() == {*always, "result"}
 
@@ -475,6 +475,6 @@ def test_every_metric_is_told_with_its_labels_and_type():
 
 
 def test_what_is_not_built_is_not_in_an_order():
-    shown = OPENAPI["components"]["schemas"]["OrderShape"]["properties"]
+    shown = OPENAPI["components"]["schemas"]["Order"]["properties"]
 
     assert {"rollouts", "lane", "mode"} & shown.keys() == set()
