@@ -18,6 +18,7 @@ from fsm.domain.errors import (
     UnknownWords,
     Unstorable,
 )
+from fsm.domain.field_errors import listed_errors
 from fsm.domain.ids import is_uuid
 from fsm.domain.orders import Request, Submission
 from fsm.domain.request_kinds import KINDS, NOT_BUILT
@@ -29,7 +30,7 @@ from handlers.ports.outcomes import Done, Outcome, Park, Retry
 from handlers.request import requested
 from handlers.webhook import WebhookHint, webhook_received
 
-Told = Mapping[str, str | None]
+Told = Mapping[str, object]
 """An answer's fields; those that are None are left out."""
 
 SUBJECT: Final = re.compile("[a-z]+([._][a-z]+)*", re.ASCII)
@@ -190,7 +191,10 @@ class Dispatch:
             return Retry(because=str(unreadable))
 
         async def answer(done: Submission) -> None:
-            await self.answer(delivery, _told(request, done))
+            told = _told(request, done)
+            if wish.warnings:
+                told = {**told, "warnings": listed_errors(wish.warnings)}
+            await self.answer(delivery, told)
 
         return await requested(
             request,

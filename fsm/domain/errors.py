@@ -116,7 +116,8 @@ class Refusal(PaymentServiceError):
 class InvalidRequest(Refusal):
     """A request that cannot be accepted; says where and why.
 
-    ``order_id`` is given where it could be read all the same.
+    ``order_id`` is given where it could be read all the same; ``warnings`` name what
+    of it is not known.
     """
 
     def __init__(
@@ -125,10 +126,12 @@ class InvalidRequest(Refusal):
         *,
         order_id: str | None = None,
         errors: Sequence[FieldError] = (),
+        warnings: Sequence[FieldError] = (),
     ) -> None:
         super().__init__(problem, errors=errors)
         self.problem = problem
         self.order_id = order_id
+        self.warnings = tuple(warnings)
 
 
 class UnknownOrder(Refusal):

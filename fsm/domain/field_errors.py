@@ -1,7 +1,10 @@
 """What is wrong with a request, and where: a JSON pointer, or a parameter by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+LISTED_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +54,11 @@ def pointer_to(path: Sequence[int | str]) -> str:
 def _dotted(path: Sequence[int | str]) -> str:
     parts = (f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
     return "".join(parts).removeprefix(".")
+
+
+def listed_errors(errors: Iterable[FieldError]) -> list[dict[str, str]]:
+    """Return errors as JSON, each once; of many, how many more there are."""
+    once = [each.plainly() for each in dict.fromkeys(errors)]
+    left = len(once) - LISTED_MAX
+    more = [{"detail": f"and {left} more"}] if left > 0 else []
+    return once[:LISTED_MAX] + more

@@ -19,6 +19,7 @@ from fsm.domain.binding import (
 )
 from fsm.domain.canonical import plain
 from fsm.domain.errors import InvalidRequest
+from fsm.domain.field_errors import FieldError
 from fsm.domain.money import Money
 from fsm.engine.customer import CustomerMessage
 from fsm.engine.records import quickly_made
@@ -41,7 +42,8 @@ class Request:
 
     ``content`` is the canonical JSON of its known fields: a repeat with another
     content is a conflict. ``details`` are the fields of its own kind, as JSON. The
-    ``reason`` stands in the trail, where one is asked for.
+    ``reason`` stands in the trail, where one is asked for. ``warnings`` name what of it
+    is not known.
     """
 
     kind: Kind
@@ -55,6 +57,7 @@ class Request:
     content: bytes
     details: Mapping[str, object] = field(default_factory=dict)
     reason: str | None = None
+    warnings: Sequence[FieldError] = ()
 
     def __post_init__(self) -> None:
         """Refuse a request that moves no money and is of a kind that does.

@@ -72,14 +72,17 @@ def _look_again_seconds() -> float:
 def waiting_time(wait: str | None) -> timedelta:
     """Return for how long somebody wants to wait: nothing where it is not said.
 
-    :raises InvalidRequest: it is no duration.
+    :raises InvalidRequest: it is no duration, or longer than anybody may wait.
     """
     if wait is None:
         return timedelta(0)
     try:
-        return min(parse_duration(wait), WAIT_MAX)
+        length = parse_duration(wait)
     except ValueError as wrong:
         raise InvalidRequest.of_parameter("wait", str(wrong)) from None
+    if length > WAIT_MAX:
+        raise InvalidRequest.of_parameter("wait", f"{wait!r} is over the most, 60s")
+    return length
 
 
 async def ended(

@@ -9,8 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from fsm.domain.strict_json import SIZE_MAX, parse_strict
+from payment_service.api.strict import warn
 from payment_service.wire.media import MediaType, parse_media_type
 from payment_service.wire.models import M, validated
+from payment_service.wire.unknown import unknown_in
 
 DRAINED_MAX: Final = 8 * SIZE_MAX
 """So much of a body that is too large is read and thrown away: a sender who is
@@ -100,9 +102,15 @@ class ModelReader:
 
         :raises InvalidRequest: names every problem.
         """
-        return validated(model, parse_strict(await self._bodies.read(request)))
+        return self._understood(request, await self._bodies.read(request), model)
 
     async def read_or_none(self, request: Request, model: type[M]) -> M | None:
         """Return the body, or None where there is none."""
         data = await self._bodies.read(request)
-        return validated(model, parse_strict(data)) if data else None
+        return self._understood(request, data, model) if data else None
+
+    def _understood(self, request: Request, data: bytes, model: type[M]) -> M:
+        tree = parse_strict(data)
+        wish = validated(model, tree)
+        warn(request, unknown_in(model, tree))
+        return wish

@@ -18,6 +18,7 @@ from payment_service.api.params import (
     Limit,
     Text,
     checked_cursor,
+    handed_out,
     item_id_of,
     text_filter,
 )
@@ -37,8 +38,10 @@ class Cases:
         self._deps = deps
         self._wishes = ModelReader(deps.body_time_limit)
 
-    async def list_cases(
+    async def list_cases(  # noqa: PLR0913 - one argument for each filter
         self,
+        request: Request,
+        *,
         state: CaseState | None = None,
         kind: CaseKind | None = None,
         owner: Text = None,
@@ -55,13 +58,13 @@ class Cases:
             owner=text_filter("owner", owner),
             queue_id=queue_id,
             limit=limit,
-            cursor=checked_cursor(cursor),
+            cursor=checked_cursor(request, cursor),
         )
         page = await self._deps.reads.cases(sought)
         now = self._deps.clock.now()
         told: CasesShape = {
             "cases": [case_view(case, now) for case in page.items],
-            "next_cursor": page.next_cursor,
+            "next_cursor": handed_out(request, page.next_cursor),
         }
         return Json(told)
 

@@ -13,6 +13,7 @@ from payment_service.api.params import (
     Cursor,
     Limit,
     checked_cursor,
+    handed_out,
     item_id_of,
 )
 from payment_service.api.responses import Json
@@ -32,15 +33,15 @@ class DeadLetters:
         self._wishes = ModelReader(deps.body_time_limit)
 
     async def list_dead_letters(
-        self, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+        self, request: Request, limit: Limit = PAGE_SIZE, cursor: Cursor = None
     ) -> Json:
         """List the dead letters neither replayed nor discarded, newest first."""
         page = await self._deps.reads.dead_letters(
-            limit=limit, cursor=checked_cursor(cursor)
+            limit=limit, cursor=checked_cursor(request, cursor)
         )
         told: DeadLettersShape = {
             "dead_letters": [dead_letter_view(letter) for letter in page.items],
-            "next_cursor": page.next_cursor,
+            "next_cursor": handed_out(request, page.next_cursor),
         }
         return Json(told)
 

@@ -1,9 +1,7 @@
 """Keys over HTTP: listed, made, agreed to and revoked, by admins alone."""
 
 from datetime import date
-from typing import Annotated
 
-from fastapi import Query
 from starlette.requests import Request
 
 from fsm.domain.errors import InvalidRequest, UnknownOrder
@@ -13,14 +11,19 @@ from payment_service.api.auth import admin_of
 from payment_service.api.bodies import ModelReader
 from payment_service.api.deps import ApiDeps, PeopleOperations
 from payment_service.api.openapi import Responses, answer, body_of, problem
-from payment_service.api.params import PAGE_SIZE, Limit, segment
+from payment_service.api.params import (
+    PAGE_SIZE,
+    Cursor,
+    Limit,
+    checked_cursor,
+    handed_out,
+    segment,
+)
 from payment_service.api.responses import Json
 from payment_service.api.routing import Routes
 from payment_service.api.schemas import KeyWish, Replaying, Revoking
 from payment_service.wire.people_shapes import KeyAnswer, KeysShape
 from payment_service.wire.people_views import made_key_view
-
-After = Annotated[str | None, Query(alias="cursor", max_length=64)]
 
 
 class Keys:
@@ -30,12 +33,15 @@ class Keys:
         self._wishes = ModelReader(deps.body_time_limit)
         self._people = people
 
-    async def list_keys(self, limit: Limit = PAGE_SIZE, cursor: After = None) -> Json:
+    async def list_keys(
+        self, request: Request, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+    ) -> Json:
         """List the keys by name, those of the environment too; never a key itself."""
-        found = [v for v in await self._people.keys() if v["name"] > (cursor or "")]
+        after = checked_cursor(request, cursor) or ""
+        found = [v for v in await self._people.keys() if v["name"] > after]
         page = found[:limit]
         more = page[-1]["name"] if len(found) > limit else None
-        told: KeysShape = {"keys": page, "next_cursor": more}
+        told: KeysShape = {"keys": page, "next_cursor": handed_out(request, more)}
         return Json(told)
 
     async def create_key(self, request: Request) -> Json:

@@ -7,9 +7,10 @@ from fastapi import Depends, Header, Query
 from starlette.requests import Request as HttpRequest
 
 from fsm.domain.errors import InvalidRequest
+from fsm.domain.field_errors import in_parameter
 from fsm.domain.keys import KeyRole
+from fsm.domain.moments import FORMS, read_moment, require_order
 from fsm.domain.orders import Order
-from fsm.domain.text import parse_time
 from fsm.engine.words import Kind, OrderState, State
 from handlers.ports.reads import Page, Search
 from payment_service.api.auth import RequiredRole, actor_of, key_of
@@ -24,11 +25,13 @@ from payment_service.api.params import (
     Text,
     checked_cursor,
     find,
+    handed_out,
     text_filter,
 )
 from payment_service.api.responses import Json
 from payment_service.api.routing import Routes
 from payment_service.api.schemas import Cancellation, Erasing
+from payment_service.api.strict import warn
 from payment_service.wire.customer import LANGUAGES, preferred
 from payment_service.wire.shapes import (
     EventsShape,
@@ -52,6 +55,24 @@ Accepted = Annotated[
         alias="Accept-Language",
         description="The language of `customer_message`: " + " or ".join(LANGUAGES),
         examples=["de-AT, de;q=0.9, en;q=0.5"],
+    ),
+]
+
+
+Since = Annotated[
+    str | None,
+    Query(
+        alias="from",
+        description=f"Made at this moment or later: {FORMS}.",
+        examples=["2026-01-31T00:00:00Z"],
+    ),
+]
+Until = Annotated[
+    str | None,
+    Query(
+        alias="to",
+        description=f"Made before this moment: {FORMS}.",
+        examples=["2026-02-01T00:00:00Z"],
     ),
 ]
 
@@ -100,8 +121,8 @@ class Orders:
         state: OrderState | None = None,
         task_state: State | None = None,
         provider: Text = None,
-        since: Annotated[str | None, Query(alias="from")] = None,
-        until: Annotated[str | None, Query(alias="to")] = None,
+        since: Since = None,
+        until: Until = None,
         limit: Limit = PAGE_SIZE,
         cursor: Cursor = None,
         history: Annotated[
@@ -112,6 +133,8 @@ class Orders:
         """Search orders of all kinds, newest first."""
         language = preferred(accept_language)
         _require_few(limit if history else 0)
+        made = self._made(since, until)
+        self._warn_of(request, provider)
         page = await self._deps.reads.search(
             Search(
                 customer_id=text_filter("customer_id", customer_id),
@@ -121,16 +144,41 @@ class Orders:
                 state=state,
                 task_state=task_state,
                 provider=text_filter("provider", provider),
-                since=_time("from", since),
-                until=_time("to", until),
+                since=made[0],
+                until=made[1],
                 limit=limit,
-                cursor=checked_cursor(cursor),
+                cursor=checked_cursor(request, cursor),
             )
         )
-        return _told(await self._listed(page, language, history=history), language)
+        listed = await self._listed(request, page, language, history=history)
+        return _told(listed, language)
+
+    def _made(
+        self, since: str | None, until: str | None
+    ) -> tuple[datetime | None, datetime | None]:
+        """Return from when and before when the orders were made that are sought."""
+        now = self._deps.clock.now()
+        began, ended = _time("from", since, now), _time("to", until, now)
+        try:
+            require_order(began, ended)
+        except ValueError as wrong:
+            raise InvalidRequest.of_parameter("from", str(wrong)) from None
+        return began, ended
+
+    def _warn_of(self, request: HttpRequest, provider: str | None) -> None:
+        """Say so where a provider is not configured: orders of it may be old, or none.
+
+        A partner stands in the same place of a task.
+        """
+        if provider is None:
+            return
+        known = {*self._deps.providers.names(), *self._deps.partners.names()}
+        if provider not in known:
+            detail = f"is not configured here; {', '.join(sorted(known)) or 'none'} is"
+            warn(request, [in_parameter("provider", detail)])
 
     async def _listed(
-        self, page: Page[Order], language: str, *, history: bool
+        self, request: HttpRequest, page: Page[Order], language: str, *, history: bool
     ) -> OrdersShape:
         """Return a page as it is shown, with the trail of each order where asked."""
         views = (order_view(order, language) for order in page.items)
@@ -142,7 +190,7 @@ class Orders:
                 told["events"] = events_view(trails[told["queue_id"]])
         return {
             "orders": shown,
-            "next_cursor": page.next_cursor,
+            "next_cursor": handed_out(request, page.next_cursor),
             **left_out_of(page),
         }
 
@@ -185,12 +233,11 @@ def _told(shown: object, language: str) -> Json:
     return Json(shown, headers=headers)
 
 
-def _time(name: str, text: str | None) -> datetime | None:
+def _time(name: str, text: str | None, now: datetime) -> datetime | None:
     if text is None:
         return None
     try:
-        # A plus that nobody escaped arrives as a space.
-        return parse_time(text.replace(" ", "+"))
+        return read_moment(text, now)
     except ValueError as wrong:
         raise InvalidRequest.of_parameter(name, str(wrong)) from None
 

@@ -1,5 +1,6 @@
 """What calls take from a request besides its body: ids, filters, pages, the trace."""
 
+import hashlib
 import re
 from typing import Annotated, Final
 from urllib.parse import unquote
@@ -19,6 +20,12 @@ PAGE_SIZE: Final = 50
 PAGE_SIZE_MAX: Final = 500
 CURSOR_LENGTH_MAX: Final = 512
 TAKE_CURSOR: Final = "take it from next_cursor of the page before"
+OTHER_SEARCH: Final = (
+    "is of another search: take it from next_cursor of the page before, and ask for "
+    "the same but for limit"
+)
+TAG_LENGTH: Final = 8
+_OF_A_PAGE: Final = frozenset({"limit", "cursor", "history"})
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_LENGTH_MAX)]
@@ -81,11 +88,35 @@ async def find(reads: Reads, asked: str, request: Request) -> Order:
     return await reads.find(wanted, merchants=key_of(request).merchants)
 
 
-def checked_cursor(cursor: str | None) -> str | None:
-    """Return the cursor, or refuse what was certainly never handed out."""
-    if cursor is not None and not (cursor.isascii() and cursor.isprintable()):
+def checked_cursor(request: Request, cursor: str | None) -> str | None:
+    """Return where to go on; the rest of a cursor says which search it is of.
+
+    :raises InvalidRequest: it was never handed out, or by a search for something else.
+    """
+    if cursor is None:
+        return None
+    place, _, search = cursor.rpartition(".")
+    if not (place and cursor.isascii() and cursor.isprintable()):
         raise InvalidRequest.of_parameter("cursor", TAKE_CURSOR)
-    return cursor
+    if search != _search_of(request):
+        raise InvalidRequest.of_parameter("cursor", OTHER_SEARCH)
+    return place
+
+
+def handed_out(request: Request, place: str | None) -> str | None:
+    """Return the cursor of the next page, which goes on with the same search alone."""
+    return None if place is None else f"{place}.{_search_of(request)}"
+
+
+def _search_of(request: Request) -> str:
+    """Return a short hash of what is searched, however much of it is shown."""
+    sought = sorted(
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name not in _OF_A_PAGE
+    )
+    told = repr((request.url.path, sought)).encode()
+    return hashlib.sha256(told).hexdigest()[:TAG_LENGTH]
 
 
 def text_filter(name: str, text: str | None) -> str | None:

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import answer, problem, texts
 from payment_service.api.responses import Json, Plain, ProblemResponse
+from payment_service.api.strict import strict_router
 from payment_service.wire.shapes import ProbeAnswer
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -41,7 +42,7 @@ async def document(request: Request) -> Json:
 
 def routes(deps: ApiDeps) -> APIRouter:
     """Return the routes that need no key."""
-    router = APIRouter(tags=["probes"])
+    router = strict_router("probes")
     probes = Probes(deps)
     alive = answer("Alive.", ProbeAnswer)
     ready = answer("Able to work.", ProbeAnswer)

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -13,9 +12,9 @@ from starlette.responses import Response
 
 from fsm.domain.errors import InvalidRequest, Later, PaymentServiceError, Refusal
 from fsm.domain.field_errors import in_parameter
-from payment_service.api.responses import ProblemResponse
+from payment_service.api.responses import RETRY_AFTER, ProblemResponse
+from payment_service.api.strict import warn, with_warnings
 
-RETRY_AFTER: Final = {"Retry-After": "1"}
 Report = Callable[[str, Exception], None]
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -56,13 +55,15 @@ async def _parameters(request: Request, failure: Exception) -> Response:
 
 
 async def _ours(request: Request, failure: Exception) -> Response:
-    del request
     if not isinstance(failure, PaymentServiceError):
         raise failure
+    if isinstance(failure, InvalidRequest):
+        warn(request, failure.warnings)
     headers = RETRY_AFTER if isinstance(failure, Later) else {}
-    return ProblemResponse(
+    problem = ProblemResponse(
         failure.status, failure.told(), headers=headers, members=failure.members()
     )
+    return with_warnings(request, problem)
 
 
 def _unexpected(report: Report) -> Handler:

@@ -18,6 +18,8 @@ SECURITY_HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 PROBLEM_TYPE: Final = "application/problem+json"
+RETRY_AFTER: Final = {"Retry-After": "1"}
+"""What is said with every 503, whoever makes it: seconds."""
 
 
 class Json(JSONResponse):
@@ -58,7 +60,8 @@ class ProblemResponse(Json):
             "detail": detail,
             **(members or {}),
         }
-        super().__init__(masked(document), status, headers)
+        again = RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+        super().__init__(masked(document), status, {**again, **(headers or {})})
 
 
 class Plain(Response):

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from fsm.domain.keys import KeyRole
 from payment_service.api.auth import RequiredRole
@@ -18,6 +18,7 @@ from payment_service.api.openapi import (
     texts,
 )
 from payment_service.api.responses import Json
+from payment_service.api.strict import strict_router
 
 Endpoint = Callable[..., Awaitable[Json]]
 
@@ -26,7 +27,7 @@ class Routes:
     """The routes of one resource."""
 
     def __init__(self, tag: str, deps: ApiDeps) -> None:
-        self.router = APIRouter(tags=[tag])
+        self.router = strict_router(tag)
         self._keys = deps.keys
 
     def get(

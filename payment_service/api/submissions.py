@@ -19,6 +19,7 @@ from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import body_of, words_of
 from payment_service.api.params import trace_parent_of
 from payment_service.api.responses import Json
+from payment_service.api.strict import strict_router, warn
 from payment_service.api.submitted import ANSWERS, CONFLICT, answered, refused
 from payment_service.wire.readers import PATHS, READERS, read_request
 
@@ -49,8 +50,10 @@ class Submissions:
         try:
             wanted = read_request(kind, data, self._deps)
         except InvalidRequest as refusal:
+            warn(request, refusal.warnings)
             told, errors = refusal.problem, refusal.errors
             return refused(422, refusal.order_id, "rejected", told, errors)
+        warn(request, wanted.warnings)
         order_id = wanted.order_id
         if not key_of(request).may_touch(wanted.merchant_id):
             told = f"This key may not ask for merchant {shortened(wanted.merchant_id)}."
@@ -66,7 +69,7 @@ class Submissions:
 
 def routes(deps: ApiDeps) -> APIRouter:
     """Return the routes of upstream systems."""
-    router = APIRouter(tags=["orders"])
+    router = strict_router("orders")
     submissions = Submissions(deps)
     guard = Depends(RequiredRole(deps.keys, KeyRole.UPSTREAM))
     for kind, path in PATHS.items():

@@ -20,8 +20,7 @@ from payment_service.api.deliveries import DeliveredEvent, read_delivery
 from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import answer, body_of, problem, texts
 from payment_service.api.params import segment, trace_parent_of
-from payment_service.api.problems import RETRY_AFTER
-from payment_service.api.responses import Json, ProblemResponse
+from payment_service.api.responses import RETRY_AFTER, Json, ProblemResponse
 from payment_service.wire.shapes import WebhookAnswer
 from providers.events import Events, TooManyEvents
 
@@ -264,6 +263,7 @@ def _headers(request: Request) -> dict[str, list[str]]:
 
 def routes(deps: ApiDeps) -> APIRouter:
     """Return the routes of webhooks."""
+    # Not a strict one: what is sent is stored, whatever else the address says.
     router = APIRouter(tags=["webhooks"])
     webhooks = Webhooks(deps)
     # Some providers look before they send, and take no address that answers 405.

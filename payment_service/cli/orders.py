@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from fsm.domain.durations import parse_duration
 from fsm.domain.errors import AmbiguousOrder
 from fsm.domain.events import stamp
 from fsm.domain.explain import Attempt, explain, in_words, name_of, proposals
 from fsm.domain.masking import masked
+from fsm.domain.moments import read_moment, require_order
 from fsm.domain.orders import Order
-from fsm.domain.text import parse_time
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import CaseState, Kind, OrderState, State
 from fsm.flows import RULES
@@ -47,7 +46,6 @@ from payment_service.wire.views import (
 
 Word = TypeVar("Word", bound=StrEnum)
 CASES_MAX: Final = 100
-DAY: Final = len("2026-01-31")
 
 
 def search(
@@ -64,6 +62,11 @@ def search(
     cursor: str | None,
 ) -> Search:
     """Read the options of a search."""
+    began, ended = _time("--from", since), _time("--to", until)
+    try:
+        require_order(began, ended)
+    except ValueError as wrong:
+        raise Usage(f"--from {wrong}") from None
     return Search(
         state=word_of("--state", OrderState, state),
         task_state=word_of("--task-state", State, task_state),
@@ -71,8 +74,8 @@ def search(
         merchant_id=merchant,
         provider=provider,
         kind=word_of("--kind", Kind, kind),
-        since=_time("--from", since),
-        until=_time("--to", until),
+        since=began,
+        until=ended,
         limit=limit,
         cursor=cursor,
     )
@@ -95,12 +98,9 @@ def _time(option: str, text: str | None) -> datetime | None:
 def time_of(option: str, text: str) -> datetime:
     """Return the time that an option names: a moment, a day, or how long ago."""
     try:
-        if text[:1].isdigit() and text[-1:].isalpha() and len(text) < DAY:
-            return datetime.now(UTC) - parse_duration(text)
-        return parse_time(f"{text}T00:00:00Z" if len(text) == DAY else text)
-    except ValueError:
-        form = "2026-01-31T23:59:59Z, 2026-01-31, or 2h for two hours ago"
-        raise Usage(f"{option}: {text!r} is not a time like {form}") from None
+        return read_moment(text, datetime.now(UTC))
+    except ValueError as wrong:
+        raise Usage(f"{option}: {text!r} {wrong}") from None
 
 
 def list_(sought: Search, *, as_json: bool) -> int:

@@ -89,8 +89,9 @@ _REQUEST_HEADERS: Final[Json] = {
         },
         "X-Wait": {
             "type": "string",
-            "description": "a duration, at most 60s: a second answer holds the order, "
-            "as soon as it is final or when the time is over",
+            "description": "a duration, at most 60s (a longer one is cut to that, and "
+            "a warning says so): a second answer holds the order, as soon as it is "
+            "final or when the time is over",
         },
         "traceparent": {"type": "string"},
     },
@@ -145,6 +146,7 @@ class Answer(BaseModel):
     status: str
     error: str | None = None
     order: dict[str, Any] | None = None
+    warnings: list[dict[str, str]] | None = None
 
 
 class OrderEvent(BaseModel):

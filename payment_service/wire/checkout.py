@@ -21,7 +21,9 @@ from payment_service.wire.requests import (
     cards_told,
     listed,
     readable_order_id,
+    spoken_for,
 )
+from payment_service.wire.unknown import unknown_in
 
 ITEMS_MAX: Final = 500
 FEES_MAX: Final = 500
@@ -146,6 +148,7 @@ def read_checkout(data: bytes, known_services: Collection[str]) -> Request:
         Checkout,
         tree,
         more=[
+            *spoken_for(tree),
             *_unknown_services(known_services),
             *_sum_problem(tree),
             *_cards_in_delivery(tree),
@@ -170,6 +173,7 @@ def read_checkout(data: bytes, known_services: Collection[str]) -> Request:
         metadata=body.metadata,
         content=body.canonical(details),
         details=details,
+        warnings=unknown_in(Checkout, tree),
     )
 
 

@@ -1,6 +1,6 @@
 """Reads a parsed body into a model, and tells all that is wrong with it in one line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +14,7 @@ from fsm.domain.ids import ID_LENGTH_MAX
 from fsm.domain.strict_json import refused_body
 from fsm.domain.text import REASON_LENGTH_MAX, is_id, is_reason
 from payment_service.wire.no_cards import CARD
+from payment_service.wire.unknown import model_in, unknown_in
 
 PROBLEMS_MAX: Final = 20
 PROBLEM: Final = "problem"
@@ -92,7 +93,7 @@ def validated(
     ``more`` are problems that the caller has found by itself. No message holds a
     value of the body: it could be a token.
 
-    :raises InvalidRequest: names every problem.
+    :raises InvalidRequest: names every problem; its warnings, what is not known.
     """
     if not isinstance(tree, dict):
         raise refused_body("the body must be a JSON object")
@@ -102,19 +103,23 @@ def validated(
     except ValidationError as wrong:
         found = wrong.errors(include_url=False, include_input=False)
         errors = [in_body(e["loc"], _told(model, e)) for e in found] + errors
-        raise _refused(errors, order_id) from None
+        raise _refused(errors, order_id, unknown_in(model, tree)) from None
     if errors:
-        raise _refused(errors, order_id)
+        raise _refused(errors, order_id, unknown_in(model, tree))
     return made
 
 
-def _refused(errors: list[FieldError], order_id: str | None) -> InvalidRequest:
+def _refused(
+    errors: list[FieldError], order_id: str | None, warnings: Sequence[FieldError]
+) -> InvalidRequest:
     """Join the errors, each once, up to a bound."""
     once = list(dict.fromkeys(errors))
     left = len(once) - PROBLEMS_MAX
     told = once[:PROBLEMS_MAX]
     lines = [*map(str, told), *([f"and {left} more"] if left > 0 else [])]
-    return InvalidRequest("; ".join(lines), order_id=order_id, errors=told)
+    return InvalidRequest(
+        "; ".join(lines), order_id=order_id, errors=told, warnings=warnings
+    )
 
 
 def _told(model: type[WireModel], error: ErrorDetails) -> str:
@@ -129,7 +134,7 @@ def _told(model: type[WireModel], error: ErrorDetails) -> str:
     return f"must be {rule}"
 
 
-def _description(model: type[WireModel], loc: tuple[int | str, ...]) -> str:
+def _description(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     """Return the description of the field at ``loc``, looked up along the way."""
     here: Any = model
     rule = "as documented"
@@ -140,21 +145,14 @@ def _description(model: type[WireModel], loc: tuple[int | str, ...]) -> str:
         if field is None:
             break
         rule = field.description or rule
-        here = _model_in(field.annotation)
+        here = model_in(field.annotation)
         if here is None:
             break
     return rule
 
 
-def _field(model: type[WireModel], name: str) -> FieldInfo | None:
+def _field(model: type[BaseModel], name: str) -> FieldInfo | None:
     """Return the field that a sender calls ``name``, which may be a word of Python."""
     fields = model.model_fields
     called = (each for each in fields.values() if each.alias == name)
     return fields.get(name) or next(called, None)
-
-
-def _model_in(annotation: object) -> type[WireModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, WireModel):
-        return annotation
-    inside = getattr(annotation, "__args__", ())
-    return next((made for each in inside if (made := _model_in(each))), None)

@@ -36,7 +36,7 @@ def cards_inside(
             if holds_card(name):
                 yield _card_at(path, f" (the name of its field {place})")
             else:
-                inside = (*path, _shown(name))
+                inside = (*path, shown_name(name))
                 yield from cards_inside(item, inside, is_harmless=is_harmless)
     elif isinstance(value, list):
         for place, item in enumerate(value):
@@ -55,6 +55,7 @@ def _card_at(path: Sequence[int | str], which: str = "") -> FieldError:
     return in_body(known, CARD, where=f"{called.where}{which}")
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
+    """Return a name that a sender has chosen, as far as anybody may see it."""
     told = is_id(name, NAME_LENGTH_MAX) and masked_text(name) == name
     return name if told else UNTOLD

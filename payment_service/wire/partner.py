@@ -5,6 +5,7 @@ A partner link moves no money: it says whose card a partner is to know.
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
@@ -22,7 +23,9 @@ from payment_service.wire.requests import (
     cards_told,
     configured,
     readable_order_id,
+    spoken_for,
 )
+from payment_service.wire.unknown import unknown_in
 
 _BIN: Final = re.compile("[0-9]{6,8}", re.ASCII)
 
@@ -113,7 +116,7 @@ def read_link(data: bytes, known_partners: Collection[str]) -> Request:
         PartnerLink,
         tree,
         context={"partners": known_partners},
-        more=cards_told(tree, "metadata"),
+        more=[*spoken_for(tree), *cards_told(tree, "metadata")],
         order_id=readable_order_id(tree),
     )
     details = {"partner": body.partner, "card": body.card.plainly()}
@@ -128,6 +131,7 @@ def read_link(data: bytes, known_partners: Collection[str]) -> Request:
         metadata=body.metadata,
         content=body.canonical({"details": details}),
         details=details,
+        warnings=unknown_in(PartnerLink, tree),
     )
 
 
@@ -141,10 +145,10 @@ def read_unlink(data: bytes, known_partners: Collection[str]) -> Request:
         PartnerUnlink,
         tree,
         context={"partners": known_partners},
-        more=cards_told(tree, "metadata"),
+        more=[*spoken_for(tree), *cards_told(tree, "metadata")],
         order_id=readable_order_id(tree),
     )
-    return unlink_request(
+    asked = unlink_request(
         order_id=body.order_id,
         merchant_id=body.merchant_id,
         customer_id=body.customer_id,
@@ -153,3 +157,4 @@ def read_unlink(data: bytes, known_partners: Collection[str]) -> Request:
         reason=body.reason,
         metadata=body.metadata,
     )
+    return replace(asked, warnings=unknown_in(PartnerUnlink, tree))

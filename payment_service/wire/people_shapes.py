@@ -10,6 +10,8 @@ from fsm.domain.keys import KeyRole
 from fsm.domain.roster import KeyState
 from payment_service.wire.formats import Day, Time
 from payment_service.wire.left_out import LeftOut
+from payment_service.wire.problem_shapes import ErrorShape
+from payment_service.wire.shapes import Warned
 
 
 class KeyShape(TypedDict):
@@ -44,7 +46,7 @@ class KeysShape(TypedDict):
     next_cursor: str | None
 
 
-class KeyAnswer(TypedDict):
+class KeyAnswer(Warned):
     """What became of a key; ``key`` is told once, to who made it."""
 
     name: str
@@ -90,6 +92,7 @@ class FourEyesShape(TypedDict):
 class ThresholdAnswer(TypedDict("_ThresholdAnswer", {"from": int | None})):
     """What became of a threshold."""
 
+    warnings: NotRequired[list[ErrorShape]]
     currency: str
     effective: int | None
     status: Literal["recorded", "waits_for_second_person"]

@@ -52,6 +52,12 @@ class Problem(TypedDict):
             Field(description="what is wrong, one by one, at most 20 of them"),
         ]
     ]
+    warnings: NotRequired[
+        Annotated[
+            list[ErrorShape],
+            Field(description="what was not looked at, and where it stands"),
+        ]
+    ]
     correlation_id: NotRequired[
         Annotated[str, Field(description="of a 500: tell it to us")]
     ]

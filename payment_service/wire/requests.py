@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from fsm.domain.cards import holds_card
-from fsm.domain.field_errors import FieldError
+from fsm.domain.field_errors import FieldError, in_body
 from fsm.domain.money import AMOUNT_MAX, EXPONENTS, Money
 from fsm.domain.text import is_id
 from payment_service.wire.models import OurId, WireModel, problem
@@ -17,6 +17,10 @@ from payment_service.wire.no_cards import CARD, cards_inside
 TOKEN_LENGTH_MAX: Final = 512
 TYPE_LENGTH_MAX: Final = 64
 NAMED_MAX: Final = 10
+NO_MODE: Final = (
+    "there are no modes yet, shadow orders among them: this order would move money; "
+    "leave it out"
+)
 
 
 def _currency(code: str) -> str:
@@ -136,6 +140,15 @@ class PaidRequest(OrderRequest):
         """Write the known fields in one form, as above."""
         paid = {"amount": self.amount, "currency": self.currency}
         return super().canonical({**paid, **own})
+
+
+def spoken_for(tree: object) -> Iterator[FieldError]:
+    """Refuse what is to mean that no money moves, before it is built: it would move.
+
+    Everything else that is not known is ignored, and named.
+    """
+    if isinstance(tree, dict) and "mode" in tree:
+        yield in_body(("mode",), NO_MODE)
 
 
 def readable_order_id(tree: object) -> str | None:

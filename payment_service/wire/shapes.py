@@ -20,6 +20,7 @@ from handlers.ports.reads import ProviderState
 from payment_service.wire.customer import CustomerMessageShape
 from payment_service.wire.formats import Time, Uuid
 from payment_service.wire.left_out import LeftOut
+from payment_service.wire.problem_shapes import ErrorShape
 
 LinkResult = TypeAliasType(
     "LinkResult", Literal["linked", "not_eligible", "expired", "unlinked"]
@@ -99,7 +100,18 @@ class ExplainedShape(OrderShape):
     in_words: NotRequired[LeftOut[str]]
 
 
-class LeftOutShape(TypedDict):
+class Warned(TypedDict):
+    """An answer that names what of its request was not looked at."""
+
+    warnings: NotRequired[
+        Annotated[
+            list[ErrorShape],
+            Field(description="what was not looked at, and where it stands"),
+        ]
+    ]
+
+
+class LeftOutShape(Warned):
     """How many are left out, since this version cannot read them; absent: none are."""
 
     left_out: NotRequired[LeftOut[Annotated[int, Field(ge=1)]]]
@@ -216,7 +228,7 @@ class ProvidersShape(TypedDict):
     providers: list[ProviderShape]
 
 
-class SubmissionAnswer(TypedDict):
+class SubmissionAnswer(Warned):
     """What became of a request; with ``wait`` the order as it is then, too."""
 
     order_id: str
@@ -231,14 +243,14 @@ class WebhookAnswer(TypedDict):
     status: Literal["stored", "seen", "ignored"]
 
 
-class TaskAnswer(TypedDict):
+class TaskAnswer(Warned):
     """What became of a decision about a task."""
 
     task_id: Uuid
     status: Vote | Literal["cancel_requested", "withdrawn"]
 
 
-class OrderAnswer(TypedDict):
+class OrderAnswer(Warned):
     """What became of a wish about an order."""
 
     order_id: str
@@ -253,14 +265,14 @@ class RefusedShape(TypedDict):
     because: str
 
 
-class ErasedShape(TypedDict):
+class ErasedShape(Warned):
     """What became of a customer's orders, by queue_id."""
 
     erased: list[Uuid]
     refused: list[RefusedShape]
 
 
-class ItemAnswer(TypedDict):
+class ItemAnswer(Warned):
     """What became of a case or a dead letter."""
 
     id: Uuid
@@ -272,7 +284,7 @@ class ItemAnswer(TypedDict):
     )
 
 
-class ProviderAnswer(TypedDict):
+class ProviderAnswer(Warned):
     """What became of a provider."""
 
     name: str

@@ -20,7 +20,9 @@ from payment_service.wire.requests import (
     configured,
     listed,
     readable_order_id,
+    spoken_for,
 )
+from payment_service.wire.unknown import unknown_in
 
 CASCADE_MAX: Final = 64
 NO_SLA: Final = "none"
@@ -96,7 +98,11 @@ def read_withdrawal(data: bytes, known_providers: Collection[str]) -> Request:
         Withdrawal,
         tree,
         context={"providers": known_providers},
-        more=[*_repeated(tree), *cards_told(tree, "metadata")],
+        more=[
+            *spoken_for(tree),
+            *_repeated(tree),
+            *cards_told(tree, "metadata"),
+        ],
         order_id=readable_order_id(tree),
     )
     destination = body.destination.plainly()
@@ -115,6 +121,7 @@ def read_withdrawal(data: bytes, known_providers: Collection[str]) -> Request:
         content=body.canonical(
             {"destination": destination, "cascade": _cascade(body.cascade)}
         ),
+        warnings=unknown_in(Withdrawal, tree),
     )
 
 

@@ -11,7 +11,7 @@ import structlog
 from opentelemetry.trace import SpanKind
 
 from fsm.domain.dead_letters import Reason
-from fsm.domain.errors import InvalidRequest
+from fsm.domain.durations import parse_duration
 from fsm.domain.orders import Order, Request
 from fsm.domain.request_kinds import KINDS
 from fsm.engine.records import replace
@@ -27,7 +27,7 @@ from handlers.route import (
     Told,
     nothing_to_do,
 )
-from payment_service.api.awaiting import waiting_time
+from payment_service.api.awaiting import WAIT_MAX
 from payment_service.observability import tracing
 from payment_service.observability.measured import child
 from payment_service.observability.metrics import Metrics
@@ -66,12 +66,10 @@ class Router:
         results = Results(ports)
 
         async def answer(delivery: Delivery, told: Told) -> None:
-            wait = _wait(delivery, told)
-            if isinstance(wait, InvalidRequest):
-                told = {**told, "error": wait.problem}
+            wait, told = _wait(delivery, told)
             await _reply(publisher, delivery, told)
             queue_id = told.get("queue_id")
-            if isinstance(wait, timedelta) and queue_id is not None:
+            if wait is not None and isinstance(queue_id, str):
                 results.promise(queue_id, wait, _teller(publisher, delivery))
 
         dispatch = Dispatch(
@@ -164,15 +162,25 @@ def _reader(ports: Ports) -> Callable[[Delivery], Request]:
     return read
 
 
-def _wait(delivery: Delivery, told: Told) -> timedelta | InvalidRequest | None:
-    """Return how long the sender of a request waits for its result, if at all."""
+def _wait(delivery: Delivery, told: Told) -> tuple[timedelta | None, Told]:
+    """Return how long the sender of a request waits, if at all, and the answer to it.
+
+    The request is stored, and no header is a reason to refuse it: who wants to wait for
+    longer than anybody may is told so, and hears of the order when that time is over.
+    """
     said = delivery.header(WAIT)
     if said is None or told.get("status") not in STORED:
-        return None
+        return None, told
     try:
-        return waiting_time(said)
-    except InvalidRequest as wrong:
-        return InvalidRequest(f"{WAIT} is passed over: {wrong.problem}")
+        wait = parse_duration(said)
+    except ValueError as wrong:
+        return None, {**told, "error": f"{WAIT} is passed over: {wrong}"}
+    if wait <= WAIT_MAX:
+        return wait, told
+    cut = {"parameter": WAIT, "detail": f"{said!r} is over the most: 60s are waited"}
+    known = told.get("warnings")
+    warnings = [*(known if isinstance(known, list) else []), cut]
+    return WAIT_MAX, {**told, "warnings": warnings}
 
 
 def _teller(publisher: Publisher, delivery: Delivery) -> Tell:

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Response
 
 from fsm.domain.errors import FOUND_WRONG, PaymentServiceError, StoreUnavailable
 from payment_service import bus
+from payment_service.api.responses import RETRY_AFTER
 from payment_service.observability import logs, tracing
 from payment_service.settings import Settings
 from payment_service.storage import migrate
@@ -134,7 +135,9 @@ def _probes(service: Service) -> FastAPI:
     @app.get("/readyz")
     async def readyz(response: Response) -> dict[str, object]:
         troubles = await service.troubles()
-        response.status_code = 503 if troubles else 200
+        if troubles:
+            response.status_code = 503
+            response.headers.update(RETRY_AFTER)
         return {"status": "not ready" if troubles else "ready", "because": troubles}
 
     @app.get("/metrics")

@@ -223,15 +223,17 @@ async def test_what_was_done_to_the_service_is_listed_masked(world):
     line = service_line(act, 1, b"before", at=AT, keys=UNKEYED)
     world.service_trail.append(AuditEntry(seq=7, line=line))
     async with calling(deps_of(world)) as session:
-        status, page = await get(session, "/v1/service-events?limit=3&cursor=9")
+        _, first = await get(session, "/v1/service-events")
+        cursor = first["next_cursor"]
+        status, page = await get(session, f"/v1/service-events?limit=3&cursor={cursor}")
         odd, _ = await get(session, "/v1/service-events?cursor=%00")
 
-    assert (status, odd, page["next_cursor"]) == (200, 422, "1")
+    assert (status, odd, page["next_cursor"]) == (200, 422, cursor)
     (event,) = page["events"]
     assert (event["seq"], event["version"], event["actor"]) == (7, 2, "key:ops")
     assert event["detail"]["provider"] == "acme"
     assert "tok_canary" not in str(page)
-    assert world.said == [("service_events", 3, "9")]
+    assert world.said[-1] == ("service_events", 3, "1")
 
 
 ROUTES = {

@@ -39,6 +39,7 @@ async def fill(stream):
 
 async def ready(stage, url):
     async with stage.http.get(f"{url}/readyz") as answer:
+        assert ("Retry-After" in answer.headers) == (answer.status == 503)
         return answer.status, await answer.text()
 
 

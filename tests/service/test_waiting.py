@@ -65,3 +65,18 @@ async def test_a_wait_that_is_none_costs_no_order_and_is_said(
             *("accepted", "X-Wait is passed over: "),
         )
         assert (await stage.final("w-1"))["state"] == "COMPLETED"
+
+
+async def test_a_wait_over_a_minute_is_cut_and_said_with_what_is_not_known(
+    database_url, nats_server, subject_prefix
+):
+    async with staged(database_url, nats_server.url, subject_prefix) as stage:
+        sent = {**a_withdrawal(), "webhook_url": "https://shop.example"}
+        answer = await asked(stage, sent, "2h")
+
+        told, ended = await answer(), await answer()
+        assert (told["status"], "error" in told) == ("accepted", False)
+        unknown, cut = told["warnings"]
+        assert unknown["pointer"] == "/webhook_url"
+        assert (cut["parameter"], "60s" in cut["detail"]) == ("X-Wait", True)
+        assert (ended["status"], "warnings" in ended) == ("ended", False)

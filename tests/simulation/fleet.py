@@ -227,7 +227,7 @@ class Fleet:
             status=cast("Any", told["status"]),
             order_id=str(told["order_id"]),
             # A conflict is told as what was asked for, which has no order of its own.
-            queue_id=told.get("queue_id"),
+            queue_id=cast("str | None", told.get("queue_id")),
         )
 
     def _read(self, delivery: Delivery) -> Request:

@@ -78,3 +78,38 @@ def test_a_step_that_payment_providers_do_needs_no_service():
     parties.paid_by = {"payment": ("north",)}
 
     assert read_request(Kind.CHECKOUT, data, parties).kind is Kind.CHECKOUT
+
+
+@pytest.mark.parametrize("kind", [*READERS])
+def test_what_is_not_known_of_a_request_is_named_at_any_depth(kind):
+    example = READERS[kind].example
+    sent = {**example, "nonsense": {"a": 1}, "metadata": {"free": {"to": "say"}}}
+    for name, value in example.items():
+        if name not in {"metadata", "delivery"}:
+            if isinstance(value, dict):
+                sent[name] = {**value, "Type": "x"}
+            elif isinstance(value, list):
+                sent[name] = [*value[:-1], {**value[-1], "note": None}]
+
+    plain = read_request(kind, orjson.dumps(example), KNOWN_PARTIES)
+    odd = read_request(kind, orjson.dumps(sent), KNOWN_PARTIES)
+
+    inside = {
+        f"/{name}/Type" if isinstance(value, dict) else f"/{name}/{len(value) - 1}/note"
+        for name, value in example.items()
+        if name not in {"metadata", "delivery"} and isinstance(value, dict | list)
+    }
+    assert plain.warnings == ()
+    assert {each.pointer for each in odd.warnings} == {"/nonsense", *inside}
+    assert len(odd.warnings) > 1
+
+
+@pytest.mark.parametrize("kind", [*READERS])
+@pytest.mark.parametrize("mode", ["shadow", "test", None, {}])
+def test_a_mode_that_is_not_built_moves_no_money(kind, mode):
+    data = orjson.dumps({**READERS[kind].example, "mode": mode})
+
+    with pytest.raises(InvalidRequest, match="mode: there are no modes yet") as refused:
+        read_request(kind, data, KNOWN_PARTIES)
+
+    assert refused.value.order_id == READERS[kind].example["order_id"]

@@ -13,7 +13,12 @@ group = new_group("The books, for whoever audits them.")
 @group.command("export")
 def audit_export(
     since: Annotated[
-        str, option("--from", text="With lines of then or later.", metavar="TIME")
+        str,
+        option(
+            "--from",
+            text="With lines of then or later; days are UTC.",
+            metavar="TIME",
+        ),
     ],
     until: Annotated[str, option("--to", text="And before.", metavar="TIME")],
     output: Annotated[

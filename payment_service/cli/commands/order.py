@@ -37,10 +37,12 @@ def order_list(  # noqa: PLR0917 - an option is a parameter to typer
     provider: Annotated[str | None, option("--provider", text="Of a task.")] = None,
     kind: Annotated[str | None, option("--kind", text="Of the order.")] = None,
     since: Annotated[
-        str | None, option("--from", text="Made then or later.", metavar="TIME")
+        str | None,
+        option("--from", text="Made then or later; days are UTC.", metavar="TIME"),
     ] = None,
     until: Annotated[
-        str | None, option("--to", text="Made before.", metavar="TIME")
+        str | None,
+        option("--to", text="Made before; days are UTC.", metavar="TIME"),
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
