@@ -189,11 +189,10 @@ def _told_otherwise(
     lifecycle = rules.lifecycles.get(task.lifecycle)
     if trail is None or lifecycle is None:
         return
-    said = [x for x in trail.lines if _move(x) not in lifecycle.remarks]
-    if (task.proposed_by, task.proposed_decision) != _vote(said, lifecycle):
+    told = _left_by(trail.lines, lifecycle)
+    if (task.proposed_by, task.proposed_decision) not in {each.vote for each in told}:
         yield f"its first vote ({task.proposed_by}) is not that of its trail"
-    references = (line.detail.get("reference") for line in said)
-    if task.provider_reference != next((r for r in references if r is not None), None):
+    if task.provider_reference not in {each.reference for each in told}:
         yield "its provider's reference is not that of its trail"
     opens = any(_move(line) in lifecycle.opening for line in trail.lines)
     if opens and task.task_id not in cases:
@@ -204,16 +203,38 @@ def _move(line: Line) -> tuple[str, str | None, str]:
     return line.trigger, line.source, line.target
 
 
-def _vote(lines: Sequence[Line], lifecycle: Lifecycle[Any]) -> tuple[object, object]:
-    """Return the first of two votes that stands: who, and for what."""
+class _Told(NamedTuple):
+    """What a row has of its lines: a first vote (who, for what), theirs for it."""
+
     vote: tuple[object, object] = (None, None)
+    reference: object = None
+
+
+def _left_by(lines: Sequence[Line], lifecycle: Lifecycle[Any]) -> set[_Told]:
+    """Return what a row may have: a remark leaves it, a move takes what it says.
+
+    A line may be either: a return that core takes back, or one more that nobody can.
+    """
+    told = {_Told()}
     for line in lines:
-        if line.trigger in lifecycle.proposals:
-            voter = line.detail.get("person") or line.actor
-            vote = (voter, line.detail.get("decision"))
-        elif line.trigger != EngineTrigger.CANCEL_REQUESTED:
-            vote = (None, None)
-    return vote
+        move = _move(line)
+        is_remark, is_move = move in lifecycle.remarks, move in lifecycle.moves
+        left = told if is_remark else set()
+        if is_move or not is_remark:
+            left = left | {_after(each, line, lifecycle) for each in told}
+        told = left
+    return told
+
+
+def _after(told: _Told, line: Line, lifecycle: Lifecycle[Any]) -> _Told:
+    reference = told.reference
+    if reference is None:
+        reference = line.detail.get("reference")
+    if line.trigger in lifecycle.proposals:
+        voter = line.detail.get("person") or line.actor
+        return _Told((voter, line.detail.get("decision")), reference)
+    stands = line.trigger == EngineTrigger.CANCEL_REQUESTED
+    return _Told(told.vote if stands else (None, None), reference)
 
 
 def _slept_on(wake_at: datetime | None, trail: Trail, as_of: datetime) -> bool:

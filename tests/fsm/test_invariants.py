@@ -10,7 +10,9 @@ from fsm.payout.policy import ProviderPolicy
 from fsm.reconciliation import LedgerEntry
 from fsm.tampering import tampered
 from handlers.ports.core import Operation
+from handlers.ports.provider import Unclear
 from handlers.resolve import Ruling
+from payment_service.playground.memory.providers import PAYS_SILENTLY
 from payment_service.playground.memory.world import a_request
 from tests.world.as_rows import line_of, order_row, task_row
 from tests.world.judged import World
@@ -93,3 +95,26 @@ async def test_a_return_that_core_does_not_know_is_wrong(world):
 
     assert await judged(world, "freeze", "commit", "return") == []
     assert await judged(world, "freeze", "commit") == [("core", False)]
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["a move", "and a remark"])
+async def test_a_return_that_is_the_first_to_name_the_attempt_offends_nobody(
+    world, times
+):
+    acme = world.provider("acme", plan=ProviderPolicy(settles_returns=True))
+    acme.script = [PAYS_SILENTLY]
+    acme.statuses.extend([Unclear(because="503")] * 99)
+    await world.submit(a_request("acme"))
+    await world.rest()
+    await world.decide(Ruling.POSITIVE)
+    await world.rest()
+    task_id = (await world.task()).task_id
+    assert (await world.task()).provider_reference is None
+
+    for n in range(times):
+        kind = WebhookEventType.RETURNED
+        await world.tell("acme", kind, task_id, provider_reference=f"po_{n}")
+        await world.rest()
+
+    assert (await world.task()).provider_reference == "po_0"
+    assert await judged(world, "freeze", "commit", "return") == []
