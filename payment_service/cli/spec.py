@@ -6,11 +6,11 @@ from typing import Any, NoReturn
 from payment_service.cli.printing import print_json, print_text
 
 
-def asyncapi() -> int:
-    """Print the AsyncAPI document."""
+def asyncapi(*, internal: bool = False) -> int:
+    """Print the AsyncAPI document of what others send and hear, or of our own."""
     from payment_service.wire import asyncapi as wire  # noqa: PLC0415 - one of five
 
-    print_json(wire.asyncapi())
+    print_json(wire.internal_asyncapi() if internal else wire.asyncapi())
     return 0
 
 

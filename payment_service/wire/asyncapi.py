@@ -1,12 +1,15 @@
-"""Draws the AsyncAPI 3 document of section 3 of the contract."""
+"""Draws the AsyncAPI documents of section 3 of the contract: the public one, and ours.
 
-from typing import Any, Final
+The public one has what others send and hear; the internal one what the service tells
+itself, for whoever operates it. Nothing stands in either that is only refused.
+"""
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from collections.abc import Mapping
+from typing import Any, Final, Literal, get_args
+
+from pydantic import BaseModel, TypeAdapter
 
 from fsm.domain import request_kinds
-from fsm.domain.dead_letters import Reason
 from fsm.domain.messages import (
     DEAD_LETTER,
     LOAD_DUE,
@@ -24,16 +27,35 @@ from fsm.domain.messages import (
     WITHDRAWAL_CANCEL,
 )
 from fsm.domain.request_kinds import SUBJECTS
-from fsm.engine.steps import Announced
-from fsm.engine.words import Kind
 from payment_service.release import version
+from payment_service.wire import asyncapi_models as parts
 from payment_service.wire import cancel_message, webhook_message
-from payment_service.wire.cancel_message import WithdrawalCancel
+from payment_service.wire.asyncapi_models import (
+    Answer,
+    QueueWakeup,
+    TaskWakeup,
+    WebhookHere,
+    header_example,
+    headers,
+)
+from payment_service.wire.cancel_message import (
+    QueueCancel,
+    TaskCancel,
+    WithdrawalCancel,
+)
+from payment_service.wire.event_schemas import (
+    EVENTS,
+    event_example,
+    event_schema,
+    model_of,
+    summary_of,
+)
+from payment_service.wire.json_schemas import REF, drop_unused, ref, tidied
 from payment_service.wire.readers import READERS
 from payment_service.wire.webhook_message import WebhookMessage
 
 Json = dict[str, Any]
-SCHEMAS: Final = "#/components/schemas/{model}"
+Action = Literal["send", "receive"]
 STREAMS: Final[dict[str, Json]] = {
     "PAYMENT_REQUESTS": {"subjects": [*request_kinds.ALL]},
     "ORDER_TASKS": {
@@ -47,8 +69,6 @@ STREAMS: Final[dict[str, Json]] = {
     "ORDER_EVENTS": {"subjects": ["order.event.>"], "maxAge": "7d"},
     "ORDER_DLQ": {"subjects": [DEAD_LETTER], "maxAge": "30d"},
 }
-
-SIGNED_CANCEL: Final = "With a forwarder's headers and a reason it is the wish itself."
 _TASK_WAKEUPS: Final = {
     STEP_DUE: "The next call of a task is due.",
     RECHECK_TICK: "Ask again what became of an unclear attempt.",
@@ -56,156 +76,47 @@ _TASK_WAKEUPS: Final = {
     STATUS_TICK: "Ask the provider for the status.",
     STATUS_TIMEOUT: "The time for asking is over.",
     MANUAL_RESOLVED: "A person's decision is in the row.",
-    TASK_CANCEL: f"A cancellation of a task is in the row. {SIGNED_CANCEL}",
+    TASK_CANCEL: "A cancellation of a task is in the row.",
 }
 _QUEUE_WAKEUPS: Final = {
-    QUEUE_CANCEL: f"A cancellation of an order is in the row. {SIGNED_CANCEL}",
+    QUEUE_CANCEL: "A cancellation of an order is in the row.",
     NOTIFICATION_DUE: "Core is to be told the outcome.",
     LOAD_DUE: "What the order's steps need is to be fetched.",
 }
-_TRACE: Final[Json] = {
-    "type": "object",
-    "properties": {"traceparent": {"type": "string"}},
-}
-_LETTER_HEADERS: Final[Json] = {
-    "type": "object",
-    "properties": {
-        "X-Original-Subject": {"type": "string"},
-        "X-Reason": {"type": "string", "enum": [reason.value for reason in Reason]},
-        "X-Error": {"type": "string"},
-        "X-Deliveries": {"type": "string", "pattern": "^[0-9]+$"},
-        "X-Task-Id": {"type": "string"},
-        "X-Queue-Id": {"type": "string"},
-        "traceparent": {"type": "string"},
-    },
-    "required": ["X-Original-Subject", "X-Reason", "X-Error", "X-Deliveries"],
-}
-_REQUEST_HEADERS: Final[Json] = {
-    "type": "object",
-    "properties": {
-        "X-Reply-To": {
-            "type": "string",
-            "description": "the subject that is answered once the request is stored",
-        },
-        "X-Wait": {
-            "type": "string",
-            "description": "a duration, at most 60s (a longer one is cut to that, and "
-            "a warning says so): a second answer holds the order, as soon as it is "
-            "final or when the time is over",
-        },
-        "traceparent": {"type": "string"},
-    },
-}
-
-
-_FORWARDER: Final[Json] = {
-    "X-Forwarder": {"type": "string", "description": "its name in [forwarders.*]"},
-    "X-Forwarder-Timestamp": {"type": "string", "pattern": "^[0-9]{1,12}$"},
-    "X-Forwarder-Signature": {
-        "type": "string",
-        "description": "v1,BASE64, several apart by a space: HMAC-SHA256 of "
-        "{subject}.{timestamp}.{body}, the subject without a prefix",
-    },
-}
-_FORWARDER_HEADERS: Final[Json] = {
-    "type": "object",
-    "properties": {**_FORWARDER, **_TRACE["properties"]},
-}
-_CANCEL_HEADERS: Final[Json] = {
-    "type": "object",
-    "properties": {**_FORWARDER, **_REQUEST_HEADERS["properties"]},
-}
-
-
-class TaskWakeup(BaseModel):
-    """A task's version to go on with; a stale one is acknowledged and counted."""
-
-    task_id: str
-    queue_id: str
-    version: int
-
-
-class QueueWakeup(BaseModel):
-    """An order queue's version to go on with."""
-
-    queue_id: str
-    version: int
-
-
-class OtherRequest(BaseModel):
-    """A request of a kind that this version answers as rejected."""
-
-    order_id: str
-
-
-class Answer(BaseModel):
-    """What became of a request; a second one, to who waits, holds the order."""
-
-    order_id: str | None = None
-    queue_id: str | None = None
-    status: str
-    error: str | None = None
-    order: dict[str, Any] | None = None
-    warnings: list[dict[str, str]] | None = None
-
-
-class OrderEvent(BaseModel):
-    """What happened to an order; ``type`` is the subject after ``order.event.``."""
-
-    event_id: str
-    type: str
-    at: str
-    order_id: str
-    queue_id: str | None = None
-    task_id: str | None = None
-    merchant_id: str | None = None
-    customer_id: str | None = None
-    amount: int | None = None
-    currency: str | None = None
-    provider: str | None = None
-    code: str | None = None
-    message: str | None = None
-    result: str | None = None
-
-
 _MODELS: Final[tuple[type[BaseModel], ...]] = (
     *(reader.model for reader in READERS.values()),
     WithdrawalCancel,
-    OtherRequest,
+    TaskCancel,
+    QueueCancel,
     WebhookMessage,
     TaskWakeup,
     QueueWakeup,
-    Answer,
-    OrderEvent,
+    WebhookHere,
 )
+_FORWARDED: Final = headers(parts.FORWARDER, parts.MESSAGE_ID)
+_TOLD: Final = headers(parts.EVENT_ID, required=("Nats-Msg-Id",))
+_REQUESTED: Final = headers(parts.MESSAGE_ID, parts.REPLY)
+_OURS: Final = headers(parts.MESSAGE_ID, required=("Nats-Msg-Id",))
+_DEAD: Final = headers(parts.DEAD, required=(*parts.DEAD,)[:4])
+PUBLIC: Final = "Executes money movements: what others send it on NATS, and hear of it."
+INTERNAL: Final = "What payment-service tells itself on NATS; nobody else sends it."
 
 
 def asyncapi(subject_prefix: str = "") -> Json:
-    """Return the document; with a prefix, subjects and streams are named as then."""
+    """Return the public document; with a prefix, subjects and streams have it."""
     channels = _Channels(subject_prefix)
     _requests(channels)
-    _tasks(channels)
+    _forwarders(channels)
     _events(channels)
     _letters(channels)
-    return {
-        "asyncapi": "3.0.0",
-        "info": {
-            "title": "payment-service",
-            "version": version(),
-            "description": "Executes money movements; NATS JetStream, contract 1.",
-        },
-        "defaultContentType": "application/json",
-        "channels": channels.channels,
-        "operations": channels.operations,
-        "components": {"messages": channels.messages, "schemas": _schemas()},
-        "x-jetstream-streams": {
-            f"{subject_prefix}_{name}" if subject_prefix else name: {
-                **stream,
-                "subjects": [channels.named(s) for s in stream["subjects"]],
-            }
-            for name, stream in STREAMS.items()
-        },
-    }
+    return channels.document(PUBLIC, "")
+
+
+def internal_asyncapi(subject_prefix: str = "") -> Json:
+    """Return the document of the service's own messages."""
+    channels = _Channels(subject_prefix)
+    _wakeups(channels)
+    return channels.document(INTERNAL, ", internal")
 
 
 class _Channels:
@@ -220,30 +131,89 @@ class _Channels:
     def named(self, subject: str) -> str:
         return f"{self._prefix}.{subject}" if self._prefix else subject
 
-    def add(
-        self, subject: str, model: str, text: str, *, actions: str, **more: object
+    def add(  # noqa: PLR0913 - one argument for each part of a channel
+        self,
+        subject: str,
+        model: str,
+        text: str,
+        *,
+        actions: tuple[Action, ...],
+        head: Json,
+        example: object,
+        key: str | None = None,
+        media: str = "application/json",
+        reply: bool = False,
     ) -> None:
-        key = _key(subject)
+        """Add a channel with its message, and what is done on it."""
+        key = key or _key(subject)
         self.messages[key] = {
-            "name": subject,
+            "name": key,
+            "title": subject,
             "summary": text,
-            "contentType": "application/json",
-            "payload": {"$ref": SCHEMAS.format(model=model)},
-            "headers": _TRACE,
-            **more,
+            "contentType": media,
+            "headers": head,
+            "payload": ref(model),
+            "examples": [
+                {"name": key, "headers": header_example(head), "payload": example}
+            ],
         }
         self.channels[key] = {
             "address": self.named(subject),
+            "title": subject,
             "description": text,
             "messages": {key: {"$ref": f"#/components/messages/{key}"}},
             "x-jetstream-stream": stream_of(subject),
         }
-        for action in actions.split():
-            self.operations[f"{action}-{key}"] = {
-                "action": action,
-                "channel": {"$ref": f"#/channels/{key}"},
-                "messages": [{"$ref": f"#/channels/{key}/messages/{key}"}],
+        for action in actions:
+            self._operate(action, subject, key, _REPLY if reply else {})
+
+    def _operate(self, action: Action, subject: str, key: str, more: Json) -> None:
+        way = "To" if action == "receive" else "From"
+        self.operations[f"{action}{key}"] = {
+            "action": action,
+            "summary": self.messages[key]["summary"],
+            "description": f"{way} the service on `{subject}`, at least once.",
+            "channel": {"$ref": f"#/channels/{key}"},
+            "messages": [{"$ref": f"#/channels/{key}/messages/{key}"}],
+            **more,
+        }
+
+    def document(self, description: str, which: str) -> Json:
+        """Return all of it."""
+        told = {
+            "asyncapi": "3.1.0",
+            "info": {
+                "title": f"payment-service{which}",
+                "version": version(),
+                "description": description,
+                "contact": {"name": "The maintainers of payment-service"},
+                "license": {"name": "Apache-2.0"},
+                "tags": [{"name": "payments"}],
+            },
+            "defaultContentType": "application/json",
+            "servers": {
+                "nats": {
+                    "host": "127.0.0.1:4222",
+                    "protocol": "nats",
+                    "description": "Whatever PAYMENT_NATS_URL says; with JetStream.",
+                }
+            },
+            "channels": self.channels,
+            "operations": self.operations,
+            "components": {"messages": self.messages, "schemas": _schemas()},
+            "x-jetstream-streams": self._streams(),
+        }
+        drop_unused(told)
+        return told
+
+    def _streams(self) -> Json:
+        return {
+            f"{self._prefix}_{name}" if self._prefix else name: {
+                **stream,
+                "subjects": [self.named(s) for s in stream["subjects"]],
             }
+            for name, stream in STREAMS.items()
+        }
 
 
 def stream_of(subject: str) -> str:
@@ -270,100 +240,130 @@ def _key(subject: str) -> str:
     return "".join(part.capitalize() for part in subject.replace("_", ".").split("."))
 
 
+_REPLY: Final[Json] = {
+    "reply": {
+        "address": {
+            "location": "$message.header#/X-Reply-To",
+            "description": "The subject that the request named.",
+        },
+        "channel": {"$ref": "#/channels/Answer"},
+        "messages": [{"$ref": "#/channels/Answer/messages/Answer"}],
+    }
+}
+
+
 def _requests(channels: _Channels) -> None:
+    """Let each request name its reply: the subject in its own header."""
     for kind, reader in READERS.items():
         channels.add(
             SUBJECTS[kind],
             reader.model.__name__,
             reader.does,
-            actions="receive",
-            headers=_REQUEST_HEADERS,
-            examples=[{"payload": reader.example}],
+            actions=("receive",),
+            head=_REQUESTED,
+            example=reader.example,
+            reply=True,
         )
     channels.add(
         WITHDRAWAL_CANCEL,
         "WithdrawalCancel",
         "Give up an order that is not final; a forwarder's word, or nobody's.",
-        actions="receive",
-        headers=_CANCEL_HEADERS,
-        examples=[{"payload": cancel_message.EXAMPLE}],
+        actions=("receive",),
+        head=headers(parts.FORWARDER, parts.MESSAGE_ID, parts.REPLY),
+        example=cancel_message.EXAMPLE,
+        reply=True,
     )
-    for subject in sorted(request_kinds.NOT_BUILT):
-        channels.add(
-            subject,
-            "OtherRequest",
-            "Not supported yet.",
-            actions="receive",
-            headers=_REQUEST_HEADERS,
-        )
-    _answers(channels)
-
-
-def _answers(channels: _Channels) -> None:
-    """Let each request name its reply: the subject in its own header."""
     channels.messages["Answer"] = {
         "name": "Answer",
         "summary": "What became of a request: accepted, duplicate, conflict, rejected; "
         "to who waits, ended or running.",
         "contentType": "application/json",
-        "payload": {"$ref": SCHEMAS.format(model="Answer")},
+        "payload": ref("Answer"),
+        "examples": [{"name": "accepted", "payload": parts.ANSWER}],
     }
     channels.channels["Answer"] = {
         "address": None,
         "description": "The subject that the request named in X-Reply-To.",
         "messages": {"Answer": {"$ref": "#/components/messages/Answer"}},
     }
-    for operation in channels.operations.values():
-        operation["reply"] = {
-            "address": {"location": "$message.header#/X-Reply-To"},
-            "channel": {"$ref": "#/channels/Answer"},
-            "messages": [{"$ref": "#/channels/Answer/messages/Answer"}],
-        }
 
 
-def _tasks(channels: _Channels) -> None:
-    for subject, text in _TASK_WAKEUPS.items():
-        channels.add(subject, "TaskWakeup", text, actions="send receive")
-    for subject, text in _QUEUE_WAKEUPS.items():
-        channels.add(subject, "QueueWakeup", text, actions="send receive")
-    channels.add(
-        WEBHOOK_RECEIVED,
-        "WebhookMessage",
-        "A webhook that a forwarder has verified: its word, or nobody's.",
-        actions="receive",
-        headers=_FORWARDER_HEADERS,
-        examples=[{"payload": webhook_message.EXAMPLE}],
-    )
+def _forwarders(channels: _Channels) -> None:
+    """Tell what another service of ours may say, by its signature."""
+    cancel = "{} is given up: with a forwarder's signature, else it is a wake-up."
+    reason = {"reason": cancel_message.EXAMPLE["reason"]}
+    for subject, model, text, example in (
+        (
+            *(WEBHOOK_RECEIVED, "WebhookMessage"),
+            "A webhook that a forwarder has verified: its word, or nobody's.",
+            webhook_message.EXAMPLE,
+        ),
+        (
+            *(TASK_CANCEL, "TaskCancel", cancel.format("An attempt")),
+            {"task_id": parts.WAKEUP["task_id"], **reason},
+        ),
+        (
+            *(QUEUE_CANCEL, "QueueCancel", cancel.format("An order")),
+            {"queue_id": parts.WAKEUP["queue_id"], **reason},
+        ),
+    ):
+        channels.add(
+            *(subject, model, text),
+            actions=("receive",),
+            head=_FORWARDED,
+            example=example,
+        )
+
+
+def _wakeups(channels: _Channels) -> None:
+    both = get_args(Action)
+    task, queue = parts.WAKEUP, {**parts.WAKEUP}
+    del queue["task_id"]
+    for texts, model, example in (
+        (_TASK_WAKEUPS, "TaskWakeup", task),
+        (_QUEUE_WAKEUPS, "QueueWakeup", queue),
+        ({WEBHOOK_RECEIVED: "A webhook is stored."}, "WebhookHere", parts.STORED),
+    ):
+        for subject, text in texts.items():
+            channels.add(
+                *(subject, model, text), actions=both, head=_OURS, example=example
+            )
 
 
 def _events(channels: _Channels) -> None:
-    for kind in Kind:
-        for announced in Announced:
-            channels.add(
-                f"order.event.{kind.value}.{announced.value}",
-                "OrderEvent",
-                f"A {kind.value} order: {announced.value}.",
-                actions="send",
-            )
+    for kind, announced in EVENTS:
+        channels.add(
+            f"order.event.{kind.value}.{announced.value}",
+            model_of(kind, announced),
+            summary_of(kind, announced),
+            actions=("send",),
+            head=_TOLD,
+            example=event_example(kind, announced),
+            key=model_of(kind, announced),
+        )
 
 
 def _letters(channels: _Channels) -> None:
     channels.add(
         DEAD_LETTER,
-        "DeadLetter",
+        "DeadLetterBytes",
         "A message that could not be handled: its original bytes.",
-        actions="send",
-        headers=_LETTER_HEADERS,
-        contentType="application/octet-stream",
+        actions=("send",),
+        head=_DEAD,
+        example='{"order_id": "w-1002"}',
+        media="application/octet-stream",
     )
 
 
 def _schemas() -> Json:
-    wanted = [(model, "validation") for model in _MODELS]
-    _, shown = models_json_schema(wanted, ref_template=SCHEMAS)  # type: ignore[arg-type]
-    letter = {
-        "description": "The bytes as they came; they may not be JSON.",
-        "type": "string",
-        "format": "binary",
+    adapters: list[tuple[str, Literal["validation"], TypeAdapter[Any]]] = [
+        (model.__name__, "validation", TypeAdapter(model)) for model in _MODELS
+    ]
+    adapters.append(("Answer", "validation", TypeAdapter(Answer)))
+    _, found = TypeAdapter.json_schemas(adapters, ref_template=REF)
+    schemas: Mapping[str, Json] = {
+        **tidied(found["$defs"]),
+        **{model_of(*each): event_schema(*each) for each in EVENTS},
+        "DeadLetterBytes": parts.LETTER,
     }
-    return {**shown["$defs"], "DeadLetter": letter}
+    return dict(schemas)

@@ -30,6 +30,7 @@ from providers.testing.simulator import (
     Simulator,
 )
 from providers.testing.simulator.core import SimulatedCore
+from tests.wire.schemas import misfits
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PROVIDERS = ("acme", "zeta", "nova")
@@ -86,6 +87,7 @@ class Stage:
     rest_url: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     letters: list[Any] = field(default_factory=list)
+    misfits: list[str] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def publish(self, subject: str, body: object, **headers: str) -> None:
@@ -98,7 +100,9 @@ class Stage:
         inbox = self.client.new_inbox()
         answers = await self.client.subscribe(inbox)
         await self.publish(subject, body, **{"X-Reply-To": inbox})
-        return orjson.loads((await answers.next_msg(timeout=WAIT)).data)
+        told = orjson.loads((await answers.next_msg(timeout=WAIT)).data)
+        self.misfits += misfits("Answer", told, {})
+        return told
 
     async def call(self, method: str, path: str, *, role: str, body: Any = None) -> Any:
         """Call the API; return (status, parsed body)."""
@@ -199,6 +203,7 @@ async def staged(
     core_url: str | None = None,
     roles: Collection[str] = ROLES,
     rest: bool = True,
+    documented: bool = True,
     **changed: Any,
 ) -> AsyncIterator[Stage]:
     """Run the service with all roles until the block is left.
@@ -206,6 +211,7 @@ async def staged(
     ``table`` is added to the table of each provider, ``webhook`` to its webhook's,
     ``more`` to the file; ``services`` and ``partners`` say what stands in each of
     their tables beside;
+    what is published has to be as it is ``documented``;
     ``core_url`` is another than the simulated core's. Where other ``roles`` are given
     the ``rest`` runs beside them, and answers probes at ``Stage.rest_url``.
     """
@@ -289,6 +295,8 @@ async def staged(
                     each.result()
             await _listen(stage)
             yield stage
+            # Whatever was published is what the documents say.
+            assert not documented or stage.misfits == []
         finally:
             stop.set()
             assert set(await asyncio.gather(*running)) == {0}
@@ -303,7 +311,10 @@ def _set(ready: asyncio.Event) -> Callable[[int], None]:
 
 async def _listen(stage: Stage) -> None:
     async def event(message: Any) -> None:
-        stage.events.append(orjson.loads(message.data))
+        body = orjson.loads(message.data)
+        stage.events.append(body)
+        subject = message.subject.removeprefix(f"{stage.prefix}.")
+        stage.misfits += misfits(subject, body, message.headers or {})
         stage.stirred.set()
 
     async def letter(message: Any) -> None:

@@ -138,7 +138,7 @@ async def test_orders_that_only_the_newer_knows_are_parked_by_the_older_and_made
     given = (granted.service, nats_server.url, subject_prefix)
     async with (
         older(*given, tmp_path) as (process, verified),
-        staged(*given, roles={"api"}, rest=False) as door,
+        staged(*given, roles={"api"}, rest=False, documented=False) as door,
     ):
         for number in range(5):
             await door.call(
@@ -156,7 +156,7 @@ async def test_orders_that_only_the_newer_knows_are_parked_by_the_older_and_made
         report = await verified()
         assert (report["offences"], len(report["notes"])) == ([], 5)
         assert "knows no flow withdrawal@99, no lifecycle wash" in report["notes"][0]
-        async with staged(*given, roles={"worker"}, rest=False):
+        async with staged(*given, roles={"worker"}, rest=False, documented=False):
             for number in range(5):
                 order = await door.final(f"w-{number}")
                 assert order["state"] == "COMPLETED"

@@ -2,17 +2,23 @@
 
 # ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
 
-from payment_service.cli.commands.options import new_group
+from typing import Annotated
+
+from payment_service.cli.commands.options import new_group, option
 
 group = new_group("Prints the generated documents and the state diagrams.")
 
 
 @group.command("asyncapi")
-def spec_asyncapi() -> int:
-    """Print the AsyncAPI document of the messages."""
+def spec_asyncapi(
+    internal: Annotated[
+        bool, option("--internal", text="What the service tells itself, instead.")
+    ] = False,
+) -> int:
+    """Print the AsyncAPI document of what others send and hear on NATS."""
     from payment_service.cli import spec
 
-    return spec.asyncapi()
+    return spec.asyncapi(internal=internal)
 
 
 @group.command("openapi")
