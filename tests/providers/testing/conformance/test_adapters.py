@@ -179,9 +179,13 @@ RAW: dict[str, Any] = {
     "skeleton": ACME
     | {"adapter": "providers.testing.conformance.skeleton.provider:AcmeProvider"},
 }
-for _name in ("lumen", "quipu", "stripe"):
-    _text = (EXAMPLES / _name / "payment.toml").read_text()
-    RAW[_name] = tomllib.loads(_text)["providers"][_name]
+# A folder of examples is covered by being there.
+SHOWN: dict[str, Any] = {
+    name: table
+    for path in sorted(EXAMPLES.glob("*/payment.toml"))
+    for name, table in tomllib.loads(path.read_text()).get("providers", {}).items()
+}
+RAW |= SHOWN
 
 RAW["stripe_intents"] = RAW["stripe"] | {
     "stripe": RAW["stripe"]["stripe"] | {"makes": "payment_intent"}
@@ -206,7 +210,7 @@ NOT_HERE = {
 
 
 # Beside these one plays a third of them: another one than those before and after it.
-PLAYED_WHOLE = {"default", "skeleton", "stripe"}
+PLAYED_WHOLE = {"default", "skeleton", *SHOWN}
 
 
 @pytest.mark.sampled
