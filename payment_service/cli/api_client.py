@@ -13,7 +13,17 @@ import orjson
 from pydantic import SecretStr
 
 from payment_service.cli.context import read_settings, run_async
-from payment_service.cli.errors import Usage, Wrong, in_one_line
+from payment_service.cli.errors import (
+    NOT_FOUND as UNKNOWN,
+)
+from payment_service.cli.errors import (
+    NOT_NOW,
+    REFUSED,
+    NotReached,
+    Usage,
+    Wrong,
+    in_one_line,
+)
 from payment_service.settings import Settings, proxies
 from providers.http.outbound import (
     ConnectionLimit,
@@ -39,6 +49,7 @@ _FAULTS: Final = range(500, 600)
 _UNAUTHORIZED: Final = 401
 NOT_FOUND: Final = 404
 _OK: Final = range(200, 300)
+_KINDS: Final = {404: UNKNOWN, 409: NOT_NOW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,7 @@ class ApiAnswer:
         return found
 
 
-class Unreachable(Wrong):
+class Unreachable(NotReached):
     """The API gave no answer, so that nothing is known to be done."""
 
     mend = SEE_URL
@@ -81,6 +92,7 @@ class ApiRefused(Wrong):
     def __init__(self, told: str, *, status: int) -> None:
         super().__init__(told)
         self.status = status
+        self.kind = _KINDS.get(status, REFUSED)
 
 
 def access_of(settings: Settings) -> ApiAccess | None:

@@ -7,7 +7,7 @@ from typing import Final
 import psycopg
 
 from payment_service.cli.context import database_url, read_settings
-from payment_service.cli.errors import Wrong, in_one_line
+from payment_service.cli.errors import NotReached, Wrong, in_one_line
 from payment_service.storage.database import Database
 from payment_service.storage.fitness import Unfit
 from payment_service.storage.postgres_errors import mend_of_connection
@@ -54,4 +54,4 @@ def connected(door: Door) -> PlainConnection:
     except psycopg.Error as error:
         mend = mend_of_connection(error)
         because = in_one_line(str(error))
-        raise Wrong(f"cannot connect to PostgreSQL: {because}: {mend}") from None
+        raise NotReached(f"cannot connect to PostgreSQL: {because}: {mend}") from None

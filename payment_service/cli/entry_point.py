@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import typer
 
@@ -15,12 +15,11 @@ from payment_service.cli.errors import (
     DONE,
     FOUND_WRONG,
     INTERRUPTED,
-    WRONG_USAGE,
     Usage,
-    describe,
 )
+from payment_service.cli.failures import Failures, say
+from payment_service.cli.program import ASKS, NAME
 
-NAME = "payment-service"
 FIRST: Final = 1
 """Of a container; the kernel keeps from it every signal that it has no handler for."""
 TERMINATED: Final = 128 + signal.SIGTERM
@@ -29,31 +28,33 @@ TERMINATED: Final = 128 + signal.SIGTERM
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0 done, 1 something is wrong, 2 wrong usage, settings."""
     output.prepare()
+    if ASKS in os.environ:
+        # Only a shell that completes asks so.
+        from payment_service.cli import completion  # noqa: PLC0415 - as it says
+
+        completion.prepare()
     if os.getpid() == FIRST:
         signal.signal(signal.SIGTERM, _end)
     code = _run(sys.argv[1:] if argv is None else argv)
     sys.stdout.flush()
     if (failed := getattr(sys.stdout, "failed", None)) is not None:
-        _say(f"the output cannot be written: {failed.strerror}")
+        say(f"the output cannot be written: {failed.strerror}")
         return code or FOUND_WRONG
     return code
 
 
 def _run(arguments: Sequence[str]) -> int:
-    command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
+    failed = Failures(command, arguments)
     try:
         args = [_text(each) for each in arguments]
         code = command.main(args, prog_name=NAME, standalone_mode=False)
     except typer.TyperException as refused:
-        spoken = getattr(refused, "format_message", refused.__str__)
-        _say(f"{spoken()} (see `{NAME} --help`)")
-        return WRONG_USAGE
+        return failed.misused(refused)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - nobody sees a traceback
-        line, code = describe(error)
-        _say(line)
-        return code
+        return failed.tell(error)
     return code if isinstance(code, int) else DONE
 
 
@@ -74,7 +75,3 @@ def _text(argument: str) -> str:
 def _end(_number: int, _frame: FrameType | None) -> None:
     """End as any other process does; ``run`` has a better answer once it is up."""
     raise SystemExit(TERMINATED)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{NAME}: {line}\n")

@@ -12,7 +12,12 @@ import orjson
 from fsm.domain.masking import masked_text
 
 Row = Sequence[object]
+_KEPT: Final = frozenset("\n\t")
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
+# A terminal may obey these; JSON can say them otherwise.
+_OBEYED: Final = re.compile(
+    r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069]+"
+)
 
 
 def print_json(value: object) -> None:
@@ -24,7 +29,8 @@ def print_json(value: object) -> None:
         # The name of a file may be no text at all.
         plain = json.dumps(value, ensure_ascii=False, indent=2, default=str)
         text = plain.encode("utf-8", "replace").decode()
-    sys.stdout.write((text if _is_utf8() else _NOT_ASCII.sub(_escaped, text)) + "\n")
+    escaped = _OBEYED if _is_utf8() else _NOT_ASCII
+    sys.stdout.write(escaped.sub(_escaped, text) + "\n")
 
 
 def _is_utf8() -> bool:
@@ -36,12 +42,23 @@ def _is_utf8() -> bool:
 
 def _escaped(sign: re.Match[str]) -> str:
     """Return signs as JSON writes them in ASCII."""
-    return json.dumps(sign[0])[1:-1]
+    return "".join(f"\\u{code:04x}" for code in _utf16(sign[0]))
+
+
+def _utf16(text: str) -> Sequence[int]:
+    return memoryview(text.encode("utf-16-le")).cast("H")
 
 
 def print_text(text: str) -> None:
-    """Print a document as it is."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    """Print lines; what a terminal would obey is not passed on to it."""
+    sys.stdout.write(plainly(text.rstrip("\n")) + "\n")
+
+
+def plainly(text: str) -> str:
+    """Return text with ``?`` for whatever would move a cursor, or turn it around."""
+    if text.isprintable():
+        return text
+    return "".join(s if s.isprintable() or s in _KEPT else "?" for s in text)
 
 
 def is_terminal() -> bool:

@@ -40,7 +40,8 @@ async def failing(answer):
     async with playing(saying(answer)) as server:
         with pytest.raises((Wrong, Usage)) as refused:
             await asked(server.url, "tasks", "t-1", "resolution", body={})
-    line, code = describe(refused.value)
+    told = describe(refused.value)
+    line, code = told.line, told.exit_code
     assert line.count("\n") == 0
     assert KEY not in line
     return refused.value, line.replace(server.url, "URL"), code
@@ -217,7 +218,7 @@ def test_one_setting_alone_is_told_and_is_not_neither(settings, name):
     with pytest.raises(Usage, match=r"PAYMENT_API_\w+ is missing") as refused:
         access_of(settings(**{name: BOTH[name]}))
 
-    assert describe(refused.value)[1] == 2
+    assert describe(refused.value).exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -247,4 +248,5 @@ def test_a_key_travels_open_on_this_machine_alone(settings, url, open_to_others)
 def test_the_key_is_hidden_wherever_the_process_tells_of_it(settings):
     settings(**BOTH)
 
-    assert describe(Wrong(f"it was {KEY}")) == ("it was ***", 1)
+    told = describe(Wrong(f"it was {KEY}"))
+    assert (told.line, told.exit_code) == ("it was ***", 1)

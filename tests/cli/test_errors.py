@@ -121,7 +121,8 @@ def wrapped(cause: psycopg.Error) -> Exception:
     ],
 )
 def test_what_went_wrong_is_told_with_its_mend(error, line):
-    assert describe(error) == (line or str(error), 1)
+    told = describe(error)
+    assert (told.line, told.exit_code) == (line or str(error), 1)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,8 @@ def test_what_went_wrong_is_told_with_its_mend(error, line):
     ],
 )
 def test_wrong_usage_is_told_as_it_stands(error):
-    assert describe(error) == (str(error), 2)
+    told = describe(error)
+    assert (told.line, told.exit_code) == (str(error), 2)
 
 
 def every(kind: type[PaymentServiceError]) -> Iterator[type[PaymentServiceError]]:

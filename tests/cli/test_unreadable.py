@@ -69,7 +69,9 @@ COMMANDS = {
     "spec core": None,
     "spec fsm": None,
     "spec streams": SETTINGS,
-    "simulator": None,
+    "simulator providers": None,
+    "simulator core": None,
+    "completion bash": None,
     "core-simulator": None,
 }
 

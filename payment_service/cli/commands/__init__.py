@@ -3,13 +3,14 @@
 # ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from payment_service.cli.commands import (
     audit,
     case,
+    completion,
     customer,
     demo,
     dlq,
@@ -28,16 +29,36 @@ from payment_service.cli.commands import (
     trail,
     verify,
 )
-from payment_service.cli.commands.options import MARKUP
+from payment_service.cli.commands.helping import (
+    BOOKS,
+    DOCUMENTS,
+    ORDERS,
+    OTHERS,
+    RUNNING,
+    TRYING,
+    Group,
+    command,
+)
+from payment_service.cli.program import NAME
 
 __all__ = ["app"]
 
+EXAMPLES: Final = (
+    "demo",
+    "order list --state ACTIVE",
+    "order show w-1001",
+    "order show --help",
+)
+
 app = typer.Typer(
-    name="payment-service",
+    name=NAME,
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=MARKUP,
+    rich_markup_mode=None,
+    epilog="\n".join(EXAMPLES),
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -45,7 +66,7 @@ def _tell_version(wanted: bool) -> None:
     from payment_service.release import version
 
     if wanted:
-        sys.stdout.write(f"payment-service {version()}\n")
+        sys.stdout.write(f"{NAME} {version()}\n")
         raise typer.Exit
 
 
@@ -62,23 +83,29 @@ def program(
     """Executes money movements that take from milliseconds to days."""
 
 
-app.command()(demo.demo)
-app.command()(migrate.migrate)
-app.command()(run.run)
-app.command()(doctor.doctor)
-app.command()(verify.verify)
-app.command("trail")(trail.trail)
-app.command()(simulator.simulator)
-app.command("core-simulator")(simulator.core_simulator)
-app.add_typer(order.group, name="order")
-app.add_typer(customer.group, name="customer")
-app.add_typer(task.group, name="task")
-app.add_typer(case.group, name="case")
-app.add_typer(dlq.group, name="dlq")
-app.add_typer(provider.group, name="provider")
-app.add_typer(partner.group, name="partner")
-app.add_typer(service.group, name="service")
-app.add_typer(key.group, name="key")
-app.add_typer(four_eyes.group, name="four-eyes")
-app.add_typer(audit.group, name="audit")
-app.add_typer(spec.group, name="spec")
+command(app, "demo", "demo", "demo --orders 50 --keep", section=TRYING)(demo.demo)
+app.add_typer(simulator.group, name="simulator", rich_help_panel=TRYING)
+command(app, "run", "run", "run --roles worker,relay", section=RUNNING)(run.run)
+command(app, "migrate", "migrate", "migrate --sql", section=RUNNING)(migrate.migrate)
+command(app, "doctor", "doctor", section=RUNNING)(doctor.doctor)
+app.add_typer(order.group, name="order", rich_help_panel=ORDERS)
+app.add_typer(customer.group, name="customer", rich_help_panel=ORDERS)
+app.add_typer(task.group, name="task", rich_help_panel=ORDERS)
+app.add_typer(case.group, name="case", rich_help_panel=ORDERS)
+app.add_typer(dlq.group, name="dlq", rich_help_panel=ORDERS)
+command(app, "verify", "verify", "verify --core --providers", section=BOOKS)(
+    verify.verify
+)
+command(app, "trail", "trail --limit 20", section=BOOKS)(trail.trail)
+app.add_typer(audit.group, name="audit", rich_help_panel=BOOKS)
+app.add_typer(provider.group, name="provider", rich_help_panel=OTHERS)
+app.add_typer(partner.group, name="partner", rich_help_panel=OTHERS)
+app.add_typer(service.group, name="service", rich_help_panel=OTHERS)
+app.add_typer(key.group, name="key", rich_help_panel=OTHERS)
+app.add_typer(four_eyes.group, name="four-eyes", rich_help_panel=OTHERS)
+app.add_typer(spec.group, name="spec", rich_help_panel=DOCUMENTS)
+command(app, "completion", "completion bash", section=DOCUMENTS)(completion.completion)
+# Its older name, which the contract promises.
+command(app, "core-simulator", "core-simulator --port 9002", hidden=True)(
+    simulator.core
+)

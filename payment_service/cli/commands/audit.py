@@ -5,12 +5,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from payment_service.cli.commands.options import new_group, option
+from payment_service.cli.commands.helping import command, new_group
+from payment_service.cli.commands.options import option
 
 group = new_group("The books, for whoever audits them.")
 
 
-@group.command("export")
+@command(group, "export", "audit export --from 2026-01-01 --to 2026-02-01 > jan.jsonl")
 def audit_export(
     since: Annotated[
         str,
@@ -22,7 +23,8 @@ def audit_export(
     ],
     until: Annotated[str, option("--to", text="And before.", metavar="TIME")],
     output: Annotated[
-        Path | None, option("--output", text="The file; else the output.")
+        Path | None,
+        option("--output", text="The file; else the output.", metavar="FILE"),
     ] = None,
 ) -> int:
     """Export the chains that grew in a period and its anchors: JSON lines, signed."""

@@ -4,8 +4,8 @@
 
 from typing import Annotated
 
-import typer
-
+from fsm.engine.words import CaseKind, CaseState
+from payment_service.cli.commands.helping import command, new_group
 from payment_service.cli.commands.options import (
     CaseId,
     Cursor,
@@ -13,19 +13,22 @@ from payment_service.cli.commands.options import (
     Json,
     Limit,
     Reason,
-    new_group,
+    Why,
+    choice,
     option,
 )
 
 group = new_group("Contradictions that a person has to look at.")
 
 
-@group.command("list")
+@command(group, "list", "case list --state open")
 def case_list(  # noqa: PLR0917 - an option is a parameter to typer
     state: Annotated[
-        str | None, option("--state", text="open, settling, settled or closed.")
+        CaseState | None, choice("--state", CaseState, text="Of the case")
     ] = None,
-    kind: Annotated[str | None, option("--kind", text="Of the case.")] = None,
+    kind: Annotated[
+        CaseKind | None, choice("--kind", CaseKind, text="Of the case")
+    ] = None,
     owner: Annotated[str | None, option("--owner", text="Whose it is.")] = None,
     queue_id: Annotated[str | None, option("--queue", text="Of the order.")] = None,
     limit: Limit = 50,
@@ -46,13 +49,11 @@ def case_list(  # noqa: PLR0917 - an option is a parameter to typer
     )
 
 
-@group.command("assign")
+@command(group, "assign", "case assign 0195f1de-7c1a --owner anna")
 def case_assign(
     case_id: CaseId,
     owner: Annotated[str, option("--owner", text="Who looks after it from now on.")],
-    reason: Annotated[
-        str | None, option("--reason", text="Why; may be left out.")
-    ] = None,
+    reason: Why = None,
     as_json: Json = False,
 ) -> int:
     """Make somebody the owner of a case."""
@@ -61,7 +62,11 @@ def case_assign(
     return cases.assign(case_id, owner=owner, reason=reason, as_json=as_json)
 
 
-@group.command("settle")
+@command(
+    group,
+    "settle",
+    'case settle "$CASE_ID" --reason "returned"',
+)
 def case_settle(
     case_id: CaseId, reason: Reason, evidence: Evidence = None, as_json: Json = False
 ) -> int:
@@ -74,7 +79,11 @@ def case_settle(
     return decisions.settle(case_id, reason=reason, evidence=evidence, as_json=as_json)
 
 
-@group.command("close")
+@command(
+    group,
+    "close",
+    'case close "$CASE_ID" --reason "refunded"',
+)
 def case_close(case_id: CaseId, reason: Reason, as_json: Json = False) -> int:
     """Close a case that has been dealt with.
 
@@ -85,13 +94,15 @@ def case_close(case_id: CaseId, reason: Reason, as_json: Json = False) -> int:
     return decisions.close(case_id, reason=reason, as_json=as_json)
 
 
-@group.command("withdraw")
+@command(
+    group,
+    "withdraw",
+    'case withdraw "$CASE_ID" --reason "a typo"',
+)
 def case_withdraw(
     case_id: CaseId,
     reason: Reason,
-    closing: Annotated[
-        bool, typer.Option("--closing", help="the vote to close it")
-    ] = False,
+    closing: Annotated[bool, option("--closing", text="The vote to close it.")] = False,
     as_json: Json = False,
 ) -> int:
     """Take your own vote on a returned payout back, or the one to close a case."""

@@ -2,24 +2,21 @@
 
 # ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
 
-from typing import Annotated
-
-import typer
-
+from payment_service.cli.commands.helping import command, new_group
 from payment_service.cli.commands.options import (
     Cursor,
+    CustomerId,
     Json,
     Limit,
     Reason,
-    new_group,
 )
 
 group = new_group("All that a customer has here.")
 
 
-@group.command("show")
+@command(group, "show", "customer show c-9")
 def customer_show(
-    customer_id: Annotated[str, typer.Argument(help="As upstream calls him.")],
+    customer_id: CustomerId,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
@@ -30,9 +27,9 @@ def customer_show(
     return customers.show(customer_id, limit=limit, cursor=cursor, as_json=as_json)
 
 
-@group.command("erase")
+@command(group, "erase", 'customer erase c-9 --reason "ticket 4711"')
 def customer_erase(
-    customer_id: Annotated[str, typer.Argument(help="As upstream calls him.")],
+    customer_id: CustomerId,
     reason: Reason,
     as_json: Json = False,
 ) -> int:

@@ -10,8 +10,12 @@ from payment_service.cli.commands.options import option
 
 
 def demo(
-    orders: Annotated[int, typer.Option("--orders", min=1, help="How many.")] = 200,
-    seed: Annotated[int, option("--seed", text="The same one, the same orders.")] = 7,
+    orders: Annotated[
+        int, typer.Option("--orders", min=1, help="How many.", metavar="N")
+    ] = 200,
+    seed: Annotated[
+        int, option("--seed", text="The same one, the same orders.", metavar="N")
+    ] = 7,
     as_json: Annotated[bool, option("--json", text="Print the summary alone.")] = False,
     keep: Annotated[bool, option("--keep", text="Leave it up at the end.")] = False,
 ) -> int:

@@ -4,21 +4,21 @@
 
 from typing import Annotated
 
-import typer
-
+from payment_service.cli.commands.helping import command, new_group
 from payment_service.cli.commands.options import (
     Cursor,
     Json,
     LetterId,
     Limit,
-    new_group,
+    Why,
+    argument,
     option,
 )
 
 group = new_group("Dead letters: messages that could not be handled.")
 
 
-@group.command("list")
+@command(group, "list", "dlq list --limit 20")
 def dlq_list(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> int:
     """List the dead letters that nobody has dealt with, newest first."""
     from payment_service.cli import dead_letters
@@ -26,7 +26,7 @@ def dlq_list(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) ->
     return dead_letters.list_(limit=limit, cursor=cursor, as_json=as_json)
 
 
-@group.command("show")
+@command(group, "show", "dlq show 0195f1de-7c1a")
 def dlq_show(letter_id: LetterId, as_json: Json = False) -> int:
     """Show a dead letter with its headers and its masked body."""
     from payment_service.cli import dead_letters
@@ -34,19 +34,22 @@ def dlq_show(letter_id: LetterId, as_json: Json = False) -> int:
     return dead_letters.show(letter_id, as_json=as_json)
 
 
-@group.command("replay")
+@command(
+    group,
+    "replay",
+    "dlq replay 0195f1de-7c1a",
+    "dlq replay --all --dry-run",
+)
 def dlq_replay(
     letter_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="ID…", help="Of dead letters.")
+        list[str] | None, argument("LETTER_ID...", text="Of dead letters.")
     ] = None,
     every: Annotated[bool, option("--all", text="All that are open.")] = False,
     subject: Annotated[
         str | None, option("--subject", text="With --all: of it.")
     ] = None,
     dry_run: Annotated[bool, option("--dry-run", text="Only say which.")] = False,
-    reason: Annotated[
-        str | None, option("--reason", text="Why; may be left out.")
-    ] = None,
+    reason: Why = None,
     as_json: Json = False,
 ) -> int:
     """Send dead letters again; a running relay publishes them."""
@@ -62,7 +65,11 @@ def dlq_replay(
     )
 
 
-@group.command("discard")
+@command(
+    group,
+    "discard",
+    'dlq discard 0195f1de-7c1a --reason "a test"',
+)
 def dlq_discard(
     letter_id: LetterId,
     reason: Annotated[str, option("--reason", text="Why it may go.")],

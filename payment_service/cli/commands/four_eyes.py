@@ -4,14 +4,13 @@
 
 from typing import Annotated
 
-import typer
-
-from payment_service.cli.commands.options import Json, Reason, new_group, option
+from payment_service.cli.commands.helping import command, new_group
+from payment_service.cli.commands.options import Json, Reason, argument, option
 
 group = new_group("From which amounts on two persons decide.")
 
 
-@group.command("show")
+@command(group, "show", "four-eyes show")
 def four_eyes_show(as_json: Json = False) -> int:
     """Show from which amounts on two persons decide."""
     from payment_service.cli import four_eyes
@@ -19,11 +18,9 @@ def four_eyes_show(as_json: Json = False) -> int:
     return four_eyes.show(as_json=as_json)
 
 
-@group.command("set")
+@command(group, "set", 'four-eyes set 70000000 --currency JPY --reason "policy 7"')
 def four_eyes_set(
-    amount: Annotated[
-        str, typer.Argument(metavar="AMOUNT", help="Minor units, or none.")
-    ],
+    amount: Annotated[str, argument("AMOUNT", text="Minor units, or none.")],
     reason: Reason,
     currency: Annotated[
         str | None, option("--currency", text="Left out: all without their own.")

@@ -4,20 +4,22 @@
 
 from typing import Annotated
 
+from fsm.engine.words import Kind, OrderState, State
+from payment_service.cli.commands.helping import command, new_group
 from payment_service.cli.commands.options import (
     Cursor,
     Json,
     Limit,
     OrderId,
     Reason,
-    new_group,
+    choice,
     option,
 )
 
 group = new_group("Orders with their attempts, audit trail and timers.")
 
 
-@group.command("show")
+@command(group, "show", "order show w-1001", "order show w-1001 --json")
 def order_show(
     order_id: OrderId,
     as_json: Json = False,
@@ -28,14 +30,18 @@ def order_show(
     return orders.show(order_id, as_json=as_json)
 
 
-@group.command("list")
+@command(group, "list", "order list --state ACTIVE --from 2h")
 def order_list(  # noqa: PLR0917 - an option is a parameter to typer
-    state: Annotated[str | None, option("--state", text="Of the order.")] = None,
-    task_state: Annotated[str | None, option("--task-state", text="Of a task.")] = None,
+    state: Annotated[
+        OrderState | None, choice("--state", OrderState, text="Of the order")
+    ] = None,
+    task_state: Annotated[
+        State | None, choice("--task-state", State, text="Of a task")
+    ] = None,
     customer: Annotated[str | None, option("--customer", text="Its id.")] = None,
     merchant: Annotated[str | None, option("--merchant", text="Its id.")] = None,
     provider: Annotated[str | None, option("--provider", text="Of a task.")] = None,
-    kind: Annotated[str | None, option("--kind", text="Of the order.")] = None,
+    kind: Annotated[Kind | None, choice("--kind", Kind, text="Of the order")] = None,
     since: Annotated[
         str | None,
         option("--from", text="Made then or later; days are UTC.", metavar="TIME"),
@@ -66,7 +72,7 @@ def order_list(  # noqa: PLR0917 - an option is a parameter to typer
     return orders.list_(sought, as_json=as_json)
 
 
-@group.command("cancel")
+@command(group, "cancel", 'order cancel w-1001 --reason "asked by the customer"')
 def order_cancel(order_id: OrderId, reason: Reason, as_json: Json = False) -> int:
     """Give up an order where and when that is safe.
 
@@ -77,7 +83,7 @@ def order_cancel(order_id: OrderId, reason: Reason, as_json: Json = False) -> in
     return decisions.cancel_order(order_id, reason=reason, as_json=as_json)
 
 
-@group.command("erase")
+@command(group, "erase", 'order erase w-1001 --reason "ticket 4711"')
 def order_erase(order_id: OrderId, reason: Reason, as_json: Json = False) -> int:
     """Take out of a final order who the customer is and where his money went."""
     from payment_service.cli import erasure

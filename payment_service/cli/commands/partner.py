@@ -2,24 +2,21 @@
 
 # ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
 
-from typing import Annotated
-
-import typer
-
+from payment_service.cli.commands.helping import command, new_group
 from payment_service.cli.commands.options import (
     ConfigFile,
     Into,
     Json,
     NewName,
+    PartnerName,
     Scenarios,
     Style,
-    new_group,
 )
 
 group = new_group("The partners whose cards are linked.")
 
 
-@group.command("list")
+@command(group, "list", "partner list")
 def partner_list(as_json: Json = False) -> int:
     """List the partners with what is done about a card."""
     from payment_service.cli import partners
@@ -27,9 +24,9 @@ def partner_list(as_json: Json = False) -> int:
     return partners.list_(as_json=as_json)
 
 
-@group.command("check")
+@command(group, "check", "partner check northbank")
 def partner_check(
-    name: Annotated[str, typer.Argument(help="Of the table [partners.NAME].")],
+    name: PartnerName,
     config: ConfigFile = None,
     only: Scenarios = None,
     as_json: Json = False,
@@ -42,7 +39,7 @@ def partner_check(
     )
 
 
-@group.command("new")
+@command(group, "new", "partner new northbank")
 def partner_new(
     name: NewName,
     style: Style = "toml",
@@ -54,7 +51,7 @@ def partner_new(
     return scaffold.new_partner(name, style=style, folder=into)
 
 
-@group.command("scenarios")
+@command(group, "scenarios", "partner scenarios")
 def partner_scenarios(as_json: Json = False) -> int:
     """List the scenarios that an adapter has to pass, and what each proves."""
     from payment_service.cli import partner_conformance

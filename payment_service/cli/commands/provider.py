@@ -4,8 +4,7 @@
 
 from typing import Annotated
 
-import typer
-
+from payment_service.cli.commands.helping import command, new_group
 from payment_service.cli.commands.options import (
     ConfigFile,
     Into,
@@ -14,14 +13,13 @@ from payment_service.cli.commands.options import (
     ProviderName,
     Scenarios,
     Style,
-    new_group,
     option,
 )
 
 group = new_group("The configured providers.")
 
 
-@group.command("list")
+@command(group, "list", "provider list")
 def provider_list(as_json: Json = False) -> int:
     """List the providers with their plans; with a database also how they do."""
     from payment_service.cli import providers
@@ -29,13 +27,15 @@ def provider_list(as_json: Json = False) -> int:
     return providers.list_(as_json=as_json)
 
 
-@group.command("pause")
+@command(group, "pause", 'provider pause acme --reason "they are down" --for 2h')
 def provider_pause(
     name: ProviderName,
     reason: Annotated[str, option("--reason", text="Why it gets no new work.")],
     lasting: Annotated[
         str | None,
-        option("--for", text="A duration like 2h; else until resumed.", metavar="TIME"),
+        option(
+            "--for", text="A duration like 2h; else until resumed.", metavar="DURATION"
+        ),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -45,7 +45,7 @@ def provider_pause(
     return provider_control.pause(name, reason=reason, lasting=lasting, as_json=as_json)
 
 
-@group.command("resume")
+@command(group, "resume", "provider resume acme")
 def provider_resume(
     name: ProviderName,
     reason: Annotated[str | None, option("--reason", text="Why it may again.")] = None,
@@ -57,7 +57,7 @@ def provider_resume(
     return provider_control.resume(name, reason=reason, as_json=as_json)
 
 
-@group.command("history")
+@command(group, "history", "provider history acme")
 def provider_history(name: ProviderName, as_json: Json = False) -> int:
     """Show who paused and resumed a provider, and why."""
     from payment_service.cli import provider_control
@@ -65,9 +65,9 @@ def provider_history(name: ProviderName, as_json: Json = False) -> int:
     return provider_control.history(name, as_json=as_json)
 
 
-@group.command("check")
+@command(group, "check", "provider check acme --config acme/payment.toml")
 def provider_check(
-    name: Annotated[str, typer.Argument(help="Of the table [providers.NAME].")],
+    name: ProviderName,
     config: ConfigFile = None,
     only: Scenarios = None,
     as_json: Json = False,
@@ -78,7 +78,7 @@ def provider_check(
     return conformance.check(name, config=config, only=only or [], as_json=as_json)
 
 
-@group.command("new")
+@command(group, "new", "provider new acme", "provider new acme --style python")
 def provider_new(
     name: NewName,
     style: Style = "toml",
@@ -90,7 +90,7 @@ def provider_new(
     return scaffold.new(name, style=style, folder=into)
 
 
-@group.command("scenarios")
+@command(group, "scenarios", "provider scenarios")
 def provider_scenarios(as_json: Json = False) -> int:
     """List the conformance scenarios, and what each proves."""
     from payment_service.cli import conformance

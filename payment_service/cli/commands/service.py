@@ -5,26 +5,29 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from payment_service.cli.commands.helping import command, new_group
 from payment_service.cli.commands.options import (
     ConfigFile,
     Json,
     Scenarios,
-    new_group,
+    ServiceName,
     option,
 )
 
 group = new_group("The services of a checkout.")
 
 
-@group.command("check")
+@command(group, "check", "service check fraud --scenario do-twice")
 def service_check(
-    name: Annotated[str, typer.Argument(help="Of the table [services.NAME].")],
+    name: ServiceName,
     config: ConfigFile = None,
     orders: Annotated[
         Path | None,
-        option("--orders", text="A JSON file: {taken, refused, pending}, to try it."),
+        option(
+            "--orders",
+            text="A JSON file: {taken, refused, pending}, to try it.",
+            metavar="FILE",
+        ),
     ] = None,
     only: Scenarios = None,
     as_json: Json = False,
@@ -37,7 +40,7 @@ def service_check(
     )
 
 
-@group.command("scenarios")
+@command(group, "scenarios", "service scenarios")
 def service_scenarios(as_json: Json = False) -> int:
     """List the scenarios that a service has to pass, and what each proves."""
     from payment_service.cli import service_conformance

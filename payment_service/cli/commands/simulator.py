@@ -1,34 +1,61 @@
-"""`simulator` and `core-simulator`: those we call, played."""
+"""`simulator`: those we call, played: core, providers, services and partners."""
 
 # ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
 
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
+from payment_service.cli.commands.helping import command, new_group
 from payment_service.cli.commands.options import Host, Port, option
 
+Table = Annotated[
+    Path | None,
+    option("--config", text="Its settings, .toml or .json.", metavar="FILE"),
+]
+Book = Annotated[
+    Path | None, option("--book", text="The file of its book.", metavar="FILE")
+]
 
+group = new_group("Those that the service calls, played.", does=True)
+
+
+@group.callback()
 def simulator(
+    context: typer.Context,
     host: Host = "127.0.0.1",
     port: Port = 0,
-    config: Annotated[
-        Path | None, option("--config", text="Its settings, .toml or .json.")
-    ] = None,
-    book: Annotated[Path | None, option("--book", text="The file of its book.")] = None,
+    config: Table = None,
+    book: Book = None,
 ) -> int:
-    """Run the simulated providers until it is told to stop."""
-    from payment_service.cli import simulator
+    """Play the providers, where no other is named, until told to stop."""
+    if context.invoked_subcommand is not None:
+        return 0
+    return providers(host, port, config, book)
 
-    return simulator.providers(host, port, config=config, book=book)
+
+@command(group, "providers", "simulator providers --port 9001 --config sim.toml")
+def providers(
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    config: Table = None,
+    book: Book = None,
+) -> int:
+    """Run simulated providers, services and partners until told to stop."""
+    from payment_service.cli import simulator as played
+
+    return played.providers(host, port, config=config, book=book)
 
 
-def core_simulator(
+@command(group, "core", "simulator core --port 9002 --token t")
+def core(
     host: Host = "127.0.0.1",
     port: Port = 0,
     token: Annotated[str, option("--token", text="The bearer token to ask for.")] = "",
-    book: Annotated[Path | None, option("--book", text="The file of its book.")] = None,
+    book: Book = None,
 ) -> int:
-    """Run the simulated core service until it is told to stop."""
-    from payment_service.cli import simulator
+    """Run a simulated core service until told to stop."""
+    from payment_service.cli import simulator as played
 
-    return simulator.core(host, port, token=token, book=book)
+    return played.core(host, port, token=token, book=book)

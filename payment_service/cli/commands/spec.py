@@ -4,12 +4,13 @@
 
 from typing import Annotated
 
-from payment_service.cli.commands.options import new_group, option
+from payment_service.cli.commands.helping import command, new_group
+from payment_service.cli.commands.options import option
 
 group = new_group("Prints the generated documents and the state diagrams.")
 
 
-@group.command("asyncapi")
+@command(group, "asyncapi", "spec asyncapi", "spec asyncapi --internal")
 def spec_asyncapi(
     internal: Annotated[
         bool, option("--internal", text="What the service tells itself, instead.")
@@ -21,7 +22,7 @@ def spec_asyncapi(
     return spec.asyncapi(internal=internal)
 
 
-@group.command("openapi")
+@command(group, "openapi", "spec openapi > openapi.json")
 def spec_openapi() -> int:
     """Print the OpenAPI document of the HTTP API."""
     from payment_service.cli import spec
@@ -29,7 +30,7 @@ def spec_openapi() -> int:
     return spec.openapi()
 
 
-@group.command("core")
+@command(group, "core", "spec core")
 def spec_core() -> int:
     """Print the OpenAPI document of what core has to offer to this service."""
     from payment_service.cli import spec
@@ -37,7 +38,7 @@ def spec_core() -> int:
     return spec.core()
 
 
-@group.command("fsm")
+@command(group, "fsm", "spec fsm")
 def spec_fsm() -> int:
     """Print the state diagrams, in Mermaid."""
     from payment_service.cli import spec
@@ -45,7 +46,7 @@ def spec_fsm() -> int:
     return spec.fsm()
 
 
-@group.command("streams")
+@command(group, "streams", "spec streams")
 def spec_streams() -> int:
     """Print the streams, consumers and permissions of these settings, for NATS."""
     from payment_service.cli import spec

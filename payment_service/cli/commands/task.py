@@ -2,23 +2,22 @@
 
 # ruff: noqa: PLC0415 - `--help` must not wait for what only one command needs
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-import typer
-
+from payment_service.cli.commands.helping import command, new_group
 from payment_service.cli.commands.options import (
     Evidence,
     Json,
     Reason,
     TaskId,
-    new_group,
+    argument,
     option,
 )
 
 group = new_group("Attempts at one provider that a person must decide.")
 
 
-@group.command("cancel")
+@command(group, "cancel", 'task cancel "$TASK_ID" --reason "stuck"')
 def task_cancel(task_id: TaskId, reason: Reason, as_json: Json = False) -> int:
     """Give up one attempt; the order goes on with the next.
 
@@ -29,7 +28,11 @@ def task_cancel(task_id: TaskId, reason: Reason, as_json: Json = False) -> int:
     return decisions.cancel_task(task_id, reason=reason, as_json=as_json)
 
 
-@group.command("withdraw")
+@command(
+    group,
+    "withdraw",
+    'task withdraw "$TASK_ID" --reason "a typo"',
+)
 def task_withdraw(task_id: TaskId, reason: Reason, as_json: Json = False) -> int:
     """Take your own vote on a manual check back."""
     from payment_service.cli import decisions
@@ -39,10 +42,17 @@ def task_withdraw(task_id: TaskId, reason: Reason, as_json: Json = False) -> int
     )
 
 
-@group.command("resolve")
+@command(
+    group,
+    "resolve",
+    'task resolve "$TASK_ID" positive --reason "in the statement"',
+)
 def task_resolve(
     task_id: TaskId,
-    decision: Annotated[str, typer.Argument(help="positive: paid; or negative.")],
+    decision: Annotated[
+        Literal["positive", "negative"],
+        argument("DECISION", text="positive: it was paid; negative: it was not."),
+    ],
     reason: Reason,
     evidence: Evidence = None,
     settled_by_hand: Annotated[
