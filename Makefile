@@ -12,6 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/python -m uv --no-progress
 STAMP := $(VENV)/.installed
+SPECTRAL := $(VENV)/spectral/.installed
+CLIENT := $(VENV)/client/.installed
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
 
@@ -26,7 +28,7 @@ test: $(STAMP)  ## what has to be green
 # Beside the types, which keep one core busy and never wait. In a fresh checkout each
 # worker would prepare the assertions of every test anew: one does it for all.
 .PHONY: every-test
-every-test: $(STAMP)
+every-test: $(STAMP) $(SPECTRAL) $(CLIENT)
 	@test -d .pytest_cache || $(BIN)/pytest --collect-only -qq >/dev/null
 	$(BIN)/pytest -n auto --dist worksteal --durations 40
 
@@ -48,6 +50,10 @@ test-again: lint types contracts  ## what failed, one by one: was it the test, o
 .PHONY: every-case
 every-case: $(STAMP)  ## every case of what `make test` plays a sample of
 	PAYMENT_TESTS_EVERY_CASE=1 $(BIN)/pytest -n auto --dist worksteal -m sampled
+
+.PHONY: documents
+documents: $(STAMP) $(SPECTRAL) $(CLIENT)  ## lint the OpenAPI and AsyncAPI documents (with Node), and drive a client made of one
+	$(BIN)/pytest -rs tests/documents
 
 .PHONY: field
 field: $(STAMP)  ## what needs PgBouncer, HAProxy, tinyproxy, a second PostgreSQL or two clusters
@@ -196,6 +202,7 @@ lock: $(BIN)/uv  ## write the locks again; newest versions: make lock UPGRADE=--
 		--extra playground pyproject.toml
 	$(COMPILE) --output-file requirements-build.lock --constraints requirements-dev.lock \
 		--group build
+	$(COMPILE) --output-file requirements-client.lock --group client
 
 .PHONY: release
 release: $(STAMP)  ## bill of materials, known weaknesses, digests of images: into build/release
@@ -223,3 +230,15 @@ $(STAMP): requirements-dev.lock requirements-build.lock pyproject.toml | $(BIN)/
 		--build-constraints requirements-build.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# What makes a client of the OpenAPI document, as anybody would.
+$(CLIENT): requirements-client.lock | $(STAMP)
+	$(UV) venv --quiet --clear $(@D)
+	$(UV) pip install --quiet --python $(@D)/bin/python --require-hashes -r $<
+	@touch $@
+
+# Only documents are linted with it: whoever has no Node, or no registry, does without.
+$(SPECTRAL): ops/spectral/package.json ops/spectral/package-lock.json | $(STAMP)
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@{ command -v npm >/dev/null && cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch $(@F); } \
+	|| echo "Spectral is not installed (it needs Node): OpenAPI and AsyncAPI are not linted"

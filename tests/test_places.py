@@ -15,6 +15,7 @@ PROOFS = {
     "containers": "the image and the compose file, replayed",
     "crashes": "crash points on real servers",
     "docs": "a page says what is so",
+    "documents": "OpenAPI and AsyncAPI, linted, and a client made of them",
     "field": "servers and poolers as people have them",
     "fuzz": "invented input",
     "model": "every state of small worlds",

@@ -83,10 +83,7 @@ class PaymentServiceError(Exception):
 
 
 class Refusal(PaymentServiceError):
-    """The caller asked for something that cannot be; says what would have to be so.
-
-    ``errors`` are the same by their places in what he has sent, where they have any.
-    """
+    """The caller asked for what cannot be; ``errors`` are the same by their places."""
 
     says_mend = True
     status = 422

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Final, Literal, cast
 
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Query
 from starlette.requests import Request as HttpRequest
 
 from fsm.domain.errors import InvalidRequest
@@ -20,7 +20,9 @@ from payment_service.api.deps import ApiDeps
 from payment_service.api.openapi import GUARDED, answer, body_of, problem, texts
 from payment_service.api.params import (
     PAGE_SIZE,
+    Accepted,
     Cursor,
+    History,
     Limit,
     Text,
     checked_cursor,
@@ -32,7 +34,7 @@ from payment_service.api.responses import Json
 from payment_service.api.routing import Routes
 from payment_service.api.schemas import Cancellation, Erasing
 from payment_service.api.strict import warn
-from payment_service.wire.customer import LANGUAGES, preferred
+from payment_service.wire.customer import preferred
 from payment_service.wire.shapes import (
     EventsShape,
     ExplainedShape,
@@ -49,14 +51,6 @@ from payment_service.wire.views import (
 
 HISTORIES_MAX: Final = 50
 SHOWN_TO: Final = (KeyRole.VIEWER, KeyRole.UPSTREAM)
-Accepted = Annotated[
-    str | None,
-    Header(
-        alias="Accept-Language",
-        description="The language of `customer_message`: " + " or ".join(LANGUAGES),
-        examples=["de-AT, de;q=0.9, en;q=0.5"],
-    ),
-]
 
 
 Since = Annotated[
@@ -125,9 +119,7 @@ class Orders:
         until: Until = None,
         limit: Limit = PAGE_SIZE,
         cursor: Cursor = None,
-        history: Annotated[
-            bool, Query(description="With the audit trail of each; at most 50 orders.")
-        ] = False,
+        history: History = False,
         accept_language: Accepted = None,
     ) -> Json:
         """Search orders of all kinds, newest first."""

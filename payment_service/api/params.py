@@ -5,7 +5,7 @@ import re
 from typing import Annotated, Final
 from urllib.parse import unquote
 
-from fastapi import Query
+from fastapi import Header, Query
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -15,6 +15,7 @@ from fsm.domain.orders import Order
 from fsm.domain.text import is_id
 from handlers.ports.reads import Reads
 from payment_service.api.auth import key_of
+from payment_service.wire.customer import LANGUAGES
 
 PAGE_SIZE: Final = 50
 PAGE_SIZE_MAX: Final = 500
@@ -29,6 +30,17 @@ _OF_A_PAGE: Final = frozenset({"limit", "cursor", "history"})
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_LENGTH_MAX)]
+History = Annotated[
+    bool, Query(description="With the audit trail of each; at most 50 orders.")
+]
+Accepted = Annotated[
+    str | None,
+    Header(
+        alias="Accept-Language",
+        description="The language of `customer_message`: " + " or ".join(LANGUAGES),
+        examples=["de-AT, de;q=0.9, en;q=0.5"],
+    ),
+]
 Text = Annotated[str | None, Query(max_length=128)]
 
 _TRACE_PARENT: Final = re.compile(

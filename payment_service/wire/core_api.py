@@ -107,6 +107,7 @@ def core_api() -> Json:
             "version": version(),
             "summary": "Balances, notifications, the ledger and memberships.",
             "description": ABOUT,
+            "contact": {"name": "The maintainers of payment-service"},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [
