@@ -175,7 +175,8 @@ CASES = [
         {"error_type": "request_invalid", "error_codes": ["amount_invalid"]},
         Unclear,
     ),
-    ("checkout", "status", 200, checkout("Paid"), Succeeded),
+    ("checkout", "status", 200, listed("data", checkout("Paid")), Succeeded),
+    ("checkout", "status", 200, listed("data"), NotFound),
     ("checkout", "status", 404, None, Unclear),
     ("razorpay", "create", 200, razorpay("processing"), Accepted),
     (
@@ -311,7 +312,7 @@ FIELDS = (
     *("token", "channel_code", "account_number", "holder", "bank", "iban"),
     *("ifsc", "bank_code", "first_name", "last_name"),
 )
-THEIRS = {"xendit": "disb-1", "checkout": "pay_1", "adyen": "3JNC1"}
+THEIRS = {"xendit": "disb-1", "adyen": "3JNC1"}
 
 
 @pytest.mark.parametrize(("name", "call", "status", "told", "kind"), CASES)
