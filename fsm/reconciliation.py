@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from fsm.charge.lifecycle import CHARGE
+from fsm.domain.money import written
 from fsm.engine.flow import Rules
 from fsm.engine.invariants import waits_for_turn
 from fsm.engine.judged import FINAL_STATES, Offence
@@ -112,9 +113,9 @@ def _frozen_first(books: _CoreBooks) -> Iterator[str]:
 
 
 def _same_amount(books: _CoreBooks) -> Iterator[str]:
-    ours = f"{books.order.amount} {books.order.currency}"
+    ours = written(books.order.amount, books.order.currency)
     for entry in books.entries:
-        said = f"{entry.amount} {entry.currency}"
+        said = written(entry.amount, entry.currency)
         if said != ours:
             yield f"core's {entry.operation} is of {said}, the order of {ours}"
 
@@ -222,8 +223,8 @@ def _paid_otherwise(
 ) -> Iterator[str]:
     for line in paid:
         if (line.amount, line.currency) != (order.amount, order.currency):
-            said = f"{line.amount} {line.currency}"
-            ours = f"{order.amount} {order.currency}"
+            said = written(line.amount, line.currency)
+            ours = written(order.amount, order.currency)
             yield f"{line.provider} paid {said}, the order is {ours}"
         if line.provider != task.provider:
             yield f"{line.provider} paid it, not {task.provider}"

@@ -1,5 +1,6 @@
 """Money is an integer of minor units and a currency, never a float."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,43 @@ EXPONENTS: Final[dict[str, int]] = {
 """ISO 4217: how many decimals the minor unit of a currency stands for."""
 
 
+def decimal(amount: int, currency: str) -> str:
+    """Write an amount with its currency's decimals: 12550 EUR is ``125.50``.
+
+    :raises KeyError: no such currency is known.
+    """
+    exponent = EXPONENTS[currency]
+    whole, part = divmod(abs(amount), 10**exponent)
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{whole}.{part:0{exponent}d}" if exponent else f"{sign}{whole}"
+
+
+def written(amount: int | None, currency: str | None) -> str:
+    """Write an amount as people read it, everywhere alike; ``-`` where there is none.
+
+    What is in no currency that is known, as a stranger may say, is told as it stands.
+    """
+    if amount is None:
+        return "-"
+    if currency in EXPONENTS:
+        return f"{decimal(amount, currency)} {currency}"
+    return f"{amount} minor units" + (f" of {currency}" if currency else "")
+
+
+def with_money(told: object) -> object:
+    """Return a tree of JSON for people: an amount stands with its currency in it."""
+    if isinstance(told, list | tuple):
+        return [with_money(each) for each in told]
+    if not isinstance(told, Mapping):
+        return told
+    shown = {name: with_money(value) for name, value in told.items()}
+    amount, currency = told.get("amount"), told.get("currency")
+    if type(amount) is int and isinstance(currency, str):
+        shown["amount"] = written(amount, currency)
+        del shown["currency"]
+    return shown
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """An amount in minor units, from 1 to 2^53-1, of a known currency."""
@@ -39,8 +77,4 @@ class Money:
 
     def __str__(self) -> str:
         """Write the amount as people do, by integer arithmetic only."""
-        exponent = EXPONENTS[self.currency]
-        if exponent == 0:
-            return f"{self.amount} {self.currency}"
-        whole, part = divmod(self.amount, 10**exponent)
-        return f"{whole}.{part:0{exponent}d} {self.currency}"
+        return written(self.amount, self.currency)

@@ -4,22 +4,27 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fsm.domain.acts import NO_REASON
+from fsm.domain.money import written
 from fsm.domain.text import is_id
 from fsm.engine.words import CaseKind, CaseState
 from handlers.ports.reads import CaseRecord, CaseSearch, Page
 from payment_service.cli.api_client import access_of, operate
-from payment_service.cli.arguments import actor, check_reason, plain_id
+from payment_service.cli.arguments import actor, check_reason
 from payment_service.cli.context import read_settings, run_async
 from payment_service.cli.database import open_database
 from payment_service.cli.errors import Usage
 from payment_service.cli.orders import word_of
 from payment_service.cli.printing import print_json, print_table, print_text
+from payment_service.cli.short_ids import wholes
+from payment_service.cli.tables import Fall
+from payment_service.storage.beginnings import Named
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads
 from payment_service.wire.views import View, case_view
 
 COLUMNS: Final = ("case", "kind", "state", "at risk", "owner", "age", "task")
+FALL: Final = Fall(first=("task", "age", "owner", "kind"))
 
 
 def list_(
@@ -30,6 +35,7 @@ def list_(
     queue_id: str | None,
     limit: int,
     cursor: str | None,
+    wide: bool,
     as_json: bool,
 ) -> int:
     """Print a page of cases, newest first."""
@@ -37,7 +43,7 @@ def list_(
         state=word_of("--state", CaseState, state),
         kind=word_of("--kind", CaseKind, kind),
         owner=owner,
-        queue_id=None if queue_id is None else plain_id(queue_id),
+        queue_id=queue_id and wholes(None, Named.ORDER, [queue_id])[0],
         limit=limit,
         cursor=cursor,
     )
@@ -46,7 +52,7 @@ def list_(
         print_json({"cases": shown, "next_cursor": page.next_cursor})
         return 0
     rows = [_row(case, view) for case, view in zip(page.items, shown, strict=True)]
-    print_table(COLUMNS, rows, empty="No case matches.")
+    print_table(COLUMNS, rows, empty="No case matches.", fall=FALL, wide=wide)
     if page.next_cursor:
         print_text(f"There are more: --cursor {page.next_cursor}")
     return 0
@@ -61,7 +67,7 @@ async def _page(sought: CaseSearch) -> tuple[Page[CaseRecord], list[View]]:
 
 
 def _row(case: CaseRecord, view: View) -> Sequence[object]:
-    risk = f"{case.money_at_risk} {case.currency}" if case.currency else "-"
+    risk = written(case.money_at_risk, case.currency) if case.currency else "-"
     age = f"{view['age_seconds']} s"
     return case.id, case.kind, case.state, risk, case.owner or "-", age, case.task_id
 
@@ -72,8 +78,8 @@ def assign(case_id: str, *, owner: str, reason: str | None, as_json: bool) -> in
         raise Usage("--owner: must be a name of 1 to 128 characters")
     if reason is not None:
         check_reason(reason)
-    found = plain_id(case_id)
     access = access_of(read_settings())
+    [found] = wholes(access, Named.CASE, [case_id])
     said: Mapping[str, object] = {"id": found, "owner": owner, "status": "assigned"}
     if access is not None:
         path = ("cases", found, "assign")

@@ -11,7 +11,7 @@ from fsm.domain.dead_letters import DeadLetter
 from handlers.ports.reads import Page
 from payment_service.cli import dead_letters_by_api as by_key
 from payment_service.cli.api_client import access_of, operate
-from payment_service.cli.arguments import check_reason, found_letter, plain_id
+from payment_service.cli.arguments import check_reason, found_letter
 from payment_service.cli.context import read_settings, run_async
 from payment_service.cli.database import open_database
 from payment_service.cli.errors import DONE, FOUND_WRONG, Usage
@@ -21,14 +21,21 @@ from payment_service.cli.printing import (
     print_table,
     print_text,
 )
+from payment_service.cli.short_ids import wholes
+from payment_service.cli.tables import Fall
+from payment_service.storage.beginnings import Named
 from payment_service.storage.operator_store import PostgresOperatorStore
 from payment_service.storage.reads import PostgresReads
 from payment_service.wire.views import View, dead_letter_view, dead_letter_whole
 
+FALL: Final = Fall(
+    first=("deliveries", "at", "order_id", "subject"),
+    prose=("error",),
+)
 RELAY_SAYS: Final = "A running relay publishes what is replayed."
 
 
-def list_(*, limit: int, cursor: str | None, as_json: bool) -> int:
+def list_(*, limit: int, cursor: str | None, wide: bool, as_json: bool) -> int:
     """Print a page of the letters that nobody has dealt with."""
     page = run_async(_page(limit, cursor))
     views = [dead_letter_view(letter) for letter in page.items]
@@ -37,7 +44,7 @@ def list_(*, limit: int, cursor: str | None, as_json: bool) -> int:
         return 0
     names = ("id", "at", "subject", "reason", "deliveries", "order_id", "error")
     rows = [[view.get(name) for name in names] for view in views]
-    print_table(names, rows, empty="There is no dead letter.")
+    print_table(names, rows, empty="There is no dead letter.", fall=FALL, wide=wide)
     if page.next_cursor:
         print_text(f"There are more: --cursor {page.next_cursor}")
     return 0
@@ -50,7 +57,8 @@ async def _page(limit: int, cursor: str | None) -> Page[DeadLetter]:
 
 def show(letter_id: str, *, as_json: bool) -> int:
     """Print one letter, masked."""
-    view = dead_letter_whole(run_async(_letter(letter_id)))
+    [whole] = wholes(None, Named.LETTER, [letter_id])
+    view = dead_letter_whole(run_async(_letter(whole)))
     if as_json:
         print_json(view)
     else:
@@ -61,7 +69,7 @@ def show(letter_id: str, *, as_json: bool) -> int:
 async def _letter(letter_id: str) -> DeadLetter:
     async with open_database() as database:
         letters = PostgresOperatorStore(database, read_settings().audit_keys)
-        return await found_letter(letters.letter(plain_id(letter_id)), letter_id)
+        return await found_letter(letters.letter(letter_id), letter_id)
 
 
 def replay(
@@ -80,8 +88,8 @@ def replay(
         raise Usage("dlq replay: --subject goes with --all")
     if reason is not None:
         check_reason(reason)
-    wanted = None if every else [plain_id(each) for each in letter_ids]
     access = access_of(read_settings())
+    wanted = None if every else wholes(access, Named.LETTER, letter_ids)
     if access is not None:
         work = by_key.replay(
             access, wanted, subject=subject, reason=reason, dry_run=dry_run
@@ -113,8 +121,8 @@ def _print_results(results: Sequence[View], *, dry_run: bool) -> None:
 def discard(letter_id: str, *, reason: str, as_json: bool) -> int:
     """Give up a letter, for a reason."""
     check_reason(reason)
-    plain = plain_id(letter_id)
     access = access_of(read_settings())
+    [plain] = wholes(access, Named.LETTER, [letter_id])
     said: Mapping[str, object] = {"id": plain, "status": "discarded"}
     if access is not None:
         path = ("dead-letters", plain, "discard")

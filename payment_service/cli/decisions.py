@@ -19,11 +19,13 @@ from payment_service.cli.api_client import (
     ask,
     required_access,
 )
-from payment_service.cli.arguments import actor, check_evidence, check_reason, plain_id
+from payment_service.cli.arguments import actor, check_evidence, check_reason
 from payment_service.cli.context import read_settings, run_async
 from payment_service.cli.errors import Usage
 from payment_service.cli.orders import word_of
 from payment_service.cli.printing import print_json, print_text
+from payment_service.cli.short_ids import require_whole
+from payment_service.storage.beginnings import Named
 from providers.http.outbound import Method
 
 TOLD: Final = {
@@ -89,7 +91,7 @@ def resolve(
     check_evidence(evidence)
     if by_hand and not evidence:
         raise Usage("--evidence: is needed where the balance is settled by hand")
-    found = plain_id(task_id)
+    found = require_whole(Named.TASK, "TASK_ID", task_id)
     wish = Wish(
         asked=found,
         path=("tasks", found, "resolution"),
@@ -107,7 +109,7 @@ def resolve(
 
 def cancel_task(task_id: str, *, reason: str, as_json: bool) -> int:
     """Give up one attempt, or propose to; the cascade goes on."""
-    found = plain_id(task_id)
+    found = require_whole(Named.TASK, "TASK_ID", task_id)
     wish = Wish(
         asked=found,
         path=("tasks", found, "cancel"),
@@ -146,7 +148,8 @@ def close(case_id: str, *, reason: str, as_json: bool) -> int:
 def withdraw(what: str, item_id: str, call: str, *, reason: str, as_json: bool) -> int:
     """Take one's own vote back; ``what`` are ``tasks`` or ``cases``."""
     check_reason(reason)
-    found = plain_id(item_id)
+    named = Named.TASK if what == "tasks" else Named.CASE
+    found = require_whole(named, f"{named.upper()}_ID", item_id)
     access = required_access()
     return _granted(
         found,
@@ -156,7 +159,7 @@ def withdraw(what: str, item_id: str, call: str, *, reason: str, as_json: bool) 
 
 
 def _about_case(case_id: str, verb: str, body: Mapping[str, object]) -> Wish:
-    found = plain_id(case_id)
+    found = require_whole(Named.CASE, "CASE_ID", case_id)
     return Wish(
         asked=found,
         path=("cases", found, verb),

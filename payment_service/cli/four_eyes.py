@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from fsm.domain.money import AMOUNT_MAX, EXPONENTS
+from fsm.domain.money import AMOUNT_MAX, EXPONENTS, written
 from fsm.domain.text import is_reason
 from payment_service.cli.api_client import ask, required_access
 from payment_service.cli.errors import Usage
@@ -12,12 +12,13 @@ from payment_service.cli.printing import (
     print_table,
     print_text,
 )
+from payment_service.cli.tables import Fall
 
 NONE: Final = "none"
 COLUMNS: Final = ("currency", "from", "effective", "proposed", "set_by", "reason")
 
 
-def show(*, as_json: bool) -> int:
+def show(*, wide: bool, as_json: bool) -> int:
     """Print from which amounts two decide, and what waits for a second admin."""
     told = ask(required_access(), "GET", "four-eyes").body
     if as_json:
@@ -28,10 +29,11 @@ def show(*, as_json: bool) -> int:
     print_text(f"PAYMENT_FOUR_EYES_FROM {asks} (minor units, every currency).")
     found = told.get("thresholds")
     rows = [
-        [_cell(each.get(name)) for name in COLUMNS]
+        [_cell(each.get(name), each.get("currency")) for name in COLUMNS]
         for each in (found if isinstance(found, list) else [])
     ]
-    print_table(COLUMNS, rows, empty="")
+    fall = Fall(first=("proposed", "set_by"), prose=("reason",))
+    print_table(COLUMNS, rows, empty="", fall=fall, wide=wide)
     return 0
 
 
@@ -63,7 +65,10 @@ def _amount(text: str) -> int | None:
     return int(text)
 
 
-def _cell(value: object) -> object:
+def _cell(value: object, currency: object) -> object:
+    """Return an amount as people read it; what is proposed with who has."""
     if isinstance(value, dict):
-        return f"{value.get('from')} by {value.get('by')}"
+        return f"{_cell(value.get('from'), currency)} by {value.get('by')}"
+    if isinstance(value, int):
+        return written(value, str(currency) if currency in EXPONENTS else None)
     return value

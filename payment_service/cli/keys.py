@@ -33,6 +33,7 @@ from payment_service.cli.printing import (
     print_text,
 )
 from payment_service.cli.shell import shell_operations
+from payment_service.cli.tables import Fall
 from payment_service.wire.people_views import made_key_view
 
 FIRST: Final = "the first admin key, made where the database can be reached"
@@ -42,6 +43,12 @@ ONLY_FIRST: Final = (
 COLUMNS: Final = (
     *("name", "role", "person", "state", "source", "merchants", "expires"),
     *("made_by", "agreed_by", "last_used_at", "fingerprint"),
+)
+FALL: Final = Fall(
+    first=(
+        *("agreed_by", "made_by", "merchants", "source", "fingerprint"),
+        *("last_used_at", "expires", "person"),
+    )
 )
 
 
@@ -76,7 +83,7 @@ def new(
     return _say(ask(access, "POST", "keys", body=given).body, as_json=as_json)
 
 
-def list_(*, limit: int, cursor: str | None, as_json: bool) -> int:
+def list_(*, limit: int, cursor: str | None, wide: bool, as_json: bool) -> int:
     """Print the keys by name, and never a key itself."""
     access = required_access()
 
@@ -92,7 +99,7 @@ def list_(*, limit: int, cursor: str | None, as_json: bool) -> int:
     found = page.get("keys")
     keys = found if isinstance(found, list) else []
     rows = [[_cell(key.get(name)) for name in COLUMNS] for key in keys]
-    print_table(COLUMNS, rows, empty="There is no key.")
+    print_table(COLUMNS, rows, empty="There is no key.", fall=FALL, wide=wide)
     if page.get("next_cursor"):
         print_text(f"There are more: --cursor {page['next_cursor']}")
     return 0

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
-from fsm.domain.errors import AmbiguousOrder
+from fsm.domain.errors import AmbiguousOrder, UnknownOrder
 from fsm.domain.events import stamp
 from fsm.domain.explain import Attempt, explain, in_words, name_of, proposals
 from fsm.domain.masking import masked
 from fsm.domain.moments import read_moment, require_order
+from fsm.domain.money import with_money
 from fsm.domain.orders import Order
 from fsm.engine.rows import Queue, Task
 from fsm.engine.words import CaseState, Kind, OrderState, State
@@ -24,14 +25,18 @@ from handlers.ports.reads import (
 )
 from payment_service.cli.context import run_async
 from payment_service.cli.database import open_database
-from payment_service.cli.errors import Usage, Wrong
+from payment_service.cli.errors import Usage
 from payment_service.cli.printing import (
     heading,
     print_json,
     print_pairs,
+    print_prose,
     print_table,
     print_text,
 )
+from payment_service.cli.short_ids import Ambiguous, whole_queue_id
+from payment_service.cli.tables import Fall
+from payment_service.storage.database import Database
 from payment_service.storage.reads import PostgresReads
 from payment_service.wire.views import (
     View,
@@ -45,7 +50,16 @@ from payment_service.wire.views import (
 )
 
 Word = TypeVar("Word", bound=StrEnum)
+Picture: TypeAlias = tuple[Order, Sequence[AuditEntry], Sequence[CaseRecord]]
+"""An order, its trail and its open cases."""
 CASES_MAX: Final = 100
+ORDERS: Final = Fall(
+    first=("customer", "made", "merchant", "kind", "queue"), prose=("tasks",)
+)
+TRAIL: Final = Fall(
+    first=("version", "actor", "at", "trigger"),
+    prose=("detail",),
+)
 
 
 def search(
@@ -103,7 +117,7 @@ def time_of(option: str, text: str) -> datetime:
         raise Usage(f"{option}: {text!r} {wrong}") from None
 
 
-def list_(sought: Search, *, as_json: bool) -> int:
+def list_(sought: Search, *, wide: bool = False, as_json: bool) -> int:
     """Print a page of orders."""
     page = run_async(_page(sought))
     if as_json:
@@ -116,6 +130,8 @@ def list_(sought: Search, *, as_json: bool) -> int:
         (*columns, "tasks", "made"),
         [_row(order) for order in page.items],
         empty="No order matches.",
+        fall=ORDERS,
+        wide=wide,
     )
     if page.left_out:
         print_text(
@@ -152,45 +168,67 @@ def _begun(state: State) -> bool:
     return state not in {State.PENDING, State.SKIPPED}
 
 
-def show(asked: str, *, as_json: bool) -> int:
+def show(asked: str, *, wide: bool, as_json: bool) -> int:
     """Print all there is about one order."""
-    order, trail, cases = run_async(_whole(asked))
-    attempts = explain(order, [each.line for each in trail], RULES)
+    found = run_async(_whole(asked))
     if as_json:
-        print_json(_whole_view(order, trail, cases))
-        return 0
-    print_order(order)
-    print_attempts(attempts)
-    _print_proposals(trail)
-    print_trail(order, trail)
-    _print_timers(order)
-    _print_cases(cases)
+        print_json(_whole_view(*found))
+    else:
+        print_whole(found, wide=wide)
     return 0
 
 
-async def _whole(
-    asked: str,
-) -> tuple[Order, Sequence[AuditEntry], Sequence[CaseRecord]]:
+def print_whole(found: Picture, *, wide: bool = False) -> None:
+    """Print an order with all there is about it, for people."""
+    order, trail, cases = found
+    attempts = explain(order, [each.line for each in trail], RULES)
+    print_order(order)
+    print_attempts(attempts)
+    _print_proposals(trail)
+    print_trail(order, trail, wide=wide)
+    _print_timers(order, wide=wide)
+    _print_cases(cases, wide=wide)
+
+
+async def _whole(asked: str) -> Picture:
     async with open_database() as database:
         reads = PostgresReads(database)
-        order = await found_order(reads, asked)
-        trail = await reads.events(order.queue_id)
-        sought = CaseSearch(
-            state=CaseState.OPEN, queue_id=order.queue_id, limit=CASES_MAX
-        )
-        return order, trail, (await reads.cases(sought)).items
+        order = await shown_order(database, reads, asked)
+        return await picture(reads, order)
+
+
+async def picture(reads: Reads, order: Order) -> Picture:
+    """Return an order with all there is about it."""
+    trail = await reads.events(order.queue_id)
+    sought = CaseSearch(state=CaseState.OPEN, queue_id=order.queue_id, limit=CASES_MAX)
+    return order, trail, (await reads.cases(sought)).items
+
+
+async def shown_order(database: Database, reads: Reads, asked: str) -> Order:
+    """Return the order of a queue_id or order_id, or of a unique beginning of one.
+
+    :raises Ambiguous: several may be meant; the line says which.
+    :raises UnknownOrder: there is none.
+    """
+    try:
+        return await found_order(reads, asked)
+    except UnknownOrder:
+        whole = await whole_queue_id(database, asked)
+        if whole is None:
+            raise
+    return await found_order(reads, whole)
 
 
 async def found_order(reads: Reads, asked: str) -> Order:
     """Return the order of a queue_id or order_id.
 
-    :raises Wrong: several merchants or kinds share it; the line says which.
+    :raises Ambiguous: several merchants or kinds share it; the line says which.
     :raises UnknownOrder: there is none.
     """
     try:
         return await reads.find(asked)
     except AmbiguousOrder as ambiguous:
-        raise Wrong(_candidates(ambiguous)) from None
+        raise Ambiguous(_candidates(ambiguous)) from None
 
 
 def _candidates(ambiguous: AmbiguousOrder) -> str:
@@ -260,15 +298,15 @@ def print_order(order: Order) -> None:
 def print_attempts(attempts: Sequence[Attempt]) -> None:
     """Print why each attempt was made, passed over or stopped at."""
     heading("Attempts")
-    print_text(in_words(attempts))
+    print_prose(in_words(attempts))
     for attempt in attempts:
         task = attempt.task
         terminal = f" ({task.terminal_id})" if task.terminal_id else ""
         at = f" at {task.provider}" if task.name and task.provider else ""
-        print_text(f"{task.position}. {name_of(task)}{at}{terminal}: {task.state}")
-        print_text(f"   task {task.task_id}, version {task.version}")
+        print_prose(f"{task.position}. {name_of(task)}{at}{terminal}: {task.state}")
+        print_prose(f"task {task.task_id}, version {task.version}", indent=3)
         for sentence in attempt.because:
-            print_text(f"   {sentence}")
+            print_prose(sentence, indent=3)
 
 
 def _print_proposals(trail: Sequence[AuditEntry]) -> None:
@@ -277,25 +315,31 @@ def _print_proposals(trail: Sequence[AuditEntry]) -> None:
     if told:
         heading("Proposed without a key")
     for each in told:
-        print_text(each)
+        print_prose(each)
 
 
-def print_trail(order: Order, trail: Sequence[AuditEntry]) -> None:
+def row_of(entry: AuditEntry, places: Mapping[str, int]) -> Sequence[object]:
+    """Return a line of the trail for people; ``places`` are the tasks' positions."""
+    view, line = event_view(entry), entry.line
+    place = "order" if line.task_id is None else f"task {places[line.task_id]}"
+    move = f"{line.source or '∅'} → {line.target}"
+    detail = with_money(view["detail"]) or ""
+    told = (line.version, move, line.trigger, line.actor, detail)
+    return (view["at"], place, *told)
+
+
+def print_trail(
+    order: Order, trail: Sequence[AuditEntry], *, wide: bool = False
+) -> None:
     """Print the audit trail of an order and its tasks."""
     heading("Audit trail")
     places = {task.task_id: task.position for task in order.queue.tasks}
-    rows = []
-    for entry in trail:
-        view, line = event_view(entry), entry.line
-        place = "order" if line.task_id is None else f"task {places[line.task_id]}"
-        move = f"{line.source or '∅'} → {line.target}"
-        told = (line.version, move, line.trigger, line.actor, view["detail"] or "")
-        rows.append((view["at"], place, *told))
+    rows = [row_of(entry, places) for entry in trail]
     columns = ("at", "of", "version", "move", "trigger", "actor", "detail")
-    print_table(columns, rows, empty="There is none.")
+    print_table(columns, rows, empty="There is none.", fall=TRAIL, wide=wide)
 
 
-def _print_timers(order: Order) -> None:
+def _print_timers(order: Order, *, wide: bool) -> None:
     heading("Timers")
     print_table(
         ("task", "waits for", "until", "due"),
@@ -304,17 +348,21 @@ def _print_timers(order: Order) -> None:
             for t in _timers(order)
         ],
         empty="Nothing is waited for.",
+        fall=Fall(first=("due", "until")),
+        wide=wide,
     )
 
 
-def _print_cases(cases: Sequence[CaseRecord]) -> None:
+def _print_cases(cases: Sequence[CaseRecord], *, wide: bool) -> None:
     heading("Open cases")
     print_table(
         ("case", "kind", "task", "opened", "detail"),
         [
             (case.id, case.kind, case.task_id, stamp(case.opened_at), detail)
             for case in cases
-            for detail in (masked(case.detail, "detail"),)
+            for detail in (with_money(masked(case.detail, "detail")),)
         ],
         empty="None.",
+        fall=Fall(first=("opened", "task"), prose=("detail",)),
+        wide=wide,
     )

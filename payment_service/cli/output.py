@@ -41,6 +41,8 @@ class Output(TextIOWrapper):
     """
 
     failed: OSError | None = None
+    is_left: bool = False
+    """Nobody reads any more."""
 
     def write(self, text: str, /) -> int:
         """Write it, or leave it."""
@@ -60,6 +62,7 @@ class Output(TextIOWrapper):
     def _give_up(self, error: OSError) -> None:
         if not isinstance(error, BrokenPipeError):
             self.failed = error
+        self.is_left = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)

@@ -1,13 +1,18 @@
 """Lists the partners of the configuration."""
 
+from typing import Final
+
 from fsm.domain.durations import format_duration
 from payment_service.cli.context import configuration, read_settings
 from payment_service.cli.partner_policy import partner_in_words
 from payment_service.cli.printing import print_json, print_table
+from payment_service.cli.tables import Fall
 from providers.config import PartnerTable
 
+FALL: Final = Fall(first=("adapter", "deadline", "multi_match", "countries"))
 
-def list_(*, as_json: bool) -> int:
+
+def list_(*, wide: bool, as_json: bool) -> int:
     """Print every partner with its plan."""
     tables = configuration(read_settings()).partners
     shown = [_view(table) for _, table in sorted(tables.items())]
@@ -16,7 +21,9 @@ def list_(*, as_json: bool) -> int:
         return 0
     names = ["name", "adapter", "base_url", "countries", "multi_match", "deadline"]
     rows = [[each[name] for name in names] for each in shown]
-    print_table(names, rows, empty="The configuration has no partner.")
+    print_table(
+        names, rows, empty="The configuration has no partner.", fall=FALL, wide=wide
+    )
     return 0
 
 

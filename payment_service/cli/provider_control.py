@@ -20,6 +20,7 @@ from payment_service.cli.database import open_database
 from payment_service.cli.errors import Usage, Wrong
 from payment_service.cli.printing import print_json, print_table, print_text
 from payment_service.cli.shell import shell_operations
+from payment_service.cli.tables import Fall
 from payment_service.storage.clock import DatabaseClock
 from payment_service.storage.controls import PostgresControls
 from payment_service.wire.views import View
@@ -81,7 +82,7 @@ def resume(name: str, *, reason: str | None, as_json: bool) -> int:
     return 0
 
 
-def history(name: str, *, as_json: bool) -> int:
+def history(name: str, *, wide: bool, as_json: bool) -> int:
     """Print who paused and resumed a provider, newest first."""
     _require(name)
 
@@ -96,7 +97,8 @@ def history(name: str, *, as_json: bool) -> int:
         return 0
     names = ("at", "state", "by", "until", "reason")
     rows = [[each[column] for column in names] for each in shown]
-    print_table(names, rows, empty=f"{name} was never paused.")
+    fall = Fall(first=("until", "by"), prose=("reason",))
+    print_table(names, rows, empty=f"{name} was never paused.", fall=fall, wide=wide)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Lists the providers of the configuration."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from fsm.domain.durations import format_duration
 from fsm.domain.errors import Fault
@@ -9,10 +10,19 @@ from payment_service.cli.context import configuration, read_settings
 from payment_service.cli.errors import Wrong
 from payment_service.cli.printing import print_json, print_table, print_text
 from payment_service.cli.provider_policy import policy_in_words
+from payment_service.cli.tables import Fall
 from providers.config import ProviderTable
 
+FALL: Final = Fall(
+    first=(
+        *("adapter", "on_sla", "timeout", "sla", "webhook"),
+        *("in_flight", "success_rate", "base_url"),
+    ),
+    prose=("because",),
+)
 
-def list_(*, as_json: bool) -> int:
+
+def list_(*, wide: bool, as_json: bool) -> int:
     """Print every provider with its plan, and how it does where that is known."""
     settings = read_settings()
     tables = configuration(settings).providers
@@ -27,7 +37,9 @@ def list_(*, as_json: bool) -> int:
     if known:
         names += ["state", "in_flight", "success_rate", "because"]
     rows = [[each[name] for name in names] for each in shown]
-    print_table(names, rows, empty="The configuration has no provider.")
+    print_table(
+        names, rows, empty="The configuration has no provider.", fall=FALL, wide=wide
+    )
     if untold is not None:
         print_text(f"How they do is not known: {untold}")
     return 0

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from fsm.domain.money import AMOUNT_MAX, EXPONENTS, Money
+from fsm.domain.money import AMOUNT_MAX, EXPONENTS, Money, decimal
 from fsm.domain.reading import UnreadableField
 
 # A parser's binary number stands for the text it was read from up to so many digits.
@@ -15,9 +15,7 @@ _WHOLE: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 
 def decimal_of(money: Money) -> str:
     """Write the amount with its currency's decimals: 12550 EUR is ``125.50``."""
-    exponent = EXPONENTS[money.currency]
-    whole, part = divmod(money.amount, 10**exponent)
-    return f"{whole}.{part:0{exponent}d}" if exponent else str(whole)
+    return decimal(money.amount, money.currency)
 
 
 def minor_in(value: object, form: str, currency: str | None) -> int:

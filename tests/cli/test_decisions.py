@@ -307,7 +307,11 @@ def test_a_wrong_key_proposes_nothing(desk):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("task", "resolve", NOBODY, "maybe", *WHY), 2, "none of positive, negative"),
+        (
+            ("task", "resolve", NOBODY, "maybe", *WHY),
+            2,
+            "not one of 'positive', 'negative'",
+        ),
         (("task", "resolve", NOBODY, "positive", "--reason", ""), 2, "--reason"),
         (
             ("task", "resolve", NOBODY, "positive", *WHY, "--settled-by-hand"),

@@ -150,8 +150,8 @@ async def test_thresholds_are_set_and_shown(shell, stage):
     assert looser["status"] == "waits_for_second_person"
     assert "PAYMENT_FOUR_EYES_FROM asks two from none on" in shown
     assert [line.split("\t")[:4] for line in shown.splitlines()[2:]] == [
-        ["default", "500", "500", "-"],
-        ["EUR", "-", "500", "900 by key:admin"],
+        ["default", "500 minor units", "500 minor units", "-"],
+        ["EUR", "-", "5.00 EUR", "9.00 EUR by key:admin"],
     ]
 
 
@@ -159,7 +159,7 @@ async def test_thresholds_are_set_and_shown(shell, stage):
     ("arguments", "told"),
     [
         (("new", "änna", "--role", "viewer"), "NAME: must be"),
-        (("new", "ann", "--role", "owner"), "--role: one of"),
+        (("new", "ann", "--role", "owner"), "'owner' is not one of 'viewer'"),
         (("new", "ann", "--role", "viewer", "--merchants", "m"), "--merchants:"),
         (("new", "up", "--role", "upstream", "--merchants", "m+"), "--merchants:"),
         (("new", "ann", "--role", "viewer", "--person", "a b"), "--person:"),

@@ -36,6 +36,7 @@ COMMANDS = {
     f"task withdraw {ID} --reason x": SETTINGS,
     f"task resolve {ID} positive --reason x": SETTINGS,
     "case list": SETTINGS,
+    f"case show {ID}": SETTINGS,
     f"case assign {ID} --owner me": SETTINGS,
     f"case settle {ID} --reason x": SETTINGS,
     f"case close {ID} --reason x": SETTINGS,

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from fsm.charge.lifecycle import CHARGE
+from fsm.domain.money import written
 from fsm.invariants import SKEW
 from fsm.reconciliation import (
     LedgerEntry,
@@ -107,7 +108,7 @@ def test_a_charge_that_was_refunded_may_be_listed_as_made(paid, state):
 
 
 def test_a_charge_of_another_amount_and_a_second_one_are_named(paid):
-    assert charged(paid, "succeeded", amount=1)[0].startswith("acme paid 1 EUR")
+    assert charged(paid, "succeeded", amount=1)[0].startswith("acme paid 0.01 EUR")
     assert charged(paid, "succeeded", "succeeded") == [
         "2 charges were executed for one order"
     ]
@@ -156,10 +157,11 @@ def test_what_came_back_once_is_returned_once(paid):
 
 def test_another_amount_is_told_with_both(paid):
     order, _, _ = paid
-    ours = f"{order.amount} {order.currency}"
+    ours = written(order.amount, order.currency)
+    theirs = written(7, order.currency)
 
     assert judged(paid, "freeze", "commit", amount=7) == [
-        f"core's {name} is of 7 {order.currency}, the order of {ours}"
+        f"core's {name} is of {theirs}, the order of {ours}"
         for name in ("freeze", "commit")
     ]
 

@@ -46,7 +46,7 @@ __all__ = ["app"]
 EXAMPLES: Final = (
     "demo",
     "order list --state ACTIVE",
-    "order show w-1001",
+    "order show w-1001 --watch",
     "order show --help",
 )
 

@@ -14,6 +14,7 @@ from payment_service.cli.commands.options import (
     Limit,
     Reason,
     Why,
+    Wide,
     choice,
     option,
 )
@@ -33,6 +34,7 @@ def case_list(  # noqa: PLR0917 - an option is a parameter to typer
     queue_id: Annotated[str | None, option("--queue", text="Of the order.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> int:
     """List cases, newest first, with what each may cost."""
@@ -45,8 +47,17 @@ def case_list(  # noqa: PLR0917 - an option is a parameter to typer
         queue_id=queue_id,
         limit=limit,
         cursor=cursor,
+        wide=wide,
         as_json=as_json,
     )
+
+
+@command(group, "show", "case show 0195f1de-7c1a")
+def case_show(case_id: CaseId, as_json: Json = False) -> int:
+    """Show a case with its order, why each attempt was made, and what can be done."""
+    from payment_service.cli import case_shown
+
+    return case_shown.show(case_id, as_json=as_json)
 
 
 @command(group, "assign", "case assign 0195f1de-7c1a --owner anna")

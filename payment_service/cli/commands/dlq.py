@@ -11,6 +11,7 @@ from payment_service.cli.commands.options import (
     LetterId,
     Limit,
     Why,
+    Wide,
     argument,
     option,
 )
@@ -19,11 +20,13 @@ group = new_group("Dead letters: messages that could not be handled.")
 
 
 @command(group, "list", "dlq list --limit 20")
-def dlq_list(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> int:
+def dlq_list(
+    limit: Limit = 50, cursor: Cursor = None, wide: Wide = False, as_json: Json = False
+) -> int:
     """List the dead letters that nobody has dealt with, newest first."""
     from payment_service.cli import dead_letters
 
-    return dead_letters.list_(limit=limit, cursor=cursor, as_json=as_json)
+    return dead_letters.list_(limit=limit, cursor=cursor, wide=wide, as_json=as_json)
 
 
 @command(group, "show", "dlq show 0195f1de-7c1a")

@@ -5,17 +5,17 @@
 from typing import Annotated
 
 from payment_service.cli.commands.helping import command, new_group
-from payment_service.cli.commands.options import Json, Reason, argument, option
+from payment_service.cli.commands.options import Json, Reason, Wide, argument, option
 
 group = new_group("From which amounts on two persons decide.")
 
 
 @command(group, "show", "four-eyes show")
-def four_eyes_show(as_json: Json = False) -> int:
+def four_eyes_show(wide: Wide = False, as_json: Json = False) -> int:
     """Show from which amounts on two persons decide."""
     from payment_service.cli import four_eyes
 
-    return four_eyes.show(as_json=as_json)
+    return four_eyes.show(wide=wide, as_json=as_json)
 
 
 @command(group, "set", 'four-eyes set 70000000 --currency JPY --reason "policy 7"')

@@ -12,6 +12,7 @@ from payment_service.cli.commands.options import (
     Limit,
     Reason,
     Why,
+    Wide,
     option,
 )
 
@@ -65,11 +66,13 @@ def key_new(  # noqa: PLR0917 - an option is a parameter to typer
 
 
 @command(group, "list", "key list")
-def key_list(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> int:
+def key_list(
+    limit: Limit = 50, cursor: Cursor = None, wide: Wide = False, as_json: Json = False
+) -> int:
     """List the keys with who made them and when they were used; no key itself."""
     from payment_service.cli import keys
 
-    return keys.list_(limit=limit, cursor=cursor, as_json=as_json)
+    return keys.list_(limit=limit, cursor=cursor, wide=wide, as_json=as_json)
 
 
 @command(group, "agree", "key agree bert")

@@ -38,6 +38,9 @@ def argument(metavar: str, *, text: str) -> Any:  # noqa: ANN401 - typer's own
 Json = Annotated[
     bool, option("--json", text="Print JSON; on failure too, to standard error.")
 ]
+Wide = Annotated[
+    bool, option("--wide", text="Every column, however narrow the terminal is.")
+]
 Limit = Annotated[
     int,
     typer.Option("--limit", min=1, max=1000, help="At most so many.", metavar="N"),
@@ -46,7 +49,9 @@ Cursor = Annotated[str | None, option("--cursor", text="Go on where a list ended
 OrderId = Annotated[str, argument("ORDER_ID", text="An order_id or a queue_id.")]
 TaskId = Annotated[str, argument("TASK_ID", text="Of the task.")]
 CaseId = Annotated[str, argument("CASE_ID", text="Of the case.")]
-LetterId = Annotated[str, argument("LETTER_ID", text="Of the dead letter.")]
+LetterId = Annotated[
+    str, argument("LETTER_ID", text="Of the dead letter, or a unique beginning.")
+]
 CustomerId = Annotated[str, argument("CUSTOMER_ID", text="As upstream calls him.")]
 Reason = Annotated[str, option("--reason", text="Why; it stands in the record.")]
 Why = Annotated[str | None, option("--reason", text="Why; may be left out.")]

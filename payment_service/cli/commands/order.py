@@ -12,6 +12,7 @@ from payment_service.cli.commands.options import (
     Limit,
     OrderId,
     Reason,
+    Wide,
     choice,
     option,
 )
@@ -19,15 +20,32 @@ from payment_service.cli.commands.options import (
 group = new_group("Orders with their attempts, audit trail and timers.")
 
 
-@command(group, "show", "order show w-1001", "order show w-1001 --json")
+@command(
+    group,
+    "show",
+    "order show w-1001",
+    "order show w-1001 --watch",
+    "order show 0195f1de-7c1a --json",
+)
 def order_show(
     order_id: OrderId,
+    watched: Annotated[
+        bool, option("--watch", text="Go on until it is at rest: 0 where completed.")
+    ] = False,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> int:
-    """Show an order: why each provider was tried, its audit trail, timers and cases."""
+    """Show an order: why each provider was tried, its audit trail, timers and cases.
+
+    A unique beginning of an id will do.
+    """
     from payment_service.cli import orders
 
-    return orders.show(order_id, as_json=as_json)
+    if watched:
+        from payment_service.cli import watch
+
+        return watch.watch(order_id, wide=wide, as_json=as_json)
+    return orders.show(order_id, wide=wide, as_json=as_json)
 
 
 @command(group, "list", "order list --state ACTIVE --from 2h")
@@ -52,6 +70,7 @@ def order_list(  # noqa: PLR0917 - an option is a parameter to typer
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
+    wide: Wide = False,
     as_json: Json = False,
 ) -> int:
     """List orders, newest first."""
@@ -69,7 +88,7 @@ def order_list(  # noqa: PLR0917 - an option is a parameter to typer
         limit=limit,
         cursor=cursor,
     )
-    return orders.list_(sought, as_json=as_json)
+    return orders.list_(sought, wide=wide, as_json=as_json)
 
 
 @command(group, "cancel", 'order cancel w-1001 --reason "asked by the customer"')

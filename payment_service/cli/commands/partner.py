@@ -11,17 +11,18 @@ from payment_service.cli.commands.options import (
     PartnerName,
     Scenarios,
     Style,
+    Wide,
 )
 
 group = new_group("The partners whose cards are linked.")
 
 
 @command(group, "list", "partner list")
-def partner_list(as_json: Json = False) -> int:
+def partner_list(wide: Wide = False, as_json: Json = False) -> int:
     """List the partners with what is done about a card."""
     from payment_service.cli import partners
 
-    return partners.list_(as_json=as_json)
+    return partners.list_(wide=wide, as_json=as_json)
 
 
 @command(group, "check", "partner check northbank")

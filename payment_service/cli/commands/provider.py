@@ -13,6 +13,7 @@ from payment_service.cli.commands.options import (
     ProviderName,
     Scenarios,
     Style,
+    Wide,
     option,
 )
 
@@ -20,11 +21,11 @@ group = new_group("The configured providers.")
 
 
 @command(group, "list", "provider list")
-def provider_list(as_json: Json = False) -> int:
+def provider_list(wide: Wide = False, as_json: Json = False) -> int:
     """List the providers with their plans; with a database also how they do."""
     from payment_service.cli import providers
 
-    return providers.list_(as_json=as_json)
+    return providers.list_(wide=wide, as_json=as_json)
 
 
 @command(group, "pause", 'provider pause acme --reason "they are down" --for 2h')
@@ -58,11 +59,13 @@ def provider_resume(
 
 
 @command(group, "history", "provider history acme")
-def provider_history(name: ProviderName, as_json: Json = False) -> int:
+def provider_history(
+    name: ProviderName, wide: Wide = False, as_json: Json = False
+) -> int:
     """Show who paused and resumed a provider, and why."""
     from payment_service.cli import provider_control
 
-    return provider_control.history(name, as_json=as_json)
+    return provider_control.history(name, wide=wide, as_json=as_json)
 
 
 @command(group, "check", "provider check acme --config acme/payment.toml")

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from fsm.domain.audit_keys import OPEN
 from payment_service.cli.context import configuration, run_async
@@ -12,7 +12,15 @@ from payment_service.cli.doctor.findings import Area, Finding, Severity
 from payment_service.cli.doctor.permissions import of_calls
 from payment_service.cli.errors import DONE, FOUND_WRONG, WRONG_USAGE
 from payment_service.cli.partner_policy import partner_in_words
-from payment_service.cli.printing import console, is_terminal, print_json, print_text
+from payment_service.cli.printing import (
+    BOLD,
+    GREEN,
+    RED,
+    YELLOW,
+    print_json,
+    print_styled,
+    print_text,
+)
 from payment_service.cli.provider_policy import policy_in_words
 from payment_service.cli.provider_warnings import idle_settings
 from payment_service.cli.service_policy import (
@@ -34,9 +42,9 @@ from providers.signatures import BARE
 SETTINGS: Final = Area("settings")
 CONFIGURATION: Final = Area("configuration")
 _STYLES: Final = {
-    Severity.OK: "green",
-    Severity.ADVICE: "yellow",
-    Severity.WRONG: "bold red",
+    Severity.OK: (GREEN,),
+    Severity.ADVICE: (YELLOW,),
+    Severity.WRONG: (BOLD, RED),
 }
 
 
@@ -242,20 +250,6 @@ def _bare_tokens(config: Config) -> list[Finding]:
 
 
 def _show(finding: Finding) -> None:
-    head = f"{finding.state:<6} {finding.area:<13} {finding.what}: "
+    told = f" {finding.area:<13} {finding.what}: {finding.told}"
     mend = f" → {finding.mend}" if finding.mend else ""
-    line = f"{finding.told}{mend}"
-    if not is_terminal():
-        print_text(head + line)
-        return
-    text: Any = _styled(head, finding.state)
-    text.append(line)
-    console().print(text)
-
-
-def _styled(head: str, state: Severity) -> Any:  # noqa: ANN401 - imported on demand
-    from rich.text import Text  # noqa: PLC0415 - only for a terminal
-
-    text = Text(head[:6], style=_STYLES[state])
-    text.append(head[6:], style="bold")
-    return text
+    print_styled(f"{finding.state:<6}", *_STYLES[finding.state], more=told + mend)
