@@ -45,10 +45,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declined:
-    """A definite no: it did not pay and never will under this reference."""
+    """A definite no: it did not pay and never will under this reference.
+
+    ``of_this_request``: what was refused may be another thing than what a request
+    before it has asked for, of which it says nothing.
+    """
 
     code: str
     message: str | None = None
+    of_this_request: bool = False
     evidence: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -88,10 +93,14 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unclear:
-    """Anything else: it may have paid; ``after`` as with ``NotSent``."""
+    """Anything else: it may have paid; ``after`` as with ``NotSent``.
+
+    ``reference`` is the provider's own id, where it was said before the doubt arose.
+    """
 
     because: str
     after: timedelta = timedelta(0)
+    reference: str | None = None
     evidence: Mapping[str, object] = field(default_factory=dict)
 
 

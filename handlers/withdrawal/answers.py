@@ -75,6 +75,7 @@ def event_of_status(answer: StatusAnswer, order: Order, task: Task) -> Event:
             return Event(
                 trigger=Trigger.UNCLEAR,
                 message=answer.because,
+                reference=answer.reference,
                 after=answer.after,
                 detail={"evidence": answer.evidence},
             )

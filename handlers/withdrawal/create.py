@@ -14,7 +14,7 @@ from handlers.admission import may_repeat_now
 from handlers.calling import check_awake, timed
 from handlers.claims import Claims, InFlight
 from handlers.commit import Ports
-from handlers.ports.provider import Provider
+from handlers.ports.provider import CreateAnswer, Declined, NotSent, Provider
 from handlers.withdrawal.answers import event_of_create
 from handlers.withdrawal.asked import payout_of
 from handlers.withdrawal.terms import policy_of
@@ -90,10 +90,17 @@ async def _send(
     finally:
         claims.admissions.give_back(task.task_id)
     heard = event_of_create(answer, order, task)
-    if task.taken and (heard.trigger is Trigger.NOT_SENT or _names_the_first(heard)):
+    if task.taken and (_is_of_this_request(answer) or _names_the_first(heard)):
         # This request did nothing; one before it may have.
         return replace(heard, trigger=Trigger.UNCLEAR)
     return heard
+
+
+def _is_of_this_request(answer: CreateAnswer) -> bool:
+    """True where an answer tells that one request did nothing, and of no other."""
+    if isinstance(answer, Declined):
+        return answer.of_this_request
+    return isinstance(answer, NotSent)
 
 
 def _names_the_first(heard: Event) -> bool:

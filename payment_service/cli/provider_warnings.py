@@ -19,6 +19,7 @@ def says_not_found(table: ProviderTable) -> bool:
         return table.status
     answers = table.asking.answers.over(table.answers)
     listed = any(entry.means is Failing.NOT_FOUND for entry in answers.error_map)
+    listed = listed or Meaning.NOT_FOUND in answers.status_map.values()
     return listed or answers.items_at is not None
 
 

@@ -19,7 +19,10 @@ WORD_LENGTH_MAX: Final = 128
 
 
 class Meaning(StrEnum):
-    """What a provider's own word for a payout stands for."""
+    """What a provider's own word for a payout stands for.
+
+    ``not_found`` is for one that is made ready, and that nobody has asked to pay.
+    """
 
     SUCCEEDED = "succeeded"
     ACCEPTED = "accepted"
@@ -28,6 +31,7 @@ class Meaning(StrEnum):
     CANCELLED = "cancelled"
     RETURNED = "returned"
     TOO_LATE = "too_late"
+    NOT_FOUND = "not_found"
     UNCLEAR = "unclear"
 
 
@@ -164,12 +168,6 @@ class CallTable(RequestTable):
     """A request about a payout, and how its answers are read."""
 
     answers: AnswersTable = AnswersTable()
-
-
-class CreateTable(CallTable):
-    """How a payout is asked for; what stands on the way may repeat a PUT."""
-
-    method: Literal["POST", "PUT"] = "POST"
 
 
 class StatusTable(CallTable):

@@ -13,13 +13,13 @@ from fsm.engine.backoff import Backoff
 from fsm.payout.policy import AskedBy, ProviderPolicy
 from providers.config.called import CalledTable
 from providers.config.charges import ChargeTable
+from providers.config.creates import CreateTable
 from providers.config.events import EventIdAt
 from providers.config.fields import Duration
 from providers.config.forms import (
     AnswersTable,
     At,
     CancelTable,
-    CreateTable,
     ListAt,
     StatementTable,
     StatusTable,

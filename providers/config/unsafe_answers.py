@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from providers.config.creates import CreateTable
 from providers.config.forms import (
     AnswersTable,
     CancelTable,
-    CreateTable,
     ErrorEntry,
     Failing,
     Meaning,
@@ -46,6 +46,9 @@ def unsafe_status_answers(
         yield f"{key}.reference_at", "is missing: an item may be somebody else's"
     if not _says(answers, Meaning.SUCCEEDED):
         yield f"{key}.status_map", "must have a word for succeeded"
+    if absence_is_proof and _says(answers, Meaning.NOT_FOUND):
+        reason = "what is made ready can still be paid"
+        yield f"{key}.status_map", f"has not_found, so that cannot be proof: {reason}"
     absent = [e for e in answers.error_map if e.means is Failing.NOT_FOUND]
     if absence_is_proof and not absent and answers.items_at is None:
         yield f"{key}.error_map", 'must say what not_found = "definite" is about'

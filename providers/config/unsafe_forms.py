@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
+from providers.config.creates import CreateTable
 from providers.config.forms import (
     AnswersTable,
-    CreateTable,
     RequestTable,
     StatementTable,
     Telling,
@@ -25,6 +25,7 @@ from providers.config.unsafe_calls import (
     unsafe_call,
 )
 from providers.config.unsafe_proofs import twice, unsafe_proofs
+from providers.config.unsafe_several import carried_by, said_by, unsafe_several
 from providers.config.vocabulary import (
     AMOUNTS,
     CURRENCIES,
@@ -39,6 +40,7 @@ from providers.config.vocabulary import (
 )
 
 FORM_KEYS: Final = ("cancel", "statement", "answers", "webhook_body")
+NOTHING: Final = frozenset[str]()
 PROVING: Final = frozenset({"rest", "stripe"})
 """The adapters that read ``auth`` and ``tls``."""
 
@@ -73,11 +75,13 @@ def _unsafe_calls(table: ProviderTable, create: CreateTable) -> Problems:
     }
     for key, call in calls.items():
         if call is not None:
-            yield from unsafe_call(call, key, PAYOUT)
+            kept = carried_by(create) if key == "create" else NOTHING
+            yield from unsafe_call(call, key, PAYOUT | kept)
             yield from twice(table, call, f"{key}.headers")
     if table.statement is not None:
         yield from unsafe_call(table.statement, "statement", STATEMENT)
         yield from twice(table, table.statement, "statement.headers")
+    yield from unsafe_several(table, create)
     yield from _unsaid(create)
     if create.method == "PUT" and not table.idempotent_create:
         reason = "what stands on the way may repeat a PUT"
@@ -126,7 +130,11 @@ def _unsafe_pages(statement: StatementTable) -> Problems:
 
 def _told(table: ProviderTable) -> bool:
     """True where a table says where the provider's own id is."""
-    said = [table.webhook_body and table.webhook_body.provider_reference_at]
+    if table.create is not None and table.create.names_payout:
+        return True
+    said: list[object] = [
+        table.webhook_body and table.webhook_body.provider_reference_at
+    ]
     if table.create is not None:
         answers = table.create.answers.over(table.answers)
         said.append(answers.provider_reference_at)
@@ -134,10 +142,11 @@ def _told(table: ProviderTable) -> bool:
 
 
 def _unsaid(create: CreateTable) -> Problems:
-    said = holes_of(create)
-    if REFERENCE not in said:
+    said = said_by(create)
+    sending = [c for c in (create, *create.carried()) if REFERENCE in holes_of(c)]
+    if not sending:
         yield "create", "must send {reference}: nothing could be matched without it"
-    elif not is_sent_whole(create, REFERENCE):
+    elif not any(is_sent_whole(call, REFERENCE) for call in sending):
         reason = "what comes back in other text is not known as ours"
         yield "create", f"must send {{reference}} by itself: {reason}"
     if not said & AMOUNTS:

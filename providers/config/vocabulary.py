@@ -4,6 +4,8 @@ from typing import Final
 
 DESTINATION: Final = "destination"
 OF_DESTINATION: Final = "destination."
+KEPT: Final = "kept."
+"""Before the name of a value that a call of the same create has answered."""
 NUMBER: Final = "amount_number"
 REFERENCE: Final = "reference"
 PROVIDER_REFERENCE: Final = "provider_reference"

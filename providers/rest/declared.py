@@ -1,13 +1,17 @@
 """A provider's own wire form, spoken as its table declares it."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from fsm.domain.webhook_events import WebhookEvent
 from fsm.payout.policy import AskedBy
 from providers.config import ProviderTable
-from providers.config.forms import CancelTable, CreateTable, StatusTable
+from providers.config.creates import CreateTable
+from providers.config.forms import CancelTable, StatusTable
+from providers.config.vocabulary import KEPT, PROVIDER_REFERENCE
 from providers.http import outbound
 from providers.http.outbound import ConnectionLimit, Lost, Response
 from providers.port import (
@@ -22,12 +26,14 @@ from providers.rest import answers
 from providers.rest.auth import proof_of
 from providers.rest.parsed import SUCCESSES
 from providers.rest.reading import OK, Reading
-from providers.rest.requests import CallTemplate, Unsendable, values_of
+from providers.rest.requests import CallTemplate, Unsendable, Values, values_of
+from providers.rest.several import SeveralCalls
 from providers.rest.webhook_mapping import read_declared
 from providers.rest.webhooks import read_webhook
 from providers.retry_after import heeding
 
 NO_STATUS: Final = "the status cannot be asked"
+NOTHING: Final[Values] = MappingProxyType({})
 
 
 class _Asked:
@@ -69,7 +75,11 @@ class DeclaredForm:
         self._callback_url = callback_url
         self._proof = proof_of(table)
         self._rejection_codes = frozenset(table.rejection_codes)
-        self._create = _Asked(create, table, base_url, SUCCESSES)
+        self._create = _Asked(
+            create, table, base_url, SUCCESSES, by_theirs=create.names_payout
+        )
+        several = SeveralCalls(table, create, base_url, self._sent)
+        self._several = several if create.before else None
         asking, cancel = table.asking, table.cancel
         theirs = table.asked_by is AskedBy.THEIRS
         self._status = (
@@ -81,9 +91,22 @@ class DeclaredForm:
 
     async def create(self, payout: Payout) -> CreateAnswer:
         """Ask for the payout, with our reference in it."""
-        answer = await self._sent(self._create.call, payout)
+        if self._several is None:
+            return await self._pay(payout, {}, self._seconds)
+        return await self._several.create(payout, self._pay)
+
+    async def _pay(
+        self, payout: Payout, values: Values, seconds: float
+    ) -> CreateAnswer:
+        """Make the call that pays, with what the calls before it have answered."""
+        answer = await self._sent(self._create.call, payout, values, seconds)
+        theirs = values.get(f"{KEPT}{PROVIDER_REFERENCE}")
+        known = payout.provider_reference if theirs is None else str(theirs)
         said = answers.create_answer(
-            answer, payout, self._create.reading, self._rejection_codes
+            answer,
+            replace(payout, provider_reference=known),
+            self._create.reading,
+            self._rejection_codes,
         )
         return heeding(said, answer)
 
@@ -121,12 +144,20 @@ class DeclaredForm:
         )
 
     async def _sent(
-        self, call: CallTemplate, payout: Payout
+        self,
+        call: CallTemplate,
+        payout: Payout,
+        kept: Values = NOTHING,
+        seconds: float | None = None,
     ) -> Response | outbound.RequestNotSent | Lost:
-        """Make one call; what cannot be put into words was certainly not sent."""
+        """Make one call; what cannot be put into words was certainly not sent.
+
+        ``kept`` is what calls before it have answered, ``seconds`` its time limit.
+        """
         form = self._table.reference_form
         try:
-            request = call.request(values_of(payout, self._callback_url, form))
+            values = {**values_of(payout, self._callback_url, form), **kept}
+            request = call.request(values)
             headers = {**request.headers, **self._proof.headers(request)}
         except Unsendable as error:
             return outbound.RequestNotSent(str(error), ours=True)
@@ -135,5 +166,5 @@ class DeclaredForm:
             request.url,
             json_body=request.body,
             headers=headers,
-            timeout=self._seconds,
+            timeout=self._seconds if seconds is None else seconds,
         )

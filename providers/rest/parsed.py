@@ -22,6 +22,7 @@ from providers.http.unreadable import unreadable
 from providers.port import (
     Accepted,
     Declined,
+    NotFound,
     Payout,
     Returned,
     Succeeded,
@@ -39,6 +40,8 @@ NOT_PAID: Final = frozenset({DECLINED, "failed"})
 # A provider that has cancelled it has not paid it, and will not.
 REFUSED: Final = NOT_PAID | {"cancelled"}
 RETURNED: Final = "returned"
+# It is made ready, and the call that pays has not come.
+NOT_ASKED: Final = "not_found"
 UNREADABLE: Final = "the body cannot be read"
 NOT_DEFINITE: Final = "the answer is not definite"
 WORD_LENGTH_MAX: Final = 32
@@ -67,7 +70,7 @@ class ParsedAnswer:
             evidence=self.evidence,
         )
 
-    def state(self) -> Succeeded | Accepted | Declined | Returned | Unclear:
+    def state(self) -> Succeeded | Accepted | Declined | Returned | NotFound | Unclear:
         """Return the state that the payout is said to have."""
         if self.doubt is not None:
             return self.unclear(self.doubt)
@@ -77,6 +80,8 @@ class ParsedAnswer:
             return self.returned()
         if self.word in REFUSED:
             return self.declined()
+        if self.word == NOT_ASKED:
+            return NotFound(evidence=self.evidence)
         return self.unclear(NOT_DEFINITE)
 
     def returned(self) -> Returned:

@@ -53,6 +53,7 @@ TWICE = [
     Declined(code="duplicate_reference", message=None),
     Declined(code="E42", message="This reference is already in use"),
     Declined(code="http_400", message="Please provide a unique reference"),
+    Declined(code="BAD_ACCOUNT", of_this_request=True),
 ]
 
 

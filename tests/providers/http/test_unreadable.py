@@ -7,7 +7,8 @@ import orjson
 import pytest
 
 from handlers.ports.provider import Unclear
-from providers.config.forms import CreateTable, StatusTable
+from providers.config.creates import CreateTable
+from providers.config.forms import StatusTable
 from providers.http.outbound import Response
 from providers.http.unreadable import kind_of, unreadable
 from providers.rest import answers, translate

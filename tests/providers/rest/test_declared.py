@@ -30,7 +30,8 @@ from handlers.ports.provider import (
     Unclear,
 )
 from providers.config import ProviderTable
-from providers.config.forms import CancelTable, CreateTable, StatusTable
+from providers.config.creates import CreateTable
+from providers.config.forms import CancelTable, StatusTable
 from providers.config.places import parse_place
 from providers.config.templates import (
     BadTemplate,
