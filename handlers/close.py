@@ -3,8 +3,10 @@
 from datetime import datetime
 
 from fsm.domain.acts import CaseTrigger
+from fsm.domain.case_events import case_closed
 from fsm.domain.errors import NotNow
 from fsm.domain.four_eyes import FourEyes
+from fsm.domain.messages import Message
 from fsm.domain.money import Money
 from fsm.domain.orders import Order
 from fsm.domain.votes import (
@@ -58,19 +60,36 @@ async def close_case(  # noqa: PLR0913 - what a decision is made of
             actor=actor,
             reason=reason,
             at=at,
+            order=order,
             operator_store=operator_store,
         )
-    await operator_store.close_case(case_id, actor=actor, reason=reason, at=at)
+    told = _told(case, order, reason, at)
+    await operator_store.close_case(
+        case_id, actor=actor, reason=reason, at=at, message=told
+    )
     return Vote.DECIDES
 
 
-async def _vote(
+def _told(case: CaseRecord, order: Order, reason: str, at: datetime) -> Message:
+    """Return the event that the case is closed."""
+    return case_closed(
+        order,
+        case_id=case.id,
+        task_id=case.task_id,
+        kind=case.kind,
+        reason=reason,
+        at=at,
+    )
+
+
+async def _vote(  # noqa: PLR0913 - what a vote is made of
     case: CaseRecord,
     voter: str,
     *,
     actor: str,
     reason: str,
     at: datetime,
+    order: Order,
     operator_store: OperatorStore,
 ) -> Vote:
     first = case.close_voter
@@ -82,7 +101,12 @@ async def _vote(
     if first == voter:
         raise NotNow(VOTED_ALREADY)
     await operator_store.close_case(
-        case.id, actor=actor, reason=reason, at=at, agrees_with=first
+        case.id,
+        actor=actor,
+        reason=reason,
+        at=at,
+        agrees_with=first,
+        message=_told(case, order, reason, at),
     )
     return Vote.DECIDES
 

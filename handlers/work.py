@@ -6,6 +6,7 @@ from datetime import datetime
 from fsm.domain.audit import audit_line
 from fsm.domain.audit_keys import UNKEYED, AuditKeys
 from fsm.domain.binding import RESULT, hash_of_result
+from fsm.domain.case_events import returns_told
 from fsm.domain.events import order_event
 from fsm.domain.messages import Message, queue_wakeup, task_wakeup, traced_by
 from fsm.domain.orders import Order
@@ -71,6 +72,8 @@ def work_of(  # noqa: PLR0913 - all that a commit is made of
         order, queue=after_queue, finished_at=order.finished_at or finished_at
     )
     told = [order_event(moved, a, now) for a in step.announcements]
+    if step.cases:
+        told += returns_told(moved, step, now)
     timers = [
         task_wakeup(c.after, now, rules) for c in changes if _is_later(c.after, now)
     ]

@@ -10,6 +10,7 @@ from fsm.domain.orders import Order
 from fsm.engine.flow import Flow, Rules
 from fsm.engine.outcome import ended_last
 from fsm.engine.steps import Announced, Announcement
+from fsm.engine.words import Kind
 
 
 def stamp(at: datetime) -> str:
@@ -59,11 +60,26 @@ def event_body(
         "amount": money and money.amount,
         "currency": money and money.currency,
         "provider": (task.provider or None) if task else None,
+        "terminal_id": task.terminal_id if task else None,
+        "provider_reference": task.provider_reference if task else None,
+        "attempts": _attempts(order, announcement),
         "code": announcement.code,
         "message": announcement.message,
         "result": announcement.result,
     }
     return {name: value for name, value in body.items() if value is not None}
+
+
+def _attempts(order: Order, announcement: Announcement) -> int | None:
+    """Return how many attempts of a payout were sent, with the one that it is about.
+
+    None of what has no attempts, or none yet.
+    """
+    queue, about = order.queue, announcement.task
+    if queue.kind is not Kind.WITHDRAWAL or announcement.type is Announced.ACCEPTED:
+        return None
+    its = about and about.task_id
+    return sum(t.sent_first_at is not None or t.task_id == its for t in queue.tasks)
 
 
 def rejected_event(

@@ -60,8 +60,11 @@ class OperatorStore(Protocol):
         reason: str,
         at: datetime,
         agrees_with: str | None = None,
+        message: Message | None = None,
     ) -> None:
         """Close a case; with ``agrees_with`` only while that person's vote stands.
+
+        The ``message`` that tells of it is posted by the same commit.
 
         :raises UnknownOrder: no such case.
         :raises NotNow: it is closed, or being settled; or the vote is gone.

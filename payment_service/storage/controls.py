@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, LiteralString
+from typing import Any, Final, Literal, LiteralString
 
 import orjson
 from sqlalchemy import TextClause, text
 
 from fsm.domain.acts import SERVICE, Act, ServiceTrigger
 from fsm.domain.audit_keys import AuditKeys
+from fsm.domain.case_events import provider_event
 from fsm.domain.masking import masked_text
 from handlers.ports.controls import Control, ControlEvent, FleetView, Heartbeat
-from payment_service.storage import service_trail
+from payment_service.storage import replays, service_trail
 from payment_service.storage.database import Database
 
 DEAD_AFTER: Final = timedelta(seconds=10)
@@ -93,6 +94,10 @@ _STATES: Final = {
     ServiceTrigger.PROVIDER_PAUSED: "paused",
     ServiceTrigger.PROVIDER_RESUMED: "ready",
 }
+_TOLD: Final[Mapping[ServiceTrigger, Literal["paused", "resumed"]]] = {
+    ServiceTrigger.PROVIDER_PAUSED: "paused",
+    ServiceTrigger.PROVIDER_RESUMED: "resumed",
+}
 _TIMES: Final = frozenset(
     {"until", "at", "since", "open_until", "silent_until", "joined_at"}
 )
@@ -173,7 +178,7 @@ class PostgresControls:
         trigger: ServiceTrigger,
         ends: Mapping[str, str],
     ) -> bool:
-        """Change the row and say so in the trail, or neither; False: it stays."""
+        """Change the row and say so, in the trail and outside; False: it stays."""
         async with self._database.connection() as connection:
             at = (await connection.execute(statement, row)).scalar()
             if at is None:
@@ -185,6 +190,15 @@ class PostgresControls:
                 detail={"provider": row["provider"], **ends},
             )
             await service_trail.append(connection, act, at=at, keys=self._keys)
+            told = provider_event(
+                row["provider"],
+                _TOLD[trigger],
+                actor=row["by"],
+                reason=row["reason"],
+                until=row.get("until"),
+                at=at,
+            )
+            await replays.post(connection, [told])
         return True
 
 

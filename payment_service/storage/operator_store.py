@@ -180,8 +180,11 @@ class PostgresOperatorStore:
         reason: str,
         at: datetime,
         agrees_with: str | None = None,
+        message: Message | None = None,
     ) -> None:
         """Close a case; with ``agrees_with`` only while that person's vote stands.
+
+        The ``message`` that tells of it is posted by the same commit.
 
         :raises UnknownOrder: no such case.
         :raises NotNow: it is closed, or being settled; or the vote is gone.
@@ -198,6 +201,7 @@ class PostgresOperatorStore:
             closed_at=at,
             closed_by=actor,
             reason=masked_text(reason),
+            message=message,
         )
 
     async def vote_to_close(
@@ -276,10 +280,13 @@ class PostgresOperatorStore:
         act: Act,
         at: datetime,
         condition: ColumnElement[bool],
+        *,
+        message: Message | None = None,
         **values: object,
     ) -> None:
         """Change a case and say so in its order's trail, or neither."""
         found = await self.case(case_id)
+        told = [] if message is None else [message]
         c = CASES.c
         change = update(CASES).where(c.id == case_id, condition).values(**values)
         async with self._database.connection() as connection:
@@ -289,6 +296,7 @@ class PostgresOperatorStore:
                 done = (await connection.execute(change.returning(c.id))).first()
             if head is not None and done is not None:
                 await order_trail.append(connection, head, act, keys=self._keys, at=at)
+                await replays.post(connection, told)
                 return
         found = await self.case(case_id)
         if found.state is CaseState.OPEN:

@@ -14,6 +14,7 @@ from payment_service.storage.statements import (
     INSERT_BUNDLE,
     INSERT_CASES,
     INSERT_EVENTS,
+    TELL_OPENED,
 )
 
 
@@ -165,15 +166,26 @@ _CASES: Final = f"""opened AS (
     {INSERT_CASES}
     JOIN good USING (step)
     ON CONFLICT DO NOTHING
-), cases_moved AS (
+    RETURNING id
+), {TELL_OPENED}, cases_moved AS (
     UPDATE cases k SET
         state = m.state, closed_at = m.closed_at, closed_by = m.closed_by,
         reason = coalesce(m.reason, k.reason)
     FROM json_to_recordset(%(case_moves)s::json) AS m(step int, queue_id uuid,
-        task_id uuid, state text, closed_at timestamptz, closed_by text, reason text)
+        task_id uuid, state text, closed_at timestamptz, closed_by text, reason text,
+        subject text, told text, headers jsonb)
     JOIN good USING (step)
     WHERE k.queue_id = m.queue_id AND k.task_id = m.task_id
     AND k.kind = 'return_after_success' AND k.closed_at IS NULL
+    RETURNING k.id, k.queue_id, m.subject, m.told, m.headers
+), settled_told AS (
+    INSERT INTO outbox (message_id, subject, body, headers, queue_id)
+    SELECT s.event_id, m.subject, convert_to((m.told::jsonb || jsonb_build_object(
+            'case_id', m.id, 'event_id', s.event_id))::text, 'UTF8'),
+        m.headers, m.queue_id
+    FROM cases_moved m, LATERAL (SELECT overlay(overlay(md5('closed' || m.id::text)
+        PLACING '5' FROM 13) PLACING '8' FROM 17)::uuid::text AS event_id) s
+    WHERE m.told IS NOT NULL
 )"""
 _RESULTS: Final = """came_to AS (
     INSERT INTO order_task_results (queue_id, task_id, result_hash, result)

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from fsm.domain.audit import AuditLine
 from fsm.domain.binding import Signature
 from fsm.domain.canonical import written
+from fsm.domain.case_events import case_opened, case_settled
 from fsm.domain.cases import case_id, money_at_risk
 from fsm.domain.errors import BrokenInvariant
+from fsm.domain.messages import Message
 from fsm.domain.orders import Order, money_for
 from fsm.engine.flow import Rules
 from fsm.engine.rows import Queue, Task
@@ -205,10 +207,15 @@ def event_row(line: AuditLine) -> Json:
     }
 
 
+NO_CASE: Final = ""
+"""Stands for the id of a case that the statement finds."""
+
+
 def case_row(case: Case, order: Order, at: datetime) -> Json:
     """Write a case; its id is derived, so that no replay opens it twice."""
-    task = order.task(case.task_id)
+    task, opened = order.task(case.task_id), case_opened(order, case, at)
     return {
+        **told_row(opened),
         "id": case_id(case, task.version),
         "kind": case.kind,
         "queue_id": order.queue_id,
@@ -224,10 +231,25 @@ def case_row(case: Case, order: Order, at: datetime) -> Json:
     }
 
 
-def case_move_row(move: CaseMove, work: StepWrite) -> Json:
-    """Write what becomes of the open cases about a return."""
-    over = move.state not in UNSETTLED
+def told_row(message: Message) -> Json:
+    """Write the event that is told where the row that it is about is written."""
     return {
+        "message_id": message.message_id,
+        "subject": message.subject,
+        "told": message.body.decode(),
+        "headers": dict(message.headers) or None,
+    }
+
+
+def case_move_row(move: CaseMove, work: StepWrite) -> Json:
+    """Write what becomes of the open cases about a return.
+
+    Only their rows know which they are: those that are over are told of by their ids.
+    """
+    over = move.state not in UNSETTLED
+    settled = case_settled(work.order, move, NO_CASE, work.at)
+    return {
+        **(told_row(settled) if over else {}),
         "queue_id": work.order.queue_id,
         "task_id": move.task_id,
         "state": move.state,

@@ -38,6 +38,15 @@ INSERT_CASES: Final = """INSERT INTO cases (id, kind, queue_id, order_id, task_i
         currency text, money_at_risk bigint, detail jsonb, state text,
         opened_at timestamptz)"""
 
+# What has opened no case, since there is that one, is told by nobody.
+TELL_OPENED: Final = """opened_told AS (
+    INSERT INTO outbox (message_id, subject, body, headers, queue_id)
+    SELECT m.message_id, m.subject, convert_to(m.told, 'UTF8'), m.headers, m.queue_id
+    FROM json_to_recordset(%(cases)s::json) AS m(id uuid, queue_id uuid,
+        message_id text, subject text, told text, headers jsonb)
+    JOIN opened USING (id)
+)"""
+
 # Submit orders: those that exist already are left alone, and looked up after.
 SUBMIT: Final[LiteralString] = f"""
 WITH q AS (
@@ -285,8 +294,9 @@ AND (SELECT sequence FROM closed) > coalesce(t.webhook_sequence,
 """
 
 # Open a case that no step has found, as of rows that no step may be made of.
-OPEN_CASE: Final[LiteralString] = f"""{INSERT_CASES}
-ON CONFLICT DO NOTHING
+OPEN_CASE: Final[LiteralString] = f"""
+WITH opened AS ({INSERT_CASES} ON CONFLICT DO NOTHING RETURNING id), {TELL_OPENED}
+SELECT count(*) FROM opened
 """
 
 # Post messages that belong to no step: a rejection, a replay.

@@ -45,9 +45,13 @@ from payment_service.wire.cancel_message import (
 )
 from payment_service.wire.event_schemas import (
     EVENTS,
+    PROVIDER_EVENTS,
     event_example,
     event_schema,
     model_of,
+    provider_event_example,
+    provider_event_schema,
+    provider_model_of,
     summary_of,
 )
 from payment_service.wire.json_schemas import REF, drop_unused, ref, tidied
@@ -341,6 +345,16 @@ def _events(channels: _Channels) -> None:
             example=event_example(kind, announced),
             key=model_of(kind, announced),
         )
+    for word, text in PROVIDER_EVENTS.items():
+        channels.add(
+            f"order.event.provider.{word}",
+            provider_model_of(word),
+            text,
+            actions=("send",),
+            head=_TOLD,
+            example=provider_event_example(word),
+            key=provider_model_of(word),
+        )
 
 
 def _letters(channels: _Channels) -> None:
@@ -364,6 +378,7 @@ def _schemas() -> Json:
     schemas: Mapping[str, Json] = {
         **tidied(found["$defs"]),
         **{model_of(*each): event_schema(*each) for each in EVENTS},
+        **{provider_model_of(w): provider_event_schema(w) for w in PROVIDER_EVENTS},
         "DeadLetterBytes": parts.LETTER,
     }
     return dict(schemas)

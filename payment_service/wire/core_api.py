@@ -77,7 +77,8 @@ _REVOKE: Final = (
 )
 _NOTIFY: Final = (
     "An order has ended. Any 2xx takes it, everything else is sent again. It may come "
-    "several times with the same `event_id`, and then its content is the same."
+    "several times with the same `event_id`, and then its content is the same, but for "
+    "a `provider_reference` that was learnt in between."
 )
 _LIST: Final = (
     "Read the ledger: every movement once, in an order that does not change while it "

@@ -34,6 +34,9 @@ OUTCOME: Final[OutcomeNotification] = {
     "amount": CALL.money.amount,
     "currency": CALL.money.currency,
     "provider": CALL.provider,
+    "terminal_id": "t-1",
+    "provider_reference": "po_1001",
+    "attempts": 1,
 }
 PAGE: Final[BalanceEntries] = {
     "entries": [

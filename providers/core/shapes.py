@@ -101,6 +101,13 @@ class OutcomeNotification(TypedDict):
     amount: NotRequired[_Amount]
     currency: NotRequired[_Currency]
     provider: NotRequired[str]
+    terminal_id: NotRequired[str]
+    provider_reference: NotRequired[
+        Annotated[str, Field(description="the provider's own id of the payout")]
+    ]
+    attempts: NotRequired[
+        Annotated[int, Field(ge=0, description="of a withdrawal: how many were sent")]
+    ]
     code: NotRequired[Annotated[str, Field(description="why, where it failed")]]
     message: NotRequired[str]
     result: NotRequired[Annotated[str, Field(description="how a partner link ended")]]

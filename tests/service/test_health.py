@@ -53,6 +53,10 @@ async def test_a_paused_provider_gets_no_new_work_until_it_is_resumed(stage):
     acme = next(p for p in shown["providers"] if p["name"] == "acme")
     assert acme["state"] == "paused"
     assert acme["because"] == "paused by key:admin: the provider told us"
+    (paused,) = await stage.until(lambda: stage.told("provider.paused"))
+    (resumed,) = await stage.until(lambda: stage.told("provider.resumed"))
+    assert paused["message"] == resumed["message"] == "the provider told us"
+    assert (paused["provider"], paused["actor"]) == ("acme", "key:admin")
     assert stage.core.check() == []
 
 

@@ -27,7 +27,19 @@ async def test_declines_lead_to_the_next_provider(stage):
 
     order = await stage.final("w-1")
     assert [t["state"] for t in order["tasks"]] == ["SKIPPED", "SKIPPED", "SUCCEEDED"]
-    assert len(stage.told("withdrawal.attempt_failed")) == 2
+    failed = stage.told("withdrawal.attempt_failed")
+    assert [each["attempts"] for each in failed] == [1, 2]
+    await stage.until(lambda: stage.told("withdrawal.completed"))
+    (done,) = stage.told("withdrawal.completed")
+    last = order["tasks"][-1]
+    assert done["attempts"] == 3
+    assert done["provider_reference"] == last["provider_reference"]
+    assert done.get("terminal_id") == last.get("terminal_id")
+    started = stage.told("withdrawal.attempt_started")
+    assert [each.get("terminal_id") for each in started] == [
+        task.get("terminal_id") for task in order["tasks"]
+    ]
+    await stage.until(lambda: stage.core.notifications)
 
 
 async def test_an_order_that_nobody_pays_fails_and_leaves_no_hold(stage):

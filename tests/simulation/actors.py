@@ -8,6 +8,7 @@ from typing import Final
 
 import orjson
 
+from fsm.domain.case_events import case_closed
 from fsm.domain.errors import NotNow, UnknownOrder
 from fsm.domain.four_eyes import FourEyes
 from fsm.domain.messages import cancel_wakeup
@@ -387,7 +388,17 @@ class People:
         store, at = self.fleet.store, self.ground.clock.now()
         said = {"actor": "key:anna", "reason": "seen to"}
         await store.assign_case(case.id, owner="anna", **said, at=at)
-        await store.close_case(case.id, **said, at=at)
+        told = case_closed(
+            store.tables.orders[case.queue_id],
+            case_id=case.id,
+            task_id=case.task_id,
+            kind=case.kind,
+            reason=said["reason"],
+            at=at,
+        )
+        await store.close_case(
+            case.id, actor=said["actor"], reason=said["reason"], at=at, message=told
+        )
         self.ground.seen["case closed"] += 1
 
     async def _settles(self, case_id: str, actor: str) -> None:

@@ -14,6 +14,8 @@ UNSEEN = {
     # Refused requests are the tests' of the bus, on a real one; the others are rare.
     *(f"{kind.value}.rejected" for kind, _ in EVENTS),
     "partner_link.manual_check",
+    *(f"{kind.value}.case_opened" for kind, _ in EVENTS if kind.value != "withdrawal"),
+    *(f"{kind.value}.case_closed" for kind, _ in EVENTS if kind.value != "withdrawal"),
     "partner_unlink.manual_check",
     "partner_unlink.failed",
     "partner_unlink.cancelled",

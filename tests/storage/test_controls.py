@@ -1,13 +1,17 @@
 """Pauses are kept with their history; replicas know of each other while they live."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
+import orjson
+import psycopg
 import pytest
 
 from fsm.domain.audit_keys import UNKEYED
 from handlers.ports.controls import Heartbeat
 from payment_service.storage.controls import PostgresControls
 from payment_service.storage.database import Database
+from tests.wire.schemas import misfits
 
 FOR_LATER = datetime(2999, 1, 1, tzinfo=UTC)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -125,3 +129,42 @@ async def test_what_the_dead_have_left_is_removed(controls, database):
 
     rows = await database.run("SELECT replica FROM provider_health", {})
     assert rows == [("lives",)]
+
+
+async def told(user_url):
+    async with await psycopg.AsyncConnection.connect(user_url) as connection:
+        found = await connection.execute(
+            "SELECT message_id, subject, body FROM outbox ORDER BY seq"
+        )
+        return [
+            (message_id, subject, orjson.loads(bytes(body)))
+            for message_id, subject, body in await found.fetchall()
+        ]
+
+
+async def test_a_pause_and_its_end_are_told_once_by_their_commits(controls, user_url):
+    await controls.pause(
+        "acme", reason="4111111111111111 said so", until=FOR_LATER, by="key:ann"
+    )
+    replicas = [controls.resume("acme", reason="back", by="key:bob") for _ in range(10)]
+    assert sorted(await asyncio.gather(*replicas)) == [False] * 9 + [True]
+
+    paused, resumed = await told(user_url)
+    assert paused[1:] == (
+        "order.event.provider.paused",
+        {
+            "event_id": paused[0],
+            "type": "provider.paused",
+            "at": paused[2]["at"],
+            "provider": "acme",
+            "actor": "key:ann",
+            "message": paused[2]["message"],
+            "until": "2999-01-01T00:00:00.000Z",
+        },
+    )
+    assert "41111111" not in str(paused)
+    assert {"type": "provider.resumed", "actor": "key:bob"}.items() <= resumed[
+        2
+    ].items()
+    for _, subject, body in (paused, resumed):
+        assert misfits(subject, body, {"Nats-Msg-Id": body["event_id"]}) == []

@@ -181,4 +181,4 @@ async def test_steps_of_all_kinds_are_recorded_together(postgres, recorded):
     assert [row["result"] for row in left["order_task_results"]] == [
         {"decision": "allow"}
     ]
-    assert (len(left["cases"]), len(left["outbox"])) == (1, len(STEPS) + 2)
+    assert (len(left["cases"]), len(left["outbox"])) == (1, len(STEPS) + 3)

@@ -1,6 +1,6 @@
 """Dead letters, cases and erasure in memory: what operators deal with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from fsm.domain.acts import (
     letter_act,
 )
 from fsm.domain.audit import Link
+from fsm.domain.case_events import case_opened, case_settled
 from fsm.domain.cases import ONE_OPEN, case_id, money_at_risk
 from fsm.domain.dead_letters import DeadLetter
 from fsm.domain.erasure import NOBODY, Erasure, is_erased
@@ -124,15 +125,21 @@ class MemoryOperatorStore(MemoryInbox):
         reason: str,
         at: datetime,
         agrees_with: str | None = None,
+        message: Message | None = None,
     ) -> None:
         case = await self._open_case(case_id)
         if agrees_with is not None and case.close_voter != agrees_with:
             raise NotNow(f"case {case_id} has just changed")
-        self.tables.cases[case_id] = replace(
-            case, state=CaseState.CLOSED, closed_at=at, reason=masked_text(reason)
-        )
-        act = case_act(CaseTrigger.CLOSED, case_id, actor=actor, reason=reason)
-        self._say(case.queue_id, act, at)
+        said = case_act(CaseTrigger.CLOSED, case_id, actor=actor, reason=reason)
+
+        def act() -> tuple[None, list[Unsent]]:
+            self.tables.cases[case_id] = replace(
+                case, state=CaseState.CLOSED, closed_at=at, reason=masked_text(reason)
+            )
+            self._say(case.queue_id, said, at)
+            return None, self._posted([] if message is None else [message])
+
+        await self._commit("desk.close_case", act)
 
     async def case(self, case_id: str) -> CaseRecord:
         case = self.tables.cases.get(case_id)
@@ -154,8 +161,7 @@ class MemoryOperatorStore(MemoryInbox):
 
     async def open_case(self, order: Order, case: Case, at: datetime) -> None:
         def act() -> tuple[None, list[Unsent]]:
-            self._open(case, order, at)
-            return None, []
+            return None, self._posted(self._open(case, order, at))
 
         await self._commit("store.open_case", act)
 
@@ -204,15 +210,22 @@ class MemoryOperatorStore(MemoryInbox):
                 self._forget_words(inbox_id)
         self.tables.trail[line.entity_id, line.version] = line
 
-    def _open(self, opened: Case, order: Order, at: datetime) -> None:
+    def _open(self, opened: Case, order: Order, at: datetime) -> list[Message]:
+        """Open a case, and return the event that says so where it was not there."""
         record = _case_record(opened, order, at)
         for case in self.tables.cases.values():
             alike = (case.task_id, case.kind) == (record.task_id, record.kind)
             if alike and case.closed_at is None and case.kind in ONE_OPEN:
-                return
-        self.tables.cases.setdefault(record.id, record)
+                return []
+        if record.id in self.tables.cases:
+            return []
+        self.tables.cases[record.id] = record
+        return [case_opened(order, opened, at)]
 
-    def _move_cases(self, move: CaseMove, at: datetime) -> None:
+    def _move_cases(
+        self, move: CaseMove, order: Order, at: datetime
+    ) -> Iterator[Message]:
+        """Move the open cases about a return, and give the events of those over."""
         for case in list(self.tables.cases.values()):
             returned = case.kind is CaseKind.RETURN_AFTER_SUCCESS
             if case.task_id == move.task_id and returned and case.closed_at is None:
@@ -222,6 +235,8 @@ class MemoryOperatorStore(MemoryInbox):
                     closed_at=None if move.state in UNSETTLED else at,
                     reason=move.reason or case.reason,
                 )
+                if move.state not in UNSETTLED:
+                    yield case_settled(order, move, case.id, at)
 
     def _order_of(self, letter: DeadLetter) -> str | None:
         return self.tables.queues.get(letter.task_id or "") or letter.queue_id

@@ -1,9 +1,10 @@
 """The store in memory: the same answers as PostgreSQL, and faults on demand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from fsm.domain.errors import StaleWrite, WebhookSettled
+from fsm.domain.messages import Message
 from fsm.domain.orders import Order, Submission
 from fsm.engine.rows import Queue, Task
 from fsm.engine.steps import Change
@@ -116,16 +117,20 @@ class MemoryStore(MemoryOperatorStore, MemoryOutbox, MemorySweeps):
         self._check_trail(work.lines)
         self.tables.orders[order.queue_id] = after
         self._write(work.lines)
-        for case in work.step.cases:
-            self._open(case, work.order, work.at)
-        for move in work.step.case_moves:
-            self._move_cases(move, work.at)
+        told = list(self._told_of_cases(work))
         for inbox_id, state in work.webhooks.items():
             self._settle(inbox_id, state)
         waiting = (task.task_id for task in moved.values() if task.webhook_pending)
-        return Recorded(webhook_pending=frozenset(waiting)), self._posted(
-            work.messages, bundled=True
-        )
+        return Recorded(webhook_pending=frozenset(waiting)), [
+            *self._posted(work.messages, bundled=True),
+            *self._posted(told),
+        ]
+
+    def _told_of_cases(self, work: StepWrite) -> Iterator[Message]:
+        for case in work.step.cases:
+            yield from self._open(case, work.order, work.at)
+        for move in work.step.case_moves:
+            yield from self._move_cases(move, work.order, work.at)
 
     def _with_queue(self, order: Order, work: StepWrite, queue: Queue) -> Order:
         change = work.step.queue
