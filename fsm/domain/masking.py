@@ -64,12 +64,14 @@ class KnownSecrets:
         self._values: tuple[str, ...] = ()
         self._shortest = 0
 
-    def learn(self, secrets: Iterable[str]) -> None:
-        """Hide these from now on, also as an address writes them."""
-        fresh = {s for s in secrets if len(s) >= SECRET_LENGTH_MIN}
-        spelled = {*fresh, *(quote(secret, safe="") for secret in fresh)}
+    def learn(self, secrets: Iterable[str], instead_of: Iterable[str] = ()) -> None:
+        """Hide these from now on, also as an address writes them.
+
+        ``instead_of`` are those that have ended: of tokens there are ever new ones.
+        """
+        known = set(self._values) - _spelled(instead_of)
         # The longest first: one may be a part of another.
-        found = sorted({*self._values, *spelled}, key=lambda s: (-len(s), s))
+        found = sorted(known | _spelled(secrets), key=lambda s: (-len(s), s))
         self._values = tuple(found)
         self._shortest = min(map(len, found), default=0)
         _short.cache_clear()
@@ -91,6 +93,11 @@ class KnownSecrets:
     def __contains__(self, text: str) -> bool:
         """True for a text that is one of them."""
         return text in self._values
+
+
+def _spelled(secrets: Iterable[str]) -> set[str]:
+    fresh = {s for s in secrets if len(s) >= SECRET_LENGTH_MIN}
+    return fresh | {quote(secret, safe="") for secret in fresh}
 
 
 KNOWN: Final = KnownSecrets()

@@ -15,6 +15,7 @@ from fsm.payout.foresight import (
 )
 from fsm.payout.policy import AskedBy, ProviderPolicy
 from payment_service.cli.provider_admission import new_work
+from payment_service.cli.provider_form import form_in_words
 from payment_service.cli.provider_warnings import says_not_found, why_no_definite_no
 from providers.config import ProviderTable
 from providers.config.forms import ErrorEntry, Failing
@@ -41,6 +42,7 @@ def policy_in_words(table: ProviderTable) -> list[str]:
     plan = table.policy
     return [
         *_making(table),
+        *form_in_words(table),
         _definite_no(table),
         *_errors(table),
         _unclear(table, plan),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 
 from providers.config.fields import Duration
+from providers.config.oauth2 import OAuth2Auth
 from providers.config.places import WHOLE, Place, parse_place
 from providers.config.table import Table
 from providers.config.values import Many
@@ -255,6 +256,7 @@ class AuthTable(Table):
     bearer: BearerAuth | None = None
     basic: BasicAuth | None = None
     hmac: HmacAuth | None = None
+    oauth2: OAuth2Auth | None = None
 
 
 class TlsTable(Table):

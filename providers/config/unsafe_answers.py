@@ -15,6 +15,7 @@ from providers.config.forms import (
 
 # 409 says that it exists, the others that it may be asked again.
 MAY_BE_A_NO: Final = frozenset(range(400, 500)) - {408, 409, 425, 429}
+UNAUTHORIZED: Final = 401
 SUCCESSES: Final = frozenset(range(200, 300))
 ERRORS: Final = frozenset(range(400, 600))
 
@@ -34,6 +35,17 @@ def unsafe_create_answers(call: CreateTable, shared: AnswersTable | None) -> Pro
     taken = _says(answers, Meaning.SUCCEEDED, Meaning.ACCEPTED)
     if not answers.accepted and not taken:
         yield f"{key}.status_map", "must have a word for succeeded or accepted"
+
+
+def unsafe_refused_tokens(call: CreateTable, shared: AnswersTable | None) -> Problems:
+    """Name what would take a token that has ended for a payout that was refused."""
+    for number, entry in enumerate(call.answers.over(shared).error_map):
+        bare = not entry.codes and UNAUTHORIZED in entry.http
+        if bare and entry.means is Failing.DECLINED:
+            where = "create.answers" if call.answers.error_map else "answers"
+            reason = "a token that has ended is refused so, whatever the payout"
+            key = f"{where}.error_map[{number}].http"
+            yield key, f"{UNAUTHORIZED} must not mean declined beside oauth2: {reason}"
 
 
 def unsafe_status_answers(

@@ -17,6 +17,7 @@ from providers.config.unsafe_answers import (
     unsafe_answers,
     unsafe_cancel_answers,
     unsafe_create_answers,
+    unsafe_refused_tokens,
     unsafe_status_answers,
 )
 from providers.config.unsafe_calls import (
@@ -58,7 +59,7 @@ def unsafe_form(table: ProviderTable) -> Problems:
         given = ["create", *given]
         yield from _unsafe_calls(table, table.create)
         yield from _unsafe_webhooks(table)
-    yield from _unsafe_hmac(table)
+    yield from _unsafe_auth(table)
     yield from unsafe_proofs(table)
     if table.adapter not in PROVING:
         given += [name for name in ("auth", "tls") if getattr(table, name) is not None]
@@ -169,6 +170,8 @@ def _unsafe_meanings(table: ProviderTable, create: CreateTable) -> Problems:
         if answers.model_fields_set:
             yield from unsafe_answers(answers, f"{key}.answers", answers.over(shared))
     yield from unsafe_create_answers(create, shared)
+    if table.auth is not None and table.auth.oauth2 is not None:
+        yield from unsafe_refused_tokens(create, shared)
     if table.asking is not None:
         proof = table.not_found == "definite"
         yield from unsafe_status_answers(table.asking, shared, absence_is_proof=proof)
@@ -210,7 +213,9 @@ def _unsafe_webhook(body: WebhookBodyTable) -> Problems:
         )
 
 
-def _unsafe_hmac(table: ProviderTable) -> Problems:
-    signs = table.auth is not None and table.auth.hmac is not None
-    if signs and table.create is None:
-        yield "auth.hmac", "has no meaning without create"
+def _unsafe_auth(table: ProviderTable) -> Problems:
+    if table.auth is None or table.create is not None:
+        return
+    for kind in ("hmac", "oauth2"):
+        if getattr(table.auth, kind) is not None:
+            yield f"auth.{kind}", "has no meaning without create"

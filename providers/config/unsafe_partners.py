@@ -110,6 +110,8 @@ def _unsafe_form(table: PartnerTable, ack_wait: timedelta) -> Problems:
     if table.revocation is not None:
         yield from _unsafe_revocation(table, table.revocation)
     yield from unsafe_proofs(table)
+    if table.auth is not None and table.auth.oauth2 is not None:
+        yield "auth.oauth2", "has a meaning for a provider with a create alone"
     if table.file is not None:
         yield from _unsafe_file(table.file, ack_wait)
 

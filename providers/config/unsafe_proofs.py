@@ -9,6 +9,7 @@ from typing import Final
 
 from providers.config.called import CalledTable
 from providers.config.forms import HmacAuth, RequestTable, TlsTable
+from providers.config.oauth2 import unsafe_oauth2
 from providers.config.unsafe_calls import unsafe_headers, unsafe_template
 from providers.config.values import HEADER_VALUE
 from providers.config.vocabulary import SIGNATURE, SIGNED, SIGNING_HEADERS
@@ -16,6 +17,7 @@ from providers.files import unreadable
 from providers.http.trust import untrustworthy
 
 TLS: Final = "https://"
+KINDS: Final = ("bearer", "basic", "hmac", "oauth2")
 
 Problems = Iterator[tuple[str, str]]
 
@@ -26,9 +28,9 @@ def unsafe_proofs(table: CalledTable) -> Problems:
         yield from _unsafe_tls(table)
     if table.auth is None:
         return
-    kinds = [k for k in ("bearer", "basic", "hmac") if getattr(table.auth, k)]
+    kinds = [k for k in KINDS if getattr(table.auth, k)]
     if len(kinds) != 1:
-        yield "auth", "must have one of bearer, basic and hmac"
+        yield "auth", f"must have one of {', '.join(KINDS[:-1])} and {KINDS[-1]}"
     bearer = table.auth.bearer
     if bearer and not HEADER_VALUE.fullmatch(bearer.token.get_secret_value()):
         yield "auth.bearer.token", "must be printable ASCII"
@@ -39,6 +41,8 @@ def unsafe_proofs(table: CalledTable) -> Problems:
             yield "auth.basic.password", "must not be empty"
     if table.auth.hmac is not None:
         yield from _unsafe_hmac(table.auth.hmac)
+    if table.auth.oauth2 is not None:
+        yield from unsafe_oauth2(table.auth.oauth2, table.base_url)
     if lower(table.headers) & auth_headers(table):
         yield "headers", "must not have a header that auth makes"
 

@@ -12,8 +12,7 @@ from providers.config import ProviderTable
 from providers.config.creates import CreateTable
 from providers.config.forms import CancelTable, StatusTable
 from providers.config.vocabulary import KEPT, PROVIDER_REFERENCE
-from providers.http import outbound
-from providers.http.outbound import ConnectionLimit, Lost, Response
+from providers.http.outbound import ConnectionLimit, RequestNotSent
 from providers.port import (
     CancelAnswer,
     CreateAnswer,
@@ -23,10 +22,10 @@ from providers.port import (
     Unclear,
 )
 from providers.rest import answers
-from providers.rest.auth import proof_of
 from providers.rest.parsed import SUCCESSES
 from providers.rest.reading import OK, Reading
 from providers.rest.requests import CallTemplate, Unsendable, Values, values_of
+from providers.rest.sending import RequestSender, Sent
 from providers.rest.several import SeveralCalls
 from providers.rest.webhook_mapping import read_declared
 from providers.rest.webhooks import read_webhook
@@ -70,10 +69,8 @@ class DeclaredForm:
         callback_url: str | None,
     ) -> None:
         self._table = table
-        self._lane = lane
-        self._seconds = table.timeout.total_seconds()
         self._callback_url = callback_url
-        self._proof = proof_of(table)
+        self._sender = RequestSender(table, lane)
         self._rejection_codes = frozenset(table.rejection_codes)
         self._create = _Asked(
             create, table, base_url, SUCCESSES, by_theirs=create.names_payout
@@ -92,13 +89,17 @@ class DeclaredForm:
     async def create(self, payout: Payout) -> CreateAnswer:
         """Ask for the payout, with our reference in it."""
         if self._several is None:
-            return await self._pay(payout, {}, self._seconds)
+            return await self._pay(payout, {}, self._table.timeout.total_seconds())
         return await self._several.create(payout, self._pay)
 
     async def _pay(
         self, payout: Payout, values: Values, seconds: float
     ) -> CreateAnswer:
-        """Make the call that pays, with what the calls before it have answered."""
+        """Make the call that pays, once, with what the calls before it have answered.
+
+        Never twice in one create, not with a new token either: a repeat is the
+        lifecycle's, which reads its answer as one.
+        """
         answer = await self._sent(self._create.call, payout, values, seconds)
         theirs = values.get(f"{KEPT}{PROVIDER_REFERENCE}")
         known = payout.provider_reference if theirs is None else str(theirs)
@@ -114,7 +115,7 @@ class DeclaredForm:
         """Ask what became of it, where the table says how."""
         if self._status is None:
             return Unclear(because=NO_STATUS)
-        answer = await self._sent(self._status.call, payout)
+        answer = await self._sent(self._status.call, payout, again=True)
         said = answers.status_answer(answer, payout, self._status.reading)
         return heeding(said, answer)
 
@@ -122,7 +123,7 @@ class DeclaredForm:
         """Ask not to pay it; a provider that cannot be asked goes on with it."""
         if self._cancel is None or self._table.cancel is None:
             return TooLate()
-        answer = await self._sent(self._cancel.call, payout)
+        answer = await self._sent(self._cancel.call, payout, again=True)
         said = answers.cancel_answer(
             answer, payout, self._cancel.reading, self._table.cancel
         )
@@ -149,22 +150,18 @@ class DeclaredForm:
         payout: Payout,
         kept: Values = NOTHING,
         seconds: float | None = None,
-    ) -> Response | outbound.RequestNotSent | Lost:
+        *,
+        again: bool = False,
+    ) -> Sent:
         """Make one call; what cannot be put into words was certainly not sent.
 
-        ``kept`` is what calls before it have answered, ``seconds`` its time limit.
+        ``kept`` is what calls before it have answered, ``seconds`` its time limit;
+        ``again`` says that asking twice does nothing twice.
         """
         form = self._table.reference_form
         try:
             values = {**values_of(payout, self._callback_url, form), **kept}
             request = call.request(values)
-            headers = {**request.headers, **self._proof.headers(request)}
+            return await self._sender.send(request, again=again, seconds=seconds)
         except Unsendable as error:
-            return outbound.RequestNotSent(str(error), ours=True)
-        return await self._lane.request(
-            request.method,
-            request.url,
-            json_body=request.body,
-            headers=headers,
-            timeout=self._seconds if seconds is None else seconds,
-        )
+            return RequestNotSent(str(error), ours=True)

@@ -14,7 +14,6 @@ from providers.config.forms import Listed, StatementTable
 from providers.config.vocabulary import CURSOR, PAGE
 from providers.http.outbound import ConnectionLimit, Outbound, Response
 from providers.http.unreadable import kind_of
-from providers.rest.auth import proof_of
 from providers.rest.reading import (
     SPOILT,
     amount_of,
@@ -23,6 +22,7 @@ from providers.rest.reading import (
     text_of,
 )
 from providers.rest.requests import CallTemplate, Unsendable
+from providers.rest.sending import RequestSender
 from providers.statements import (
     PAGE_BYTES_MAX,
     NoStatement,
@@ -63,10 +63,9 @@ class DeclaredStatement:
         self._form = form
         self._reference_form = table.reference_form
         self._call = CallTemplate(form, table.base_url or "")
-        self._proof = proof_of(table)
         tls = table.tls.context() if table.tls else None
-        self._lane: ConnectionLimit = outbound.lane(1, tls=tls, body_max=PAGE_BYTES_MAX)
-        self._seconds = table.timeout.total_seconds()
+        lane: ConnectionLimit = outbound.lane(1, tls=tls, body_max=PAGE_BYTES_MAX)
+        self._sender = RequestSender(table, lane)
         self._pace = Pace(pause=form.pause, deadline=form.deadline)
 
     async def pages(
@@ -133,16 +132,9 @@ class DeclaredStatement:
         """Ask for a page, signed anew each time."""
         try:
             request = self._call.request(values)
-            headers = {**request.headers, **self._proof.headers(request)}
+            return await self._sender.send(request, again=True)
         except Unsendable as error:
             raise NoStatement(str(error)) from None
-        return await self._lane.request(
-            request.method,
-            request.url,
-            json_body=request.body,
-            headers=headers,
-            timeout=self._seconds,
-        )
 
     def _page(self, found: list[object], page: int) -> StatementPage:
         read = [self._line(row, page, number) for number, row in enumerate(found, 1)]

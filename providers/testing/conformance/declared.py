@@ -27,6 +27,7 @@ from providers.testing.conformance.response_writer import (
     reply,
     write_deal,
 )
+from providers.testing.conformance.token_desk import require_token
 from providers.testing.conformance.vocabulary import (
     DESTINATION,
     Asked,
@@ -129,7 +130,8 @@ class DeclaredDouble:
         return {name: f"conformance_{name}_8f2a" for name in fields} | DESTINATION
 
     def read(self, request: ReceivedRequest) -> Asked:
-        """Read the templates of the calls backwards."""
+        """Read the templates of the calls backwards, and who asks."""
+        require_token(self._table, request)
         return self._reader.read(request)
 
     def replies(self, call: Call, saying: Saying, deal: Deal) -> Mapping[str, Reply]:

@@ -17,6 +17,7 @@ from providers.config.file import config_of
 from providers.config.variables import filled
 from providers.testing.conformance.doubles import prepared
 from providers.testing.conformance.signing import Signer, signer_of
+from providers.testing.conformance.token_desk import TOKEN
 
 ACK_WAIT: Final = timedelta(minutes=1)
 GRACE: Final = "1h"
@@ -62,9 +63,16 @@ class Rehearsal:
 
 
 def rehearsed(
-    name: str, raw: Mapping[str, Any], *, url: str, timeout: timedelta
+    name: str,
+    raw: Mapping[str, Any],
+    *,
+    url: str,
+    timeout: timedelta,
+    token_url: str = "",
 ) -> Rehearsal:
     """Read one table as the service would, but for where it leads and what it knows.
+
+    ``token_url`` is where tokens are handed out, where the table fetches them.
 
     :raises ConfigError: the table is refused.
     """
@@ -73,6 +81,8 @@ def rehearsed(
         "timeout": format_duration(timeout),
         "not_found_grace": GRACE,
     }
+    if fetches_tokens(changed):
+        changed["auth"]["oauth2"]["token_url"] = token_url
     signer = _signer(changed, environment)
     secrets: tuple[str, ...] = ()
     if signer is not None:
@@ -86,8 +96,18 @@ def rehearsed(
         signer=signer,
         secrets=secrets,
         stranger=signer.secret(made_up("stranger")) if signer else "",
-        canaries=(*environment.values(), *secrets, *_MADE_UP.findall(str(changed))),
+        canaries=(*environment.values(), *secrets, *_shown(changed)),
     )
+
+
+def _shown(raw: Mapping[str, Any]) -> list[str]:
+    return [TOKEN, *_MADE_UP.findall(str(raw))]
+
+
+def fetches_tokens(raw: Mapping[str, Any]) -> bool:
+    """True where a table has an ``auth.oauth2``."""
+    auth = raw.get("auth")
+    return isinstance(auth, dict) and isinstance(auth.get("oauth2"), dict)
 
 
 def made_up(name: str) -> str:

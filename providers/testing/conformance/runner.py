@@ -15,6 +15,7 @@ from providers.testing.conformance.fake_server import Counterpart
 from providers.testing.conformance.harness import PUBLIC_URL, NotHere, Stage
 from providers.testing.conformance.made_up_secrets import Rehearsal, rehearsed
 from providers.testing.conformance.scenario import Scenario
+from providers.testing.conformance.token_desk import TokenDesk
 from providers.testing.conformance.vocabulary import Double
 
 AT_ONCE: Final = 4
@@ -91,11 +92,22 @@ class Candidate:
         :raises ConfigError: the table is refused, or its adapter cannot be used.
         :raises NoDouble: nobody knows how the provider speaks.
         """
-        async with Counterpart() as counterpart, Outbound() as outbound:
+        async with (
+            Counterpart() as counterpart,
+            Counterpart() as tokens,
+            Outbound() as outbound,
+        ):
             rehearsal = rehearsed(
-                self.name, self.raw, url=counterpart.url, timeout=scenario.timeout
+                self.name,
+                self.raw,
+                url=counterpart.url,
+                token_url=f"{tokens.url}/token",
+                timeout=scenario.timeout,
             )
             stage = self._stage(rehearsal, counterpart, outbound)
+            if (auth := rehearsal.table.auth) is not None and auth.oauth2 is not None:
+                stage.desk = TokenDesk(auth.oauth2)
+                tokens.receive_by(stage.desk.manner)
             return await played(scenario, stage)
 
     async def play_all(self, scenarios: Sequence[Scenario]) -> list[ScenarioOutcome]:

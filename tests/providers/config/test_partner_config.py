@@ -125,7 +125,7 @@ def test_a_table_of_the_contract_needs_no_more():
             "notices",
             "unknown key of the adapter a.b:C",
         ),
-        ({"auth": "{}"}, "auth", "must have one of bearer, basic and hmac"),
+        ({"auth": "{}"}, "auth", "must have one of bearer, basic, hmac and oauth2"),
         (
             {
                 "auth": '{ bearer = { token = "t" } }',

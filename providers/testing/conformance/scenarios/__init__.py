@@ -10,11 +10,12 @@ from providers.testing.conformance.scenarios import (
     secrets,
     statement,
     status,
+    tokens,
     webhooks,
     wire,
 )
 
-_PARTS = (create, lost, wire, status, cancel, webhooks, statement, secrets)
+_PARTS = (create, lost, wire, status, cancel, webhooks, statement, tokens, secrets)
 
 SCENARIOS: Final[tuple[Scenario, ...]] = tuple(
     scenario for part in _PARTS for scenario in part.SCENES.all
