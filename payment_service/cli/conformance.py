@@ -1,6 +1,6 @@
 """Checks an adapter by the scenarios of the conformance kit; reports for every kit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -86,10 +86,17 @@ def chosen_of(
 
 
 def reported(
-    outcomes: Sequence[ScenarioOutcome], of: dict[str, str], *, as_json: bool
+    outcomes: Sequence[ScenarioOutcome],
+    of: Mapping[str, object],
+    *,
+    as_json: bool,
+    wrong: bool = False,
 ) -> int:
-    """Tell what was found of whom; return 1 if any scenario found something wrong."""
-    wrong = any(each.wrong for each in outcomes)
+    """Tell what was found of whom; return 1 if any scenario found something wrong.
+
+    ``wrong``: something is already, that ``of`` or the caller tells.
+    """
+    wrong = wrong or any(each.wrong for each in outcomes)
     if as_json:
         print_json({**of, "ok": not wrong, "scenarios": views_of(outcomes)})
     else:

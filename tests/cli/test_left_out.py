@@ -20,6 +20,8 @@ NEEDING_IT = (
     ("provider", "scenarios"),
     ("service", "check", "fraud"),
     ("service", "scenarios"),
+    ("core", "check", "http://127.0.0.1:1"),
+    ("core", "scenarios"),
 )
 # Written into `sitecustomize`: it comes before whatever the program imports itself.
 WITHOUT = """
@@ -36,6 +38,7 @@ sys.meta_path.insert(0, Refusing())
 """
 IMPORTED_BY_COMMANDS = (
     "conformance",
+    "core_conformance",
     "partner_conformance",
     "scaffold",
     "service_conformance",

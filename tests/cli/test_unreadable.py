@@ -52,6 +52,8 @@ COMMANDS = {
     "provider check acme": CONFIG,
     "service check fraud": CONFIG,
     "service scenarios": None,
+    "core check http://127.0.0.1:1": SETTINGS,
+    "core scenarios": None,
     "trail": SETTINGS,
     "provider new acme": None,
     "provider scenarios": None,

@@ -11,6 +11,7 @@ from payment_service.cli.commands import (
     audit,
     case,
     completion,
+    core,
     customer,
     demo,
     dlq,
@@ -101,6 +102,7 @@ app.add_typer(audit.group, name="audit", rich_help_panel=BOOKS)
 app.add_typer(provider.group, name="provider", rich_help_panel=OTHERS)
 app.add_typer(partner.group, name="partner", rich_help_panel=OTHERS)
 app.add_typer(service.group, name="service", rich_help_panel=OTHERS)
+app.add_typer(core.group, name="core", rich_help_panel=OTHERS)
 app.add_typer(key.group, name="key", rich_help_panel=OTHERS)
 app.add_typer(four_eyes.group, name="four-eyes", rich_help_panel=OTHERS)
 app.add_typer(spec.group, name="spec", rich_help_panel=DOCUMENTS)

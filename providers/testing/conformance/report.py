@@ -14,10 +14,15 @@ def lines_of(outcomes: Sequence[ScenarioOutcome]) -> Iterator[str]:
     for each in outcomes:
         head = f"{_word(each):<6} {each.scenario.name:<{width}}  {each.scenario.proves}"
         yield head if each.not_here is None else f"{head} (not here: {each.not_here})"
-        yield from (f"         {problem}" for problem in each.wrong[:SHOWN_MAX])
-        if (more := len(each.wrong) - SHOWN_MAX) > 0:
-            yield f"         and {more} more"
+        yield from _shown(each.wrong)
+        yield from _shown([f"should: {advice}" for advice in each.should])
     yield summary_of(outcomes)
+
+
+def _shown(found: Sequence[str]) -> Iterator[str]:
+    yield from (f"         {each}" for each in found[:SHOWN_MAX])
+    if (more := len(found) - SHOWN_MAX) > 0:
+        yield f"         and {more} more"
 
 
 def summary_of(outcomes: Sequence[ScenarioOutcome]) -> str:
@@ -43,6 +48,7 @@ def views_of(outcomes: Sequence[ScenarioOutcome]) -> list[dict[str, object]]:
             "cases": each.cases,
             "seconds": round(each.seconds, 3),
             "wrong": list(each.wrong),
+            "should": list(each.should),
         }
         for each in outcomes
     ]
@@ -51,4 +57,6 @@ def views_of(outcomes: Sequence[ScenarioOutcome]) -> list[dict[str, object]]:
 def _word(outcome: ScenarioOutcome) -> str:
     if outcome.wrong:
         return "WRONG"
+    if outcome.should:
+        return "should"
     return "ok" if outcome.not_here is None else "-"

@@ -33,12 +33,13 @@ class ToldScenario(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioOutcome:
-    """What one scenario found."""
+    """What one scenario found; ``should`` is what would be better, and no fault."""
 
     scenario: ToldScenario
     cases: int
     seconds: float
     wrong: tuple[str, ...] = ()
+    should: tuple[str, ...] = ()
     not_here: str | None = None
 
 
