@@ -27,6 +27,7 @@ from providers.testing.conformance.response_writer import (
     reply,
     write_deal,
 )
+from providers.testing.conformance.steps import Steps, asked_by
 from providers.testing.conformance.token_desk import require_token
 from providers.testing.conformance.vocabulary import (
     DESTINATION,
@@ -121,18 +122,24 @@ class DeclaredDouble:
         self._table: Final = table
         self._calls: Final = _calls(self._form, asks=table.status)
         self._reader: Final = Reader(self._calls, table)
+        self._steps: Final = Steps(table, self._reader)
 
     @property
     def destination(self) -> Mapping[str, str]:
         """Return one with every field that the table's calls say something of."""
-        said = {hole for call in self._calls.values() for hole in holes_of(call)}
+        calls = [*self._calls.values(), *asked_by(self._table)]
+        said = {hole for call in calls for hole in holes_of(call)}
         fields = (n.removeprefix(OF_DESTINATION) for n in said if OF_DESTINATION in n)
         return {name: f"conformance_{name}_8f2a" for name in fields} | DESTINATION
 
     def read(self, request: ReceivedRequest) -> Asked:
         """Read the templates of the calls backwards, and who asks."""
         require_token(self._table, request)
-        return self._reader.read(request)
+        return self._reader.read(request, self._steps.known)
+
+    def step(self, request: ReceivedRequest) -> Reply | None:
+        """Answer a call that comes before a create, as its table reads it."""
+        return self._steps.reply(request)
 
     def replies(self, call: Call, saying: Saying, deal: Deal) -> Mapping[str, Reply]:
         """Write out every word, listed error and bare status that says so."""

@@ -26,6 +26,7 @@ class Counterpart:
         self.heard: list[ReceivedRequest] = []
         self.touched = False
         self.manner: Manner = silence
+        self.step: Step | None = None
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -69,6 +70,8 @@ class Counterpart:
             for _ in range(REQUESTS_MAX):
                 # A kept connection meets the manner of the day its request comes.
                 await line.begin()
+                if self.step is not None and await line.stepped(self.step):
+                    continue
                 self.touched = True
                 await self.manner(line)
                 if line.closed:
@@ -101,19 +104,36 @@ class FakeConnection:
 
     async def hear(self) -> ReceivedRequest:
         """Read a whole request, and keep it."""
-        parsed = _Request()
+        heard, _ = await self._whole()
+        self._counterpart.heard.append(heard)
+        return heard
+
+    async def stepped(self, step: "Step") -> bool:
+        """Answer a call that only comes before; leave any other as if unread."""
+        request, read = await self._whole()
+        answer = step(request)
+        if answer is None:
+            self._begun = read
+            return False
+        await self.send(head_of(answer) + answer.body)
+        return True
+
+    async def _whole(self) -> tuple[ReceivedRequest, bytes]:
+        """Return a request, and the bytes that it came in."""
+        parsed, read = _Request(), b""
         parser = httptools.HttpRequestParser(parsed)
         while not parsed.whole:
-            parser.feed_data(self._begun or await self._read())
+            data = self._begun or await self._read()
             self._begun = b""
+            read += data
+            parser.feed_data(data)
         heard = ReceivedRequest(
             method=parser.get_method().decode("ascii"),
             target=parsed.target.decode("latin-1"),
             headers=parsed.headers,
             body=bytes(parsed.body),
         )
-        self._counterpart.heard.append(heard)
-        return heard
+        return heard, read
 
     async def _read(self) -> bytes:
         data = await self._reader.read(READ_BYTES)
@@ -147,6 +167,9 @@ class FakeConnection:
 
 Manner = Callable[[FakeConnection], Awaitable[None]]
 """What becomes of one request."""
+
+Step = Callable[[ReceivedRequest], Reply | None]
+"""Answers a call that comes before the one that is played; None for any other."""
 
 
 class _Request:

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import chain
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fsm.domain.money import EXPONENTS, Money
 from fsm.domain.reading import UnreadableField
 from providers.config import ProviderTable
-from providers.config.forms import CallTable
+from providers.config.forms import CallTable, RequestTable
 from providers.config.templates import Template, parse_template
 from providers.config.vocabulary import NUMBER, REFERENCE
 from providers.rest.amounts import decimal_of, minor_in
@@ -24,6 +25,9 @@ from providers.testing.conformance.vocabulary import (
 
 Found = tuple[str, object]
 """A placeholder, and what stood in its place."""
+
+Known = Callable[[Mapping[str, object]], Iterable[Found]]
+"""Tells by the values of a call what was said in those before it."""
 
 _HEX: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _DECIMALS: Final = frozenset({"amount_decimal", NUMBER})
@@ -43,27 +47,40 @@ class Reader:
         self._base = urlsplit(table.base_url or "").path
         self._reference_form = table.reference_form
 
-    def read(self, request: ReceivedRequest) -> Asked:
-        """Say what is asked for.
+    def read(self, request: ReceivedRequest, known: Known | None = None) -> Asked:
+        """Say what is asked for; ``known`` says what was asked in calls before it.
 
         :raises Unreadable: no call of the table is like it.
         """
         problems = [f"{request.method} {request.target} is no call of its own"]
         for call, table in self._calls.items():
-            if not self._is_for(table, request):
+            if not self.is_for(table, request):
                 continue
             try:
-                return self._asked(call, dict(self._once(self._found(table, request))))
+                values = self.values(table, request)
+                before = () if known is None else known(values)
+                both = self._once(chain(values.items(), before))
+                return self._asked(call, dict(both))
             except Unreadable as problem:
                 problems.append(f"{call}: {problem}")
         raise Unreadable(problems[-1])
 
-    def _is_for(self, table: CallTable, request: ReceivedRequest) -> bool:
+    def values(
+        self, table: RequestTable, request: ReceivedRequest
+    ) -> dict[str, object]:
+        """Return what stands in the place of each placeholder of one call.
+
+        :raises Unreadable: the request is not as it has to be.
+        """
+        return dict(self._once(self._found(table, request)))
+
+    def is_for(self, table: RequestTable, request: ReceivedRequest) -> bool:
+        """Tell whether a request goes where this call goes."""
         path = urlsplit(request.target).path
         expression = self._base + _expression(parse_template(table.path), "[^/]+")
         return table.method == request.method and bool(re.fullmatch(expression, path))
 
-    def _found(self, table: CallTable, request: ReceivedRequest) -> Iterator[Found]:
+    def _found(self, table: RequestTable, request: ReceivedRequest) -> Iterator[Found]:
         parts = urlsplit(request.target)
         path = parts.path.removeprefix(self._base)
         yield from _of_text(parse_template(table.path), path, "path", "[^/]+")
@@ -77,7 +94,7 @@ class Reader:
             yield from _of_tree(table.body, _json(request.body), "body")
 
     @staticmethod
-    def _once(found: Iterator[Found]) -> Iterator[Found]:
+    def _once(found: Iterable[Found]) -> Iterator[Found]:
         known: dict[str, object] = {}
         for name, value in found:
             if known.setdefault(name, value) != value:

@@ -16,7 +16,7 @@ from providers.testing.conformance.harness import PUBLIC_URL, NotHere, Stage
 from providers.testing.conformance.made_up_secrets import Rehearsal, rehearsed
 from providers.testing.conformance.scenario import Scenario
 from providers.testing.conformance.token_desk import TokenDesk
-from providers.testing.conformance.vocabulary import Double
+from providers.testing.conformance.vocabulary import Double, Stepping
 
 AT_ONCE: Final = 4
 DECLARED: Final = frozenset({"rest", "simulator"})
@@ -131,10 +131,13 @@ class Candidate:
         )
         if provider is None:
             raise ConfigError([f"[providers.{self.name}]: is not there"])
+        double = self.double or double_of(table)
+        if table.create and table.create.before and isinstance(double, Stepping):
+            counterpart.step = double.step
         return Stage(
             rehearsal=rehearsal,
             provider=provider,
-            double=self.double or double_of(table),
+            double=double,
             counterpart=counterpart,
             outbound=outbound,
             statement=statement_of(table, outbound)

@@ -9,6 +9,7 @@ from fsm.domain.money import Money
 from fsm.domain.webhook_events import WebhookEventType
 
 JSON_TYPE: Final = "application/json"
+THEIRS: Final = "90017"
 WORDS_FOR_PEOPLE: Final = "told by the double"
 """What a double puts where this provider writes words for people."""
 DESTINATION: Final = {"type": "card", "token": "tok_conformance_8f2a"}
@@ -46,7 +47,7 @@ class Deal:
 
     reference: str
     money: Money
-    provider_reference: str = "90017"
+    provider_reference: str = THEIRS
     event_id: str = "evt-5521"
 
 
@@ -126,6 +127,15 @@ class Payee(Protocol):
     @property
     def destination(self) -> Mapping[str, str]:
         """Return one; all but its ``type`` is nobody else's business."""
+        ...
+
+
+@runtime_checkable
+class Stepping(Protocol):
+    """A double of a provider whose creates are several calls."""
+
+    def step(self, request: ReceivedRequest) -> Reply | None:
+        """Answer a call that comes before the one that pays; None for any other."""
         ...
 
 
