@@ -1,12 +1,14 @@
-"""A real provider of ops/examples, played after its pages: Wise.
+"""Two real providers of ops/examples, played after their pages: Wise and PayPal.
 
-It is killed between any two calls of a create, or answers too late; whatever was
+Each is killed between any two calls of a create, or answers too late; whatever was
 lost, the create is made again, and the book never shows two payouts.
 """
 
+import base64
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import orjson
 import pytest
@@ -31,8 +33,10 @@ from tests.providers.rest.test_declared_whole import Played
 EXAMPLES = Path(__file__).parents[3] / "ops" / "examples"
 ENVIRONMENT = {
     "WISE_TOKEN": "wise-token-8f2a41c09be6",
+    "PAYPAL_CLIENT_ID": "paypal-client",
+    "PAYPAL_CLIENT_SECRET": "paypal-secret-8f2a41c09be6",
 }
-HOSTS = {"wise": "https://api.wise.com"}
+HOSTS = {"wise": "https://api.wise.com", "paypal": "https://api-m.paypal.com"}
 
 
 class Breaking(Played):
@@ -138,6 +142,69 @@ class Wise(Breaking):
         return made[0]
 
 
+class Paypal(Breaking):
+    """After the pages that ops/examples/paypal/README.md names."""
+
+    words = ("SUCCESS", "SUCCESS")
+
+    def routes(self):
+        return [
+            web.post("/v1/oauth2/token", self.token),
+            web.post("/v1/payments/payouts", self.create),
+            web.get("/v1/payments/payouts/{id}", self.show),
+        ]
+
+    async def token(self, request):
+        pair = base64.b64encode(b"paypal-client:paypal-secret-8f2a41c09be6").decode()
+        assert request.headers["Authorization"] == f"Basic {pair}"
+        assert parse_qs(await request.text()) == {"grant_type": ["client_credentials"]}
+        self.seen["token"] += 1
+        held = f"A21-{self.seen['token']}"
+        answer = {"access_token": held, "token_type": "Bearer", "expires_in": 32400}
+        return web.json_response(answer)
+
+    def refused(self, request):
+        known = f"Bearer A21-{self.seen['token']}"
+        if request.headers["Authorization"] == known:
+            return None
+        return web.json_response({"error": "invalid_token"}, status=401)
+
+    async def create(self, request):
+        if (no := self.refused(request)) is not None:
+            return no
+        key = request.headers["PayPal-Request-Id"]
+        return await self.done(
+            request, "create", lambda asked: self._create(asked, key), status=201
+        )
+
+    def _create(self, asked, key):
+        self.asked.append(asked)
+        if key not in self.book:
+            self.book[key] = {"header": self._header(asked), "item": asked["items"][0]}
+            self.paid[asked["sender_batch_header"]["sender_batch_id"]] += 1
+        return {"batch_header": self.book[key]["header"]}
+
+    def _header(self, asked):
+        return {
+            "payout_batch_id": f"B{next(self.numbers)}",
+            "batch_status": "PENDING",
+            "sender_batch_header": asked["sender_batch_header"],
+        }
+
+    async def show(self, request):
+        if (no := self.refused(request)) is not None:
+            return no
+        number = request.match_info["id"]
+        made = [
+            m for m in self.book.values() if m["header"]["payout_batch_id"] == number
+        ]
+        batch, item = self.words
+        header = made[0]["header"] | {"batch_status": batch}
+        listed = {"payout_item": made[0]["item"], "transaction_status": item}
+        items = [{"payout_item_id": "I1", **listed}] if item else []
+        return web.json_response({"batch_header": header, "items": items})
+
+
 def table(name, url):
     """Return the table as it stands, but for where it leads."""
     text = (EXAMPLES / name / "payment.toml").read_text()
@@ -162,6 +229,7 @@ def payout(theirs=None, amount=12550):
             "type": "iban",
             "holder": "Ann Other",
             "iban": "DE89370400440532013000",
+            "email": "ann@other.example",
         },
         terminal_id=None,
         provider_reference=theirs,
@@ -246,6 +314,78 @@ async def test_what_wise_says_of_a_transfer(word, kind):
     wise = Wise()
     wise.state = word
     async with connected("wise", wise) as provider:
+        made = await provider.create(payout())
+        found = await provider.status(payout(made.reference))
+
+    assert type(found) is kind
+
+
+async def test_paypal_hears_what_its_pages_say():
+    paypal = Paypal()
+    async with connected("paypal", paypal) as provider:
+        answer = await provider.create(payout())
+        await provider.status(payout(answer.reference))
+
+    reference = payout().reference
+    assert isinstance(answer, Accepted)
+    assert paypal.seen["token"] == 1
+    assert paypal.asked == [
+        {
+            "sender_batch_header": {"sender_batch_id": reference},
+            "items": [
+                {
+                    "recipient_type": "EMAIL",
+                    "receiver": "ann@other.example",
+                    "sender_item_id": reference,
+                    "amount": {"value": "125.50", "currency": "EUR"},
+                }
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_wherever_paypal_breaks_off_it_is_paid_once(moment):
+    paypal = Paypal()
+    async with connected("paypal", paypal) as provider:
+        paypal.breaks_at = ("create", moment)
+        lost = await provider.create(payout())
+        again = await provider.create(payout())
+
+    assert isinstance(lost, Unclear)
+    assert isinstance(again, Accepted)
+    assert paypal.paid == {payout().reference: 1}
+
+
+async def test_a_token_of_paypal_that_ended_early_is_fetched_anew():
+    paypal = Paypal()
+    async with connected("paypal", paypal) as provider:
+        made = await provider.create(payout())
+        paypal.seen["token"] += 1  # What we hold counts no longer.
+        found = await provider.status(payout(made.reference))
+
+    assert isinstance(found, Succeeded)
+    assert (found.amount, found.currency) == (12550, "EUR")
+
+
+@pytest.mark.parametrize(
+    ("batch", "item", "kind"),
+    [
+        ("PENDING", None, Unclear),
+        ("PROCESSING", "PENDING", Accepted),
+        ("SUCCESS", "UNCLAIMED", Accepted),
+        ("SUCCESS", "SUCCESS", Succeeded),
+        ("SUCCESS", "FAILED", Declined),
+        ("SUCCESS", "RETURNED", Declined),
+        ("SUCCESS", "REVERSED", Returned),
+        ("SUCCESS", "BLOCKED", Unclear),
+        ("DENIED", None, Unclear),
+    ],
+)
+async def test_what_paypal_says_of_a_batch_and_its_item(batch, item, kind):
+    paypal = Paypal()
+    paypal.words = (batch, item)
+    async with connected("paypal", paypal) as provider:
         made = await provider.create(payout())
         found = await provider.status(payout(made.reference))
 
