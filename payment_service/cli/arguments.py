@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from fsm.domain.cards import holds_card
 from fsm.domain.errors import UnknownOrder
 from fsm.domain.text import is_id, is_reason
-from payment_service.cli.errors import NotFound, Usage
+from payment_service.cli.errors import NothingFound, Usage
 from payment_service.wire.no_cards import CARD
 
 T = TypeVar("T")
@@ -56,10 +56,10 @@ def check_evidence(evidence: str | None) -> None:
 async def found_letter(work: Awaitable[T], letter_id: str) -> T:
     """Wait for the work; say which letter there is not.
 
-    :raises NotFound: there is none.
+    :raises NothingFound: there is none.
     """
     try:
         return await work
     except UnknownOrder:
         problem = f"no dead letter {letter_id!r}: see `payment-service dlq list`"
-        raise NotFound(problem) from None
+        raise NothingFound(problem) from None

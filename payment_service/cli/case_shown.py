@@ -12,7 +12,8 @@ from fsm.flows import RULES
 from handlers.ports.reads import AuditEntry, CaseRecord
 from payment_service.cli.context import read_settings, run_async
 from payment_service.cli.database import open_database
-from payment_service.cli.orders import found_order, print_attempts, print_order
+from payment_service.cli.order_printing import print_attempts, print_order
+from payment_service.cli.orders import found_order
 from payment_service.cli.printing import (
     heading,
     print_json,

@@ -9,7 +9,7 @@ from fsm.flows import RULES
 from handlers.ports.reads import AuditEntry, Page, Search
 from payment_service.cli.context import run_async
 from payment_service.cli.database import open_database
-from payment_service.cli.orders import print_attempts, print_order, print_trail
+from payment_service.cli.order_printing import print_attempts, print_order, print_trail
 from payment_service.cli.printing import heading, print_json, print_text
 from payment_service.storage.reads import PostgresReads
 from payment_service.wire.views import (

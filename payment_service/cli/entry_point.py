@@ -17,7 +17,7 @@ from payment_service.cli.errors import (
     INTERRUPTED,
     Usage,
 )
-from payment_service.cli.failures import Failures, say
+from payment_service.cli.failures import CommandFailures, say
 from payment_service.cli.program import ASKS, NAME
 
 FIRST: Final = 1
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     command: Any = typer.main.get_command(app)
-    failed = Failures(command, arguments)
+    failed = CommandFailures(command, arguments)
     try:
         args = [_text(each) for each in arguments]
         code = command.main(args, prog_name=NAME, standalone_mode=False)

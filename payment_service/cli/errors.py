@@ -72,7 +72,7 @@ class Wrong(PaymentServiceError):
     kind: str = FAILED
 
 
-class NotFound(Wrong):
+class NothingFound(Wrong):
     """There is nothing of this id."""
 
     kind = NOT_FOUND
@@ -85,7 +85,7 @@ class NotReached(Wrong):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ToldError:
     """What is told of an error: ``kind`` is one of ``KINDS``, ``mend`` may be empty."""
 
     kind: str
@@ -109,16 +109,16 @@ class Told:
         }
 
 
-def describe(error: Exception) -> Told:
+def describe(error: Exception) -> ToldError:
     """Say what is wrong, how it is mended and what the command ends with."""
     if (left_out := what_is_left_out(error)) is not None:
-        return Told(NOT_INSTALLED, left_out, "", WRONG_USAGE)
+        return ToldError(NOT_INSTALLED, left_out, "", WRONG_USAGE)
     code = _code(error)
     text = in_one_line(str(getattr(error, "orig", None) or error))
     if code != WRONG_USAGE and not isinstance(error, PaymentServiceError | OSError):
         name = type(error).__name__
         text = f"{name}: {text}" if text else name
-    return Told(_kind(error, code), text, _mend(error), code)
+    return ToldError(_kind(error, code), text, _mend(error), code)
 
 
 def _kind(error: Exception, code: int) -> str:
@@ -195,9 +195,9 @@ __all__ = [
     "FOUND_WRONG",
     "INTERRUPTED",
     "WRONG_USAGE",
-    "NotFound",
     "NotReached",
-    "Told",
+    "NothingFound",
+    "ToldError",
     "Usage",
     "Wrong",
     "describe",

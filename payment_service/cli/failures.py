@@ -9,7 +9,13 @@ from typing import Any, Final
 
 import orjson
 
-from payment_service.cli.errors import USAGE, WRONG_USAGE, Told, describe, in_one_line
+from payment_service.cli.errors import (
+    USAGE,
+    WRONG_USAGE,
+    ToldError,
+    describe,
+    in_one_line,
+)
 from payment_service.cli.printing import plainly
 from payment_service.cli.program import NAME
 
@@ -17,7 +23,7 @@ JSON: Final = "--json"
 _VALUE_ERROR: Final = "Value error, "
 
 
-class Failures:
+class CommandFailures:
     """Tells of what goes wrong with one command line."""
 
     def __init__(self, program: Any, arguments: Sequence[str]) -> None:  # noqa: ANN401 - click's
@@ -39,11 +45,11 @@ class Failures:
             return WRONG_USAGE
         mend = f"see `{' '.join([NAME, *self._command.split()])} --help`"
         line = in_one_line(text.replace(_VALUE_ERROR, ""))
-        told = Told(USAGE, line, mend, WRONG_USAGE)
+        told = ToldError(USAGE, line, mend, WRONG_USAGE)
         self._tell(told, f"{line} ({mend})", _place(refused))
         return WRONG_USAGE
 
-    def _tell(self, told: Told, line: str, place: str | None = None) -> None:
+    def _tell(self, told: ToldError, line: str, place: str | None = None) -> None:
         if not self._as_json:
             say(line)
             return

@@ -18,13 +18,8 @@ from payment_service.cli.context import run_async
 from payment_service.cli.database import open_database
 from payment_service.cli.errors import DONE, FOUND_WRONG
 from payment_service.cli.failures import say
-from payment_service.cli.orders import (
-    Picture,
-    picture,
-    print_whole,
-    row_of,
-    shown_order,
-)
+from payment_service.cli.order_printing import row_of
+from payment_service.cli.orders import Picture, picture, print_whole, shown_order
 from payment_service.cli.printing import is_terminal, print_cells, print_json_line
 from payment_service.storage.reads import PostgresReads
 from payment_service.wire.views import event_view, order_view
@@ -55,7 +50,9 @@ async def _watch(asked: str, *, wide: bool, as_json: bool) -> int:
     async with open_database() as database:
         reads = PostgresReads(database)
         queue_id = (await shown_order(database, reads, asked)).queue_id
-        view = Lines(as_json=as_json) if _prints_lines(as_json) else Screen(wide=wide)
+        view = (
+            MoveLines(as_json=as_json) if _prints_lines(as_json) else Screen(wide=wide)
+        )
         return await follow(reads, queue_id, view)
 
 
@@ -112,7 +109,7 @@ class Screen:
             print_whole(found, wide=self._wide)
 
 
-class Lines:
+class MoveLines:
     """Prints each line of the trail once, and at rest how the order stands."""
 
     def __init__(self, *, as_json: bool) -> None:

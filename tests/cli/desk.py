@@ -146,7 +146,7 @@ async def _work(world):
             for kind, script, amount, count in (
                 ("small", "accept_silence", SMALL, 11),
                 ("large", "accept_silence", LARGE, 7),
-                ("back", "succeed", SMALL, 3),
+                ("back", "succeed", SMALL, 5),
                 ("back-large", "succeed", LARGE, 1),
             )
             for number in range(count)
@@ -164,7 +164,8 @@ async def _work(world):
         SMALL: small,
         LARGE: large,
         "back": back[:3],
-        "back-large": back[3:],
+        "back-shown": back[3:5],
+        "back-large": back[5:],
         "over": over,
     }
 

@@ -174,6 +174,37 @@ def test_a_vote_on_a_large_return_is_withdrawn(desk):
     assert desk.case(case_id)[0] == "open"
 
 
+def test_a_case_is_shown_with_its_order_and_what_can_be_done(desk):
+    (order, _) = desk.orders["back-shown"]
+    whole = case_of(desk, order)
+    shell = desk.bare()
+
+    shown = shell("case", "show", whole, "--json").json
+    told = shell("case", "show", whole[:30])
+
+    assert shown["case"]["id"] == whole
+    assert shown["case"]["kind"] == "return_after_success"
+    assert shown["order"]["queue_id"] == order.queue_id
+    assert shown["explanation"]
+    does = [each["command"].split(" ")[:2] for each in shown["next"]]
+    assert does == [["case", "assign"], ["case", "settle"], ["case", "close"]]
+    assert told.code == 0
+    for words in (whole, str(order.money), "Attempts", *does[1]):
+        assert words in told.out
+    assert f"at risk    {order.money}" in told.out
+    assert shell("case", "show", NOBODY).code == 1
+
+
+def test_a_case_is_assigned_by_the_beginning_of_its_id(desk):
+    whole = case_of(desk, desk.orders["back-shown"][1])
+
+    through = desk.holding("anna")("case", "assign", whole[:30], "--owner", "anna")
+    assert (through.code, through.out) == (0, f"{whole} assigned\n")
+    shell = desk.bare()("case", "assign", whole[:30], "--owner", "bert")
+    assert (shell.code, shell.out) == (0, f"{whole} assigned\n")
+    assert desk.case(whole)[1] == "bert"
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [

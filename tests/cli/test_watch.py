@@ -83,7 +83,7 @@ def at_once(monkeypatch):
 async def test_a_database_that_is_away_is_told_once_and_asked_again(orders, capsys):
     away = StoreUnavailable("gone")
     paid = orders["w-paid"]
-    lines = watch.Lines(as_json=False)
+    lines = watch.MoveLines(as_json=False)
 
     code = await watch.follow(reads_of(away, away, paid), paid.queue_id, lines)
 
@@ -122,7 +122,7 @@ async def test_it_ends_with_who_reads(orders, monkeypatch):
     gone.is_left = True
     monkeypatch.setattr(sys, "stdout", gone)
 
-    code = await watch.follow(reads_of(), orders["w-paid"].queue_id, watch.Lines)
+    code = await watch.follow(reads_of(), orders["w-paid"].queue_id, watch.MoveLines)
 
     assert code == 0
 

@@ -56,7 +56,8 @@ from payment_service.api.keyring import Keyring
 from payment_service.api.webhooks import Kept, Webhooks
 from payment_service.bus import durables, unrouted
 from payment_service.bus.consumer import Consumer
-from payment_service.cli import anchor_check, webhook_check
+from payment_service.cli import anchor_check, printing, webhook_check
+from payment_service.cli import decisions as operator_decisions
 from payment_service.playground.memory import store as twin
 from payment_service.playground.memory.store import MemoryStore
 from payment_service.storage import anchors, parked, record, statements
@@ -103,6 +104,7 @@ UNIT, CONFORMANCE = "unit", "conformance suite"
 ANCHORS: Final = "tests/storage/test_anchors.py"
 VERIFIED: Final = "tests/cli/test_anchors.py"
 FLOWS_VERIFIED: Final = "tests/cli/test_verify_flows.py"
+SHORT_IDS: Final = "tests/cli/test_short_ids.py"
 ENGINE_INVARIANTS: Final = "tests/fsm/test_engine_invariants.py"
 ACTS: Final = "tests/storage/test_acts.py"
 BUILDS: Final = "tests/bus/test_two_builds.py"
@@ -245,6 +247,14 @@ def webhook_not_unique(patch: pytest.MonkeyPatch) -> None:
         "ON CONFLICT (provider, event_id) DO UPDATE SET type = excluded.type",
     )
     patch.setattr(statements, "STORE_WEBHOOKS", doubled)
+
+
+def short_ids_decide(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(operator_decisions, "require_whole", lambda _named, _at, asked: asked)
+
+
+def terminals_obey(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(printing, "plainly", lambda text: text)
 
 
 def parsed_before_verified(patch: pytest.MonkeyPatch) -> None:
@@ -851,6 +861,16 @@ BUGS: Final[Mapping[str, Bug]] = {
         plant=acts.rows_are_believed,
         layer=UNIT,
         test="tests/cli/test_decided.py::test_what_was_changed_past_the_trail_is_named",
+    ),
+    "a short id decides about money": Bug(
+        plant=short_ids_decide,
+        layer=UNIT,
+        test=f"{SHORT_IDS}::test_what_decides_about_money_takes_the_whole_id",
+    ),
+    "what strangers wrote moves the cursor": Bug(
+        plant=terminals_obey,
+        layer=UNIT,
+        test="tests/cli/test_tables.py::test_no_stored_text_moves_the_cursor",
     ),
     "nobody says what people did": Bug(
         plant=acts.the_twin_forgets_the_line, layer=SIMULATION, seed=4

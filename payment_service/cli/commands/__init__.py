@@ -37,7 +37,7 @@ from payment_service.cli.commands.helping import (
     OTHERS,
     RUNNING,
     TRYING,
-    Group,
+    HelpedGroup,
     command,
 )
 from payment_service.cli.program import NAME
@@ -53,7 +53,7 @@ EXAMPLES: Final = (
 
 app = typer.Typer(
     name=NAME,
-    cls=Group,
+    cls=HelpedGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

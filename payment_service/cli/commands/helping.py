@@ -24,7 +24,7 @@ SECTIONS: Final = (RUNNING, ORDERS, BOOKS, OTHERS, DOCUMENTS, TRYING)
 Work = TypeVar("Work", bound=Callable[..., Any])
 
 
-class Command(TyperCommand):
+class HelpedCommand(TyperCommand):
     """A command whose help ends with its examples: one a line, without the name."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - click's
@@ -32,7 +32,7 @@ class Command(TyperCommand):
         _write_examples(formatter, examples_of(self))
 
 
-class Group(TyperGroup):
+class HelpedGroup(TyperGroup):
     """A command with commands, listed by their sections; an example of each."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - click's
@@ -84,7 +84,7 @@ def _write_examples(formatter: Any, lines: list[str]) -> None:  # noqa: ANN401 -
 def new_group(about: str, *, does: bool = False) -> typer.Typer:
     """Return a command that has commands of its own; ``does``: and does something."""
     return typer.Typer(
-        cls=Group,
+        cls=HelpedGroup,
         help=about,
         no_args_is_help=not does,
         invoke_without_command=does,
@@ -102,7 +102,7 @@ def command(
     """Make a function a command; ``examples`` are typed after ``payment-service``."""
     return group.command(
         name,
-        cls=Command,
+        cls=HelpedCommand,
         epilog="\n".join(examples),
         rich_help_panel=section,
         hidden=hidden,
