@@ -192,7 +192,10 @@ RAW["stripe_intents"] = RAW["stripe"] | {
 }
 
 # What a provider cannot show, because it has no way of saying so.
-_UNSAID = {"status-unasked", "cancel-unasked", "status-list", "create-repeat-asks"}
+_NO_TOKENS = {"token-once", "token-away", "token-refused"}
+_UNSAID = _NO_TOKENS | {
+    *("status-unasked", "cancel-unasked", "status-list", "create-repeat-asks"),
+}
 NOT_HERE = {
     "default": {"create-unlisted-code", *_UNSAID},
     "codes": _UNSAID,
