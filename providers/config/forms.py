@@ -129,12 +129,15 @@ class AnswersTable(Table):
     """Where an answer says what, and what its words stand for.
 
     ``items_at`` is a list of payouts: then all other places but ``more_at`` are those
-    of one item, and a list with nothing in it says not found.
+    of one item, and a list with nothing in it says not found. ``sub_status_at`` is
+    where a second word narrows the first: ``failed/pending`` counts before ``failed``,
+    and ``failed/`` is for where there is none.
     """
 
     items_at: ListAt | None = None
     more_at: At | None = None
     status_at: At | None = None
+    sub_status_at: At | None = None
     status_map: Mapping[Word, Means] = {}
     success_codes: Many[HttpStatus] = ()
     accepted: Many[HttpStatus] = ()
@@ -163,6 +166,7 @@ class RequestTable(Table):
     query: Templates = Field(default={}, repr=False)
     headers: Templates = Field(default={}, repr=False)
     body: Mapping[str, Any] = Field(default={}, repr=False)
+    body_form: Literal["json", "urlencoded"] = "json"
 
 
 class CallTable(RequestTable):

@@ -84,6 +84,8 @@ def unsafe_answers(answers: AnswersTable, key: str, whole: AnswersTable) -> Prob
     """Name what is wrong with one table; ``whole`` has what is shared as well."""
     if answers.status_map and whole.status_at is None:
         yield f"{key}.status_at", "is missing where there is a status_map"
+    if answers.sub_status_at is not None and whole.status_at is None:
+        yield f"{key}.sub_status_at", "has no meaning without status_at"
     if set(answers.success_codes) - SUCCESSES:
         yield f"{key}.success_codes", "must be HTTP statuses from 200 to 299"
     if set(answers.accepted) - SUCCESSES:

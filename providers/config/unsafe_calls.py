@@ -7,11 +7,12 @@ from typing import Final
 from providers.config.forms import RequestTable
 from providers.config.templates import BadTemplate, Hole, Template, parse_template
 from providers.config.values import HEADER_NAME, HEADER_VALUE, OUR_HEADERS
-from providers.config.vocabulary import ONLY_ALONE, is_known
+from providers.config.vocabulary import NUMBER, ONLY_ALONE, is_known
 
 IDEMPOTENCY_KEY: Final = "idempotency-key"
 
 _NOT_IN_PATHS: Final = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@/%-]", re.ASCII)
+_BRACKET: Final = re.compile(r"[\[\]]")
 _DOTS: Final = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 
 Problems = Iterator[tuple[str, str]]
@@ -27,6 +28,30 @@ def unsafe_call(call: RequestTable, key: str, vocabulary: frozenset[str]) -> Pro
         yield f"{key}.body", "must not be there where method is GET"
     for place, leaf in leaves(call.body, f"{key}.body"):
         yield from _unsafe_leaf(leaf, place, vocabulary)
+    if call.body_form == "urlencoded":
+        yield from _unsafe_fields(call, key)
+
+
+def _unsafe_fields(call: RequestTable, key: str) -> Problems:
+    """Name what cannot be a field of a form, or would look like another one."""
+    if not call.body:
+        yield f"{key}.body_form", "has no meaning without body"
+    for place, leaf in leaves(call.body, f"{key}.body"):
+        if isinstance(leaf, str) and NUMBER in {hole.name for hole in _holes(leaf)}:
+            yield place, f"must not have {{{NUMBER}}} in a form: use {{amount_decimal}}"
+    if any(_BRACKET.search(name) for name in _names(call.body)):
+        reason = "nested tables are written so: a = { b = … } is a[b]"
+        yield f"{key}.body", f"must have no name with [ or ]: {reason}"
+
+
+def _names(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield name
+            yield from _names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _names(inner)
 
 
 def unsafe_headers(

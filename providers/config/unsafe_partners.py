@@ -119,6 +119,8 @@ def _unsafe_form(table: PartnerTable, ack_wait: timedelta) -> Problems:
 def _unsafe_call(table: PartnerTable, call: RequestTable, key: str) -> Problems:
     yield from unsafe_call(call, key, LINK)
     yield from twice(table, call, f"{key}.headers")
+    if call.body_form != "json":
+        yield f"{key}.body_form", "must be json: partners are asked in no other form"
     in_url = RequestTable(method="GET", path=call.path, query=call.query)
     if CARD_TOKEN in holes_of(in_url):
         reason = "servers and proxies write down what is asked for"

@@ -17,6 +17,8 @@ from providers.rest.requests import ours
 OK: Final = (200,)
 RETRY_AFTER_LENGTH_MAX: Final = 32
 SPOILT: Final = "?"
+SUB: Final = "/"
+"""Stands between a state and the word that narrows it."""
 _CURRENCY_LENGTH: Final = 3
 
 
@@ -50,7 +52,7 @@ class Reading:
     def said_in(self, body: object, answer: Response, payout: Payout) -> ParsedAnswer:
         """Return what one value says that came in an answer: its body, or an item."""
         told = self._plain(body, payout)
-        word = text_of(self._at(self._table.status_at, body))
+        word = self._word(body)
         evidence = evidence_of(answer.status, told, payout)
         return ParsedAnswer(
             payout=payout,
@@ -74,6 +76,20 @@ class Reading:
     def is_list(self) -> bool:
         """True where answers are lists of payouts."""
         return self._table.items_at is not None
+
+    def _word(self, body: object) -> str | None:
+        """Return their word, with the one that narrows it where the map has both."""
+        table = self._table
+        word = text_of(self._at(table.status_at, body))
+        if word is None or table.sub_status_at is None:
+            return word
+        told = self._at(table.sub_status_at, body)
+        narrower = "" if told is None else text_of(told)
+        if SUB in word or narrower is None:
+            # Their own sign within a word must not look like two words.
+            return None
+        both = f"{word}{SUB}{narrower}"
+        return both if both in table.status_map else word
 
     def _other_name(self, told: Mapping[str, object], payout: Payout) -> str | None:
         """Return that it is another's, where it was asked for by the provider's id."""

@@ -22,6 +22,7 @@ from providers.config.values import HEADER_VALUE
 from providers.http.connection import Method
 from providers.port import Payout
 from providers.rest.amounts import decimal_of
+from providers.rest.form_body import FORM_TYPE, form_body
 
 Values = Mapping[str, object]
 Node = Template | int | dict[str, "Node"] | list["Node"]
@@ -56,6 +57,9 @@ class CallTemplate:
         self._query = {n: parse_template(text) for n, text in table.query.items()}
         self._headers = {n: parse_template(text) for n, text in table.headers.items()}
         self._body = _read(table.body) if table.body else None
+        is_form = self._body is not None and table.body_form == "urlencoded"
+        self._write = _form if is_form else _json
+        self._type = FORM_TYPE if is_form else {}
         self.holes: Final = frozenset(holes_of(table))
 
     def request(self, values: Values) -> PreparedRequest:
@@ -67,8 +71,8 @@ class CallTemplate:
             return PreparedRequest(
                 method=self._method,
                 url=self._base_url + self._target(values),
-                headers=self._filled_headers(values),
-                body=None if self._body is None else _json(self._body, values),
+                headers=self._filled_headers(values) | self._type,
+                body=None if self._body is None else self._write(self._body, values),
             )
         except MissingValue as error:
             raise Unsendable(str(error)) from None
@@ -164,6 +168,14 @@ def _json(node: Node, values: Values) -> bytes:
         return orjson.dumps(_filled(node, values))
     except TypeError as error:
         raise Unsendable("a value cannot be JSON") from error
+
+
+def _form(node: Node, values: Values) -> bytes:
+    filled = _filled(node, values)
+    try:
+        return form_body(filled if isinstance(filled, dict) else {})
+    except (TypeError, ValueError) as error:
+        raise Unsendable("a value cannot be in a form") from error
 
 
 def _filled(node: Node, values: Values) -> object:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fsm.domain.money import EXPONENTS, Money
@@ -15,6 +15,7 @@ from providers.config.forms import CallTable, RequestTable
 from providers.config.templates import Template, parse_template
 from providers.config.vocabulary import NUMBER, REFERENCE
 from providers.rest.amounts import decimal_of, minor_in
+from providers.rest.form_body import FORM_TYPE
 from providers.rest.requests import ours
 from providers.testing.conformance.vocabulary import (
     Asked,
@@ -91,7 +92,10 @@ class Reader:
             told = request.headers.get(name.lower())
             yield from _of_leaf(text, told, f"headers.{name}")
         if table.body:
-            yield from _of_tree(table.body, _json(request.body), "body")
+            if table.body_form == "urlencoded":
+                yield from _of_tree(_as_text(table.body), _fields(request), "form")
+            else:
+                yield from _of_tree(table.body, _json(request.body), "body")
 
     @staticmethod
     def _once(found: Iterable[Found]) -> Iterator[Found]:
@@ -128,6 +132,33 @@ def _json(body: bytes) -> object:
         return json.loads(body, parse_float=Decimal)
     except ValueError:
         raise Unreadable("its body is not JSON") from None
+
+
+def _fields(request: ReceivedRequest) -> object:
+    """Read a form back, as far as names and brackets say what is in what."""
+    if request.headers.get("content-type") != FORM_TYPE["Content-Type"]:
+        raise Unreadable("its content type is not that of a form")
+    told: dict[str, Any] = {}
+    for name, value in parse_qsl(request.body.decode(), keep_blank_values=True):
+        *above, last = name.replace("]", "").split("[")
+        inner = told
+        for step in above:
+            inner = inner.setdefault(step, {})
+        if last in inner:
+            raise Unreadable(f"its form says {name} twice")
+        inner[last] = value
+    return told
+
+
+def _as_text(node: object) -> object:
+    """Return what a form can hold of a body: texts, and lists by their numbers."""
+    if isinstance(node, Mapping):
+        return {name: _as_text(inner) for name, inner in node.items()}
+    if isinstance(node, list):
+        return {str(number): _as_text(inner) for number, inner in enumerate(node)}
+    if isinstance(node, bool):
+        return "true" if node else "false"
+    return str(node)
 
 
 def _of_tree(node: object, told: object, key: str) -> Iterator[Found]:

@@ -9,6 +9,7 @@ from fsm.domain.money import Money
 from providers.config.forms import AnswersTable, Failing, Meaning
 from providers.config.places import WHOLE, Place
 from providers.rest.amounts import decimal_of
+from providers.rest.reading import SUB
 from providers.rest.requests import theirs
 from providers.testing.conformance.vocabulary import WORDS_FOR_PEOPLE, Deal, Reply
 
@@ -42,7 +43,12 @@ class WrittenAnswers:
         """Return the payout with this word for its state."""
         body: dict[str, object] = {}
         write_deal(body, self._answers, self._deal, self._form)
-        put(body, self._answers.status_at, word)
+        state, narrowed = word, None
+        if self._answers.sub_status_at is not None and word in self._answers.status_map:
+            state, _, narrowed = word.partition(SUB)
+        put(body, self._answers.status_at, state)
+        if narrowed:
+            put(body, self._answers.sub_status_at, narrowed)
         self._put_code(body, code)
         return reply(status or self._success, self._listed(body))
 

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 import pytest
@@ -38,6 +39,7 @@ from providers.config.templates import (
     MissingValue,
     parse_template,
 )
+from providers.config.unsafe_calls import unsafe_call
 from providers.http import outbound
 from providers.http.outbound import Lost, Outbound, Response
 from providers.rest import RestProvider
@@ -786,3 +788,84 @@ async def test_what_a_provider_cannot_do_is_not_asked():
 
         assert isinstance(await bare.status(PAYOUT), Unclear)
         assert await bare.cancel(PAYOUT) == TooLate()
+
+
+NARROWED: dict[str, Any] = {
+    "sub_status_at": "data.why",
+    "code_at": [],
+    "error_map": [],
+    "status_map": {"DEAD": "failed", "DEAD/soon": "unclear", "NEW/done": "succeeded"}
+    | {"HUH/": "accepted"},
+    "accepted": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "kind"),
+    [
+        ("DEAD", "soon", Unclear),
+        ("DEAD", "gone", Declined),
+        ("DEAD", GONE, Declined),
+        ("DEAD", ["soon"], Unclear),
+        ("NEW", "done", Succeeded),
+        ("NEW", "other", Unclear),
+        ("NEW", GONE, Unclear),
+        ("NEW", ["done"], Unclear),
+        ("NEW/done", GONE, Unclear),
+        ("NEW/done", "x", Unclear),
+        ("HUH", GONE, Accepted),
+        ("HUH", "", Accepted),
+        ("HUH", "x", Unclear),
+        ("HUH", ["x"], Unclear),
+    ],
+)
+def test_a_second_word_narrows_the_first(state, why, kind):
+    data = {"state": state} | ({} if why is GONE else {"why": why})
+
+    assert isinstance(asked(200, {"data": data}, **NARROWED), kind)
+    assert isinstance(created(200, {"data": data}, **NARROWED), kind)
+
+
+def test_a_form_says_what_is_in_what():
+    table = CreateTable(
+        path="/p",
+        body_form="urlencoded",
+        body={
+            "a": "{amount}",
+            "to": {"token": "{destination.odd}", "list": ["{currency}", True, 7]},
+            "gone": {"x": "{provider_reference?}"},
+        },
+    )
+    values = values_of(PAYOUT, None, "uuid") | {"provider_reference": None}
+    request = CallTemplate(table, "https://x.example").request(values)
+
+    assert request.headers == {"Content-Type": "application/x-www-form-urlencoded"}
+    assert parse_qsl((request.body or b"").decode()) == [
+        ("a", "12550"),
+        ("to[token]", "a/../b?c=d&e\r\nX: y"),
+        ("to[list][0]", "EUR"),
+        ("to[list][1]", "true"),
+        ("to[list][2]", "7"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a[b]", "b]", "["])
+def test_a_destination_that_would_look_like_another_field_is_not_sent(name):
+    table = CreateTable(path="/p", body_form="urlencoded", body={"d": "{destination}"})
+    call = CallTemplate(table, "https://x.example")
+
+    with pytest.raises(Unsendable):
+        call.request({"destination": {name: "1"}})
+
+
+def test_what_cannot_be_a_form_is_refused():
+    vocabulary = frozenset({"amount_number"})
+    table = CreateTable(
+        path="/p", body_form="urlencoded", body={"a[b]": {"c": "{amount_number}"}}
+    )
+    bare = CreateTable(path="/p", body_form="urlencoded")
+
+    told = dict(unsafe_call(table, "create", vocabulary))
+    assert "{amount_decimal}" in told["create.body.a[b].c"]
+    assert "no name with [ or ]" in told["create.body"]
+    assert "create.body_form" in dict(unsafe_call(bare, "create", vocabulary))

@@ -54,6 +54,23 @@ def paying(**create: Any) -> dict[str, Any]:
     return OF_TEXT | {"create": BARE | create}
 
 
+OF_FORM: dict[str, Any] = OF_TEXT | {
+    "create": BARE
+    | {
+        "body_form": "urlencoded",
+        "body": {
+            "sum": {"minor": "{amount_minor}", "cur": "{currency_lower}"},
+            "to": ["{destination.token}", {"how": "{destination.type}", "now": True}],
+            "terminal": "{terminal_id?}",
+        },
+    },
+    "answers": OF_TEXT["answers"]
+    | {
+        "sub_status_at": "why",
+        "status_map": {"paid/all": "succeeded", "new": "accepted", "no/": "failed"}
+        | {"no": "failed", "no/yet": "accepted"},
+    },
+}
 IBAN = {
     "sum": "{amount_number}",
     "cur": "{currency}",
@@ -175,6 +192,7 @@ RAW: dict[str, Any] = {
     "simulator": {"adapter": "simulator", "webhook": ACME["webhook"]},
     "mute": ACME | {"status": False, "on_sla": "manual"},
     "bare": OF_TEXT,
+    "form": OF_FORM,
     "without_codes": WITHOUT_CODES,
     "skeleton": ACME
     | {"adapter": "providers.testing.conformance.skeleton.provider:AcmeProvider"},
