@@ -21,6 +21,14 @@ COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-ind
 demo: $(STAMP)  ## the whole service on embedded PostgreSQL and NATS, under load
 	@$(BIN)/payment-service demo
 
+.PHONY: dev
+dev: $(STAMP)  ## a desk to try things on, until Ctrl-C; desk.env has what another terminal needs
+	@$(BIN)/payment-service dev --env-file desk.env
+
+.PHONY: first-hour
+first-hour:  ## follows the README word by word in a fresh clone, and says how long each step took
+	$(PYTHON) ops/first_hour.py
+
 .PHONY: test
 test: $(STAMP)  ## what has to be green
 	@$(MAKE) --no-print-directory --jobs 2 lint contracts types every-test

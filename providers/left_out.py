@@ -12,8 +12,9 @@ _DEMO: Final = "install payment-service[playground,embedded]"
 _LEFT_OUT: Final = {
     "providers.testing": f"the simulator and the kit are not part of this image: "
     f"{_IMAGE}; or {_SIMULATED}",
-    "payment_service.playground": f"the demo is not part of this image: {_DEMO}",
-    "aiohttp": f"the simulator and the demo need aiohttp: {_DEMO}",
+    "payment_service.playground": "the demo and the desk are not part of "
+    f"this image: {_DEMO}",
+    "aiohttp": f"the simulator, the demo and the desk need aiohttp: {_DEMO}",
 }
 
 

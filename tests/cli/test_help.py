@@ -227,7 +227,7 @@ COMPLETED = [
     ("payment-service order list --state c", {"COMPLETED", "CANCELLED"}),
     ("payment-service key new --role up", {"upstream"}),
     ("payment-service task resolve x ", {"positive", "negative"}),
-    ("payment-service simulator ", {"core", "providers"}),
+    ("payment-service simulator ", {"core", "providers", "scripts", "upstream"}),
 ]
 ASKING = """
 set -e

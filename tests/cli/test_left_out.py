@@ -12,7 +12,7 @@ from tests.cli.test_run import ready, started
 __all__ = ["ready"]
 
 WORLD = ("providers.testing", "payment_service.playground")
-NEEDING_ITS_EXTRA = (("demo",), ("simulator",), ("core-simulator",))
+NEEDING_ITS_EXTRA = (("demo",), ("dev",), ("simulator",), ("core-simulator",))
 NEEDING_IT = (
     *NEEDING_ITS_EXTRA,
     ("provider", "check", "acme", "--config", "payment.toml"),
@@ -115,7 +115,9 @@ def test_where_it_was_left_out_a_command_names_where_it_is(shell, tmp_path, comm
     assert answer.err.count("\n") == 1
     assert "not part of this image" in answer.err
     assert "payment-service[playground" in answer.err
-    assert ("target `playground`" in answer.err) == (command != ("demo",))
+    assert ("target `playground`" in answer.err) == (
+        command not in [("demo",), ("dev",)]
+    )
 
 
 @pytest.mark.parametrize("command", NEEDING_ITS_EXTRA)

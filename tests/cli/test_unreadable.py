@@ -21,6 +21,7 @@ SETTINGS = "settings"
 CONFIG = "configuration"
 COMMANDS = {
     "demo": None,
+    "dev --config nowhere.toml": None,
     "migrate": SETTINGS,
     "run": CONFIG,
     "doctor": CONFIG,
@@ -74,6 +75,8 @@ COMMANDS = {
     "spec streams": SETTINGS,
     "simulator providers": None,
     "simulator core": None,
+    "simulator scripts": None,
+    "simulator upstream -": SETTINGS,
     "completion bash": None,
     "core-simulator": None,
 }

@@ -16,11 +16,18 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 TEXT = README.read_text()
 COMPOSE = "test_compose.py::test_it_comes_up_moves_money_and_stops"
+DESK = "test_desk.py::test_what_the_readme_has_to_copy_works_as_it_stands"
 HERE = "test_readme.py::test_make_runs_what_its_target_says"
 
 RUN_BY = {
     "make demo": "test_demo.py::"
     "test_the_demo_comes_to_its_end_with_its_checks_decided_and_adds_up",
+    "make dev": HERE,
+    ". ./desk.env": DESK,
+    "curl -sS $PAYMENT_API_URL/v1/withdrawals": DESK,
+    "payment-service simulator upstream": DESK,
+    "payment-service order show mine-2": DESK,
+    "payment-service simulator scripts": DESK,
     "make test": HERE,
     "docker compose up --build --scale worker=4": COMPOSE,
     "curl -X POST localhost:8000/v1/withdrawals": COMPOSE,
@@ -60,7 +67,11 @@ def test_every_command_is_run_by_a_test():
 
 @pytest.mark.parametrize(
     ("target", "runs"),
-    [("demo", "payment-service demo"), ("test", "pytest")],
+    [
+        ("demo", "payment-service demo"),
+        ("dev", "payment-service dev --env-file desk.env"),
+        ("test", "pytest"),
+    ],
 )
 def test_make_runs_what_its_target_says(target, runs):
     told = subprocess.run(

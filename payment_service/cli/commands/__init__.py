@@ -14,6 +14,7 @@ from payment_service.cli.commands import (
     core,
     customer,
     demo,
+    dev,
     dlq,
     doctor,
     four_eyes,
@@ -85,6 +86,7 @@ def program(
 
 
 command(app, "demo", "demo", "demo --orders 50 --keep", section=TRYING)(demo.demo)
+command(app, "dev", "dev --env-file desk.env", section=TRYING)(dev.dev)
 app.add_typer(simulator.group, name="simulator", rich_help_panel=TRYING)
 command(app, "run", "run", "run --roles worker,relay", section=RUNNING)(run.run)
 command(app, "migrate", "migrate", "migrate --sql", section=RUNNING)(migrate.migrate)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from payment_service.cli.commands.helping import command, new_group
-from payment_service.cli.commands.options import Host, Port, option
+from payment_service.cli.commands.options import Host, Json, Port, argument, option
 
 Table = Annotated[
     Path | None,
@@ -59,3 +59,23 @@ def core(
     from payment_service.cli import simulator as played
 
     return played.core(host, port, token=token, book=book)
+
+
+@command(group, "scripts", "simulator scripts")
+def scripts(as_json: Json = False) -> int:
+    """List what can be chosen on the desk: by which word, what is done, how it ends."""
+    from payment_service.cli import simulator as played
+
+    return played.scripts(as_json=as_json)
+
+
+@command(group, "upstream", "simulator upstream withdrawal.json")
+def upstream(
+    request: Annotated[
+        str, argument("REQUEST", text="JSON, the name of a file that has it, or -.")
+    ],
+) -> int:
+    """Send a request by NATS to the desk, until it is answered; print the answer."""
+    from payment_service.cli.upstream import send
+
+    return send(request)

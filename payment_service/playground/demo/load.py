@@ -82,7 +82,7 @@ async def send_all(
     client = await nats.connect(world.nats_url)
     stream = client.jetstream()
     try:
-        async with aiohttp.ClientSession(headers=_auth(world.upstream_key)) as http:
+        async with aiohttp.ClientSession(headers=_auth(world.keys["upstream"])) as http:
             for n, sent in enumerate(batch):
                 body = request_of(sent)
                 if n % HTTP_SHARE == 0:
@@ -116,7 +116,7 @@ async def decide_manual_checks(world: World, task_ids: Sequence[str]) -> None:
     on a no, and a payout that may yet be paid would stop it.
     """
     book = world.simulator.book
-    async with aiohttp.ClientSession(headers=_auth(world.support_key)) as http:
+    async with aiohttp.ClientSession(headers=_auth(world.keys["support"])) as http:
         for task_id in task_ids:
             for payout in book.of(task_id):
                 book.move(payout, PayoutState.CANCELLED, at=time.time())

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from rich.table import Table
 from payment_service.playground.demo import checkouts, links, load, world
 from payment_service.playground.demo.summary import Summary, show, summarise
 from payment_service.playground.demo.tally import Tables, Tally
+from payment_service.playground.stopping import run_until_told
 from payment_service.storage.session import NAME, Door, connect
 
 LOOK_EVERY_SECONDS: Final = 0.5
@@ -30,7 +30,8 @@ def run_demo(orders: int, *, seed: int, as_json: bool, keep: bool) -> int:
     # Only the summary belongs to the output of `--json`.
     console = Console(stderr=as_json)
     try:
-        return asyncio.run(_played(orders, seed, console, as_json=as_json, keep=keep))
+        work = _played(orders, seed, console, as_json=as_json, keep=keep)
+        return run_until_told(work, console.print)
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Interrupted; everything is stopped.")
         return INTERRUPTED
@@ -39,9 +40,6 @@ def run_demo(orders: int, *, seed: int, as_json: bool, keep: bool) -> int:
 async def _played(
     orders: int, seed: int, console: Console, *, as_json: bool, keep: bool
 ) -> int:
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     console.print(
         "Starting PostgreSQL, NATS, core, providers, services, and this one …"
     )
@@ -141,7 +139,7 @@ async def _verified(stage: world.World) -> list[str]:
 
 async def _keep(stage: world.World, console: Console) -> None:
     console.print(
-        f"Still up: {stage.api_url}, key {stage.support_key}; Ctrl-C ends it."
+        f"Still up: {stage.api_url}, key {stage.keys['support']}; Ctrl-C ends it."
     )
     for name, value in stage.env.items():
         console.print(f"export {name}='{value}'", highlight=False, soft_wrap=True)

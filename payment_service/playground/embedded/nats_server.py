@@ -35,8 +35,9 @@ class EmbeddedNats(EmbeddedServer):
         *,
         configuration: str = "",
         within: Path | None = None,
+        prefers: int | None = None,
     ) -> None:
-        super().__init__(folder, within)
+        super().__init__(folder, within, prefers)
         self._configuration = configuration
         self._server_name = secrets.token_hex(8)
 

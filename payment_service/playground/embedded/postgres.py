@@ -55,8 +55,9 @@ class EmbeddedPostgres(EmbeddedServer):
         settings: Mapping[str, str] = DURABLE,
         max_connections: int = 200,
         within: Path | None = None,
+        prefers: int | None = None,
     ) -> None:
-        super().__init__(folder, within)
+        super().__init__(folder, within, prefers)
         self._settings = {**settings, "max_connections": str(max_connections)}
 
     @property

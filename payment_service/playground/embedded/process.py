@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -68,6 +68,9 @@ class Command:
     stop_signal: signal.Signals
     account: ServerUser | None = None
     remove_if_orphaned: tuple[Path, ...] = ()
+    env: Mapping[str, str] | None = None
+    """All of its environment; without one it gets next to nothing of its parent's."""
+    cwd: str = "/"
 
 
 class ServerProcess:
@@ -81,7 +84,7 @@ class ServerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(),
+                env=_environment() if command.env is None else {**command.env},
                 # Ctrl-C is for the parent, which stops its servers in its own order.
                 start_new_session=True,
             )
@@ -135,16 +138,22 @@ class ServerProcess:
         return int(line)
 
 
+def is_free(port: int, host: str = HOST) -> bool:
+    """Tell whether nobody listens there now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
 def free_port() -> int:
     """Return a port that was free a moment ago; whoever binds it may still lose it."""
     for _ in range(PORT_ATTEMPTS):
         port = secrets.choice(PORTS)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
+        if is_free(port):
             return port
     raise EmbeddedServerError(
         f"no free port in {PORTS.start}-{PORTS.stop - 1} on {HOST}"
@@ -163,6 +172,7 @@ def _order(command: Command) -> str:
     account = command.account
     order = supervisor.SupervisedCommand(
         argv=list(command.argv),
+        cwd=command.cwd,
         parent=os.getpid(),
         stop_signal=command.stop_signal,
         user=account.uid if account else None,

@@ -13,6 +13,7 @@ from payment_service.playground.embedded.process import (
     ServerProcess,
     StartFailedError,
     free_port,
+    is_free,
 )
 
 START_SECONDS: Final = 60.0
@@ -24,17 +25,21 @@ class EmbeddedServer(ABC):
     """A server that lives in a folder and dies with the process that started it.
 
     Without a folder it gets a temporary one, `within` another if that is given, which
-    :meth:`close` removes. The port is kept over restarts, so clients reconnect.
+    :meth:`close` removes. The port is kept over restarts, so clients reconnect; it is
+    the one that it `prefers`, where that is free.
     """
 
     name: ClassVar[str]
     port_is_taken: ClassVar[str]
     """What the log says where somebody else was faster."""
 
-    def __init__(self, folder: Path | None, within: Path | None) -> None:
+    def __init__(
+        self, folder: Path | None, within: Path | None, prefers: int | None = None
+    ) -> None:
         self._is_temporary = folder is None
         self._folder = folder
         self._within = within
+        self._prefers = prefers
         self._port: int | None = None
         self._process: ServerProcess | None = None
 
@@ -137,8 +142,8 @@ class EmbeddedServer(ABC):
         if self._port is not None:
             self._launch_here()
             return
-        for _ in range(BIND_ATTEMPTS):
-            self._port = free_port()
+        for attempt in range(BIND_ATTEMPTS):
+            self._port = self._preferred() if attempt == 0 else free_port()
             try:
                 self._launch_here()
             except StartFailedError as error:
@@ -150,6 +155,10 @@ class EmbeddedServer(ABC):
         raise EmbeddedServerError(
             f"{self.name} lost the race for a port {BIND_ATTEMPTS} times"
         )
+
+    def _preferred(self) -> int:
+        wanted = self._prefers
+        return wanted if wanted is not None and is_free(wanted) else free_port()
 
     def _launch_here(self) -> None:
         self.log.write_bytes(b"")

@@ -27,6 +27,7 @@ class SupervisedCommand:
     """What to run, and what to do once nobody wants it any more."""
 
     argv: list[str]
+    cwd: str
     parent: int
     stop_signal: int
     user: int | None
@@ -64,7 +65,7 @@ class Supervisor:
             order.argv,
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
-            cwd="/",
+            cwd=order.cwd,
             user=order.user,
             group=order.group,
             extra_groups=[] if order.user is not None else None,

@@ -1,0 +1,1 @@
+"""The desk: a whole payment-service to try things on (`payment-service dev`)."""
