@@ -9,11 +9,13 @@ import base64
 import re
 import time
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote_plus, urlencode
 
 from fsm.domain.masking import KNOWN
+from handlers.pace import releases_slot
 from providers.config.oauth2 import OAuth2Auth
 from providers.http.outbound import ConnectionLimit, Lost, RequestNotSent, Response
 
@@ -85,11 +87,13 @@ class TokenSource:
         if self._token is token:
             self._token = None
 
+    @releases_slot
     async def _renewed(self, seconds: float) -> BearerToken | RequestNotSent:
         if self._failed is not None and self._clock() < self._failed[0]:
             return self._failed[1]
         if self._fetching is None:
-            self._fetching = asyncio.create_task(self._fetch())
+            # In a context of its own: it has nobody's place to give up and wait for.
+            self._fetching = asyncio.create_task(self._fetch(), context=Context())
             self._fetching.add_done_callback(self._end)
         try:
             # Others wait for it too: who gives up waiting does not end it.

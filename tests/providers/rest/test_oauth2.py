@@ -9,6 +9,7 @@ import pytest
 
 from fsm.domain.masking import KNOWN, masked_text
 from fsm.domain.money import Money
+from handlers.pace import limited
 from handlers.ports.provider import Accepted, NotSent, Payout, Unclear
 from providers.config import ConfigError, ProviderTable
 from providers.config.file import parse_config
@@ -116,6 +117,15 @@ async def test_one_token_serves_all_who_ask_at_once(client_auth):
         assert all(isinstance(answer, Accepted) for answer in answers)
         assert here.carried() == [f"Bearer {TOKEN}1"] * 5
         assert (here.desk.given, here.desk.wrong) == (1, [])
+
+
+async def test_who_waits_for_a_token_keeps_nobody_from_fetching_it():
+    async with world() as here:
+        create = limited(here.provider.create, 2)
+        answers = await asyncio.gather(*(create(PAYOUT) for _ in range(8)))
+
+        assert all(isinstance(answer, Accepted) for answer in answers)
+        assert here.desk.given == 1
 
 
 async def test_who_gives_up_waiting_does_not_end_it_for_others():
