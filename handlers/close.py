@@ -51,21 +51,18 @@ async def close_case(  # noqa: PLR0913 - what a decision is made of
     )
     if cleared and takes_two:
         return Vote.CLEARS
-    at = ports.clock.now()
-    if takes_two:
-        voter = person or actor
-        return await _vote(
-            case,
-            voter,
-            actor=actor,
-            reason=reason,
-            at=at,
-            order=order,
-            operator_store=operator_store,
+    at, voter = ports.clock.now(), person or actor
+    first = case.close_voter if takes_two else None
+    if takes_two and first is None:
+        await operator_store.vote_to_close(
+            case.id, voter=voter, actor=actor, reason=reason, at=at
         )
+        return Vote.WAITS
+    if first == voter:
+        raise NotNow(VOTED_ALREADY)
     told = _told(case, order, reason, at)
     await operator_store.close_case(
-        case_id, actor=actor, reason=reason, at=at, message=told
+        case_id, actor=actor, reason=reason, at=at, agrees_with=first, message=told
     )
     return Vote.DECIDES
 
@@ -80,35 +77,6 @@ def _told(case: CaseRecord, order: Order, reason: str, at: datetime) -> Message:
         reason=reason,
         at=at,
     )
-
-
-async def _vote(  # noqa: PLR0913 - what a vote is made of
-    case: CaseRecord,
-    voter: str,
-    *,
-    actor: str,
-    reason: str,
-    at: datetime,
-    order: Order,
-    operator_store: OperatorStore,
-) -> Vote:
-    first = case.close_voter
-    if first is None:
-        await operator_store.vote_to_close(
-            case.id, voter=voter, actor=actor, reason=reason, at=at
-        )
-        return Vote.WAITS
-    if first == voter:
-        raise NotNow(VOTED_ALREADY)
-    await operator_store.close_case(
-        case.id,
-        actor=actor,
-        reason=reason,
-        at=at,
-        agrees_with=first,
-        message=_told(case, order, reason, at),
-    )
-    return Vote.DECIDES
 
 
 async def withdraw_closing(
