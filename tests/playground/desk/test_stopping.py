@@ -42,12 +42,14 @@ def sending(desk):
 
 def test_what_is_kept_is_gone_on_with_and_a_second_ctrl_c_leaves_nothing(desks):
     base = Path(tempfile.mkdtemp(prefix="desk-test-"))
-    desk = desks("--json", "--keep", str(base / "kept"), folder=base)
+    env_file = ["--env-file", str(base / "desk.env")]
+    desk = desks("--json", "--keep", str(base / "kept"), *env_file, folder=base)
     said, answer = sending(desk)
     desk.until(lambda line: '"withdrawal.completed"' in line)
 
     assert answer["status"] == "accepted"
     assert len(desk.alive()) > 3
+    assert (base / "desk.env").stat().st_mode & 0o777 == 0o600
     assert desk.stop(signal.SIGINT) == 0
     assert desk.left() == ["kept"]
 
