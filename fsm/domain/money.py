@@ -36,14 +36,15 @@ def decimal(amount: int, currency: str) -> str:
     return f"{sign}{whole}.{part:0{exponent}d}" if exponent else f"{sign}{whole}"
 
 
-def written(amount: int | None, currency: str | None) -> str:
+def written(amount: object, currency: object) -> str:
     """Write an amount as people read it, everywhere alike; ``-`` where there is none.
 
-    What is in no currency that is known, as a stranger may say, is told as it stands.
+    What is no amount in a currency that is known, as a stranger may say, is told as it
+    stands.
     """
     if amount is None:
         return "-"
-    if currency in EXPONENTS:
+    if isinstance(amount, int) and isinstance(currency, str) and currency in EXPONENTS:
         return f"{decimal(amount, currency)} {currency}"
     return f"{amount} minor units" + (f" of {currency}" if currency else "")
 

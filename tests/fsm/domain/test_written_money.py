@@ -26,6 +26,10 @@ WIRE = {"providers/rest/amounts.py", "providers/stripe/amounts.py"}
         (5000, "XXX", "5000 minor units of XXX"),
         (5000, None, "5000 minor units"),
         (None, "EUR", "-"),
+        # As a stranger's ledger may have it.
+        (1.5, "EUR", "1.5 minor units of EUR"),
+        ("50.00", "EUR", "50.00 minor units of EUR"),
+        (5000, ["EUR"], "5000 minor units of ['EUR']"),
     ],
 )
 def test_an_amount_is_written_with_its_decimals(amount, currency, text):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from fsm.domain.money import written
 from fsm.domain.text import parse_time
 from handlers.ports.core import Operation
 from providers.core.ledger import CoreLedger, Entry
@@ -68,9 +69,9 @@ def _counts(heard: Heard, entries: Sequence[Entry]) -> Iterator[str]:
 def _contents(heard: Heard, entries: Sequence[Entry]) -> Iterator[str]:
     money = heard.call.money
     for entry in entries:
-        said = f"{entry['amount']} {entry['currency']}"
         if (entry["amount"], entry["currency"]) != (money.amount, money.currency):
-            asked = f"{money.amount} {money.currency}"
+            said = written(entry["amount"], entry["currency"])
+            asked = written(money.amount, money.currency)
             yield f"core's {entry['operation']} is of {said}, the call of {asked}"
         if _time_in(entry) is None:
             yield "an entry's `at` is no RFC 3339 time, as 2026-01-31T23:59:59Z is"
