@@ -336,7 +336,9 @@ async def test_a_worker_that_knows_no_chores_leaves_them_to_those_that_do(house,
 async def stage(helpers, granted, nats_server, subject_prefix):
     """Give the real service, with its roles, on PostgreSQL and NATS."""
     del helpers
-    async with staged(granted.service, nats_server.url, subject_prefix) as running:
+    given = (granted.service, nats_server.url, subject_prefix)
+    # No document knows of chores.
+    async with staged(*given, documented=False) as running:
         yield running
 
 
@@ -367,7 +369,8 @@ async def test_two_persons_decide_about_a_chore_over_the_api(
     helpers.unclear["do Bob"], helpers.pauses["Bob"] = 9, timedelta(milliseconds=1)
     wish = {"decision": "positive", "reason": "asked Bob"}
     url = nats_server.url
-    async with staged(granted.service, url, subject_prefix, four_eyes_from=1) as stage:
+    given = (granted.service, url, subject_prefix)
+    async with staged(*given, four_eyes_from=1, documented=False) as stage:
         await stage.ask(a_withdrawal("w-checked"))
         task = await stage.task_in("w-checked", State.MANUAL_CHECK)
         path = f"/v1/tasks/{task['task_id']}/resolution"
