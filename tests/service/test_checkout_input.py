@@ -138,7 +138,8 @@ async def test_an_odd_checkout_is_carried_out_and_its_repeat_starts_nothing(stag
         assert answer["status"] == "accepted", answer
         form = dict(reversed(body.items())) | {"unknown": [n], "metadata": {}}
         again = await stage.call("POST", "/v1/checkouts", role="upstream", body=form)
-        assert again == (200, answer | {"status": "duplicate"})
+        told = {"pointer": "/unknown", "detail": "is not known here, and was ignored"}
+        assert again == (200, answer | {"status": "duplicate", "warnings": [told]})
 
     for n in range(len(ODD)):
         await stage.until(lambda n=n: told_end(stage, f"odd-{n}"))
