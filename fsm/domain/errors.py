@@ -36,9 +36,12 @@ PaymentServiceError
 ├── SchemaBehind                the database is not at the schema of this version
 ├── OldServer                   NATS is older than what is needed
 ├── Usage                       a command was not given what it needs
+│   └── Ambiguous               … the beginning of an id is that of several
 ├── Wrong                       a command found something wrong
 │   ├── ApiRefused              … the API said no
+│   ├── NothingFound            … there is nothing of that name
 │   └── NotReached              … what it works with did not answer
+│       └── Unreachable         … and that is the API
 └── EmbeddedServerError         a server out of a wheel
     ├── WheelMissingError       … is not installed
     └── StartFailedError        … did not start
