@@ -2,9 +2,11 @@
 
 import getpass
 from collections.abc import Awaitable
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from fsm.domain.cards import holds_card
+from fsm.domain.durations import parse_duration
 from fsm.domain.errors import UnknownOrder
 from fsm.domain.text import is_id, is_reason
 from payment_service.cli.errors import NothingFound, Usage
@@ -42,6 +44,20 @@ def check_reason(reason: str) -> None:
         raise Usage("--reason: say why, in at most 2000 characters")
     if holds_card(reason):
         raise Usage(f"--reason: {CARD}")
+
+
+def length_of(option: str, text: str) -> timedelta:
+    """Return how long a duration is that an option was given.
+
+    :raises Usage: it is none, or no time at all.
+    """
+    try:
+        length = parse_duration(text)
+    except ValueError as error:
+        raise Usage(f"{option}: {error}") from None
+    if length <= timedelta(0):
+        raise Usage(f"{option}: must be longer than 0s")
+    return length
 
 
 def check_evidence(evidence: str | None) -> None:

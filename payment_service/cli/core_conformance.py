@@ -4,15 +4,15 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from fsm.domain.durations import format_duration, parse_duration
+from fsm.domain.durations import format_duration
 from fsm.domain.masking import KNOWN
 from fsm.domain.money import Money
 from payment_service.cli import conformance
+from payment_service.cli.arguments import length_of
 from payment_service.cli.context import read_settings, run_async
 from payment_service.cli.errors import Usage, in_one_line
 from payment_service.settings import Settings, proxies
@@ -78,7 +78,7 @@ def _candidate(asked: CoreAsked, settings: Settings) -> CoreCandidate:
     return CoreCandidate(
         base_url=url,
         token=token,
-        timeout=_duration(asked.timeout) if asked.timeout else limit,
+        timeout=length_of("--timeout", asked.timeout) if asked.timeout else limit,
         samples=replace(asked.samples, money=_money(asked)),
         authority=authority,
         proxies=proxies(),
@@ -94,16 +94,6 @@ def _url(text: str) -> str:
     if url.endswith("/v1"):
         raise Usage("URL: must be core's base URL, what stands before /v1")
     return url
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        length = parse_duration(text)
-    except ValueError as error:
-        raise Usage(f"--timeout: {error}") from None
-    if not length:
-        raise Usage("--timeout: must be longer than 0s")
-    return length
 
 
 def _money(asked: CoreAsked) -> Money:

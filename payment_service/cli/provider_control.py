@@ -5,19 +5,17 @@ from pausing a provider, in the database.
 """
 
 from collections.abc import Awaitable, Callable, Container, Sequence
-from datetime import timedelta
 from typing import Final, TypeVar
 
 from fsm.domain.acts import NO_REASON
-from fsm.domain.durations import parse_duration
 from fsm.domain.events import stamp
 from handlers.ports.controls import ControlEvent
 from handlers.ports.reads import ProviderStatus
 from payment_service.cli.api_client import ApiAccess, access_of, operate
-from payment_service.cli.arguments import actor, check_reason
+from payment_service.cli.arguments import actor, check_reason, length_of
 from payment_service.cli.context import configuration, read_settings, run_async
 from payment_service.cli.database import open_database
-from payment_service.cli.errors import Usage, Wrong
+from payment_service.cli.errors import Wrong
 from payment_service.cli.printing import print_json, print_table, print_text
 from payment_service.cli.shell import shell_operations
 from payment_service.cli.tables import Fall
@@ -33,7 +31,7 @@ FOLLOW: Final = "every replica follows within a second or two"
 def pause(name: str, *, reason: str, lasting: str | None, as_json: bool) -> int:
     """Give a provider no new work, on every replica."""
     check_reason(reason)
-    length = None if lasting is None else _length(lasting)
+    length = None if lasting is None else length_of("--for", lasting)
     access = access_of(read_settings())
     if access is not None:
         ends = "until it is resumed" if lasting is None else f"for {lasting}"
@@ -156,16 +154,6 @@ def _require(name: str) -> Container[str]:
         names = ", ".join(sorted(known)) or "none"
         raise Wrong(f"no provider {name!r} in the configuration: it has {names}")
     return known
-
-
-def _length(text: str) -> timedelta:
-    try:
-        length = parse_duration(text)
-    except ValueError as error:
-        raise Usage(f"--for: {error}") from None
-    if length <= timedelta(0):
-        raise Usage("--for: must be longer than 0s")
-    return length
 
 
 def _event_view(event: ControlEvent) -> View:
